@@ -1,0 +1,1 @@
+drop table upload, file_version, file, price, variant, product;

@@ -1,0 +1,1 @@
+drop table message_attempt, message, download_session, download_link, download_grant;

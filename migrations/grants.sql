@@ -1,0 +1,12 @@
+-- What the runtime role may do (K15). Run as the owner of the schema after the migrations; the program does so by
+-- itself when it runs them. `dispense_app` stands for the runtime role.
+grant usage on schema public to dispense_app;
+grant select, insert, update, delete on all tables in schema public to dispense_app;
+grant usage, select on all sequences in schema public to dispense_app;
+grant execute on all functions in schema public to dispense_app;
+-- What only grows.
+revoke update, delete, truncate on ledger_entry, event_seq, event, notice_body from dispense_app;
+revoke delete, truncate on orders, order_line, unit, payment, notice, refund, refund_unit, vault_key, data_key,
+  key_batch, gateway_account, seller from dispense_app;
+revoke all on __diesel_schema_migrations from dispense_app;
+grant select on __diesel_schema_migrations to dispense_app;

@@ -1,0 +1,87 @@
+//! Who asks, and what they may.
+
+use crate::base::ids::{ApiClientId, SellerId, SessionId, UserId};
+
+/// A right a person holds in the shop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    Buyer,
+    Seller,
+    Support,
+    Admin,
+}
+
+impl Role {
+    pub const ALL: [Role; 4] = [Role::Buyer, Role::Seller, Role::Support, Role::Admin];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Buyer => "buyer",
+            Role::Seller => "seller",
+            Role::Support => "support",
+            Role::Admin => "admin",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+}
+
+/// The signed-in person behind a request. Roles come from the token and are a hint: what moves money or rights
+/// reads them again.
+#[derive(Clone, Debug)]
+pub struct Person {
+    pub user_id: UserId,
+    pub session_id: SessionId,
+    pub roles: Vec<Role>,
+    /// The sellers this person acts for.
+    pub sellers: Vec<SellerId>,
+}
+
+/// Who asks: a person, a guest, or the program itself.
+#[derive(Clone, Debug, Default)]
+pub struct Actor {
+    pub person: Option<Person>,
+    pub api_client: Option<ApiClientId>,
+    /// The worker or the operator at the command line.
+    pub system: bool,
+}
+
+impl Actor {
+    pub fn guest() -> Self {
+        Self::default()
+    }
+
+    pub fn system() -> Self {
+        Self { system: true, ..Self::default() }
+    }
+
+    pub fn user_id(&self) -> Option<UserId> {
+        self.person.as_ref().map(|p| p.user_id)
+    }
+
+    pub fn has(&self, role: Role) -> bool {
+        self.system || self.person.as_ref().is_some_and(|p| p.roles.contains(&role))
+    }
+
+    /// Support or admin.
+    pub fn is_staff(&self) -> bool {
+        self.has(Role::Support) || self.has(Role::Admin)
+    }
+
+    /// May act for this seller: its members and admins.
+    pub fn sells_for(&self, seller: SellerId) -> bool {
+        self.has(Role::Admin)
+            || (self.has(Role::Seller) && self.person.as_ref().is_some_and(|p| p.sellers.contains(&seller)))
+    }
+
+    /// How this actor is named in event rows: ids only.
+    pub fn label(&self) -> String {
+        match (&self.person, self.system) {
+            (_, true) => "system".into(),
+            (Some(person), _) => person.user_id.to_string(),
+            (None, _) => "guest".into(),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Vocabulary without I/O: what every feature speaks in.
+
+pub mod actor;
+pub mod clock;
+pub mod ids;
+pub mod money;
+pub mod outcome;
+pub mod page;
+pub mod secret;
+pub mod text;

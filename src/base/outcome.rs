@@ -1,0 +1,93 @@
+//! The two ways an action can fail. A *refusal* is an expected no with a stable code that the caller can act
+//! on; a *fault* is ours (database, upstream, bug) and knows whether trying again can help.
+
+use thiserror::Error;
+
+/// An expected no. `code` is stable and belongs to one of the API's error enums; `field` is the path into the
+/// input; `message` is ready to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub code: &'static str,
+    pub message: String,
+    pub field: Vec<String>,
+    /// Seconds after which the same call may succeed.
+    pub retry_after: Option<u32>,
+    /// The variant that is short or unknown, and how many of it can be had.
+    pub variant_id: Option<crate::base::ids::VariantId>,
+    pub available: Option<i32>,
+}
+
+impl Refusal {
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            field: Vec::new(),
+            retry_after: None,
+            variant_id: None,
+            available: None,
+        }
+    }
+
+    pub fn at<I: Into<String>>(mut self, path: impl IntoIterator<Item = I>) -> Self {
+        self.field = path.into_iter().map(Into::into).collect();
+        self
+    }
+
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+}
+
+/// Our failure. The text is for the log, never for a client.
+#[derive(Debug, Error)]
+pub enum Fault {
+    /// The database is gone, slow or locked: try again later.
+    #[error("database: {0}")]
+    Database(String),
+    /// The connection died while a COMMIT was on its way: the outcome must be looked up, never guessed.
+    #[error("commit outcome unknown: {0}")]
+    CommitUnknown(String),
+    /// Somebody else's server did not do its part: try again later.
+    #[error("upstream: {0}")]
+    Upstream(String),
+    /// More work waits than may wait: try again later.
+    #[error("overloaded: {0}")]
+    Overloaded(&'static str),
+    /// A broken promise inside the program: trying again does not help.
+    #[error("bug: {0}")]
+    Bug(String),
+}
+
+impl Fault {
+    pub fn bug(text: impl Into<String>) -> Self {
+        Self::Bug(text.into())
+    }
+
+    pub fn may_pass(&self) -> bool {
+        !matches!(self, Self::Bug(_))
+    }
+}
+
+/// What an action answers when it does not succeed.
+#[derive(Debug)]
+pub enum Failure {
+    Refused(Box<Refusal>),
+    Fault(Fault),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// The result of an action.
+pub type Outcome<T> = Result<T, Failure>;

@@ -1,0 +1,144 @@
+//! Text from outside, parsed into types that cannot hold anything else.
+
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::base::outcome::Refusal;
+
+/// Trimmed, NFC, without control characters (line breaks and tabs allowed when `multiline`), 1 to `longest`
+/// characters. The refusal names `field`.
+pub fn clean(text: &str, field: &str, longest: usize, multiline: bool) -> Result<String, Refusal> {
+    let refuse = |message: String| Err(Refusal::new("INVALID", message).at([field]));
+    let text: String = text.trim().nfc().collect();
+    if text.is_empty() {
+        return refuse(format!("`{field}` must not be empty"));
+    }
+    if text.chars().count() > longest {
+        return refuse(format!("`{field}` has at most {longest} characters"));
+    }
+    let allowed = |c: char| !c.is_control() || (multiline && matches!(c, '\n' | '\r' | '\t'));
+    if !text.chars().all(allowed) {
+        return refuse(format!("`{field}` must not contain control characters"));
+    }
+    Ok(text)
+}
+
+/// A mail address: as typed, and normalised for comparing (lower case, NFC).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Email {
+    typed: String,
+    normalised: String,
+}
+
+impl Email {
+    /// One `@`, a domain with a dot or `localhost`, printable ASCII or letters, no spaces, no quotes, no line
+    /// breaks: what every mail server takes, and nothing that could grow a second header.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let refused = || Refusal::new("EMAIL_INVALID", "this is not a mail address").at(["email"]);
+        let typed: String = text.trim().nfc().collect();
+        let (local, domain) = typed.rsplit_once('@').ok_or_else(refused)?;
+        let local_ok = !local.is_empty()
+            && local.len() <= 64
+            && !local.starts_with('.')
+            && !local.ends_with('.')
+            && !local.contains("..")
+            && local.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~.-".contains(c));
+        let labels: Vec<&str> = domain.split('.').collect();
+        let domain_ok = domain.len() <= 253
+            && (labels.len() >= 2 || domain == "localhost")
+            && labels.iter().all(|l| {
+                !l.is_empty()
+                    && l.len() <= 63
+                    && !l.starts_with('-')
+                    && !l.ends_with('-')
+                    && l.chars().all(|c| c.is_alphanumeric() || c == '-')
+            });
+        if !local_ok || !domain_ok {
+            return Err(refused());
+        }
+        let normalised = typed.to_lowercase();
+        Ok(Self { typed, normalised })
+    }
+
+    pub fn typed(&self) -> &str {
+        &self.typed
+    }
+
+    pub fn normalised(&self) -> &str {
+        &self.normalised
+    }
+}
+
+impl fmt::Debug for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&masked_email(&self.typed))
+    }
+}
+
+/// `a…@e….com`: enough to recognise one's own address, too little to learn another's.
+pub fn masked_email(address: &str) -> String {
+    let first = |s: &str| s.chars().next().map(String::from).unwrap_or_default();
+    match address.rsplit_once('@') {
+        Some((local, domain)) => {
+            let end = domain.rsplit_once('.').map(|(_, end)| format!(".{end}")).unwrap_or_default();
+            format!("{}…@{}…{end}", first(local), first(domain))
+        }
+        None => "…".into(),
+    }
+}
+
+/// Languages the shop speaks. Texts in other languages fall back to the shop's default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Locale {
+    En,
+    Zh,
+}
+
+impl Locale {
+    pub const ALL: [Locale; 2] = [Locale::En, Locale::Zh];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Locale::En => "en",
+            Locale::Zh => "zh",
+        }
+    }
+
+    /// Reads a language tag (`zh-CN`, `en_GB`); what is not spoken is English.
+    pub fn choose(tag: &str) -> Self {
+        let language = tag.trim().split(['-', '_']).next().unwrap_or_default();
+        if language.eq_ignore_ascii_case("zh") { Locale::Zh } else { Locale::En }
+    }
+
+    /// The first spoken language of an `Accept-Language` header.
+    pub fn negotiate(header: &str) -> Option<Self> {
+        let mut wishes: Vec<(f32, usize, &str)> = header
+            .split(',')
+            .enumerate()
+            .filter_map(|(index, part)| {
+                let (tag, q) = part.split_once(";q=").unwrap_or((part, "1"));
+                let q: f32 = q.trim().parse().ok()?;
+                (q > 0.0).then_some((q, index, tag.trim()))
+            })
+            .collect();
+        wishes.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        wishes.iter().find_map(|(_, _, tag)| {
+            let language = tag.split(['-', '_']).next()?;
+            Self::ALL.into_iter().find(|l| l.as_str().eq_ignore_ascii_case(language))
+        })
+    }
+}
+
+/// Part of a web address: lower-case letters, digits and single hyphens, 1 to 80 characters.
+pub fn slug(text: &str, field: &str) -> Result<String, Refusal> {
+    let ok = (1..=80).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && !text.contains("--");
+    if ok {
+        return Ok(text.to_owned());
+    }
+    Err(Refusal::new("INVALID", "a slug has lower-case letters, digits and single hyphens, at most 80").at([field]))
+}

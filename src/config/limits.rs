@@ -1,0 +1,49 @@
+use serde::Deserialize;
+
+/// `[limits]`: what a client may ask for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    pub graphql_depth: usize,
+    /// Cost of one GraphQL request (objects; a connection counts its page size), for callers nobody knows.
+    pub graphql_cost_anonymous: usize,
+    pub graphql_cost_known: usize,
+    pub graphql_aliases: usize,
+    pub graphql_directives: usize,
+    pub graphql_tokens: usize,
+    /// Bytes of a GraphQL request and of a notice.
+    pub graphql_body: usize,
+    pub notice_body: usize,
+    /// Seconds a GraphQL request may take.
+    pub request_seconds: u64,
+    /// GraphQL requests a minute and address.
+    pub requests_per_minute: u32,
+    /// Sign-ins, registrations and code requests a minute and address.
+    pub sign_ins_per_minute: u32,
+    /// Notices that fail authentication a minute and address; verified senders are never slowed.
+    pub forged_notices_per_minute: u32,
+    /// Password hashes computed at once, and how many may wait.
+    pub password_hashes: usize,
+    pub password_queue: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            graphql_depth: 12,
+            graphql_cost_anonymous: 2_000,
+            graphql_cost_known: 5_000,
+            graphql_aliases: 15,
+            graphql_directives: 50,
+            graphql_tokens: 3_000,
+            graphql_body: 64 * 1024,
+            notice_body: 256 * 1024,
+            request_seconds: 10,
+            requests_per_minute: 600,
+            sign_ins_per_minute: 30,
+            forged_notices_per_minute: 60,
+            password_hashes: 2,
+            password_queue: 16,
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Configuration: one documented TOML file, `.env`, the environment. One file per concern; each documents its keys.
+
+mod accounts;
+mod database;
+mod limits;
+mod mail;
+mod secrets;
+mod server;
+mod shop;
+mod storage;
+mod worker;
+
+pub use accounts::{Account, Policy};
+pub use database::Database;
+pub use limits::Limits;
+pub use mail::Mail;
+pub use secrets::{Bytes32, RingKey, Secrets};
+pub use server::Server;
+pub use shop::Shop;
+pub use storage::Storage;
+pub use worker::Worker;
+
+use std::path::PathBuf;
+
+/// Everything the program is told from outside, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The data folder: the embedded cluster, files, mails, secrets.
+    pub data: PathBuf,
+    pub server: Server,
+    pub database: Database,
+    pub storage: Storage,
+    pub mail: Mail,
+    pub secrets: Secrets,
+    pub shop: Shop,
+    pub limits: Limits,
+    pub worker: Worker,
+    pub accounts: Vec<Account>,
+}

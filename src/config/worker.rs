@@ -1,0 +1,26 @@
+use serde::Deserialize;
+
+/// `[worker]`: background work.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Worker {
+    /// Jobs run at once.
+    pub concurrency: usize,
+    /// Seconds a job may run; its lease is twice as long.
+    pub job_seconds: u64,
+    /// Gaps between the attempts of a message, seconds. After the last it goes to a person.
+    pub message_gaps: Vec<u64>,
+    /// Gaps between questions to the gateway about a quiet payment, seconds.
+    pub payment_check_gaps: Vec<u64>,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self {
+            concurrency: 4,
+            job_seconds: 60,
+            message_gaps: vec![60, 300, 1_800, 7_200, 43_200],
+            payment_check_gaps: vec![30, 120, 600, 1_800, 3_600, 10_800, 21_600, 43_200],
+        }
+    }
+}

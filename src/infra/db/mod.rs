@@ -1,0 +1,12 @@
+//! PostgreSQL: the pool, transactions, migrations, and the SQL side of the program's own types.
+
+mod columns;
+pub mod embedded;
+pub mod errors;
+pub mod migrate;
+mod pool;
+#[rustfmt::skip]
+pub mod schema;
+
+pub use errors::{ResultExt, violated};
+pub use pool::{Connection, Db, Limits, Purpose, Transaction};

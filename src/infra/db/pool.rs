@@ -1,0 +1,179 @@
+//! Two pools over one database: one for everything, one that only notices use, so that a crowd of readers cannot
+//! keep a payment from being settled. A transaction that is dropped without `commit` is rolled back.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool::Runtime;
+use deadpool::managed::{Object, PoolError};
+use diesel_async::pooled_connection::deadpool::Pool;
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use diesel_async::{AnsiTransactionManager, AsyncPgConnection, SimpleAsyncConnection, TransactionManager};
+use diesel::{ConnectionError, ConnectionResult};
+use futures::FutureExt;
+
+use crate::base::outcome::Fault;
+use crate::infra::db::errors::is_connection_lost;
+
+/// What a connection is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    General,
+    /// Settling notices: a reserved pool with plans that do not depend on how long an array is.
+    Notices,
+}
+
+/// The way to the database. Cheap to clone.
+#[derive(Clone)]
+pub struct Db {
+    general: Pool<AsyncPgConnection>,
+    notices: Pool<AsyncPgConnection>,
+    url: Arc<str>,
+}
+
+/// One connection outside a transaction: for a single statement, or reads that need no common snapshot.
+pub type Connection = Object<AsyncDieselConnectionManager<AsyncPgConnection>>;
+
+/// Limits of a pool and its sessions.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub connections: usize,
+    /// How long a caller waits for a free connection.
+    pub wait: Duration,
+    pub statement_timeout: Duration,
+    pub lock_timeout: Duration,
+}
+
+impl Db {
+    /// Opens no connection yet; the first use does.
+    pub fn new(url: &str, limits: &Limits) -> Result<Self, Fault> {
+        Ok(Self {
+            general: pool(url, limits, limits.connections, Purpose::General)?,
+            notices: pool(url, limits, 4, Purpose::Notices)?,
+            url: url.into(),
+        })
+    }
+
+    pub async fn conn(&self) -> Result<Connection, Fault> {
+        self.conn_for(Purpose::General).await
+    }
+
+    pub async fn conn_for(&self, purpose: Purpose) -> Result<Connection, Fault> {
+        let pool = match purpose {
+            Purpose::General => &self.general,
+            Purpose::Notices => &self.notices,
+        };
+        pool.get().await.map_err(|error| match error {
+            PoolError::Timeout(_) => Fault::Overloaded("all database connections are in use"),
+            other => Fault::Database(other.to_string()),
+        })
+    }
+
+    /// Opens a transaction.
+    pub async fn begin(&self) -> Result<Transaction, Fault> {
+        self.begin_for(Purpose::General).await
+    }
+
+    pub async fn begin_for(&self, purpose: Purpose) -> Result<Transaction, Fault> {
+        let mut conn = self.conn_for(purpose).await?;
+        AnsiTransactionManager::begin_transaction(&mut *conn).await?;
+        Ok(Transaction { conn: Some(conn) })
+    }
+
+    /// A connection of its own outside the pools, for LISTEN and for session locks.
+    pub async fn dedicated(&self) -> Result<AsyncPgConnection, Fault> {
+        connect(&self.url).await.map_err(|e| Fault::Database(e.to_string()))
+    }
+}
+
+/// An open transaction. Dropping it rolls back and gives the connection back once that is done.
+pub struct Transaction {
+    conn: Option<Connection>,
+}
+
+impl Transaction {
+    /// Commits. A connection that dies on the way leaves the outcome unknown: the caller looks it up by a unique
+    /// row of its own, never guesses.
+    pub async fn commit(mut self) -> Result<(), Fault> {
+        let Some(mut conn) = self.conn.take() else { return Err(Fault::bug("transaction already ended")) };
+        AnsiTransactionManager::commit_transaction(&mut *conn).await.map_err(|error| {
+            if is_connection_lost(&error) { Fault::CommitUnknown(error.to_string()) } else { error.into() }
+        })
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        let Some(mut conn) = self.conn.take() else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                // A connection that cannot roll back is broken, and the pool discards it.
+                let _ = AnsiTransactionManager::rollback_transaction(&mut *conn).await;
+            });
+        }
+    }
+}
+
+#[allow(clippy::expect_used)]
+impl Deref for Transaction {
+    type Target = AsyncPgConnection;
+    fn deref(&self) -> &AsyncPgConnection {
+        self.conn.as_ref().expect("only commit and drop take the connection")
+    }
+}
+
+#[allow(clippy::expect_used)]
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut AsyncPgConnection {
+        self.conn.as_mut().expect("only commit and drop take the connection")
+    }
+}
+
+fn pool(url: &str, limits: &Limits, size: usize, purpose: Purpose) -> Result<Pool<AsyncPgConnection>, Fault> {
+    let settings = format!(
+        "set statement_timeout = {}; set lock_timeout = {}; set idle_in_transaction_session_timeout = {}; \
+         set timezone = 'UTC'; set plan_cache_mode = {}; set application_name = 'dispense'",
+        limits.statement_timeout.as_millis(),
+        limits.lock_timeout.as_millis(),
+        limits.statement_timeout.as_millis() * 2,
+        if purpose == Purpose::Notices { "force_generic_plan" } else { "auto" },
+    );
+    let mut config = ManagerConfig::<AsyncPgConnection>::default();
+    config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(move |url| {
+        let (url, settings) = (url.to_owned(), settings.clone());
+        async move {
+            let mut conn = connect(&url).await?;
+            conn.batch_execute(&settings).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
+            Ok(conn)
+        }
+        .boxed()
+    });
+    let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(url, config);
+    Pool::builder(manager)
+        .max_size(size)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(limits.wait))
+        .create_timeout(Some(Duration::from_secs(5)))
+        .build()
+        .map_err(|e| Fault::bug(e.to_string()))
+}
+
+/// Connects over the socket or TCP; with TLS when the address asks for it by `sslmode=require`.
+async fn connect(url: &str) -> ConnectionResult<AsyncPgConnection> {
+    let bad = |e: tokio_postgres::Error| ConnectionError::BadConnection(e.to_string());
+    let config: tokio_postgres::Config = url.parse().map_err(bad)?;
+    if config.get_ssl_mode() == tokio_postgres::config::SslMode::Disable
+        || config.get_hosts().iter().all(|h| matches!(h, tokio_postgres::config::Host::Unix(_)))
+    {
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await.map_err(bad)?;
+        return AsyncPgConnection::try_from_client_and_connection(client, connection).await;
+    }
+    let mut roots = rustls::RootCertStore::empty();
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let tls = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let tls = tokio_postgres_rustls::MakeRustlsConnect::new(tls);
+    let (client, connection) = config.connect(tls).await.map_err(bad)?;
+    AsyncPgConnection::try_from_client_and_connection(client, connection).await
+}

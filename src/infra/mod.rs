@@ -1,0 +1,3 @@
+//! The outside world: database, queue, event sequence, sealing, signing, files, HTTP calls, mail server, logs.
+
+pub mod db;

@@ -1,0 +1,39 @@
+//! Dispense sells digital goods and hands them over by itself the moment the payment is real.
+//!
+//! The modules stand in layer order; arrows go down only, and a test reads the `use crate::` lines to prove it.
+//! What must go up leaves as an event row, which a worker reads.
+//!
+//! ```text
+//! main → http, worker, demo → graphql, rest, sandbox → features → infra → base
+//! features: mail → payments → fulfilment → orders → catalogue → goods → vault, downloads → people, settings → audit
+//! ```
+
+pub mod base;
+pub mod config;
+pub mod infra;
+
+pub mod audit;
+pub mod settings;
+pub mod people;
+
+pub mod downloads;
+pub mod vault;
+
+pub mod goods;
+pub mod catalogue;
+pub mod orders;
+pub mod fulfilment;
+pub mod payments;
+pub mod mail;
+
+pub mod check;
+
+pub mod app;
+
+pub mod graphql;
+pub mod rest;
+pub mod sandbox;
+
+pub mod demo;
+pub mod http;
+pub mod worker;
