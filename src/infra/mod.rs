@@ -1,3 +1,9 @@
 //! The outside world: database, queue, event sequence, sealing, signing, files, HTTP calls, mail server, logs.
 
 pub mod db;
+pub mod events;
+pub mod fault_points;
+pub mod outbox;
+pub mod queue;
+pub mod sign;
+pub mod tasks;

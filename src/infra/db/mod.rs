@@ -7,6 +7,7 @@ pub mod migrate;
 mod pool;
 #[rustfmt::skip]
 pub mod schema;
+pub mod statement;
 
 pub use errors::{ResultExt, violated};
 pub use pool::{Connection, Db, Limits, Purpose, Transaction};
