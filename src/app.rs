@@ -6,13 +6,17 @@ use std::time::Duration;
 use crate::base::clock::Clock;
 use crate::base::outcome::Fault;
 use crate::config::Config;
+use crate::infra::data_keys;
 use crate::infra::db::{Db, Limits};
+use crate::infra::seal::Sealer;
 
 /// The program's parts. Actions take it first and open their own transactions.
 pub struct App {
     pub config: Config,
     pub clock: Clock,
     pub db: Db,
+    /// Seals and opens what must not be read in the database.
+    pub sealer: Sealer,
 }
 
 impl App {
@@ -25,6 +29,12 @@ impl App {
             lock_timeout: Duration::from_millis(config.database.lock_timeout_ms),
         };
         let db = Db::new(url, &limits)?;
-        Ok(Arc::new(Self { config, clock, db }))
+        let sealer = Sealer::new(&config.secrets.vault, &config.secrets.fingerprint)?;
+        let missing = data_keys::missing_keks(&mut *db.conn().await?, &sealer).await?;
+        if !missing.is_empty() {
+            let names = missing.join(", ");
+            return Err(Fault::bug(format!("stored secrets need keys that `secrets.vault` lacks: {names}")));
+        }
+        Ok(Arc::new(Self { config, clock, db, sealer }))
     }
 }

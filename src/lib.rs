@@ -13,18 +13,18 @@ pub mod config;
 pub mod infra;
 
 pub mod audit;
-pub mod settings;
 pub mod people;
+pub mod settings;
 
 pub mod downloads;
 pub mod vault;
 
-pub mod goods;
 pub mod catalogue;
-pub mod orders;
 pub mod fulfilment;
-pub mod payments;
+pub mod goods;
 pub mod mail;
+pub mod orders;
+pub mod payments;
 
 pub mod check;
 

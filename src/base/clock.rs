@@ -39,7 +39,8 @@ impl Clock {
     pub fn uuid(&self) -> Uuid {
         let mut random = [0_u8; 10];
         fill(&mut random);
-        uuid::Builder::from_unix_timestamp_millis(self.now().timestamp_millis().max(0) as u64, &random).into_uuid()
+        uuid::Builder::from_unix_timestamp_millis(self.now().timestamp_millis().max(0) as u64, &random)
+            .into_uuid()
     }
 }
 

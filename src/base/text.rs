@@ -140,5 +140,6 @@ pub fn slug(text: &str, field: &str) -> Result<String, Refusal> {
     if ok {
         return Ok(text.to_owned());
     }
-    Err(Refusal::new("INVALID", "a slug has lower-case letters, digits and single hyphens, at most 80").at([field]))
+    Err(Refusal::new("INVALID", "a slug has lower-case letters, digits and single hyphens, at most 80")
+        .at([field]))
 }

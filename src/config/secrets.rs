@@ -29,7 +29,10 @@ impl Secrets {
     /// All of them as text, for tests that look for canaries.
     pub fn canaries(&self) -> Vec<Secret> {
         let rings = self.vault.iter().chain(&self.links).chain(&self.tokens);
-        rings.chain([&self.fingerprint, &self.access]).map(|k| Secret::new(hex::encode(k.bytes.expose()))).collect()
+        rings
+            .chain([&self.fingerprint, &self.access])
+            .map(|k| Secret::new(hex::encode(k.bytes.expose())))
+            .collect()
     }
 }
 

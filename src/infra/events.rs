@@ -22,7 +22,12 @@ pub struct NewEvent {
 
 impl NewEvent {
     /// An event of the shop itself.
-    pub fn shop(kind: &'static str, object_id: impl Into<Uuid>, actor: impl Into<String>, body: Value) -> Self {
+    pub fn shop(
+        kind: &'static str,
+        object_id: impl Into<Uuid>,
+        actor: impl Into<String>,
+        body: Value,
+    ) -> Self {
         Self { seller_id: SHOP, kind, object_id: object_id.into(), order_id: None, actor: actor.into(), body }
     }
 
@@ -49,7 +54,9 @@ pub async fn append(conn: &mut AsyncPgConnection, events: &[NewEvent]) -> diesel
         .bind::<Array<SqlUuid>, _>(events.iter().map(|e| e.seller_id.0).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(events.iter().map(|e| e.kind).collect::<Vec<_>>())
         .bind::<Array<SqlUuid>, _>(events.iter().map(|e| e.object_id).collect::<Vec<_>>())
-        .bind::<Array<Nullable<SqlUuid>>, _>(events.iter().map(|e| e.order_id.map(|o| o.0)).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SqlUuid>>, _>(
+            events.iter().map(|e| e.order_id.map(|o| o.0)).collect::<Vec<_>>(),
+        )
         .bind::<Array<Text>, _>(events.iter().map(|e| e.actor.as_str()).collect::<Vec<_>>())
         .bind::<Array<Jsonb>, _>(events.iter().map(|e| e.body.clone()).collect::<Vec<_>>())
         .execute(conn)

@@ -1,9 +1,11 @@
 //! The outside world: database, queue, event sequence, sealing, signing, files, HTTP calls, mail server, logs.
 
+pub mod data_keys;
 pub mod db;
 pub mod events;
 pub mod fault_points;
 pub mod outbox;
 pub mod queue;
+pub mod seal;
 pub mod sign;
 pub mod tasks;

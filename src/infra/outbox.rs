@@ -44,8 +44,12 @@ pub async fn enqueue(conn: &mut AsyncPgConnection, messages: &[NewMessage]) -> d
         .bind::<Array<SqlUuid>, _>(messages.iter().map(|m| m.id).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(messages.iter().map(|m| m.kind).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(messages.iter().map(|m| m.subject.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Nullable<SqlUuid>>, _>(messages.iter().map(|m| m.order_id.map(|o| o.0)).collect::<Vec<_>>())
-        .bind::<Array<Nullable<SqlUuid>>, _>(messages.iter().map(|m| m.user_id.map(|u| u.0)).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SqlUuid>>, _>(
+            messages.iter().map(|m| m.order_id.map(|o| o.0)).collect::<Vec<_>>(),
+        )
+        .bind::<Array<Nullable<SqlUuid>>, _>(
+            messages.iter().map(|m| m.user_id.map(|u| u.0)).collect::<Vec<_>>(),
+        )
         .bind::<Array<Text>, _>(messages.iter().map(|m| m.recipient.as_str()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(messages.iter().map(|m| m.locale.as_str()).collect::<Vec<_>>())
         .bind::<Array<Jsonb>, _>(messages.iter().map(|m| m.payload.clone()).collect::<Vec<_>>())

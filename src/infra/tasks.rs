@@ -34,8 +34,12 @@ pub async fn open(conn: &mut AsyncPgConnection, tasks: &[NewTask]) -> diesel::Qu
         .bind::<Array<SqlUuid>, _>(tasks.iter().map(|t| t.id).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(tasks.iter().map(|t| t.kind).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(tasks.iter().map(|t| t.subject.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Nullable<SqlUuid>>, _>(tasks.iter().map(|t| t.order_id.map(|o| o.0)).collect::<Vec<_>>())
-        .bind::<Array<Nullable<SqlUuid>>, _>(tasks.iter().map(|t| t.payment_id.map(|p| p.0)).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SqlUuid>>, _>(
+            tasks.iter().map(|t| t.order_id.map(|o| o.0)).collect::<Vec<_>>(),
+        )
+        .bind::<Array<Nullable<SqlUuid>>, _>(
+            tasks.iter().map(|t| t.payment_id.map(|p| p.0)).collect::<Vec<_>>(),
+        )
         .bind::<Array<Nullable<SqlUuid>>, _>(tasks.iter().map(|t| t.line_id.map(|l| l.0)).collect::<Vec<_>>())
         .bind::<Array<Jsonb>, _>(tasks.iter().map(|t| t.body.clone()).collect::<Vec<_>>())
         .execute(conn)

@@ -39,7 +39,10 @@ pub fn is_lock_timeout(error: &Error) -> bool {
 pub fn is_connection_lost(error: &Error) -> bool {
     match error {
         Error::BrokenTransactionManager => true,
-        Error::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _) => true,
+        Error::DatabaseError(
+            DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
+            _,
+        ) => true,
         Error::DatabaseError(_, info) => {
             info.message().contains("connection closed") || info.message().contains("terminating connection")
         }
@@ -63,7 +66,9 @@ impl From<Error> for Fault {
                 }
             }
             Error::NotFound => Fault::Bug("a row that must exist does not".into()),
-            Error::BrokenTransactionManager | Error::RollbackErrorOnCommit { .. } => Fault::Database(error.to_string()),
+            Error::BrokenTransactionManager | Error::RollbackErrorOnCommit { .. } => {
+                Fault::Database(error.to_string())
+            }
             _ => Fault::Bug(error.to_string()),
         }
     }

@@ -20,8 +20,9 @@ pub async fn up(owner: AsyncPgConnection, runtime_role: &str) -> Result<usize, F
         .execute(&mut owner)
         .await?;
     let mut harness = AsyncMigrationHarness::new(owner);
-    let ran = tokio::task::block_in_place(|| harness.run_pending_migrations(MIGRATIONS).map(|done| done.len()))
-        .map_err(|e| Fault::bug(format!("a migration failed: {e}")))?;
+    let ran =
+        tokio::task::block_in_place(|| harness.run_pending_migrations(MIGRATIONS).map(|done| done.len()))
+            .map_err(|e| Fault::bug(format!("a migration failed: {e}")))?;
     let mut owner = harness.into_inner();
     owner.batch_execute(&grants(runtime_role)?).await?;
     Ok(ran)
@@ -37,12 +38,14 @@ pub async fn down(owner: AsyncPgConnection) -> Result<usize, Fault> {
 /// Whether the database still lacks migrations that this program knows.
 pub async fn pending(conn: AsyncPgConnection) -> Result<bool, Fault> {
     let mut harness = AsyncMigrationHarness::new(conn);
-    tokio::task::block_in_place(|| harness.has_pending_migration(MIGRATIONS)).map_err(|e| Fault::bug(e.to_string()))
+    tokio::task::block_in_place(|| harness.has_pending_migration(MIGRATIONS))
+        .map_err(|e| Fault::bug(e.to_string()))
 }
 
 /// The documented GRANT script with the runtime role's name in place.
 fn grants(runtime_role: &str) -> Result<String, Fault> {
-    let plain = runtime_role.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && !runtime_role.is_empty();
+    let plain =
+        runtime_role.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && !runtime_role.is_empty();
     if !plain {
         return Err(Fault::bug("the runtime role's name has letters, digits and underscores only"));
     }

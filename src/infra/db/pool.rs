@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use deadpool::Runtime;
 use deadpool::managed::{Object, PoolError};
+use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AnsiTransactionManager, AsyncPgConnection, SimpleAsyncConnection, TransactionManager};
-use diesel::{ConnectionError, ConnectionResult};
 use futures::FutureExt;
 
 use crate::base::outcome::Fault;

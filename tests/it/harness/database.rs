@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use dispense::infra::db::migrate;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
+use dispense::infra::db::migrate;
 use sha2::{Digest, Sha256};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
@@ -139,16 +139,24 @@ async fn template() -> String {
     let name = format!("template_{}", &hex::encode(digest.finalize())[..12]);
     let admin = connect("dispense_owner", "postgres").await;
     admin.batch_execute("select pg_advisory_lock(20261121)").await.unwrap();
-    let found = admin.query("select 1 from pg_database where datname = $1 and datistemplate", &[&name]).await.unwrap();
+    let found = admin
+        .query("select 1 from pg_database where datname = $1 and datistemplate", &[&name])
+        .await
+        .unwrap();
     if found.is_empty() {
         admin.batch_execute(&format!("drop database if exists {name} with (force)")).await.unwrap();
         admin.batch_execute(&format!("create database {name} template template0")).await.unwrap();
         let owner = AsyncPgConnection::establish(&url("dispense_owner", &name)).await.unwrap();
         migrate::up(owner, "dispense_app").await.unwrap();
         // A template must have no session left; the connection above may still be closing.
-        admin.batch_execute(&format!("alter database {name} with is_template true allow_connections false")).await.unwrap();
         admin
-            .batch_execute(&format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"))
+            .batch_execute(&format!("alter database {name} with is_template true allow_connections false"))
+            .await
+            .unwrap();
+        admin
+            .batch_execute(&format!(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"
+            ))
             .await
             .unwrap();
     }

@@ -1,0 +1,106 @@
+//! The life of a key.
+
+use thiserror::Error;
+
+/// Where a key stands. That it was revealed or mailed is a fact beside the state, not a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyState {
+    /// May be sold.
+    Available,
+    /// Held for a line that is not paid yet.
+    Reserved,
+    /// Belongs to a unit.
+    Sold,
+    /// Taken out of sale while somebody looks at its batch.
+    Frozen,
+    /// Its date passed before it was sold.
+    Expired,
+    /// Never to be sold again.
+    Voided,
+}
+
+/// What can happen to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyChange {
+    Reserve,
+    /// The hold ended unpaid.
+    Release,
+    Sell,
+    Freeze,
+    Thaw,
+    Expire,
+    Void,
+    /// A refund of a key that nobody saw.
+    Restock,
+}
+
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("a key that is {from:?} cannot take the change {change:?}")]
+pub struct IllegalKeyChange {
+    pub from: KeyState,
+    pub change: KeyChange,
+}
+
+impl KeyState {
+    pub const ALL: [KeyState; 6] = [
+        KeyState::Available,
+        KeyState::Reserved,
+        KeyState::Sold,
+        KeyState::Frozen,
+        KeyState::Expired,
+        KeyState::Voided,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            KeyState::Available => "available",
+            KeyState::Reserved => "reserved",
+            KeyState::Sold => "sold",
+            KeyState::Frozen => "frozen",
+            KeyState::Expired => "expired",
+            KeyState::Voided => "voided",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// The whole life of a key. Selling what is sold is refused even though the state would stay: it would be
+    /// sold to somebody else.
+    pub fn after(self, change: KeyChange) -> Result<KeyState, IllegalKeyChange> {
+        use KeyChange::{Expire, Freeze, Release, Reserve, Restock, Sell, Thaw, Void};
+        use KeyState::{Available, Expired, Frozen, Reserved, Sold, Voided};
+        match (self, change) {
+            (Available, Reserve) => Ok(Reserved),
+            (Available | Reserved, Sell) => Ok(Sold),
+            (Available | Reserved | Frozen, Freeze) => Ok(Frozen),
+            (Available | Expired, Expire) => Ok(Expired),
+            (Available | Frozen | Sold | Voided, Void) => Ok(Voided),
+            (Reserved, Release) => Ok(Available),
+            (Frozen, Thaw) => Ok(Available),
+            (Sold, Restock) => Ok(Available),
+            (Available, Release | Thaw | Restock)
+            | (Reserved, Reserve | Thaw | Expire | Void | Restock)
+            | (Sold, Reserve | Release | Sell | Freeze | Thaw | Expire)
+            | (Frozen, Reserve | Release | Sell | Expire | Restock)
+            | (Expired, Reserve | Release | Sell | Freeze | Thaw | Void | Restock)
+            | (Voided, Reserve | Release | Sell | Freeze | Thaw | Expire | Restock) => {
+                Err(IllegalKeyChange { from: self, change })
+            }
+        }
+    }
+}
+
+impl KeyChange {
+    pub const ALL: [KeyChange; 8] = [
+        KeyChange::Reserve,
+        KeyChange::Release,
+        KeyChange::Sell,
+        KeyChange::Freeze,
+        KeyChange::Thaw,
+        KeyChange::Expire,
+        KeyChange::Void,
+        KeyChange::Restock,
+    ];
+}
