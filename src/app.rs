@@ -8,7 +8,9 @@ use crate::base::outcome::Fault;
 use crate::config::Config;
 use crate::infra::data_keys;
 use crate::infra::db::{Db, Limits};
+use crate::infra::outbound::Outbound;
 use crate::infra::seal::Sealer;
+use crate::payments::accounts::{self, Accounts};
 
 /// The program's parts. Actions take it first and open their own transactions.
 pub struct App {
@@ -17,6 +19,9 @@ pub struct App {
     pub db: Db,
     /// Seals and opens what must not be read in the database.
     pub sealer: Sealer,
+    pub outbound: Outbound,
+    /// The accounts at gateways, each checked.
+    pub accounts: Accounts,
 }
 
 impl App {
@@ -35,6 +40,13 @@ impl App {
             let names = missing.join(", ");
             return Err(Fault::bug(format!("stored secrets need keys that `secrets.vault` lacks: {names}")));
         }
-        Ok(Arc::new(Self { config, clock, db, sealer }))
+        let outbound = Outbound::new()?;
+        let accounts = Accounts::build(&config, &outbound).map_err(|faults| Fault::bug(faults.join("; ")))?;
+        let changed = accounts::store::sync(&mut *db.conn().await?, &accounts).await?;
+        if !changed.is_empty() {
+            let ids = changed.join(", ");
+            return Err(Fault::bug(format!("accounts {ids}: gateway and sandbox never change; give it a new id")));
+        }
+        Ok(Arc::new(Self { config, clock, db, sealer, outbound, accounts }))
     }
 }

@@ -9,3 +9,4 @@ pub mod queue;
 pub mod seal;
 pub mod sign;
 pub mod tasks;
+pub mod outbound;

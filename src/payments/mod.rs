@@ -1,1 +1,5 @@
-//!
+//! Payments: gateways and their accounts, notices in, money out.
+
+pub mod accounts;
+pub mod gateway;
+pub mod gateways;

@@ -1,0 +1,154 @@
+//! The only HTTP client. No redirects, no proxies from the environment, five seconds to connect, a total time
+//! and a size limit per call. What went wrong is told apart by the one question that matters for money: can
+//! the other side have acted?
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use thiserror::Error;
+
+use crate::base::outcome::Fault;
+
+const CONNECT: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+}
+
+impl Method {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+}
+
+/// One call. It has no `Debug`: headers carry credentials.
+pub struct Request {
+    pub method: Method,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    /// From the first byte of the connection to the last byte of the answer.
+    pub timeout: Duration,
+    /// Largest answer taken, bytes; a longer one counts as unknown.
+    pub largest_answer: usize,
+}
+
+/// What came back, whatever its status.
+pub struct Answer {
+    pub status: u16,
+    /// Names in lower case; values that are no text are left out.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The only value of a header; none when it is absent or given twice.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
+        match (found.next(), found.next()) {
+            (Some((_, value)), None) => Some(value),
+            _ => None,
+        }
+    }
+
+    pub fn succeeded(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+/// No answer.
+#[derive(Debug, Error)]
+pub enum CallError {
+    /// The request never left (no address, no connection, malformed): nothing has happened there.
+    #[error("not sent: {0}")]
+    NotSent(String),
+    /// The request may have arrived and been acted upon.
+    #[error("outcome unknown: {0}")]
+    Unknown(String),
+}
+
+#[derive(Clone)]
+pub struct Outbound {
+    client: reqwest::Client,
+}
+
+impl Outbound {
+    /// Trusts the web's public roots as compiled in, so that a machine without a certificate store works.
+    pub fn new() -> Result<Self, Fault> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| Fault::bug(format!("TLS of the HTTP client: {e}")))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .user_agent(concat!("dispense/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|e| Fault::bug(format!("HTTP client: {e}")))?;
+        Ok(Self { client })
+    }
+
+    /// Makes the call. Any status is an `Answer`; an `Err` says whether the other side can have acted.
+    pub async fn call(&self, request: Request) -> Result<Answer, CallError> {
+        let method = match request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+        };
+        let mut call = self.client.request(method, &request.url).timeout(request.timeout);
+        for (name, value) in &request.headers {
+            call = call.header(name, value);
+        }
+        if request.method == Method::Post {
+            call = call.body(request.body);
+        }
+        let mut response = call.send().await.map_err(classify)?;
+        let status = response.status().as_u16();
+        let headers = response
+            .headers()
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+            .collect();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| CallError::Unknown(plain(e)))? {
+            if body.len() + chunk.len() > request.largest_answer {
+                return Err(CallError::Unknown(format!("the answer is longer than {} bytes", request.largest_answer)));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, headers, body })
+    }
+}
+
+fn classify(error: reqwest::Error) -> CallError {
+    if error.is_connect() || error.is_builder() {
+        CallError::NotSent(plain(error))
+    } else {
+        CallError::Unknown(plain(error))
+    }
+}
+
+/// The chain of causes without the address, which may carry an order's number or a token.
+fn plain(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

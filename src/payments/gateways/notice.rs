@@ -1,0 +1,320 @@
+//! What a gateway says about a payment, and who may claim that it said so. [`Notice`] and [`GatewayState`] hold
+//! [`Facts`] that only the files of this folder can put there: a notice comes out of `authenticate`, a state
+//! out of a call that was made and checked.
+
+use std::ops::Deref;
+
+use chrono::{DateTime, Utc};
+
+use crate::base::money::Currency;
+
+/// A notice as it came in, nothing decoded.
+#[derive(Clone, Debug)]
+pub struct RawNotice {
+    /// Upper case.
+    pub method: String,
+    /// The raw query, without the question mark; empty when there is none.
+    pub query: String,
+    /// In the order received, repeated names repeated; names in any case.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    /// Seconds since the epoch to measure ages with.
+    pub now_unix: i64,
+}
+
+impl RawNotice {
+    /// A header that may be there once. Twice is refused: readers would disagree which of them counts.
+    pub(super) fn header(&self, name: &str) -> Result<Option<&str>, NoticeRefusal> {
+        let mut found = self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
+        match (found.next(), found.next()) {
+            (_, Some(_)) => Err(NoticeRefusal::signature("header_repeated")),
+            (first, None) => Ok(first.map(|(_, value)| value.as_str())),
+        }
+    }
+}
+
+/// Where a notice was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Not signed, or by somebody else.
+    Signature,
+    /// Signed, but too long ago or for a time to come.
+    Replay,
+    Decrypt,
+    /// Signed by the gateway, but not a message we can read.
+    Format,
+}
+
+impl Stage {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Signature => "signature",
+            Self::Replay => "replay",
+            Self::Decrypt => "decrypt",
+            Self::Format => "format",
+        }
+    }
+}
+
+/// Why a notice was not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoticeRefusal {
+    pub stage: Stage,
+    /// A short stable word.
+    pub reason: &'static str,
+}
+
+impl NoticeRefusal {
+    pub(super) fn signature(reason: &'static str) -> Self {
+        Self { stage: Stage::Signature, reason }
+    }
+
+    pub(super) fn replay(reason: &'static str) -> Self {
+        Self { stage: Stage::Replay, reason }
+    }
+
+    pub(super) fn format(reason: &'static str) -> Self {
+        Self { stage: Stage::Format, reason }
+    }
+}
+
+/// What a message means for its payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Meaning {
+    /// The money is there.
+    Paid,
+    /// The buyer has acted, the money is on its way.
+    Pending,
+    /// Given up without money.
+    Closed,
+    Failed,
+    /// All of the money went back.
+    Refunded,
+    /// A part went back; `refunded_minor` is the sum so far.
+    PartiallyRefunded,
+    /// One refund moved; `refund` tells which and how.
+    RefundSucceeded,
+    RefundPending,
+    RefundFailed,
+    DisputeOpened,
+    DisputeWon,
+    DisputeLost,
+    /// Genuine and of no concern to us.
+    Ignored,
+}
+
+impl Meaning {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Paid => "paid",
+            Self::Pending => "pending",
+            Self::Closed => "closed",
+            Self::Failed => "failed",
+            Self::Refunded => "refunded",
+            Self::PartiallyRefunded => "partially_refunded",
+            Self::RefundSucceeded => "refund_succeeded",
+            Self::RefundPending => "refund_pending",
+            Self::RefundFailed => "refund_failed",
+            Self::DisputeOpened => "dispute_opened",
+            Self::DisputeWon => "dispute_won",
+            Self::DisputeLost => "dispute_lost",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
+/// One thing that tells which merchant, application or mode a message is meant for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub name: &'static str,
+    pub value: String,
+}
+
+impl Identity {
+    pub fn new(name: &'static str, value: impl Into<String>) -> Self {
+        Self { name, value: value.into() }
+    }
+}
+
+/// One refund, when a message is about one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundFact {
+    /// Our refund's id, when we started it.
+    pub refund_id: Option<String>,
+    pub gateway_refund_id: String,
+    pub amount_minor: i64,
+}
+
+/// What was said about a payment. Amounts are in ISO 4217's minor units, whatever the gateway counts in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    pub meaning: Meaning,
+    /// Our number as we sent it to the gateway. None where the message does not carry it (a dispute, a refund
+    /// made at the gateway): find the payment by `trade_no`.
+    pub number: Option<String>,
+    /// The gateway's number of the trade (Stripe: the payment intent), unique per account. Always there when
+    /// `Paid`.
+    pub trade_no: Option<String>,
+    /// What `start` gave as reference, where the message carries it (Stripe: the session).
+    pub gateway_reference: Option<String>,
+    /// The payment's whole amount, never a part of it. Always there when `Paid`.
+    pub amount_minor: Option<i64>,
+    pub currency: Option<Currency>,
+    /// Sum of all refunds so far, where told.
+    pub refunded_minor: Option<i64>,
+    pub refund: Option<RefundFact>,
+    /// Whose payment, which mode: as the message says it.
+    pub identity: Vec<Identity>,
+    /// When it happened, by the gateway's clock.
+    pub occurred_at: Option<DateTime<Utc>>,
+}
+
+impl Facts {
+    pub(super) fn of(meaning: Meaning) -> Self {
+        Self {
+            meaning,
+            number: None,
+            trade_no: None,
+            gateway_reference: None,
+            amount_minor: None,
+            currency: None,
+            refunded_minor: None,
+            refund: None,
+            identity: Vec::new(),
+            occurred_at: None,
+        }
+    }
+}
+
+/// An authenticated notice. Reads like its [`Facts`].
+#[derive(Clone, Debug)]
+pub struct Notice {
+    account_id: String,
+    event_key: String,
+    verified_by: u16,
+    facts: Facts,
+}
+
+impl Notice {
+    /// `secret` counts from 0.
+    pub(super) fn new(account_id: &str, event_key: String, secret: usize, facts: Facts) -> Self {
+        let verified_by = u16::try_from(secret + 1).unwrap_or(u16::MAX);
+        Self { account_id: account_id.to_owned(), event_key, verified_by, facts }
+    }
+
+    pub fn account_id(&self) -> &str {
+        &self.account_id
+    }
+
+    /// Equal for every repeat of the same event of this account.
+    pub fn event_key(&self) -> &str {
+        &self.event_key
+    }
+
+    /// Which of the account's secrets verified it, counted from 1.
+    pub fn verified_by(&self) -> u16 {
+        self.verified_by
+    }
+
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+impl Deref for Notice {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+/// What a gateway answered when asked about a payment; its answer was checked as far as its protocol allows.
+/// Its meaning is one of paid, pending, closed, failed, refunded, partially refunded, dispute opened.
+#[derive(Clone, Debug)]
+pub struct GatewayState {
+    account_id: String,
+    facts: Facts,
+}
+
+impl GatewayState {
+    pub(super) fn new(account_id: &str, facts: Facts) -> Self {
+        Self { account_id: account_id.to_owned(), facts }
+    }
+
+    pub fn account_id(&self) -> &str {
+        &self.account_id
+    }
+
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+impl Deref for GatewayState {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+/// What the payment row says must be true.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// The number this attempt sent to the gateway.
+    pub number: &'a str,
+    pub amount_minor: i64,
+    pub currency: Currency,
+    /// The reference stored when the payment was started; compared where both sides have one.
+    pub gateway_reference: Option<&'a str>,
+    /// The trade number stored with the capture; compared where both sides have one.
+    pub trade_no: Option<&'a str>,
+    /// The account's own, from [`crate::payments::gateway::Gateway::identity`].
+    pub identity: &'a [Identity],
+}
+
+/// Whether a message belongs to a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    Fits,
+    /// Real money of the right currency, but not what was asked for.
+    WrongAmount,
+    WrongCurrency,
+    /// Not about this payment or not for this merchant; the word says which fact differs.
+    Foreign(&'static str),
+}
+
+/// The business check after the signature: merchant and mode, number, reference, trade, currency, amount, in this
+/// order. Every identity expected must be there: a missing fact never skips a check.
+pub fn matches(facts: &Facts, expected: &Expected<'_>) -> Match {
+    for wanted in expected.identity {
+        let said = facts.identity.iter().find(|i| i.name == wanted.name);
+        if said.is_none_or(|said| said.value != wanted.value) {
+            return Match::Foreign(wanted.name);
+        }
+    }
+    if facts.number.as_deref().is_some_and(|number| number != expected.number) {
+        return Match::Foreign("number");
+    }
+    if differ(facts.gateway_reference.as_deref(), expected.gateway_reference) {
+        return Match::Foreign("gateway_reference");
+    }
+    if facts.meaning != Meaning::Paid && differ(facts.trade_no.as_deref(), expected.trade_no) {
+        return Match::Foreign("trade_no");
+    }
+    if facts.currency.is_some_and(|currency| currency != expected.currency) {
+        return Match::WrongCurrency;
+    }
+    let money = facts.meaning == Meaning::Paid;
+    match facts.amount_minor {
+        Some(amount) if amount != expected.amount_minor => Match::WrongAmount,
+        None if money => Match::WrongAmount,
+        _ if money && facts.currency.is_none() => Match::WrongCurrency,
+        _ => Match::Fits,
+    }
+}
+
+fn differ(said: Option<&str>, stored: Option<&str>) -> bool {
+    matches!((said, stored), (Some(said), Some(stored)) if said != stored)
+}
