@@ -40,6 +40,9 @@ create table variant (
   download_limit int constraint variant_download_limit check (download_limit >= 1),
   access_days int constraint variant_access_days check (access_days >= 1),
   updates_included boolean not null default true,
+  -- Whether a download link works only from the network of the person who made it. Off unless chosen: it breaks
+  -- for phones, shared addresses and VPNs.
+  bind_address boolean not null default false,
   warranty_days int constraint variant_warranty check (warranty_days >= 0),
   -- Whether a key that was neither revealed nor mailed goes back to stock when it is refunded.
   restock_unseen boolean not null default true,

@@ -13,6 +13,7 @@ create table download_grant (
   max_downloads int constraint download_grant_max check (max_downloads >= 1),
   used int not null default 0,
   expires_at timestamptz not null default 'infinity',
+  bind_address boolean not null default false,
   created_at timestamptz not null default app_now(),
   constraint download_grant_used check (used >= 0 and (max_downloads is null or used <= max_downloads)),
   constraint download_grant_once unique (unit_id, file_id),
@@ -30,7 +31,9 @@ create table download_link (
   kind text not null constraint download_link_kind check (kind in ('claim', 'download')),
   created_at timestamptz not null default app_now(),
   expires_at timestamptz not null,
-  revoked_at timestamptz
+  revoked_at timestamptz,
+  -- The session it started or joined. A link that has one may resume until that session ends, and never starts another.
+  session_id uuid
 );
 create index download_link_grant on download_link (grant_id);
 
@@ -46,6 +49,7 @@ create table download_session (
   served_bytes bigint not null default 0,
   byte_cap bigint not null
 );
+alter table download_link add constraint download_link_session_fkey foreign key (session_id) references download_session;
 create unique index download_session_open on download_session (grant_id) where closed_at is null;
 
 -- The outbox. It names what is to be told, never the secret itself: the text is made when it is sent.

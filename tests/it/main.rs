@@ -1,4 +1,5 @@
 //! One test binary; its folders mirror `src`. Real PostgreSQL, a database per test.
 
+mod downloads;
 mod harness;
 mod infra;

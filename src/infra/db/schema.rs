@@ -51,6 +51,7 @@ diesel::table! {
         max_downloads -> Nullable<Integer>,
         used -> Integer,
         expires_at -> Timestamptz,
+        bind_address -> Bool,
         created_at -> Timestamptz,
     }
 }
@@ -63,6 +64,7 @@ diesel::table! {
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
         revoked_at -> Nullable<Timestamptz>,
+        session_id -> Nullable<Uuid>,
     }
 }
 
@@ -570,6 +572,7 @@ diesel::table! {
         download_limit -> Nullable<Integer>,
         access_days -> Nullable<Integer>,
         updates_included -> Bool,
+        bind_address -> Bool,
         warranty_days -> Nullable<Integer>,
         restock_unseen -> Bool,
         version -> Integer,

@@ -1,0 +1,75 @@
+//! All SQL that changes files, grants, links and sessions.
+
+use diesel::QueryResult;
+use diesel::sql_types::{Array, Integer, Nullable, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::base::clock::Clock;
+use crate::base::ids::{GrantId, UnitId};
+use crate::downloads::model::{GrantWant, Granted};
+use crate::infra::db::statement::Statement;
+
+// A unit has as many grants as its variant has files, which only the statement knows: the n-th grant's id is the
+// program's UUIDv7 with n in its last two bytes.
+const GRANT: &str = "insert into download_grant \
+      (id, seller_id, order_id, line_id, unit_id, file_id, file_version_id, max_downloads, expires_at, bind_address) \
+    select encode(set_byte(set_byte(uuid_send(w.id), 14, (w.n >> 8)::int), 15, (w.n & 255)::int), 'hex')::uuid, \
+      w.seller_id, w.order_id, w.line_id, w.unit_id, w.file_id, w.file_version_id, w.max_downloads, coalesce(w.expires_at, 'infinity'), w.bind_address \
+    from ( \
+      select w.*, f.id as file_id, v.id as file_version_id, variant.bind_address, \
+        row_number() over (partition by w.unit_id order by f.created_at, f.id) as n \
+      from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::int[], $8::timestamptz[]) \
+        as w(id, seller_id, order_id, line_id, unit_id, variant_id, max_downloads, expires_at) \
+      join variant on variant.id = w.variant_id \
+      join file f on f.variant_id = w.variant_id and f.seller_id = w.seller_id \
+      cross join lateral (select id from file_version where file_id = f.id and yanked_at is null \
+        order by published_at desc, id desc limit 1) v) w \
+    order by w.unit_id, w.file_id \
+    on conflict on constraint download_grant_once do nothing \
+    returning id, seller_id, order_id, unit_id, file_id, file_version_id";
+
+/// A grant for each file of each unit.
+pub async fn insert_grants(
+    conn: &mut AsyncPgConnection,
+    clock: &Clock,
+    wants: &[GrantWant],
+) -> QueryResult<Vec<Granted>> {
+    Statement::new(GRANT)
+        .bind::<Array<SqlUuid>, _>(wants.iter().map(|_| clock.uuid()).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(wants.iter().map(|w| w.seller_id.0).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(wants.iter().map(|w| w.order_id.0).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(wants.iter().map(|w| w.line_id.0).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(wants.iter().map(|w| w.unit_id.0).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(wants.iter().map(|w| w.variant_id.0).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Integer>>, _>(wants.iter().map(|w| w.max_downloads).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Timestamptz>>, _>(wants.iter().map(|w| w.expires_at).collect::<Vec<_>>())
+        .load(conn)
+        .await
+}
+
+const REVOKE: &str = "update download_grant g set state = 'revoked' \
+    from (select id from download_grant where unit_id = any($1::uuid[]) and state = 'active' order by id for update) l \
+    where g.id = l.id \
+    returning g.id, g.seller_id, g.order_id, g.unit_id, g.file_id, g.file_version_id";
+
+/// Active grants of the units become revoked.
+pub async fn advance_revoked(conn: &mut AsyncPgConnection, units: &[UnitId]) -> QueryResult<Vec<Granted>> {
+    Statement::new(REVOKE)
+        .bind::<Array<SqlUuid>, _>(units.iter().map(|u| u.0).collect::<Vec<_>>())
+        .load(conn)
+        .await
+}
+
+const CLOSE: &str = "with s as (select array_agg(distinct g) as ids from unnest($1::uuid[]) g), \
+    links as (update download_link set revoked_at = app_now() \
+      where grant_id = any((select ids from s)::uuid[]) and revoked_at is null) \
+    update download_session set closed_at = app_now() \
+      where grant_id = any((select ids from s)::uuid[]) and closed_at is null";
+
+/// Ends the open sessions and the links of the grants.
+pub async fn advance_sessions_closed(conn: &mut AsyncPgConnection, grants: &[GrantId]) -> QueryResult<usize> {
+    Statement::new(CLOSE)
+        .bind::<Array<SqlUuid>, _>(grants.iter().map(|g| g.0).collect::<Vec<_>>())
+        .execute(conn)
+        .await
+}

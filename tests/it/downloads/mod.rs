@@ -1,0 +1,2 @@
+mod grants;
+mod shop;
