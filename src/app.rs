@@ -10,6 +10,7 @@ use crate::infra::data_keys;
 use crate::infra::db::{Db, Limits};
 use crate::infra::outbound::Outbound;
 use crate::infra::seal::Sealer;
+use crate::infra::throttle::Throttles;
 use crate::payments::accounts::{self, Accounts};
 
 /// The program's parts. Actions take it first and open their own transactions.
@@ -22,6 +23,8 @@ pub struct App {
     pub outbound: Outbound,
     /// The accounts at gateways, each checked.
     pub accounts: Accounts,
+    /// Rate limits by client address.
+    pub throttles: Throttles,
 }
 
 impl App {
@@ -47,6 +50,11 @@ impl App {
             let ids = changed.join(", ");
             return Err(Fault::bug(format!("accounts {ids}: gateway and sandbox never change; give it a new id")));
         }
-        Ok(Arc::new(Self { config, clock, db, sealer, outbound, accounts }))
+        let throttles = Throttles::new(
+            config.limits.requests_per_minute,
+            config.limits.sign_ins_per_minute,
+            config.limits.forged_notices_per_minute,
+        );
+        Ok(Arc::new(Self { config, clock, db, sealer, outbound, accounts, throttles }))
     }
 }

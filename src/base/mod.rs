@@ -1,6 +1,7 @@
 //! Vocabulary without I/O: what every feature speaks in.
 
 pub mod actor;
+pub mod caller;
 pub mod clock;
 pub mod ids;
 pub mod money;

@@ -1,1 +1,14 @@
-//!
+//! The HTTP server: one table of routes, and what every request passes before and after its handler (id, client
+//! address, origin, time-out, rate limit, log line, figures).
+
+pub mod address;
+mod auth;
+mod cors;
+mod door;
+mod request_id;
+mod room;
+pub mod routes;
+mod server;
+
+pub use routes::openapi;
+pub use server::serve;

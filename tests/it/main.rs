@@ -2,4 +2,5 @@
 
 mod downloads;
 mod harness;
+mod http;
 mod infra;

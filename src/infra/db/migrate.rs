@@ -1,5 +1,8 @@
 //! The embedded migrations, run as the owner of the schema, one program at a time.
 
+use diesel::QueryableByName;
+use diesel::migration::{Migration, MigrationSource};
+use diesel::pg::Pg;
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -40,6 +43,18 @@ pub async fn pending(conn: AsyncPgConnection) -> Result<bool, Fault> {
     let mut harness = AsyncMigrationHarness::new(conn);
     tokio::task::block_in_place(|| harness.has_pending_migration(MIGRATIONS))
         .map_err(|e| Fault::bug(e.to_string()))
+}
+
+/// Whether the database has every migration this program knows, asked over an ordinary connection.
+pub async fn is_current(conn: &mut AsyncPgConnection) -> Result<bool, Fault> {
+    #[derive(QueryableByName)]
+    struct Done {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        version: String,
+    }
+    let done: Vec<Done> = diesel::sql_query("select version from __diesel_schema_migrations").load(conn).await?;
+    let known: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations().map_err(|e| Fault::bug(e.to_string()))?;
+    Ok(known.iter().all(|m| done.iter().any(|d| d.version == m.name().version().to_string())))
 }
 
 /// The documented GRANT script with the runtime role's name in place.

@@ -2,6 +2,7 @@
 
 mod config;
 mod database;
+pub mod log;
 mod test_app;
 
 pub use config::test_config;

@@ -7,13 +7,18 @@ use dispense::app::App;
 use dispense::base::clock::Clock;
 use dispense::config::Config;
 
-use super::{TestDatabase, test_config};
+use super::{TestDatabase, log, test_config};
 
 /// Ends with `finish`, which looks for what must not be left behind.
 pub struct TestApp {
     pub app: Arc<App>,
     pub db: TestDatabase,
     pub data: tempfile::TempDir,
+    /// `http://127.0.0.1:PORT`, where this very `App` is served.
+    pub base: String,
+    http: reqwest::Client,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    server: Option<tokio::task::JoinHandle<()>>,
     canaries: std::sync::Mutex<Vec<String>>,
     finished: bool,
 }
@@ -29,8 +34,50 @@ impl TestApp {
         let mut config = test_config(data.path());
         change(&mut config);
         let db = TestDatabase::migrated().await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        if config.server.public_url.is_empty() {
+            config.server.public_url = base.clone();
+        }
+        log::capture();
         let app = App::start(config, Clock::default(), &db.app_url()).await.unwrap();
-        Self { app, db, data, canaries: Default::default(), finished: false }
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let serving = app.clone();
+        let server = tokio::spawn(async move {
+            dispense::http::serve(serving, listener, async { drop(stopped.await) }).await.unwrap();
+        });
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .timeout(std::time::Duration::from_secs(30))
+            .build()
+            .unwrap();
+        let (stop, server) = (Some(stop), Some(server));
+        Self { app, db, data, base, http, stop, server, canaries: Default::default(), finished: false }
+    }
+
+    /// A client that follows no redirects.
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// GET of a path of this shop.
+    pub async fn get(&self, path: &str) -> reqwest::Response {
+        self.http.get(format!("{}{path}", self.base)).send().await.unwrap()
+    }
+
+    /// POST of JSON to a path of this shop.
+    pub async fn post(&self, path: &str, body: &serde_json::Value) -> reqwest::Response {
+        let request = self.http.post(format!("{}{path}", self.base)).header("content-type", "application/json");
+        request.body(body.to_string()).send().await.unwrap()
+    }
+
+    /// Stops serving, as a signal would, and waits for the last requests.
+    pub async fn stop_serving(&mut self) {
+        drop(self.stop.take());
+        if let Some(server) = self.server.take() {
+            server.await.unwrap();
+        }
     }
 
     /// Moves the program's clock and the database's together.
@@ -45,12 +92,15 @@ impl TestApp {
         self.canaries.lock().unwrap().push(text.into());
     }
 
-    /// Ends the test: no canary in any column, the database dropped.
+    /// Ends the test: no canary in any column or log line, the database dropped.
     pub async fn finish(mut self) {
         self.finished = true;
+        self.stop_serving().await;
         let dump = self.db.dump_text().await;
+        let logged = log::lines();
         for canary in self.canaries.lock().unwrap().iter() {
             assert!(!dump.contains(canary.as_str()), "a secret lies in a plain column: {canary}");
+            assert!(!logged.contains(canary.as_str()), "a secret was logged: {canary}");
         }
         self.db.finish().await;
     }

@@ -1,0 +1,150 @@
+//! What every request passes on its way in and out.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
+use poem::{Endpoint, Request, Response};
+use tracing::Instrument;
+
+use crate::app::App;
+use crate::base::caller::Caller;
+use crate::base::text::Locale;
+use crate::http::address::{self, Network};
+use crate::http::cors::Origins;
+use crate::http::request_id::{self, REQUEST_ID};
+use crate::http::room::Template;
+use crate::http::auth;
+use crate::rest::problem::Problem;
+
+/// Wraps the table of routes.
+pub struct Door<E> {
+    app: Arc<App>,
+    origins: Origins,
+    trusted: Vec<Network>,
+    inner: E,
+}
+
+impl<E: Endpoint<Output = Response>> Door<E> {
+    pub fn new(app: Arc<App>, inner: E) -> Self {
+        let server = &app.config.server;
+        let origins = Origins::new(&server.allowed_origins);
+        let trusted = server.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect();
+        Self { app, origins, trusted, inner }
+    }
+
+    fn caller(&self, request: &Request) -> Caller {
+        let headers = request.headers();
+        let peer = request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |a| a.ip());
+        let text = |name: HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
+        Caller {
+            request_id: request_id::choose(headers, &self.app.clock),
+            address: address::client(peer, headers, &self.trusted),
+            bearer: auth::bearer(headers),
+            locale: text(header::ACCEPT_LANGUAGE).and_then(Locale::negotiate),
+            device: text(header::USER_AGENT).map(|t| t.chars().filter(|c| !c.is_control()).take(200).collect()),
+        }
+    }
+
+    async fn pass(&self, mut request: Request) -> Response {
+        if let Some(response) = self.origins.preflight(request.method(), request.headers()) {
+            return response;
+        }
+        let request_id = request.extensions().get::<Caller>().map(|c| c.request_id.clone()).unwrap_or_default();
+        request.extensions_mut().insert(self.app.clone());
+        match self.inner.call(request).await {
+            Ok(response) => response,
+            Err(error) => Problem::from_status(error.status()).answer(&request_id),
+        }
+    }
+}
+
+impl<E: Endpoint<Output = Response>> Endpoint for Door<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let started = Instant::now();
+        let method = known_method(request.method());
+        let caller = self.caller(&request);
+        let request_headers = request.headers().clone();
+        let chunked = request.version() == Version::HTTP_11 && request_headers.contains_key(header::TRANSFER_ENCODING);
+        request.extensions_mut().insert(caller.clone());
+
+        let span = tracing::info_span!("request", request_id = caller.request_id);
+        let mut response = self.pass(request).instrument(span).await;
+
+        finish_headers(&mut response, &caller);
+        self.origins.mark(&request_headers, response.headers_mut());
+        if chunked {
+            // A length beside the chunks was dropped by the HTTP library, which reads by the chunks. A proxy in
+            // front may have read by the length: what follows on this connection belongs to nobody.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        record(method, &caller, &response, started);
+        Ok(response)
+    }
+}
+
+fn finish_headers(response: &mut Response, caller: &Caller) {
+    let headers: &mut HeaderMap = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&caller.request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Pages of our own set a policy that fits them.
+    for (name, value) in [
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ] {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+}
+
+/// One line and one sample per request, by the route's template.
+fn record(method: &'static str, caller: &Caller, response: &Response, started: Instant) {
+    let route = response.extensions().get::<Template>().map_or("-", |t| t.0);
+    let status = response.status();
+    let seconds = started.elapsed().as_secs_f64();
+    tracing::info!(
+        target: "dispense::access",
+        request_id = caller.request_id,
+        method,
+        route,
+        status = status.as_u16(),
+        address = %caller.address,
+        millis = (seconds * 1_000.0).round() as u64,
+        "answered"
+    );
+    let class = class_of(status);
+    metrics::counter!("dispense_http_requests_total", "method" => method, "route" => route, "status" => class)
+        .increment(1);
+    metrics::histogram!("dispense_http_request_seconds", "route" => route).record(seconds);
+}
+
+fn class_of(status: StatusCode) -> &'static str {
+    match status.as_u16() / 100 {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    }
+}
+
+/// Methods have no end; labels must.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}

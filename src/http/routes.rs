@@ -1,0 +1,136 @@
+//! The one table of routes. Each row is both mounted and described, so `/openapi.json` cannot say anything else than
+//! what is served. A handler is any poem endpoint; it finds `Data<&Arc<App>>` and `Data<&Caller>`, and fails with
+//! `rest::problem::Problem`, into which refusals and faults turn by themselves.
+
+use std::sync::Arc;
+
+use poem::endpoint::BoxEndpoint;
+use poem::http::Method;
+use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route};
+
+use crate::app::App;
+use crate::http::room::Room;
+use crate::rest::openapi::{self, Document, Operation};
+use crate::rest::{health, metrics};
+
+/// Every route of the program.
+pub fn table() -> Vec<Row> {
+    vec![
+        get("/healthz", health::healthz, "Whether the process lives")
+            .tag("operation")
+            .answers(200, "text/plain", "It does."),
+        get("/readyz", health::readyz, "Whether the shop can serve: its database answers and is migrated")
+            .tag("operation")
+            .answers(200, "text/plain", "It can."),
+        get("/metrics", metrics::metrics, "The process's figures for Prometheus")
+            .tag("operation")
+            .answers(200, "text/plain", "Prometheus' text form."),
+        get("/openapi.json", openapi::openapi, "This description")
+            .tag("operation")
+            .answers(200, "application/json", "OpenAPI 3.1."),
+    ]
+}
+
+/// One method of one path.
+pub struct Row {
+    pub operation: Operation,
+    /// Ends after `limits.request_seconds`; not for what streams in or out.
+    pub timed: bool,
+    /// Counts against `limits.requests_per_minute` of the client's address.
+    pub limited: bool,
+    pub endpoint: BoxEndpoint<'static, Response>,
+}
+
+/// A row whose path is an OpenAPI template (`/downloads/{token}`).
+pub fn row<E>(method: Method, path: &'static str, endpoint: E, summary: &'static str) -> Row
+where
+    E: Endpoint + 'static,
+    E::Output: IntoResponse,
+{
+    let operation = Operation {
+        method,
+        path,
+        summary,
+        tag: "shop",
+        parameters: Vec::new(),
+        body: None,
+        answers: Vec::new(),
+        signed_in: false,
+    };
+    Row { operation, timed: true, limited: false, endpoint: endpoint.map_to_response().boxed() }
+}
+
+fn get<E>(path: &'static str, endpoint: E, summary: &'static str) -> Row
+where
+    E: Endpoint + 'static,
+    E::Output: IntoResponse,
+{
+    row(Method::GET, path, endpoint, summary)
+}
+
+impl Row {
+    pub fn tag(mut self, tag: &'static str) -> Self {
+        self.operation.tag = tag;
+        self
+    }
+
+    /// A status, its content type (empty: none) and its meaning.
+    pub fn answers(mut self, status: u16, content_type: &'static str, text: &'static str) -> Self {
+        self.operation.answers.push((status, content_type, text));
+        self
+    }
+
+    /// What the body holds. The handler itself limits its size (`Body::into_bytes_limit`).
+    pub fn takes(mut self, content_type: &'static str, text: &'static str) -> Self {
+        self.operation.body = Some((content_type, text));
+        self
+    }
+
+    /// A parameter in `query` or `header`.
+    pub fn parameter(mut self, place: &'static str, name: &'static str, text: &'static str) -> Self {
+        self.operation.parameters.push((place, name, text));
+        self
+    }
+
+    pub fn signed_in(mut self) -> Self {
+        self.operation.signed_in = true;
+        self
+    }
+
+    /// For streams: no end by the clock.
+    pub fn untimed(mut self) -> Self {
+        self.timed = false;
+        self
+    }
+
+    pub fn limited(mut self) -> Self {
+        self.limited = true;
+        self
+    }
+}
+
+/// The document that `/openapi.json` serves and `dispense openapi` prints.
+pub fn openapi() -> Document {
+    openapi::document(&table().into_iter().map(|row| row.operation).collect::<Vec<_>>())
+}
+
+/// Mounts the table.
+pub fn mount(app: &Arc<App>) -> impl Endpoint<Output = Response> + 'static {
+    let document = openapi();
+    let mut rooms: Vec<(&'static str, Room)> = Vec::new();
+    for row in table() {
+        let path = row.operation.path;
+        let index = rooms.iter().position(|(p, _)| *p == path).unwrap_or_else(|| {
+            rooms.push((path, Room::new(app, path)));
+            rooms.len() - 1
+        });
+        rooms[index].1.add(row);
+    }
+    let route = rooms.into_iter().fold(Route::new(), |route, (path, room)| route.at(mounted(path), room));
+    route.map_to_response().data(document)
+}
+
+/// `/downloads/{token}` as the router writes it: `/downloads/:token`.
+fn mounted(template: &str) -> String {
+    template.replace('{', ":").replace('}', "")
+}

@@ -1,0 +1,50 @@
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::Server;
+use poem::listener::TcpAcceptor;
+use tokio::net::TcpListener;
+
+use crate::app::App;
+use crate::base::outcome::Fault;
+use crate::http::door::Door;
+use crate::http::routes;
+use crate::infra::telemetry;
+
+/// How long requests that still run may take after the signal.
+const LAST_REQUESTS: Duration = Duration::from_secs(30);
+/// A connection on which nothing moves is closed, headers that never end included.
+const IDLE: Duration = Duration::from_secs(75);
+/// How often full rate limits are forgotten.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// Serves until `shutdown` is done, then lets the running requests end, for at most 30 seconds.
+pub async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), Fault> {
+    telemetry::figures();
+    let upkeep = tokio::spawn(upkeep(app.clone()));
+    let acceptor = TcpAcceptor::from_tokio(listener).map_err(|e| Fault::bug(format!("the listener: {e}")))?;
+    let door = Door::new(app.clone(), routes::mount(&app));
+    let served = Server::new_with_acceptor(acceptor)
+        .idle_timeout(IDLE)
+        .http2_max_concurrent_streams(128)
+        .run_with_graceful_shutdown(door, shutdown, Some(LAST_REQUESTS))
+        .await;
+    upkeep.abort();
+    served.map_err(|e| Fault::bug(format!("the server ended: {e}")))
+}
+
+async fn upkeep(app: Arc<App>) {
+    let sweep = async {
+        let mut every = tokio::time::interval(SWEEP);
+        loop {
+            every.tick().await;
+            app.throttles.forget_idle();
+        }
+    };
+    tokio::join!(sweep, telemetry::keep_figures());
+}
