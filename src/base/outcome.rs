@@ -55,6 +55,9 @@ pub enum Fault {
     /// More work waits than may wait: try again later.
     #[error("overloaded: {0}")]
     Overloaded(&'static str),
+    /// The machine or its configuration is not as the program needs it: the message tells the operator what to do.
+    #[error("{0}")]
+    Setup(String),
     /// A broken promise inside the program: trying again does not help.
     #[error("bug: {0}")]
     Bug(String),
@@ -65,8 +68,12 @@ impl Fault {
         Self::Bug(text.into())
     }
 
+    pub fn setup(text: impl Into<String>) -> Self {
+        Self::Setup(text.into())
+    }
+
     pub fn may_pass(&self) -> bool {
-        !matches!(self, Self::Bug(_))
+        !matches!(self, Self::Bug(_) | Self::Setup(_))
     }
 }
 

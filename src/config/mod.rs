@@ -2,21 +2,28 @@
 
 mod accounts;
 mod database;
+mod keys;
 mod limits;
+mod load;
+mod log;
 mod mail;
 mod secrets;
 mod server;
 mod shop;
+mod show;
 mod storage;
 mod worker;
 
 pub use accounts::{Account, Policy};
 pub use database::Database;
 pub use limits::Limits;
+pub use load::{Faults, Sources};
+pub use log::Log;
 pub use mail::Mail;
 pub use secrets::{Bytes32, RingKey, Secrets};
 pub use server::Server;
 pub use shop::Shop;
+pub use show::{documented, effective};
 pub use storage::Storage;
 pub use worker::Worker;
 
@@ -35,5 +42,6 @@ pub struct Config {
     pub shop: Shop,
     pub limits: Limits,
     pub worker: Worker,
+    pub log: Log,
     pub accounts: Vec<Account>,
 }

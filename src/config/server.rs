@@ -1,6 +1,9 @@
 use std::net::SocketAddr;
 
 use serde::Deserialize;
+use url::Url;
+
+use crate::config::load::Faults;
 
 /// `[server]`: where it listens and how the world reaches it.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,4 +36,42 @@ impl Default for Server {
             introspection: true,
         }
     }
+}
+
+impl Server {
+    pub(super) fn check(&self, faults: &mut Faults) {
+        let web = |text: &str| {
+            Url::parse(text).is_ok_and(|u| ["http", "https"].contains(&u.scheme()) && u.has_host())
+        };
+        if !self.public_url.is_empty() && (!web(&self.public_url) || self.public_url.ends_with('/')) {
+            faults.add(
+                "server.public_url",
+                "takes an address such as https://api.shop.example, no slash at the end",
+            );
+        }
+        for origin in self.allowed_origins.iter().filter(|o| !is_origin(o)) {
+            let text =
+                format!("`{origin}` is neither an origin (https://shop.example) nor a scheme (myapp://)");
+            faults.add("server.allowed_origins", text);
+        }
+        for network in self.trusted_proxies.iter().filter(|n| !is_network(n)) {
+            faults.add("server.trusted_proxies", format!("`{network}` is no network such as 10.0.0.0/8"));
+        }
+    }
+}
+
+/// Scheme, host and port without a path; or an app's own scheme alone.
+fn is_origin(text: &str) -> bool {
+    if let Some(scheme) = text.strip_suffix("://") {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b);
+        return scheme.starts_with(|c: char| c.is_ascii_lowercase()) && scheme.bytes().all(plain);
+    }
+    Url::parse(text)
+        .is_ok_and(|u| ["http", "https"].contains(&u.scheme()) && u.origin().ascii_serialization() == text)
+}
+
+fn is_network(text: &str) -> bool {
+    let (address, bits) = text.split_once('/').unwrap_or((text, "0"));
+    let Ok(address) = address.parse::<std::net::IpAddr>() else { return false };
+    bits.parse::<u8>().is_ok_and(|b| b <= if address.is_ipv4() { 32 } else { 128 })
 }

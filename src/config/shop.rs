@@ -1,5 +1,9 @@
 use serde::Deserialize;
 
+use crate::base::money::Currency;
+use crate::base::text::{Email, Locale};
+use crate::config::load::Faults;
+
 /// `[shop]`: what the shop is and how it treats orders.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -47,6 +51,47 @@ impl Default for Shop {
             claim_link_days: 7,
             resend_gap_seconds: 60,
             resends_per_hour: 5,
+        }
+    }
+}
+
+impl Shop {
+    pub(super) fn check(&self, faults: &mut Faults) {
+        if self.name.trim().is_empty() || self.name.chars().any(char::is_control) {
+            faults.add("shop.name", "must not be empty or have control characters");
+        }
+        if !Locale::ALL.iter().any(|l| l.as_str() == self.default_locale) {
+            faults.add("shop.default_locale", "is `en` or `zh`");
+        }
+        if self.currencies.is_empty() {
+            faults.add("shop.currencies", "needs at least one");
+        }
+        check_currencies("shop.currencies", &self.currencies, faults);
+        let prefix = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
+        if !(1..=6).contains(&self.order_prefix.len()) || !self.order_prefix.bytes().all(prefix) {
+            faults.add("shop.order_prefix", "has 1 to 6 of 0-9 and A-Z");
+        }
+        if self.support_email.as_deref().is_some_and(|e| Email::parse(e).is_err()) {
+            faults.add("shop.support_email", "is no mail address");
+        }
+        for (key, address) in [("shop.terms_url", &self.terms_url), ("shop.privacy_url", &self.privacy_url)] {
+            let web =
+                |text: &str| url::Url::parse(text).is_ok_and(|u| ["http", "https"].contains(&u.scheme()));
+            if address.as_deref().is_some_and(|a| !web(a)) {
+                faults.add(key, "takes an address of http or https");
+            }
+        }
+    }
+}
+
+/// Each is of ISO 4217, written in capitals, once.
+pub(super) fn check_currencies(key: &str, currencies: &[String], faults: &mut Faults) {
+    for (index, text) in currencies.iter().enumerate() {
+        let listed = Currency::parse(text).is_ok_and(|c| c.is_listed() && c.as_str() == text);
+        if !listed {
+            faults.add(key, format!("`{text}` is no currency of ISO 4217 in capital letters"));
+        } else if currencies[..index].contains(text) {
+            faults.add(key, format!("`{text}` stands there twice"));
         }
     }
 }

@@ -4,10 +4,12 @@ mod columns;
 pub mod embedded;
 pub mod errors;
 pub mod migrate;
+mod place;
 mod pool;
 #[rustfmt::skip]
 pub mod schema;
 pub mod statement;
 
 pub use errors::{ResultExt, violated};
+pub use place::Place;
 pub use pool::{Connection, Db, Limits, Purpose, Transaction};

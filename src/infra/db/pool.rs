@@ -83,7 +83,7 @@ impl Db {
 
     /// A connection of its own outside the pools, for LISTEN and for session locks.
     pub async fn dedicated(&self) -> Result<AsyncPgConnection, Fault> {
-        connect(&self.url).await.map_err(|e| Fault::Database(e.to_string()))
+        connect_to(&self.url).await
     }
 }
 
@@ -158,6 +158,11 @@ fn pool(url: &str, limits: &Limits, size: usize, purpose: Purpose) -> Result<Poo
         .create_timeout(Some(Duration::from_secs(5)))
         .build()
         .map_err(|e| Fault::bug(e.to_string()))
+}
+
+/// One connection outside any pool.
+pub(super) async fn connect_to(url: &str) -> Result<AsyncPgConnection, Fault> {
+    connect(url).await.map_err(|e| Fault::Database(e.to_string()))
 }
 
 /// Connects over the socket or TCP; with TLS when the address asks for it by `sslmode=require`.

@@ -1,1 +1,0 @@
-//! A PostgreSQL cluster of our own in the data folder.
