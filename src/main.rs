@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use dispense::base::outcome::Fault;
 use dispense::config::{self, Config, Faults, Sources};
 use dispense::infra::db::Place;
-use dispense::infra::telemetry;
+use dispense::infra::logs;
 
 /// A headless shop that sells digital goods and hands them over the moment the payment is real.
 #[derive(Parser)]
@@ -107,8 +107,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
 /// The configuration, and logging as it says.
 fn load(sources: &Sources) -> Result<Config, Faults> {
     let config = Config::load(sources)?;
-    let format = if config.log.format == "json" { telemetry::Format::Json } else { telemetry::Format::Text };
-    telemetry::start(format, &config.log.filter);
+    let format = if config.log.format == "json" { logs::Format::Json } else { logs::Format::Text };
+    logs::start(format, &config.log.filter);
     Ok(config)
 }
 

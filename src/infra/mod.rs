@@ -4,6 +4,7 @@ pub mod data_keys;
 pub mod db;
 pub mod events;
 pub mod fault_points;
+pub mod logs;
 pub mod outbound;
 pub mod outbox;
 pub mod queue;

@@ -1,9 +1,6 @@
 //! The embedded migrations, run as the owner of the schema, one program at a time.
 
-<<<<<<< HEAD
 use diesel::QueryableByName;
-=======
->>>>>>> 2d02529 (Run a PostgreSQL cluster of our own, read the configuration, log on stderr)
 use diesel::migration::{Migration, MigrationSource};
 use diesel::pg::Pg;
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -41,24 +38,11 @@ pub async fn down(owner: AsyncPgConnection) -> Result<usize, Fault> {
         .map_err(|e| Fault::bug(format!("a migration could not be taken back: {e}")))
 }
 
-/// How many migrations of this program the database still lacks. The runtime role may ask.
-pub async fn pending(conn: &mut AsyncPgConnection) -> Result<usize, Fault> {
-    #[derive(diesel::QueryableByName)]
-    struct Ran {
-        #[diesel(sql_type = diesel::sql_types::Text)]
-        version: String,
-    }
-    let known: Vec<Box<dyn Migration<Pg>>> =
-        MIGRATIONS.migrations().map_err(|e| Fault::bug(format!("the migrations cannot be read: {e}")))?;
-    let table = diesel::sql_query("select 1 from pg_tables where tablename = '__diesel_schema_migrations'");
-    if table.execute(conn).await? == 0 {
-        return Ok(known.len());
-    }
-    let ran: Vec<Ran> =
-        diesel::sql_query("select version from __diesel_schema_migrations").load(conn).await?;
-    let lacks =
-        |m: &&Box<dyn Migration<Pg>>| !ran.iter().any(|r| r.version == m.name().version().to_string());
-    Ok(known.iter().filter(lacks).count())
+/// Whether the database still lacks migrations that this program knows.
+pub async fn pending(conn: AsyncPgConnection) -> Result<bool, Fault> {
+    let mut harness = AsyncMigrationHarness::new(conn);
+    tokio::task::block_in_place(|| harness.has_pending_migration(MIGRATIONS))
+        .map_err(|e| Fault::bug(e.to_string()))
 }
 
 /// Whether the database has every migration this program knows, asked over an ordinary connection.

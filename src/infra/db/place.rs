@@ -62,12 +62,10 @@ impl Place {
         if self.is_own() {
             return self.migrate().await.map(|_| ());
         }
-        match migrate::pending(&mut connect_to(&self.url).await?).await? {
-            0 => Ok(()),
-            lacking => Err(Fault::setup(format!(
-                "the database lacks {lacking} migrations; run `dispense migrate` first"
-            ))),
+        if migrate::is_current(&mut connect_to(&self.url).await?).await? {
+            return Ok(());
         }
+        Err(Fault::setup("the database lacks migrations of this program; run `dispense migrate` first"))
     }
 
     /// Stops the cluster when it is ours and waits for it.
