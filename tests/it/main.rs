@@ -4,3 +4,4 @@ mod downloads;
 mod harness;
 mod http;
 mod infra;
+mod vault;

@@ -1,0 +1,63 @@
+//! Rows that the vault's tests need and that belong to features above it.
+
+use dispense::base::ids::{UnitId, VariantId};
+use uuid::Uuid;
+
+use crate::harness::TestApp;
+
+const SHOP: &str = "00000000-0000-7000-8000-000000000001";
+
+/// A variant of a product on sale, of the kind *unique key*.
+pub async fn variant(t: &TestApp) -> VariantId {
+    let (product, variant) = (t.app.clock.uuid(), t.app.clock.uuid());
+    t.db.sql(&format!(
+        "insert into product (id, seller_id, slug, state, on_sale_at) \
+         values ('{product}', '{SHOP}', 'p-{product}', 'on_sale', app_now()); \
+         insert into variant (id, seller_id, product_id, kind) values ('{variant}', '{SHOP}', '{product}', 'key')"
+    ))
+    .await;
+    VariantId(variant)
+}
+
+/// A paid order with one line of `count` units without goods.
+pub async fn units(t: &TestApp, variant: VariantId, count: usize) -> Vec<UnitId> {
+    let ids: Vec<Uuid> = (0..count).map(|_| t.app.clock.uuid()).collect();
+    let (order, line, variant) = (t.app.clock.uuid(), t.app.clock.uuid(), variant.0);
+    let number = hex::encode(&order.as_bytes()[8..]).to_uppercase();
+    let units: Vec<String> = ids
+        .iter()
+        .enumerate()
+        .map(|(n, id)| format!("('{id}', '{SHOP}', '{order}', '{line}', '{variant}', {}, 0)", n + 1))
+        .collect();
+    t.db.sql(&format!(
+        "insert into orders (id, number, state, currency, subtotal_minor, total_minor, locale, pay_by, paid_at) \
+         values ('{order}', '{number}', 'paid', 'EUR', 0, 0, 'en', app_now(), app_now()); \
+         insert into order_line (id, seller_id, order_id, position, product_id, variant_id, title, variant_title, \
+           kind, quantity, partial_delivery, mail_policy, unit_minor, total_minor, currency, locale) \
+         select '{line}', '{SHOP}', '{order}', 1, product_id, id, '', '', kind, {count}, false, 'key', 0, 0, 'EUR', 'en' \
+           from variant where id = '{variant}'; \
+         insert into unit (id, seller_id, order_id, line_id, variant_id, unit_no, total_minor) values {}",
+        units.join(",")
+    ))
+    .await;
+    ids.into_iter().map(UnitId).collect()
+}
+
+/// Keys whose text nobody asks for. `expires` is SQL, one per key.
+pub async fn bare_keys(t: &TestApp, variant: VariantId, expires: &[&str]) {
+    let (batch, data_key, variant) = (t.app.clock.uuid(), t.app.clock.uuid(), variant.0);
+    t.db.sql(&format!(
+        "insert into data_key (id, kek_id, wrapped) values ('{data_key}', 'k1', ''); \
+         insert into key_batch (id, seller_id, variant_id, origin, data_key_id) \
+         values ('{batch}', '{SHOP}', '{variant}', 'import', '{data_key}')"
+    ))
+    .await;
+    for expiry in expires {
+        let (id, fp) = (t.app.clock.uuid(), hex::encode(dispense::base::clock::random::<32>()));
+        t.db.sql(&format!(
+            "insert into vault_key (id, seller_id, variant_id, batch_id, fp, data_key_id, sealed, expires_at) \
+             values ('{id}', '{SHOP}', '{variant}', '{batch}', '\\x{fp}', '{data_key}', '', {expiry})"
+        ))
+        .await;
+    }
+}

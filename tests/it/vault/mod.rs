@@ -1,0 +1,4 @@
+//! Keys: sealed, taken in, claimed, revealed.
+
+mod claim;
+mod fixture;
