@@ -18,6 +18,11 @@ create table key_batch (
   data_key_id uuid not null references data_key,
   note text,
   created_by uuid references app_user,
+  -- Of a generated batch: how many keys are asked for, and their format.
+  wanted bigint constraint key_batch_wanted check (wanted between 1 and 1000000),
+  format jsonb,
+  -- Null: its keys never expire.
+  keys_expire_at timestamptz,
   -- Lines read so far; a resumed import goes on after them.
   lines bigint not null default 0,
   added bigint not null default 0,
@@ -25,6 +30,7 @@ create table key_batch (
   created_at timestamptz not null default app_now(),
   finished_at timestamptz,
   constraint key_batch_seller_key unique (seller_id, id),
+  constraint key_batch_generated check ((origin = 'generated') = (wanted is not null and format is not null)),
   constraint key_batch_finished check ((state = 'running') = (finished_at is null)),
   constraint key_batch_variant_fkey foreign key (seller_id, variant_id) references variant (seller_id, id)
 );
@@ -65,7 +71,8 @@ create table vault_key (
   constraint vault_key_fp_next_key unique (seller_id, fp_next),
   constraint vault_key_available_columns check (state <> 'available' or (unit_id is null and sold_at is null
     and reserved_line_id is null and revealed_at is null and mailed_at is null and voided_at is null)),
-  constraint vault_key_reserved_columns check ((state = 'reserved') = (reserved_line_id is not null and reserved_until is not null)),
+  constraint vault_key_reserved_columns check ((state = 'reserved') = (reserved_line_id is not null)
+    and (reserved_line_id is null) = (reserved_until is null)),
   constraint vault_key_sold_columns check (state <> 'sold' or (unit_id is not null and sold_at is not null)),
   constraint vault_key_unit_columns check ((unit_id is null) = (sold_at is null)),
   constraint vault_key_unit_state check (unit_id is null or state in ('sold', 'voided')),

@@ -1,8 +1,18 @@
-//! Where keys lie sealed: taken in, generated, claimed, revealed, let expire, voided.
+//! Where keys lie sealed: taken in, generated, claimed, revealed, let expire, given back.
 
+pub mod batch;
 pub mod claim;
+pub mod expire;
+pub mod format;
+pub mod generate;
+pub mod give_back;
+pub mod import;
+pub mod insert;
 mod model;
-mod state;
+pub mod read;
+pub mod reveal;
+pub mod state;
 mod store;
 
-pub use state::{IllegalKeyChange, KeyChange, KeyState};
+pub use format::KeyFormat;
+pub use model::{Batch, ChangedKey, Origin};

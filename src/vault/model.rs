@@ -1,13 +1,78 @@
 //! Rows of the vault. The text of a key is in none of them: only its sealed form, which never leaves this feature.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use serde_json::Value;
+use uuid::Uuid;
 
-use crate::base::ids::{KeyId, VariantId};
+use crate::base::ids::{BatchId, KeyId, SellerId, UnitId, UserId, VariantId};
+use crate::infra::db::schema::key_batch;
 use crate::vault::claim::Claimed;
-use crate::vault::state::KeyState;
+use crate::vault::state::{BatchState, KeyState};
 
-crate::text_column!(KeyState);
+crate::text_column!(KeyState, BatchState, Origin);
+
+/// Where the keys of a batch come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Import,
+    Generated,
+}
+
+impl Origin {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Origin::Import => "import",
+            Origin::Generated => "generated",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Origin::Import, Origin::Generated].into_iter().find(|o| o.as_str() == text)
+    }
+}
+
+/// Keys that came into the vault together.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = key_batch, check_for_backend(diesel::pg::Pg))]
+pub struct Batch {
+    pub id: BatchId,
+    pub seller_id: SellerId,
+    pub variant_id: VariantId,
+    pub origin: Origin,
+    pub state: BatchState,
+    pub data_key_id: Uuid,
+    pub note: Option<String>,
+    pub created_by: Option<UserId>,
+    /// How many keys are to be generated.
+    pub wanted: Option<i64>,
+    pub format: Option<Value>,
+    pub keys_expire_at: Option<DateTime<Utc>>,
+    /// Lines read so far, blank and refused ones counted; a run that was cut goes on after them.
+    pub lines: i64,
+    pub added: i64,
+    pub refused: i64,
+    pub created_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// What the vault must know of the variant that its keys are for.
+#[derive(Clone, Debug, Queryable)]
+pub struct Shelf {
+    pub seller_id: SellerId,
+    pub kind: String,
+    pub state: String,
+    pub fold_case: bool,
+}
+
+/// A sealed key, ready to be stored.
+pub(super) struct SealedKey {
+    pub id: KeyId,
+    pub line: i64,
+    pub fingerprint: [u8; 32],
+    pub sealed: Vec<u8>,
+}
 
 /// One row of a claim.
 #[derive(QueryableByName)]
@@ -22,4 +87,54 @@ impl From<ClaimedRow> for Claimed {
     fn from(row: ClaimedRow) -> Self {
         Self { variant_id: row.variant_id, key_ids: row.key_ids }
     }
+}
+
+/// The line of a key that was stored.
+#[derive(QueryableByName)]
+pub(super) struct StoredLine {
+    #[diesel(sql_type = Bytea)]
+    pub fp: Vec<u8>,
+}
+
+/// The key of a unit, sealed.
+#[derive(QueryableByName)]
+pub(super) struct SealedRow {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: KeyId,
+    #[diesel(sql_type = SqlUuid)]
+    pub unit_id: UnitId,
+    #[diesel(sql_type = SqlUuid)]
+    pub variant_id: VariantId,
+    #[diesel(sql_type = Text)]
+    pub state: KeyState,
+    #[diesel(sql_type = SqlUuid)]
+    pub data_key_id: Uuid,
+    #[diesel(sql_type = Bytea)]
+    pub sealed: Vec<u8>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub revealed_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A key whose state a refund or the calendar changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, QueryableByName)]
+pub struct ChangedKey {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: KeyId,
+    #[diesel(sql_type = SqlUuid)]
+    pub variant_id: VariantId,
+    #[diesel(sql_type = SqlUuid)]
+    pub seller_id: SellerId,
+    #[diesel(sql_type = Text)]
+    pub state: KeyState,
+}
+
+/// How many keys of a variant may be sold, up to the limit that was asked for.
+#[derive(QueryableByName)]
+pub(super) struct StockRow {
+    #[diesel(sql_type = SqlUuid)]
+    pub variant_id: VariantId,
+    #[diesel(sql_type = BigInt)]
+    pub available: i64,
 }

@@ -104,3 +104,54 @@ impl KeyChange {
         KeyChange::Restock,
     ];
 }
+
+/// Where a batch stands. A run that was killed leaves it running; it goes on after the lines it has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BatchState {
+    Running,
+    Done,
+    Failed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BatchChange {
+    Finish,
+    Fail,
+}
+
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("a batch that is {from:?} cannot take the change {change:?}")]
+pub struct IllegalBatchChange {
+    pub from: BatchState,
+    pub change: BatchChange,
+}
+
+impl BatchState {
+    pub const ALL: [BatchState; 3] = [BatchState::Running, BatchState::Done, BatchState::Failed];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            BatchState::Running => "running",
+            BatchState::Done => "done",
+            BatchState::Failed => "failed",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    pub fn after(self, change: BatchChange) -> Result<BatchState, IllegalBatchChange> {
+        use BatchChange::{Fail, Finish};
+        use BatchState::{Done, Failed, Running};
+        match (self, change) {
+            (Running | Done, Finish) => Ok(Done),
+            (Running | Failed, Fail) => Ok(Failed),
+            (Done, Fail) | (Failed, Finish) => Err(IllegalBatchChange { from: self, change }),
+        }
+    }
+}
+
+impl BatchChange {
+    pub const ALL: [BatchChange; 2] = [BatchChange::Finish, BatchChange::Fail];
+}

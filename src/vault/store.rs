@@ -1,13 +1,17 @@
 //! All SQL of the vault that changes rows, and what is read under a lock.
 
-use diesel::QueryResult;
-use diesel::sql_types::{Array, BigInt, Uuid as SqlUuid};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::base::ids::{KeyId, UnitId, VariantId};
+use crate::base::ids::{BatchId, KeyId, SellerId, UnitId, VariantId};
+use crate::infra::db::schema::{key_batch, variant};
 use crate::infra::db::statement::Statement;
+use crate::vault::batch::NewBatch;
 use crate::vault::claim::Claimed;
-use crate::vault::model::ClaimedRow;
+use crate::vault::import::LineProblem;
+use crate::vault::model::{Batch, ChangedKey, ClaimedRow, Origin, SealedKey, SealedRow, Shelf, StoredLine};
+use crate::vault::state::BatchState;
 
 /// The array in the scalar sub-select keeps the planner from estimating the limit and joining whole tables; the
 /// order is that of the partial index, so that no other index tempts it.
@@ -43,4 +47,202 @@ pub(super) async fn advance_to_sold(
     units: Vec<UnitId>,
 ) -> QueryResult<usize> {
     Statement::new(SELL).bind::<Array<SqlUuid>, _>(keys).bind::<Array<SqlUuid>, _>(units).execute(conn).await
+}
+
+/// What a refund does to the keys of the units: back on the shelf when nobody can have seen them and the variant
+/// says so, else never sold again. Rows are locked by id first, so that two refunds cannot cross.
+const GIVE_BACK: &str = "\
+    with s as materialized (
+      select k.id, k.revealed_at is null and k.mailed_at is null and v.restock_unseen as unseen
+        from vault_key k join variant v on v.id = k.variant_id
+       where k.unit_id = any($1) and k.state = 'sold' order by k.id for update of k)
+    update vault_key k
+       set state = case when s.unseen then 'available' else 'voided' end,
+           unit_id = case when s.unseen then null else k.unit_id end,
+           sold_at = case when s.unseen then null else k.sold_at end,
+           voided_at = case when s.unseen then null else app_now() end
+      from s where k.id = s.id and k.state = 'sold'
+    returning k.id, k.variant_id, k.seller_id, k.state";
+
+pub(super) async fn advance_refunded(
+    conn: &mut AsyncPgConnection,
+    units: &[UnitId],
+) -> QueryResult<Vec<ChangedKey>> {
+    Statement::new(GIVE_BACK).bind::<Array<SqlUuid>, _>(units).load(conn).await
+}
+
+/// By variant, so that the index of what is available is used and nothing else is looked at.
+const EXPIRE: &str = "\
+    with due as materialized (
+      select k.id from variant v
+        cross join lateral (select k.id from vault_key k
+          where k.variant_id = v.id and k.state = 'available' and k.expires_at <= app_now()
+          order by k.expires_at, k.pos limit $1 for update skip locked) k
+       where v.kind = 'key' limit 1000)
+    update vault_key k set state = 'expired' from due where k.id = due.id and k.state = 'available'
+    returning k.id, k.variant_id, k.seller_id, k.state";
+
+pub(super) async fn advance_to_expired(
+    conn: &mut AsyncPgConnection,
+    limit: i64,
+) -> QueryResult<Vec<ChangedKey>> {
+    Statement::new(EXPIRE).bind::<BigInt, _>(limit).load(conn).await
+}
+
+const SEALED: &str = "\
+    select id, unit_id, variant_id, state, data_key_id, sealed, revealed_at,
+           nullif(expires_at, 'infinity') as expires_at
+      from vault_key where unit_id = any($1)";
+
+pub(super) async fn list_sealed(
+    conn: &mut AsyncPgConnection,
+    units: &[UnitId],
+) -> QueryResult<Vec<SealedRow>> {
+    Statement::new(SEALED).bind::<Array<SqlUuid>, _>(units).load(conn).await
+}
+
+const REVEALED: &str = "update vault_key set revealed_at = app_now() where unit_id = any($1) and state = 'sold' and revealed_at is null";
+
+pub(super) async fn advance_revealed(conn: &mut AsyncPgConnection, units: &[UnitId]) -> QueryResult<usize> {
+    Statement::new(REVEALED).bind::<Array<SqlUuid>, _>(units).execute(conn).await
+}
+
+const MAILED: &str = "update vault_key set mailed_at = app_now() where unit_id = any($1) and state = 'sold' and mailed_at is null";
+
+pub(super) async fn advance_mailed(conn: &mut AsyncPgConnection, units: &[UnitId]) -> QueryResult<usize> {
+    Statement::new(MAILED).bind::<Array<SqlUuid>, _>(units).execute(conn).await
+}
+
+pub(super) async fn find_shelf(conn: &mut AsyncPgConnection, id: VariantId) -> QueryResult<Option<Shelf>> {
+    variant::table
+        .find(id)
+        .select((variant::seller_id, variant::kind, variant::state, variant::fold_case))
+        .first(conn)
+        .await
+        .optional()
+}
+
+pub(super) async fn insert_batch(
+    conn: &mut AsyncPgConnection,
+    id: BatchId,
+    data_key: uuid::Uuid,
+    seller: SellerId,
+    new: &NewBatch,
+) -> QueryResult<Batch> {
+    let (origin, wanted, format) = match &new.generate {
+        None => (Origin::Import, None, None),
+        Some(generate) => {
+            (Origin::Generated, Some(generate.quantity), serde_json::to_value(&generate.format).ok())
+        }
+    };
+    diesel::insert_into(key_batch::table)
+        .values((
+            key_batch::id.eq(id),
+            key_batch::seller_id.eq(seller),
+            key_batch::variant_id.eq(new.variant_id),
+            key_batch::origin.eq(origin),
+            key_batch::data_key_id.eq(data_key),
+            key_batch::note.eq(&new.note),
+            key_batch::created_by.eq(new.created_by.map(|u| u.0)),
+            key_batch::wanted.eq(wanted),
+            key_batch::format.eq(format),
+            key_batch::keys_expire_at.eq(new.keys_expire_at),
+        ))
+        .returning(Batch::as_returning())
+        .get_result(conn)
+        .await
+}
+
+pub(super) async fn find_batch(conn: &mut AsyncPgConnection, id: BatchId) -> QueryResult<Option<Batch>> {
+    key_batch::table.find(id).select(Batch::as_select()).first(conn).await.optional()
+}
+
+/// Counts what a chunk brought, only if nobody else went on with this batch meanwhile.
+pub(super) async fn advance_lines(
+    conn: &mut AsyncPgConnection,
+    batch: &Batch,
+    last_line: i64,
+    added: i64,
+    refused: i64,
+) -> QueryResult<Option<Batch>> {
+    let same = key_batch::table
+        .find(batch.id)
+        .filter(key_batch::lines.eq(batch.lines))
+        .filter(key_batch::state.eq(BatchState::Running));
+    diesel::update(same)
+        .set((
+            key_batch::lines.eq(last_line),
+            key_batch::added.eq(key_batch::added + added),
+            key_batch::refused.eq(key_batch::refused + refused),
+        ))
+        .returning(Batch::as_returning())
+        .get_result(conn)
+        .await
+        .optional()
+}
+
+const END_BATCH: &str =
+    "update key_batch set state = $1, finished_at = app_now() where id = $2 and state = $3";
+
+pub(super) async fn advance_batch(
+    conn: &mut AsyncPgConnection,
+    id: BatchId,
+    from: BatchState,
+    to: BatchState,
+) -> QueryResult<usize> {
+    Statement::new(END_BATCH)
+        .bind::<Text, _>(to)
+        .bind::<SqlUuid, _>(id)
+        .bind::<Text, _>(from)
+        .execute(conn)
+        .await
+}
+
+/// Positions are given in the order of the lines, so that the oldest is sold first; rows are inserted in the order
+/// of their fingerprints, so that two imports of the same keys wait for each other once instead of crossing.
+const INSERT_KEYS: &str = "\
+    with line as materialized (
+      select t.id, t.fp, t.sealed, nextval('vault_key_pos_seq') as pos
+        from unnest($1::uuid[], $2::bytea[], $3::bytea[]) as t(id, fp, sealed))
+    insert into vault_key (id, seller_id, variant_id, batch_id, pos, fp, data_key_id, sealed, expires_at)
+    overriding system value
+    select line.id, b.seller_id, b.variant_id, b.id, line.pos, line.fp, b.data_key_id, line.sealed,
+           coalesce($4::timestamptz, 'infinity')
+      from line cross join (select * from key_batch where id = $5) b
+     order by line.fp
+    on conflict (seller_id, fp) do nothing
+    returning fp";
+
+/// Stores keys and answers the fingerprints of those that were new. `keys` are in the order of their lines.
+pub(super) async fn insert_keys(
+    conn: &mut AsyncPgConnection,
+    batch: &Batch,
+    keys: &[SealedKey],
+) -> QueryResult<Vec<Vec<u8>>> {
+    let rows: Vec<StoredLine> = Statement::new(INSERT_KEYS)
+        .bind::<Array<SqlUuid>, _>(keys.iter().map(|k| k.id).collect::<Vec<_>>())
+        .bind::<Array<Bytea>, _>(keys.iter().map(|k| k.fingerprint.as_slice()).collect::<Vec<_>>())
+        .bind::<Array<Bytea>, _>(keys.iter().map(|k| k.sealed.as_slice()).collect::<Vec<_>>())
+        .bind::<Nullable<Timestamptz>, _>(batch.keys_expire_at)
+        .bind::<SqlUuid, _>(batch.id)
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.fp).collect())
+}
+
+const INSERT_PROBLEMS: &str = "\
+    insert into key_batch_problem (batch_id, line, code)
+    select $1::uuid, * from unnest($2::bigint[], $3::text[])";
+
+pub(super) async fn insert_problems(
+    conn: &mut AsyncPgConnection,
+    batch: BatchId,
+    problems: &[(i64, LineProblem)],
+) -> QueryResult<usize> {
+    Statement::new(INSERT_PROBLEMS)
+        .bind::<SqlUuid, _>(batch)
+        .bind::<Array<BigInt>, _>(problems.iter().map(|p| p.0).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(problems.iter().map(|p| p.1.code()).collect::<Vec<_>>())
+        .execute(conn)
+        .await
 }

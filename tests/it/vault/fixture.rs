@@ -1,6 +1,13 @@
 //! Rows that the vault's tests need and that belong to features above it.
 
+use dispense::base::actor::Actor;
 use dispense::base::ids::{UnitId, VariantId};
+use dispense::vault::batch::{self, NewBatch};
+use dispense::vault::claim::{Want, assign, claim};
+use dispense::vault::import::ChunkReader;
+use dispense::vault::insert::insert_chunk;
+use dispense::vault::state::BatchChange;
+use dispense::vault::{Batch, read};
 use uuid::Uuid;
 
 use crate::harness::TestApp;
@@ -60,4 +67,39 @@ pub async fn bare_keys(t: &TestApp, variant: VariantId, expires: &[&str]) {
         ))
         .await;
     }
+}
+
+/// Imports a file into a variant as the program does, chunk by chunk; the batch as it ended.
+pub async fn import(t: &TestApp, variant: VariantId, file: &[u8]) -> Batch {
+    let batch = batch::open(&t.app, &Actor::system(), NewBatch::import(variant)).await.unwrap();
+    go_on(t, batch, file).await
+}
+
+/// Goes on with a batch after the lines it has read, to the end of the file.
+pub async fn go_on(t: &TestApp, mut batch: Batch, file: &[u8]) -> Batch {
+    let mut reader = ChunkReader::new(file, batch.lines);
+    while let Some(chunk) = reader.next().await.unwrap() {
+        let mut tx = t.app.db.begin().await.unwrap();
+        batch = insert_chunk(&mut tx, &t.app, &Actor::system(), &batch, chunk).await.unwrap().batch;
+        tx.commit().await.unwrap();
+    }
+    let mut conn = t.app.db.conn().await.unwrap();
+    batch::end(&mut conn, &Actor::system(), batch.id, BatchChange::Finish).await.unwrap()
+}
+
+/// The report of a batch: `line:CODE` each.
+pub async fn problems(t: &TestApp, batch: &Batch) -> Vec<String> {
+    let mut conn = t.app.db.conn().await.unwrap();
+    let rows = read::list_problems(&mut conn, batch.id, 0, 100_000).await.unwrap();
+    rows.into_iter().map(|(line, code)| format!("{line}:{code}")).collect()
+}
+
+/// Sells one key for each unit.
+pub async fn sell(t: &TestApp, variant: VariantId, units: &[UnitId]) {
+    let mut tx = t.app.db.begin().await.unwrap();
+    let want = Want { variant_id: variant, count: units.len() as i64 };
+    let keys = claim(&mut tx, &[want]).await.unwrap().remove(0).key_ids;
+    let pairs: Vec<_> = keys.into_iter().zip(units.iter().copied()).collect();
+    assign(&mut tx, &pairs).await.unwrap();
+    tx.commit().await.unwrap();
 }

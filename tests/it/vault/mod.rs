@@ -2,3 +2,8 @@
 
 mod claim;
 mod fixture;
+mod format;
+mod import;
+mod life;
+mod reveal;
+mod state;

@@ -1,0 +1,113 @@
+//! Opens and ends a batch. Between the two, chunks of keys are stored, each in a transaction of its own.
+
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::{BatchId, UserId, VariantId};
+use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
+use crate::infra::data_keys;
+use crate::infra::events::{self, NewEvent};
+use crate::vault::format::{KeyFormat, MIN_BITS};
+use crate::vault::model::Batch;
+use crate::vault::state::BatchChange;
+use crate::vault::store;
+
+/// Keys that one batch may generate.
+pub const LARGEST_BATCH: i64 = 1_000_000;
+
+/// A batch to be opened: an import, unless it says what to generate.
+#[derive(Clone, Debug)]
+pub struct NewBatch {
+    pub variant_id: VariantId,
+    pub generate: Option<Generate>,
+    pub note: Option<String>,
+    /// When its keys stop being sold; `None` is never.
+    pub keys_expire_at: Option<DateTime<Utc>>,
+    pub created_by: Option<UserId>,
+}
+
+impl NewBatch {
+    pub fn import(variant_id: VariantId) -> Self {
+        Self { variant_id, generate: None, note: None, keys_expire_at: None, created_by: None }
+    }
+
+    pub fn generate(variant_id: VariantId, quantity: i64, format: KeyFormat) -> Self {
+        Self { generate: Some(Generate { quantity, format }), ..Self::import(variant_id) }
+    }
+}
+
+/// What to generate.
+#[derive(Clone, Debug)]
+pub struct Generate {
+    /// 1 to 1,000,000.
+    pub quantity: i64,
+    pub format: KeyFormat,
+}
+
+/// Opens a batch with a data key of its own. `NOT_FOUND` for variants that the actor does not sell, `INVALID` for
+/// kinds without keys, `TOO_MANY`, `FORMAT_TOO_WEAK`.
+pub async fn open(app: &App, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
+    let mut tx = app.db.begin().await?;
+    let shelf = store::find_shelf(&mut tx, new.variant_id).await?.filter(|s| actor.sells_for(s.seller_id));
+    let Some(shelf) = shelf else {
+        return Err(Refusal::new("NOT_FOUND", "there is no such variant").at(["variantId"]).into());
+    };
+    if shelf.kind != "key" || shelf.state != "active" {
+        return Err(Refusal::new("INVALID", "this variant takes no keys").at(["variantId"]).into());
+    }
+    if let Some(generate) = &new.generate {
+        if !(1..=LARGEST_BATCH).contains(&generate.quantity) {
+            let text = format!("a batch generates 1 to {LARGEST_BATCH} keys");
+            return Err(Refusal::new("TOO_MANY", text).at(["quantity"]).into());
+        }
+        generate.format.check(shelf.fold_case, MIN_BITS)?;
+    }
+    if new.keys_expire_at.is_some_and(|at| at <= app.clock.now()) {
+        return Err(Refusal::new("INVALID", "the keys would have expired already").at(["expiresAt"]).into());
+    }
+    let (data_key, wrapped) = app.sealer.make_data_key(app.clock.uuid()).map_err(Fault::from)?;
+    data_keys::insert(&mut tx, &wrapped).await?;
+    let id = BatchId(app.clock.uuid());
+    let batch = store::insert_batch(&mut tx, id, data_key.id, shelf.seller_id, &new).await?;
+    let body = json!({ "variant": batch.variant_id.to_string(), "origin": batch.origin.as_str() });
+    let event =
+        NewEvent::shop("keys.batch_opened", batch.id.0, actor.label(), body).of_seller(batch.seller_id);
+    events::append(&mut tx, &[event]).await?;
+    tx.commit().await?;
+    Ok(batch)
+}
+
+/// A batch of a seller whom the actor acts for.
+pub async fn get(conn: &mut AsyncPgConnection, actor: &Actor, id: BatchId) -> Outcome<Batch> {
+    match store::find_batch(conn, id).await?.filter(|b| actor.sells_for(b.seller_id)) {
+        Some(batch) => Ok(batch),
+        None => Err(Refusal::new("NOT_FOUND", "there is no such batch").at(["batchId"]).into()),
+    }
+}
+
+/// Ends a batch in the caller's transaction. A repeat changes nothing.
+pub async fn end(
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    id: BatchId,
+    change: BatchChange,
+) -> Outcome<Batch> {
+    let batch = get(conn, actor, id).await?;
+    let state =
+        batch.state.after(change).map_err(|e| Refusal::new("IMPORT_ALREADY_COMMITTED", e.to_string()))?;
+    if state == batch.state {
+        return Ok(batch);
+    }
+    if store::advance_batch(conn, id, batch.state, state).await? != 1 {
+        return Err(Failure::from(
+            Refusal::new("IN_PROGRESS", "the batch is just being ended").retry_after(1),
+        ));
+    }
+    let body = json!({ "state": state.as_str(), "added": batch.added, "refused": batch.refused });
+    let event = NewEvent::shop("keys.batch_ended", id.0, actor.label(), body).of_seller(batch.seller_id);
+    events::append(conn, &[event]).await?;
+    get(conn, actor, id).await
+}

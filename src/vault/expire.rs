@@ -1,0 +1,39 @@
+//! Takes keys out of sale whose date has passed. Claims never take them anyway; this makes the state tell it.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::outcome::Fault;
+use crate::infra::events::{self, NewEvent};
+use crate::vault::store;
+
+/// Keys of one variant that are changed in one transaction.
+const STEP: i64 = 500;
+
+/// Expires what is due, in short transactions. Returns how many keys expired.
+pub async fn sweep(app: &App) -> Result<usize, Fault> {
+    let mut total = 0;
+    loop {
+        let mut tx = app.db.begin().await?;
+        let expired = store::advance_to_expired(&mut tx, STEP).await?;
+        if expired.is_empty() {
+            return Ok(total);
+        }
+        let mut by_variant = BTreeMap::new();
+        for key in &expired {
+            *by_variant.entry((key.seller_id, key.variant_id)).or_insert(0_i64) += 1;
+        }
+        let facts: Vec<NewEvent> = by_variant
+            .into_iter()
+            .map(|((seller, variant), count)| {
+                NewEvent::shop("keys.expired", variant.0, "system", json!({ "count": count }))
+                    .of_seller(seller)
+            })
+            .collect();
+        events::append(&mut tx, &facts).await?;
+        tx.commit().await?;
+        total += expired.len();
+    }
+}

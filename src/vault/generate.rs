@@ -1,0 +1,22 @@
+//! Makes keys that nobody can guess, chunk by chunk.
+
+use crate::base::outcome::Fault;
+use crate::vault::format::KeyFormat;
+use crate::vault::import::{CHUNK, Chunk, NewKey};
+use crate::vault::model::Batch;
+
+/// The next chunk of a generated batch, or none when it has all its keys. A text that turned out to exist is
+/// replaced by a later one, so the batch always gets the number that was asked for.
+pub fn next_chunk(batch: &Batch) -> Result<Option<Chunk>, Fault> {
+    let (Some(wanted), Some(format)) = (batch.wanted, &batch.format) else {
+        return Err(Fault::bug("this batch is not one that is generated"));
+    };
+    let missing = (wanted - batch.added).min(CHUNK as i64);
+    if missing <= 0 {
+        return Ok(None);
+    }
+    let format: KeyFormat = serde_json::from_value(format.clone()).map_err(|e| Fault::bug(e.to_string()))?;
+    let last_line = batch.lines + missing;
+    let keys = (batch.lines + 1..=last_line).map(|line| NewKey { line, text: format.make() }).collect();
+    Ok(Some(Chunk { keys, problems: Vec::new(), last_line }))
+}

@@ -1,0 +1,48 @@
+//! What a refund does to the keys of its units.
+
+use diesel_async::AsyncPgConnection;
+use serde_json::json;
+
+use crate::base::ids::{UnitId, VariantId};
+use crate::base::outcome::Fault;
+use crate::infra::events::{self, NewEvent};
+use crate::vault::model::ChangedKey;
+use crate::vault::state::KeyState;
+use crate::vault::store;
+
+/// Keys after a refund.
+#[derive(Clone, Debug, Default)]
+pub struct GivenBack {
+    pub keys: Vec<ChangedKey>,
+}
+
+impl GivenBack {
+    /// Variants that have stock again: the caller adds their fill jobs in the same transaction.
+    pub fn restocked(&self) -> Vec<VariantId> {
+        let free = self.keys.iter().filter(|k| k.state == KeyState::Available);
+        let mut variants: Vec<VariantId> = free.map(|k| k.variant_id).collect();
+        variants.sort();
+        variants.dedup();
+        variants
+    }
+}
+
+/// Voids the sold keys of refunded units; one that was neither revealed nor mailed goes back on sale when its
+/// variant allows that. A repeat finds nothing left to do.
+pub async fn give_back(
+    conn: &mut AsyncPgConnection,
+    actor: &str,
+    units: &[UnitId],
+) -> Result<GivenBack, Fault> {
+    let keys = store::advance_refunded(conn, units).await?;
+    let facts: Vec<NewEvent> = keys
+        .iter()
+        .map(|key| {
+            let kind = if key.state == KeyState::Available { "key.restocked" } else { "key.voided" };
+            let body = json!({ "variant": key.variant_id.to_string() });
+            NewEvent::shop(kind, key.id.0, actor, body).of_seller(key.seller_id)
+        })
+        .collect();
+    events::append(conn, &facts).await?;
+    Ok(GivenBack { keys })
+}

@@ -1,0 +1,88 @@
+//! Stores a chunk of keys. The transaction around it belongs to restocking, which also fills the lines that wait.
+
+use std::collections::BTreeMap;
+
+use diesel_async::AsyncPgConnection;
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::KeyId;
+use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
+use crate::infra::data_keys;
+use crate::infra::events::{self, NewEvent};
+use crate::infra::seal::Place;
+use crate::vault::import::{Chunk, LineProblem};
+use crate::vault::model::{Batch, SealedKey};
+use crate::vault::store;
+
+/// The column that holds sealed keys, as their seals are bound to it.
+pub(super) const SEALED_COLUMN: &str = "vault_key.sealed";
+
+/// What became of a chunk.
+#[derive(Clone, Debug)]
+pub struct Inserted {
+    /// The batch with its new counts; the next chunk goes on from it.
+    pub batch: Batch,
+    pub added: usize,
+    /// Lines whose text the seller has already, in this file or before.
+    pub duplicates: Vec<i64>,
+}
+
+/// Stores the keys of a chunk in the caller's transaction, which holds the variant's advisory lock. Texts that exist
+/// already are reported by line and do not keep the others out: the unique fingerprint decides, whoever else
+/// imports at the same time. `IN_PROGRESS` when another run of the same batch was faster.
+pub async fn insert_chunk(
+    conn: &mut AsyncPgConnection,
+    app: &App,
+    actor: &Actor,
+    batch: &Batch,
+    chunk: Chunk,
+) -> Outcome<Inserted> {
+    let shelf = store::find_shelf(conn, batch.variant_id).await?;
+    let shelf = shelf.ok_or_else(|| Fault::bug("a batch without its variant"))?;
+    let data_key = data_keys::open(conn, &app.sealer, [batch.data_key_id]).await?;
+    let data_key =
+        data_key.get(&batch.data_key_id).ok_or_else(|| Fault::bug("a batch without its data key"))?;
+    let mut problems = chunk.problems;
+    let mut first_of: BTreeMap<[u8; 32], i64> = BTreeMap::new();
+    let mut sealed: Vec<SealedKey> = Vec::with_capacity(chunk.keys.len());
+    for key in &chunk.keys {
+        let fingerprint = app.sealer.fingerprint(batch.seller_id.0, key.text.expose(), shelf.fold_case);
+        if first_of.contains_key(&fingerprint) {
+            problems.push((key.line, LineProblem::Duplicate));
+            continue;
+        }
+        first_of.insert(fingerprint, key.line);
+        let id = KeyId(app.clock.uuid());
+        let place = Place { column: SEALED_COLUMN, row: id.0, owner: batch.variant_id.0 };
+        let bytes = app.sealer.seal(data_key, place, key.text.expose().as_bytes()).map_err(Fault::from)?;
+        sealed.push(SealedKey { id, line: key.line, fingerprint, sealed: bytes });
+    }
+    sealed.sort_by_key(|k| k.line);
+    let mut added = 0;
+    if !sealed.is_empty() {
+        data_keys::count_uses(conn, batch.data_key_id, sealed.len() as i64).await?;
+        for stored in store::insert_keys(conn, batch, &sealed).await? {
+            added += usize::from(first_of.remove(stored.as_slice()).is_some());
+        }
+        // What is left over was in the vault before.
+        problems.extend(first_of.into_values().map(|line| (line, LineProblem::Duplicate)));
+    }
+    problems.sort_by_key(|p| p.0);
+    if !problems.is_empty() {
+        store::insert_problems(conn, batch.id, &problems).await?;
+    }
+    let refused = problems.len() as i64;
+    let Some(counted) = store::advance_lines(conn, batch, chunk.last_line, added as i64, refused).await?
+    else {
+        return Err(Failure::from(
+            Refusal::new("IN_PROGRESS", "another run of this batch was faster").retry_after(1),
+        ));
+    };
+    let body = json!({ "variant": batch.variant_id.to_string(), "added": added, "refused": refused });
+    let event = NewEvent::shop("keys.added", batch.id.0, actor.label(), body).of_seller(batch.seller_id);
+    events::append(conn, &[event]).await?;
+    let duplicates = problems.iter().filter(|p| p.1 == LineProblem::Duplicate).map(|p| p.0).collect();
+    Ok(Inserted { batch: counted, added, duplicates })
+}

@@ -1,0 +1,70 @@
+//! Questions to the vault that change nothing.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::base::ids::{BatchId, SellerId, VariantId};
+use crate::infra::db::schema::{key_batch, key_batch_problem};
+use crate::infra::db::statement::Statement;
+use crate::vault::model::{Batch, StockRow};
+
+const STOCK: &str = "\
+    select w.variant_id,
+           (select count(*) from (select 1 from vault_key k
+              where k.variant_id = w.variant_id and k.state = 'available' and k.expires_at > app_now()
+              order by k.expires_at, k.pos limit w.most) counted) as available
+      from unnest($1::uuid[], $2::bigint[]) as w(variant_id, most)";
+
+/// How many keys of each variant may be sold now, counted from the keys themselves and no further than asked.
+pub async fn stock(
+    conn: &mut AsyncPgConnection,
+    wants: &[(VariantId, i64)],
+) -> QueryResult<HashMap<VariantId, i64>> {
+    if wants.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<StockRow> = Statement::new(STOCK)
+        .bind::<Array<SqlUuid>, _>(wants.iter().map(|w| w.0).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(wants.iter().map(|w| w.1).collect::<Vec<_>>())
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.variant_id, row.available)).collect())
+}
+
+/// Batches of these sellers, newest first, before the given one.
+pub async fn list_batches(
+    conn: &mut AsyncPgConnection,
+    sellers: &[SellerId],
+    before: Option<BatchId>,
+    limit: i64,
+) -> QueryResult<Vec<Batch>> {
+    let mut query = key_batch::table
+        .filter(key_batch::seller_id.eq_any(sellers))
+        .select(Batch::as_select())
+        .order(key_batch::id.desc())
+        .limit(limit)
+        .into_boxed();
+    if let Some(before) = before {
+        query = query.filter(key_batch::id.lt(before));
+    }
+    query.load(conn).await
+}
+
+/// Lines of a batch that were not taken, with their codes, after the given line.
+pub async fn list_problems(
+    conn: &mut AsyncPgConnection,
+    batch: BatchId,
+    after_line: i64,
+    limit: i64,
+) -> QueryResult<Vec<(i64, String)>> {
+    key_batch_problem::table
+        .filter(key_batch_problem::batch_id.eq(batch).and(key_batch_problem::line.gt(after_line)))
+        .select((key_batch_problem::line, key_batch_problem::code))
+        .order(key_batch_problem::line)
+        .limit(limit)
+        .load(conn)
+        .await
+}

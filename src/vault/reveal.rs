@@ -1,0 +1,122 @@
+//! Opens sold keys for the one who bought them: the only way from a sealed row to its text.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::ids::{KeyId, UnitId};
+use crate::base::outcome::Fault;
+use crate::base::secret::Secret;
+use crate::infra::data_keys;
+use crate::infra::seal::{Place, SealError};
+use crate::infra::tasks::{self, NewTask};
+use crate::vault::insert::SEALED_COLUMN;
+use crate::vault::state::KeyState;
+use crate::vault::store;
+
+/// An opened key.
+#[derive(Clone)]
+pub struct OpenedKey {
+    pub unit_id: UnitId,
+    pub key_id: KeyId,
+    pub state: KeyState,
+    pub text: Secret,
+    /// When the buyer first saw it, if before this call.
+    pub revealed_at: Option<DateTime<Utc>>,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl OpenedKey {
+    /// For lists: enough to tell one's keys apart, too little to use one.
+    pub fn masked(&self) -> String {
+        masked(self.text.expose())
+    }
+}
+
+impl fmt::Debug for OpenedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OpenedKey({}, {})", self.key_id, self.state.as_str())
+    }
+}
+
+/// Opens the keys of the given units; units without one are left out. Whoever shows the texts to a buyer also calls
+/// `mark_revealed`, in the same transaction. A row that does not open raises the alarm (an error in the log and a
+/// task) and fails the whole call: it was changed by somebody who cannot seal.
+pub async fn open(
+    conn: &mut AsyncPgConnection,
+    app: &App,
+    units: &[UnitId],
+) -> Result<Vec<OpenedKey>, Fault> {
+    let rows = store::list_sealed(conn, units).await?;
+    let data_keys = data_keys::open(conn, &app.sealer, rows.iter().map(|r| r.data_key_id)).await?;
+    let mut opened = Vec::with_capacity(rows.len());
+    for row in rows {
+        let place = Place { column: SEALED_COLUMN, row: row.id.0, owner: row.variant_id.0 };
+        let text = data_keys
+            .get(&row.data_key_id)
+            .ok_or(SealError::Broken)
+            .and_then(|key| app.sealer.open(key, place, &row.sealed))
+            .and_then(|bytes| std::str::from_utf8(&bytes).map(Secret::new).map_err(|_| SealError::Broken));
+        match text {
+            Ok(text) => opened.push(OpenedKey {
+                unit_id: row.unit_id,
+                key_id: row.id,
+                state: row.state,
+                text,
+                revealed_at: row.revealed_at,
+                expires_at: row.expires_at,
+            }),
+            Err(_) => return Err(alarm(app, row.id).await),
+        }
+    }
+    Ok(opened)
+}
+
+/// Records that buyers see the keys of these units now; the first time counts. Returns how many it was the first
+/// time for.
+pub async fn mark_revealed(conn: &mut AsyncPgConnection, units: &[UnitId]) -> Result<usize, Fault> {
+    Ok(store::advance_revealed(conn, units).await?)
+}
+
+/// Records that the texts of these units' keys leave by mail now.
+pub async fn mark_mailed(conn: &mut AsyncPgConnection, units: &[UnitId]) -> Result<usize, Fault> {
+    Ok(store::advance_mailed(conn, units).await?)
+}
+
+/// Tells a person, on a connection of its own: the caller's transaction ends with the fault.
+async fn alarm(app: &App, key: KeyId) -> Fault {
+    tracing::error!(key = %key, "a sealed key does not open: its row was changed");
+    let task = NewTask {
+        id: app.clock.uuid(),
+        kind: "seal_broken",
+        subject: key.to_string(),
+        order_id: None,
+        payment_id: None,
+        line_id: None,
+        body: json!({ "key": key.to_string() }),
+    };
+    let told = async { Ok::<_, Fault>(tasks::open(&mut *app.db.conn().await?, &[task]).await?) }.await;
+    if let Err(fault) = told {
+        tracing::error!(key = %key, %fault, "the task for it could not be written");
+    }
+    Fault::bug("a sealed key does not open")
+}
+
+/// `VC-****-7Q`: the prefix up to the first hyphen when it is short, and the last two characters. Texts under 12
+/// characters show their end alone, under 8 nothing.
+pub fn masked(text: &str) -> String {
+    let characters: Vec<char> = text.chars().collect();
+    if characters.len() < 8 {
+        return "****".into();
+    }
+    let end: String = characters[characters.len() - 2..].iter().collect();
+    match text.split_once('-') {
+        Some((prefix, _)) if characters.len() >= 12 && (1..=4).contains(&prefix.chars().count()) => {
+            format!("{prefix}-****-{end}")
+        }
+        _ => format!("****{end}"),
+    }
+}
