@@ -124,7 +124,10 @@ impl Outbound {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| CallError::Unknown(plain(e)))? {
             if body.len() + chunk.len() > request.largest_answer {
-                return Err(CallError::Unknown(format!("the answer is longer than {} bytes", request.largest_answer)));
+                return Err(CallError::Unknown(format!(
+                    "the answer is longer than {} bytes",
+                    request.largest_answer
+                )));
             }
             body.extend_from_slice(&chunk);
         }

@@ -12,7 +12,8 @@ use chrono::{DateTime, Utc};
 use crate::base::money::{Currency, Money};
 use crate::base::secret::Secret;
 pub use crate::payments::gateways::notice::{
-    Expected, Facts, GatewayState, Identity, Match, Meaning, Notice, NoticeRefusal, RawNotice, RefundFact, Stage, matches,
+    Expected, Facts, GatewayState, Identity, Match, Meaning, Notice, NoticeRefusal, RawNotice, RefundFact,
+    Stage, matches,
 };
 
 /// What an account needs to prove itself to its gateway and to check the gateway's messages.
@@ -78,15 +79,27 @@ pub struct Started {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Action {
-    Redirect { url: String },
+    Redirect {
+        url: String,
+    },
     /// Text to be shown as a QR code.
-    Qr { text: String },
+    Qr {
+        text: String,
+    },
     /// A form to be posted by the browser.
-    Form { url: String, fields: Vec<(String, String)> },
+    Form {
+        url: String,
+        fields: Vec<(String, String)>,
+    },
     /// Parameters for the gateway's own SDK.
-    Sdk { name: String, parameters: serde_json::Value },
+    Sdk {
+        name: String,
+        parameters: serde_json::Value,
+    },
     /// Something a person has to read.
-    Instructions { text: String },
+    Instructions {
+        text: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +110,10 @@ pub enum StartFailure {
     /// Something may have happened there: repeat the same start, or ask.
     Unknown(String),
     /// The gateway says no, and will say so again.
-    Refused { code: String, message: String },
+    Refused {
+        code: String,
+        message: String,
+    },
 }
 
 /// How a payment is named when it is asked about.
@@ -150,10 +166,17 @@ pub struct RefundRef<'a> {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refunding {
-    Succeeded { gateway_refund_id: String },
+    Succeeded {
+        gateway_refund_id: String,
+    },
     /// Accepted; the end comes by notice or by `refund_query`.
-    Pending { gateway_refund_id: String },
-    Failed { code: String, message: String },
+    Pending {
+        gateway_refund_id: String,
+    },
+    Failed {
+        code: String,
+        message: String,
+    },
     /// The gateway has no such refund (answer of `refund_query` alone): it may be asked for again.
     NotFound,
     Unknown(String),

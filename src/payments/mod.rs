@@ -3,3 +3,4 @@
 pub mod accounts;
 pub mod gateway;
 pub mod gateways;
+pub mod vectors;

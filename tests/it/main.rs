@@ -5,3 +5,4 @@ mod harness;
 mod http;
 mod infra;
 mod vault;
+mod payments;

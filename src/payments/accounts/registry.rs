@@ -51,7 +51,9 @@ impl Accounts {
                         faults.push(format!("accounts `{}`: the id is used twice", entry.id));
                     }
                 }
-                Err(found) => faults.extend(found.into_iter().map(|f| format!("accounts `{}`: {f}", entry.id))),
+                Err(found) => {
+                    faults.extend(found.into_iter().map(|f| format!("accounts `{}`: {f}", entry.id)))
+                }
             }
         }
         if faults.is_empty() { Ok(Self { by_id }) } else { Err(faults) }
@@ -71,7 +73,10 @@ impl Accounts {
     }
 }
 
-fn account(entry: &config::Account, known: &[Arc<dyn Gateway>]) -> Result<(Account, Arc<dyn Gateway>), Vec<String>> {
+fn account(
+    entry: &config::Account,
+    known: &[Arc<dyn Gateway>],
+) -> Result<(Account, Arc<dyn Gateway>), Vec<String>> {
     let mut faults = Vec::new();
     let id_ok = (1..=40).contains(&entry.id.len())
         && entry.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
@@ -146,7 +151,11 @@ fn api_base(text: &str, sandbox: bool) -> Result<String, String> {
     if url.scheme() != "https" && !(url.scheme() == "http" && loopback && sandbox) {
         return Err("`api_url` must be https (http only for a sandbox account on this machine)".into());
     }
-    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+    if !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some()
+    {
         return Err("`api_url` must hold no user, password, query or fragment".into());
     }
     Ok(text.trim_end_matches('/').to_owned())

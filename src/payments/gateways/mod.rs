@@ -4,6 +4,7 @@
 pub mod free;
 pub mod generic;
 pub mod notice;
+pub mod stripe;
 
 mod json;
 
@@ -14,5 +15,5 @@ use crate::payments::gateway::Gateway;
 
 /// Every gateway an account can name.
 pub fn all(outbound: &Outbound) -> Vec<Arc<dyn Gateway>> {
-    vec![Arc::new(generic::Generic::new(outbound.clone()))]
+    vec![Arc::new(stripe::Stripe::new(outbound.clone())), Arc::new(generic::Generic::new(outbound.clone()))]
 }

@@ -3,6 +3,7 @@
 mod config;
 mod database;
 pub mod log;
+pub mod signing;
 mod test_app;
 
 pub use config::test_config;

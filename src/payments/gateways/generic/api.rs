@@ -10,8 +10,8 @@ use super::{event, signature};
 use crate::base::clock::random;
 use crate::infra::outbound::{Answer, CallError, Method, Outbound, Request};
 use crate::payments::gateway::{
-    Action, Call, Closing, GatewayState, Meaning, NewPayment, NewRefund, PaymentRef, Queried, RefundRef, Refunding,
-    StartFailure, Started,
+    Action, Call, Closing, GatewayState, Meaning, NewPayment, NewRefund, PaymentRef, Queried, RefundRef,
+    Refunding, StartFailure, Started,
 };
 use crate::payments::gateways::json;
 
@@ -93,7 +93,11 @@ pub(super) async fn start(
 ) -> Result<Started, StartFailure> {
     if call.keys.api_url.is_none() {
         let text = format!("Pay {} and give the number {}.", payment.money, payment.number);
-        return Ok(Started { gateway_reference: None, action: Action::Instructions { text }, expires_at: None });
+        return Ok(Started {
+            gateway_reference: None,
+            action: Action::Instructions { text },
+            expires_at: None,
+        });
     }
     let body = json!({
         "order_no": payment.number,
@@ -195,7 +199,8 @@ pub(super) async fn refund(outbound: &Outbound, call: &Call<'_>, refund: &NewRef
 }
 
 pub(super) async fn refund_query(outbound: &Outbound, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
-    let answered = exchange(outbound, call, Method::Get, &format!("/refunds/{}", refund.refund_id), None).await;
+    let answered =
+        exchange(outbound, call, Method::Get, &format!("/refunds/{}", refund.refund_id), None).await;
     match answered {
         Ok((404, answer)) if error_of(&answer).0 == "NOT_FOUND" => Refunding::NotFound,
         answered => refunding(refund.refund_id, answered),

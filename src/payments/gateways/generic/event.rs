@@ -22,7 +22,11 @@ pub(super) fn read(body: &[u8]) -> Result<Facts, NoticeRefusal> {
         ("payment.closed", Meaning::Closed) => Meaning::Closed,
         ("payment.failed", Meaning::Failed) => Meaning::Failed,
         ("payment.refunded", meaning @ (Meaning::Refunded | Meaning::PartiallyRefunded)) => meaning,
-        ("payment.succeeded" | "payment.pending" | "payment.closed" | "payment.failed" | "payment.refunded", _) => {
+        (
+            "payment.succeeded" | "payment.pending" | "payment.closed" | "payment.failed"
+            | "payment.refunded",
+            _,
+        ) => {
             return Err(NoticeRefusal::format("status_contradicts_type"));
         }
         _ => Meaning::Ignored,
@@ -58,7 +62,9 @@ pub(super) fn payment(data: &Value) -> Result<Facts, &'static str> {
     }
     match (meaning, facts.refunded_minor) {
         (Meaning::Refunded | Meaning::PartiallyRefunded, None) => return Err("refunded_minor_missing"),
-        (Meaning::Refunded, refunded) if refunded != facts.amount_minor => return Err("refunded_minor_contradicts"),
+        (Meaning::Refunded, refunded) if refunded != facts.amount_minor => {
+            return Err("refunded_minor_contradicts");
+        }
         _ => {}
     }
     if let Some(refund) = data.get("refund").filter(|r| !r.is_null()) {

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use crate::base::money::Currency;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateway::{
-    AccountKeys, Call, Closing, Gateway, Identity, NewPayment, NewRefund, Notice, NoticeRefusal, PaymentRef, Queried,
-    RawNotice, RefundRef, Refunding, Reply, StartFailure, Started, Verdict,
+    AccountKeys, Call, Closing, Gateway, Identity, NewPayment, NewRefund, Notice, NoticeRefusal, PaymentRef,
+    Queried, RawNotice, RefundRef, Refunding, Reply, StartFailure, Started, Verdict,
 };
 
 pub struct Generic {

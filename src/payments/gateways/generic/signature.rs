@@ -28,7 +28,8 @@ pub(super) fn key_bytes(secret: &Secret) -> Option<Zeroizing<Vec<u8>>> {
 
 pub(super) fn verify<'a>(secrets: &[Secret], raw: &'a RawNotice) -> Result<Signed<'a>, NoticeRefusal> {
     let need = |name: &str| raw.header(name)?.ok_or(NoticeRefusal::signature("header_missing"));
-    let (id, timestamp, signatures) = (need("webhook-id")?, need("webhook-timestamp")?, need("webhook-signature")?);
+    let (id, timestamp, signatures) =
+        (need("webhook-id")?, need("webhook-timestamp")?, need("webhook-signature")?);
     verify_parts(secrets, id, timestamp, signatures, &raw.body, raw.now_unix)
 }
 

@@ -1,0 +1,183 @@
+//! Stripe's objects translated. Fulfilment listens to one family only, `checkout.session.*`; refunds and disputes
+//! are found by the payment intent, which is our trade number.
+
+use chrono::DateTime;
+use serde_json::Value;
+
+use super::currencies;
+use crate::base::money::Currency;
+use crate::payments::gateway::from_gateway_units;
+use crate::payments::gateways::json;
+use crate::payments::gateways::notice::{Facts, Identity, Meaning, NoticeRefusal, RefundFact};
+
+/// `account` is empty unless the event belongs to a connected account (Stripe Connect).
+pub(super) fn identity(livemode: bool, account: &str) -> Vec<Identity> {
+    vec![Identity::new("livemode", livemode.to_string()), Identity::new("account", account)]
+}
+
+/// The event's id and what it says.
+pub(super) fn read(body: &[u8]) -> Result<(String, Facts), NoticeRefusal> {
+    let event = json::parse(body).map_err(|_| NoticeRefusal::format("not_json"))?;
+    let id = json::text(&event, &["id"])
+        .filter(|id| is_id(id))
+        .ok_or(NoticeRefusal::format("event_id_missing"))?;
+    let kind = json::text(&event, &["type"]).ok_or(NoticeRefusal::format("type_missing"))?;
+    let mut facts = match json::text(&event, &["object"]) {
+        Some("event") => {
+            let object =
+                json::at(&event, &["data", "object"]).ok_or(NoticeRefusal::format("object_missing"))?;
+            facts(kind, object).map_err(NoticeRefusal::format)?
+        }
+        // Thin events (`v2.core.event`) carry no object.
+        Some(_) => Facts::of(Meaning::Ignored),
+        None => return Err(NoticeRefusal::format("not_an_event")),
+    };
+    if let Some(livemode) = event.get("livemode").and_then(Value::as_bool) {
+        facts.identity = identity(livemode, json::text(&event, &["account"]).unwrap_or_default());
+    }
+    facts.occurred_at = json::integer(&event, &["created"]).and_then(|at| DateTime::from_timestamp(at, 0));
+    Ok((id.to_owned(), facts))
+}
+
+fn facts(kind: &str, object: &Value) -> Result<Facts, &'static str> {
+    match kind {
+        "checkout.session.completed" => session(object),
+        "checkout.session.async_payment_succeeded" => session_as(object, Meaning::Paid),
+        "checkout.session.async_payment_failed" => session_as(object, Meaning::Failed),
+        "checkout.session.expired" => session_as(object, Meaning::Closed),
+        "charge.refunded" => charge(object),
+        "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => refund(object),
+        "charge.dispute.created" | "charge.dispute.funds_withdrawn" | "charge.dispute.closed" => {
+            dispute(object)
+        }
+        _ => Ok(Facts::of(Meaning::Ignored)),
+    }
+}
+
+/// A Checkout session, as an event carries it and as the API answers it.
+pub(super) fn session(object: &Value) -> Result<Facts, &'static str> {
+    let meaning = match (json::text(object, &["status"]), json::text(object, &["payment_status"])) {
+        (Some("expired"), _) => Meaning::Closed,
+        (Some("open"), _) => Meaning::Pending,
+        (Some("complete"), Some("paid" | "no_payment_required")) => Meaning::Paid,
+        (Some("complete"), Some("unpaid")) => Meaning::Pending,
+        _ => return Err("session_status_unknown"),
+    };
+    session_as(object, meaning)
+}
+
+fn session_as(object: &Value, meaning: Meaning) -> Result<Facts, &'static str> {
+    if json::text(object, &["object"]) != Some("checkout.session") {
+        return Err("not_a_session");
+    }
+    // Subscriptions and set-ups of other software on the same Stripe account.
+    if json::text(object, &["mode"]) != Some("payment") {
+        return Ok(Facts::of(Meaning::Ignored));
+    }
+    let reference = json::text(object, &["client_reference_id"]);
+    let metadata = json::text(object, &["metadata", "order_no"]);
+    if matches!((reference, metadata), (Some(a), Some(b)) if a != b) {
+        return Err("order_no_contradicts");
+    }
+    let id = json::text(object, &["id"]).filter(|id| is_id(id)).ok_or("session_id_missing")?;
+    let currency = currency(object)?;
+    let mut facts = Facts::of(meaning);
+    facts.number = reference.or(metadata).map(str::to_owned);
+    facts.gateway_reference = Some(id.to_owned());
+    facts.trade_no = named(object, "payment_intent");
+    if meaning == Meaning::Paid && facts.trade_no.is_none() {
+        facts.trade_no = Some(id.to_owned());
+    }
+    facts.amount_minor = Some(amount(object, "amount_total", currency)?);
+    facts.currency = Some(currency);
+    if let Some(livemode) = object.get("livemode").and_then(Value::as_bool) {
+        facts.identity = identity(livemode, "");
+    }
+    Ok(facts)
+}
+
+/// `charge.refunded`: `amount_refunded` is the sum of all refunds so far.
+fn charge(object: &Value) -> Result<Facts, &'static str> {
+    let currency = currency(object)?;
+    let captured =
+        if object.get("amount_captured").is_some_and(Value::is_i64) { "amount_captured" } else { "amount" };
+    let whole = amount(object, captured, currency)?;
+    let refunded = amount(object, "amount_refunded", currency)?;
+    let meaning = match refunded {
+        0 => Meaning::Ignored,
+        part if part < whole => Meaning::PartiallyRefunded,
+        _ => Meaning::Refunded,
+    };
+    let mut facts = Facts::of(meaning);
+    facts.number = json::text(object, &["metadata", "order_no"]).map(str::to_owned);
+    facts.trade_no = Some(named(object, "payment_intent").ok_or("payment_intent_missing")?);
+    facts.amount_minor = Some(whole);
+    facts.currency = Some(currency);
+    facts.refunded_minor = Some(refunded);
+    Ok(facts)
+}
+
+fn refund(object: &Value) -> Result<Facts, &'static str> {
+    let meaning = match json::text(object, &["status"]) {
+        Some("succeeded") => Meaning::RefundSucceeded,
+        Some("pending" | "requires_action") => Meaning::RefundPending,
+        Some("failed" | "canceled") => Meaning::RefundFailed,
+        _ => return Err("refund_status_unknown"),
+    };
+    let currency = currency(object)?;
+    let mut facts = Facts::of(meaning);
+    facts.number = json::text(object, &["metadata", "order_no"]).map(str::to_owned);
+    facts.trade_no = Some(named(object, "payment_intent").ok_or("payment_intent_missing")?);
+    facts.currency = Some(currency);
+    facts.refund = Some(RefundFact {
+        refund_id: json::text(object, &["metadata", "refund_id"]).map(str::to_owned),
+        gateway_refund_id: json::text(object, &["id"])
+            .filter(|id| is_id(id))
+            .ok_or("refund_id_missing")?
+            .to_owned(),
+        amount_minor: amount(object, "amount", currency)?,
+    });
+    Ok(facts)
+}
+
+/// A dispute's amount may be a part of the payment's, so it is not told as such. Inquiries (`warning_…`) take no
+/// money back; one that grows into a dispute is seen when the funds are withdrawn.
+fn dispute(object: &Value) -> Result<Facts, &'static str> {
+    let status = json::text(object, &["status"]).ok_or("dispute_status_missing")?;
+    let meaning = match status {
+        "won" => Meaning::DisputeWon,
+        "lost" => Meaning::DisputeLost,
+        inquiry if inquiry.starts_with("warning_") => Meaning::Ignored,
+        _ => Meaning::DisputeOpened,
+    };
+    let mut facts = Facts::of(meaning);
+    facts.trade_no = named(object, "payment_intent");
+    if facts.trade_no.is_none() && meaning != Meaning::Ignored {
+        return Err("payment_intent_missing");
+    }
+    Ok(facts)
+}
+
+/// The id of an object that may be expanded.
+pub(super) fn named(object: &Value, key: &str) -> Option<String> {
+    let value = object.get(key)?;
+    value.as_str().or_else(|| json::text(value, &["id"])).filter(|id| is_id(id)).map(str::to_owned)
+}
+
+pub(super) fn currency(object: &Value) -> Result<Currency, &'static str> {
+    let code = json::text(object, &["currency"]).ok_or("currency_missing")?;
+    Currency::parse(code).map_err(|_| "currency_malformed")
+}
+
+/// In our minor units. A currency without a row cannot have been asked for, so its number is kept as it stands
+/// and the payment will be found to be of the wrong currency.
+pub(super) fn amount(object: &Value, key: &str, currency: Currency) -> Result<i64, &'static str> {
+    let amount = json::integer(object, &[key]).filter(|n| *n >= 0).ok_or("amount_malformed")?;
+    let exponent = currencies::exponent(currency).unwrap_or_else(|| currency.exponent());
+    from_gateway_units(amount, currency, exponent).ok_or("amount_inexpressible")
+}
+
+/// What Stripe's ids look like; they go into paths.
+pub(super) fn is_id(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}

@@ -1,0 +1,103 @@
+//! Stripe: Checkout sessions over HTTPS; notices are events of one endpoint, signed by `Stripe-Signature`.
+//! Facts from docs.stripe.com (webhooks/signature, api/checkout/sessions, api/refunds, currencies) and the source of
+//! the official SDKs.
+
+mod api;
+mod currencies;
+mod event;
+mod refunds;
+mod signature;
+
+use async_trait::async_trait;
+
+use crate::base::money::Currency;
+use crate::infra::outbound::Outbound;
+use crate::payments::gateway::{
+    AccountKeys, Call, Closing, Gateway, Identity, NewPayment, NewRefund, Notice, NoticeRefusal, PaymentRef,
+    Queried, RawNotice, RefundRef, Refunding, Reply, StartFailure, Started, Verdict,
+};
+
+pub struct Stripe {
+    outbound: Outbound,
+}
+
+impl Stripe {
+    pub fn new(outbound: Outbound) -> Self {
+        Self { outbound }
+    }
+}
+
+#[async_trait]
+impl Gateway for Stripe {
+    fn name(&self) -> &'static str {
+        "stripe"
+    }
+
+    fn title(&self) -> &'static str {
+        "Card and more (Stripe)"
+    }
+
+    fn faults(&self, keys: &AccountKeys) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (index, secret) in keys.secrets.iter().enumerate() {
+            let text = secret.expose();
+            if !text.starts_with("whsec_") || text.len() < 24 || text.contains(char::is_whitespace) {
+                faults.push(format!("secret {} must be an endpoint's signing secret (`whsec_…`)", index + 1));
+            }
+        }
+        let mode = if keys.sandbox { "test" } else { "live" };
+        let fits =
+            |key: &str| key.starts_with(&format!("sk_{mode}_")) || key.starts_with(&format!("rk_{mode}_"));
+        if !keys.api_key.as_ref().is_some_and(|key| fits(key.expose())) {
+            faults.push(format!(
+                "`api_key` must be a secret key of {mode} mode (`sk_{mode}_…` or `rk_{mode}_…`)"
+            ));
+        }
+        faults
+    }
+
+    fn exponent(&self, currency: Currency) -> Option<u32> {
+        currencies::exponent(currency)
+    }
+
+    /// The mode, and that the event is not one of a connected account.
+    fn identity(&self, keys: &AccountKeys) -> Vec<Identity> {
+        event::identity(!keys.sandbox, "")
+    }
+
+    fn authenticate(&self, keys: &AccountKeys, raw: &RawNotice) -> Result<Notice, NoticeRefusal> {
+        let secret = signature::verify(&keys.secrets, raw)?;
+        let (id, facts) = event::read(&raw.body)?;
+        Ok(Notice::new(&keys.id, id, secret, facts))
+    }
+
+    /// Any 2xx is success; everything else is sent again.
+    fn reply(&self, verdict: Verdict) -> Reply {
+        let (status, body) = match verdict {
+            Verdict::Success => (200, r#"{"received":true}"#),
+            Verdict::TryLater => (503, r#"{"received":false,"reason":"try again later"}"#),
+            Verdict::Refused => (400, r#"{"received":false,"reason":"refused"}"#),
+        };
+        Reply { status, content_type: "application/json", body }
+    }
+
+    async fn start(&self, call: &Call<'_>, payment: &NewPayment<'_>) -> Result<Started, StartFailure> {
+        api::start(&self.outbound, call, payment).await
+    }
+
+    async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
+        api::query(&self.outbound, call, payment).await
+    }
+
+    async fn close(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Closing {
+        api::close(&self.outbound, call, payment).await
+    }
+
+    async fn refund(&self, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding {
+        refunds::refund(&self.outbound, call, refund).await
+    }
+
+    async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
+        refunds::refund_query(&self.outbound, call, refund).await
+    }
+}

@@ -1,0 +1,3 @@
+mod accounts;
+mod gateways_notices;
+mod gateways_vectors;
