@@ -17,6 +17,8 @@ const LISTED: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BI
     TZS UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG";
 
 impl Currency {
+    pub const USD: Currency = Currency(*b"USD");
+
     /// Parses exactly three ASCII letters, in either case.
     pub fn parse(text: &str) -> Result<Self, MoneyError> {
         let bytes: [u8; 3] = text.as_bytes().try_into().map_err(|_| MoneyError::Currency)?;

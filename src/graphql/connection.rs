@@ -1,0 +1,120 @@
+//! Relay's connections: `edges` for caches that merge pages, `nodes` for everybody else, a total only when asked.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use async_graphql::{Context, Object, OutputType, SimpleObject, TypeName};
+use futures::future::BoxFuture;
+
+use crate::base::outcome::Fault;
+use crate::base::page::Page;
+use crate::graphql::error::{Answer, OutcomeExt};
+
+/// Totals are exact up to here and null above: counting further would cost more than it tells.
+pub const LARGEST_TOTAL: i64 = 10_000;
+
+/// Where a page lies in its list.
+#[derive(Clone, Debug, Default, SimpleObject)]
+pub struct PageInfo {
+    /// Whether more rows follow.
+    pub has_next_page: bool,
+    /// Whether rows lie before this page.
+    pub has_previous_page: bool,
+    /// The cursor of the first row.
+    pub start_cursor: Option<String>,
+    /// The cursor of the last row: give it as `after` for the next page.
+    pub end_cursor: Option<String>,
+}
+
+/// What a connection's types are named after.
+pub trait Listed: OutputType + Send + Sync {
+    /// `Product` for `ProductConnection` and `ProductEdge`.
+    const NAME: &'static str;
+}
+
+/// Counts the whole list; asked only when the client asks. Reads at most `LARGEST_TOTAL` + 1 rows.
+pub type Total = Arc<dyn Fn() -> BoxFuture<'static, Result<i64, Fault>> + Send + Sync>;
+
+/// A row and the place it has in the list.
+pub struct Edge<N> {
+    cursor: String,
+    node: N,
+}
+
+impl<N: Listed> TypeName for Edge<N> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Edge", N::NAME).into()
+    }
+}
+
+/// A row of a connection and its cursor.
+#[Object(name_type)]
+impl<N: Listed> Edge<N> {
+    /// Stands for this row's place in the list; stays valid when the row is gone.
+    async fn cursor(&self) -> &str {
+        &self.cursor
+    }
+
+    /// The row itself.
+    async fn node(&self) -> &N {
+        &self.node
+    }
+}
+
+/// One page of a list.
+pub struct Connection<N> {
+    edges: Vec<Edge<N>>,
+    info: PageInfo,
+    total: Option<Total>,
+}
+
+impl<N> Connection<N> {
+    /// From a page of rows with their cursors.
+    pub fn new(page: Page<(String, N)>) -> Self {
+        let info = PageInfo {
+            has_next_page: page.has_next,
+            has_previous_page: page.has_previous,
+            start_cursor: page.rows.first().map(|(cursor, _)| cursor.clone()),
+            end_cursor: page.rows.last().map(|(cursor, _)| cursor.clone()),
+        };
+        let edges = page.rows.into_iter().map(|(cursor, node)| Edge { cursor, node }).collect();
+        Self { edges, info, total: None }
+    }
+
+    pub fn with_total(mut self, total: Total) -> Self {
+        self.total = Some(total);
+        self
+    }
+}
+
+impl<N: Listed> TypeName for Connection<N> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Connection", N::NAME).into()
+    }
+}
+
+/// One page of a list.
+#[Object(name_type)]
+impl<N: Listed> Connection<N> {
+    /// The rows with their cursors.
+    async fn edges(&self) -> &[Edge<N>] {
+        &self.edges
+    }
+
+    /// The rows alone.
+    async fn nodes(&self) -> Vec<&N> {
+        self.edges.iter().map(|edge| &edge.node).collect()
+    }
+
+    /// Where this page lies.
+    async fn page_info(&self) -> &PageInfo {
+        &self.info
+    }
+
+    /// How many rows the whole list has: exact up to 10,000, null above or where counting is not offered.
+    async fn total_count(&self, _ctx: &Context<'_>) -> Answer<Option<i32>> {
+        let Some(total) = &self.total else { return Ok(None) };
+        let count = total().await.or_top()?;
+        Ok((count <= LARGEST_TOTAL).then_some(count as i32))
+    }
+}

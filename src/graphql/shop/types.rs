@@ -1,0 +1,93 @@
+use async_graphql::{Context, Object, SimpleObject};
+
+use crate::app::App;
+use crate::base::money::Currency;
+use crate::base::text::Locale;
+use crate::graphql::context::ContextExt;
+use crate::graphql::scalars::{CurrencyCode, DateTime, LocaleTag, Url};
+
+/// The shop itself.
+pub struct Shop;
+
+/// How a person proves to be one.
+#[derive(SimpleObject)]
+pub struct Captcha {
+    /// Whose captcha it is.
+    pub provider: String,
+    /// The public key a page shows it with.
+    pub site_key: String,
+}
+
+/// The currencies things may be priced in; the first is the default.
+pub fn currencies(app: &App) -> Vec<Currency> {
+    app.config.shop.currencies.iter().filter_map(|code| Currency::parse(code).ok()).collect()
+}
+
+/// The shop: what it is called, which languages and currencies it speaks, where its terms are.
+#[Object]
+impl Shop {
+    /// What the shop is called.
+    async fn name(&self, ctx: &Context<'_>) -> String {
+        ctx.app().config.shop.name.clone()
+    }
+
+    /// Languages the shop speaks. Texts that lack one are given in the shop's own.
+    async fn locales(&self) -> Vec<LocaleTag> {
+        Locale::ALL.into_iter().map(|l| LocaleTag(l.as_str().into())).collect()
+    }
+
+    /// The language of those who ask for none.
+    async fn default_locale(&self, ctx: &Context<'_>) -> LocaleTag {
+        LocaleTag(Locale::choose(&ctx.app().config.shop.default_locale).as_str().into())
+    }
+
+    /// Currencies things may be priced in.
+    async fn currencies(&self, ctx: &Context<'_>) -> Vec<CurrencyCode> {
+        currencies(ctx.app()).into_iter().map(CurrencyCode).collect()
+    }
+
+    /// The currency of those who ask for none.
+    async fn default_currency(&self, ctx: &Context<'_>) -> CurrencyCode {
+        CurrencyCode(default_currency(ctx.app()))
+    }
+
+    /// Where the terms of sale stand.
+    async fn terms_url(&self, ctx: &Context<'_>) -> Option<Url> {
+        ctx.app().config.shop.terms_url.clone().map(Url)
+    }
+
+    /// Where the privacy notice stands.
+    async fn privacy_url(&self, ctx: &Context<'_>) -> Option<Url> {
+        ctx.app().config.shop.privacy_url.clone().map(Url)
+    }
+
+    /// Where buyers write when they need help.
+    async fn support_email(&self, ctx: &Context<'_>) -> Option<String> {
+        ctx.app().config.shop.support_email.clone()
+    }
+
+    /// Whether one can buy without signing in.
+    async fn guest_checkout(&self, ctx: &Context<'_>) -> bool {
+        ctx.app().config.shop.guest_checkout
+    }
+
+    /// The captcha that `CAPTCHA_REQUIRED` means; null when the shop uses none.
+    async fn captcha(&self) -> Option<Captcha> {
+        None
+    }
+
+    /// How many lines an order may have.
+    async fn max_lines_per_order(&self, ctx: &Context<'_>) -> i32 {
+        ctx.app().config.shop.max_lines_per_order
+    }
+
+    /// The server's time: device clocks are often wrong.
+    async fn now(&self, ctx: &Context<'_>) -> DateTime {
+        ctx.app().clock.now().into()
+    }
+}
+
+/// The first configured currency.
+pub fn default_currency(app: &App) -> Currency {
+    currencies(app).into_iter().next().unwrap_or(Currency::USD)
+}

@@ -1,0 +1,7 @@
+//! The GraphQL door, called as a client would call it.
+
+mod client;
+mod hostile;
+mod limits;
+mod protocol;
+mod schema;
