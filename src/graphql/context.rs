@@ -6,30 +6,34 @@ use async_graphql::Context;
 
 use crate::app::App;
 use crate::base::actor::{Actor, Person};
+use crate::base::caller;
 use crate::base::text::Locale;
 use crate::graphql::error::{Answer, Code, coded};
 
 /// Who asks and how.
 #[derive(Clone, Debug)]
-pub struct Caller {
+pub struct Viewer {
     pub actor: Actor,
-    pub request_id: String,
+    pub caller: caller::Caller,
     pub locale: Locale,
-    /// The client's address, after trusted proxies.
-    pub address: String,
 }
 
 /// Short ways to what stands in the context.
 pub trait ContextExt {
     fn app(&self) -> &Arc<App>;
-    fn caller(&self) -> &Caller;
+    fn viewer(&self) -> &Viewer;
 
     fn actor(&self) -> &Actor {
-        &self.caller().actor
+        &self.viewer().actor
     }
 
     fn locale(&self) -> Locale {
-        self.caller().locale
+        self.viewer().locale
+    }
+
+    /// Where the request came from.
+    fn caller(&self) -> &caller::Caller {
+        &self.viewer().caller
     }
 
     /// The signed-in person.
@@ -55,7 +59,7 @@ impl ContextExt for Context<'_> {
         self.data_unchecked()
     }
 
-    fn caller(&self) -> &Caller {
+    fn viewer(&self) -> &Viewer {
         self.data_unchecked()
     }
 }

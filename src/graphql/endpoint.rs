@@ -1,41 +1,45 @@
 //! GraphQL over HTTP, as its specification says: POST with JSON, GET for queries only, the answer's media type as the
 //! client asks, the status code as the media type means it.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Request as Operation, ServerError};
-use poem::http::{HeaderValue, Method, StatusCode, header};
-use poem::{Endpoint, IntoResponse, Request, Response};
+use poem::http::{Method, StatusCode, header};
+use poem::{Endpoint, Request, Response};
+use sha2::{Digest, Sha256};
+use tracing::Instrument;
 
 use crate::app::App;
+use crate::base::caller::Caller;
 use crate::base::outcome::Fault;
-use crate::graphql::context::Caller;
+use crate::graphql::context::Viewer;
 use crate::graphql::error::{self, Code, Refused};
 use crate::graphql::limits::{self, Manner};
 use crate::graphql::negotiate::{self, Media};
 use crate::graphql::request::Parts;
-use crate::graphql::{Schema, caller, page, scan, schema};
+use crate::graphql::{page, scan, schema, sdl, viewer};
+use crate::infra::throttle;
+use crate::rest::problem::Problem;
 
-/// The handler of `/graphql`.
-#[derive(Clone)]
-pub struct GraphqlEndpoint {
-    app: Arc<App>,
-    schema: Schema,
-}
+/// The handler of `/graphql`. Finds the program and the request's origin where the server put them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GraphqlEndpoint;
 
 /// An answer before it is written down.
 struct Answer {
     status: StatusCode,
     body: async_graphql::Response,
     allow: bool,
+    retry_after: Option<u32>,
 }
 
 impl Answer {
     fn refused(status: StatusCode, refused: Refused) -> Self {
+        let retry_after = refused.retry_after;
         let body = async_graphql::Response::from_errors(vec![refused.into_server_error()]);
-        Self { status, body, allow: false }
+        Self { status, body, allow: false, retry_after }
     }
 
     fn bad(message: impl Into<String>) -> Self {
@@ -43,13 +47,15 @@ impl Answer {
     }
 }
 
-impl GraphqlEndpoint {
-    pub fn new(app: Arc<App>) -> Self {
-        let schema = schema(app.clone());
-        Self { app, schema }
-    }
+/// One request on its way.
+struct Visit {
+    app: Arc<App>,
+    caller: Caller,
+    media: Media,
+}
 
-    async fn answer(&self, req: &mut Request, caller: Result<Caller, Refused>, media: Media) -> Answer {
+impl Visit {
+    async fn answer(&self, req: &mut Request) -> Answer {
         let in_url = *req.method() == Method::GET;
         let parts = if in_url {
             Parts::from_query_string(req.uri().query().unwrap_or_default())
@@ -74,14 +80,21 @@ impl GraphqlEndpoint {
             Ok(parts) => parts,
             Err(message) => return Answer::bad(message),
         };
-        let caller = match caller {
-            Ok(caller) => caller,
-            Err(refused) => return Answer::refused(StatusCode::UNAUTHORIZED, refused),
+        let viewer = match viewer::read(&self.app, req, &self.caller).await {
+            Ok(viewer) => viewer,
+            Err(refused) => {
+                let status = match refused.code {
+                    Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                    Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+                    _ => StatusCode::UNAUTHORIZED,
+                };
+                return Answer::refused(status, refused);
+            }
         };
-        match self.prepare(parts, &caller, in_url) {
-            Ok((operation, cost)) => self.run(operation, caller, media, cost).await,
+        match self.prepare(parts, &viewer, in_url) {
+            Ok((operation, cost)) => self.run(operation, viewer, cost).await,
             Err((status, refused)) => {
-                let status = status.unwrap_or(match media {
+                let status = status.unwrap_or(match self.media {
                     Media::Response => StatusCode::BAD_REQUEST,
                     Media::Json => StatusCode::OK,
                 });
@@ -96,7 +109,7 @@ impl GraphqlEndpoint {
     fn prepare(
         &self,
         parts: Parts,
-        caller: &Caller,
+        viewer: &Viewer,
         in_url: bool,
     ) -> Result<(Operation, Option<u64>), (Option<StatusCode>, Refused)> {
         if parts.query.trim().is_empty() && parts.persisted {
@@ -122,7 +135,7 @@ impl GraphqlEndpoint {
         let manner = Manner {
             in_url,
             introspection: self.app.config.server.introspection,
-            known: caller.actor.person.is_some() || caller.actor.api_client.is_some(),
+            known: viewer.actor.person.is_some() || viewer.actor.api_client.is_some(),
         };
         let cost =
             limits::check(&document, operation, &parts.variables, limits, manner).map_err(|refused| {
@@ -136,17 +149,16 @@ impl GraphqlEndpoint {
     }
 
     /// Runs it in a task of its own, so that a client that hangs up cuts nothing in half.
-    async fn run(&self, request: Operation, caller: Caller, media: Media, cost: Option<u64>) -> Answer {
-        let schema = self.schema.clone();
-        let request = request.data(caller);
-        let task = tokio::spawn(async move { schema.execute(request).await });
+    async fn run(&self, request: Operation, viewer: Viewer, cost: Option<u64>) -> Answer {
+        let request = request.data(self.app.clone()).data(viewer);
+        let task = tokio::spawn(schema().execute(request).in_current_span());
         let limit = Duration::from_secs(self.app.config.limits.request_seconds);
         let mut body = match tokio::time::timeout(limit, task).await {
             Ok(Ok(body)) => body,
             Ok(Err(panic)) => {
                 let fault = error::fault(Fault::bug(format!("a resolver panicked: {panic}")));
                 let body = async_graphql::Response::from_errors(vec![fault.into_server_error(Default::default())]);
-                return Answer { status: StatusCode::INTERNAL_SERVER_ERROR, body, allow: false };
+                return Answer { status: StatusCode::INTERNAL_SERVER_ERROR, body, allow: false, retry_after: None };
             }
             Err(_) => {
                 let text = format!("this took longer than {} s; it may still be going on", limit.as_secs());
@@ -161,15 +173,15 @@ impl GraphqlEndpoint {
         let never_ran = body.data == async_graphql::Value::Null
             && !body.errors.is_empty()
             && body.errors.iter().all(|e| e.path.is_empty());
-        let status = match media {
+        let status = match self.media {
             Media::Response if never_ran => StatusCode::BAD_REQUEST,
             _ => StatusCode::OK,
         };
-        Answer { status, body, allow: false }
+        Answer { status, body, allow: false, retry_after: None }
     }
 
-    fn write(&self, mut answer: Answer, media: Media, request_id: &str) -> Response {
-        error::finish(&mut answer.body.errors, request_id);
+    fn write(&self, mut answer: Answer) -> Response {
+        error::finish(&mut answer.body.errors, &self.caller.request_id);
         let never_ran = answer.body.data == async_graphql::Value::Null
             && !answer.body.errors.is_empty()
             && answer.body.errors.iter().all(|e| e.path.is_empty());
@@ -192,7 +204,7 @@ impl GraphqlEndpoint {
         }
         let mut response = Response::builder()
             .status(answer.status)
-            .content_type(media.header())
+            .content_type(self.media.header())
             .header(header::CACHE_CONTROL, "private, no-store")
             .header(header::VARY, "Accept, Accept-Language, Authorization, Origin");
         if answer.allow {
@@ -202,8 +214,8 @@ impl GraphqlEndpoint {
         if answer.status == StatusCode::UNAUTHORIZED {
             response = response.header(header::WWW_AUTHENTICATE, "Bearer");
         }
-        if answer.status == StatusCode::SERVICE_UNAVAILABLE {
-            response = response.header(header::RETRY_AFTER, "5");
+        if let Some(seconds) = answer.retry_after {
+            response = response.header(header::RETRY_AFTER, seconds.to_string());
         }
         response.body(text)
     }
@@ -213,28 +225,47 @@ impl Endpoint for GraphqlEndpoint {
     type Output = Response;
 
     async fn call(&self, mut req: Request) -> poem::Result<Response> {
-        let started = Instant::now();
-        let (request_id, caller) = caller::read(&self.app, &req).await;
+        let app = req.data::<Arc<App>>().cloned().ok_or_else(|| Problem::from(Fault::bug("no program in the request")))?;
+        let caller = req.data::<Caller>().cloned().unwrap_or_else(Caller::local);
         let accept = req.header(header::ACCEPT).map(str::to_owned);
-        let in_url = *req.method() == Method::GET;
-        if in_url
-            && self.app.config.server.graphiql
+        if *req.method() == Method::GET
+            && app.config.server.graphiql
             && !req.uri().query().unwrap_or_default().contains("query=")
             && negotiate::wants_page(accept.as_deref())
         {
-            return Ok(page::explorer().into_response());
+            return Ok(page::explorer());
         }
         let Some(media) = negotiate::answer(accept.as_deref()) else {
             let text = "this answers application/graphql-response+json and application/json";
             let answer = Answer::refused(StatusCode::NOT_ACCEPTABLE, Refused::new(Code::BadRequest, text));
-            return Ok(self.write(answer, Media::Json, &request_id));
+            return Ok(Visit { app, caller, media: Media::Json }.write(answer));
         };
-        let answer = self.answer(&mut req, caller, media).await;
-        let mut response = self.write(answer, media, &request_id);
-        if let Ok(value) = HeaderValue::from_str(&request_id) {
-            response.headers_mut().insert("x-request-id", value);
-        }
-        metrics::histogram!("graphql_seconds").record(started.elapsed().as_secs_f64());
-        Ok(response)
+        let visit = Visit { app, caller, media };
+        let key = throttle::prefix(visit.caller.address);
+        let answer = match visit.app.throttles.requests.take(&key) {
+            Ok(()) => visit.answer(&mut req).await,
+            Err(seconds) => {
+                let refused = Refused::new(Code::RateLimited, "too many requests from this address");
+                let refused = Refused { retry_after: Some(seconds), ..refused };
+                Answer::refused(StatusCode::TOO_MANY_REQUESTS, refused)
+            }
+        };
+        Ok(visit.write(answer))
     }
+}
+
+/// `GET /schema.graphql`: the schema, for clients' generators, introspection or not.
+#[poem::handler]
+pub async fn schema_file(req: &Request) -> Response {
+    static FILE: LazyLock<(String, String)> = LazyLock::new(|| {
+        let text = sdl();
+        let tag = format!("\"{}\"", hex::encode(&Sha256::digest(text.as_bytes())[..16]));
+        (text, tag)
+    });
+    let (text, tag) = &*FILE;
+    let response = Response::builder().header(header::ETAG, tag).header(header::CACHE_CONTROL, "public, max-age=300");
+    if req.header(header::IF_NONE_MATCH).is_some_and(|given| given.split(',').any(|t| t.trim() == tag)) {
+        return response.status(StatusCode::NOT_MODIFIED).finish();
+    }
+    response.content_type("application/graphql; charset=utf-8").body(text.as_str())
 }

@@ -1,6 +1,5 @@
 //! The public API: GraphQL over HTTP. Resolvers translate and guard; what happens is in the features.
 
-mod caller;
 pub mod connection;
 pub mod context;
 mod endpoint;
@@ -13,6 +12,7 @@ mod root;
 pub mod scalars;
 mod scan;
 pub mod shop;
+mod viewer;
 
-pub use endpoint::GraphqlEndpoint;
+pub use endpoint::{GraphqlEndpoint, schema_file};
 pub use root::{Schema, schema, sdl};

@@ -9,6 +9,7 @@ use poem::http::Method;
 use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route};
 
 use crate::app::App;
+use crate::graphql::{GraphqlEndpoint, schema_file};
 use crate::http::room::Room;
 use crate::rest::openapi::{self, Document, Operation};
 use crate::rest::{health, metrics};
@@ -28,6 +29,21 @@ pub fn table() -> Vec<Row> {
         get("/openapi.json", openapi::openapi, "This description")
             .tag("operation")
             .answers(200, "application/json", "OpenAPI 3.1."),
+        row(Method::POST, "/graphql", GraphqlEndpoint, "One GraphQL operation")
+            .tag("graphql")
+            .takes("application/json", "`query`, `operationName`, `variables`, `extensions`.")
+            .answers(200, "application/graphql-response+json", "It ran; or `application/json`, as `Accept` asks.")
+            .untimed(),
+        get("/graphql", GraphqlEndpoint, "One GraphQL query; a browser gets the explorer when the shop shows it")
+            .tag("graphql")
+            .parameter("query", "query", "The document.")
+            .parameter("query", "operationName", "Which of its operations.")
+            .parameter("query", "variables", "A JSON object; never with a secret.")
+            .answers(200, "application/graphql-response+json", "It ran; or `application/json`, as `Accept` asks.")
+            .untimed(),
+        get("/schema.graphql", schema_file, "The GraphQL schema in its definition language")
+            .tag("graphql")
+            .answers(200, "application/graphql", "The schema."),
     ]
 }
 

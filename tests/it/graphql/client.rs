@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use dispense::app::App;
+use dispense::base::caller::Caller;
+use dispense::base::secret::Secret;
+use dispense::base::text::Locale;
 use dispense::graphql::GraphqlEndpoint;
 use poem::http::{HeaderMap, Method, StatusCode};
 use poem::{Endpoint, Request};
 use serde_json::{Value, json};
 
 pub struct Client {
-    endpoint: GraphqlEndpoint,
+    app: Arc<App>,
     pub token: Option<String>,
 }
 
@@ -39,11 +42,11 @@ pub const NEW: &str = "application/graphql-response+json";
 
 impl Client {
     pub fn new(app: &Arc<App>) -> Self {
-        Self { endpoint: GraphqlEndpoint::new(app.clone()), token: None }
+        Self { app: app.clone(), token: None }
     }
 
     pub fn with(&self, token: &str) -> Self {
-        Self { endpoint: self.endpoint.clone(), token: Some(token.to_owned()) }
+        Self { app: self.app.clone(), token: Some(token.to_owned()) }
     }
 
     pub async fn send(&self, method: Method, uri: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Reply {
@@ -51,10 +54,15 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        let response = self.endpoint.get_response(request.body(body)).await;
+        let locale = headers.iter().find(|h| h.0 == "accept-language").and_then(|h| Locale::negotiate(h.1));
+        let caller = Caller {
+            request_id: "test-request".into(),
+            bearer: self.token.as_deref().map(Secret::new),
+            locale,
+            ..Caller::local()
+        };
+        request = request.extension(self.app.clone()).extension(caller);
+        let response = GraphqlEndpoint.get_response(request.body(body)).await;
         let (parts, body) = response.into_parts();
         Reply { status: parts.status, headers: parts.headers, text: body.into_string().await.unwrap() }
     }
