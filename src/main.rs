@@ -1,14 +1,20 @@
 //! The command line, and nothing else: each subcommand's body lives with the feature it belongs to.
 
-use std::net::SocketAddr;
+use std::future::Future;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use dispense::app::App;
+use dispense::base::clock::Clock;
 use dispense::base::outcome::Fault;
 use dispense::config::{self, Config, Faults, Sources};
+use dispense::http;
 use dispense::infra::db::Place;
 use dispense::infra::logs;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// A headless shop that sells digital goods and hands them over the moment the payment is real.
 #[derive(Parser)]
@@ -36,6 +42,8 @@ struct Places {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Serve the shop
+    Serve,
     /// Bring the database's schema up to this program's version
     Migrate,
     /// Print the configuration in force, secrets masked
@@ -91,6 +99,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
     let Places { config, data, listen } = cli.places;
     let sources = Sources::of_process(config, data, listen);
     match cli.command {
+        Command::Serve => serve(load(&sources)?).await?,
         Command::Config { default: true } => print!("{}", config::documented()),
         Command::Config { default: false } => print!("{}", config::effective(&sources)?),
         Command::Migrate => {
@@ -102,6 +111,53 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Serves until SIGTERM or SIGINT, then lets what runs end and stops the database when it is ours.
+async fn serve(mut config: Config) -> Result<(), Fault> {
+    let listen = config.server.listen;
+    let no_port = |e: std::io::Error| Fault::setup(format!("cannot listen on {listen}: {e}"));
+    let listener = TcpListener::bind(listen).await.map_err(no_port)?;
+    let address = listener.local_addr().map_err(no_port)?;
+    if config.server.public_url.is_empty() {
+        config.server.public_url = format!("http://{}", reachable(address));
+    }
+    let stop = stop_signal()?;
+    let place = open(&config, false).await?;
+    let served = async {
+        place.make_ready().await?;
+        let app = App::start(config, Clock::default(), place.url()).await?;
+        println!("listening on http://{address}");
+        http::serve(app, listener, stop).await
+    };
+    let served = served.await;
+    place.close().await;
+    served
+}
+
+/// The address for links when it listens on all of the machine's.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    address
+}
+
+/// Done at the first SIGTERM or SIGINT. Listened for from the start, so that one that comes early is not lost.
+fn stop_signal() -> Result<impl Future<Output = ()> + Send, Fault> {
+    let deaf = |e: std::io::Error| Fault::setup(format!("cannot listen for signals: {e}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(deaf)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(deaf)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 /// The configuration, and logging as it says.

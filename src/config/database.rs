@@ -42,8 +42,8 @@ impl Database {
     pub(super) fn check(&self, faults: &mut Faults) {
         for (key, url) in [("database.url", &self.url), ("database.owner_url", &self.owner_url)] {
             let bad = |url: &&Secret| {
-                let scheme = ["postgres://", "postgresql://"].iter().any(|s| url.expose().starts_with(s));
-                !scheme || url.expose().parse::<tokio_postgres::Config>().is_err()
+                let read = url.expose().parse::<tokio_postgres::Config>();
+                !read.is_ok_and(|c| !c.get_hosts().is_empty())
             };
             if url.as_ref().filter(bad).is_some() {
                 faults.add(key, "takes an address such as postgres://user:password@host:5432/database");

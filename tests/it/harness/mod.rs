@@ -2,10 +2,14 @@
 
 mod config;
 mod database;
+mod durable;
 pub mod log;
 pub mod signing;
+mod process;
 mod test_app;
 
 pub use config::test_config;
 pub use database::TestDatabase;
+pub use durable::DurableCluster;
+pub use process::{Server, program};
 pub use test_app::TestApp;

@@ -1,2 +1,4 @@
+mod durable;
+mod embedded;
 mod events;
 mod seal;

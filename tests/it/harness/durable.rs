@@ -1,0 +1,238 @@
+//! PostgreSQL as it runs in production: every commit waits for the disk. For tests that kill it or the program.
+//!
+//! A cluster is copied from a folder that was initialised once; at most two run at a time on the machine.
+
+use std::fs::{File, TryLockError};
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+use dispense::infra::db::migrate;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, User};
+use tokio_postgres::{Client, NoTls};
+
+const AT_MOST: usize = 2;
+
+/// A cluster of default durability (fsync, synchronous_commit and full_page_writes on). Dropping it kills the server and
+/// removes the folder.
+pub struct DurableCluster {
+    folder: PathBuf,
+    server: Option<Child>,
+    _slot: File,
+}
+
+impl DurableCluster {
+    /// Waits for one of the two places, copies the template and starts the server.
+    pub async fn start() -> Self {
+        let home = home();
+        let slot = slot(&home).await;
+        let template = template(&home);
+        let folder = home.join(format!("c-{}", hex::encode(dispense::base::clock::random::<4>())));
+        run(lowered("mkdir").arg("-m").arg("700").arg(&folder));
+        run(lowered("cp").arg("-a").arg(template).arg(folder.join("data")));
+        let mut cluster = Self { folder, server: None, _slot: slot };
+        cluster.restart().await;
+        cluster
+    }
+
+    /// Starts the server again after `kill`, and waits until it has recovered.
+    pub async fn restart(&mut self) {
+        assert!(self.server.is_none(), "the server runs");
+        let mut command = lowered(bin().join("postgres"));
+        command.arg("-D").arg(self.folder.join("data"));
+        let socket = format!("unix_socket_directories={}", self.folder.display());
+        for setting in ["listen_addresses=", "port=5432", "max_connections=200", "jit=off", &socket] {
+            command.arg("-c").arg(setting);
+        }
+        let log = File::options().create(true).append(true).open(self.folder.join("log")).unwrap();
+        command.stdout(log.try_clone().unwrap()).stderr(log).process_group(0);
+        self.server = Some(command.spawn().unwrap());
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while tokio_postgres::connect(&self.url("dispense_owner", "postgres"), NoTls).await.is_err() {
+            assert!(Instant::now() < deadline, "the cluster does not start:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// SIGKILL to the postmaster and to all its processes, as when the machine's memory runs out; nothing is
+    /// written down any more.
+    pub fn kill(&mut self) {
+        let mut server = self.server.take().expect("the server runs");
+        let postmaster = server.id();
+        // Stopped first: a postmaster that sees its children die starts others.
+        let _ = kill(Pid::from_raw(postmaster as i32), Signal::SIGSTOP);
+        for child in children(postmaster) {
+            let _ = kill(Pid::from_raw(child as i32), Signal::SIGKILL);
+        }
+        let _ = kill(Pid::from_raw(postmaster as i32), Signal::SIGKILL);
+        let _ = server.wait();
+    }
+
+    /// A new database with the schema, owned by dispense_owner.
+    pub async fn database(&self) -> DurableDatabase {
+        let name = format!("d_{}", hex::encode(dispense::base::clock::random::<4>()));
+        let admin = self.client("dispense_owner", "postgres").await;
+        admin.batch_execute(&format!("create database {name} template template0")).await.unwrap();
+        let owner = AsyncPgConnection::establish(&self.url("dispense_owner", &name)).await.unwrap();
+        migrate::up(owner, "dispense_app").await.unwrap();
+        DurableDatabase {
+            app_url: self.url("dispense_app", &name),
+            owner_url: self.url("dispense_owner", &name),
+            name,
+        }
+    }
+
+    /// Address of a database by name; it stays the same over kills and restarts.
+    pub fn url(&self, role: &str, database: &str) -> String {
+        format!("host={} port=5432 user={role} dbname={database} sslmode=disable", self.folder.display())
+    }
+
+    pub async fn client(&self, role: &str, database: &str) -> Client {
+        let (client, connection) = tokio_postgres::connect(&self.url(role, database), NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// Folder of the socket: a proxy may listen in another folder and pass on to this one.
+    pub fn socket(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for DurableCluster {
+    fn drop(&mut self) {
+        if self.server.is_some() {
+            self.kill();
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A migrated database in a durable cluster: its addresses, which stay the same over kills and restarts.
+pub struct DurableDatabase {
+    pub name: String,
+    pub app_url: String,
+    pub owner_url: String,
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: run the tests by `make test` or `tests/cluster.sh with …`")
+    })
+}
+
+fn bin() -> PathBuf {
+    variable("DISPENSE_TEST_PG_BIN").into()
+}
+
+/// A command of the user that PostgreSQL runs as.
+fn lowered(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir("/").stdin(Stdio::null()).env("LC_ALL", "C");
+    let name = variable("DISPENSE_TEST_USER");
+    if !name.is_empty() {
+        let user = User::from_name(&name).unwrap().expect("the cluster's user exists");
+        command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+    }
+    command
+}
+
+fn run(command: &mut Command) {
+    let out = command.output().unwrap();
+    assert!(out.status.success(), "{command:?}: {}", String::from_utf8_lossy(&out.stderr));
+}
+
+/// In the temporary folder, because a socket's path must be short and the lowered user must get there.
+fn home() -> PathBuf {
+    let home = PathBuf::from(format!("/tmp/dispense-durable-{}", nix::unistd::geteuid()));
+    std::fs::create_dir_all(&home).unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode;
+    std::fs::set_permissions(&home, open(0o1777)).unwrap();
+    home
+}
+
+async fn slot(home: &Path) -> File {
+    loop {
+        for number in 0..AT_MOST {
+            let file = File::create(home.join(format!("slot-{number}"))).unwrap();
+            match file.try_lock() {
+                Ok(()) => return file,
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(e)) => panic!("{e}"),
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The initialised folder; whoever comes first makes it.
+fn template(home: &Path) -> PathBuf {
+    let version = Command::new(bin().join("postgres")).arg("--version").output().unwrap().stdout;
+    let version: String =
+        String::from_utf8_lossy(&version).chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
+    let template = home.join(format!("template-{version}"));
+    let lock = File::create(home.join("template.lock")).unwrap();
+    lock.lock().unwrap();
+    if !template.exists() {
+        let unfinished = home.join("unfinished");
+        run(lowered("rm").arg("-rf").arg(&unfinished));
+        let ctype = if cfg!(target_os = "macos") { "--lc-ctype=en_US.UTF-8" } else { "--lc-ctype=C.UTF-8" };
+        let mut initdb = lowered(bin().join("initdb"));
+        initdb.arg("-D").arg(&unfinished).args([
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            ctype,
+        ]);
+        run(&mut initdb);
+        let mut single = lowered(bin().join("postgres"));
+        single.args(["--single", "-c", "exit_on_error=on", "-D"]).arg(&unfinished).arg("template1");
+        let mut child =
+            single.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let roles = "create role dispense_owner login createdb\ncreate role dispense_app login\n";
+        child.stdin.take().unwrap().write_all(roles.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
+        std::fs::rename(&unfinished, &template).unwrap();
+    }
+    template
+}
+
+/// Ids of a process's children. PostgreSQL's are leaders of sessions of their own, so its group does not hold them.
+fn children(parent: u32) -> Vec<u32> {
+    let pairs = if Path::new("/proc/self/stat").exists() { pairs_of_proc() } else { pairs_of_ps() };
+    pairs.into_iter().filter(|(_, ppid)| *ppid == parent).map(|(pid, _)| pid).collect()
+}
+
+fn pairs_of_proc() -> Vec<(u32, u32)> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let pairs = entries.filter_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        // pid (name) state ppid …; the name may hold anything.
+        let ppid = stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()?;
+        Some((pid, ppid))
+    });
+    pairs.collect()
+}
+
+fn pairs_of_ps() -> Vec<(u32, u32)> {
+    let out = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let pairs = text.lines().filter_map(|line| {
+        let mut words = line.split_ascii_whitespace().map(str::parse::<u32>);
+        Some((words.next()?.ok()?, words.next()?.ok()?))
+    });
+    pairs.collect()
+}
