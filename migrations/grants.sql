@@ -5,7 +5,9 @@ grant select, insert, update, delete on all tables in schema public to dispense_
 grant usage, select on all sequences in schema public to dispense_app;
 grant execute on all functions in schema public to dispense_app;
 -- What only grows.
-revoke update, delete, truncate on ledger_entry, event_seq, event, notice_body from dispense_app;
+revoke update, delete, truncate on ledger_entry, event_seq, event, event_default, notice_body,
+  notice_body_default from dispense_app;
+revoke insert, delete, truncate on event_head from dispense_app;
 revoke delete, truncate on orders, order_line, unit, payment, notice, refund, refund_unit, vault_key, data_key,
   key_batch, gateway_account, seller from dispense_app;
 revoke all on __diesel_schema_migrations from dispense_app;

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::infra::data_keys;
 use crate::infra::db::{Db, Limits};
 use crate::infra::outbound::Outbound;
+use crate::infra::queue::Bell;
 use crate::infra::seal::Sealer;
 use crate::infra::throttle::Throttles;
 use crate::payments::accounts::{self, Accounts};
@@ -18,6 +19,8 @@ pub struct App {
     pub config: Config,
     pub clock: Clock,
     pub db: Db,
+    /// Rung after commits that added work for the worker.
+    pub bell: Bell,
     /// Seals and opens what must not be read in the database.
     pub sealer: Sealer,
     pub outbound: Outbound,
@@ -55,6 +58,6 @@ impl App {
             config.limits.sign_ins_per_minute,
             config.limits.forged_notices_per_minute,
         );
-        Ok(Arc::new(Self { config, clock, db, sealer, outbound, accounts, throttles }))
+        Ok(Arc::new(Self { config, clock, db, bell: Bell::default(), sealer, outbound, accounts, throttles }))
     }
 }

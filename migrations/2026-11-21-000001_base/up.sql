@@ -58,6 +58,46 @@ create table event_seq (
 create trigger event_seq_append_only before update or delete on event_seq
   for each row execute function refuse_change();
 
+-- One row: how far the sequence has come. Every event up to `floor` has its number or never existed. `reacted` is the
+-- last event whose consequences were put into the queue.
+create table event_head (
+  id int primary key default 1 constraint event_head_single check (id = 1),
+  seq bigint not null default 0,
+  hash bytea not null default decode(repeat('00', 32), 'hex') constraint event_head_hash check (length(hash) = 32),
+  floor bigint not null default 0,
+  reacted bigint not null default 0,
+  constraint event_head_order check (reacted between 0 and seq)
+) with (fillfactor = 50);
+insert into event_head default values;
+
+-- Makes the monthly partitions of a table that has a DEFAULT one, from the month of `app_now()` on. Rows that came
+-- into the DEFAULT partition meanwhile are moved. The runtime role may not change tables, so this runs as the owner.
+create function make_partitions(parent text, key_column text, months int) returns int
+  language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  made int := 0;
+  month_start timestamptz;
+  month_end timestamptz;
+  name text;
+begin
+  if (parent, key_column) not in (('event', 'created_at'), ('notice_body', 'received_at')) then
+    raise exception 'no table to make partitions for: %', parent;
+  end if;
+  for ahead in 0..months loop
+    month_start := (date_trunc('month', app_now() at time zone 'UTC') + make_interval(months => ahead)) at time zone 'UTC';
+    month_end := ((month_start at time zone 'UTC') + interval '1 month') at time zone 'UTC';
+    name := parent || to_char(month_start at time zone 'UTC', '"_p"YYYY"_"MM');
+    continue when to_regclass(name) is not null;
+    execute format('create table %I (like %I including defaults including constraints)', name, parent);
+    execute format('with moved as (delete from %I where %I >= %L and %I < %L returning *) insert into %I select * from moved',
+      parent || '_default', key_column, month_start, key_column, month_end, name);
+    execute format('alter table %I attach partition %I for values from (%L) to (%L)', parent, name, month_start, month_end);
+    made := made + 1;
+  end loop;
+  return made;
+end $$;
+revoke all on function make_partitions from public;
+
 create table job (
   id bigint generated always as identity primary key,
   kind text not null,

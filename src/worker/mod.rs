@@ -1,1 +1,11 @@
-//!
+//! Background work: the event sequence, jobs as they fall due, sweeps. Inside `serve` or a process of its own; any
+//! number at once over one database, and any of them may be killed at any time.
+
+mod drain;
+pub mod reactions;
+mod run;
+pub mod schedule;
+
+pub use drain::{drain, drain_with};
+pub use reactions::{Done, React};
+pub use run::{run, run_with};

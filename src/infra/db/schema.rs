@@ -110,6 +110,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    event_head (id) {
+        id -> Integer,
+        seq -> BigInt,
+        hash -> Bytea,
+        floor -> BigInt,
+        reacted -> BigInt,
+    }
+}
+
+diesel::table! {
     event_seq (seq) {
         seq -> BigInt,
         event_id -> BigInt,
@@ -615,6 +625,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     download_session,
     email_code,
     event,
+    event_head,
     event_seq,
     file,
     file_version,
