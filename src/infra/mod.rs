@@ -11,6 +11,7 @@ pub mod outbox;
 pub mod queue;
 pub mod seal;
 pub mod sequence;
+pub mod session_lock;
 pub mod sign;
 pub mod tasks;
 pub mod telemetry;

@@ -1,4 +1,7 @@
-//! THE table: which job starts which action.
+//! THE table: which job starts which action, and which event makes which job.
+//!
+//! Most work is queued by the action itself, in its own transaction. An event makes a job here only where the action
+//! that wrote it must not know of the consequence (arrows go down).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +11,8 @@ use futures::future::BoxFuture;
 use crate::app::App;
 use crate::base::outcome::{Fault, Outcome};
 use crate::infra::lease::Job;
+use crate::infra::queue::{self, NewJob};
+use crate::infra::sequence::{self, Numbered};
 
 /// How a job ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,16 +22,38 @@ pub enum Done {
     Later(Duration),
 }
 
-/// What a worker does with a job. Production has one, `react`; tests pass others to see jobs fail, hang and panic.
+/// What a worker does with a job. Production has one, `table`; tests pass others to see jobs fail, hang and panic.
 pub type React = Arc<dyn Fn(Arc<App>, Job) -> BoxFuture<'static, Outcome<Done>> + Send + Sync>;
 
 /// The table in the form workers take.
 pub fn table() -> React {
-    Arc::new(|app, job| Box::pin(async move { react(&app, &job).await }))
+    Arc::new(|app, job| Box::pin(async move { of_job(&app, &job).await }))
 }
 
-async fn react(_app: &Arc<App>, job: &Job) -> Outcome<Done> {
+async fn of_job(_app: &Arc<App>, job: &Job) -> Outcome<Done> {
     match job.kind.as_str() {
         other => Err(Fault::bug(format!("no reaction to jobs of kind {other}")).into()),
     }
+}
+
+fn of_event(_event: &Numbered) -> Option<NewJob> {
+    None
+}
+
+/// Queues the consequences of newly numbered events, each exactly once: the mark moves in the same transaction.
+/// Returns how many events were looked at.
+pub async fn to_events(app: &App) -> Result<usize, Fault> {
+    let mut tx = app.db.begin().await?;
+    let Some(reacted) = sequence::claim_reacted(&mut tx).await? else { return Ok(0) };
+    let events = sequence::after(&mut tx, reacted, 512).await?;
+    let jobs: Vec<NewJob> = events.iter().filter_map(of_event).collect();
+    queue::add(&mut tx, &jobs).await?;
+    if let Some(last) = events.last() {
+        sequence::advance_reacted(&mut tx, last.seq).await?;
+    }
+    tx.commit().await?;
+    if !jobs.is_empty() {
+        app.bell.ring();
+    }
+    Ok(events.len())
 }

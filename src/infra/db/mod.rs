@@ -4,6 +4,7 @@ mod columns;
 pub mod embedded;
 pub mod errors;
 pub mod migrate;
+pub mod partitions;
 mod place;
 mod pool;
 #[rustfmt::skip]

@@ -1,0 +1,105 @@
+//! Sweeps: what must happen without anybody asking. Each has its gap; while one server runs a sweep, others skip it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use metrics::histogram;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::app::App;
+use crate::base::outcome::Outcome;
+use crate::infra::lease;
+use crate::infra::session_lock::SessionLocks;
+
+/// One sweep. It answers how many rows it changed, and is called again at once while that is more than 0.
+pub struct Sweep {
+    pub name: &'static str,
+    pub every: Duration,
+    run: fn(Arc<App>) -> BoxFuture<'static, Outcome<usize>>,
+}
+
+const fn sweep(name: &'static str, seconds: u64, run: fn(Arc<App>) -> BoxFuture<'static, Outcome<usize>>) -> Sweep {
+    Sweep { name, every: Duration::from_secs(seconds), run }
+}
+
+const DAY: u64 = 86_400;
+
+/// All sweeps.
+pub const SWEEPS: &[Sweep] = &[
+    sweep("done_jobs", 600, |app| Box::pin(async move { delete_done_jobs(&app).await })),
+    sweep("partitions", 6 * 3_600, |app| Box::pin(async move { make_partitions(&app).await })),
+];
+
+/// Runs every sweep at its gap until `shutdown`, first soon after the start.
+pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
+    let mut locks = SessionLocks::default();
+    let mut due: Vec<Instant> = SWEEPS.iter().map(|_| Instant::now()).collect();
+    let mut tick = tokio::time::interval(Duration::from_millis(500));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = shutdown.cancelled() => return,
+        }
+        for (sweep, due) in SWEEPS.iter().zip(&mut due) {
+            if shutdown.is_cancelled() {
+                return;
+            }
+            if *due <= Instant::now() {
+                *due = Instant::now() + sweep.every.mul_f64(crate::base::clock::jitter());
+                guarded(&app, &mut locks, sweep).await;
+            }
+        }
+    }
+}
+
+async fn guarded(app: &Arc<App>, locks: &mut SessionLocks, sweep: &Sweep) {
+    match locks.try_lock(&app.db, sweep.name).await {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(e) => return warn!(sweep = sweep.name, error = %e, "could not take the sweep's lock"),
+    }
+    let started = Instant::now();
+    if let Err(failure) = until_clean(app, sweep).await {
+        warn!(sweep = sweep.name, error = ?failure, "a sweep failed");
+    }
+    histogram!("dispense_sweep_seconds", "sweep" => sweep.name).record(started.elapsed().as_secs_f64());
+    locks.unlock(sweep.name).await;
+}
+
+/// A sweep that always finds something must not keep the others waiting.
+const ROUNDS: usize = 100;
+
+async fn until_clean(app: &Arc<App>, sweep: &Sweep) -> Outcome<usize> {
+    let mut all = 0;
+    for _ in 0..ROUNDS {
+        let changed = (sweep.run)(app.clone()).await?;
+        all += changed;
+        if changed == 0 {
+            break;
+        }
+        app.bell.ring();
+    }
+    Ok(all)
+}
+
+/// Runs every sweep once, now: for tests and the demo. Returns how many rows changed.
+pub async fn sweep_all(app: &Arc<App>) -> Outcome<usize> {
+    let mut all = 0;
+    for sweep in SWEEPS {
+        all += until_clean(app, sweep).await?;
+    }
+    Ok(all)
+}
+
+async fn delete_done_jobs(app: &App) -> Outcome<usize> {
+    Ok(lease::delete_done(&mut *app.db.conn().await?, Duration::from_secs(7 * DAY), 1_000).await?)
+}
+
+async fn make_partitions(app: &App) -> Outcome<usize> {
+    crate::infra::db::partitions::make(&mut *app.db.conn().await?, 2).await?;
+    Ok(0)
+}
