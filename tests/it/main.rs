@@ -7,3 +7,4 @@ mod http;
 mod infra;
 mod vault;
 mod payments;
+mod worker;

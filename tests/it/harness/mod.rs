@@ -7,6 +7,7 @@ pub mod log;
 pub mod signing;
 mod process;
 mod test_app;
+mod work;
 
 pub use config::test_config;
 pub use database::TestDatabase;

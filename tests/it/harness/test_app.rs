@@ -92,8 +92,15 @@ impl TestApp {
         self.canaries.lock().unwrap().push(text.into());
     }
 
-    /// Ends the test: no canary in any column or log line, the database dropped.
-    pub async fn finish(mut self) {
+    /// Ends the test: no job left that is due, no canary in any column or log line, the database dropped.
+    pub async fn finish(self) {
+        let forgotten = self.forgotten_jobs().await;
+        assert!(forgotten.is_empty(), "jobs are due and were not run (call `drain`): {forgotten:?}");
+        self.finish_with_jobs().await;
+    }
+
+    /// `finish` for tests that are not about the work their actions left behind.
+    pub async fn finish_with_jobs(mut self) {
         self.finished = true;
         self.stop_serving().await;
         let dump = self.db.dump_text().await;

@@ -1,4 +1,6 @@
 mod durable;
 mod embedded;
 mod events;
+mod queue;
 mod seal;
+mod sequence;

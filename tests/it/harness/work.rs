@@ -1,0 +1,41 @@
+//! Background work in tests: run when the test says so, with the clock moved to when it is due.
+
+use dispense::infra::lease;
+use dispense::worker;
+
+use super::TestApp;
+
+impl TestApp {
+    /// Numbers events and runs jobs until nothing is due. Returns how many jobs ran.
+    pub async fn drain(&self) -> usize {
+        worker::drain(&self.app).await.unwrap()
+    }
+
+    /// `drain`, then moves the clock to the next job's time and goes on, until no job is queued at all.
+    pub async fn drain_all(&self) -> usize {
+        let mut ran = self.drain().await;
+        for _ in 0..200 {
+            let next = lease::next_due(&mut self.app.db.conn().await.unwrap()).await.unwrap();
+            let Some(next) = next else { return ran };
+            let wait = next - self.app.clock.now();
+            if wait > chrono::TimeDelta::zero() {
+                // The database's clock and the program's are read at slightly different moments.
+                self.advance(wait + chrono::TimeDelta::milliseconds(10)).await;
+            }
+            ran += self.drain().await;
+        }
+        panic!("jobs are queued again and again: {:?}", self.db.sql("select kind, attempt, last_error from job").await);
+    }
+
+    /// Runs every sweep once.
+    pub async fn sweep(&self) -> usize {
+        worker::schedule::sweep_all(&self.app).await.unwrap()
+    }
+
+    /// Jobs that are due and were not run.
+    pub(super) async fn forgotten_jobs(&self) -> Vec<Vec<Option<String>>> {
+        self.db
+            .sql("select kind, state, attempt, last_error from job where state = 'running' or (state = 'queued' and run_at <= app_now())")
+            .await
+    }
+}

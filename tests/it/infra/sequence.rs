@@ -1,0 +1,163 @@
+use std::time::Duration;
+
+use dispense::infra::events::{self, NewEvent};
+use dispense::infra::sequence::{self, Sequencer, Step};
+use serde_json::json;
+
+use crate::harness::TestApp;
+
+fn event(t: &TestApp, n: i32) -> NewEvent {
+    NewEvent::shop("test.happened", t.app.clock.uuid(), "system", json!({ "n": n }))
+}
+
+async fn write(t: &TestApp, from: i32, to: i32) {
+    let mut tx = t.app.db.begin().await.unwrap();
+    let batch: Vec<NewEvent> = (from..to).map(|n| event(t, n)).collect();
+    events::append(&mut tx, &batch).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// The `n` of every numbered event, in the order of the sequence.
+async fn told(t: &TestApp) -> Vec<i64> {
+    let all = sequence::after(&mut t.app.db.conn().await.unwrap(), 0, 10_000).await.unwrap();
+    assert_eq!(all.iter().map(|e| e.seq).collect::<Vec<_>>(), (1..=all.len() as i64).collect::<Vec<_>>(), "a hole");
+    all.iter().map(|e| e.body.as_ref().unwrap()["n"].as_i64().unwrap()).collect()
+}
+
+/// Rows: D9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_commits_late_with_a_lower_id_is_not_skipped() {
+    let t = TestApp::start().await;
+    let mut sequencer = Sequencer::with_patience(Duration::ZERO);
+    let mut late = t.app.db.begin().await.unwrap();
+    events::append(&mut late, &[event(&t, 1)]).await.unwrap();
+    write(&t, 2, 4).await;
+    // Many looks: the floor has every chance to pass the open transaction, and must not.
+    for _ in 0..6 {
+        sequencer.step(&t.app.db).await.unwrap();
+    }
+    assert_eq!(told(&t).await, [2, 3]);
+    let floor = t.db.one("select floor from event_head").await;
+    assert_eq!(floor, "0", "the floor passed an id that can still appear");
+    late.commit().await.unwrap();
+    for _ in 0..6 {
+        sequencer.step(&t.app.db).await.unwrap();
+    }
+    assert_eq!(told(&t).await, [2, 3, 1]);
+    t.finish().await;
+}
+
+/// Rows: D9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_floor_moves_once_every_older_transaction_has_ended() {
+    let t = TestApp::start().await;
+    let mut sequencer = Sequencer::with_patience(Duration::ZERO);
+    write(&t, 0, 3).await;
+    let highest = t.db.one("select max(id) from event").await;
+    // Other tests' transactions of the same cluster count as running too, so the number of looks is not fixed.
+    let moved = async {
+        while t.db.one("select floor from event_head").await != highest {
+            sequencer.step(&t.app.db).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), moved).await.unwrap();
+    write(&t, 3, 5).await;
+    sequencer.step(&t.app.db).await.unwrap();
+    assert_eq!(told(&t).await, [0, 1, 2, 3, 4]);
+    t.finish().await;
+}
+
+/// Rows: D9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sequencers_and_writers_at_once_leave_no_hole_and_no_double() {
+    let t = TestApp::start().await;
+    let writers = (0..8).map(|w| {
+        let t = &t;
+        async move {
+            for round in 0..10 {
+                let n = w * 100 + round * 3;
+                let mut tx = t.app.db.begin().await.unwrap();
+                events::append(&mut tx, &[event(t, n), event(t, n + 1), event(t, n + 2)]).await.unwrap();
+                if round % 3 == 2 {
+                    drop(tx);
+                } else {
+                    tx.commit().await.unwrap();
+                }
+            }
+        }
+    });
+    let sequencers = (0..3).map(|_| async {
+        let mut sequencer = Sequencer::with_patience(Duration::from_millis(20));
+        for _ in 0..40 {
+            sequencer.step(&t.app.db).await.unwrap();
+        }
+    });
+    tokio::join!(futures::future::join_all(writers), futures::future::join_all(sequencers));
+    t.drain().await;
+    let mut numbers = told(&t).await;
+    assert_eq!(numbers.len(), 8 * 7 * 3);
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 8 * 7 * 3);
+    t.finish().await;
+}
+
+/// Rows: D9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_sequencer_works_at_a_time_and_the_next_goes_on_when_it_is_killed() {
+    let t = TestApp::start().await;
+    write(&t, 0, 5).await;
+    // A sequencer that stands still inside its transaction.
+    let holder = t.db.client().await;
+    holder.batch_execute("begin").await.unwrap();
+    holder.query("select pg_advisory_xact_lock($1)", &[&0x4449_5350_5345_5131_i64]).await.unwrap();
+    holder.batch_execute("update event_head set seq = 99 where id = 1").await.unwrap();
+    let mut sequencer = Sequencer::default();
+    assert_eq!(sequencer.step(&t.app.db).await.unwrap(), Step::Busy);
+    let killed = t.db.one("select count(pg_terminate_backend(pid)) from pg_stat_activity \
+        where datname = current_database() and state = 'idle in transaction'").await;
+    assert_eq!(killed, "1");
+    let gone_on = async {
+        while sequencer.step(&t.app.db).await.unwrap() == Step::Busy {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone_on).await.unwrap();
+    assert_eq!(told(&t).await, [0, 1, 2, 3, 4]);
+    t.finish().await;
+}
+
+/// Rows: D9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_listens_hears_once_per_batch() {
+    use futures::StreamExt;
+    let t = TestApp::start().await;
+    let mut conn = t.app.db.dedicated().await.unwrap();
+    sequence::listen(&mut conn).await.unwrap();
+    write(&t, 0, 3).await;
+    t.drain().await;
+    let mut stream = std::pin::pin!(conn.notifications_stream());
+    let heard = tokio::time::timeout(Duration::from_secs(10), stream.next()).await.unwrap().unwrap().unwrap();
+    assert_eq!((heard.channel.as_str(), heard.payload.as_str()), (sequence::CHANNEL, "3"));
+    t.finish().await;
+}
+
+/// Rows: D8.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_are_made_two_months_ahead_and_rows_that_came_before_them_move_in() {
+    let t = TestApp::start().await;
+    write(&t, 0, 4).await;
+    t.sweep().await;
+    let partitions = "select count(*) from pg_inherits where inhparent = 'event'::regclass";
+    assert_eq!(t.db.one(partitions).await, "4", "this month, two more and the default one");
+    assert_eq!(t.db.one("select count(*) from event_default").await, "0");
+    write(&t, 4, 6).await;
+    t.advance(chrono::TimeDelta::days(31)).await;
+    write(&t, 6, 8).await;
+    t.sweep().await;
+    assert_eq!(t.db.one(partitions).await, "5");
+    t.drain().await;
+    assert_eq!(told(&t).await, [0, 1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(t.db.one("select count(*) from event_default").await, "0");
+    t.finish().await;
+}
