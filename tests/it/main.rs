@@ -8,3 +8,4 @@ mod infra;
 mod vault;
 mod payments;
 mod worker;
+mod sandbox;
