@@ -1,1 +1,20 @@
-//!
+//! Orders: quote, place, cancel, expire, and who may see one. Delivery is not an order's state: it is computed from its
+//! units.
+
+pub mod access;
+pub mod cancel;
+pub mod claim;
+mod idempotency;
+pub mod lost;
+pub mod model;
+pub mod number;
+pub mod place;
+pub mod quote;
+pub mod read;
+pub mod state;
+pub mod store;
+pub mod unit;
+
+pub use model::{Line, Order, Unit};
+pub use state::{OrderChange, OrderState};
+pub use unit::{UnitChange, UnitState};

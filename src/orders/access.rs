@@ -1,0 +1,67 @@
+//! Who may see an order: its buyer, staff, or whoever holds its access token. The address alone reveals nothing, and
+//! a foreign order looks exactly like a missing one.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::OrderId;
+use crate::base::secret::Secret;
+use crate::infra::sign;
+use crate::orders::model::Order;
+
+const ACCESS: &str = "order-access";
+const WATCH: &str = "order-watch";
+
+/// How long a watch ticket works.
+const WATCH_TICKET: TimeDelta = TimeDelta::hours(1);
+
+/// How far a right to see an order goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sight {
+    /// Its state alone: a watch ticket.
+    Status,
+    /// Everything its buyer may see and do.
+    Buyer,
+    /// Staff: also what buyers do not see; never secrets without a reason.
+    Staff,
+}
+
+/// The guest's token: an HMAC over the order and a generation, so that it can be given again after a lost answer and
+/// revoked by growing the generation.
+pub fn token(app: &App, order: OrderId, generation: i32) -> Secret {
+    let mac = sign::mac(&app.config.secrets.access, ACCESS, &[order.0.as_bytes(), &generation.to_be_bytes()]);
+    Secret::new(format!("oat_{}", hex::encode(mac)))
+}
+
+/// A ticket that shows one order's state for an hour and can do nothing else. May stand in a URL.
+pub fn watch_ticket(app: &App, order: OrderId) -> (String, DateTime<Utc>) {
+    // Ends on a full ten minutes, so that a client's cache does not see a new ticket on every poll.
+    let end = (app.clock.now() + WATCH_TICKET).timestamp() / 600 * 600 + 600;
+    let ends = DateTime::from_timestamp(end, 0).unwrap_or_default();
+    let mac = sign::mac(&app.config.secrets.access, WATCH, &[order.0.as_bytes(), &end.to_be_bytes()]);
+    (format!("wat_{end}_{}", hex::encode(mac)), ends)
+}
+
+/// What this actor with this token may see of the order; `None` looks like a missing order.
+pub fn sight(app: &App, actor: &Actor, order: &Order, given: Option<&str>) -> Option<Sight> {
+    if actor.is_staff() {
+        return Some(Sight::Staff);
+    }
+    if order.user_id.is_some() && order.user_id == actor.user_id() {
+        return Some(Sight::Buyer);
+    }
+    let given = given?;
+    if let Some(rest) = given.strip_prefix("wat_") {
+        return watch_ticket_fits(app, order.id, rest).then_some(Sight::Status);
+    }
+    let expected = token(app, order.id, order.access_generation);
+    sign::equal(expected.expose().as_bytes(), given.as_bytes()).then_some(Sight::Buyer)
+}
+
+fn watch_ticket_fits(app: &App, order: OrderId, rest: &str) -> bool {
+    let Some((end, mac)) = rest.split_once('_') else { return false };
+    let (Ok(end), Ok(mac)) = (end.parse::<i64>(), hex::decode(mac)) else { return false };
+    let expected = sign::mac(&app.config.secrets.access, WATCH, &[order.0.as_bytes(), &end.to_be_bytes()]);
+    sign::equal(&expected, &mac) && app.clock.unix() < end
+}
