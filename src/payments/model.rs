@@ -1,0 +1,70 @@
+//! Rows of payments and refunds.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use serde_json::Value;
+
+use crate::base::ids::{OrderId, PaymentId, RefundId, UserId};
+use crate::base::money::Currency;
+use crate::infra::db::schema::{payment, refund};
+use crate::payments::state::{PaymentState, RefundState};
+use crate::text_column;
+
+text_column!(PaymentState, RefundState);
+
+/// One attempt to pay, or money that came without one. Amounts are minor units.
+#[derive(Clone, Debug, Queryable, Selectable, QueryableByName)]
+#[diesel(table_name = payment, check_for_backend(diesel::pg::Pg))]
+pub struct Payment {
+    pub id: PaymentId,
+    pub order_id: OrderId,
+    pub account_id: String,
+    pub attempt: i32,
+    /// The number the gateway knows it by; none for money that came a second time under a used number.
+    pub gateway_number: Option<String>,
+    pub state: PaymentState,
+    pub expected_minor: i64,
+    pub expected_currency: Currency,
+    pub received_minor: Option<i64>,
+    pub received_currency: Option<Currency>,
+    /// Pays for its order's lines.
+    pub allocated: bool,
+    pub refunded_minor: i64,
+    pub trade_no: Option<String>,
+    pub gateway_reference: Option<String>,
+    pub action: Option<Value>,
+    pub failure_code: Option<String>,
+    pub options: Value,
+    pub started_at: DateTime<Utc>,
+    pub captured_at: Option<DateTime<Utc>>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub next_check_at: Option<DateTime<Utc>>,
+    pub checks: i32,
+}
+
+impl Payment {
+    /// What is here and was not given back, minor units of the received currency.
+    pub fn kept_minor(&self) -> i64 {
+        self.received_minor.unwrap_or(0) - self.refunded_minor
+    }
+}
+
+/// Money on its way back.
+#[derive(Clone, Debug, Queryable, Selectable, QueryableByName)]
+#[diesel(table_name = refund, check_for_backend(diesel::pg::Pg))]
+pub struct Refund {
+    pub id: RefundId,
+    pub order_id: OrderId,
+    pub payment_id: PaymentId,
+    pub state: RefundState,
+    pub amount_minor: i64,
+    pub currency: Currency,
+    pub reason: Option<String>,
+    pub origin: String,
+    pub gateway_refund_id: Option<String>,
+    pub requested_by: Option<UserId>,
+    pub requested_at: DateTime<Utc>,
+    pub succeeded_at: Option<DateTime<Utc>>,
+    pub failure_code: Option<String>,
+    pub checks: i32,
+}
