@@ -67,7 +67,6 @@ create table order_line (
   tax_included boolean not null default true,
   currency text not null,
   locale text not null,
-  changed_at timestamptz not null default app_now(),
   constraint order_line_amounts check (discount_minor between 0 and unit_minor * quantity
     and total_minor = unit_minor * quantity - discount_minor),
   constraint order_line_position_key unique (order_id, position),

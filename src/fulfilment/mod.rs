@@ -1,1 +1,11 @@
-//!
+//! From paid to handed over: goods are assigned inside the transaction that settles the payment, filled when stock
+//! comes, and taken back with a refund.
+
+pub mod assign;
+pub mod fill;
+pub mod restock;
+pub mod revoke;
+mod store;
+pub mod tell;
+
+pub use store::{Handed, HandedLine, PaidLine};

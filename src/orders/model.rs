@@ -69,7 +69,6 @@ pub struct Line {
     pub total_minor: i64,
     pub currency: Currency,
     pub locale: String,
-    pub changed_at: DateTime<Utc>,
 }
 
 /// One piece sold.

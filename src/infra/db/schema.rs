@@ -323,7 +323,6 @@ diesel::table! {
         tax_included -> Bool,
         currency -> Text,
         locale -> Text,
-        changed_at -> Timestamptz,
     }
 }
 

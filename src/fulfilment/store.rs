@@ -1,0 +1,195 @@
+//! All SQL of fulfilment.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use crate::base::ids::{KeyId, LineId, OrderId, SellerId, UnitId, VariantId};
+use crate::infra::db::schema::orders;
+use crate::infra::db::statement::Statement;
+use crate::orders::model::Order;
+use crate::orders::unit::UnitState;
+
+/// A paid line with its units that have no goods yet.
+#[derive(Clone, Debug, QueryableByName)]
+pub struct PaidLine {
+    #[diesel(sql_type = SqlUuid)]
+    pub line_id: LineId,
+    #[diesel(sql_type = SqlUuid)]
+    pub order_id: OrderId,
+    #[diesel(sql_type = SqlUuid)]
+    pub seller_id: SellerId,
+    #[diesel(sql_type = SqlUuid)]
+    pub variant_id: VariantId,
+    #[diesel(sql_type = Text)]
+    pub kind: String,
+    /// Minor units.
+    #[diesel(sql_type = BigInt)]
+    pub total_minor: i64,
+    #[diesel(sql_type = Bool)]
+    pub partial_delivery: bool,
+    #[diesel(sql_type = Nullable<Integer>)]
+    pub download_limit: Option<i32>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    pub access_days: Option<i32>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub waiting_since: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Array<SqlUuid>)]
+    pub unit_ids: Vec<Uuid>,
+}
+
+/// What a line got: units with their key, units that now wait, units left to a person.
+#[derive(Clone, Debug)]
+pub struct HandedLine {
+    pub line: PaidLine,
+    pub assigned: Vec<(UnitId, Option<KeyId>)>,
+    pub awaiting_stock: Vec<UnitId>,
+    pub awaiting_person: Vec<UnitId>,
+}
+
+/// What was handed over in a transaction.
+pub type Handed = Vec<HandedLine>;
+
+const LINES: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
+    l.partial_delivery, l.download_limit, l.access_days, min(u.waiting_since) as waiting_since,
+    array_agg(u.id order by u.unit_no) as unit_ids
+  from order_line l join unit u on u.line_id = l.id and u.superseded_by is null and u.state = 'unassigned'
+  where l.order_id = any($1::uuid[]) group by l.id order by l.order_id, l.position";
+
+/// The lines of paid orders whose units have nothing yet.
+pub async fn list_unassigned(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<PaidLine>> {
+    Statement::new(LINES).bind::<Array<SqlUuid>, _>(ids.iter().map(|i| i.0).collect::<Vec<_>>()).load(conn).await
+}
+
+const WAITING: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
+    l.partial_delivery, l.download_limit, l.access_days, min(u.waiting_since) as waiting_since,
+    array_agg(u.id order by u.unit_no) as unit_ids
+  from unit u join order_line l on l.id = u.line_id join orders o on o.id = u.order_id
+  where u.variant_id = $1 and u.state = 'awaiting_stock' and u.superseded_by is null and o.state in ('paid', 'closed')
+  group by l.id, o.paid_at, o.id order by o.paid_at, o.id, l.position limit $2";
+
+/// Lines of a variant that wait for stock, the earliest paid first.
+pub async fn list_waiting(
+    conn: &mut AsyncPgConnection,
+    variant_id: VariantId,
+    limit: i64,
+) -> QueryResult<Vec<PaidLine>> {
+    Statement::new(WAITING).bind::<SqlUuid, _>(variant_id).bind::<BigInt, _>(limit).load(conn).await
+}
+
+/// Locks the orders that nobody else holds.
+pub async fn lock_orders(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<Order>> {
+    orders::table
+        .filter(orders::id.eq_any(ids))
+        .order(orders::id)
+        .select(Order::as_select())
+        .for_update()
+        .skip_locked()
+        .load(conn)
+        .await
+}
+
+const ADVANCE_UNITS: &str = "update unit u set state = w.state,
+    assigned_at = case when w.state = 'assigned' then app_now() else u.assigned_at end,
+    waiting_since = case when w.state like 'awaiting%' then coalesce(u.waiting_since, app_now()) end,
+    revoked_at = case when w.state = 'revoked' then app_now() else u.revoked_at end
+  from unnest($1::uuid[], $2::text[], $3::text[]) as w (id, before, state) where u.id = w.id and u.state = w.before";
+
+/// Moves units from the state they were read in.
+pub async fn advance_units(
+    conn: &mut AsyncPgConnection,
+    units: &[(UnitId, UnitState, UnitState)],
+) -> QueryResult<usize> {
+    if units.is_empty() {
+        return Ok(0);
+    }
+    Statement::new(ADVANCE_UNITS)
+        .bind::<Array<SqlUuid>, _>(units.iter().map(|u| u.0.0).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(units.iter().map(|u| u.1.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(units.iter().map(|u| u.2.as_str()).collect::<Vec<_>>())
+        .execute(conn)
+        .await
+}
+
+const DELIVERED: &str = "update orders set delivered_at = app_now() where id = any($1::uuid[]) and delivered_at is null
+  and not exists (select 1 from unit u where u.order_id = orders.id and u.superseded_by is null
+    and u.state in ('unassigned', 'awaiting_stock', 'awaiting_supplier', 'awaiting_person'))";
+
+/// Notes the time for orders all of whose units have been handed over.
+pub async fn mark_delivered(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<usize> {
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    Statement::new(DELIVERED).bind::<Array<SqlUuid>, _>(ids.iter().map(|i| i.0).collect::<Vec<_>>()).execute(conn).await
+}
+
+/// Only one transaction at a time brings a variant's stock and its waiting lines together.
+pub async fn lock_variant(conn: &mut AsyncPgConnection, variant_id: VariantId) -> QueryResult<()> {
+    Statement::new("select pg_advisory_xact_lock(hashtextextended('fill:' || $1::text, 0))")
+        .bind::<Text, _>(variant_id.0.to_string())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct VariantRow {
+    #[diesel(sql_type = SqlUuid)]
+    variant_id: VariantId,
+}
+
+const NEGLECTED: &str = "select distinct u.variant_id from unit u where u.state = 'awaiting_stock' and exists (
+    select 1 from vault_key k where k.variant_id = u.variant_id and k.state = 'available' and k.expires_at > app_now())";
+
+/// Variants with free keys beside waiting lines.
+pub async fn list_neglected(conn: &mut AsyncPgConnection) -> QueryResult<Vec<VariantId>> {
+    let rows: Vec<VariantRow> = Statement::new(NEGLECTED).load(conn).await?;
+    Ok(rows.into_iter().map(|r| r.variant_id).collect())
+}
+
+/// A unit that may have to be taken back.
+#[derive(Clone, Debug, QueryableByName)]
+pub struct HeldUnit {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: UnitId,
+    #[diesel(sql_type = SqlUuid)]
+    pub seller_id: SellerId,
+    #[diesel(sql_type = SqlUuid)]
+    pub line_id: LineId,
+    #[diesel(sql_type = SqlUuid)]
+    pub variant_id: VariantId,
+    #[diesel(sql_type = Text)]
+    pub state: UnitState,
+}
+
+const HELD: &str = "select u.id, u.seller_id, u.line_id, u.variant_id, u.state from unit u
+  where u.order_id = $1 and u.superseded_by is null and ($2 or u.id = any($3::uuid[]))
+  order by u.line_id, u.unit_no for update";
+
+/// Locks units of an order: the named ones, or all.
+pub async fn lock_units(
+    conn: &mut AsyncPgConnection,
+    order_id: OrderId,
+    named: Option<&[UnitId]>,
+) -> QueryResult<Vec<HeldUnit>> {
+    Statement::new(HELD)
+        .bind::<SqlUuid, _>(order_id)
+        .bind::<Bool, _>(named.is_none())
+        .bind::<Array<SqlUuid>, _>(named.unwrap_or_default().iter().map(|u| u.0).collect::<Vec<_>>())
+        .load(conn)
+        .await
+}
+
+/// Ends the task that told of a variant's waiting lines once none waits.
+pub async fn resolve_awaiting_task(conn: &mut AsyncPgConnection, variant_id: VariantId) -> QueryResult<usize> {
+    Statement::new(
+        "update task set state = 'resolved', resolved_at = app_now() where kind = 'awaiting_stock' and subject = $1
+           and state <> 'resolved' and not exists (select 1 from unit u where u.variant_id::text = task.subject
+             and u.state = 'awaiting_stock' and u.superseded_by is null)",
+    )
+    .bind::<Text, _>(variant_id.0.to_string())
+    .execute(conn)
+    .await
+}

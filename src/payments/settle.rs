@@ -1,0 +1,270 @@
+//! The heart: what gateways said becomes paid orders and assigned goods, in one transaction for a whole slice. The
+//! number of statements does not depend on how many words are in the slice.
+
+use std::collections::{HashMap, HashSet};
+
+use diesel_async::AsyncPgConnection;
+
+use crate::app::App;
+use crate::base::clock::Clock;
+use crate::base::ids::{OrderId, PaymentId};
+use crate::base::outcome::{Failure, Fault};
+use crate::fault_point;
+use crate::fulfilment::assign;
+use crate::infra::db::Purpose;
+use crate::orders::model::Order;
+use crate::payments::accounts::Accounts;
+use crate::payments::decide::{self, AccountView, Case, Cases, Tracked};
+use crate::payments::store::inbox::{self, Delivery};
+use crate::payments::store::slice::{self, Found, How};
+use crate::payments::word::{Settled, Word, raw_digest, stored_headers};
+use crate::payments::{ledger, news};
+
+/// What became of one word of a slice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SliceResult {
+    Done(Settled),
+    /// Somebody else holds its order: settle it by itself, waiting for the lock.
+    Held,
+}
+
+/// How orders are locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Locking {
+    SkipHeld,
+    Wait,
+}
+
+/// Settles a slice in one transaction. Words whose order somebody else holds are left out and answered `Held`.
+pub async fn settle(app: &App, words: &[Word]) -> Result<Vec<SliceResult>, Fault> {
+    run(app, words, Locking::SkipHeld).await
+}
+
+/// Settles one word by itself, waiting for its order. Should handing over the goods raise, the payment is kept all
+/// the same and the order's lines go to a person.
+pub async fn settle_alone(app: &App, word: &Word) -> Result<Settled, Fault> {
+    match run(app, std::slice::from_ref(word), Locking::Wait).await?.pop() {
+        Some(SliceResult::Done(settled)) => Ok(settled),
+        Some(SliceResult::Held) | None => Err(Fault::Database("the order is held by another transaction".into())),
+    }
+}
+
+async fn run(app: &App, words: &[Word], locking: Locking) -> Result<Vec<SliceResult>, Fault> {
+    let mut tx = app.db.begin_for(Purpose::Notices).await?;
+    let results = within(&mut tx, app, words, locking).await.map_err(fault)?;
+    fault_point!("settle.t5");
+    tx.commit().await?;
+    fault_point!("settle.t6");
+    app.work_waits.notify_one();
+    Ok(results)
+}
+
+fn fault(failure: Failure) -> Fault {
+    match failure {
+        Failure::Fault(fault) => fault,
+        Failure::Refused(refusal) => Fault::bug(format!("settling was refused: {}", refusal.code)),
+    }
+}
+
+async fn within(
+    conn: &mut AsyncPgConnection,
+    app: &App,
+    words: &[Word],
+    locking: Locking,
+) -> Result<Vec<SliceResult>, Failure> {
+    let subjects = subjects(words, &slice::find(conn, words).await?);
+    let mut wanted: Vec<OrderId> = subjects.iter().filter_map(|s| s.map(|f| f.order_id)).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let locked = match (locking, wanted.as_slice()) {
+        (_, []) => Vec::new(),
+        (Locking::Wait, [order]) => slice::lock(conn, *order).await?,
+        (Locking::Wait | Locking::SkipHeld, orders) => slice::lock_free(conn, orders).await?,
+    };
+    fault_point!("settle.t1");
+    let mut cases = load_cases(conn, words, &locked).await?;
+    let handled = handled(conn, words).await?;
+    let views = account_views(&app.accounts, words);
+    let results = decide_all(&mut cases, words, &subjects, handled, &views, &app.clock);
+    write(conn, app, words, &subjects, &results, &locked, cases, locking).await?;
+    Ok(results)
+}
+
+/// The payment each word is about: by our number, else by the gateway's, unless two ways disagree or the number is
+/// another account's.
+fn subjects(words: &[Word], found: &[Found]) -> Vec<Option<Found>> {
+    let mut best: Vec<Option<Found>> = vec![None; words.len()];
+    for candidate in found {
+        let slot = &mut best[candidate.index];
+        if slot.is_none_or(|chosen| candidate.how < chosen.how) {
+            *slot = Some(*candidate);
+        }
+    }
+    best
+}
+
+async fn load_cases(conn: &mut AsyncPgConnection, words: &[Word], locked: &[Order]) -> Result<Cases, Failure> {
+    let ids: Vec<OrderId> = locked.iter().map(|o| o.id).collect();
+    if ids.is_empty() {
+        return Ok(Cases::new());
+    }
+    let mut payments: HashMap<OrderId, Vec<Tracked>> = HashMap::new();
+    for row in slice::list_payments(conn, &ids).await? {
+        let tracked = Tracked { before: row.state, row, is_new: false, changed: false };
+        payments.entry(tracked.row.order_id).or_default().push(tracked);
+    }
+    let about_refunds = words.iter().filter_map(Word::facts).any(|f| f.refund.is_some() || f.refunded_minor.is_some());
+    let refunds = if about_refunds { slice::list_refunds(conn, &ids).await? } else { Vec::new() };
+    Ok(locked
+        .iter()
+        .map(|order| {
+            let case = Case {
+                order_id: order.id,
+                number: order.number.clone(),
+                state: order.state,
+                payments: payments.remove(&order.id).unwrap_or_default(),
+                refunds: refunds.iter().filter(|r| r.order_id == order.id).cloned().collect(),
+                paid_now: false,
+                news: Vec::new(),
+            };
+            (order.id, case)
+        })
+        .collect())
+}
+
+async fn handled(conn: &mut AsyncPgConnection, words: &[Word]) -> Result<HashSet<(String, String)>, Failure> {
+    let keys: Vec<(String, String)> =
+        words.iter().filter_map(|w| Some((w.account_id().to_owned(), w.event_key()?.to_owned()))).collect();
+    if keys.is_empty() {
+        return Ok(HashSet::new());
+    }
+    Ok(inbox::list_handled(conn, &keys).await?.into_iter().collect())
+}
+
+fn account_views(accounts: &Accounts, words: &[Word]) -> HashMap<String, AccountView> {
+    words
+        .iter()
+        .filter_map(|word| accounts.find(word.account_id()))
+        .map(|(account, gateway)| {
+            let identity = gateway.identity(&account.keys);
+            (account.id.clone(), AccountView { policy: account.policy.clone(), identity })
+        })
+        .collect()
+}
+
+fn decide_all(
+    cases: &mut Cases,
+    words: &[Word],
+    subjects: &[Option<Found>],
+    mut handled: HashSet<(String, String)>,
+    views: &HashMap<String, AccountView>,
+    clock: &Clock,
+) -> Vec<SliceResult> {
+    let none = AccountView::default();
+    let mut results = Vec::with_capacity(words.len());
+    for (word, subject) in words.iter().zip(subjects) {
+        let key = word.event_key().map(|key| (word.account_id().to_owned(), key.to_owned()));
+        let result = match subject {
+            None => SliceResult::Done(orphan(word)),
+            Some(found) if found.how == How::OtherAccount => {
+                SliceResult::Done(Settled::Foreign("account".into()))
+            }
+            Some(found) => match cases.get_mut(&found.order_id) {
+                None => SliceResult::Held,
+                Some(_) if key.as_ref().is_some_and(|k| handled.contains(k)) => SliceResult::Done(Settled::Duplicate),
+                Some(case) => {
+                    let view = views.get(word.account_id()).unwrap_or(&none);
+                    let payment = word.payment_id().unwrap_or(found.payment_id);
+                    let new_id = PaymentId(clock.uuid());
+                    SliceResult::Done(decide::decide(case, word, payment, view, new_id))
+                }
+            },
+        };
+        if let (Some(key), SliceResult::Done(Settled::Applied | Settled::Recorded)) = (key, &result) {
+            handled.insert(key);
+        }
+        results.push(result);
+    }
+    results
+}
+
+/// A word about no payment of ours: of no concern when it says so itself.
+fn orphan(word: &Word) -> Settled {
+    let ignored = word.facts().is_some_and(|f| f.meaning == crate::payments::gateway::Meaning::Ignored);
+    if ignored { Settled::Ignored } else { Settled::Orphan }
+}
+
+/// Writes what was decided: inbox, payments, orders, ledger, goods, and what tells of them.
+#[allow(clippy::too_many_arguments)]
+async fn write(
+    conn: &mut AsyncPgConnection,
+    app: &App,
+    words: &[Word],
+    subjects: &[Option<Found>],
+    results: &[SliceResult],
+    orders: &[Order],
+    cases: Cases,
+    locking: Locking,
+) -> Result<(), Failure> {
+    inbox::insert(conn, &deliveries(words, subjects, results)).await?;
+    let tracked = || cases.values().flat_map(|c| &c.payments);
+    let changed: Vec<&Tracked> = tracked().filter(|t| t.changed && !t.is_new).collect();
+    if !changed.is_empty() && slice::advance(conn, &changed).await? != changed.len() {
+        return Err(Fault::bug("a locked payment changed its state").into());
+    }
+    let strays: Vec<&Tracked> = tracked().filter(|t| t.is_new).collect();
+    if !strays.is_empty() {
+        slice::insert_strays(conn, &strays).await?;
+    }
+    let mut paid: Vec<OrderId> = cases.values().filter(|c| c.paid_now).map(|c| c.order_id).collect();
+    paid.sort_unstable();
+    if !paid.is_empty() && slice::advance_orders_to_paid(conn, &paid).await? != paid.len() {
+        return Err(Fault::bug("a locked order changed its state").into());
+    }
+    let lines = assign::list_lines(conn, &paid).await?;
+    let entries = ledger::captures(&app.clock, cases.values(), &lines);
+    slice::insert_entries(conn, &entries).await?;
+    fault_point!("settle.t2");
+    let paid_orders: Vec<&Order> = orders.iter().filter(|o| paid.binary_search(&o.id).is_ok()).collect();
+    let handed = match locking {
+        Locking::SkipHeld => assign::assign(conn, app, &paid_orders, &lines).await?,
+        Locking::Wait => assign::assign_or_leave_to_a_person(conn, app, &paid_orders, &lines).await?,
+    };
+    fault_point!("settle.t3");
+    news::write(conn, app, orders, cases, words, subjects, results, handed).await?;
+    fault_point!("settle.t4");
+    Ok(())
+}
+
+/// The inbox rows of this slice, sorted by (account, event key). Held words are stored when they are settled, and
+/// those that wait for the gateway's own word when it is there.
+fn deliveries(words: &[Word], subjects: &[Option<Found>], results: &[SliceResult]) -> Vec<Delivery> {
+    let mut rows: Vec<Delivery> = words
+        .iter()
+        .zip(subjects)
+        .zip(results)
+        .filter_map(|((word, subject), result)| {
+            let (Word::Notice { notice, raw, .. }, SliceResult::Done(settled)) = (word, result) else { return None };
+            if matches!(settled, Settled::Confirm(_)) {
+                return None;
+            }
+            let own = subject.filter(|f| f.how != How::OtherAccount);
+            Some(Delivery {
+                account_id: word.account_id().to_owned(),
+                event_key: word.event_key().map(String::from),
+                verdict: settled.verdict(),
+                order_id: own.map(|f| f.order_id),
+                payment_id: own.map(|f| f.payment_id),
+                verified_by: Some(notice.verified_by() as i16),
+                body_sha256: raw_digest(raw),
+                reason: settled.reason().map(String::from),
+                method: raw.method.clone(),
+                query: raw.query.clone(),
+                headers: stored_headers(raw),
+                body: raw.body.clone(),
+            })
+        })
+        .collect();
+    rows.sort_by(|a, b| (&a.account_id, &a.event_key).cmp(&(&b.account_id, &b.event_key)));
+    rows
+}

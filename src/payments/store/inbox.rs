@@ -1,0 +1,108 @@
+//! The inbox: every delivery is a row; only a handled one stops its repeat.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Bytea, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+
+use crate::base::ids::{OrderId, PaymentId};
+use crate::infra::db::statement::Statement;
+
+/// A delivery to be stored.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub account_id: String,
+    pub event_key: Option<String>,
+    pub verdict: &'static str,
+    pub order_id: Option<OrderId>,
+    pub payment_id: Option<PaymentId>,
+    pub verified_by: Option<i16>,
+    pub body_sha256: Vec<u8>,
+    pub reason: Option<String>,
+    pub method: String,
+    pub query: String,
+    pub headers: Value,
+    pub body: Vec<u8>,
+}
+
+#[derive(QueryableByName)]
+struct HandledRow {
+    #[diesel(sql_type = Text)]
+    account_id: String,
+    #[diesel(sql_type = Text)]
+    event_key: String,
+}
+
+const HANDLED: &str = "select n.account_id, n.event_key from unnest($1::text[], $2::text[]) as w (account_id, event_key)
+  join notice n on n.account_id = w.account_id and n.event_key = w.event_key and n.verdict in ('applied', 'recorded')";
+
+/// Which of these events were handled before: pairs of account and event key.
+pub async fn list_handled(
+    conn: &mut AsyncPgConnection,
+    keys: &[(String, String)],
+) -> QueryResult<Vec<(String, String)>> {
+    let rows: Vec<HandledRow> = Statement::new(HANDLED)
+        .bind::<Array<Text>, _>(keys.iter().map(|k| k.0.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(keys.iter().map(|k| k.1.as_str()).collect::<Vec<_>>())
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(|r| (r.account_id, r.event_key)).collect())
+}
+
+#[derive(QueryableByName)]
+struct FirstSeen {
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    first_seen: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+const FIRST_SEEN: &str = "select min(received_at) as first_seen from notice
+  where account_id = $1 and event_key = $2 and verdict = 'orphan'";
+
+/// When an event about an unknown order was first seen.
+pub async fn find_first_seen(
+    conn: &mut AsyncPgConnection,
+    account_id: &str,
+    event_key: &str,
+) -> QueryResult<Option<chrono::DateTime<chrono::Utc>>> {
+    let row: FirstSeen = Statement::new(FIRST_SEEN)
+        .bind::<Text, _>(account_id)
+        .bind::<Text, _>(event_key)
+        .get_result(conn)
+        .await?;
+    Ok(row.first_seen)
+}
+
+const INSERT: &str = "with given as materialized (
+    select nextval(pg_get_serial_sequence('notice', 'id')) as id, g.* from unnest($1::text[], $2::text[], $3::text[],
+      $4::uuid[], $5::uuid[], $6::smallint[], $7::bytea[], $8::text[], $9::text[], $10::text[], $11::jsonb[],
+      $12::bytea[]) as g (account_id, event_key, verdict, order_id, payment_id, verified_by, body_sha256, reason,
+      method, query, headers, body)),
+  narrow as (insert into notice (id, account_id, event_key, verdict, order_id, payment_id, verified_by, body_sha256,
+      reason) overriding system value
+    select id, account_id, event_key, verdict, order_id, payment_id, verified_by, body_sha256, reason from given)
+  insert into notice_body (notice_id, method, query, headers, body)
+  select id, method, query, headers, body from given";
+
+/// Stores deliveries with their bytes, in one statement. They come sorted by account and event key, so that two
+/// writers never wait for each other crosswise.
+pub async fn insert(conn: &mut AsyncPgConnection, deliveries: &[Delivery]) -> QueryResult<usize> {
+    if deliveries.is_empty() {
+        return Ok(0);
+    }
+    let all = || deliveries.iter();
+    Statement::new(INSERT)
+        .bind::<Array<Text>, _>(all().map(|d| d.account_id.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Text>>, _>(all().map(|d| d.event_key.as_deref()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(all().map(|d| d.verdict).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SqlUuid>>, _>(all().map(|d| d.order_id.map(|o| o.0)).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SqlUuid>>, _>(all().map(|d| d.payment_id.map(|p| p.0)).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SmallInt>>, _>(all().map(|d| d.verified_by).collect::<Vec<_>>())
+        .bind::<Array<Bytea>, _>(all().map(|d| d.body_sha256.as_slice()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Text>>, _>(all().map(|d| d.reason.as_deref()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(all().map(|d| d.method.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(all().map(|d| d.query.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Jsonb>, _>(all().map(|d| d.headers.clone()).collect::<Vec<_>>())
+        .bind::<Array<Bytea>, _>(all().map(|d| d.body.as_slice()).collect::<Vec<_>>())
+        .execute(conn)
+        .await
+}
