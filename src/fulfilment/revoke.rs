@@ -1,0 +1,63 @@
+//! Takes goods back: a refund or a lost dispute. Runs in the transaction that records the money's way back, so that
+//! nobody is ever both refunded and served.
+
+use diesel_async::AsyncPgConnection;
+use serde_json::json;
+
+use crate::base::ids::{LineId, OrderId, UnitId};
+use crate::base::outcome::{Fault, Outcome};
+use crate::downloads;
+use crate::fulfilment::store::{self, HeldUnit};
+use crate::fulfilment::tell::FILL;
+use crate::infra::events::{self, NewEvent};
+use crate::infra::queue::{self, NewJob};
+use crate::orders::unit::{UnitChange, UnitState};
+use crate::vault::give_back::give_back;
+
+/// Revokes the named units of an order, or all of them: delivered ones lose their key and grants, waiting ones are
+/// cancelled. Units already revoked are passed over. The caller holds the order's lock. Returns the lines concerned.
+pub async fn revoke(
+    conn: &mut AsyncPgConnection,
+    order_id: OrderId,
+    named: Option<&[UnitId]>,
+    actor: &str,
+) -> Outcome<Vec<LineId>> {
+    let held = store::lock_units(conn, order_id, named).await?;
+    let mut moves: Vec<(UnitId, UnitState, UnitState)> = Vec::new();
+    for unit in &held {
+        let change = if unit.state.is_waiting() { UnitChange::Cancel } else { UnitChange::Revoke };
+        match unit.state.after(change) {
+            Ok(after) if after != unit.state => moves.push((unit.id, unit.state, after)),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    if store::advance_units(conn, &moves).await? != moves.len() {
+        return Err(Fault::bug("a locked unit changed its state").into());
+    }
+    let taken: Vec<UnitId> = moves.iter().filter(|m| m.2 == UnitState::Revoked).map(|m| m.0).collect();
+    downloads::grant::revoke(conn, &taken, actor).await?;
+    let keys = give_back(conn, actor, &taken).await?;
+    let fills: Vec<NewJob> = keys
+        .restocked()
+        .into_iter()
+        .map(|v| NewJob::new(FILL, json!({ "variant": v.0 })).once(v.0.to_string()))
+        .collect();
+    queue::add(conn, &fills).await?;
+    let changed: Vec<&HeldUnit> = held.iter().filter(|u| moves.iter().any(|m| m.0 == u.id)).collect();
+    events::append(conn, &line_events(order_id, &changed, actor)).await?;
+    let mut lines: Vec<LineId> = changed.iter().map(|u| u.line_id).collect();
+    lines.dedup();
+    Ok(lines)
+}
+
+fn line_events(order_id: OrderId, changed: &[&HeldUnit], actor: &str) -> Vec<NewEvent> {
+    changed
+        .chunk_by(|a, b| a.line_id == b.line_id)
+        .map(|units| {
+            let ids: Vec<_> = units.iter().map(|u| u.id.0).collect();
+            NewEvent::shop("line.revoked", units[0].line_id.0, actor, json!({ "units": ids }))
+                .of_order(order_id)
+                .of_seller(units[0].seller_id)
+        })
+        .collect()
+}

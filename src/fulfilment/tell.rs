@@ -1,0 +1,144 @@
+//! What has to be told after goods were handed over: events, mails, tasks, and the jobs that fill waiting lines.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::fulfilment::store::{Handed, HandedLine};
+use crate::infra::events::NewEvent;
+use crate::infra::outbox::NewMessage;
+use crate::infra::queue::NewJob;
+use crate::infra::tasks::NewTask;
+use crate::orders::model::Order;
+
+/// The job that fills waiting lines of one variant; its payload is `{"variant": uuid}`.
+pub const FILL: &str = "fulfilment.fill";
+
+/// Rows to be written in the same transaction.
+#[derive(Default)]
+pub struct Told {
+    pub events: Vec<NewEvent>,
+    pub messages: Vec<NewMessage>,
+    pub jobs: Vec<NewJob>,
+    pub tasks: Vec<NewTask>,
+}
+
+/// When the goods were handed over: it makes the difference in who has to be told what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// The payment was settled: one mail for all that is there, one for all that waits.
+    Paid,
+    /// Stock came for lines that waited: a mail per line.
+    Filled,
+}
+
+/// What to write for these lines of these orders.
+pub fn tell(app: &App, orders: &[&Order], handed: &Handed, occasion: Occasion, actor: &str) -> Told {
+    let mut told = Told::default();
+    for line in handed {
+        told.events.extend(line_events(line, occasion, actor));
+        if !line.awaiting_stock.is_empty() && occasion == Occasion::Paid {
+            let variant = line.line.variant_id;
+            told.jobs.push(NewJob::new(FILL, json!({ "variant": variant.0 })).once(variant.0.to_string()));
+            told.tasks.push(task(app, "awaiting_stock", variant.0.to_string(), line));
+        }
+        if !line.awaiting_person.is_empty() {
+            told.tasks.push(task(app, "delivery_by_hand", line.line.line_id.0.to_string(), line));
+        }
+    }
+    told.jobs.dedup_by(|a, b| a.dedupe_key == b.dedupe_key);
+    for order in orders {
+        let lines: Vec<&HandedLine> = handed.iter().filter(|h| h.line.order_id == order.id).collect();
+        told.messages.extend(order_messages(app, order, &lines, occasion));
+    }
+    if occasion == Occasion::Paid && !told.tasks.is_empty() {
+        told.messages.extend(alerts(app, &told.tasks));
+    }
+    told
+}
+
+fn line_events(handed: &HandedLine, occasion: Occasion, actor: &str) -> Vec<NewEvent> {
+    let line = &handed.line;
+    let event = |kind: &'static str, body| {
+        NewEvent::shop(kind, line.line_id.0, actor, body).of_order(line.order_id).of_seller(line.seller_id)
+    };
+    let mut events = Vec::new();
+    if !handed.assigned.is_empty() {
+        let units: Vec<Uuid> = handed.assigned.iter().map(|(unit, _)| unit.0).collect();
+        let keys: Vec<Uuid> = handed.assigned.iter().filter_map(|(_, key)| key.map(|k| k.0)).collect();
+        let body = json!({ "variant": line.variant_id.0, "units": units, "keys": keys });
+        events.push(event(if occasion == Occasion::Paid { "line.assigned" } else { "line.filled" }, body));
+    }
+    if !handed.awaiting_stock.is_empty() && occasion == Occasion::Paid {
+        let body = json!({ "variant": line.variant_id.0, "units": handed.awaiting_stock.len() });
+        events.push(event("line.awaiting_stock", body));
+    }
+    if !handed.awaiting_person.is_empty() {
+        let body = json!({ "variant": line.variant_id.0, "units": handed.awaiting_person.len() });
+        events.push(event("line.awaiting_person", body));
+    }
+    events
+}
+
+fn task(app: &App, kind: &'static str, subject: String, handed: &HandedLine) -> NewTask {
+    NewTask {
+        id: app.clock.uuid(),
+        kind,
+        subject,
+        order_id: Some(handed.line.order_id),
+        payment_id: None,
+        line_id: Some(handed.line.line_id),
+        body: json!({ "variant": handed.line.variant_id.to_string() }),
+    }
+}
+
+fn order_messages(app: &App, order: &Order, lines: &[&HandedLine], occasion: Occasion) -> Vec<NewMessage> {
+    let Some(recipient) = &order.email else { return Vec::new() };
+    let message = |kind: &'static str, subject: String, lines: Vec<Uuid>| NewMessage {
+        id: app.clock.uuid(),
+        kind,
+        subject,
+        order_id: Some(order.id),
+        user_id: order.user_id,
+        recipient: recipient.clone(),
+        locale: order.locale.clone(),
+        payload: json!({ "lines": lines }),
+    };
+    let ids = |wanted: fn(&HandedLine) -> bool| -> Vec<Uuid> {
+        lines.iter().filter(|h| wanted(h)).map(|h| h.line.line_id.0).collect()
+    };
+    let delivered = ids(|h| !h.assigned.is_empty());
+    let waiting = ids(|h| !h.awaiting_stock.is_empty() || !h.awaiting_person.is_empty());
+    let mut messages = Vec::new();
+    match occasion {
+        Occasion::Paid => {
+            if !delivered.is_empty() {
+                messages.push(message("order_delivered", order.id.0.to_string(), delivered));
+            }
+            if !waiting.is_empty() {
+                messages.push(message("order_awaiting_stock", order.id.0.to_string(), waiting));
+            }
+        }
+        Occasion::Filled => messages.extend(delivered.into_iter().map(|line| {
+            // A line that is delivered in parts is told of once per part.
+            message("order_delivered", format!("{}:{line}:{}", order.id.0, app.clock.uuid()), vec![line])
+        })),
+    }
+    messages
+}
+
+/// Staff hears of new trouble once per subject.
+fn alerts(app: &App, tasks: &[NewTask]) -> Vec<NewMessage> {
+    let Some(staff) = &app.config.shop.support_email else { return Vec::new() };
+    let alert = |task: &NewTask| NewMessage {
+        id: app.clock.uuid(),
+        kind: "task_opened",
+        subject: format!("{}:{}", task.kind, task.subject),
+        order_id: task.order_id,
+        user_id: None,
+        recipient: staff.clone(),
+        locale: app.config.shop.default_locale.clone(),
+        payload: json!({ "task_kind": task.kind, "task_subject": task.subject }),
+    };
+    tasks.iter().map(alert).collect()
+}
