@@ -4,7 +4,7 @@
 pub mod access;
 pub mod cancel;
 pub mod claim;
-mod idempotency;
+pub mod idempotency;
 pub mod lost;
 pub mod model;
 pub mod number;

@@ -375,6 +375,13 @@ fn give_back(
     Settled::Applied
 }
 
+/// A refund of ours that its gateway says is done.
+pub fn refund_succeeded(case: &mut Case, id: RefundId, gateway_refund_id: String, amount: i64) {
+    if !case.payments.is_empty() {
+        give_back(case, 0, Some(id), Some(gateway_refund_id), amount);
+    }
+}
+
 fn move_refund(case: &mut Case, facts: &Facts, change: crate::payments::state::RefundChange) -> Settled {
     let Some(fact) = &facts.refund else { return Settled::Recorded };
     let named = fact.refund_id.as_deref().and_then(|id| RefundId::parse(id).ok());

@@ -14,3 +14,8 @@ pub mod statement;
 pub use errors::{ResultExt, violated};
 pub use place::Place;
 pub use pool::{Connection, Db, Limits, Purpose, Transaction};
+
+diesel::define_sql_function! {
+    /// The database's clock; a test moves it.
+    fn app_now() -> diesel::sql_types::Timestamptz;
+}

@@ -106,3 +106,37 @@ pub async fn insert(conn: &mut AsyncPgConnection, deliveries: &[Delivery]) -> Qu
         .execute(conn)
         .await
 }
+
+/// A stored notice that was genuine and could not be handled.
+#[derive(QueryableByName)]
+pub struct Stored {
+    #[diesel(sql_type = Text)]
+    pub account_id: String,
+    #[diesel(sql_type = Timestamptz)]
+    pub received_at: chrono::DateTime<chrono::Utc>,
+    #[diesel(sql_type = Text)]
+    pub method: String,
+    #[diesel(sql_type = Text)]
+    pub query: String,
+    #[diesel(sql_type = Jsonb)]
+    pub headers: Value,
+    #[diesel(sql_type = Bytea)]
+    pub body: Vec<u8>,
+}
+
+const UNHANDLED: &str = "select distinct on (n.account_id, n.event_key) n.account_id, n.received_at, b.method, b.query,
+    b.headers, b.body
+  from notice n join notice_body b on b.notice_id = n.id and b.received_at = n.received_at
+  where n.verdict in ('orphan', 'fault') and n.event_key is not null and n.received_at > app_now() - interval '1 day'
+    and not exists (select 1 from notice h where h.account_id = n.account_id and h.event_key = n.event_key
+      and h.verdict in ('applied', 'recorded'))
+    and (n.verdict = 'fault' or n.payment_id is not null or exists (select 1 from payment p
+      where p.account_id = n.account_id and p.started_at > n.received_at - interval '1 hour'
+        and position(p.gateway_number in convert_from(b.body, 'LATIN1')) > 0))
+  order by n.account_id, n.event_key, n.received_at desc limit $1";
+
+/// Genuine notices of the last day that were not handled and whose payment may be there now. The number is looked for
+/// in the raw bytes only to leave out what cannot match; authentication and matching decide.
+pub async fn list_unhandled(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<Stored>> {
+    Statement::new(UNHANDLED).bind::<diesel::sql_types::BigInt, _>(limit).load(conn).await
+}

@@ -1,0 +1,41 @@
+//! A guest's purchase becomes part of the account with the same verified address.
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::OrderId;
+use crate::base::outcome::{Outcome, Refusal};
+use crate::infra::events::{self, NewEvent};
+use crate::orders::access::{self, Sight};
+use crate::orders::model::Order;
+use crate::orders::store;
+use crate::people;
+
+/// Gives the order to the signed-in buyer. `CLAIM_EMAIL_MISMATCH` unless the account has confirmed the order's own
+/// address; `ALREADY_CLAIMED` when it is somebody else's.
+pub async fn claim(app: &App, actor: &Actor, id: OrderId, token: &str) -> Outcome<Order> {
+    let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
+    let Some(user_id) = actor.user_id() else { return Err(Refusal::new("FORBIDDEN", "sign in first").into()) };
+    let mut tx = app.db.begin().await?;
+    let order = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
+    if access::sight(app, actor, &order, Some(token)) < Some(Sight::Buyer) {
+        return Err(missing().into());
+    }
+    if order.user_id == Some(user_id) {
+        return Ok(order);
+    }
+    if order.user_id.is_some() {
+        return Err(Refusal::new("ALREADY_CLAIMED", "this order belongs to another account").into());
+    }
+    let confirmed = people::read::confirmed_email(&mut tx, user_id).await?;
+    if confirmed.is_none() || confirmed != order.email_normalised {
+        let text = "confirm the address this order was placed with first";
+        return Err(Refusal::new("CLAIM_EMAIL_MISMATCH", text).into());
+    }
+    store::advance_owner(&mut tx, id, user_id).await?;
+    let event = NewEvent::shop("order.claimed", id.0, actor.label(), json!({})).of_order(id);
+    events::append(&mut tx, &[event]).await?;
+    tx.commit().await?;
+    Ok(Order { user_id: Some(user_id), ..order })
+}

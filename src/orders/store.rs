@@ -1,0 +1,321 @@
+//! SQL of orders, lines and units that changes or locks.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+
+use crate::base::ids::{ApiClientId, LineId, OrderId, ProductId, SellerId, UnitId, UserId, VariantId};
+use crate::infra::db::schema::{order_line, orders, unit};
+use crate::infra::db::statement::Statement;
+use crate::orders::model::{Line, Order, Unit};
+use crate::orders::state::OrderState;
+
+pub async fn find(conn: &mut AsyncPgConnection, id: OrderId) -> QueryResult<Option<Order>> {
+    orders::table.find(id).select(Order::as_select()).first(conn).await.optional()
+}
+
+pub async fn find_by_number(conn: &mut AsyncPgConnection, number: &str) -> QueryResult<Option<Order>> {
+    orders::table.filter(orders::number.eq(number)).select(Order::as_select()).first(conn).await.optional()
+}
+
+/// Locks an order: the first lock of whoever changes anything about it.
+pub async fn lock(conn: &mut AsyncPgConnection, id: OrderId) -> QueryResult<Option<Order>> {
+    orders::table.find(id).select(Order::as_select()).for_update().first(conn).await.optional()
+}
+
+pub async fn list_lines(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<Line>> {
+    order_line::table
+        .filter(order_line::order_id.eq_any(ids))
+        .order((order_line::order_id, order_line::position))
+        .select(Line::as_select())
+        .load(conn)
+        .await
+}
+
+/// Units that were not superseded.
+pub async fn list_units(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<Unit>> {
+    unit::table
+        .filter(unit::order_id.eq_any(ids))
+        .filter(unit::superseded_by.is_null())
+        .order((unit::line_id, unit::unit_no))
+        .select(Unit::as_select())
+        .load(conn)
+        .await
+}
+
+#[derive(QueryableByName)]
+struct Next {
+    #[diesel(sql_type = BigInt)]
+    n: i64,
+}
+
+/// The next place in the sequence of order numbers.
+pub async fn next_number(conn: &mut AsyncPgConnection) -> QueryResult<u64> {
+    let next: Next = Statement::new("select nextval('order_number') as n").get_result(conn).await?;
+    Ok(next.n.unsigned_abs())
+}
+
+/// An order to be written.
+#[derive(Clone, Debug)]
+pub struct NewOrder {
+    pub id: OrderId,
+    pub number: String,
+    pub currency: String,
+    pub subtotal_minor: i64,
+    pub discount_minor: i64,
+    pub total_minor: i64,
+    pub user_id: Option<UserId>,
+    pub email: String,
+    pub email_normalised: String,
+    pub locale: String,
+    pub api_client_id: Option<ApiClientId>,
+    pub reference: Option<String>,
+    pub metadata: Value,
+    /// Seconds it may be paid in.
+    pub pay_within: i32,
+}
+
+const INSERT: &str = "insert into orders (id, number, currency, subtotal_minor, discount_minor, total_minor, user_id, email,
+    email_normalised, locale, api_client_id, reference, metadata, pay_by)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, app_now() + make_interval(secs => $14))";
+
+pub async fn insert(conn: &mut AsyncPgConnection, new: &NewOrder) -> QueryResult<usize> {
+    Statement::new(INSERT)
+        .bind::<SqlUuid, _>(new.id.0)
+        .bind::<Text, _>(new.number.as_str())
+        .bind::<Text, _>(new.currency.as_str())
+        .bind::<BigInt, _>(new.subtotal_minor)
+        .bind::<BigInt, _>(new.discount_minor)
+        .bind::<BigInt, _>(new.total_minor)
+        .bind::<Nullable<SqlUuid>, _>(new.user_id.map(|u| u.0))
+        .bind::<Text, _>(new.email.as_str())
+        .bind::<Text, _>(new.email_normalised.as_str())
+        .bind::<Text, _>(new.locale.as_str())
+        .bind::<Nullable<SqlUuid>, _>(new.api_client_id.map(|c| c.0))
+        .bind::<Nullable<Text>, _>(new.reference.as_deref())
+        .bind::<Jsonb, _>(new.metadata.clone())
+        .bind::<diesel::sql_types::Double, _>(f64::from(new.pay_within))
+        .execute(conn)
+        .await
+}
+
+/// A line to be written, with its snapshots.
+#[derive(Clone, Debug)]
+pub struct NewLine {
+    pub id: LineId,
+    pub seller_id: SellerId,
+    pub position: i32,
+    pub product_id: ProductId,
+    pub variant_id: VariantId,
+    pub title: String,
+    pub variant_title: String,
+    pub kind: String,
+    pub quantity: i32,
+    pub partial_delivery: bool,
+    pub mail_policy: String,
+    pub download_limit: Option<i32>,
+    pub access_days: Option<i32>,
+    pub unit_minor: i64,
+}
+
+const INSERT_LINES: &str = "insert into order_line (id, seller_id, order_id, position, product_id, variant_id, title,
+    variant_title, kind, quantity, partial_delivery, mail_policy, download_limit, access_days, unit_minor, total_minor,
+    currency, locale)
+  select l.id, l.seller_id, o.id, l.position, l.product_id, l.variant_id, l.title, l.variant_title, l.kind, l.quantity,
+    l.partial_delivery, l.mail_policy, l.download_limit, l.access_days, l.unit_minor, l.unit_minor * l.quantity,
+    o.currency, o.locale
+  from orders o, unnest($1::uuid[], $2::uuid[], $3::int[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[],
+    $9::int[], $10::bool[], $11::text[], $12::int[], $13::int[], $14::bigint[]) as l (id, seller_id, position, product_id,
+    variant_id, title, variant_title, kind, quantity, partial_delivery, mail_policy, download_limit, access_days,
+    unit_minor)
+  where o.id = $15";
+
+pub async fn insert_lines(conn: &mut AsyncPgConnection, order: OrderId, lines: &[NewLine]) -> QueryResult<usize> {
+    let all = || lines.iter();
+    Statement::new(INSERT_LINES)
+        .bind::<Array<SqlUuid>, _>(all().map(|l| l.id.0).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(all().map(|l| l.seller_id.0).collect::<Vec<_>>())
+        .bind::<Array<Integer>, _>(all().map(|l| l.position).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(all().map(|l| l.product_id.0).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(all().map(|l| l.variant_id.0).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(all().map(|l| l.title.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(all().map(|l| l.variant_title.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(all().map(|l| l.kind.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Integer>, _>(all().map(|l| l.quantity).collect::<Vec<_>>())
+        .bind::<Array<Bool>, _>(all().map(|l| l.partial_delivery).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(all().map(|l| l.mail_policy.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Integer>>, _>(all().map(|l| l.download_limit).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Integer>>, _>(all().map(|l| l.access_days).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(all().map(|l| l.unit_minor).collect::<Vec<_>>())
+        .bind::<SqlUuid, _>(order.0)
+        .execute(conn)
+        .await
+}
+
+const INSERT_UNITS: &str = "insert into unit (id, seller_id, order_id, line_id, variant_id, unit_no, total_minor)
+  select u.id, l.seller_id, l.order_id, l.id, l.variant_id, u.unit_no, u.total_minor
+  from unnest($1::uuid[], $2::uuid[], $3::int[], $4::bigint[]) as u (id, line_id, unit_no, total_minor)
+  join order_line l on l.id = u.line_id";
+
+/// Writes the pieces of an order's lines: (unit, line, number within the line, minor units).
+pub async fn insert_units(
+    conn: &mut AsyncPgConnection,
+    units: &[(UnitId, LineId, i32, i64)],
+) -> QueryResult<usize> {
+    Statement::new(INSERT_UNITS)
+        .bind::<Array<SqlUuid>, _>(units.iter().map(|u| u.0.0).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(units.iter().map(|u| u.1.0).collect::<Vec<_>>())
+        .bind::<Array<Integer>, _>(units.iter().map(|u| u.2).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(units.iter().map(|u| u.3).collect::<Vec<_>>())
+        .execute(conn)
+        .await
+}
+
+const ADVANCE: &str = "update orders set state = w.after,
+    cancelled_at = case when w.after = 'cancelled' then app_now() end,
+    closed_at = case when w.after = 'closed' then app_now() end
+  from (select $1::uuid as id, $2::text as before, $3::text as after) w where orders.id = w.id and orders.state = w.before";
+
+/// Moves an order from the state it was locked in.
+pub async fn advance(
+    conn: &mut AsyncPgConnection,
+    id: OrderId,
+    before: OrderState,
+    after: OrderState,
+) -> QueryResult<usize> {
+    Statement::new(ADVANCE)
+        .bind::<SqlUuid, _>(id.0)
+        .bind::<Text, _>(before.as_str())
+        .bind::<Text, _>(after.as_str())
+        .execute(conn)
+        .await
+}
+
+/// Orders whose time to pay is over, the oldest first.
+pub async fn list_overdue(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<OrderId>> {
+    orders::table
+        .filter(orders::state.eq(OrderState::PendingPayment))
+        .filter(orders::pay_by.lt(crate::infra::db::app_now()))
+        .order((orders::pay_by, orders::id))
+        .limit(limit)
+        .select(orders::id)
+        .load(conn)
+        .await
+}
+
+/// Orders of nothing that were placed and not settled, because the program was stopped in between.
+pub async fn list_unsettled_free(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<OrderId>> {
+    orders::table
+        .filter(orders::state.eq(OrderState::PendingPayment))
+        .filter(orders::total_minor.eq(0))
+        .order(orders::id)
+        .limit(limit)
+        .select(orders::id)
+        .load(conn)
+        .await
+}
+
+#[derive(QueryableByName)]
+struct Counts {
+    #[diesel(sql_type = BigInt)]
+    unpaid: i64,
+    #[diesel(sql_type = BigInt)]
+    free_today: i64,
+}
+
+const COUNTS: &str = "select count(*) filter (where o.state = 'pending_payment') as unpaid,
+    count(*) filter (where o.total_minor = 0 and o.placed_at > app_now() - interval '1 day') as free_today
+  from (select $1::uuid as user_id, $2::text as email) w join orders o
+    on (o.user_id = w.user_id or o.email_normalised = w.email)
+  where o.state = 'pending_payment' or o.placed_at > app_now() - interval '1 day'";
+
+/// How many orders of a buyer or address are unpaid, and how many of nothing it placed within a day.
+pub async fn count_recent(
+    conn: &mut AsyncPgConnection,
+    user: Option<UserId>,
+    email: &str,
+) -> QueryResult<(i64, i64)> {
+    let row: Counts = Statement::new(COUNTS)
+        .bind::<Nullable<SqlUuid>, _>(user.map(|u| u.0))
+        .bind::<Text, _>(email)
+        .get_result(conn)
+        .await?;
+    Ok((row.unpaid, row.free_today))
+}
+
+/// Locks a buyer's or address's right to place orders for this transaction, so that limits hold under concurrency.
+pub async fn lock_buyer(conn: &mut AsyncPgConnection, email: &str) -> QueryResult<()> {
+    Statement::new("select pg_advisory_xact_lock(hashtextextended('buyer:' || $1::text, 0))")
+        .bind::<Text, _>(email)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Bought {
+    #[diesel(sql_type = SqlUuid)]
+    variant_id: VariantId,
+    #[diesel(sql_type = BigInt)]
+    quantity: i64,
+}
+
+const BOUGHT: &str = "select l.variant_id, sum(l.quantity)::bigint as quantity
+  from (select $1::uuid as user_id, $2::text as email) w join orders o
+    on (o.user_id = w.user_id or o.email_normalised = w.email) join order_line l on l.order_id = o.id
+  where o.state in ('pending_payment', 'paid', 'closed') and l.variant_id = any($3::uuid[]) group by l.variant_id";
+
+/// How many of these variants a buyer or address has bought or ordered.
+pub async fn count_bought(
+    conn: &mut AsyncPgConnection,
+    user: Option<UserId>,
+    email: &str,
+    variants: &[VariantId],
+) -> QueryResult<Vec<(VariantId, i64)>> {
+    let rows: Vec<Bought> = Statement::new(BOUGHT)
+        .bind::<Nullable<SqlUuid>, _>(user.map(|u| u.0))
+        .bind::<Text, _>(email)
+        .bind::<Array<SqlUuid>, _>(variants.iter().map(|v| v.0).collect::<Vec<_>>())
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(|r| (r.variant_id, r.quantity)).collect())
+}
+
+const CLAIM: &str = "update orders set user_id = $1 where id = $2 and user_id is null";
+
+/// Gives a guest's order to an account.
+pub async fn advance_owner(conn: &mut AsyncPgConnection, id: OrderId, user: UserId) -> QueryResult<usize> {
+    Statement::new(CLAIM).bind::<SqlUuid, _>(user.0).bind::<SqlUuid, _>(id.0).execute(conn).await
+}
+
+const REVEALED: &str = "update unit set state = 'revealed', revealed_at = app_now()
+  where id = any($1::uuid[]) and state = 'assigned'";
+
+/// Records the first time a buyer saw the secrets of these units.
+pub async fn advance_revealed(conn: &mut AsyncPgConnection, units: &[UnitId]) -> QueryResult<usize> {
+    Statement::new(REVEALED).bind::<Array<SqlUuid>, _>(units.iter().map(|u| u.0).collect::<Vec<_>>()).execute(conn).await
+}
+
+/// When the next resend of an order's mail is due, by what was sent: the last time, and how many within an hour.
+#[derive(QueryableByName)]
+pub struct Resends {
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub last: Option<DateTime<Utc>>,
+    #[diesel(sql_type = BigInt)]
+    pub within_hour: i64,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub oldest_within_hour: Option<DateTime<Utc>>,
+}
+
+pub async fn count_resends(conn: &mut AsyncPgConnection, id: OrderId) -> QueryResult<Resends> {
+    Statement::new(
+        "select max(created_at) as last, count(*) filter (where created_at > app_now() - interval '1 hour') as within_hour,
+           min(created_at) filter (where created_at > app_now() - interval '1 hour') as oldest_within_hour
+         from message where order_id = $1 and kind = 'order_resend'",
+    )
+    .bind::<SqlUuid, _>(id.0)
+    .get_result(conn)
+    .await
+}

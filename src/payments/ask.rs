@@ -1,0 +1,140 @@
+//! Asks gateways what became of payments, and believes the answer through the same settling as a notice (P7).
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::clock;
+use crate::base::ids::PaymentId;
+use crate::base::money::Money;
+use crate::base::outcome::{Fault, Outcome};
+use crate::infra::db::Purpose;
+use crate::infra::queue::{self, NewJob};
+use crate::payments::accounts::Account;
+use crate::payments::gateway::{Call, Facts, Gateway, GatewayState, Meaning, PaymentRef, Queried};
+use crate::payments::model::Payment;
+use crate::payments::state::PaymentState;
+use crate::payments::store::attempts;
+use crate::payments::word::{Settled, Word};
+
+/// The job that asks about one quiet payment; its payload is `{"payment": uuid}`.
+pub const CHECK: &str = "payment.check";
+
+/// Time for a question in the background.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the gateway says.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    Known(Box<GatewayState>),
+    NotFound,
+    /// No usable answer: nothing may be concluded.
+    Unclear,
+    /// This gateway cannot be asked, or its account left the configuration.
+    CannotAsk,
+}
+
+/// One question about one payment, outside any transaction.
+pub async fn ask(app: &App, payment_id: PaymentId, timeout: Duration) -> Result<Asked, Fault> {
+    let payment = {
+        let mut conn = app.db.conn_for(Purpose::Notices).await?;
+        attempts::find(&mut conn, payment_id).await?
+    };
+    let Some(payment) = payment else { return Ok(Asked::NotFound) };
+    Ok(ask_about(app, &payment, timeout).await)
+}
+
+async fn ask_about(app: &App, payment: &Payment, timeout: Duration) -> Asked {
+    let Some((account, gateway)) = app.accounts.find(&payment.account_id) else { return Asked::CannotAsk };
+    let number = payment.gateway_number.as_deref().unwrap_or_default();
+    let reference = PaymentRef {
+        number,
+        gateway_reference: payment.gateway_reference.as_deref(),
+        trade_no: payment.trade_no.as_deref(),
+        money: Money::new(payment.expected_minor, payment.expected_currency),
+    };
+    let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout };
+    match tokio::time::timeout(timeout, gateway.query(&call, &reference)).await {
+        Ok(Queried::Known(state)) => Asked::Known(Box::new(state)),
+        Ok(Queried::NotFound) => Asked::NotFound,
+        Ok(Queried::Unsupported) => Asked::CannotAsk,
+        Ok(Queried::Unknown(why)) => {
+            tracing::warn!(payment = %payment.id, why, "a gateway's answer is unclear");
+            Asked::Unclear
+        }
+        Err(_) => Asked::Unclear,
+    }
+}
+
+/// What the gateway says about a number that we do not know, in one word for a task.
+pub async fn ask_by_number(
+    app: &App,
+    account: &Account,
+    gateway: &dyn Gateway,
+    facts: &Facts,
+    timeout: Duration,
+) -> &'static str {
+    let (Some(number), Some(currency)) = (facts.number.as_deref(), facts.currency) else { return "unasked" };
+    let reference = PaymentRef {
+        number,
+        gateway_reference: facts.gateway_reference.as_deref(),
+        trade_no: facts.trade_no.as_deref(),
+        money: Money::new(facts.amount_minor.unwrap_or(0), currency),
+    };
+    let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout };
+    match tokio::time::timeout(timeout, gateway.query(&call, &reference)).await {
+        Ok(Queried::Known(state)) => state.meaning.as_str(),
+        Ok(Queried::NotFound) => "not_found",
+        Ok(Queried::Unsupported) => "unasked",
+        Ok(Queried::Unknown(_)) | Err(_) => "unclear",
+    }
+}
+
+/// Asks now and applies the answer. Returns whether something changed.
+pub async fn reconcile(app: &App, payment: &Payment) -> Outcome<bool> {
+    let settled = match ask_about(app, payment, TIMEOUT).await {
+        Asked::Known(state) => {
+            let quiet = matches!(state.meaning, Meaning::Pending | Meaning::Ignored);
+            if quiet && payment.state == PaymentState::Pending {
+                return Ok(false);
+            }
+            app.intake.settle(Word::Answer { payment_id: payment.id, state }).await?
+        }
+        Asked::NotFound | Asked::Unclear | Asked::CannotAsk => return Ok(false),
+    };
+    Ok(settled == Settled::Applied)
+}
+
+/// Job `payment.check`: asks about a quiet payment; if it is still open, the next question comes after a larger gap.
+pub async fn check(app: &App, payment_id: PaymentId) -> Outcome<()> {
+    let find = async || -> Result<Option<Payment>, Fault> {
+        let mut conn = app.db.conn().await?;
+        Ok(attempts::find(&mut conn, payment_id).await?)
+    };
+    let Some(payment) = find().await? else { return Ok(()) };
+    if !payment.state.is_open() {
+        return Ok(());
+    }
+    reconcile(app, &payment).await?;
+    let Some(payment) = find().await? else { return Ok(()) };
+    if payment.state.is_open() {
+        let mut tx = app.db.begin().await?;
+        let gap = gap(app, payment.checks);
+        let next = app.clock.now() + gap;
+        attempts::note_check(&mut tx, payment_id, next).await?;
+        let key = format!("{}:{}", payment_id.0, payment.checks + 1);
+        let job = NewJob::new(CHECK, json!({ "payment": payment_id.0 })).once(key).at(next);
+        queue::add(&mut tx, &[job]).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// The gap before the n-th question, with jitter; the last gap repeats.
+pub fn gap(app: &App, checks: i32) -> TimeDelta {
+    let gaps = &app.config.worker.payment_check_gaps;
+    let seconds = gaps.get(checks.max(0) as usize).or(gaps.last()).copied().unwrap_or(3_600);
+    TimeDelta::milliseconds((seconds as f64 * 1_000.0 * clock::jitter()) as i64)
+}

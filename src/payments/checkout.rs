@@ -1,0 +1,109 @@
+//! From cart to payment in one call: the order is placed, and its payment started or, when there is nothing to pay,
+//! settled at once. Should starting fail, the order stands.
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::PaymentId;
+use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
+use crate::orders::model::Order;
+use crate::orders::place::{self, Place, Placed};
+use crate::orders::state::OrderState;
+use crate::orders::store;
+use crate::payments::model::Payment;
+use crate::payments::start::{self, Start, StartOptions};
+use crate::payments::store::attempts::{self, NewAttempt};
+use crate::payments::word::Word;
+
+/// A placed order, and its payment or why there is none.
+#[derive(Debug)]
+pub struct CheckedOut {
+    pub placed: Placed,
+    pub payment: Option<Payment>,
+    pub payment_refusal: Option<Refusal>,
+}
+
+/// Places an order and, when asked to, starts its payment. Placing refuses as [`place::place`] says; what stands in the
+/// way of the payment is told beside the order.
+pub async fn checkout(app: &App, actor: &Actor, new: Place, options: Option<StartOptions>) -> Outcome<CheckedOut> {
+    let key = new.idempotency_key.clone();
+    let mut placed = place::place(app, actor, new).await?;
+    if placed.order.total_minor == 0 {
+        placed.order = settle_free(app, &placed.order).await?;
+        return Ok(CheckedOut { placed, payment: None, payment_refusal: None });
+    }
+    let Some(options) = options else { return Ok(CheckedOut { placed, payment: None, payment_refusal: None }) };
+    let wish = Start {
+        // One key covers both: a repeat finds the order and its payment again.
+        idempotency_key: key,
+        order_id: placed.order.id,
+        access_token: Some(placed.access_token.expose().to_owned()),
+        options,
+    };
+    match start::start(app, actor, wish).await {
+        Ok(attempt) => Ok(CheckedOut { placed, payment: Some(attempt.payment), payment_refusal: None }),
+        Err(Failure::Refused(refusal)) => {
+            Ok(CheckedOut { placed, payment: None, payment_refusal: Some(*refusal) })
+        }
+        Err(Failure::Fault(fault)) => {
+            tracing::error!(%fault, order = %placed.order.id, "the payment of a placed order could not be started");
+            let text = "the payment could not be started; try again with the same key";
+            let refusal = Refusal::new("GATEWAY_UNAVAILABLE", text).retry_after(5);
+            Ok(CheckedOut { placed, payment: None, payment_refusal: Some(refusal) })
+        }
+    }
+}
+
+/// Settles an order of nothing through the shop's own account, by the same function as real money (O8). Repeating it
+/// changes nothing.
+pub async fn settle_free(app: &App, order: &Order) -> Outcome<Order> {
+    if order.state == OrderState::PendingPayment && order.total_minor == 0 {
+        let (payment_id, number) = free_attempt(app, order).await?;
+        app.intake.settle(Word::Free { payment_id, number }).await?;
+    }
+    let mut conn = app.db.conn().await?;
+    Ok(store::find(&mut conn, order.id).await?.ok_or_else(|| Fault::bug("a placed order is gone"))?)
+}
+
+async fn free_attempt(app: &App, order: &Order) -> Outcome<(PaymentId, String)> {
+    let mut tx = app.db.begin().await?;
+    store::lock(&mut tx, order.id).await?;
+    if let Some(known) = attempts::list(&mut tx, order.id).await?.first() {
+        return Ok((known.id, order.number.clone()));
+    }
+    let new = NewAttempt {
+        id: PaymentId(app.clock.uuid()),
+        order_id: order.id,
+        account_id: "free".into(),
+        account_snapshot: json!({ "id": "free" }),
+        attempt: 1,
+        gateway_number: order.number.clone(),
+        expected_minor: 0,
+        expected_currency: order.currency.as_str().to_owned(),
+        options: json!({}),
+        expires_at: order.pay_by,
+        next_check_at: None,
+    };
+    attempts::insert(&mut tx, &new).await?;
+    tx.commit().await?;
+    Ok((new.id, new.gateway_number))
+}
+
+/// Sweep: orders of nothing that were placed by a program that was stopped before it settled them.
+pub async fn settle_forgotten_free(app: &App) -> Outcome<usize> {
+    let ids = {
+        let mut conn = app.db.conn().await?;
+        store::list_unsettled_free(&mut conn, 100).await?
+    };
+    for id in &ids {
+        let order = {
+            let mut conn = app.db.conn().await?;
+            store::find(&mut conn, *id).await?
+        };
+        if let Some(order) = order {
+            settle_free(app, &order).await?;
+        }
+    }
+    Ok(ids.len())
+}

@@ -1,0 +1,133 @@
+//! Collects what waits into slices. While a slice commits, the words that arrive wait for the next: no timer, no added
+//! delay when idle.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::app::App;
+use crate::base::outcome::Fault;
+use crate::infra::db::Purpose;
+use crate::payments::settle::{self, SliceResult};
+use crate::payments::store::inbox;
+use crate::payments::word::{Settled, Word};
+
+/// Words in one slice at most.
+const SLICE: usize = 64;
+/// Slices in flight: one's fsync overlaps with the other's work.
+const IN_FLIGHT: usize = 2;
+/// Words that may wait; beyond that the answer is "come again".
+const WAITING: usize = 1_024;
+
+struct Waiting {
+    word: Word,
+    answer: oneshot::Sender<Result<Settled, Fault>>,
+}
+
+/// The way into the slices.
+pub struct Intake {
+    sender: mpsc::Sender<Waiting>,
+    receiver: Arc<Mutex<mpsc::Receiver<Waiting>>>,
+}
+
+impl Default for Intake {
+    fn default() -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        Self { sender, receiver: Arc::new(Mutex::new(receiver)) }
+    }
+}
+
+impl Intake {
+    /// Starts the slices of this program; they end with it.
+    pub fn start(app: &Arc<App>) {
+        for _ in 0..IN_FLIGHT {
+            let receiver = app.intake.receiver.clone();
+            let app = Arc::downgrade(app);
+            tokio::spawn(async move {
+                while let Some(batch) = next(&receiver).await {
+                    let Some(app) = Weak::upgrade(&app) else { break };
+                    // A task of its own: should it panic, the next slice still comes.
+                    let done = tokio::spawn(async move { settle_batch(&app, batch).await });
+                    if let Err(error) = done.await {
+                        tracing::error!(%error, "a slice was lost; its gateways come again");
+                    }
+                }
+            });
+        }
+    }
+
+    /// Settles a word in the next slice and answers after its commit. `Overloaded` when too many wait already.
+    pub async fn settle(&self, word: Word) -> Result<Settled, Fault> {
+        let (answer, settled) = oneshot::channel();
+        self.sender
+            .try_send(Waiting { word, answer })
+            .map_err(|_| Fault::Overloaded("too many notices wait"))?;
+        settled.await.map_err(|_| Fault::bug("a slice ended without an answer"))?
+    }
+}
+
+async fn next(receiver: &Mutex<mpsc::Receiver<Waiting>>) -> Option<Vec<Waiting>> {
+    let mut batch = Vec::new();
+    let taken = receiver.lock().await.recv_many(&mut batch, SLICE).await;
+    (taken > 0).then_some(batch)
+}
+
+async fn settle_batch(app: &App, batch: Vec<Waiting>) {
+    let (words, answers): (Vec<Word>, Vec<_>) = batch.into_iter().map(|w| (w.word, w.answer)).unzip();
+    metrics::histogram!("dispense_slice_words").record(words.len() as f64);
+    let mut alone = Vec::new();
+    match settle::settle(app, &words).await {
+        Ok(results) => {
+            for (index, (result, answer)) in results.into_iter().zip(answers).enumerate() {
+                match result {
+                    SliceResult::Done(settled) => drop(answer.send(Ok(settled))),
+                    SliceResult::Held => alone.push((index, answer)),
+                }
+            }
+        }
+        Err(fault) => {
+            tracing::warn!(%fault, words = words.len(), "a slice failed; its words are settled one by one");
+            alone.extend(answers.into_iter().enumerate());
+        }
+    }
+    // Words for an order that somebody else holds would keep the next slice waiting: they go on by themselves.
+    if !alone.is_empty() {
+        let words: Vec<(Word, _)> = alone.into_iter().map(|(index, answer)| (words[index].clone(), answer)).collect();
+        one_by_one(app, words).await;
+    }
+}
+
+async fn one_by_one(app: &App, words: Vec<(Word, oneshot::Sender<Result<Settled, Fault>>)>) {
+    for (word, answer) in words {
+        drop(answer.send(patiently(app, &word).await));
+    }
+}
+
+/// Settles one word; a lost COMMIT is looked up by the event key, and other passing trouble is tried again.
+async fn patiently(app: &App, word: &Word) -> Result<Settled, Fault> {
+    let mut last = Fault::Overloaded("not tried");
+    for attempt in 0..3_u32 {
+        if attempt > 0 {
+            if let Some(settled) = look_up(app, word).await? {
+                return Ok(settled);
+            }
+            tokio::time::sleep(Duration::from_millis(20 * u64::from(attempt))).await;
+        }
+        match settle::settle_alone(app, word).await {
+            Ok(settled) => return Ok(settled),
+            Err(fault) if fault.may_pass() || attempt == 0 => last = fault,
+            Err(fault) => return Err(fault),
+        }
+    }
+    Err(last)
+}
+
+/// Whether this event was committed as handled although nobody heard of it.
+async fn look_up(app: &App, word: &Word) -> Result<Option<Settled>, Fault> {
+    let Some(event_key) = word.event_key() else { return Ok(None) };
+    let key = (word.account_id().to_owned(), event_key.to_owned());
+    let mut conn = app.db.conn_for(Purpose::Notices).await?;
+    let handled = inbox::list_handled(&mut conn, &[key]).await?;
+    Ok((!handled.is_empty()).then_some(Settled::Applied))
+}

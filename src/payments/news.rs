@@ -1,0 +1,108 @@
+//! Writes what a slice decided beside the payments themselves: refunds that were seen, events, tasks, mails, jobs.
+
+use diesel_async::AsyncPgConnection;
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::ids::OrderId;
+use crate::base::outcome::Outcome;
+use crate::fulfilment::Handed;
+use crate::fulfilment::tell::{Occasion, Told, tell};
+use crate::infra::events::{self, NewEvent};
+use crate::infra::tasks::{self, NewTask};
+use crate::infra::{outbox, queue};
+use crate::orders::model::Order;
+use crate::payments::decide::{Case, Cases, News};
+use crate::payments::refund;
+use crate::payments::settle::SliceResult;
+use crate::payments::store::slice::Found;
+use crate::payments::word::{Settled, Word};
+
+/// Everything goes out in a fixed number of statements; refunds, which are rare, take their own.
+#[allow(clippy::too_many_arguments)]
+pub async fn write(
+    conn: &mut AsyncPgConnection,
+    app: &App,
+    orders: &[Order],
+    cases: Cases,
+    words: &[Word],
+    subjects: &[Option<Found>],
+    results: &[SliceResult],
+    handed: Handed,
+) -> Outcome<()> {
+    let mut sorted: Vec<Case> = cases.into_values().collect();
+    sorted.sort_by_key(|c| c.order_id);
+    let paid: Vec<&Order> =
+        orders.iter().filter(|o| sorted.iter().any(|c| c.order_id == o.id && c.paid_now)).collect();
+    let mut told = tell(app, &paid, &handed, Occasion::Paid, "system");
+    for case in &sorted {
+        case_rows(app, case, &actor_of(case.order_id, words, subjects), &mut told);
+        for news in &case.news {
+            refund::write_news(conn, app, case, news, &mut told).await?;
+        }
+    }
+    told.tasks.extend(foreign_tasks(app, words, subjects, results));
+    told.tasks.sort_by(|a, b| (a.kind, &a.subject).cmp(&(b.kind, &b.subject)));
+    tasks::open(conn, &told.tasks).await?;
+    events::append(conn, &told.events).await?;
+    outbox::enqueue(conn, &told.messages).await?;
+    queue::add(conn, &told.jobs).await?;
+    Ok(())
+}
+
+fn actor_of(order_id: OrderId, words: &[Word], subjects: &[Option<Found>]) -> String {
+    words
+        .iter()
+        .zip(subjects)
+        .find(|(_, subject)| subject.is_some_and(|s| s.order_id == order_id))
+        .map_or_else(|| "system".into(), |(word, _)| word.actor())
+}
+
+fn case_rows(app: &App, case: &Case, actor: &str, told: &mut Told) {
+    for news in &case.news {
+        match news {
+            News::Event { kind, payment_id, body } => {
+                told.events.push(NewEvent::shop(kind, payment_id.0, actor, body.clone()).of_order(case.order_id));
+            }
+            News::Task { kind, payment_id, body } => {
+                let subject = payment_id.map_or_else(|| case.order_id.0.to_string(), |p| p.0.to_string());
+                told.tasks.push(NewTask {
+                    id: app.clock.uuid(),
+                    kind,
+                    subject,
+                    order_id: Some(case.order_id),
+                    payment_id: *payment_id,
+                    line_id: None,
+                    body: body.clone(),
+                });
+            }
+            News::Captured { .. } | News::Refunded { .. } | News::RefundMoved { .. } | News::DisputeLost { .. } => {}
+        }
+    }
+    if case.paid_now {
+        let body = json!({ "number": case.number });
+        told.events.push(NewEvent::shop("order.paid", case.order_id.0, actor, body).of_order(case.order_id));
+    }
+}
+
+/// A number of ours at another account than the one that was told to use it.
+fn foreign_tasks(
+    app: &App,
+    words: &[Word],
+    subjects: &[Option<Found>],
+    results: &[SliceResult],
+) -> Vec<NewTask> {
+    let other = |((word, subject), result): ((&Word, &Option<Found>), &SliceResult)| match (subject, result) {
+        (Some(found), SliceResult::Done(Settled::Foreign(reason))) if reason == "account" => Some(NewTask {
+            id: app.clock.uuid(),
+            kind: "notice_foreign",
+            subject: format!("{}:{}", word.account_id(), word.event_key().unwrap_or_default()),
+            order_id: Some(found.order_id),
+            payment_id: None,
+            line_id: None,
+            body: json!({ "account": word.account_id(), "reason": reason }),
+        }),
+        _ => None,
+    };
+    words.iter().zip(subjects).zip(results).filter_map(other).collect()
+}

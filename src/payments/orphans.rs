@@ -1,0 +1,34 @@
+//! Notices that were faster than their order, or that met a fault of ours, are tried again from the inbox.
+
+use crate::app::App;
+use crate::base::outcome::Outcome;
+use crate::payments::gateway::RawNotice;
+use crate::payments::store::inbox;
+use crate::payments::word::{Settled, Word};
+
+/// Sweep: settles stored notices whose payment is there now. Their signatures are checked again, as of the time they
+/// came. Returns how many changed something.
+pub async fn sweep(app: &App) -> Outcome<usize> {
+    let waiting = {
+        let mut conn = app.db.conn().await?;
+        inbox::list_unhandled(&mut conn, 100).await?
+    };
+    let mut applied = 0;
+    for stored in waiting {
+        let Some((account, gateway)) = app.accounts.find(&stored.account_id) else { continue };
+        let raw = RawNotice {
+            method: stored.method,
+            query: stored.query,
+            headers: serde_json::from_value(stored.headers).unwrap_or_default(),
+            body: stored.body,
+            now_unix: stored.received_at.timestamp(),
+        };
+        let Ok(notice) = gateway.authenticate(&account.keys, &raw) else { continue };
+        let word = Word::Notice { notice: Box::new(notice), raw: Box::new(raw), confirmed: None };
+        // One that is still unknown stays as it is: another row each minute would tell nothing new.
+        if matches!(app.intake.settle(word).await?, Settled::Applied | Settled::Recorded) {
+            applied += 1;
+        }
+    }
+    Ok(applied)
+}

@@ -1,0 +1,200 @@
+//! A gateway's notice from its raw bytes to the answer in the gateway's own words.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::ids::PaymentId;
+use crate::base::outcome::Fault;
+use crate::infra::db::Purpose;
+use crate::infra::queue::{self, NewJob};
+use crate::infra::tasks::{self, NewTask};
+use crate::payments::accounts::Account;
+use crate::payments::ask::{self, Asked};
+use crate::payments::gateway::{Facts, Gateway, Notice, NoticeRefusal, RawNotice, Reply, Stage, Verdict};
+use crate::payments::store::inbox::{self, Delivery};
+use crate::payments::word::{Settled, Word, raw_digest, stored_headers};
+
+/// How long a notice about an unknown order is answered with failure: its order may still be on its way.
+const ORPHAN_PATIENCE: TimeDelta = TimeDelta::minutes(10);
+
+/// Time for the one question to the gateway before a notice is believed.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What the route answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Reply(Reply),
+    /// No such account.
+    UnknownAccount,
+    /// Too many notices wait: 503, come again.
+    Overloaded,
+}
+
+/// Takes a notice for an account and answers after everything it changes is committed. `may_store_forged` says
+/// whether one that fails authentication is still stored: the route limits them per address.
+pub async fn receive(app: &App, account_id: &str, raw: RawNotice, may_store_forged: bool) -> Answer {
+    let Some((account, gateway)) = app.accounts.find(account_id) else { return Answer::UnknownAccount };
+    let notice = match gateway.authenticate(&account.keys, &raw) {
+        Ok(notice) if storable(notice.facts()) => notice,
+        Ok(_) => {
+            let refusal = NoticeRefusal { stage: Stage::Format, reason: "control_character" };
+            return refuse(app, account, gateway, &raw, refusal, may_store_forged).await;
+        }
+        Err(refusal) => return refuse(app, account, gateway, &raw, refusal, may_store_forged).await,
+    };
+    crate::fault_point!("notice.n1");
+    match handle(app, account, gateway, notice, raw).await {
+        Ok(verdict) => {
+            metrics::counter!("dispense_notices_total", "account" => account.id.clone(), "verdict" => word_of(verdict))
+                .increment(1);
+            crate::fault_point!("notice.n3");
+            Answer::Reply(gateway.reply(verdict))
+        }
+        Err(Fault::Overloaded(_)) => Answer::Overloaded,
+        Err(fault) => {
+            tracing::error!(%fault, account = account.id, "a notice could not be settled");
+            Answer::Reply(gateway.reply(Verdict::TryLater))
+        }
+    }
+}
+
+fn word_of(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Success => "success",
+        Verdict::TryLater => "try_later",
+        Verdict::Refused => "refused",
+    }
+}
+
+/// PostgreSQL's text holds no NUL, and nothing that a gateway names has other control characters.
+fn storable(facts: &Facts) -> bool {
+    let texts = [&facts.number, &facts.trade_no, &facts.gateway_reference];
+    texts.into_iter().flatten().all(|text| text.len() <= 255 && !text.contains(char::is_control))
+}
+
+async fn handle(
+    app: &App,
+    account: &Account,
+    gateway: &dyn Gateway,
+    notice: Notice,
+    raw: RawNotice,
+) -> Result<Verdict, Fault> {
+    let (notice, raw) = (Box::new(notice), Box::new(raw));
+    let first = Word::Notice { notice: notice.clone(), raw: raw.clone(), confirmed: None };
+    let settled = match app.intake.settle(first.clone()).await {
+        Ok(Settled::Confirm(payment_id)) => {
+            match confirm(app, payment_id).await? {
+                Some(state) => {
+                    let word = Word::Notice { notice: notice.clone(), raw: raw.clone(), confirmed: Some(state) };
+                    app.intake.settle(word).await
+                }
+                None => Ok(Settled::Confirm(payment_id)),
+            }
+        }
+        other => other,
+    };
+    match settled {
+        Ok(Settled::Applied | Settled::Recorded | Settled::Duplicate | Settled::Ignored) => Ok(Verdict::Success),
+        Ok(Settled::Foreign(_)) => Ok(Verdict::Success),
+        Ok(Settled::Orphan) => orphan(app, account, gateway, &notice).await,
+        Ok(Settled::Confirm(payment_id)) => {
+            store_fault(app, &notice, &raw, "the gateway's own word is unclear").await?;
+            let job = NewJob::new(ask::CHECK, json!({ "payment": payment_id.0 })).once(payment_id.0.to_string());
+            queue::add(&mut *app.db.conn().await?, &[job]).await?;
+            Ok(Verdict::TryLater)
+        }
+        Err(Fault::Overloaded(why)) => Err(Fault::Overloaded(why)),
+        Err(fault) => {
+            store_fault(app, &notice, &raw, &fault.to_string()).await?;
+            Err(fault)
+        }
+    }
+}
+
+async fn confirm(
+    app: &App,
+    payment_id: PaymentId,
+) -> Result<Option<Box<crate::payments::gateway::GatewayState>>, Fault> {
+    match ask::ask(app, payment_id, CONFIRM_TIMEOUT).await? {
+        Asked::Known(state) => Ok(Some(state)),
+        Asked::NotFound | Asked::Unclear | Asked::CannotAsk => Ok(None),
+    }
+}
+
+/// Failure for ten minutes after the event was first seen, then success and a task: the money is real, only nobody
+/// knows what it is for.
+async fn orphan(app: &App, account: &Account, gateway: &dyn Gateway, notice: &Notice) -> Result<Verdict, Fault> {
+    let mut conn = app.db.conn_for(Purpose::Notices).await?;
+    let seen = inbox::find_first_seen(&mut conn, &account.id, notice.event_key()).await?;
+    if seen.is_none_or(|first| app.clock.now() - first < ORPHAN_PATIENCE) {
+        return Ok(Verdict::TryLater);
+    }
+    let said = ask::ask_by_number(app, account, gateway, notice.facts(), CONFIRM_TIMEOUT).await;
+    let task = NewTask {
+        id: app.clock.uuid(),
+        kind: "notice_orphan",
+        subject: format!("{}:{}", account.id, notice.event_key()),
+        order_id: None,
+        payment_id: None,
+        line_id: None,
+        body: json!({
+            "account": account.id, "number": notice.number, "trade": notice.trade_no,
+            "meaning": notice.meaning.as_str(), "gateway_says": said,
+        }),
+    };
+    tasks::open(&mut conn, &[task]).await?;
+    Ok(Verdict::Success)
+}
+
+/// Stores a notice by itself when settling it failed.
+async fn store_fault(app: &App, notice: &Notice, raw: &RawNotice, why: &str) -> Result<(), Fault> {
+    let mut row = delivery(notice.account_id(), raw, "fault", why.to_owned());
+    row.event_key = Some(notice.event_key().to_owned());
+    row.verified_by = Some(notice.verified_by() as i16);
+    inbox::insert(&mut *app.db.conn_for(Purpose::Notices).await?, &[row]).await?;
+    Ok(())
+}
+
+async fn refuse(
+    app: &App,
+    account: &Account,
+    gateway: &dyn Gateway,
+    raw: &RawNotice,
+    refusal: NoticeRefusal,
+    may_store: bool,
+) -> Answer {
+    let stage = refusal.stage.as_str();
+    metrics::counter!("dispense_notices_refused_total", "account" => account.id.clone(), "stage" => stage).increment(1);
+    if may_store {
+        let verdict = if refusal.stage == Stage::Format { "malformed" } else { "forged" };
+        let row = delivery(&account.id, raw, verdict, format!("{stage}: {}", refusal.reason));
+        let stored = match app.db.conn_for(Purpose::Notices).await {
+            Ok(mut conn) => inbox::insert(&mut conn, &[row]).await.map_err(Fault::from),
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = stored {
+            tracing::warn!(%fault, account = account.id, "a refused notice could not be stored");
+        }
+    }
+    Answer::Reply(gateway.reply(Verdict::Refused))
+}
+
+fn delivery(account_id: &str, raw: &RawNotice, verdict: &'static str, reason: String) -> Delivery {
+    Delivery {
+        account_id: account_id.to_owned(),
+        event_key: None,
+        verdict,
+        order_id: None,
+        payment_id: None,
+        verified_by: None,
+        body_sha256: raw_digest(raw),
+        reason: Some(reason),
+        method: raw.method.clone(),
+        query: raw.query.clone(),
+        headers: stored_headers(raw),
+        body: raw.body.clone(),
+    }
+}

@@ -1,0 +1,277 @@
+//! Starts an attempt to pay. The attempt is a row before its gateway hears of it, so that nothing the gateway says can
+//! come too early; a repeat with the same key asks the gateway for the same payment again.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::{OrderId, PaymentId};
+use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::infra::events::{self, NewEvent};
+use crate::infra::queue::{self, NewJob};
+use crate::orders::access::{self, Sight};
+use crate::orders::idempotency::{self, Claim};
+use crate::orders::model::Order;
+use crate::orders::state::OrderState;
+use crate::orders::store as orders;
+use crate::payments::accounts::Account;
+use crate::payments::ask::{self, CHECK};
+use crate::payments::gateway::{Action, Call, Gateway, NewPayment, StartFailure};
+use crate::payments::model::Payment;
+use crate::payments::state::{PaymentChange, PaymentState};
+use crate::payments::store::attempts::{self, NewAttempt};
+use crate::payments::{close, read};
+
+/// Time for the gateway's answer.
+const TIMEOUT: Duration = Duration::from_secs(8);
+
+/// What the client can show and where its buyer comes back.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct StartOptions {
+    /// The account's id.
+    pub method: String,
+    /// Kinds of action the client can perform: `redirect`, `qr`, `form`, `sdk`, `instructions`. A redirect to our
+    /// hosted page is always possible.
+    pub accepts: Vec<String>,
+    pub return_url: Option<String>,
+    pub platform: Option<String>,
+}
+
+/// A request to start a payment.
+#[derive(Clone, Debug)]
+pub struct Start {
+    pub idempotency_key: String,
+    pub order_id: OrderId,
+    pub access_token: Option<String>,
+    pub options: StartOptions,
+}
+
+/// A started payment.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub payment: Payment,
+    pub replayed: bool,
+}
+
+/// Starts a payment for an unpaid order, or gives the one that was started before with this key or for the same
+/// method. Refusals: `NOT_FOUND`, `ALREADY_PAID`, `ORDER_EXPIRED`, `ORDER_CANCELLED`, `NOTHING_DUE`,
+/// `METHOD_NOT_AVAILABLE`, `AMOUNT_BELOW_MINIMUM`, `AMOUNT_ABOVE_MAXIMUM`, `CURRENCY_NOT_SUPPORTED`,
+/// `RETURN_URL_NOT_ALLOWED`, `GATEWAY_DECLINED`, `GATEWAY_UNAVAILABLE`, `GATEWAY_OUTCOME_UNKNOWN`, and those of
+/// idempotency.
+pub async fn start(app: &App, actor: &Actor, start: Start) -> Outcome<Attempt> {
+    check_return_url(app, start.options.return_url.as_deref())?;
+    let (payment, replayed, others) = prepare(app, actor, &start).await?;
+    let payment = if payment.action.is_none() && payment.state.is_open() {
+        ask_gateway(app, payment).await?
+    } else {
+        payment
+    };
+    // The buyer chose another way: earlier attempts are closed at their gateways, so that nobody pays twice. Money
+    // that comes all the same is kept apart and refunded.
+    for other in others {
+        if let Err(failure) = close::close(app, &other).await {
+            tracing::warn!(?failure, payment = %other.id, "an earlier attempt could not be closed");
+        }
+    }
+    Ok(Attempt { payment, replayed })
+}
+
+/// Writes the attempt. Gives the attempts to be closed beside it.
+async fn prepare(app: &App, actor: &Actor, start: &Start) -> Outcome<(Payment, bool, Vec<Payment>)> {
+    let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
+    let mut tx = app.db.begin().await?;
+    let order = orders::lock(&mut tx, start.order_id).await?.ok_or_else(missing)?;
+    if access::sight(app, actor, &order, start.access_token.as_deref()) < Some(Sight::Buyer) {
+        return Err(missing().into());
+    }
+    let id = PaymentId(app.clock.uuid());
+    let scope = format!("order:{}", order.id.0);
+    let body = serde_json::to_string(&start.options).map_err(|e| Fault::bug(e.to_string()))?;
+    let key = start.idempotency_key.as_str();
+    if let Claim::Replay(id) =
+        idempotency::claim(&mut tx, &scope, "paymentStart", key, &[body.as_str()], id.0).await?
+    {
+        let payment = attempts::find(&mut tx, PaymentId(id)).await?;
+        let payment = payment.ok_or_else(|| Fault::bug("a replayed payment is gone"))?;
+        return Ok((payment, true, Vec::new()));
+    }
+    refuse_unpayable(app, &order)?;
+    let (account, _) = choose(app, &order, &start.options.method)?;
+    let earlier = attempts::list(&mut tx, order.id).await?;
+    let now = app.clock.now();
+    let same = earlier.iter().find(|p| {
+        p.account_id == account.id && p.state.is_open() && p.action.is_some() && p.expires_at.is_none_or(|end| end > now)
+    });
+    if let Some(payment) = same {
+        // Its key is not kept: the attempt belongs to the key that made it.
+        return Ok((payment.clone(), false, Vec::new()));
+    }
+    let attempt = earlier.iter().map(|p| p.attempt).max().unwrap_or(0) + 1;
+    let new = new_attempt(app, &order, account, id, attempt, &start.options);
+    attempts::insert(&mut tx, &new).await?;
+    let job = NewJob::new(CHECK, json!({ "payment": id.0 })).once(format!("{}:0", id.0));
+    queue::add(&mut tx, &[job.at(new.next_check_at.unwrap_or(now))]).await?;
+    let event = NewEvent::shop("payment.started", id.0, actor.label(), json!({ "account": account.id, "attempt": attempt }));
+    events::append(&mut tx, &[event.of_order(order.id)]).await?;
+    let payment = attempts::find(&mut tx, id).await?.ok_or_else(|| Fault::bug("a new payment is gone"))?;
+    tx.commit().await?;
+    Ok((payment, false, earlier.into_iter().filter(|p| p.state.is_open()).collect()))
+}
+
+/// The row of an attempt: number 1 goes by the order's own number, the n-th by `<number>-n`.
+pub(super) fn new_attempt(
+    app: &App,
+    order: &Order,
+    account: &Account,
+    id: PaymentId,
+    attempt: i32,
+    options: &StartOptions,
+) -> NewAttempt {
+    let now = app.clock.now();
+    NewAttempt {
+        id,
+        order_id: order.id,
+        account_id: account.id.clone(),
+        account_snapshot: json!({ "id": account.id, "gateway": account.gateway, "title": account.title }),
+        attempt,
+        gateway_number: if attempt == 1 { order.number.clone() } else { format!("{}-{attempt}", order.number) },
+        expected_minor: order.total_minor,
+        expected_currency: order.currency.as_str().to_owned(),
+        options: json!(options),
+        expires_at: order.pay_by.max(now + TimeDelta::minutes(1)),
+        next_check_at: Some(now + ask::gap(app, 0)),
+    }
+}
+
+fn refuse_unpayable(app: &App, order: &Order) -> Result<(), Refusal> {
+    match order.state {
+        OrderState::PendingPayment if order.pay_by <= app.clock.now() => {
+            Err(Refusal::new("ORDER_EXPIRED", "the time to pay this order is over"))
+        }
+        OrderState::PendingPayment if order.total_minor == 0 => {
+            Err(Refusal::new("NOTHING_DUE", "there is nothing to pay"))
+        }
+        OrderState::PendingPayment => Ok(()),
+        OrderState::Paid | OrderState::Closed => Err(Refusal::new("ALREADY_PAID", "this order is paid")),
+        OrderState::Expired => Err(Refusal::new("ORDER_EXPIRED", "the time to pay this order is over")),
+        OrderState::Cancelled => Err(Refusal::new("ORDER_CANCELLED", "this order was cancelled")),
+    }
+}
+
+fn choose<'a>(app: &'a App, order: &Order, method: &str) -> Result<(&'a Account, &'a dyn Gateway), Refusal> {
+    let refuse = |code, text: &str| Refusal::new(code, text).at(["options", "methodId"]);
+    let found = app.accounts.find(method).filter(|(account, gateway)| read::can_start(account, *gateway));
+    let (account, gateway) = found.ok_or_else(|| refuse("METHOD_NOT_AVAILABLE", "there is no such way to pay"))?;
+    match read::unavailable(account, order.total_minor, order.currency) {
+        None => Ok((account, gateway)),
+        Some(code) => Err(refuse(code, "this way to pay does not take this amount")),
+    }
+}
+
+/// Only addresses of allowed origins and app schemes: a payment page must not become an open door to anywhere.
+fn check_return_url(app: &App, url: Option<&str>) -> Result<(), Refusal> {
+    let Some(text) = url else { return Ok(()) };
+    let allowed = url::Url::parse(text).ok().is_some_and(|url| {
+        let origin = url.origin().ascii_serialization();
+        let scheme = format!("{}:", url.scheme());
+        let own = app.config.server.public_url.trim_end_matches('/');
+        app.config.server.allowed_origins.iter().any(|a| *a == origin || (*a == scheme && !url.scheme().starts_with("http")))
+            || (!own.is_empty() && origin == own)
+    });
+    if allowed && text.len() <= 2_000 {
+        return Ok(());
+    }
+    let text = "this address is not among the shop's allowed origins";
+    Err(Refusal::new("RETURN_URL_NOT_ALLOWED", text).at(["options", "returnUrl"]))
+}
+
+/// Asks the gateway for what the buyer has to do. The attempt's fields are those of the first time, so a repeat is the
+/// same request.
+async fn ask_gateway(app: &App, payment: Payment) -> Outcome<Payment> {
+    let Some((account, gateway)) = app.accounts.find(&payment.account_id) else {
+        return Err(Refusal::new("METHOD_NOT_AVAILABLE", "this way to pay is no longer offered").into());
+    };
+    let order = {
+        let mut conn = app.db.conn().await?;
+        orders::find(&mut conn, payment.order_id).await?.ok_or_else(|| Fault::bug("a payment without its order"))?
+    };
+    let base = app.public_url();
+    let id = payment.id.to_string();
+    let (return_url, notify_url) = (format!("{base}/return/{id}"), format!("{base}/webhooks/{}", account.id));
+    let title = format!("{} {}", app.config.shop.name, order.number);
+    let new = NewPayment {
+        number: payment.gateway_number.as_deref().unwrap_or_default(),
+        payment_id: &id,
+        money: order.total(),
+        title: &title,
+        locale: &order.locale,
+        email: order.email.as_deref(),
+        return_url: &return_url,
+        cancel_url: &return_url,
+        notify_url: &notify_url,
+        started_at: payment.started_at,
+        expires_at: payment.expires_at.unwrap_or(order.pay_by),
+        method: None,
+        client_address: None,
+    };
+    let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: TIMEOUT };
+    let started = match gateway.start(&call, &new).await {
+        Ok(started) => started,
+        Err(failure) => return Err(note_failure(app, &payment, failure).await?.into()),
+    };
+    crate::fault_point!("payment.started");
+    note_started(app, &payment, &started.action, started.gateway_reference.as_deref(), started.expires_at).await
+}
+
+async fn note_started(
+    app: &App,
+    payment: &Payment,
+    action: &Action,
+    reference: Option<&str>,
+    expires_at: Option<DateTime<Utc>>,
+) -> Outcome<Payment> {
+    let mut conn = app.db.conn().await?;
+    attempts::note_started(&mut conn, payment.id, &json!(action), reference, expires_at).await?;
+    let payment = attempts::find(&mut conn, payment.id).await?;
+    Ok(payment.ok_or_else(|| Fault::bug("a started payment is gone"))?)
+}
+
+/// What the gateway's no means for the attempt: an unclear one is asked about until it is clear.
+async fn note_failure(app: &App, payment: &Payment, failure: StartFailure) -> Outcome<Refusal> {
+    let (change, code, refusal) = match failure {
+        StartFailure::Unsupported => (
+            Some(PaymentChange::Fail),
+            "unsupported".to_owned(),
+            Refusal::new("METHOD_NOT_AVAILABLE", "this way to pay cannot be started"),
+        ),
+        // Nothing happened there, so the same key may try again.
+        StartFailure::NotSent(why) => {
+            tracing::warn!(why, payment = %payment.id, "a gateway could not be reached");
+            (None, String::new(), Refusal::new("GATEWAY_UNAVAILABLE", "the payment service does not answer").retry_after(5))
+        }
+        StartFailure::Unknown(why) => {
+            tracing::warn!(why, payment = %payment.id, "the outcome of starting a payment is unknown");
+            let text = "the payment service did not answer clearly; try again with the same key";
+            (Some(PaymentChange::LoseSight), "unknown".to_owned(), Refusal::new("GATEWAY_OUTCOME_UNKNOWN", text).retry_after(5))
+        }
+        StartFailure::Refused { code, message } => {
+            tracing::warn!(code, message, payment = %payment.id, "a gateway refused to start a payment");
+            (Some(PaymentChange::Fail), code, Refusal::new("GATEWAY_DECLINED", "the payment service refused this payment"))
+        }
+    };
+    if let Some(change) = change
+        && let Ok(after) = payment.state.after(change)
+    {
+        let mut tx = app.db.begin().await?;
+        attempts::advance(&mut tx, payment.id, payment.state, after, Some(&code)).await?;
+        let kind = if after == PaymentState::Failed { "payment.failed" } else { "payment.unknown" };
+        let event = NewEvent::shop(kind, payment.id.0, "system", json!({ "code": code })).of_order(payment.order_id);
+        events::append(&mut tx, &[event]).await?;
+        tx.commit().await?;
+    }
+    Ok(refusal)
+}
