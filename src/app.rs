@@ -1,6 +1,6 @@
 //! Everything built once from the configuration; used by serve, work, demo and tests alike.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::base::clock::Clock;
@@ -13,6 +13,7 @@ use crate::infra::queue::Bell;
 use crate::infra::seal::Sealer;
 use crate::infra::throttle::Throttles;
 use crate::payments::accounts::{self, Accounts};
+use crate::payments::intake::Intake;
 
 /// The program's parts. Actions take it first and open their own transactions.
 pub struct App {
@@ -28,6 +29,9 @@ pub struct App {
     pub accounts: Accounts,
     /// Rate limits by client address.
     pub throttles: Throttles,
+    /// The way of notices into slices.
+    pub intake: Intake,
+    public_url: OnceLock<String>,
 }
 
 impl App {
@@ -51,13 +55,42 @@ impl App {
         let changed = accounts::store::sync(&mut *db.conn().await?, &accounts).await?;
         if !changed.is_empty() {
             let ids = changed.join(", ");
-            return Err(Fault::bug(format!("accounts {ids}: gateway and sandbox never change; give it a new id")));
+            return Err(Fault::bug(format!(
+                "accounts {ids}: gateway and sandbox never change; give it a new id"
+            )));
         }
         let throttles = Throttles::new(
             config.limits.requests_per_minute,
             config.limits.sign_ins_per_minute,
             config.limits.forged_notices_per_minute,
         );
-        Ok(Arc::new(Self { config, clock, db, bell: Bell::default(), sealer, outbound, accounts, throttles }))
+        let app = Arc::new(Self {
+            config,
+            clock,
+            db,
+            bell: Bell::default(),
+            sealer,
+            outbound,
+            accounts,
+            throttles,
+            intake: Intake::default(),
+            public_url: OnceLock::new(),
+        });
+        Intake::start(&app);
+        Ok(app)
+    }
+
+    /// The address the world uses, without a slash at the end: as configured, else the one it listens on.
+    pub fn public_url(&self) -> &str {
+        let configured = self.config.server.public_url.trim_end_matches('/');
+        if !configured.is_empty() {
+            return configured;
+        }
+        self.public_url.get().map_or("http://localhost", String::as_str)
+    }
+
+    /// Told by the server once it listens; the first address counts.
+    pub fn listens_on(&self, address: std::net::SocketAddr) {
+        let _ = self.public_url.set(format!("http://{address}"));
     }
 }

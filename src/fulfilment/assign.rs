@@ -95,10 +95,8 @@ pub(super) async fn hand_over(
         .map(|l| Want { variant_id: l.variant_id, count: l.unit_ids.len() as i64 })
         .collect();
     let claimed = claim::claim(conn, &wants).await?;
-    let mut free: HashMap<VariantId, Vec<KeyId>> = claimed
-        .into_iter()
-        .map(|c| (c.variant_id, c.key_ids.into_iter().rev().collect()))
-        .collect();
+    let mut free: HashMap<VariantId, Vec<KeyId>> =
+        claimed.into_iter().map(|c| (c.variant_id, c.key_ids.into_iter().rev().collect())).collect();
     let granted = grant_files(conn, app, lines).await?;
     let handed: Handed = lines
         .iter()
@@ -126,7 +124,11 @@ fn share_keys(line: &PaidLine, free: &mut Vec<KeyId>) -> HandedLine {
     HandedLine { line: line.clone(), assigned, awaiting_stock, awaiting_person: Vec::new() }
 }
 
-async fn grant_files(conn: &mut AsyncPgConnection, app: &App, lines: &[PaidLine]) -> Result<Vec<UnitId>, Failure> {
+async fn grant_files(
+    conn: &mut AsyncPgConnection,
+    app: &App,
+    lines: &[PaidLine],
+) -> Result<Vec<UnitId>, Failure> {
     let now = app.clock.now();
     let wants: Vec<GrantWant> = lines
         .iter()

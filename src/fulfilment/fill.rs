@@ -12,6 +12,7 @@ use crate::fulfilment::tell::{Occasion, tell};
 use crate::infra::{events, outbox, queue};
 use crate::orders::model::Order;
 use crate::orders::unit::UnitState;
+use crate::vault;
 
 /// Lines looked at in one transaction.
 const LINES: i64 = 200;
@@ -44,7 +45,7 @@ pub async fn run(app: &App, variant_id: VariantId) -> Outcome<Filled> {
         }
     }
     if total.lines > 0 {
-        app.work_waits.notify_one();
+        app.bell.ring();
     }
     Ok(total)
 }
@@ -91,7 +92,8 @@ async fn choose(
     waiting: Vec<PaidLine>,
 ) -> Outcome<Vec<PaidLine>> {
     let wanted: usize = waiting.iter().map(|l| l.unit_ids.len()).sum();
-    let mut left = crate::vault::read::count_available(conn, variant_id, wanted as i64).await? as usize;
+    let stock = vault::read::stock(conn, &[(variant_id, wanted as i64)]).await?;
+    let mut left = stock.get(&variant_id).copied().unwrap_or(0) as usize;
     let now = app.clock.now();
     let mut chosen = Vec::new();
     for line in waiting {

@@ -8,12 +8,11 @@ use crate::base::ids::BatchId;
 use crate::base::outcome::{Fault, Outcome};
 use crate::fulfilment::{fill, store};
 use crate::infra::queue::{self, NewJob};
-use crate::vault::batch;
 use crate::vault::generate;
 use crate::vault::import::{Chunk, ChunkReader};
 use crate::vault::insert::insert_chunk;
-use crate::vault::model::Batch;
 use crate::vault::state::BatchChange;
+use crate::vault::{Batch, batch};
 
 /// Imports a stream of keys, one a line, into an opened batch. Each chunk is a transaction of its own: a killed import
 /// goes on after the last one when the same file is sent to the same batch again.
@@ -23,7 +22,9 @@ pub async fn import<R: AsyncRead + Unpin>(app: &App, actor: &Actor, id: BatchId,
         batch::get(&mut conn, actor, id).await?
     };
     let mut reader = ChunkReader::new(input, open.lines);
-    while let Some(chunk) = reader.next().await.map_err(|e| Fault::Upstream(format!("the upload broke off: {e}")))? {
+    while let Some(chunk) =
+        reader.next().await.map_err(|e| Fault::Upstream(format!("the upload broke off: {e}")))?
+    {
         open = store_chunk(app, actor, open, chunk).await?;
     }
     finish(app, actor, id).await
@@ -45,16 +46,21 @@ async fn store_chunk(app: &App, actor: &Actor, open: Batch, chunk: Chunk) -> Out
     let mut tx = app.db.begin().await?;
     store::lock_variant(&mut tx, open.variant_id).await?;
     let inserted = insert_chunk(&mut tx, app, actor, &open, chunk).await?;
-    let filled = if inserted.added > 0 { fill::fill(&mut tx, app, open.variant_id).await? } else { Default::default() };
+    let filled = if inserted.added > 0 {
+        fill::fill(&mut tx, app, open.variant_id).await?
+    } else {
+        Default::default()
+    };
     if filled.more {
         let variant = open.variant_id.0;
-        let job = NewJob::new(super::tell::FILL, serde_json::json!({ "variant": variant })).once(variant.to_string());
+        let job = NewJob::new(super::tell::FILL, serde_json::json!({ "variant": variant }))
+            .once(variant.to_string());
         queue::add(&mut tx, &[job]).await?;
     }
     crate::fault_point!("restock.chunk");
     tx.commit().await?;
     if filled.lines > 0 {
-        app.work_waits.notify_one();
+        app.bell.ring();
     }
     Ok(inserted.batch)
 }

@@ -60,7 +60,10 @@ const LINES: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_
 
 /// The lines of paid orders whose units have nothing yet.
 pub async fn list_unassigned(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<PaidLine>> {
-    Statement::new(LINES).bind::<Array<SqlUuid>, _>(ids.iter().map(|i| i.0).collect::<Vec<_>>()).load(conn).await
+    Statement::new(LINES)
+        .bind::<Array<SqlUuid>, _>(ids.iter().map(|i| i.0).collect::<Vec<_>>())
+        .load(conn)
+        .await
 }
 
 const WAITING: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
@@ -113,7 +116,8 @@ pub async fn advance_units(
         .await
 }
 
-const DELIVERED: &str = "update orders set delivered_at = app_now() where id = any($1::uuid[]) and delivered_at is null
+const DELIVERED: &str =
+    "update orders set delivered_at = app_now() where id = any($1::uuid[]) and delivered_at is null
   and not exists (select 1 from unit u where u.order_id = orders.id and u.superseded_by is null
     and u.state in ('unassigned', 'awaiting_stock', 'awaiting_supplier', 'awaiting_person'))";
 
@@ -122,7 +126,10 @@ pub async fn mark_delivered(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> Qu
     if ids.is_empty() {
         return Ok(0);
     }
-    Statement::new(DELIVERED).bind::<Array<SqlUuid>, _>(ids.iter().map(|i| i.0).collect::<Vec<_>>()).execute(conn).await
+    Statement::new(DELIVERED)
+        .bind::<Array<SqlUuid>, _>(ids.iter().map(|i| i.0).collect::<Vec<_>>())
+        .execute(conn)
+        .await
 }
 
 /// Only one transaction at a time brings a variant's stock and its waiting lines together.
@@ -158,13 +165,11 @@ pub struct HeldUnit {
     pub seller_id: SellerId,
     #[diesel(sql_type = SqlUuid)]
     pub line_id: LineId,
-    #[diesel(sql_type = SqlUuid)]
-    pub variant_id: VariantId,
     #[diesel(sql_type = Text)]
     pub state: UnitState,
 }
 
-const HELD: &str = "select u.id, u.seller_id, u.line_id, u.variant_id, u.state from unit u
+const HELD: &str = "select u.id, u.seller_id, u.line_id, u.state from unit u
   where u.order_id = $1 and u.superseded_by is null and ($2 or u.id = any($3::uuid[]))
   order by u.line_id, u.unit_no for update";
 
@@ -183,7 +188,10 @@ pub async fn lock_units(
 }
 
 /// Ends the task that told of a variant's waiting lines once none waits.
-pub async fn resolve_awaiting_task(conn: &mut AsyncPgConnection, variant_id: VariantId) -> QueryResult<usize> {
+pub async fn resolve_awaiting_task(
+    conn: &mut AsyncPgConnection,
+    variant_id: VariantId,
+) -> QueryResult<usize> {
     Statement::new(
         "update task set state = 'resolved', resolved_at = app_now() where kind = 'awaiting_stock' and subject = $1
            and state <> 'resolved' and not exists (select 1 from unit u where u.variant_id::text = task.subject

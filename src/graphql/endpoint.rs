@@ -68,7 +68,10 @@ impl Visit {
                 Ok(body) => Parts::from_json(&body),
                 Err(poem::error::ReadBodyError::PayloadTooLarge) => {
                     let text = format!("a request has at most {} bytes", self.app.config.limits.graphql_body);
-                    return Answer::refused(StatusCode::PAYLOAD_TOO_LARGE, Refused::new(Code::BadRequest, text));
+                    return Answer::refused(
+                        StatusCode::PAYLOAD_TOO_LARGE,
+                        Refused::new(Code::BadRequest, text),
+                    );
                 }
                 Err(_) => return Answer::bad("the body ended too early"),
             }
@@ -120,7 +123,8 @@ impl Visit {
         scan::scan(&parts.query, limits.graphql_tokens).map_err(|r| (None, r))?;
         let document = async_graphql::parser::parse_query(&parts.query)
             .map_err(|e| (None, Refused::new(Code::ValidationFailed, ServerError::from(e).message)))?;
-        let operation = limits::operation(&document, parts.operation_name.as_deref()).map_err(|r| (None, r))?;
+        let operation =
+            limits::operation(&document, parts.operation_name.as_deref()).map_err(|r| (None, r))?;
         match operation.ty {
             OperationType::Query => {}
             OperationType::Mutation if !in_url => {}
@@ -157,8 +161,14 @@ impl Visit {
             Ok(Ok(body)) => body,
             Ok(Err(panic)) => {
                 let fault = error::fault(Fault::bug(format!("a resolver panicked: {panic}")));
-                let body = async_graphql::Response::from_errors(vec![fault.into_server_error(Default::default())]);
-                return Answer { status: StatusCode::INTERNAL_SERVER_ERROR, body, allow: false, retry_after: None };
+                let body =
+                    async_graphql::Response::from_errors(vec![fault.into_server_error(Default::default())]);
+                return Answer {
+                    status: StatusCode::INTERNAL_SERVER_ERROR,
+                    body,
+                    allow: false,
+                    retry_after: None,
+                };
             }
             Err(_) => {
                 let text = format!("this took longer than {} s; it may still be going on", limit.as_secs());
@@ -197,7 +207,8 @@ impl Visit {
             let comma = if object.is_empty() { "" } else { "," };
             text.push_str(&format!("{comma}\"data\":{data}"));
             if !answer.body.extensions.is_empty() {
-                let extensions = serde_json::to_string(&answer.body.extensions).unwrap_or_else(|_| "{}".into());
+                let extensions =
+                    serde_json::to_string(&answer.body.extensions).unwrap_or_else(|_| "{}".into());
                 text.push_str(&format!(",\"extensions\":{extensions}"));
             }
             text.push('}');
@@ -225,7 +236,10 @@ impl Endpoint for GraphqlEndpoint {
     type Output = Response;
 
     async fn call(&self, mut req: Request) -> poem::Result<Response> {
-        let app = req.data::<Arc<App>>().cloned().ok_or_else(|| Problem::from(Fault::bug("no program in the request")))?;
+        let app = req
+            .data::<Arc<App>>()
+            .cloned()
+            .ok_or_else(|| Problem::from(Fault::bug("no program in the request")))?;
         let caller = req.data::<Caller>().cloned().unwrap_or_else(Caller::local);
         let accept = req.header(header::ACCEPT).map(str::to_owned);
         if *req.method() == Method::GET
@@ -263,7 +277,8 @@ pub async fn schema_file(req: &Request) -> Response {
         (text, tag)
     });
     let (text, tag) = &*FILE;
-    let response = Response::builder().header(header::ETAG, tag).header(header::CACHE_CONTROL, "public, max-age=300");
+    let response =
+        Response::builder().header(header::ETAG, tag).header(header::CACHE_CONTROL, "public, max-age=300");
     if req.header(header::IF_NONE_MATCH).is_some_and(|given| given.split(',').any(|t| t.trim() == tag)) {
         return response.status(StatusCode::NOT_MODIFIED).finish();
     }

@@ -108,7 +108,10 @@ pub fn check(
     }
     let meta = |name: &str| matches!(name, "__schema" | "__type" | "__typename");
     if !manner.introspection && roots.iter().any(|(_, name)| matches!(*name, "__schema" | "__type")) {
-        return Err(Refused::new(Code::ValidationFailed, "introspection is off; the schema is at /schema.graphql"));
+        return Err(Refused::new(
+            Code::ValidationFailed,
+            "introspection is off; the schema is at /schema.graphql",
+        ));
     }
     if operation.ty == OperationType::Query && roots.iter().all(|(_, name)| meta(name)) {
         if tally.depth > INTROSPECTION_DEPTH {
@@ -121,7 +124,10 @@ pub fn check(
     }
     let most = if manner.known { limits.graphql_cost_known } else { limits.graphql_cost_anonymous } as u64;
     if tally.cost > most {
-        return too_complex(format!("the operation costs {}, more than {most}; ask for smaller pages", tally.cost));
+        return too_complex(format!(
+            "the operation costs {}, more than {most}; ask for smaller pages",
+            tally.cost
+        ));
     }
     if roots.iter().filter(|(_, name)| MONEY.contains(name)).count() > 1 {
         return too_complex("one request makes one order or moves money once".into());
@@ -199,7 +205,8 @@ impl<'a> Walk<'a> {
                     Selection::InlineFragment(inline) => open.push(&inline.node.selection_set.node),
                     Selection::FragmentSpread(spread) => {
                         let name = &spread.node.fragment_name.node;
-                        if let (true, Some(fragment)) = (seen.insert(name), self.document.fragments.get(name)) {
+                        if let (true, Some(fragment)) = (seen.insert(name), self.document.fragments.get(name))
+                        {
                             open.push(&fragment.node.selection_set.node);
                         }
                     }
@@ -236,7 +243,10 @@ impl<'a> Walk<'a> {
         match self.fragments.get(&(name, page)) {
             Some(Some(tally)) => return Ok(*tally),
             Some(None) => {
-                return Err(Refused::new(Code::ValidationFailed, format!("fragment `{name}` contains itself")));
+                return Err(Refused::new(
+                    Code::ValidationFailed,
+                    format!("fragment `{name}` contains itself"),
+                ));
             }
             None => {}
         }

@@ -84,7 +84,9 @@ string_scalar! {
 
 fn read_locale(text: &str) -> Option<String> {
     let ok = text.len() <= 35
-        && text.split('-').all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+        && text
+            .split('-')
+            .all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
         && text.split('-').next().is_some_and(|l| l.len() >= 2 && l.bytes().all(|b| b.is_ascii_alphabetic()));
     ok.then(|| text.to_owned())
 }
@@ -95,7 +97,8 @@ string_scalar! {
 }
 
 fn read_url(text: &str) -> Option<String> {
-    (text.len() <= 2_048 && url::Url::parse(text).is_ok_and(|u| !u.cannot_be_a_base())).then(|| text.to_owned())
+    (text.len() <= 2_048 && url::Url::parse(text).is_ok_and(|u| !u.cannot_be_a_base()))
+        .then(|| text.to_owned())
 }
 
 string_scalar! {

@@ -39,7 +39,10 @@ pub fn scan(query: &str, most: usize) -> Result<(), Refused> {
             return Err(Refused::new(Code::TooComplex, format!("the query has more than {most} tokens")));
         }
         if nesting > DEEPEST_NESTING {
-            return Err(Refused::new(Code::TooComplex, format!("brackets nest deeper than {DEEPEST_NESTING}")));
+            return Err(Refused::new(
+                Code::TooComplex,
+                format!("brackets nest deeper than {DEEPEST_NESTING}"),
+            ));
         }
     }
     Ok(())

@@ -18,7 +18,9 @@ pub async fn read(app: &App, req: &Request, caller: &Caller) -> Result<Viewer, R
 /// `?locale=`, then `Accept-Language`, then the shop's own.
 fn locale(app: &App, req: &Request, caller: &Caller) -> Locale {
     let asked = req.uri().query().and_then(|q| {
-        url::form_urlencoded::parse(q.as_bytes()).find(|(name, _)| name == "locale").map(|(_, v)| v.into_owned())
+        url::form_urlencoded::parse(q.as_bytes())
+            .find(|(name, _)| name == "locale")
+            .map(|(_, v)| v.into_owned())
     });
     asked
         .as_deref()

@@ -20,7 +20,13 @@ impl Origins {
     /// Of the configured origins those that a browser can send: apps' own schemes stand in the same list for the
     /// way back from a gateway.
     pub fn new(allowed: &[String]) -> Self {
-        Self(allowed.iter().filter(|o| o.starts_with("http")).map(|o| o.trim_end_matches('/').to_owned()).collect())
+        Self(
+            allowed
+                .iter()
+                .filter(|o| o.starts_with("http"))
+                .map(|o| o.trim_end_matches('/').to_owned())
+                .collect(),
+        )
     }
 
     /// The request's origin, when it may call.
@@ -38,7 +44,9 @@ impl Origins {
         }
         let mut response = Response::builder().status(StatusCode::NO_CONTENT).finish();
         if self.allowed(headers).is_some() {
-            let mut set = |name: HeaderName, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
+            let mut set = |name: HeaderName, value| {
+                response.headers_mut().insert(name, HeaderValue::from_static(value))
+            };
             set(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
             set(header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
             set(header::ACCESS_CONTROL_MAX_AGE, KEEP);

@@ -12,10 +12,10 @@ use crate::app::App;
 use crate::base::caller::Caller;
 use crate::base::text::Locale;
 use crate::http::address::{self, Network};
+use crate::http::auth;
 use crate::http::cors::Origins;
 use crate::http::request_id::{self, REQUEST_ID};
 use crate::http::room::Template;
-use crate::http::auth;
 use crate::rest::problem::Problem;
 
 /// Wraps the table of routes.
@@ -43,7 +43,8 @@ impl<E: Endpoint<Output = Response>> Door<E> {
             address: address::client(peer, headers, &self.trusted),
             bearer: auth::bearer(headers),
             locale: text(header::ACCEPT_LANGUAGE).and_then(Locale::negotiate),
-            device: text(header::USER_AGENT).map(|t| t.chars().filter(|c| !c.is_control()).take(200).collect()),
+            device: text(header::USER_AGENT)
+                .map(|t| t.chars().filter(|c| !c.is_control()).take(200).collect()),
         }
     }
 
@@ -51,7 +52,8 @@ impl<E: Endpoint<Output = Response>> Door<E> {
         if let Some(response) = self.origins.preflight(request.method(), request.headers()) {
             return response;
         }
-        let request_id = request.extensions().get::<Caller>().map(|c| c.request_id.clone()).unwrap_or_default();
+        let request_id =
+            request.extensions().get::<Caller>().map(|c| c.request_id.clone()).unwrap_or_default();
         request.extensions_mut().insert(self.app.clone());
         match self.inner.call(request).await {
             Ok(response) => response,
@@ -68,7 +70,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for Door<E> {
         let method = known_method(request.method());
         let caller = self.caller(&request);
         let request_headers = request.headers().clone();
-        let chunked = request.version() == Version::HTTP_11 && request_headers.contains_key(header::TRANSFER_ENCODING);
+        let chunked =
+            request.version() == Version::HTTP_11 && request_headers.contains_key(header::TRANSFER_ENCODING);
         request.extensions_mut().insert(caller.clone());
 
         let span = tracing::info_span!("request", request_id = caller.request_id);

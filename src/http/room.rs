@@ -42,7 +42,8 @@ impl Room {
 
     pub fn add(&mut self, row: Row) {
         let time = row.timed.then(|| Duration::from_secs(self.app.config.limits.request_seconds));
-        let ready = Ready { method: row.operation.method, limited: row.limited, time, endpoint: row.endpoint };
+        let ready =
+            Ready { method: row.operation.method, limited: row.limited, time, endpoint: row.endpoint };
         self.rows.push(ready);
     }
 
@@ -76,7 +77,8 @@ impl Room {
                 Err(problem)
             }
             Err(_) => {
-                Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, "TIMEOUT", "this took longer than it may").after(1))
+                Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, "TIMEOUT", "this took longer than it may")
+                    .after(1))
             }
         }
     }
@@ -110,12 +112,19 @@ impl Endpoint for Room {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        let request_id = request.extensions().get::<Caller>().map(|c| c.request_id.clone()).unwrap_or_default();
+        let request_id =
+            request.extensions().get::<Caller>().map(|c| c.request_id.clone()).unwrap_or_default();
         let mut response = match self.answer(request).await {
             Ok(response) => response,
             Err(problem) => {
                 if let Some(fault) = &problem.fault {
-                    tracing::error!(request_id, route = self.template, code = problem.code, fault, "request failed");
+                    tracing::error!(
+                        request_id,
+                        route = self.template,
+                        code = problem.code,
+                        fault,
+                        "request failed"
+                    );
                 }
                 problem.answer(&request_id)
             }

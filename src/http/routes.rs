@@ -17,30 +17,44 @@ use crate::rest::{health, metrics};
 /// Every route of the program.
 pub fn table() -> Vec<Row> {
     vec![
-        get("/healthz", health::healthz, "Whether the process lives")
-            .tag("operation")
-            .answers(200, "text/plain", "It does."),
+        get("/healthz", health::healthz, "Whether the process lives").tag("operation").answers(
+            200,
+            "text/plain",
+            "It does.",
+        ),
         get("/readyz", health::readyz, "Whether the shop can serve: its database answers and is migrated")
             .tag("operation")
             .answers(200, "text/plain", "It can."),
-        get("/metrics", metrics::metrics, "The process's figures for Prometheus")
-            .tag("operation")
-            .answers(200, "text/plain", "Prometheus' text form."),
-        get("/openapi.json", openapi::openapi, "This description")
-            .tag("operation")
-            .answers(200, "application/json", "OpenAPI 3.1."),
+        get("/metrics", metrics::metrics, "The process's figures for Prometheus").tag("operation").answers(
+            200,
+            "text/plain",
+            "Prometheus' text form.",
+        ),
+        get("/openapi.json", openapi::openapi, "This description").tag("operation").answers(
+            200,
+            "application/json",
+            "OpenAPI 3.1.",
+        ),
         row(Method::POST, "/graphql", GraphqlEndpoint, "One GraphQL operation")
             .tag("graphql")
             .takes("application/json", "`query`, `operationName`, `variables`, `extensions`.")
-            .answers(200, "application/graphql-response+json", "It ran; or `application/json`, as `Accept` asks.")
+            .answers(
+                200,
+                "application/graphql-response+json",
+                "It ran; or `application/json`, as `Accept` asks.",
+            )
             .untimed(),
-        get("/graphql", GraphqlEndpoint, "One GraphQL query; a browser gets the explorer when the shop shows it")
-            .tag("graphql")
-            .parameter("query", "query", "The document.")
-            .parameter("query", "operationName", "Which of its operations.")
-            .parameter("query", "variables", "A JSON object; never with a secret.")
-            .answers(200, "application/graphql-response+json", "It ran; or `application/json`, as `Accept` asks.")
-            .untimed(),
+        get(
+            "/graphql",
+            GraphqlEndpoint,
+            "One GraphQL query; a browser gets the explorer when the shop shows it",
+        )
+        .tag("graphql")
+        .parameter("query", "query", "The document.")
+        .parameter("query", "operationName", "Which of its operations.")
+        .parameter("query", "variables", "A JSON object; never with a secret.")
+        .answers(200, "application/graphql-response+json", "It ran; or `application/json`, as `Accept` asks.")
+        .untimed(),
         get("/schema.graphql", schema_file, "The GraphQL schema in its definition language")
             .tag("graphql")
             .answers(200, "application/graphql", "The schema."),

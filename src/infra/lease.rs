@@ -169,7 +169,12 @@ async fn bury_in(conn: &mut AsyncPgConnection, job: &Job, error: &str, task_id: 
             id: task_id,
             kind: "job_dead",
             subject: job.id.to_string(),
-            order_id: job.payload.get("order").and_then(Value::as_str).and_then(|t| t.parse().ok()).map(Uuid::into),
+            order_id: job
+                .payload
+                .get("order")
+                .and_then(Value::as_str)
+                .and_then(|t| t.parse().ok())
+                .map(Uuid::into),
             payment_id: None,
             line_id: None,
             body: json!({ "job": job.id, "kind": job.kind, "attempts": job.attempt, "error": shortened(error) }),
@@ -205,7 +210,11 @@ const DELETE_DONE: &str = "delete from job where id in ( \
 
 /// Deletes one batch of jobs that were done longer ago than `age`. Returns how many.
 pub async fn delete_done(conn: &mut AsyncPgConnection, age: Duration, batch: i64) -> QueryResult<usize> {
-    Statement::new(DELETE_DONE).bind::<Double, _>(age.as_secs_f64()).bind::<BigInt, _>(batch).execute(conn).await
+    Statement::new(DELETE_DONE)
+        .bind::<Double, _>(age.as_secs_f64())
+        .bind::<BigInt, _>(batch)
+        .execute(conn)
+        .await
 }
 
 #[derive(QueryableByName)]

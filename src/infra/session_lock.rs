@@ -29,7 +29,9 @@ impl SessionLocks {
             None => db.dedicated().await?,
         };
         // A connection that failed is not kept: the next call makes another.
-        let taken = ask(&mut conn, "select pg_try_advisory_lock(hashtextextended($1, 20261121)) as yes", name).await?;
+        let taken =
+            ask(&mut conn, "select pg_try_advisory_lock(hashtextextended($1, 20261121)) as yes", name)
+                .await?;
         self.conn = Some(conn);
         Ok(taken)
     }
@@ -37,7 +39,8 @@ impl SessionLocks {
     /// Gives the lock up.
     pub async fn unlock(&mut self, name: &str) {
         let Some(mut conn) = self.conn.take() else { return };
-        let freed = ask(&mut conn, "select pg_advisory_unlock(hashtextextended($1, 20261121)) as yes", name).await;
+        let freed =
+            ask(&mut conn, "select pg_advisory_unlock(hashtextextended($1, 20261121)) as yes", name).await;
         if freed.is_ok() {
             self.conn = Some(conn);
         }

@@ -16,11 +16,10 @@ pub fn figures() -> &'static PrometheusHandle {
     static FIGURES: OnceLock<PrometheusHandle> = OnceLock::new();
     FIGURES.get_or_init(|| {
         let builder = PrometheusBuilder::new();
-        let builder =
-            match builder.set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &LATENCY) {
-                Ok(builder) => builder,
-                Err(_) => PrometheusBuilder::new(),
-            };
+        let builder = match builder.set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &LATENCY) {
+            Ok(builder) => builder,
+            Err(_) => PrometheusBuilder::new(),
+        };
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
         // Another recorder can only be there when a test installed one: then these figures stay empty.

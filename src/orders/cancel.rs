@@ -11,7 +11,12 @@ use crate::orders::state::{OrderChange, OrderState};
 use crate::orders::store;
 
 /// Cancels a locked order. `ALREADY_PAID` when money was faster; cancelling twice changes nothing.
-pub async fn cancel(conn: &mut AsyncPgConnection, order: &Order, actor: &str, reason: Option<&str>) -> Outcome<()> {
+pub async fn cancel(
+    conn: &mut AsyncPgConnection,
+    order: &Order,
+    actor: &str,
+    reason: Option<&str>,
+) -> Outcome<()> {
     let code = if order.state.is_paid() { "ALREADY_PAID" } else { "NOT_CANCELLABLE" };
     let after = order
         .state

@@ -30,7 +30,8 @@ struct Known {
     result_id: Uuid,
 }
 
-const FIND: &str = "select request_digest, result_id from idempotency where scope = $1 and operation = $2 and key = $3";
+const FIND: &str =
+    "select request_digest, result_id from idempotency where scope = $1 and operation = $2 and key = $3";
 
 /// Claims a key for `result_id`. A second caller waits for the first one's commit: up to the session's
 /// `lock_timeout`, which is answered as `IN_PROGRESS`. Refuses keys of a wrong length, and a known key with another
@@ -60,7 +61,8 @@ pub async fn claim(
         Ok(1) => return Ok(Claim::New),
         Ok(_) => {}
         Err(error) if crate::infra::db::errors::is_lock_timeout(&error) => {
-            let refusal = Refusal::new("IN_PROGRESS", "the first call with this key still runs").retry_after(1);
+            let refusal =
+                Refusal::new("IN_PROGRESS", "the first call with this key still runs").retry_after(1);
             return Err(refusal.at(["idempotencyKey"]).into());
         }
         Err(error) => return Err(error.into()),

@@ -3,14 +3,9 @@
 
 pub mod access;
 pub mod cancel;
-pub mod claim;
 pub mod idempotency;
-pub mod lost;
 pub mod model;
 pub mod number;
-pub mod place;
-pub mod quote;
-pub mod read;
 pub mod state;
 pub mod store;
 pub mod unit;

@@ -36,7 +36,8 @@ impl fmt::Display for IllegalChange {
 }
 
 impl OrderState {
-    pub const ALL: [Self; 5] = [Self::PendingPayment, Self::Paid, Self::Expired, Self::Cancelled, Self::Closed];
+    pub const ALL: [Self; 5] =
+        [Self::PendingPayment, Self::Paid, Self::Expired, Self::Cancelled, Self::Closed];
 
     /// The state after a change. The same state again is a repeat and does nothing.
     pub fn after(self, change: OrderChange) -> Result<Self, IllegalChange> {

@@ -77,7 +77,8 @@ pub struct NewOrder {
     pub pay_within: i32,
 }
 
-const INSERT: &str = "insert into orders (id, number, currency, subtotal_minor, discount_minor, total_minor, user_id, email,
+const INSERT: &str =
+    "insert into orders (id, number, currency, subtotal_minor, discount_minor, total_minor, user_id, email,
     email_normalised, locale, api_client_id, reference, metadata, pay_by)
   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, app_now() + make_interval(secs => $14))";
 
@@ -132,7 +133,11 @@ const INSERT_LINES: &str = "insert into order_line (id, seller_id, order_id, pos
     unit_minor)
   where o.id = $15";
 
-pub async fn insert_lines(conn: &mut AsyncPgConnection, order: OrderId, lines: &[NewLine]) -> QueryResult<usize> {
+pub async fn insert_lines(
+    conn: &mut AsyncPgConnection,
+    order: OrderId,
+    lines: &[NewLine],
+) -> QueryResult<usize> {
     let all = || lines.iter();
     Statement::new(INSERT_LINES)
         .bind::<Array<SqlUuid>, _>(all().map(|l| l.id.0).collect::<Vec<_>>())
@@ -154,7 +159,8 @@ pub async fn insert_lines(conn: &mut AsyncPgConnection, order: OrderId, lines: &
         .await
 }
 
-const INSERT_UNITS: &str = "insert into unit (id, seller_id, order_id, line_id, variant_id, unit_no, total_minor)
+const INSERT_UNITS: &str =
+    "insert into unit (id, seller_id, order_id, line_id, variant_id, unit_no, total_minor)
   select u.id, l.seller_id, l.order_id, l.id, l.variant_id, u.unit_no, u.total_minor
   from unnest($1::uuid[], $2::uuid[], $3::int[], $4::bigint[]) as u (id, line_id, unit_no, total_minor)
   join order_line l on l.id = u.line_id";
@@ -295,7 +301,10 @@ const REVEALED: &str = "update unit set state = 'revealed', revealed_at = app_no
 
 /// Records the first time a buyer saw the secrets of these units.
 pub async fn advance_revealed(conn: &mut AsyncPgConnection, units: &[UnitId]) -> QueryResult<usize> {
-    Statement::new(REVEALED).bind::<Array<SqlUuid>, _>(units.iter().map(|u| u.0).collect::<Vec<_>>()).execute(conn).await
+    Statement::new(REVEALED)
+        .bind::<Array<SqlUuid>, _>(units.iter().map(|u| u.0).collect::<Vec<_>>())
+        .execute(conn)
+        .await
 }
 
 /// When the next resend of an order's mail is due, by what was sent: the last time, and how many within an hour.

@@ -69,7 +69,9 @@ impl UnitState {
             (S::AwaitingStock | S::AwaitingSupplier | S::AwaitingPerson, Cancel) => Ok(S::Cancelled),
             (S::AwaitingStock | S::AwaitingPerson, AwaitSupplier) => Err(IllegalChange),
             (S::AwaitingSupplier | S::AwaitingPerson, AwaitStock) => Err(IllegalChange),
-            (S::AwaitingStock | S::AwaitingSupplier | S::AwaitingPerson, Reveal | Replace | Revoke) => Err(IllegalChange),
+            (S::AwaitingStock | S::AwaitingSupplier | S::AwaitingPerson, Reveal | Replace | Revoke) => {
+                Err(IllegalChange)
+            }
             (S::Assigned, Assign) => Ok(S::Assigned),
             (S::Assigned, Reveal) => Ok(S::Revealed),
             (S::Assigned | S::Revealed, Replace) => Ok(S::Replaced),

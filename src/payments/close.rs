@@ -10,7 +10,6 @@ use crate::base::outcome::{Fault, Outcome};
 use crate::infra::events::{self, NewEvent};
 use crate::orders::state::OrderState;
 use crate::orders::{self, store as order_store};
-use crate::payments::checkout;
 use crate::payments::gateway::{Call, Closing, PaymentRef};
 use crate::payments::model::Payment;
 use crate::payments::state::PaymentChange;
@@ -117,7 +116,6 @@ pub async fn expire(app: &App, id: OrderId) -> Outcome<bool> {
     };
     let Some(order) = order.filter(|o| o.state == OrderState::PendingPayment) else { return Ok(false) };
     if order.total_minor == 0 {
-        checkout::settle_free(app, &order).await?;
         return Ok(false);
     }
     if close_all(app, id).await? != Closed::Yes {

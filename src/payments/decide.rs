@@ -46,14 +46,38 @@ pub struct Tracked {
 /// What has to be written beside the payment and order rows.
 #[derive(Clone, Debug)]
 pub enum News {
-    Captured { payment_id: PaymentId, amount: Money, allocated: bool },
+    Captured {
+        payment_id: PaymentId,
+        amount: Money,
+        allocated: bool,
+    },
     /// Money went back, by a refund of ours or one that we only saw.
-    Refunded { payment_id: PaymentId, refund: SeenRefund, amount_minor: i64, all: bool },
+    Refunded {
+        payment_id: PaymentId,
+        refund: SeenRefund,
+        amount_minor: i64,
+        all: bool,
+    },
     /// A refund of ours moved without money.
-    RefundMoved { refund_id: RefundId, change: crate::payments::state::RefundChange, gateway_refund_id: Option<String> },
-    DisputeLost { payment_id: PaymentId, amount_minor: i64 },
-    Task { kind: &'static str, payment_id: Option<PaymentId>, body: serde_json::Value },
-    Event { kind: &'static str, payment_id: PaymentId, body: serde_json::Value },
+    RefundMoved {
+        refund_id: RefundId,
+        change: crate::payments::state::RefundChange,
+        gateway_refund_id: Option<String>,
+    },
+    DisputeLost {
+        payment_id: PaymentId,
+        amount_minor: i64,
+    },
+    Task {
+        kind: &'static str,
+        payment_id: Option<PaymentId>,
+        body: serde_json::Value,
+    },
+    Event {
+        kind: &'static str,
+        payment_id: PaymentId,
+        body: serde_json::Value,
+    },
 }
 
 /// Which refund a word is about.
@@ -64,7 +88,13 @@ pub enum SeenRefund {
 }
 
 /// Judges one word. `payment` is the one it was found to be about; `new_id` is for a row of stray money.
-pub fn decide(case: &mut Case, word: &Word, payment: PaymentId, account: &AccountView, new_id: PaymentId) -> Settled {
+pub fn decide(
+    case: &mut Case,
+    word: &Word,
+    payment: PaymentId,
+    account: &AccountView,
+    new_id: PaymentId,
+) -> Settled {
     let Some(index) = case.payments.iter().position(|p| p.row.id == payment) else { return Settled::Orphan };
     let Some(facts) = word.facts() else { return capture_free(case, index) };
     if facts.meaning == Meaning::Ignored {
@@ -123,7 +153,8 @@ fn must_confirm(case: &Case, index: usize, word: &Word, facts: &Facts, account: 
     let captured = case.payments[index].row.state.was_captured();
     match facts.meaning {
         Meaning::Paid => {
-            let above = account.policy.confirm_above.is_some_and(|limit| facts.amount_minor.unwrap_or(0) > limit);
+            let above =
+                account.policy.confirm_above.is_some_and(|limit| facts.amount_minor.unwrap_or(0) > limit);
             let late = account.policy.confirm_expired && case.state == OrderState::Expired;
             !captured && (above || late)
         }
@@ -187,7 +218,9 @@ fn paid(case: &mut Case, index: usize, facts: &Facts, fit: Match, new_id: Paymen
     };
     let money = Money::new(minor, facts.currency.unwrap_or(row.expected_currency));
     let known = case.payments.iter().any(|p| {
-        p.row.account_id == row.account_id && p.row.state.was_captured() && p.row.trade_no.as_deref() == Some(trade_no)
+        p.row.account_id == row.account_id
+            && p.row.state.was_captured()
+            && p.row.trade_no.as_deref() == Some(trade_no)
     });
     if known {
         return Settled::Recorded;
@@ -259,7 +292,8 @@ fn capture(case: &mut Case, index: usize, money: Money, trade_no: Option<String>
     tracked.row.allocated = allocated;
     let payment_id = tracked.row.id;
     case.news.push(News::Captured { payment_id, amount: money, allocated });
-    let body = json!({ "amount_minor": money.minor, "currency": money.currency.as_str(), "allocated": allocated });
+    let body =
+        json!({ "amount_minor": money.minor, "currency": money.currency.as_str(), "allocated": allocated });
     case.news.push(News::Event { kind: "payment.captured", payment_id, body });
     if allocated && let Ok(next) = case.state.after(OrderChange::Pay) {
         case.state = next;
@@ -317,7 +351,9 @@ fn one_refund(case: &mut Case, index: usize, facts: &Facts) -> Settled {
     let Some(fact) = &facts.refund else { return Settled::Recorded };
     let payment_id = case.payments[index].row.id;
     let counted = case.refunds.iter().any(|r| {
-        r.payment_id == payment_id && r.succeeded_at.is_some() && r.gateway_refund_id.as_deref() == Some(&fact.gateway_refund_id)
+        r.payment_id == payment_id
+            && r.succeeded_at.is_some()
+            && r.gateway_refund_id.as_deref() == Some(&fact.gateway_refund_id)
     });
     if counted {
         return Settled::Recorded;
@@ -425,7 +461,11 @@ fn dispute_lost(case: &mut Case, index: usize) -> Settled {
     tracked.row.refunded_minor += amount_minor;
     let payment_id = tracked.row.id;
     case.news.push(News::DisputeLost { payment_id, amount_minor });
-    case.news.push(News::Event { kind: "payment.lost", payment_id, body: json!({ "amount_minor": amount_minor }) });
+    case.news.push(News::Event {
+        kind: "payment.lost",
+        payment_id,
+        body: json!({ "amount_minor": amount_minor }),
+    });
     Settled::Applied
 }
 

@@ -93,7 +93,8 @@ async fn settle_batch(app: &App, batch: Vec<Waiting>) {
     }
     // Words for an order that somebody else holds would keep the next slice waiting: they go on by themselves.
     if !alone.is_empty() {
-        let words: Vec<(Word, _)> = alone.into_iter().map(|(index, answer)| (words[index].clone(), answer)).collect();
+        let words: Vec<(Word, _)> =
+            alone.into_iter().map(|(index, answer)| (words[index].clone(), answer)).collect();
         one_by_one(app, words).await;
     }
 }

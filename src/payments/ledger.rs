@@ -16,7 +16,9 @@ pub fn captures<'a>(clock: &Clock, cases: impl Iterator<Item = &'a Case>, lines:
     for case in cases {
         for news in &case.news {
             let News::Captured { payment_id, amount, allocated } = news else { continue };
-            let Some(payment) = case.payments.iter().map(|t| &t.row).find(|p| p.id == *payment_id) else { continue };
+            let Some(payment) = case.payments.iter().map(|t| &t.row).find(|p| p.id == *payment_id) else {
+                continue;
+            };
             let shares: Vec<(LineId, SellerId, i64)> = lines
                 .iter()
                 .filter(|l| *allocated && l.order_id == case.order_id)
@@ -30,7 +32,12 @@ pub fn captures<'a>(clock: &Clock, cases: impl Iterator<Item = &'a Case>, lines:
 
 /// Entries for money that went back (or was lost in a dispute): `shares` are the lines that lose it, with how much
 /// each is to bear at most; none for money that was never allocated.
-pub fn give_back(clock: &Clock, payment: &Payment, amount: i64, shares: &[(LineId, SellerId, i64)]) -> Vec<Entry> {
+pub fn give_back(
+    clock: &Clock,
+    payment: &Payment,
+    amount: i64,
+    shares: &[(LineId, SellerId, i64)],
+) -> Vec<Entry> {
     let mut entries = Vec::new();
     let weights: Vec<i64> = shares.iter().map(|s| s.2).collect();
     let parts: Vec<(LineId, SellerId, i64)> =

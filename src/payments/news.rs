@@ -62,7 +62,8 @@ fn case_rows(app: &App, case: &Case, actor: &str, told: &mut Told) {
     for news in &case.news {
         match news {
             News::Event { kind, payment_id, body } => {
-                told.events.push(NewEvent::shop(kind, payment_id.0, actor, body.clone()).of_order(case.order_id));
+                told.events
+                    .push(NewEvent::shop(kind, payment_id.0, actor, body.clone()).of_order(case.order_id));
             }
             News::Task { kind, payment_id, body } => {
                 let subject = payment_id.map_or_else(|| case.order_id.0.to_string(), |p| p.0.to_string());
@@ -76,7 +77,10 @@ fn case_rows(app: &App, case: &Case, actor: &str, told: &mut Told) {
                     body: body.clone(),
                 });
             }
-            News::Captured { .. } | News::Refunded { .. } | News::RefundMoved { .. } | News::DisputeLost { .. } => {}
+            News::Captured { .. }
+            | News::Refunded { .. }
+            | News::RefundMoved { .. }
+            | News::DisputeLost { .. } => {}
         }
     }
     if case.paid_now {

@@ -85,24 +85,25 @@ async fn handle(
     let (notice, raw) = (Box::new(notice), Box::new(raw));
     let first = Word::Notice { notice: notice.clone(), raw: raw.clone(), confirmed: None };
     let settled = match app.intake.settle(first.clone()).await {
-        Ok(Settled::Confirm(payment_id)) => {
-            match confirm(app, payment_id).await? {
-                Some(state) => {
-                    let word = Word::Notice { notice: notice.clone(), raw: raw.clone(), confirmed: Some(state) };
-                    app.intake.settle(word).await
-                }
-                None => Ok(Settled::Confirm(payment_id)),
+        Ok(Settled::Confirm(payment_id)) => match confirm(app, payment_id).await? {
+            Some(state) => {
+                let word = Word::Notice { notice: notice.clone(), raw: raw.clone(), confirmed: Some(state) };
+                app.intake.settle(word).await
             }
-        }
+            None => Ok(Settled::Confirm(payment_id)),
+        },
         other => other,
     };
     match settled {
-        Ok(Settled::Applied | Settled::Recorded | Settled::Duplicate | Settled::Ignored) => Ok(Verdict::Success),
+        Ok(Settled::Applied | Settled::Recorded | Settled::Duplicate | Settled::Ignored) => {
+            Ok(Verdict::Success)
+        }
         Ok(Settled::Foreign(_)) => Ok(Verdict::Success),
         Ok(Settled::Orphan) => orphan(app, account, gateway, &notice).await,
         Ok(Settled::Confirm(payment_id)) => {
             store_fault(app, &notice, &raw, "the gateway's own word is unclear").await?;
-            let job = NewJob::new(ask::CHECK, json!({ "payment": payment_id.0 })).once(payment_id.0.to_string());
+            let job =
+                NewJob::new(ask::CHECK, json!({ "payment": payment_id.0 })).once(payment_id.0.to_string());
             queue::add(&mut *app.db.conn().await?, &[job]).await?;
             Ok(Verdict::TryLater)
         }
@@ -126,7 +127,12 @@ async fn confirm(
 
 /// Failure for ten minutes after the event was first seen, then success and a task: the money is real, only nobody
 /// knows what it is for.
-async fn orphan(app: &App, account: &Account, gateway: &dyn Gateway, notice: &Notice) -> Result<Verdict, Fault> {
+async fn orphan(
+    app: &App,
+    account: &Account,
+    gateway: &dyn Gateway,
+    notice: &Notice,
+) -> Result<Verdict, Fault> {
     let mut conn = app.db.conn_for(Purpose::Notices).await?;
     let seen = inbox::find_first_seen(&mut conn, &account.id, notice.event_key()).await?;
     if seen.is_none_or(|first| app.clock.now() - first < ORPHAN_PATIENCE) {
@@ -167,7 +173,8 @@ async fn refuse(
     may_store: bool,
 ) -> Answer {
     let stage = refusal.stage.as_str();
-    metrics::counter!("dispense_notices_refused_total", "account" => account.id.clone(), "stage" => stage).increment(1);
+    metrics::counter!("dispense_notices_refused_total", "account" => account.id.clone(), "stage" => stage)
+        .increment(1);
     if may_store {
         let verdict = if refusal.stage == Stage::Format { "malformed" } else { "forged" };
         let row = delivery(&account.id, raw, verdict, format!("{stage}: {}", refusal.reason));

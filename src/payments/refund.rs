@@ -73,7 +73,8 @@ async fn refunded(
         }
         SeenRefund::AtGateway { gateway_refund_id } => {
             let id = RefundId(app.clock.uuid());
-            refunds::insert(conn, &seen_at_gateway(case, payment, id, amount, gateway_refund_id.clone())).await?;
+            refunds::insert(conn, &seen_at_gateway(case, payment, id, amount, gateway_refund_id.clone()))
+                .await?;
             (id, None)
         }
     };

@@ -14,9 +14,9 @@ use crate::base::money::Money;
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::fulfilment::tell::Told;
 use crate::infra::events::{self, NewEvent};
+use crate::infra::outbox;
 use crate::infra::queue::{self, NewJob};
 use crate::infra::tasks::{self, NewTask};
-use crate::infra::outbox;
 use crate::orders::idempotency::{self, Claim};
 use crate::orders::store as orders;
 use crate::payments::ask;
@@ -107,7 +107,11 @@ async fn record(app: &App, actor: &Actor, wish: &RefundRequest) -> Outcome<Refun
 }
 
 /// The named units of this payment's order with what each cost.
-async fn shares(conn: &mut AsyncPgConnection, payment: &Payment, named: &[UnitId]) -> Outcome<Vec<(UnitId, i64)>> {
+async fn shares(
+    conn: &mut AsyncPgConnection,
+    payment: &Payment,
+    named: &[UnitId],
+) -> Outcome<Vec<(UnitId, i64)>> {
     if named.is_empty() {
         return Ok(Vec::new());
     }
@@ -115,7 +119,8 @@ async fn shares(conn: &mut AsyncPgConnection, payment: &Payment, named: &[UnitId
     let mut shares = Vec::new();
     for id in named {
         let unit = units.iter().find(|u| u.id == *id);
-        let unit = unit.ok_or_else(|| Refusal::new("NOT_FOUND", "this unit is not of this order").at(["units"]))?;
+        let unit =
+            unit.ok_or_else(|| Refusal::new("NOT_FOUND", "this unit is not of this order").at(["units"]))?;
         if shares.iter().any(|(seen, _)| seen == id) {
             return Err(Refusal::new("INVALID", "a unit is named twice").at(["units"]).into());
         }
@@ -147,7 +152,9 @@ async fn amount_of(
     }
     if amount > left {
         let most = Money::new(left, decide::received_currency(payment));
-        return Err(Refusal::new("REFUND_TOO_LARGE", format!("at most {most} can be refunded")).at(["amount"]).into());
+        return Err(Refusal::new("REFUND_TOO_LARGE", format!("at most {most} can be refunded"))
+            .at(["amount"])
+            .into());
     }
     Ok(amount)
 }
@@ -184,8 +191,11 @@ async fn ask_gateway(app: &App, refund: &Refund, payment: &Payment) -> Refunding
     };
     let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: TIMEOUT };
     if refund.state != RefundState::Requested {
-        let question =
-            RefundRef { refund_id: &id, gateway_refund_id: refund.gateway_refund_id.as_deref(), payment: reference };
+        let question = RefundRef {
+            refund_id: &id,
+            gateway_refund_id: refund.gateway_refund_id.as_deref(),
+            payment: reference,
+        };
         let answer = gateway.refund_query(&call, &question).await;
         if answer != Refunding::NotFound {
             return answer;
@@ -202,17 +212,26 @@ async fn ask_gateway(app: &App, refund: &Refund, payment: &Payment) -> Refunding
 
 async fn apply(app: &App, refund: &Refund, answer: Refunding) -> Outcome<()> {
     let mut tx = app.db.begin().await?;
-    let order = orders::lock(&mut tx, refund.order_id).await?.ok_or_else(|| Fault::bug("a refund without its order"))?;
+    let order = orders::lock(&mut tx, refund.order_id)
+        .await?
+        .ok_or_else(|| Fault::bug("a refund without its order"))?;
     let payment = attempts::find(&mut tx, refund.payment_id).await?;
     let payment = payment.ok_or_else(|| Fault::bug("a refund without its payment"))?;
-    let Some(row) = refunds::lock(&mut tx, refund.id).await?.filter(|r| r.state.is_open()) else { return Ok(()) };
+    let Some(row) = refunds::lock(&mut tx, refund.id).await?.filter(|r| r.state.is_open()) else {
+        return Ok(());
+    };
     match answer {
         Refunding::Succeeded { gateway_refund_id } => {
             let mut case = Case {
                 order_id: order.id,
                 number: order.number.clone(),
                 state: order.state,
-                payments: vec![Tracked { before: payment.state, row: payment, is_new: false, changed: false }],
+                payments: vec![Tracked {
+                    before: payment.state,
+                    row: payment,
+                    is_new: false,
+                    changed: false,
+                }],
                 refunds: vec![row.clone()],
                 paid_now: false,
                 news: Vec::new(),
@@ -236,7 +255,7 @@ async fn apply(app: &App, refund: &Refund, answer: Refunding) -> Outcome<()> {
     }
     crate::fault_point!("refund.r4");
     tx.commit().await?;
-    app.work_waits.notify_one();
+    app.bell.ring();
     Ok(())
 }
 
@@ -266,7 +285,8 @@ async fn again(
     let after = row.state.after(change).unwrap_or(row.state);
     let next = app.clock.now() + ask::gap(app, row.checks);
     refunds::advance(conn, row, after, gateway_refund_id, None, Some(next)).await?;
-    let job = NewJob::new(WORK, json!({ "refund": row.id.0 })).once(format!("{}:{}", row.id.0, row.checks + 1));
+    let job =
+        NewJob::new(WORK, json!({ "refund": row.id.0 })).once(format!("{}:{}", row.id.0, row.checks + 1));
     queue::add(conn, &[job.at(next)]).await?;
     Ok(())
 }
@@ -275,7 +295,8 @@ async fn again(
 async fn fail(conn: &mut AsyncPgConnection, app: &App, row: &Refund, code: &str) -> Outcome<()> {
     let after = row.state.after(RefundChange::Fail).map_err(|e| Fault::bug(e.to_string()))?;
     refunds::advance(conn, row, after, None, Some(code), None).await?;
-    let event = NewEvent::shop("refund.failed", row.id.0, "gateway", json!({ "code": code })).of_order(row.order_id);
+    let event =
+        NewEvent::shop("refund.failed", row.id.0, "gateway", json!({ "code": code })).of_order(row.order_id);
     events::append(conn, &[event]).await?;
     let task = NewTask {
         id: app.clock.uuid(),

@@ -45,7 +45,9 @@ pub async fn settle(app: &App, words: &[Word]) -> Result<Vec<SliceResult>, Fault
 pub async fn settle_alone(app: &App, word: &Word) -> Result<Settled, Fault> {
     match run(app, std::slice::from_ref(word), Locking::Wait).await?.pop() {
         Some(SliceResult::Done(settled)) => Ok(settled),
-        Some(SliceResult::Held) | None => Err(Fault::Database("the order is held by another transaction".into())),
+        Some(SliceResult::Held) | None => {
+            Err(Fault::Database("the order is held by another transaction".into()))
+        }
     }
 }
 
@@ -55,7 +57,7 @@ async fn run(app: &App, words: &[Word], locking: Locking) -> Result<Vec<SliceRes
     fault_point!("settle.t5");
     tx.commit().await?;
     fault_point!("settle.t6");
-    app.work_waits.notify_one();
+    app.bell.ring();
     Ok(results)
 }
 
@@ -103,7 +105,11 @@ fn subjects(words: &[Word], found: &[Found]) -> Vec<Option<Found>> {
     best
 }
 
-async fn load_cases(conn: &mut AsyncPgConnection, words: &[Word], locked: &[Order]) -> Result<Cases, Failure> {
+async fn load_cases(
+    conn: &mut AsyncPgConnection,
+    words: &[Word],
+    locked: &[Order],
+) -> Result<Cases, Failure> {
     let ids: Vec<OrderId> = locked.iter().map(|o| o.id).collect();
     if ids.is_empty() {
         return Ok(Cases::new());
@@ -113,7 +119,8 @@ async fn load_cases(conn: &mut AsyncPgConnection, words: &[Word], locked: &[Orde
         let tracked = Tracked { before: row.state, row, is_new: false, changed: false };
         payments.entry(tracked.row.order_id).or_default().push(tracked);
     }
-    let about_refunds = words.iter().filter_map(Word::facts).any(|f| f.refund.is_some() || f.refunded_minor.is_some());
+    let about_refunds =
+        words.iter().filter_map(Word::facts).any(|f| f.refund.is_some() || f.refunded_minor.is_some());
     let refunds = if about_refunds { slice::list_refunds(conn, &ids).await? } else { Vec::new() };
     Ok(locked
         .iter()
@@ -171,7 +178,9 @@ fn decide_all(
             }
             Some(found) => match cases.get_mut(&found.order_id) {
                 None => SliceResult::Held,
-                Some(_) if key.as_ref().is_some_and(|k| handled.contains(k)) => SliceResult::Done(Settled::Duplicate),
+                Some(_) if key.as_ref().is_some_and(|k| handled.contains(k)) => {
+                    SliceResult::Done(Settled::Duplicate)
+                }
                 Some(case) => {
                     let view = views.get(word.account_id()).unwrap_or(&none);
                     let payment = word.payment_id().unwrap_or(found.payment_id);
@@ -244,7 +253,9 @@ fn deliveries(words: &[Word], subjects: &[Option<Found>], results: &[SliceResult
         .zip(subjects)
         .zip(results)
         .filter_map(|((word, subject), result)| {
-            let (Word::Notice { notice, raw, .. }, SliceResult::Done(settled)) = (word, result) else { return None };
+            let (Word::Notice { notice, raw, .. }, SliceResult::Done(settled)) = (word, result) else {
+                return None;
+            };
             if matches!(settled, Settled::Confirm(_)) {
                 return None;
             }

@@ -104,7 +104,10 @@ async fn prepare(app: &App, actor: &Actor, start: &Start) -> Outcome<(Payment, b
     let earlier = attempts::list(&mut tx, order.id).await?;
     let now = app.clock.now();
     let same = earlier.iter().find(|p| {
-        p.account_id == account.id && p.state.is_open() && p.action.is_some() && p.expires_at.is_none_or(|end| end > now)
+        p.account_id == account.id
+            && p.state.is_open()
+            && p.action.is_some()
+            && p.expires_at.is_none_or(|end| end > now)
     });
     if let Some(payment) = same {
         // Its key is not kept: the attempt belongs to the key that made it.
@@ -115,7 +118,12 @@ async fn prepare(app: &App, actor: &Actor, start: &Start) -> Outcome<(Payment, b
     attempts::insert(&mut tx, &new).await?;
     let job = NewJob::new(CHECK, json!({ "payment": id.0 })).once(format!("{}:0", id.0));
     queue::add(&mut tx, &[job.at(new.next_check_at.unwrap_or(now))]).await?;
-    let event = NewEvent::shop("payment.started", id.0, actor.label(), json!({ "account": account.id, "attempt": attempt }));
+    let event = NewEvent::shop(
+        "payment.started",
+        id.0,
+        actor.label(),
+        json!({ "account": account.id, "attempt": attempt }),
+    );
     events::append(&mut tx, &[event.of_order(order.id)]).await?;
     let payment = attempts::find(&mut tx, id).await?.ok_or_else(|| Fault::bug("a new payment is gone"))?;
     tx.commit().await?;
@@ -138,7 +146,11 @@ pub(super) fn new_attempt(
         account_id: account.id.clone(),
         account_snapshot: json!({ "id": account.id, "gateway": account.gateway, "title": account.title }),
         attempt,
-        gateway_number: if attempt == 1 { order.number.clone() } else { format!("{}-{attempt}", order.number) },
+        gateway_number: if attempt == 1 {
+            order.number.clone()
+        } else {
+            format!("{}-{attempt}", order.number)
+        },
         expected_minor: order.total_minor,
         expected_currency: order.currency.as_str().to_owned(),
         options: json!(options),
@@ -165,7 +177,8 @@ fn refuse_unpayable(app: &App, order: &Order) -> Result<(), Refusal> {
 fn choose<'a>(app: &'a App, order: &Order, method: &str) -> Result<(&'a Account, &'a dyn Gateway), Refusal> {
     let refuse = |code, text: &str| Refusal::new(code, text).at(["options", "methodId"]);
     let found = app.accounts.find(method).filter(|(account, gateway)| read::can_start(account, *gateway));
-    let (account, gateway) = found.ok_or_else(|| refuse("METHOD_NOT_AVAILABLE", "there is no such way to pay"))?;
+    let (account, gateway) =
+        found.ok_or_else(|| refuse("METHOD_NOT_AVAILABLE", "there is no such way to pay"))?;
     match read::unavailable(account, order.total_minor, order.currency) {
         None => Ok((account, gateway)),
         Some(code) => Err(refuse(code, "this way to pay does not take this amount")),
@@ -179,7 +192,11 @@ fn check_return_url(app: &App, url: Option<&str>) -> Result<(), Refusal> {
         let origin = url.origin().ascii_serialization();
         let scheme = format!("{}:", url.scheme());
         let own = app.config.server.public_url.trim_end_matches('/');
-        app.config.server.allowed_origins.iter().any(|a| *a == origin || (*a == scheme && !url.scheme().starts_with("http")))
+        app.config
+            .server
+            .allowed_origins
+            .iter()
+            .any(|a| *a == origin || (*a == scheme && !url.scheme().starts_with("http")))
             || (!own.is_empty() && origin == own)
     });
     if allowed && text.len() <= 2_000 {
@@ -197,7 +214,9 @@ async fn ask_gateway(app: &App, payment: Payment) -> Outcome<Payment> {
     };
     let order = {
         let mut conn = app.db.conn().await?;
-        orders::find(&mut conn, payment.order_id).await?.ok_or_else(|| Fault::bug("a payment without its order"))?
+        orders::find(&mut conn, payment.order_id)
+            .await?
+            .ok_or_else(|| Fault::bug("a payment without its order"))?
     };
     let base = app.public_url();
     let id = payment.id.to_string();
@@ -224,7 +243,8 @@ async fn ask_gateway(app: &App, payment: Payment) -> Outcome<Payment> {
         Err(failure) => return Err(note_failure(app, &payment, failure).await?.into()),
     };
     crate::fault_point!("payment.started");
-    note_started(app, &payment, &started.action, started.gateway_reference.as_deref(), started.expires_at).await
+    note_started(app, &payment, &started.action, started.gateway_reference.as_deref(), started.expires_at)
+        .await
 }
 
 async fn note_started(
@@ -251,16 +271,28 @@ async fn note_failure(app: &App, payment: &Payment, failure: StartFailure) -> Ou
         // Nothing happened there, so the same key may try again.
         StartFailure::NotSent(why) => {
             tracing::warn!(why, payment = %payment.id, "a gateway could not be reached");
-            (None, String::new(), Refusal::new("GATEWAY_UNAVAILABLE", "the payment service does not answer").retry_after(5))
+            (
+                None,
+                String::new(),
+                Refusal::new("GATEWAY_UNAVAILABLE", "the payment service does not answer").retry_after(5),
+            )
         }
         StartFailure::Unknown(why) => {
             tracing::warn!(why, payment = %payment.id, "the outcome of starting a payment is unknown");
             let text = "the payment service did not answer clearly; try again with the same key";
-            (Some(PaymentChange::LoseSight), "unknown".to_owned(), Refusal::new("GATEWAY_OUTCOME_UNKNOWN", text).retry_after(5))
+            (
+                Some(PaymentChange::LoseSight),
+                "unknown".to_owned(),
+                Refusal::new("GATEWAY_OUTCOME_UNKNOWN", text).retry_after(5),
+            )
         }
         StartFailure::Refused { code, message } => {
             tracing::warn!(code, message, payment = %payment.id, "a gateway refused to start a payment");
-            (Some(PaymentChange::Fail), code, Refusal::new("GATEWAY_DECLINED", "the payment service refused this payment"))
+            (
+                Some(PaymentChange::Fail),
+                code,
+                Refusal::new("GATEWAY_DECLINED", "the payment service refused this payment"),
+            )
         }
     };
     if let Some(change) = change
@@ -269,7 +301,8 @@ async fn note_failure(app: &App, payment: &Payment, failure: StartFailure) -> Ou
         let mut tx = app.db.begin().await?;
         attempts::advance(&mut tx, payment.id, payment.state, after, Some(&code)).await?;
         let kind = if after == PaymentState::Failed { "payment.failed" } else { "payment.unknown" };
-        let event = NewEvent::shop(kind, payment.id.0, "system", json!({ "code": code })).of_order(payment.order_id);
+        let event =
+            NewEvent::shop(kind, payment.id.0, "system", json!({ "code": code })).of_order(payment.order_id);
         events::append(&mut tx, &[event]).await?;
         tx.commit().await?;
     }

@@ -64,9 +64,10 @@ impl PaymentState {
             (S::Started | S::Pending | S::Unknown, Expire) => Ok(S::Expired),
             (S::Started | S::Pending | S::Unknown, LoseSight) => Ok(S::Unknown),
             (S::Unknown, Wait) => Err(IllegalChange),
-            (S::Started | S::Pending | S::Unknown, RefundPart | RefundAll | Dispute | WinDispute | LoseDispute) => {
-                Err(IllegalChange)
-            }
+            (
+                S::Started | S::Pending | S::Unknown,
+                RefundPart | RefundAll | Dispute | WinDispute | LoseDispute,
+            ) => Err(IllegalChange),
             (S::Captured, Capture) => Ok(S::Captured),
             (S::Captured, RefundPart) => Ok(S::PartiallyRefunded),
             (S::Captured, RefundAll) => Ok(S::Refunded),
@@ -75,12 +76,14 @@ impl PaymentState {
             (S::Failed | S::Expired, Capture) => Ok(S::Captured),
             (S::Failed, Fail) => Ok(S::Failed),
             (S::Expired, Expire) => Ok(S::Expired),
-            (S::Failed, Wait | Expire | LoseSight | RefundPart | RefundAll | Dispute | WinDispute | LoseDispute) => {
-                Err(IllegalChange)
-            }
-            (S::Expired, Wait | Fail | LoseSight | RefundPart | RefundAll | Dispute | WinDispute | LoseDispute) => {
-                Err(IllegalChange)
-            }
+            (
+                S::Failed,
+                Wait | Expire | LoseSight | RefundPart | RefundAll | Dispute | WinDispute | LoseDispute,
+            ) => Err(IllegalChange),
+            (
+                S::Expired,
+                Wait | Fail | LoseSight | RefundPart | RefundAll | Dispute | WinDispute | LoseDispute,
+            ) => Err(IllegalChange),
             (S::PartiallyRefunded, RefundPart) => Ok(S::PartiallyRefunded),
             (S::PartiallyRefunded, RefundAll) => Ok(S::Refunded),
             (S::PartiallyRefunded, Dispute) => Ok(S::Disputed),
@@ -131,7 +134,10 @@ impl PaymentState {
 
     /// Its money came in at some time.
     pub fn was_captured(self) -> bool {
-        matches!(self, Self::Captured | Self::PartiallyRefunded | Self::Refunded | Self::Disputed | Self::Lost)
+        matches!(
+            self,
+            Self::Captured | Self::PartiallyRefunded | Self::Refunded | Self::Disputed | Self::Lost
+        )
     }
 }
 

@@ -35,7 +35,9 @@ pub async fn readyz(app: Data<&Arc<App>>) -> Result<&'static str, Problem> {
     };
     match tokio::time::timeout(PATIENCE, look).await {
         Ok(Ok(true)) => Ok("ready\n"),
-        Ok(Ok(false)) => Err(not_ready("the database has not been migrated", "migrations are missing".into())),
+        Ok(Ok(false)) => {
+            Err(not_ready("the database has not been migrated", "migrations are missing".into()))
+        }
         Ok(Err(fault)) => Err(not_ready("the database does not answer", fault.to_string())),
         Err(_) => Err(not_ready("the database does not answer", "the readiness query timed out".into())),
     }

@@ -96,7 +96,10 @@ fn describe(operation: &Operation) -> Value {
 /// `get_downloads_token`.
 fn operation_id(operation: &Operation) -> String {
     let words = operation.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty());
-    std::iter::once(operation.method.as_str().to_ascii_lowercase().as_str()).chain(words).collect::<Vec<_>>().join("_")
+    std::iter::once(operation.method.as_str().to_ascii_lowercase().as_str())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join("_")
 }
 
 /// The names in braces.

@@ -36,7 +36,8 @@ impl Problem {
     }
 
     pub fn rate_limited(seconds: u32) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", "too many requests, try again later").after(seconds)
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", "too many requests, try again later")
+            .after(seconds)
     }
 
     pub fn after(mut self, seconds: u32) -> Self {
@@ -50,7 +51,9 @@ impl Problem {
             StatusCode::NOT_FOUND => return Self::not_found(),
             StatusCode::METHOD_NOT_ALLOWED => ("METHOD_NOT_ALLOWED", "this path does not take this method"),
             StatusCode::PAYLOAD_TOO_LARGE => ("BODY_TOO_LARGE", "the body is larger than this path takes"),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => ("MEDIA_TYPE_UNSUPPORTED", "this path does not take this content type"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                ("MEDIA_TYPE_UNSUPPORTED", "this path does not take this content type")
+            }
             StatusCode::UNAUTHORIZED => ("UNAUTHENTICATED", "sign in first"),
             StatusCode::FORBIDDEN => ("FORBIDDEN", "this is not allowed"),
             StatusCode::SERVICE_UNAVAILABLE => ("UNAVAILABLE", "try again later"),
@@ -121,7 +124,8 @@ impl From<Refusal> for Problem {
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         let mut problem = if fault.may_pass() {
-            Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "the shop cannot do this right now").after(5)
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "the shop cannot do this right now")
+                .after(5)
         } else {
             Self::from_status(StatusCode::INTERNAL_SERVER_ERROR)
         };

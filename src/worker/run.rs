@@ -159,7 +159,9 @@ pub(super) async fn execute(app: &Arc<App>, react: &React, job: Job) {
     counter!("dispense_jobs_total", "kind" => kind.clone(), "outcome" => outcome).increment(1);
     match record(app, &job, ended).await {
         Ok(true) => {}
-        Ok(false) => warn!(job = id, kind, attempt, "the lease had ended; what this worker did counts for nothing"),
+        Ok(false) => {
+            warn!(job = id, kind, attempt, "the lease had ended; what this worker did counts for nothing")
+        }
         // The lease runs out and the job runs again: every handler may be repeated.
         Err(e) => warn!(job = id, kind, error = %e, "could not record how the job ended"),
     }
@@ -192,7 +194,13 @@ async fn record(app: &Arc<App>, job: &Job, ended: Result<Done, Failure>) -> Resu
         counter!("dispense_jobs_dead_total", "kind" => job.kind.clone()).increment(1);
         return lease::bury(&app.db, job, &text, app.clock.uuid()).await;
     }
-    warn!(job = job.id, kind = job.kind, attempt = job.attempt, error = text, "a job failed and will be tried again");
+    warn!(
+        job = job.id,
+        kind = job.kind,
+        attempt = job.attempt,
+        error = text,
+        "a job failed and will be tried again"
+    );
     let gap = lease::gap_after(job.attempt);
     Ok(lease::put_back(&mut *app.db.conn().await?, job, gap, true, Some(&text)).await?)
 }

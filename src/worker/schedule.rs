@@ -21,7 +21,11 @@ pub struct Sweep {
     run: fn(Arc<App>) -> BoxFuture<'static, Outcome<usize>>,
 }
 
-const fn sweep(name: &'static str, seconds: u64, run: fn(Arc<App>) -> BoxFuture<'static, Outcome<usize>>) -> Sweep {
+const fn sweep(
+    name: &'static str,
+    seconds: u64,
+    run: fn(Arc<App>) -> BoxFuture<'static, Outcome<usize>>,
+) -> Sweep {
     Sweep { name, every: Duration::from_secs(seconds), run }
 }
 

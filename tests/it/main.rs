@@ -5,7 +5,7 @@ mod graphql;
 mod harness;
 mod http;
 mod infra;
-mod vault;
 mod payments;
+mod vault;
 mod worker;
 mod sandbox;

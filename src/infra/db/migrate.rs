@@ -52,8 +52,10 @@ pub async fn is_current(conn: &mut AsyncPgConnection) -> Result<bool, Fault> {
         #[diesel(sql_type = diesel::sql_types::Text)]
         version: String,
     }
-    let done: Vec<Done> = diesel::sql_query("select version from __diesel_schema_migrations").load(conn).await?;
-    let known: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations().map_err(|e| Fault::bug(e.to_string()))?;
+    let done: Vec<Done> =
+        diesel::sql_query("select version from __diesel_schema_migrations").load(conn).await?;
+    let known: Vec<Box<dyn Migration<Pg>>> =
+        MIGRATIONS.migrations().map_err(|e| Fault::bug(e.to_string()))?;
     Ok(known.iter().all(|m| done.iter().any(|d| d.version == m.name().version().to_string())))
 }
 

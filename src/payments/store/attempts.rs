@@ -42,7 +42,8 @@ pub struct NewAttempt {
     pub next_check_at: Option<DateTime<Utc>>,
 }
 
-const INSERT: &str = "insert into payment (id, order_id, account_id, account_snapshot, attempt, gateway_number,
+const INSERT: &str =
+    "insert into payment (id, order_id, account_id, account_snapshot, attempt, gateway_number,
     expected_minor, expected_currency, options, expires_at, next_check_at)
   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
@@ -85,7 +86,8 @@ pub async fn note_started(
         .await
 }
 
-const ADVANCE: &str = "update payment set state = w.after, failure_code = coalesce(w.failure_code, payment.failure_code),
+const ADVANCE: &str =
+    "update payment set state = w.after, failure_code = coalesce(w.failure_code, payment.failure_code),
     closed_at = case when w.after in ('failed', 'expired') then coalesce(payment.closed_at, app_now()) end,
     next_check_at = case when w.after in ('started', 'pending', 'unknown') then payment.next_check_at end
   from (select $1::uuid as id, $2::text as before, $3::text as after, $4::text as failure_code) w
@@ -109,7 +111,11 @@ pub async fn advance(
 }
 
 /// Counts a question and notes when the next one is due.
-pub async fn note_check(conn: &mut AsyncPgConnection, id: PaymentId, next: DateTime<Utc>) -> QueryResult<usize> {
+pub async fn note_check(
+    conn: &mut AsyncPgConnection,
+    id: PaymentId,
+    next: DateTime<Utc>,
+) -> QueryResult<usize> {
     diesel::update(payment::table.find(id))
         .set((payment::checks.eq(payment::checks + 1), payment::next_check_at.eq(next)))
         .execute(conn)

@@ -136,7 +136,8 @@ pub struct LineShare {
     pub left_minor: i64,
 }
 
-const SHARES: &str = "select e.line_id, e.seller_id, (-sum(e.amount_minor))::bigint as left_minor from ledger_entry e
+const SHARES: &str =
+    "select e.line_id, e.seller_id, (-sum(e.amount_minor))::bigint as left_minor from ledger_entry e
   where e.payment_id = $1 and e.book = 'sales' and e.line_id is not null
   group by e.line_id, e.seller_id having sum(e.amount_minor) < 0 order by e.line_id";
 
@@ -165,7 +166,7 @@ pub async fn list_unit_lines(conn: &mut AsyncPgConnection, id: RefundId) -> Quer
 /// Refunds whose gateway should be asked now.
 pub async fn list_due(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<RefundId>> {
     refund::table
-        .filter(refund::next_check_at.le(crate::infra::db::app_now()))
+        .filter(refund::next_check_at.le(crate::infra::db::app_now().nullable()))
         .order(refund::next_check_at)
         .limit(limit)
         .select(refund::id)

@@ -209,7 +209,9 @@ pub async fn insert_entries(conn: &mut AsyncPgConnection, entries: &[Entry]) -> 
         .bind::<Array<Text>, _>(entries.iter().map(|e| e.account_id.as_str()).collect::<Vec<_>>())
         .bind::<Array<SqlUuid>, _>(entries.iter().map(|e| e.order_id.0).collect::<Vec<_>>())
         .bind::<Array<SqlUuid>, _>(entries.iter().map(|e| e.payment_id.0).collect::<Vec<_>>())
-        .bind::<Array<Nullable<SqlUuid>>, _>(entries.iter().map(|e| e.line_id.map(|l| l.0)).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SqlUuid>>, _>(
+            entries.iter().map(|e| e.line_id.map(|l| l.0)).collect::<Vec<_>>(),
+        )
         .bind::<Array<SqlUuid>, _>(entries.iter().map(|e| e.seller_id.0).collect::<Vec<_>>())
         .bind::<Array<BigInt>, _>(entries.iter().map(|e| e.amount_minor).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(entries.iter().map(|e| e.currency.as_str().to_owned()).collect::<Vec<_>>())

@@ -30,7 +30,10 @@ impl Reply {
     /// `extensions.code` of the first error.
     pub fn code(&self) -> String {
         let json = self.json();
-        json["errors"][0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("no code in {json}")).to_owned()
+        json["errors"][0]["extensions"]["code"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no code in {json}"))
+            .to_owned()
     }
 
     pub fn header(&self, name: &str) -> &str {
@@ -69,7 +72,13 @@ impl Client {
 
     /// A POST as a present client makes it, with this body.
     pub async fn post(&self, body: impl Into<Vec<u8>>) -> Reply {
-        self.send(Method::POST, "/graphql", &[("content-type", "application/json"), ("accept", NEW)], body.into()).await
+        self.send(
+            Method::POST,
+            "/graphql",
+            &[("content-type", "application/json"), ("accept", NEW)],
+            body.into(),
+        )
+        .await
     }
 
     pub async fn ask(&self, query: &str, variables: Value) -> Reply {

@@ -33,7 +33,13 @@ async fn nothing_a_client_can_send_is_our_fault() {
     bodies.push([wrap("{}").as_bytes(), b"x"].concat());
     for body in bodies {
         let reply = client.post(body.clone()).await;
-        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{}: {}", String::from_utf8_lossy(&body[..body.len().min(80)]), reply.text);
+        assert_eq!(
+            reply.status,
+            StatusCode::BAD_REQUEST,
+            "{}: {}",
+            String::from_utf8_lossy(&body[..body.len().min(80)]),
+            reply.text
+        );
         assert_eq!(reply.code(), "BAD_REQUEST");
     }
     t.finish().await;
@@ -67,7 +73,12 @@ async fn odd_but_well_formed_requests_are_answered_without_a_500() {
         assert!(reply.status.as_u16() < 500, "{body}: {}", reply.text);
         reply.json();
     }
-    for uri in ["/graphql?query=%ff", "/graphql?query={shop{name}}&variables=%00", "/graphql?query=%00", "/graphql?query=a&query=b"] {
+    for uri in [
+        "/graphql?query=%ff",
+        "/graphql?query={shop{name}}&variables=%00",
+        "/graphql?query=%00",
+        "/graphql?query=a&query=b",
+    ] {
         let reply = client.send(Method::GET, uri, &[("accept", NEW)], Vec::new()).await;
         assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{uri}");
     }

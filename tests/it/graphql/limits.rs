@@ -27,12 +27,22 @@ async fn bombs_of_every_kind_are_refused_in_an_instant() {
     refused(&client, "aliases", format!("{{ shop {{ {aliases} }} }}")).await;
     refused(&client, "aliases in a fragment", "{ shop { ...a } s2: shop { ...a } s3: shop { ...a } } fragment a on Shop { a:name b:name c:name d:name e:name f:name }".into()).await;
 
-    refused(&client, "directives on a field", format!("{{ shop {{ name {} }} }}", "@include(if: true) ".repeat(6))).await;
+    refused(
+        &client,
+        "directives on a field",
+        format!("{{ shop {{ name {} }} }}", "@include(if: true) ".repeat(6)),
+    )
+    .await;
     let many: String = (0..51).map(|_| "name @include(if: true) ").collect();
     refused(&client, "directives", format!("{{ shop {{ {many} }} }}")).await;
 
     refused(&client, "tokens", format!("{{ shop {{ {} }} }}", "name ".repeat(3_001))).await;
-    refused(&client, "brackets", format!("{{ shop(a: {}1{}) {{ name }} }}", "[".repeat(500), "]".repeat(500))).await;
+    refused(
+        &client,
+        "brackets",
+        format!("{{ shop(a: {}1{}) {{ name }} }}", "[".repeat(500), "]".repeat(500)),
+    )
+    .await;
     refused(&client, "depth of braces", format!("{}name{}", "{ shop ".repeat(500), "}".repeat(500))).await;
     let deep = format!("{{ shop {}name{} }}", "{ a ".repeat(12), " }".repeat(12));
     refused(&client, "depth", deep).await;
@@ -43,10 +53,20 @@ async fn bombs_of_every_kind_are_refused_in_an_instant() {
     }
     bomb.push_str(" fragment f30 on Shop { name }");
     refused(&client, "fragment bomb", bomb).await;
-    refused(&client, "fragment cycle", "{ shop { ...a } } fragment a on Shop { ...b } fragment b on Shop { ...a }".into()).await;
-    refused(&client, "fragment of itself", "{ ...a } fragment a on Query { shop { name } ...a }".into()).await;
+    refused(
+        &client,
+        "fragment cycle",
+        "{ shop { ...a } } fragment a on Shop { ...b } fragment b on Shop { ...a }".into(),
+    )
+    .await;
+    refused(&client, "fragment of itself", "{ ...a } fragment a on Query { shop { name } ...a }".into())
+        .await;
 
-    let nested = format!("{{ __schema {{ types {{ fields {{ type {}{{ name }}{} }} }} }} }}", "{ ofType ".repeat(18), " }".repeat(18));
+    let nested = format!(
+        "{{ __schema {{ types {{ fields {{ type {}{{ name }}{} }} }} }} }}",
+        "{ ofType ".repeat(18),
+        " }".repeat(18)
+    );
     refused(&client, "introspection", nested).await;
     t.finish().await;
 }
@@ -55,7 +75,11 @@ async fn bombs_of_every_kind_are_refused_in_an_instant() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn introspection_alone_has_a_limit_of_its_own_and_can_be_switched_off() {
     let t = TestApp::start().await;
-    let deep = format!("{{ __schema {{ types {{ fields {{ type {}{{ name }}{} }} }} }} }}", "{ ofType ".repeat(9), " }".repeat(9));
+    let deep = format!(
+        "{{ __schema {{ types {{ fields {{ type {}{{ name }}{} }} }} }} }}",
+        "{ ofType ".repeat(9),
+        " }".repeat(9)
+    );
     let reply = Client::new(&t.app).ask(&deep, json!({})).await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
     t.finish().await;

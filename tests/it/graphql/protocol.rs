@@ -19,7 +19,10 @@ async fn a_query_is_answered_by_post_and_by_get_in_the_media_type_the_client_ask
     for (accept, wanted) in [
         ("application/json", "application/json; charset=utf-8"),
         ("*/*", "application/json; charset=utf-8"),
-        ("application/json;q=0.5, application/graphql-response+json", "application/graphql-response+json; charset=utf-8"),
+        (
+            "application/json;q=0.5, application/graphql-response+json",
+            "application/graphql-response+json; charset=utf-8",
+        ),
         ("text/html;q=0.1, application/json", "application/json; charset=utf-8"),
     ] {
         let reply = client.get(&[("query", SHOP)], accept).await;
@@ -39,17 +42,23 @@ async fn only_json_bodies_are_read_so_that_no_other_page_can_send_one_unasked() 
     let t = TestApp::start().await;
     let client = Client::new(&t.app);
     let body = json!({ "query": SHOP }).to_string();
-    for kind in
-        ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json; charset=latin1", ""]
-    {
-        let reply =
-            client.send(Method::POST, "/graphql", &[("content-type", kind), ("accept", NEW)], body.clone().into()).await;
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/json; charset=latin1",
+        "",
+    ] {
+        let reply = client
+            .send(Method::POST, "/graphql", &[("content-type", kind), ("accept", NEW)], body.clone().into())
+            .await;
         assert_eq!(reply.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind}");
     }
     let reply = client.send(Method::POST, "/graphql", &[("accept", NEW)], body.clone().into()).await;
     assert_eq!(reply.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     let kind = "application/json; charset=UTF-8";
-    let reply = client.send(Method::POST, "/graphql", &[("content-type", kind), ("accept", NEW)], body.into()).await;
+    let reply =
+        client.send(Method::POST, "/graphql", &[("content-type", kind), ("accept", NEW)], body.into()).await;
     assert_eq!(reply.status, StatusCode::OK);
     for method in [Method::PUT, Method::DELETE, Method::PATCH] {
         let reply = client.send(method, "/graphql", &[("accept", NEW)], Vec::new()).await;
@@ -62,7 +71,13 @@ async fn only_json_bodies_are_read_so_that_no_other_page_can_send_one_unasked() 
 async fn what_never_ran_has_no_data_and_400_or_200_as_the_media_type_means_it() {
     let t = TestApp::start().await;
     let client = Client::new(&t.app);
-    for query in ["{", "{ nothing }", "query ($a: Int!) { shop { name } }", "{ shop }", "query A { shop { name } } query B { shop { name } }"] {
+    for query in [
+        "{",
+        "{ nothing }",
+        "query ($a: Int!) { shop { name } }",
+        "{ shop }",
+        "query A { shop { name } } query B { shop { name } }",
+    ] {
         let reply = client.ask(query, json!({})).await;
         assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{query}: {}", reply.text);
         let json = reply.json();
@@ -122,7 +137,10 @@ async fn a_browser_gets_the_explorer_only_when_the_shop_shows_it() {
     let reply = client.send(Method::GET, "/graphql", &[("accept", html)], Vec::new()).await;
     assert_eq!((reply.status, reply.header("content-type")), (StatusCode::OK, "text/html; charset=utf-8"));
     assert!(reply.header("content-security-policy").starts_with("default-src 'none'"));
-    assert!(!reply.text.contains("http://") && !reply.text.contains("https://"), "the page loads from elsewhere");
+    assert!(
+        !reply.text.contains("http://") && !reply.text.contains("https://"),
+        "the page loads from elsewhere"
+    );
     let reply = client.get(&[("query", SHOP)], html).await;
     assert_eq!(reply.header("content-type"), "application/json; charset=utf-8");
     t.finish().await;

@@ -23,7 +23,8 @@ pub fn capture() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let filter = tracing_subscriber::EnvFilter::new("info,dispense=debug");
-        let collector = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(|| Memory).finish();
+        let collector =
+            tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(|| Memory).finish();
         // Whoever set one before shows the lines instead of collecting them.
         let _ = tracing::subscriber::set_global_default(collector);
     });

@@ -4,8 +4,8 @@ mod config;
 mod database;
 mod durable;
 pub mod log;
-pub mod signing;
 mod process;
+pub mod signing;
 mod test_app;
 mod work;
 

@@ -68,7 +68,8 @@ impl TestApp {
 
     /// POST of JSON to a path of this shop.
     pub async fn post(&self, path: &str, body: &serde_json::Value) -> reqwest::Response {
-        let request = self.http.post(format!("{}{path}", self.base)).header("content-type", "application/json");
+        let request =
+            self.http.post(format!("{}{path}", self.base)).header("content-type", "application/json");
         request.body(body.to_string()).send().await.unwrap()
     }
 

@@ -24,7 +24,10 @@ impl TestApp {
             }
             ran += self.drain().await;
         }
-        panic!("jobs are queued again and again: {:?}", self.db.sql("select kind, attempt, last_error from job").await);
+        panic!(
+            "jobs are queued again and again: {:?}",
+            self.db.sql("select kind, attempt, last_error from job").await
+        );
     }
 
     /// Runs every sweep once.

@@ -24,7 +24,8 @@ async fn a_job_is_leased_to_one_worker_of_many_that_ask_at_once() {
     let jobs: Vec<NewJob> = (0..60).map(|n| NewJob::new("test.job", json!({ "n": n }))).collect();
     add(&t, &jobs).await;
     let claims = (0..12).map(|_| async { claim(&t, 7).await });
-    let mut ids: Vec<i64> = futures::future::join_all(claims).await.into_iter().flatten().map(|j| j.id).collect();
+    let mut ids: Vec<i64> =
+        futures::future::join_all(claims).await.into_iter().flatten().map(|j| j.id).collect();
     ids.sort_unstable();
     assert_eq!(ids.len(), 60);
     ids.dedup();
@@ -54,11 +55,18 @@ async fn a_worker_frozen_past_its_lease_completes_nothing() {
     let t = TestApp::start().await;
     add(&t, &[NewJob::new("test.job", json!({}))]).await;
     let frozen = claim(&t, 1).await.remove(0);
-    assert_eq!(lease::rescue(&t.app.db, || t.app.clock.uuid()).await.unwrap(), 0, "a live lease is left alone");
+    assert_eq!(
+        lease::rescue(&t.app.db, || t.app.clock.uuid()).await.unwrap(),
+        0,
+        "a live lease is left alone"
+    );
     t.advance(TimeDelta::seconds(122)).await;
     assert_eq!(lease::rescue(&t.app.db, || t.app.clock.uuid()).await.unwrap(), 1);
     let mut conn = t.app.db.conn().await.unwrap();
-    assert!(!lease::finish(&mut conn, &frozen).await.unwrap(), "completed while the job waited for another worker");
+    assert!(
+        !lease::finish(&mut conn, &frozen).await.unwrap(),
+        "completed while the job waited for another worker"
+    );
     let other = claim(&t, 1).await.remove(0);
     assert_eq!((other.id, other.attempt), (frozen.id, 2));
     assert!(!lease::extend(&mut conn, &frozen, LEASE).await.unwrap());

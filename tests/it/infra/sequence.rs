@@ -20,7 +20,11 @@ async fn write(t: &TestApp, from: i32, to: i32) {
 /// The `n` of every numbered event, in the order of the sequence.
 async fn told(t: &TestApp) -> Vec<i64> {
     let all = sequence::after(&mut t.app.db.conn().await.unwrap(), 0, 10_000).await.unwrap();
-    assert_eq!(all.iter().map(|e| e.seq).collect::<Vec<_>>(), (1..=all.len() as i64).collect::<Vec<_>>(), "a hole");
+    assert_eq!(
+        all.iter().map(|e| e.seq).collect::<Vec<_>>(),
+        (1..=all.len() as i64).collect::<Vec<_>>(),
+        "a hole"
+    );
     all.iter().map(|e| e.body.as_ref().unwrap()["n"].as_i64().unwrap()).collect()
 }
 
@@ -114,8 +118,12 @@ async fn one_sequencer_works_at_a_time_and_the_next_goes_on_when_it_is_killed() 
     holder.batch_execute("update event_head set seq = 99 where id = 1").await.unwrap();
     let mut sequencer = Sequencer::default();
     assert_eq!(sequencer.step(&t.app.db).await.unwrap(), Step::Busy);
-    let killed = t.db.one("select count(pg_terminate_backend(pid)) from pg_stat_activity \
-        where datname = current_database() and state = 'idle in transaction'").await;
+    let killed =
+        t.db.one(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity \
+        where datname = current_database() and state = 'idle in transaction'",
+        )
+        .await;
     assert_eq!(killed, "1");
     let gone_on = async {
         while sequencer.step(&t.app.db).await.unwrap() == Step::Busy {

@@ -48,7 +48,8 @@ async fn poison_jobs_back_off_and_end_before_a_person_while_others_go_on() {
     let react = react(calls.clone());
     worker::drain_with(&t.app, &react).await.unwrap();
     assert_eq!(t.db.one("select state from job where kind = 'test.fine'").await, "done");
-    let waits = "select count(*) from job where state = 'queued' and run_at > app_now() and last_error is not null";
+    let waits =
+        "select count(*) from job where state = 'queued' and run_at > app_now() and last_error is not null";
     assert_eq!(t.db.one(waits).await, "2");
     assert_eq!(worker::drain_with(&t.app, &react).await.unwrap(), 0, "a failed job waits for its time");
     for _ in 0..2 {
@@ -67,7 +68,10 @@ async fn a_refused_job_is_not_tried_again() {
     let t = TestApp::start().await;
     add(&t, &[NewJob::new("test.refused", json!({}))]).await;
     worker::drain_with(&t.app, &react(Default::default())).await.unwrap();
-    assert_eq!(t.db.one("select state || ' ' || attempt || ' ' || last_error from job").await, "dead 1 refused: NOT_FOUND");
+    assert_eq!(
+        t.db.one("select state || ' ' || attempt || ' ' || last_error from job").await,
+        "dead 1 refused: NOT_FOUND"
+    );
     t.finish().await;
 }
 
@@ -90,7 +94,10 @@ async fn a_job_that_hangs_is_cut_off_before_half_of_its_lease() {
     let t = TestApp::start_with(|config| config.worker.job_seconds = 1).await;
     add(&t, &[NewJob::new("test.hangs", json!({}))]).await;
     worker::drain_with(&t.app, &react(Default::default())).await.unwrap();
-    assert_eq!(t.db.one("select state || ' ' || last_error from job").await, "queued upstream: the job took longer than 1 s");
+    assert_eq!(
+        t.db.one("select state || ' ' || last_error from job").await,
+        "queued upstream: the job took longer than 1 s"
+    );
     t.finish().await;
 }
 
@@ -104,7 +111,8 @@ async fn running_workers_take_work_when_the_bell_rings_and_end_when_told() {
         .map(|_| tokio::spawn(worker::run_with(t.app.clone(), react(calls.clone()), stop.clone())))
         .collect();
     for n in 0..5 {
-        add(&t, &(0..10).map(|m| NewJob::new("test.fine", json!({ "n": n * 10 + m }))).collect::<Vec<_>>()).await;
+        add(&t, &(0..10).map(|m| NewJob::new("test.fine", json!({ "n": n * 10 + m }))).collect::<Vec<_>>())
+            .await;
         t.app.bell.ring();
     }
     let all_done = async {
