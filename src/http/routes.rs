@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::graphql::{GraphqlEndpoint, schema_file};
 use crate::http::room::Room;
 use crate::rest::openapi::{self, Document, Operation};
-use crate::rest::{health, metrics};
+use crate::rest::{health, metrics, webhooks};
 
 /// Every route of the program.
 pub fn table() -> Vec<Row> {
@@ -55,10 +55,28 @@ pub fn table() -> Vec<Row> {
         .parameter("query", "variables", "A JSON object; never with a secret.")
         .answers(200, "application/graphql-response+json", "It ran; or `application/json`, as `Accept` asks.")
         .untimed(),
+        notices(Method::POST),
+        notices(Method::GET),
         get("/schema.graphql", schema_file, "The GraphQL schema in its definition language")
             .tag("graphql")
             .answers(200, "application/graphql", "The schema."),
     ]
+}
+
+/// A gateway's notice; some gateways send it as a query.
+fn notices(method: Method) -> Row {
+    row(
+        method,
+        "/webhooks/{account}",
+        webhooks::receive_notice,
+        "A payment gateway's notice, signed its own way",
+    )
+    .tag("gateways")
+    .takes("*/*", "The gateway's raw bytes.")
+    .answers(200, "text/plain", "Handled: the gateway's own word of success.")
+    .answers(400, "text/plain", "Not genuine, or not now: the gateway's own word of failure.")
+    .answers(503, "application/problem+json", "Too many wait; come again.")
+    .untimed()
 }
 
 /// One method of one path.

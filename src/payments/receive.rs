@@ -33,17 +33,22 @@ pub enum Answer {
     Overloaded,
 }
 
-/// Takes a notice for an account and answers after everything it changes is committed. `may_store_forged` says
+/// Takes a notice for an account and answers after everything it changes is committed. `may_store` says
 /// whether one that fails authentication is still stored: the route limits them per address.
-pub async fn receive(app: &App, account_id: &str, raw: RawNotice, may_store_forged: bool) -> Answer {
+pub async fn receive(
+    app: &App,
+    account_id: &str,
+    raw: RawNotice,
+    may_store: impl FnOnce() -> bool,
+) -> Answer {
     let Some((account, gateway)) = app.accounts.find(account_id) else { return Answer::UnknownAccount };
     let notice = match gateway.authenticate(&account.keys, &raw) {
         Ok(notice) if storable(notice.facts()) => notice,
         Ok(_) => {
             let refusal = NoticeRefusal { stage: Stage::Format, reason: "control_character" };
-            return refuse(app, account, gateway, &raw, refusal, may_store_forged).await;
+            return refuse(app, account, gateway, &raw, refusal, may_store()).await;
         }
-        Err(refusal) => return refuse(app, account, gateway, &raw, refusal, may_store_forged).await,
+        Err(refusal) => return refuse(app, account, gateway, &raw, refusal, may_store()).await,
     };
     crate::fault_point!("notice.n1");
     match handle(app, account, gateway, notice, raw).await {

@@ -1,0 +1,86 @@
+//! `POST /webhooks/{account}` (and GET for gateways that notify by query): raw bytes in, the gateway's own answer out.
+
+use std::sync::Arc;
+
+use poem::http::{HeaderMap, Method, StatusCode, header};
+use poem::web::{Data, Path};
+use poem::{Body, Request, Response, handler};
+
+use crate::app::App;
+use crate::base::caller::Caller;
+use crate::infra::throttle::prefix;
+use crate::payments::gateway::RawNotice;
+use crate::payments::receive::{self, Answer};
+use crate::rest::problem::Problem;
+
+/// Takes a notice. The work goes on in a task of its own: a gateway that hangs up changes nothing.
+#[handler]
+pub async fn receive_notice(
+    request: &Request,
+    Path(account): Path<String>,
+    body: Body,
+    app: Data<&Arc<App>>,
+    caller: Data<&Caller>,
+) -> Result<Response, Problem> {
+    let app = Arc::clone(&app);
+    if app.accounts.find(&account).is_none() {
+        return Err(Problem::new(StatusCode::NOT_FOUND, "NOT_FOUND", "there is no such account"));
+    }
+    let body = body.into_bytes_limit(app.config.limits.notice_body).await.map_err(too_large)?;
+    let raw = RawNotice {
+        method: request.method().as_str().to_owned(),
+        query: request.original_uri().query().unwrap_or_default().to_owned(),
+        headers: headers(request.headers()),
+        body: body.to_vec(),
+        now_unix: app.clock.unix(),
+    };
+    if request.method() == Method::GET && raw.query.is_empty() {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "INVALID", "a notice by GET has a query"));
+    }
+    let address = caller.address;
+    let task = tokio::spawn(async move {
+        receive::receive(&app, &account, raw, || app.throttles.forged_notices.take(&prefix(address)).is_ok())
+            .await
+    });
+    match task.await {
+        Ok(Answer::Reply(reply)) => Ok(respond(reply)),
+        Ok(Answer::UnknownAccount) => {
+            Err(Problem::new(StatusCode::NOT_FOUND, "NOT_FOUND", "there is no such account"))
+        }
+        Ok(Answer::Overloaded) => {
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "too many notices wait")
+                .after(5))
+        }
+        Err(error) => {
+            let mut problem =
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "this did not work");
+            problem.fault = Some(error.to_string());
+            Err(problem)
+        }
+    }
+}
+
+fn too_large(error: poem::error::ReadBodyError) -> Problem {
+    match error {
+        poem::error::ReadBodyError::PayloadTooLarge => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "INVALID", "a notice this large is not taken")
+        }
+        _ => Problem::new(StatusCode::BAD_REQUEST, "INVALID", "the body could not be read"),
+    }
+}
+
+/// Names and values in the order received; a value that is no text is kept byte by byte.
+fn headers(map: &HeaderMap) -> Vec<(String, String)> {
+    map.iter()
+        .filter(|(name, _)| !matches!(**name, header::AUTHORIZATION | header::COOKIE))
+        .map(|(name, value)| {
+            let text = value.as_bytes().iter().map(|b| char::from(*b)).collect();
+            (name.as_str().to_owned(), text)
+        })
+        .collect()
+}
+
+fn respond(reply: crate::payments::gateway::Reply) -> Response {
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Response::builder().status(status).content_type(reply.content_type).body(reply.body)
+}
