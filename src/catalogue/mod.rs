@@ -1,1 +1,18 @@
-//!
+//! Products, their variants and prices: how sellers make them, how the shop reviews them, how buyers see them.
+
+pub mod availability;
+mod events;
+pub mod model;
+pub mod prices;
+pub mod product;
+pub mod read;
+pub mod review;
+pub mod scope;
+pub mod shelf;
+pub mod state;
+mod store;
+pub mod texts;
+pub mod variant;
+pub mod view;
+
+pub use scope::Scope;

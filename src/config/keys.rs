@@ -188,6 +188,12 @@ pub const KEYS: &[Key] = &[
         "The shop's privacy notice.",
     ),
     key("shop.guest_checkout", Kind::Bool, "true", "Whether people without an account may buy."),
+    key(
+        "shop.review_edits",
+        Kind::Bool,
+        "false",
+        "Whether edited texts of a product on sale go to review again, off sale meanwhile.",
+    ),
     key("shop.max_lines_per_order", Kind::Int(1, 500), "50", "Lines an order may have."),
     key("shop.pay_within_seconds", Kind::Int(60, 2_592_000), "1800", "How long an unpaid order may be paid."),
     key(

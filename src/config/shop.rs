@@ -19,6 +19,8 @@ pub struct Shop {
     pub terms_url: Option<String>,
     pub privacy_url: Option<String>,
     pub guest_checkout: bool,
+    /// Whether edited texts of a product on sale go to review again.
+    pub review_edits: bool,
     pub max_lines_per_order: i32,
     /// How long an unpaid order may be paid, seconds.
     pub pay_within_seconds: i64,
@@ -44,6 +46,7 @@ impl Default for Shop {
             terms_url: None,
             privacy_url: None,
             guest_checkout: true,
+            review_edits: false,
             max_lines_per_order: 50,
             pay_within_seconds: 1_800,
             unpaid_orders_per_buyer: 10,

@@ -34,8 +34,9 @@ impl NewBatch {
         Self { variant_id, generate: None, note: None, keys_expire_at: None, created_by: None }
     }
 
-    pub fn generate(variant_id: VariantId, quantity: i64, format: KeyFormat) -> Self {
-        Self { generate: Some(Generate { quantity, format }), ..Self::import(variant_id) }
+    /// Without a format, the variant's own is taken.
+    pub fn generate(variant_id: VariantId, quantity: i64, format: impl Into<Option<KeyFormat>>) -> Self {
+        Self { generate: Some(Generate { quantity, format: format.into() }), ..Self::import(variant_id) }
     }
 }
 
@@ -44,7 +45,7 @@ impl NewBatch {
 pub struct Generate {
     /// 1 to 1,000,000.
     pub quantity: i64,
-    pub format: KeyFormat,
+    pub format: Option<KeyFormat>,
 }
 
 /// Opens a batch with a data key of its own. `NOT_FOUND` for variants that the actor does not sell, `INVALID` for
@@ -58,12 +59,15 @@ pub async fn open(app: &App, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
     if shelf.kind != "key" || shelf.state != "active" {
         return Err(Refusal::new("INVALID", "this variant takes no keys").at(["variantId"]).into());
     }
-    if let Some(generate) = &new.generate {
+    let mut new = new;
+    if let Some(generate) = &mut new.generate {
         if !(1..=LARGEST_BATCH).contains(&generate.quantity) {
             let text = format!("a batch generates 1 to {LARGEST_BATCH} keys");
             return Err(Refusal::new("TOO_MANY", text).at(["quantity"]).into());
         }
-        generate.format.check(shelf.fold_case, MIN_BITS)?;
+        let own =
+            || shelf.key_format.and_then(|format| serde_json::from_value(format).ok()).unwrap_or_default();
+        generate.format.get_or_insert_with(own).check(shelf.fold_case, MIN_BITS)?;
     }
     if new.keys_expire_at.is_some_and(|at| at <= app.clock.now()) {
         return Err(Refusal::new("INVALID", "the keys would have expired already").at(["expiresAt"]).into());

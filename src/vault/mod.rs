@@ -8,7 +8,7 @@ pub mod generate;
 pub mod give_back;
 pub mod import;
 pub mod insert;
-mod model;
+pub mod model;
 pub mod read;
 pub mod reveal;
 pub mod state;

@@ -64,6 +64,7 @@ pub struct Shelf {
     pub kind: String,
     pub state: String,
     pub fold_case: bool,
+    pub key_format: Option<Value>,
 }
 
 /// A sealed key, ready to be stored.

@@ -116,7 +116,7 @@ pub(super) async fn advance_mailed(conn: &mut AsyncPgConnection, units: &[UnitId
 pub(super) async fn find_shelf(conn: &mut AsyncPgConnection, id: VariantId) -> QueryResult<Option<Shelf>> {
     variant::table
         .find(id)
-        .select((variant::seller_id, variant::kind, variant::state, variant::fold_case))
+        .select((variant::seller_id, variant::kind, variant::state, variant::fold_case, variant::key_format))
         .first(conn)
         .await
         .optional()

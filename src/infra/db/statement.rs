@@ -2,6 +2,7 @@
 //! every use, which doubles the round trips of a hot statement; this one is told apart by its text and kept.
 
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use diesel::QueryResult;
@@ -10,10 +11,10 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Untyped};
 
-/// A statement whose text never changes. Placeholders `$1`, `$2` … stand in the text once each, in this order; rows
+/// A statement whose text never changes, or is put together from few fixed parts. Placeholders `$1`, `$2` … stand in the text once each, in this order; rows
 /// are read by name (`QueryableByName`).
 pub struct Statement<'a> {
-    sql: &'static str,
+    sql: Cow<'static, str>,
     binds: Vec<Box<dyn Bind + 'a>>,
 }
 
@@ -38,7 +39,25 @@ where
 
 impl<'a> Statement<'a> {
     pub fn new(sql: &'static str) -> Self {
-        Self { sql, binds: Vec::new() }
+        Self { sql: sql.into(), binds: Vec::new() }
+    }
+
+    /// Appends text. What comes from outside goes by `push_bind`, never by this.
+    pub fn push(&mut self, sql: &str) -> &mut Self {
+        self.sql.to_mut().push_str(sql);
+        self
+    }
+
+    /// Appends a placeholder and gives it its value.
+    pub fn push_bind<ST, T>(&mut self, value: T) -> &mut Self
+    where
+        ST: 'a,
+        Pg: HasSqlType<ST>,
+        T: ToSql<ST, Pg> + Send + Sync + 'a,
+    {
+        let mark = format!("${}", self.binds.len() + 1);
+        self.binds.push(Box::new(Typed { value, sql_type: PhantomData::<fn() -> ST> }));
+        self.push(&mark)
     }
 
     /// Gives the next placeholder its value.
@@ -55,7 +74,7 @@ impl<'a> Statement<'a> {
 
 impl QueryFragment<Pg> for Statement<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let mut rest = self.sql;
+        let mut rest: &str = &self.sql;
         for (index, bind) in self.binds.iter().enumerate() {
             let mark = format!("${}", index + 1);
             let wrong = || diesel::result::Error::QueryBuilderError(format!("no place for {mark}").into());

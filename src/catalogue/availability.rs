@@ -1,0 +1,124 @@
+//! What buyers are told about stock. Pure: it is given what was counted.
+
+use crate::base::text::Locale;
+use crate::catalogue::model::StockDisplay;
+use crate::goods::Supply;
+
+/// The largest number that is shown; more is "1000+".
+pub const LARGEST_SHOWN: i64 = 1_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StockLevel {
+    OutOfStock,
+    Low,
+    InStock,
+    OnDemand,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Availability {
+    pub level: StockLevel,
+    /// Only when the seller shows it, and not above 1,000.
+    pub quantity: Option<i64>,
+    pub can_buy: bool,
+    /// Open code: `OUT_OF_STOCK`, `NOT_ON_SALE`.
+    pub reason: Option<&'static str>,
+    pub text: String,
+}
+
+/// How far stock must be counted to tell what the variant shows.
+pub fn count_up_to(display: StockDisplay, low_threshold: i32, min_quantity: i32) -> i64 {
+    let shown = match display {
+        StockDisplay::Exact => LARGEST_SHOWN + 1,
+        StockDisplay::Low => i64::from(low_threshold) + 1,
+        StockDisplay::InOut => 1,
+    };
+    shown.max(i64::from(min_quantity))
+}
+
+/// What was counted of one variant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    pub supply: Option<Supply>,
+    /// Keys that may be sold, counted no further than `count_up_to`.
+    pub keys: i64,
+    pub published_files: i64,
+    /// The product is on sale and the variant active.
+    pub on_sale: bool,
+}
+
+/// What a variant shows. A stock smaller than the least that may be bought is no stock.
+pub fn of_variant(
+    counted: Counted,
+    display: StockDisplay,
+    low_threshold: i32,
+    min_quantity: i32,
+    locale: Locale,
+) -> Availability {
+    if !counted.on_sale {
+        return nothing("NOT_ON_SALE", say(locale, "Not on sale", "已下架"));
+    }
+    match counted.supply {
+        Some(Supply::Files) if counted.published_files > 0 => {
+            plain(StockLevel::InStock, say(locale, "In stock", "有货"))
+        }
+        Some(Supply::Keys) if counted.keys >= i64::from(min_quantity) => {
+            of_keys(counted.keys, display, low_threshold, locale)
+        }
+        _ => nothing("OUT_OF_STOCK", say(locale, "Out of stock", "缺货")),
+    }
+}
+
+fn of_keys(keys: i64, display: StockDisplay, low_threshold: i32, locale: Locale) -> Availability {
+    let low = display != StockDisplay::InOut && keys <= i64::from(low_threshold);
+    let level = if low { StockLevel::Low } else { StockLevel::InStock };
+    match display {
+        StockDisplay::Exact if keys > LARGEST_SHOWN => {
+            plain(level, say(locale, "1000+ in stock", "库存 1000+"))
+        }
+        StockDisplay::Exact => {
+            let text = match locale {
+                Locale::En => format!("{keys} in stock"),
+                Locale::Zh => format!("库存 {keys}"),
+            };
+            Availability { quantity: Some(keys), ..plain(level, text) }
+        }
+        _ if low => plain(level, say(locale, "Only a few left", "库存紧张")),
+        _ => plain(level, say(locale, "In stock", "有货")),
+    }
+}
+
+/// What a product shows: the best of its variants.
+pub fn of_product(variants: &[Availability], locale: Locale) -> Availability {
+    let best = variants.iter().max_by_key(|a| (a.can_buy, a.level));
+    match best {
+        Some(one) if variants.len() == 1 => one.clone(),
+        Some(best) if best.can_buy => {
+            let low = best.level == StockLevel::Low;
+            let text = if low {
+                say(locale, "Only a few left", "库存紧张")
+            } else {
+                say(locale, "In stock", "有货")
+            };
+            plain(best.level, text)
+        }
+        Some(best) => Availability { quantity: None, ..best.clone() },
+        None => nothing("NOT_ON_SALE", say(locale, "Not on sale", "已下架")),
+    }
+}
+
+fn say(locale: Locale, english: &'static str, chinese: &'static str) -> String {
+    match locale {
+        Locale::En => english.into(),
+        Locale::Zh => chinese.into(),
+    }
+}
+
+fn plain(level: StockLevel, text: String) -> Availability {
+    Availability { level, quantity: None, can_buy: true, reason: None, text }
+}
+
+fn nothing(reason: &'static str, text: String) -> Availability {
+    let level = StockLevel::OutOfStock;
+    Availability { level, quantity: None, can_buy: false, reason: Some(reason), text }
+}

@@ -1,0 +1,321 @@
+//! Products and variants by id or slug, and what ordering must know of variants. Reads start from `visible`.
+
+use std::collections::HashMap;
+
+use diesel::QueryableByName;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::base::ids::{ProductId, VariantId};
+use crate::base::money::Currency;
+use crate::base::text::Locale;
+use crate::catalogue::availability::count_up_to;
+use crate::catalogue::model::{Prices, Product, SellerProfile, Texts, Tier, Variant};
+use crate::catalogue::scope::Scope;
+use crate::catalogue::state::{ProductState, VariantState};
+use crate::catalogue::view::{ProductFacts, ProductView, VariantView};
+use crate::goods::{self, Supply};
+use crate::infra::db::statement::Statement;
+use crate::vault;
+
+/// A product with its seller and texts, before its variants are read.
+#[derive(QueryableByName)]
+pub(super) struct ProductRow {
+    #[diesel(embed)]
+    product: Product,
+    #[diesel(embed)]
+    seller: SellerProfile,
+    #[diesel(embed)]
+    texts: Texts,
+    #[diesel(sql_type = Text)]
+    sort_key: String,
+}
+
+#[derive(QueryableByName)]
+struct VariantRow {
+    #[diesel(embed)]
+    variant: Variant,
+    #[diesel(embed)]
+    texts: Texts,
+    #[diesel(embed)]
+    prices: Prices,
+    #[diesel(sql_type = Text)]
+    product_slug: String,
+    #[diesel(sql_type = Text)]
+    product_state: ProductState,
+    #[diesel(sql_type = Text)]
+    product_name: String,
+}
+
+/// Which product.
+#[derive(Clone, Debug)]
+pub enum By {
+    Id(ProductId),
+    Slug(String),
+}
+
+/// How product rows are to be read.
+pub(super) struct Wanted<'a> {
+    pub locale: Locale,
+    pub descriptions: bool,
+    /// SQL of the value that `ProductRow::sort_key` shows.
+    pub sort_key: &'a str,
+    /// Also what was on sale once, so that a client that keeps a copy learns what to drop.
+    pub with_gone: bool,
+}
+
+impl Wanted<'_> {
+    fn single(locale: Locale) -> Self {
+        Self { locale, descriptions: true, sort_key: "''", with_gone: false }
+    }
+}
+
+/// Starts every question for products: the columns of `ProductRow`, and whoever asks sees only what is theirs to
+/// see. `join` may add what the sort key needs; more conditions follow with `and`.
+pub(super) fn visible(
+    scope: &Scope,
+    wanted: &Wanted<'_>,
+    join: impl FnOnce(&mut Statement<'static>),
+) -> Statement<'static> {
+    let mut query = Statement::new("select p.*, s.slug as seller_slug, s.name as seller_name, x.*, (");
+    query.push(wanted.sort_key);
+    query.push(")::text as sort_key from product p join seller s on s.id = p.seller_id cross join (select ");
+    query.push_bind::<Text, _>(wanted.locale.as_str());
+    query.push("::text as locale) a ");
+    query.push(&texts_of("p.id", if wanted.descriptions { "" } else { " and t.field <> 'description'" }));
+    join(&mut query);
+    query.push(" where ");
+    only_visible(&mut query, scope, wanted.with_gone);
+    query
+}
+
+/// The texts of an object in the wanted language and in its product's own.
+fn texts_of(object: &str, condition: &str) -> String {
+    let gathered = |column: &str| {
+        format!("coalesce(array_agg(t.{column} order by t.locale, t.field), '{{}}') as text_{column}s")
+    };
+    format!(
+        "cross join lateral (select {}, {}, {} from translation t where t.object_id = {object} \
+         and t.locale in (a.locale, p.default_locale){condition}) x",
+        gathered("locale"),
+        gathered("field"),
+        gathered("value")
+    )
+}
+
+pub(super) fn only_visible(query: &mut Statement<'static>, scope: &Scope, with_gone: bool) {
+    match scope {
+        Scope::Buyers if with_gone => {
+            query.push("p.on_sale_at is not null and p.state in ('on_sale', 'retired')")
+        }
+        Scope::Buyers => query.push("p.state = 'on_sale'"),
+        Scope::Sellers(ids) => {
+            query.push("p.seller_id = any(").push_bind::<Array<SqlUuid>, _>(ids.clone()).push(")")
+        }
+        Scope::Everything => query.push("true"),
+    };
+}
+
+/// One product, or none where the scope does not reach.
+pub async fn find_product(
+    conn: &mut AsyncPgConnection,
+    scope: &Scope,
+    by: By,
+    locale: Locale,
+) -> QueryResult<Option<ProductView>> {
+    let mut query = visible(scope, &Wanted::single(locale), |_| {});
+    match by {
+        By::Id(id) => query.push(" and p.id = ").push_bind::<SqlUuid, _>(id),
+        By::Slug(slug) => query.push(" and p.slug = ").push_bind::<Text, _>(slug),
+    };
+    let rows = query.load(conn).await?;
+    Ok(fill(conn, scope, rows, locale).await?.pop())
+}
+
+/// The products of these ids that the scope reaches, in no particular order.
+pub async fn products_by_ids(
+    conn: &mut AsyncPgConnection,
+    scope: &Scope,
+    ids: &[ProductId],
+    locale: Locale,
+) -> QueryResult<Vec<ProductView>> {
+    let mut query = visible(scope, &Wanted::single(locale), |_| {});
+    query.push(" and p.id = any(").push_bind::<Array<SqlUuid>, _>(ids.to_vec()).push(")");
+    let rows = query.load(conn).await?;
+    fill(conn, scope, rows, locale).await
+}
+
+/// Gives product rows their variants: one statement for variants, texts and prices, one for the keys, and one for
+/// the files when there are any.
+pub(super) async fn fill(
+    conn: &mut AsyncPgConnection,
+    scope: &Scope,
+    rows: Vec<ProductRow>,
+    locale: Locale,
+) -> QueryResult<Vec<ProductView>> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = variants(locale);
+    let ids: Vec<ProductId> = rows.iter().map(|r| r.product.id).collect();
+    query.push("v.product_id = any(").push_bind::<Array<SqlUuid>, _>(ids).push(")");
+    if *scope == Scope::Buyers {
+        query.push(" and v.state = 'active'");
+    }
+    query.push(" order by v.position, v.id");
+    let mut of: HashMap<ProductId, Vec<VariantView>> = HashMap::new();
+    for view in load_variants(conn, query, locale).await? {
+        of.entry(view.variant.product_id).or_default().push(view);
+    }
+    let view = |row: ProductRow| ProductView {
+        variants: of.remove(&row.product.id).unwrap_or_default(),
+        product: row.product,
+        seller: row.seller,
+        texts: row.texts,
+        locale,
+        sort_key: row.sort_key,
+    };
+    Ok(rows.into_iter().map(view).collect())
+}
+
+/// The variants of these ids that the scope reaches, in no particular order.
+pub async fn variants_by_ids(
+    conn: &mut AsyncPgConnection,
+    scope: &Scope,
+    ids: &[VariantId],
+    locale: Locale,
+) -> QueryResult<Vec<VariantView>> {
+    let mut query = variants(locale);
+    only_visible(&mut query, scope, false);
+    if *scope == Scope::Buyers {
+        query.push(" and v.state = 'active'");
+    }
+    query.push(" and v.id = any(").push_bind::<Array<SqlUuid>, _>(ids.to_vec()).push(")");
+    load_variants(conn, query, locale).await
+}
+
+/// Starts every question for variants; a condition must follow.
+fn variants(locale: Locale) -> Statement<'static> {
+    let mut query = Statement::new(
+        "select v.*, x.*, c.*, p.slug as product_slug, p.state as product_state, coalesce(\
+           (select t.value from translation t where t.object_id = p.id and t.field = 'name' and t.locale = a.locale), \
+           (select t.value from translation t where t.object_id = p.id and t.field = 'name' \
+             and t.locale = p.default_locale), p.slug) as product_name \
+         from variant v join product p on p.id = v.product_id cross join (select ",
+    );
+    query.push_bind::<Text, _>(locale.as_str());
+    query.push("::text as locale) a ");
+    query.push(&texts_of("v.id", ""));
+    query.push(
+        " cross join lateral (select \
+           coalesce(array_agg(c.currency order by c.id), '{}') as price_currencies, \
+           coalesce(array_agg(c.min_quantity order by c.id), '{}') as price_quantities, \
+           coalesce(array_agg(c.unit_minor order by c.id), '{}') as price_units, \
+           coalesce(array_agg(nullif(c.valid_to, 'infinity') order by c.id), '{}') as price_ends \
+          from price c where c.variant_id = v.id and c.valid_from <= app_now() and c.valid_to > app_now()) c where ",
+    );
+    query
+}
+
+async fn load_variants(
+    conn: &mut AsyncPgConnection,
+    query: Statement<'static>,
+    locale: Locale,
+) -> QueryResult<Vec<VariantView>> {
+    let rows: Vec<VariantRow> = query.load(conn).await?;
+    let mut views: Vec<VariantView> = rows
+        .into_iter()
+        .map(|row| VariantView {
+            variant: row.variant,
+            texts: row.texts,
+            prices: row.prices,
+            product: ProductFacts {
+                slug: row.product_slug,
+                state: row.product_state,
+                name: row.product_name,
+            },
+            locale,
+            keys: 0,
+            published_files: 0,
+        })
+        .collect();
+    let far = |v: &Variant| count_up_to(v.stock_display, v.low_stock_threshold, v.min_quantity);
+    count_stock(conn, &mut views, far).await?;
+    Ok(views)
+}
+
+/// Counts keys no further than `far` says, and looks for files.
+async fn count_stock(
+    conn: &mut AsyncPgConnection,
+    views: &mut [VariantView],
+    far: impl Fn(&Variant) -> i64,
+) -> QueryResult<()> {
+    let supplied = |by: Supply| {
+        move |v: &&VariantView| goods::find(&v.variant.kind).is_some_and(|kind| kind.supply() == by)
+    };
+    let wants: Vec<(VariantId, i64)> =
+        views.iter().filter(supplied(Supply::Keys)).map(|v| (v.variant.id, far(&v.variant))).collect();
+    let files: Vec<VariantId> = views.iter().filter(supplied(Supply::Files)).map(|v| v.variant.id).collect();
+    let keys = vault::read::stock(conn, &wants).await?;
+    let facts = goods::read::facts(conn, &files).await?;
+    for view in views {
+        view.keys = keys.get(&view.variant.id).copied().unwrap_or_default();
+        view.published_files = facts.get(&view.variant.id).map_or(0, |f| f.published_files);
+    }
+    Ok(())
+}
+
+/// All that placing an order must know of a variant, as it is at this moment.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    pub variant: Variant,
+    pub product: ProductFacts,
+    /// Snapshots for the line, in the order's language.
+    pub title: String,
+    pub variant_title: String,
+    /// Of the order's currency, smallest quantity first; empty when it is not sold in it.
+    pub tiers: Vec<Tier>,
+    /// How many can be had, up to what was asked for; none where stock has no number.
+    pub available: Option<i64>,
+    pub on_sale: bool,
+}
+
+/// Offers for the wanted variants and quantities (one entry per variant, quantities added up). A variant that was
+/// never on sale is left out, like one that does not exist.
+pub async fn for_order(
+    conn: &mut AsyncPgConnection,
+    wants: &[(VariantId, i64)],
+    currency: Currency,
+    locale: Locale,
+) -> QueryResult<Vec<Offer>> {
+    let wanted: HashMap<VariantId, i64> = wants.iter().copied().collect();
+    let mut query = variants(locale);
+    query.push("p.on_sale_at is not null and v.id = any(");
+    query.push_bind::<Array<SqlUuid>, _>(wanted.keys().copied().collect::<Vec<_>>()).push(")");
+    let rows: Vec<VariantRow> = query.load(conn).await?;
+    let of_keys = |row: &VariantRow| goods::find(&row.variant.kind).map(|kind| kind.supply());
+    let keys: Vec<(VariantId, i64)> = rows
+        .iter()
+        .filter(|row| of_keys(row) == Some(Supply::Keys))
+        .map(|row| (row.variant.id, wanted.get(&row.variant.id).copied().unwrap_or_default()))
+        .collect();
+    let files: Vec<VariantId> =
+        rows.iter().filter(|row| of_keys(row) == Some(Supply::Files)).map(|row| row.variant.id).collect();
+    let counted = vault::read::stock(conn, &keys).await?;
+    let facts = goods::read::facts(conn, &files).await?;
+    let offers = rows.into_iter().map(|row| Offer {
+        available: match of_keys(&row) {
+            Some(Supply::Keys) => Some(counted.get(&row.variant.id).copied().unwrap_or_default()),
+            Some(Supply::Files) if facts.contains_key(&row.variant.id) => None,
+            Some(Supply::Files) | None => Some(0),
+        },
+        on_sale: row.product_state == ProductState::OnSale && row.variant.state == VariantState::Active,
+        tiers: row.prices.tiers(currency.as_str()),
+        variant_title: row.texts.get("name", locale.as_str()).unwrap_or_default().to_owned(),
+        title: row.product_name.clone(),
+        product: ProductFacts { slug: row.product_slug, state: row.product_state, name: row.product_name },
+        variant: row.variant,
+    });
+    Ok(offers.collect())
+}

@@ -1,0 +1,133 @@
+//! The way of a product through review: submitted by its seller, approved or rejected by the shop, retired.
+
+use diesel_async::AsyncPgConnection;
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::{ProductId, VariantId};
+use crate::base::outcome::{Outcome, Refusal};
+use crate::base::text::clean;
+use crate::catalogue::events::of_product;
+use crate::catalogue::model::Product;
+use crate::catalogue::product::{check_version, lock_own};
+use crate::catalogue::state::{ProductChange, VariantState};
+use crate::catalogue::store::{self, ProductColumns};
+use crate::goods;
+use crate::infra::events;
+
+/// Asks the shop to look at a product. `NOT_SUBMITTABLE` says what it lacks; a repeat changes nothing.
+pub async fn submit(app: &App, actor: &Actor, id: ProductId) -> Outcome<Product> {
+    let mut tx = app.db.begin().await?;
+    let product = lock_own(&mut tx, actor, id, None).await?;
+    let state = product.state.after(ProductChange::Submit);
+    let state = state.map_err(|e| Refusal::new("NOT_SUBMITTABLE", e.to_string()))?;
+    if state == product.state {
+        return Ok(product);
+    }
+    must_be_complete(&mut tx, &product).await?;
+    let columns = ProductColumns { state: Some(state), review_reason: Some(None), ..Default::default() };
+    let product = store::advance_product(&mut tx, &product, &columns).await?;
+    events::append(&mut tx, &[of_product("product.submitted", &product, actor)]).await?;
+    tx.commit().await?;
+    Ok(product)
+}
+
+/// Puts a product on sale. Staff only: `FORBIDDEN`; `NOT_IN_REVIEW`; `NOT_SUBMITTABLE` when it lost meanwhile what it
+/// needs; a repeat changes nothing.
+pub async fn approve(
+    app: &App,
+    actor: &Actor,
+    id: ProductId,
+    expected_version: Option<i32>,
+) -> Outcome<Product> {
+    let mut tx = app.db.begin().await?;
+    let product = lock_as_staff(&mut tx, actor, id).await?;
+    let state = product.state.after(ProductChange::Approve);
+    let state = state.map_err(|e| Refusal::new("NOT_IN_REVIEW", e.to_string()))?;
+    if state == product.state {
+        return Ok(product);
+    }
+    check_version(expected_version, product.version)?;
+    must_be_complete(&mut tx, &product).await?;
+    let columns = ProductColumns { state: Some(state), review_reason: Some(None), ..Default::default() };
+    let product = store::advance_product(&mut tx, &product, &columns).await?;
+    events::append(&mut tx, &[of_product("product.approved", &product, actor)]).await?;
+    tx.commit().await?;
+    Ok(product)
+}
+
+/// Sends a product back with a reason. Staff only: `FORBIDDEN`; `REASON_REQUIRED`; `NOT_IN_REVIEW`.
+pub async fn reject(app: &App, actor: &Actor, id: ProductId, reason: &str) -> Outcome<Product> {
+    let mut tx = app.db.begin().await?;
+    let product = lock_as_staff(&mut tx, actor, id).await?;
+    if reason.trim().is_empty() {
+        return Err(Refusal::new("REASON_REQUIRED", "the seller needs to know why").at(["reason"]).into());
+    }
+    let reason = clean(reason, "reason", 2_000, true)?;
+    let state = product.state.after(ProductChange::Reject);
+    let state = state.map_err(|e| Refusal::new("NOT_IN_REVIEW", e.to_string()))?;
+    let columns =
+        ProductColumns { state: Some(state), review_reason: Some(Some(reason)), ..Default::default() };
+    let product = store::advance_product(&mut tx, &product, &columns).await?;
+    events::append(&mut tx, &[of_product("product.rejected", &product, actor)]).await?;
+    tx.commit().await?;
+    Ok(product)
+}
+
+/// Takes a product off sale for ever; what was bought stays with its buyers. A repeat changes nothing.
+pub async fn retire(app: &App, actor: &Actor, id: ProductId) -> Outcome<Product> {
+    let mut tx = app.db.begin().await?;
+    let product = lock_own(&mut tx, actor, id, None).await?;
+    let state = product.state.after(ProductChange::Retire);
+    let state = state.map_err(|e| Refusal::new("INVALID", e.to_string()))?;
+    if state == product.state {
+        return Ok(product);
+    }
+    let columns = ProductColumns { state: Some(state), ..Default::default() };
+    let product = store::advance_product(&mut tx, &product, &columns).await?;
+    events::append(&mut tx, &[of_product("product.retired", &product, actor)]).await?;
+    tx.commit().await?;
+    Ok(product)
+}
+
+async fn lock_as_staff(conn: &mut AsyncPgConnection, actor: &Actor, id: ProductId) -> Outcome<Product> {
+    if !actor.is_staff() {
+        return Err(Refusal::new("FORBIDDEN", "products are reviewed by the shop").into());
+    }
+    let product = store::lock_product(conn, id).await?;
+    Ok(product.ok_or_else(|| Refusal::new("NOT_FOUND", "there is no such product").at(["productId"]))?)
+}
+
+/// What a product needs before anybody may buy it: a name, a variant, and for each variant a name where there are
+/// several, a price that is valid now, and what its kind of goods asks for.
+async fn must_be_complete(conn: &mut AsyncPgConnection, product: &Product) -> Outcome<()> {
+    let lacks = |what: String| Refusal::new("NOT_SUBMITTABLE", what).at(["productId"]);
+    let variants = store::list_variants(conn, product.id).await?;
+    let active: Vec<_> = variants.into_iter().filter(|v| v.state == VariantState::Active).collect();
+    let ids: Vec<VariantId> = active.iter().map(|v| v.id).collect();
+    let objects = ids.iter().map(|id| id.0).chain([product.id.0]).collect();
+    let named = store::list_named(conn, objects, &product.default_locale).await?;
+    if !named.contains(&product.id.0) {
+        return Err(lacks(format!("the product has no name in `{}`", product.default_locale)).into());
+    }
+    if active.is_empty() {
+        return Err(lacks("the product has no variant".into()).into());
+    }
+    let priced = store::list_priced(conn, product.id).await?;
+    let facts = goods::read::facts(conn, &ids).await?;
+    for variant in &active {
+        let which = variant.sku.clone().unwrap_or_else(|| variant.id.to_string());
+        if active.len() > 1 && !named.contains(&variant.id.0) {
+            return Err(lacks(format!("variant {which} has no name in `{}`", product.default_locale)).into());
+        }
+        if !priced.contains(&variant.id) {
+            return Err(lacks(format!("variant {which} has no price that is valid now")).into());
+        }
+        let kind = goods::find(&variant.kind)
+            .ok_or_else(|| lacks(format!("variant {which} is of no known kind")))?;
+        if let Some(missing) = kind.lacks(&facts.get(&variant.id).copied().unwrap_or_default()) {
+            return Err(lacks(format!("variant {which}: {missing}")).into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! The shelf: pages of products, filtered and sorted.
+
+pub mod listing;
+pub mod read;
+
+pub use listing::{Filter, Listing, Sort};

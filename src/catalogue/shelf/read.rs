@@ -1,0 +1,191 @@
+//! Pages of products. The statements are put together from fixed parts, so each form is prepared once.
+
+use chrono::DateTime;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::base::outcome::{Outcome, Refusal};
+use crate::base::page::{Page, PageArgs};
+use crate::catalogue::read::{Wanted, fill, only_visible, visible};
+use crate::catalogue::scope::Scope;
+use crate::catalogue::shelf::listing::{Listing, Sort};
+use crate::catalogue::view::ProductView;
+use crate::goods;
+use crate::infra::db::statement::Statement;
+
+/// Above this a total is not told.
+const COUNTED: i64 = 10_000;
+
+/// A page of products with variants, prices and stock: three statements, four when files are among them.
+pub async fn list_products(
+    conn: &mut AsyncPgConnection,
+    scope: &Scope,
+    listing: &Listing,
+    page: &PageArgs,
+) -> Outcome<Page<ProductView>> {
+    let key = sort_key(scope, listing.sort);
+    let shown = match listing.sort {
+        Sort::Newest | Sort::Changed => format!("(extract(epoch from {key}) * 1000000)::bigint"),
+        Sort::Name | Sort::PriceLow | Sort::PriceHigh => key.to_owned(),
+    };
+    let wanted = Wanted {
+        locale: listing.locale,
+        descriptions: listing.descriptions,
+        sort_key: &shown,
+        with_gone: listing.filter.changed_since.is_some(),
+    };
+    let mut query = visible(scope, &wanted, |query| join(query, listing));
+    narrow(&mut query, listing);
+    let descends = listing.descends() != page.backwards;
+    if let Some(from) = &page.from {
+        beyond(&mut query, key, listing, descends, from)?;
+    }
+    let direction = if descends { "desc" } else { "asc" };
+    query.push(&format!(" order by {key} {direction}, p.id {direction} limit "));
+    query.push_bind::<BigInt, _>(page.size + 1);
+    let cut = Page::cut(query.load(conn).await?, page);
+    let rows = fill(conn, scope, cut.rows, listing.locale).await?;
+    Ok(Page { rows, has_next: cut.has_next, has_previous: cut.has_previous })
+}
+
+#[derive(QueryableByName)]
+struct Total {
+    #[diesel(sql_type = BigInt)]
+    total: i64,
+}
+
+/// How many products a list has; none above 10,000.
+pub async fn count_products(
+    conn: &mut AsyncPgConnection,
+    scope: &Scope,
+    listing: &Listing,
+) -> QueryResult<Option<i64>> {
+    let mut query =
+        Statement::new("select count(*) as total from (select 1 from product p cross join (select ");
+    query.push_bind::<Text, _>(listing.locale.as_str()).push("::text as locale) a");
+    join(&mut query, listing);
+    query.push(" where ");
+    only_visible(&mut query, scope, listing.filter.changed_since.is_some());
+    narrow(&mut query, listing);
+    query.push(" limit ").push_bind::<BigInt, _>(COUNTED + 1).push(") counted");
+    let row: Total = query.get_result(conn).await?;
+    Ok((row.total <= COUNTED).then_some(row.total))
+}
+
+/// The value a list is sorted by. Buyers' newest is that of an index.
+fn sort_key(scope: &Scope, sort: Sort) -> &'static str {
+    match sort {
+        Sort::Newest if *scope == Scope::Buyers => "p.on_sale_at",
+        Sort::Newest => "p.created_at",
+        Sort::Changed => "p.updated_at",
+        Sort::Name => "n.name",
+        Sort::PriceLow => "coalesce(f.price, 9223372036854775807)",
+        Sort::PriceHigh => "coalesce(f.price, -1)",
+    }
+}
+
+/// What sort and filter need beside the product: its name in the reader's language, and what it costs from.
+fn join(query: &mut Statement<'static>, listing: &Listing) {
+    if listing.sort == Sort::Name {
+        query.push(
+            " cross join lateral (select lower(coalesce(\
+               (select t.value from translation t where t.object_id = p.id and t.field = 'name' \
+                 and t.locale = a.locale), \
+               (select t.value from translation t where t.object_id = p.id and t.field = 'name' \
+                 and t.locale = p.default_locale), p.slug)) as name) n",
+        );
+    }
+    let filter = &listing.filter;
+    let by_price = matches!(listing.sort, Sort::PriceLow | Sort::PriceHigh);
+    if by_price || filter.price_min.is_some() || filter.price_max.is_some() {
+        // Tiers never grow dearer, so the least of those that apply is the one that applies.
+        query.push(
+            " cross join lateral (select min(c.unit_minor) as price from variant v \
+               join price c on c.variant_id = v.id and c.min_quantity <= v.min_quantity \
+                and c.valid_from <= app_now() and c.valid_to > app_now() and c.currency = ",
+        );
+        query.push_bind::<Text, _>(listing.currency);
+        query.push(" where v.product_id = p.id and v.state = 'active') f");
+    }
+}
+
+fn narrow(query: &mut Statement<'static>, listing: &Listing) {
+    let filter = &listing.filter;
+    if let Some(ids) = &filter.ids {
+        query.push(" and p.id = any(").push_bind::<Array<SqlUuid>, _>(ids.clone()).push(")");
+    }
+    if let Some(seller) = filter.seller {
+        query.push(" and p.seller_id = ").push_bind::<SqlUuid, _>(seller);
+    }
+    if !filter.tags.is_empty() {
+        query.push(" and p.tags @> ").push_bind::<Array<Text>, _>(filter.tags.clone());
+    }
+    if !filter.kinds.is_empty() {
+        query.push(" and exists (select 1 from variant v where v.product_id = p.id and v.state = 'active' and v.kind = any(");
+        query.push_bind::<Array<Text>, _>(filter.kinds.clone()).push("))");
+    }
+    if let Some(since) = filter.changed_since {
+        query.push(" and p.updated_at >= ").push_bind::<Timestamptz, _>(since);
+    }
+    if let Some(least) = filter.price_min {
+        query.push(" and f.price >= ").push_bind::<BigInt, _>(least);
+    }
+    if let Some(most) = filter.price_max {
+        query.push(" and f.price <= ").push_bind::<BigInt, _>(most);
+    }
+    if let Some(in_stock) = filter.in_stock {
+        query.push(if in_stock { " and " } else { " and not " });
+        // As many keys as the least that may be bought, or a published file.
+        query.push("exists (select 1 from variant v where v.product_id = p.id and v.state = 'active' and case when v.kind = any(");
+        query.push_bind::<Array<Text>, _>(goods::counted());
+        query.push(
+            ") then exists (select 1 from vault_key k where k.variant_id = v.id and k.state = 'available' \
+               and k.expires_at > app_now() order by k.expires_at, k.pos offset v.min_quantity - 1 limit 1) \
+             else exists (select 1 from file d join file_version e on e.file_id = d.id \
+               where d.variant_id = v.id and e.yanked_at is null) end)",
+        );
+    }
+    if let Some(search) = &filter.search {
+        query.push(
+            " and exists (select 1 from translation t where t.object_id = p.id and t.field in ('name', 'summary') \
+              and t.value ilike ",
+        );
+        query.push_bind::<Text, _>(containing(search)).push(")");
+    }
+}
+
+/// A pattern for texts that have `part` in them, taken literally.
+fn containing(part: &str) -> String {
+    let literal: String = part
+        .trim()
+        .chars()
+        .flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c]))
+        .collect();
+    format!("%{literal}%")
+}
+
+/// Rows on the far side of a cursor.
+fn beyond(
+    query: &mut Statement<'static>,
+    key: &str,
+    listing: &Listing,
+    descends: bool,
+    from: &[String],
+) -> Result<(), Refusal> {
+    let (value, id) = Listing::place(from)?;
+    let number = || {
+        let refused = |_| Refusal::new("INVALID_CURSOR", "this cursor belongs to another list");
+        value.parse::<i64>().map_err(refused)
+    };
+    query.push(&format!(" and ({key}, p.id) {} (", if descends { "<" } else { ">" }));
+    match listing.sort {
+        Sort::Newest | Sort::Changed => {
+            query.push_bind::<Timestamptz, _>(DateTime::from_timestamp_micros(number()?).unwrap_or_default())
+        }
+        Sort::Name => query.push_bind::<Text, _>(value),
+        Sort::PriceLow | Sort::PriceHigh => query.push_bind::<BigInt, _>(number()?),
+    };
+    query.push(", ").push_bind::<SqlUuid, _>(id).push(")");
+    Ok(())
+}

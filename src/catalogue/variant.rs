@@ -1,0 +1,203 @@
+//! A seller makes, edits and retires variants of a product.
+
+use diesel_async::AsyncPgConnection;
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::{ProductId, VariantId};
+use crate::base::outcome::{Failure, Outcome, Refusal};
+use crate::base::text::clean;
+use crate::catalogue::events::{of_product, of_variant};
+use crate::catalogue::model::{MailPolicy, Product, StockDisplay, Variant};
+use crate::catalogue::prices::{self, PriceInput};
+use crate::catalogue::product::{check_version, lock_own, revised};
+use crate::catalogue::state::VariantChange;
+use crate::catalogue::store::{self, ProductColumns, VariantColumns};
+use crate::catalogue::texts::{self, TextInput};
+use crate::goods;
+use crate::infra::db::ResultExt;
+use crate::infra::events;
+use crate::vault::KeyFormat;
+use crate::vault::format::MIN_BITS;
+
+/// What is said of a variant; `None` leaves things as they are, or as they are by default. The inner `None` takes a
+/// value away.
+#[derive(Clone, Debug, Default)]
+pub struct VariantEdit {
+    /// Code of the kind of goods; only when it is made.
+    pub kind: Option<String>,
+    pub texts: Vec<TextInput>,
+    /// All prices together.
+    pub prices: Option<Vec<PriceInput>>,
+    pub position: Option<i32>,
+    pub sku: Option<Option<String>>,
+    pub stock_display: Option<StockDisplay>,
+    pub low_stock_threshold: Option<i32>,
+    pub min_quantity: Option<i32>,
+    pub max_quantity: Option<Option<i32>>,
+    pub limit_per_buyer: Option<Option<i32>>,
+    pub partial_delivery: Option<bool>,
+    pub mail_policy: Option<MailPolicy>,
+    pub fold_case: Option<bool>,
+    pub key_format: Option<Option<KeyFormat>>,
+    pub download_limit: Option<Option<i32>>,
+    pub access_days: Option<Option<i32>>,
+    pub updates_included: Option<bool>,
+    pub bind_address: Option<bool>,
+    pub warranty_days: Option<Option<i32>>,
+    pub restock_unseen: Option<bool>,
+    /// The version that the editor saw.
+    pub expected_version: Option<i32>,
+}
+
+/// `NOT_FOUND`, `INVALID`, `SKU_TAKEN`, `PRICE_INVALID`, `CURRENCY_NOT_SUPPORTED`.
+pub async fn create(app: &App, actor: &Actor, product: ProductId, new: VariantEdit) -> Outcome<Variant> {
+    let kind = new.kind.as_deref().and_then(goods::find);
+    let kind = kind.ok_or_else(|| Refusal::new("INVALID", "this is no kind of goods").at(["kind"]))?.code();
+    let mut tx = app.db.begin().await?;
+    let product = lock_own(&mut tx, actor, product, None).await?;
+    let blank = store::insert_variant(&mut tx, VariantId(app.clock.uuid()), &product, kind).await?;
+    let variant = apply(&mut tx, app, actor, &product, &blank, new).await?;
+    events::append(&mut tx, &[of_variant("variant.created", &variant, actor)]).await?;
+    tx.commit().await?;
+    Ok(variant)
+}
+
+/// `NOT_FOUND`, `VERSION_CONFLICT`, `KIND_NOT_CHANGEABLE`, and what `create` refuses.
+pub async fn update(app: &App, actor: &Actor, id: VariantId, edit: VariantEdit) -> Outcome<Variant> {
+    let mut tx = app.db.begin().await?;
+    let (product, variant) = lock(&mut tx, actor, id).await?;
+    check_version(edit.expected_version, variant.version)?;
+    variant.state.after(VariantChange::Edit).map_err(|e| Refusal::new("INVALID", e.to_string()))?;
+    if edit.kind.as_ref().is_some_and(|kind| *kind != variant.kind) {
+        let text = "what a variant sells is settled when it is made: make another";
+        return Err(Refusal::new("KIND_NOT_CHANGEABLE", text).at(["kind"]).into());
+    }
+    let variant = apply(&mut tx, app, actor, &product, &variant, edit).await?;
+    events::append(&mut tx, &[of_variant("variant.updated", &variant, actor)]).await?;
+    tx.commit().await?;
+    Ok(variant)
+}
+
+/// Takes a variant off its product for ever. A repeat changes nothing.
+pub async fn retire(app: &App, actor: &Actor, id: VariantId) -> Outcome<Variant> {
+    let mut tx = app.db.begin().await?;
+    let (product, variant) = lock(&mut tx, actor, id).await?;
+    let state = variant.state.after(VariantChange::Retire);
+    let state = state.map_err(|e| Refusal::new("INVALID", e.to_string()))?;
+    if state == variant.state {
+        return Ok(variant);
+    }
+    let columns = VariantColumns { state: Some(state), ..Default::default() };
+    let variant = store::advance_variant(&mut tx, &variant, &columns).await?;
+    store::advance_product_time(&mut tx, product.id).await?;
+    events::append(&mut tx, &[of_variant("variant.retired", &variant, actor)]).await?;
+    tx.commit().await?;
+    Ok(variant)
+}
+
+/// The product's lock covers its variants, so the order of locks is always the same.
+async fn lock(conn: &mut AsyncPgConnection, actor: &Actor, id: VariantId) -> Outcome<(Product, Variant)> {
+    let missing = || Failure::from(Refusal::new("NOT_FOUND", "there is no such variant").at(["variantId"]));
+    let of = store::find_variant(conn, id).await?.ok_or_else(missing)?.product_id;
+    let product = lock_own(conn, actor, of, None).await.map_err(|failure| match failure {
+        Failure::Refused(_) => missing(),
+        fault => fault,
+    })?;
+    let variant = store::find_variant(conn, id).await?.ok_or_else(missing)?;
+    Ok((product, variant))
+}
+
+async fn apply(
+    conn: &mut AsyncPgConnection,
+    app: &App,
+    actor: &Actor,
+    product: &Product,
+    seen: &Variant,
+    edit: VariantEdit,
+) -> Outcome<Variant> {
+    let checked = texts::check(&edit.texts)?;
+    let prices = edit.prices.as_deref().map(|p| prices::check(p, &app.config.shop.currencies)).transpose()?;
+    let review = revised(app, product, !checked.is_empty())?;
+    if edit.fold_case.is_some_and(|fold| fold != seen.fold_case) && store::find_any_key(conn, seen.id).await?
+    {
+        let text = "keys are there already, compared by the other rule";
+        return Err(Refusal::new("INVALID", text).at(["foldCase"]).into());
+    }
+    let columns = columns(seen, &edit)?;
+    let variant =
+        store::advance_variant(conn, seen, &columns).await.on_constraint("variant_sku_key", || {
+            Refusal::new("SKU_TAKEN", "another of your variants has this SKU").at(["sku"])
+        })?;
+    store::insert_texts(conn, seen.id.0, &checked).await?;
+    if let Some(prices) = prices {
+        store::insert_prices(conn, seen.id, &prices).await?;
+    }
+    match review {
+        None => {
+            store::advance_product_time(conn, product.id).await?;
+        }
+        Some(state) => {
+            let columns = ProductColumns { state: Some(state), ..Default::default() };
+            let product = store::advance_product(conn, product, &columns).await?;
+            events::append(conn, &[of_product("product.updated", &product, actor)]).await?;
+        }
+    }
+    Ok(variant)
+}
+
+/// Checks the numbers as they will stand together.
+fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal> {
+    let refuse = |field: &str, text: &str| Err(Refusal::new("INVALID", text).at([field]));
+    let least = edit.min_quantity.unwrap_or(seen.min_quantity);
+    let most = edit.max_quantity.unwrap_or(seen.max_quantity);
+    if least < 1 || most.is_some_and(|most| most < least) {
+        return refuse("minQuantity", "at least one is bought, and the most is not below the least");
+    }
+    for (field, value, lowest) in [
+        ("limitPerBuyer", edit.limit_per_buyer.flatten(), 1),
+        ("downloadLimit", edit.download_limit.flatten(), 1),
+        ("accessDays", edit.access_days.flatten(), 1),
+        ("warrantyDays", edit.warranty_days.flatten(), 0),
+        ("lowStockThreshold", edit.low_stock_threshold, 0),
+    ] {
+        if value.is_some_and(|value| value < lowest) {
+            return refuse(field, &format!("`{field}` is {lowest} or more"));
+        }
+    }
+    let sku = match &edit.sku {
+        Some(Some(sku)) => Some(Some(clean(sku, "sku", 60, false)?)),
+        Some(None) => Some(None),
+        None => None,
+    };
+    let fold_case = edit.fold_case.unwrap_or(seen.fold_case);
+    let key_format = match &edit.key_format {
+        Some(Some(format)) => {
+            let weak = |r: Refusal| Refusal::new("INVALID", r.message).at(["keyFormat"]);
+            format.check(fold_case, MIN_BITS).map_err(weak)?;
+            Some(serde_json::to_value(format).ok())
+        }
+        Some(None) => Some(None),
+        None => None,
+    };
+    Ok(VariantColumns {
+        position: edit.position,
+        sku,
+        state: None,
+        stock_display: edit.stock_display,
+        low_stock_threshold: edit.low_stock_threshold,
+        min_quantity: edit.min_quantity,
+        max_quantity: edit.max_quantity,
+        limit_per_buyer: edit.limit_per_buyer,
+        partial_delivery: edit.partial_delivery,
+        mail_policy: edit.mail_policy,
+        fold_case: edit.fold_case,
+        key_format,
+        download_limit: edit.download_limit,
+        access_days: edit.access_days,
+        updates_included: edit.updates_included,
+        bind_address: edit.bind_address,
+        warranty_days: edit.warranty_days,
+        restock_unseen: edit.restock_unseen,
+    })
+}

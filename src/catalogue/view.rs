@@ -1,0 +1,108 @@
+//! Products and variants as they are shown: rows, texts, prices and stock together.
+
+use crate::base::money::{Currency, Money};
+use crate::base::text::Locale;
+use crate::catalogue::availability::{self, Availability, Counted};
+use crate::catalogue::model::{Prices, Product, SellerProfile, Texts, Tier, Variant, tier_at};
+use crate::catalogue::state::{ProductState, VariantState};
+use crate::goods;
+
+/// A product with its variants, in the reader's language.
+#[derive(Clone, Debug)]
+pub struct ProductView {
+    pub product: Product,
+    pub seller: SellerProfile,
+    pub texts: Texts,
+    pub variants: Vec<VariantView>,
+    pub locale: Locale,
+    /// Sort value of the list it was read from.
+    pub sort_key: String,
+}
+
+/// A variant with what is said about it.
+#[derive(Clone, Debug)]
+pub struct VariantView {
+    pub variant: Variant,
+    pub texts: Texts,
+    pub prices: Prices,
+    pub product: ProductFacts,
+    pub locale: Locale,
+    /// Keys that may be sold, counted as far as the variant shows; 0 when nobody asked.
+    pub keys: i64,
+    pub published_files: i64,
+}
+
+/// What a variant repeats of its product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProductFacts {
+    pub slug: String,
+    pub state: ProductState,
+    /// In the reader's language.
+    pub name: String,
+}
+
+impl ProductView {
+    pub fn name(&self) -> &str {
+        self.texts.get("name", self.locale.as_str()).unwrap_or(&self.product.slug)
+    }
+
+    pub fn summary(&self) -> Option<&str> {
+        self.texts.get("summary", self.locale.as_str())
+    }
+
+    /// Markdown.
+    pub fn description(&self) -> Option<&str> {
+        self.texts.get("description", self.locale.as_str())
+    }
+
+    pub fn on_sale(&self) -> bool {
+        self.product.state == ProductState::OnSale
+    }
+
+    /// The least that one unit of any active variant costs at its least quantity.
+    pub fn price_from(&self, currency: Currency) -> Option<Money> {
+        let active = self.variants.iter().filter(|v| v.variant.state == VariantState::Active);
+        let least = active
+            .filter_map(|v| v.unit_price(currency, v.variant.min_quantity))
+            .map(|t| t.unit_minor)
+            .min()?;
+        Some(Money::new(least, currency))
+    }
+
+    pub fn availability(&self) -> Availability {
+        let active = self.variants.iter().filter(|v| v.variant.state == VariantState::Active);
+        let all: Vec<Availability> = active.map(VariantView::availability).collect();
+        availability::of_product(&all, self.locale)
+    }
+}
+
+impl VariantView {
+    pub fn name(&self) -> &str {
+        self.texts.get("name", self.locale.as_str()).unwrap_or(&self.product.name)
+    }
+
+    pub fn on_sale(&self) -> bool {
+        self.product.state == ProductState::OnSale && self.variant.state == VariantState::Active
+    }
+
+    /// Smallest quantity first.
+    pub fn tiers(&self, currency: Currency) -> Vec<Tier> {
+        self.prices.tiers(currency.as_str())
+    }
+
+    /// What one unit costs when this many are bought.
+    pub fn unit_price(&self, currency: Currency, quantity: i32) -> Option<Tier> {
+        tier_at(&self.tiers(currency), quantity)
+    }
+
+    pub fn availability(&self) -> Availability {
+        let counted = Counted {
+            supply: goods::find(&self.variant.kind).map(|kind| kind.supply()),
+            keys: self.keys,
+            published_files: self.published_files,
+            on_sale: self.on_sale(),
+        };
+        let v = &self.variant;
+        availability::of_variant(counted, v.stock_display, v.low_stock_threshold, v.min_quantity, self.locale)
+    }
+}
