@@ -1,5 +1,6 @@
 //! One test binary; its folders mirror `src`. Real PostgreSQL, a database per test.
 
+mod catalogue;
 mod downloads;
 mod graphql;
 mod harness;
