@@ -90,11 +90,10 @@ pub(super) fn visible(
     query
 }
 
-/// The texts of an object in the wanted language and in its product's own.
+/// The texts of an object in the wanted language and in its product's own. The three arrays come from one pass
+/// over the rows, so their elements belong together.
 fn texts_of(object: &str, condition: &str) -> String {
-    let gathered = |column: &str| {
-        format!("coalesce(array_agg(t.{column} order by t.locale, t.field), '{{}}') as text_{column}s")
-    };
+    let gathered = |column: &str| format!("coalesce(array_agg(t.{column}), '{{}}') as text_{column}s");
     format!(
         "cross join lateral (select {}, {}, {} from translation t where t.object_id = {object} \
          and t.locale in (a.locale, p.default_locale){condition}) x",
@@ -209,10 +208,10 @@ fn variants(locale: Locale) -> Statement<'static> {
     query.push(&texts_of("v.id", ""));
     query.push(
         " cross join lateral (select \
-           coalesce(array_agg(c.currency order by c.id), '{}') as price_currencies, \
-           coalesce(array_agg(c.min_quantity order by c.id), '{}') as price_quantities, \
-           coalesce(array_agg(c.unit_minor order by c.id), '{}') as price_units, \
-           coalesce(array_agg(nullif(c.valid_to, 'infinity') order by c.id), '{}') as price_ends \
+           coalesce(array_agg(c.currency), '{}') as price_currencies, \
+           coalesce(array_agg(c.min_quantity), '{}') as price_quantities, \
+           coalesce(array_agg(c.unit_minor), '{}') as price_units, \
+           coalesce(array_agg(nullif(c.valid_to, 'infinity')), '{}') as price_ends \
           from price c where c.variant_id = v.id and c.valid_from <= app_now() and c.valid_to > app_now()) c where ",
     );
     query

@@ -11,6 +11,7 @@ pub mod insert;
 pub mod model;
 pub mod read;
 pub mod reveal;
+pub mod rewrap;
 pub mod state;
 mod store;
 

@@ -1,7 +1,11 @@
+use dispense::app::App;
+use dispense::base::clock::Clock;
+use dispense::config::{Bytes32, RingKey};
 use dispense::vault::reveal::{mark_mailed, mark_revealed, masked, open};
+use dispense::vault::rewrap;
 
 use super::fixture::{import, sell, units, variant};
-use crate::harness::TestApp;
+use crate::harness::{TestApp, test_config};
 
 /// Rows: K4, K5.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -80,5 +84,38 @@ async fn a_key_moved_to_another_row_or_variant_does_not_open_and_raises_the_alar
     t.db.sql("update vault_key set sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1)").await;
     assert!(open(&mut conn, &t.app, &units).await.is_err(), "a flipped bit");
     drop(conn);
+    t.finish().await;
+}
+
+/// Rows: K4.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_rotation_of_the_ring_keys_sold_before_and_meanwhile_open_without_the_old_key() {
+    let t = TestApp::start().await;
+    let v = variant(&t).await;
+    import(&t, v, b"BEFORE-THE-ROTATION\nMEANWHILE-SOLD-KEY\n").await;
+    let units = units(&t, v, 2).await;
+    sell(&t, v, &units[..1]).await;
+
+    let old = t.app.config.secrets.vault[0].clone();
+    let new = RingKey { id: "k2".into(), bytes: Bytes32::new([5; 32]) };
+    let with = async |ring: Vec<RingKey>| {
+        let mut config = test_config(t.data.path());
+        config.secrets.vault = ring;
+        App::start(config, Clock::default(), &t.db.app_url()).await.unwrap()
+    };
+    let rotating = with(vec![new.clone(), old]).await;
+    assert_eq!(rewrap::sweep(&rotating).await.unwrap(), 1);
+    assert_eq!(rewrap::sweep(&rotating).await.unwrap(), 0);
+    // A server that still runs with the old ring alone sells on with what it has unwrapped.
+    sell(&t, v, &units[1..]).await;
+    assert_eq!(open(&mut t.app.db.conn().await.unwrap(), &t.app, &units).await.unwrap().len(), 2);
+
+    let after = with(vec![new]).await;
+    let mut conn = after.db.conn().await.unwrap();
+    let mut texts: Vec<String> =
+        open(&mut conn, &after, &units).await.unwrap().iter().map(|k| k.text.expose().to_owned()).collect();
+    texts.sort();
+    assert_eq!(texts, ["BEFORE-THE-ROTATION", "MEANWHILE-SOLD-KEY"]);
+    drop((conn, after, rotating));
     t.finish().await;
 }
