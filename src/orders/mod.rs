@@ -3,9 +3,16 @@
 
 pub mod access;
 pub mod cancel;
+pub mod claim;
 pub mod idempotency;
 pub mod model;
+pub mod lost;
 pub mod number;
+pub mod place;
+pub mod quote;
+pub mod read;
+pub mod resend;
+pub mod reveal;
 pub mod state;
 pub mod store;
 pub mod unit;

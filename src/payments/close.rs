@@ -10,6 +10,7 @@ use crate::base::outcome::{Fault, Outcome};
 use crate::infra::events::{self, NewEvent};
 use crate::orders::state::OrderState;
 use crate::orders::{self, store as order_store};
+use crate::payments::checkout;
 use crate::payments::gateway::{Call, Closing, PaymentRef};
 use crate::payments::model::Payment;
 use crate::payments::state::PaymentChange;

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod ask;
 pub mod cancel;
+pub mod checkout;
 pub mod close;
 pub mod decide;
 pub mod gateway;

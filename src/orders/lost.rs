@@ -1,0 +1,73 @@
+//! A guest who lost the way to an order gets a code by mail. Both steps answer alike whether the address is known or
+//! not (C7).
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::outcome::{Outcome, Refusal};
+use crate::base::secret::Secret;
+use crate::base::text::{Email, Locale};
+use crate::infra::outbox::{self, NewMessage};
+use crate::orders::access;
+use crate::orders::model::Order;
+use crate::orders::read;
+use crate::people::code::{self, Purpose};
+
+const LIVES: TimeDelta = TimeDelta::minutes(30);
+
+/// Orders given by one code at most, the newest first.
+const ORDERS: i64 = 100;
+
+/// Mails a code to the address if orders were placed with it. `EMAIL_INVALID` alone is refused.
+pub async fn request(app: &App, email: &str, number: Option<&str>, locale: Locale) -> Outcome<()> {
+    let email = Email::parse(email)?;
+    let mut tx = app.db.begin().await?;
+    if read::has_orders(&mut tx, email.normalised(), number).await?
+        && let Some(id) = code::issue(&mut tx, app, Purpose::OrderAccess, &email, None, LIVES).await?
+    {
+        let message = NewMessage {
+            id: app.clock.uuid(),
+            kind: "order_access_code",
+            subject: id.to_string(),
+            order_id: None,
+            user_id: None,
+            recipient: email.typed().to_owned(),
+            locale: locale.as_str().to_owned(),
+            payload: json!({ "code": id }),
+        };
+        outbox::enqueue(&mut tx, &[message]).await?;
+    }
+    tx.commit().await?;
+    app.bell.ring();
+    Ok(())
+}
+
+/// Gives the orders of an address with their tokens for a mailed code. `ACCESS_CODE_WRONG`, `ACCESS_CODE_EXPIRED`.
+pub async fn redeem(app: &App, email: &str, typed: &Secret) -> Outcome<Vec<(Order, Secret)>> {
+    let email = Email::parse(email)?;
+    let mut tx = app.db.begin().await?;
+    let redeemed = code::redeem(&mut tx, &app.config.secrets.access, Purpose::OrderAccess, &email, typed).await?;
+    let orders = match redeemed {
+        code::Redeemed::Right(_) => read::list_of_email(&mut tx, email.normalised(), ORDERS).await?,
+        code::Redeemed::Wrong | code::Redeemed::Gone => Vec::new(),
+    };
+    // The try counts, right or wrong.
+    tx.commit().await?;
+    match redeemed {
+        code::Redeemed::Right(_) => {}
+        code::Redeemed::Wrong => {
+            return Err(Refusal::new("ACCESS_CODE_WRONG", "this code is not right").at(["code"]).into());
+        }
+        code::Redeemed::Gone => {
+            return Err(Refusal::new("ACCESS_CODE_EXPIRED", "ask for a new code").at(["code"]).into());
+        }
+    }
+    Ok(orders
+        .into_iter()
+        .map(|order| {
+            let token = access::token(app, order.id, order.access_generation);
+            (order, token)
+        })
+        .collect())
+}

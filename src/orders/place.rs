@@ -1,0 +1,265 @@
+//! Places an order (O1, O2, O4): everything or nothing, and the same again for the same key.
+
+use diesel_async::AsyncPgConnection;
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::{LineId, OrderId, UnitId};
+use crate::base::money::spread;
+use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
+use crate::base::secret::Secret;
+use crate::base::text::{Email, Locale};
+use crate::infra::db::ResultExt;
+use crate::infra::events::{self, NewEvent};
+use crate::orders::idempotency::{self, Claim};
+use crate::orders::model::Order;
+use crate::orders::quote::{self, Cart, CartLine, Quote};
+use crate::orders::store::{self, NewLine, NewOrder};
+use crate::orders::{access, number};
+use crate::people;
+
+/// An order to be placed.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub idempotency_key: String,
+    pub lines: Vec<CartLine>,
+    pub currency: crate::base::money::Currency,
+    pub locale: Locale,
+    /// What the buyer was shown, minor units. Another total is `PRICE_CHANGED`.
+    pub expected_total: i64,
+    pub quote_token: Option<String>,
+    /// Needed from guests; a signed-in buyer's own address is the default.
+    pub email: Option<String>,
+    /// The API client's own name for the order, unique per client.
+    pub reference: Option<String>,
+    pub metadata: Vec<(String, String)>,
+}
+
+/// A placed order.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    pub order: Order,
+    pub access_token: Secret,
+    /// The same key was used before: this is what it made.
+    pub replayed: bool,
+}
+
+/// Why an order was not placed: one refusal per trouble, and the cart as it would be priced now.
+#[derive(Debug)]
+pub struct NotPlaced {
+    pub refusals: Vec<Refusal>,
+    pub quote: Option<Box<Quote>>,
+}
+
+/// Places an order. One refusal only; [`place_or_explain`] gives them all with the new quote.
+pub async fn place(app: &App, actor: &Actor, new: Place) -> Outcome<Placed> {
+    match place_or_explain(app, actor, new).await? {
+        Ok(placed) => Ok(placed),
+        Err(not) => Err(not.refusals.into_iter().next().map_or_else(
+            || Failure::Fault(Fault::bug("an order was refused without a reason")),
+            Failure::from,
+        )),
+    }
+}
+
+/// Places an order, or tells everything that stands in the way: `EMPTY`, `TOO_MANY_LINES`, `VARIANT_NOT_FOUND`,
+/// `NOT_ON_SALE`, `OUT_OF_STOCK`, `NOT_ENOUGH_STOCK`, `QUANTITY_…`, `BUYER_LIMIT_REACHED`, `CURRENCY_NOT_SOLD`,
+/// `PRICE_CHANGED`, `EMAIL_REQUIRED`, `EMAIL_INVALID`, `SIGN_IN_REQUIRED`, `TOO_MANY_UNPAID_ORDERS`,
+/// `REFERENCE_TAKEN`, and those of idempotency.
+pub async fn place_or_explain(app: &App, actor: &Actor, new: Place) -> Outcome<Result<Placed, NotPlaced>> {
+    let refuse = |refusal: Refusal| Ok(Err(NotPlaced { refusals: vec![refusal], quote: None }));
+    if actor.person.is_none() && !actor.system && !app.config.shop.guest_checkout {
+        return refuse(Refusal::new("SIGN_IN_REQUIRED", "sign in to buy"));
+    }
+    let mut tx = app.db.begin().await?;
+    let email = match buyer_email(&mut tx, actor, new.email.as_deref()).await {
+        Ok(email) => email,
+        Err(Failure::Refused(refusal)) => return refuse(*refusal),
+        Err(fault) => return Err(fault),
+    };
+    let id = OrderId(app.clock.uuid());
+    let scope = format!(
+        "{}:{}",
+        actor.api_client.map_or_else(|| "-".into(), |c| c.to_string()),
+        actor.user_id().map_or_else(|| "guest".into(), |u| u.to_string())
+    );
+    let body = request_text(&new, &email);
+    match idempotency::claim(&mut tx, &scope, "orderPlace", &new.idempotency_key, &[&body], id.0).await {
+        Ok(Claim::New) => {}
+        Ok(Claim::Replay(known)) => {
+            let order = store::find(&mut tx, OrderId(known)).await?;
+            let order = order.ok_or_else(|| Fault::bug("a replayed order is gone"))?;
+            return Ok(Ok(placed(app, order, true)));
+        }
+        Err(Failure::Refused(refusal)) => return refuse(*refusal),
+        Err(fault) => return Err(fault),
+    }
+    // Limits per buyer hold only when one order of a buyer is placed at a time.
+    store::lock_buyer(&mut tx, email.normalised()).await?;
+    let cart = Cart {
+        lines: new.lines.clone(),
+        currency: new.currency,
+        locale: new.locale,
+        email: Some(email.normalised().to_owned()),
+    };
+    let quote = quote::price(&mut tx, app, actor, &cart).await?;
+    let refusals = refusals(&mut tx, app, actor, &new, &cart, &quote, &email).await?;
+    if !refusals.is_empty() {
+        return Ok(Err(NotPlaced { refusals, quote: Some(Box::new(quote)) }));
+    }
+    let written = write(&mut tx, app, actor, id, &new, &quote, &email).await;
+    match written {
+        Ok(()) => {}
+        Err(Failure::Refused(refusal)) => return refuse(*refusal),
+        Err(fault) => return Err(fault),
+    }
+    let order = store::find(&mut tx, id).await?.ok_or_else(|| Fault::bug("a placed order is gone"))?;
+    crate::fault_point!("order.placed");
+    tx.commit().await?;
+    Ok(Ok(placed(app, order, false)))
+}
+
+fn placed(app: &App, order: Order, replayed: bool) -> Placed {
+    let access_token = access::token(app, order.id, order.access_generation);
+    Placed { order, access_token, replayed }
+}
+
+async fn buyer_email(conn: &mut AsyncPgConnection, actor: &Actor, given: Option<&str>) -> Outcome<Email> {
+    if let Some(text) = given.filter(|t| !t.trim().is_empty()) {
+        return Ok(Email::parse(text)?);
+    }
+    if let Some(user) = actor.user_id()
+        && let Some(own) = people::read::email(conn, user).await?
+    {
+        return Ok(Email::parse(&own)?);
+    }
+    Err(Refusal::new("EMAIL_REQUIRED", "an address is needed to send the goods to").at(["email"]).into())
+}
+
+/// What the same request is recognised by: its parsed input, not its bytes.
+fn request_text(new: &Place, email: &Email) -> String {
+    let lines: Vec<_> = new.lines.iter().map(|l| (l.variant_id.to_string(), l.quantity)).collect();
+    json!({
+        "lines": lines, "currency": new.currency.as_str(), "total": new.expected_total, "email": email.normalised(),
+        "reference": new.reference, "metadata": new.metadata,
+    })
+    .to_string()
+}
+
+async fn refusals(
+    conn: &mut AsyncPgConnection,
+    app: &App,
+    actor: &Actor,
+    new: &Place,
+    cart: &Cart,
+    quote: &Quote,
+    email: &Email,
+) -> Outcome<Vec<Refusal>> {
+    let mut refusals = quote.refusals();
+    if refusals.is_empty() {
+        let seen = new.quote_token.as_deref().is_none_or(|t| quote::token_fits(app, cart, quote.total_minor, t));
+        if quote.total_minor != new.expected_total || !seen {
+            let text = "the price has changed since it was shown";
+            refusals.push(Refusal::new("PRICE_CHANGED", text).at(["expectedTotal"]));
+        }
+    }
+    let shop = &app.config.shop;
+    let (unpaid, free) = store::count_recent(conn, actor.user_id(), email.normalised()).await?;
+    if unpaid >= shop.unpaid_orders_per_buyer {
+        let text = format!("at most {} unpaid orders at a time", shop.unpaid_orders_per_buyer);
+        refusals.push(Refusal::new("TOO_MANY_UNPAID_ORDERS", text));
+    }
+    if quote.total_minor == 0 && free >= shop.free_orders_per_day {
+        let text = format!("at most {} free orders a day", shop.free_orders_per_day);
+        refusals.push(Refusal::new("BUYER_LIMIT_REACHED", text));
+    }
+    refusals.extend(metadata_refusal(new));
+    Ok(refusals)
+}
+
+fn metadata_refusal(new: &Place) -> Option<Refusal> {
+    let fits = |text: &str, most: usize| !text.is_empty() && text.len() <= most && !text.contains('\0');
+    let metadata = new.metadata.len() <= 20 && new.metadata.iter().all(|(k, v)| fits(k, 40) && v.len() <= 500 && !v.contains('\0'));
+    if !metadata {
+        return Some(Refusal::new("INVALID", "metadata: at most 20, names to 40 and values to 500 bytes").at(["metadata"]));
+    }
+    let reference = new.reference.as_deref().is_none_or(|r| fits(r, 100));
+    (!reference).then(|| Refusal::new("INVALID", "a reference has 1 to 100 bytes").at(["reference"]))
+}
+
+async fn write(
+    conn: &mut AsyncPgConnection,
+    app: &App,
+    actor: &Actor,
+    id: OrderId,
+    new: &Place,
+    quote: &Quote,
+    email: &Email,
+) -> Outcome<()> {
+    let n = store::next_number(conn).await?;
+    let metadata: Vec<_> = new.metadata.iter().map(|(k, v)| json!({ "key": k, "value": v })).collect();
+    let row = NewOrder {
+        id,
+        number: number::number(&app.config.shop.order_prefix, n),
+        currency: quote.currency.as_str().to_owned(),
+        subtotal_minor: quote.total_minor,
+        discount_minor: 0,
+        total_minor: quote.total_minor,
+        user_id: actor.user_id(),
+        email: email.typed().to_owned(),
+        email_normalised: email.normalised().to_owned(),
+        locale: new.locale.as_str().to_owned(),
+        api_client_id: actor.api_client,
+        reference: new.reference.clone(),
+        metadata: json!(metadata),
+        pay_within: i32::try_from(app.config.shop.pay_within_seconds).unwrap_or(i32::MAX),
+    };
+    store::insert(conn, &row).await.on_constraint("orders_reference_key", || {
+        Refusal::new("REFERENCE_TAKEN", "this reference was used for another order").at(["reference"])
+    })?;
+    let lines = lines(app, quote);
+    store::insert_lines(conn, id, &lines).await?;
+    store::insert_units(conn, &units(app, &lines)).await?;
+    let body = json!({ "number": row.number, "total_minor": row.total_minor, "currency": row.currency });
+    let event = NewEvent::shop("order.placed", id.0, actor.label(), body).of_order(id);
+    events::append(conn, &[event]).await?;
+    Ok(())
+}
+
+fn lines(app: &App, quote: &Quote) -> Vec<NewLine> {
+    let line = |(index, line): (usize, &quote::QuoteLine)| {
+        let offer = line.offer.as_ref()?;
+        let variant = &offer.variant;
+        Some(NewLine {
+            id: LineId(app.clock.uuid()),
+            seller_id: variant.seller_id,
+            position: index as i32,
+            product_id: variant.product_id,
+            variant_id: variant.id,
+            title: offer.title.clone(),
+            variant_title: offer.variant_title.clone(),
+            kind: variant.kind.clone(),
+            quantity: line.quantity,
+            partial_delivery: variant.partial_delivery,
+            mail_policy: variant.mail_policy.as_str().to_owned(),
+            download_limit: variant.download_limit,
+            access_days: variant.access_days,
+            unit_minor: line.unit_minor?,
+        })
+    };
+    quote.lines.iter().enumerate().filter_map(line).collect()
+}
+
+/// A row per piece; their totals sum to the line's.
+fn units(app: &App, lines: &[NewLine]) -> Vec<(UnitId, LineId, i32, i64)> {
+    let mut units = Vec::new();
+    for line in lines {
+        let weights = vec![1; line.quantity.max(0) as usize];
+        let totals = spread(line.unit_minor * i64::from(line.quantity), &weights);
+        for (index, total) in totals.into_iter().enumerate() {
+            units.push((UnitId(app.clock.uuid()), line.id, index as i32 + 1, total));
+        }
+    }
+    units
+}

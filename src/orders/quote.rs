@@ -1,0 +1,229 @@
+//! What a cart would cost, and what is wrong with it, line by line. Never refuses for a cart's content.
+
+use diesel_async::AsyncPgConnection;
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::VariantId;
+use crate::base::money::Currency;
+use crate::base::outcome::{Outcome, Refusal};
+use crate::base::text::Locale;
+use crate::catalogue::model::{Tier, tier_at};
+use crate::catalogue::read::{self, Offer};
+use crate::infra::sign;
+use crate::orders::store;
+
+/// How long a quote's token says that the price was seen, seconds.
+const VALID: i64 = 15 * 60;
+
+/// One line of a cart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CartLine {
+    /// The client's own name for the line.
+    pub key: String,
+    pub variant_id: VariantId,
+    pub quantity: i32,
+}
+
+/// A cart to be priced.
+#[derive(Clone, Debug)]
+pub struct Cart {
+    pub lines: Vec<CartLine>,
+    pub currency: Currency,
+    pub locale: Locale,
+    /// Normalised address of the buyer, when known: limits count by it.
+    pub email: Option<String>,
+}
+
+/// A priced cart.
+#[derive(Clone, Debug)]
+pub struct Quote {
+    pub token: String,
+    pub valid_until: chrono::DateTime<chrono::Utc>,
+    pub currency: Currency,
+    pub lines: Vec<QuoteLine>,
+    /// Minor units.
+    pub total_minor: i64,
+    /// What is wrong with the cart as a whole; each has a code of the order placing errors.
+    pub problems: Vec<Refusal>,
+}
+
+impl Quote {
+    pub fn can_place(&self) -> bool {
+        self.problems.is_empty() && self.lines.iter().all(|l| l.problems.is_empty())
+    }
+
+    /// Everything that stands in the way of placing, with the path into the input.
+    pub fn refusals(&self) -> Vec<Refusal> {
+        let of_lines = self.lines.iter().flat_map(|l| &l.problems);
+        self.problems.iter().chain(of_lines).cloned().collect()
+    }
+}
+
+/// A priced line. Amounts are minor units.
+#[derive(Clone, Debug)]
+pub struct QuoteLine {
+    pub key: String,
+    pub quantity: i32,
+    pub offer: Option<Offer>,
+    pub unit_minor: Option<i64>,
+    pub total_minor: i64,
+    /// The next better price by quantity.
+    pub next_tier: Option<Tier>,
+    pub problems: Vec<Refusal>,
+}
+
+/// Prices a cart with what is true now.
+pub async fn quote(app: &App, actor: &Actor, cart: &Cart) -> Outcome<Quote> {
+    let mut conn = app.db.conn().await?;
+    price(&mut conn, app, actor, cart).await
+}
+
+/// The same within the caller's transaction.
+pub(super) async fn price(conn: &mut AsyncPgConnection, app: &App, actor: &Actor, cart: &Cart) -> Outcome<Quote> {
+    let problems = cart_problems(app, cart);
+    let lines = if problems.iter().any(|p| p.code == "TOO_MANY_LINES") {
+        Vec::new()
+    } else {
+        price_lines(conn, actor, cart).await?
+    };
+    let total_minor = lines.iter().map(|l| l.total_minor).fold(0_i64, i64::saturating_add);
+    let valid_until = app.clock.now() + chrono::TimeDelta::seconds(VALID);
+    let token = token(app, cart, total_minor, valid_until.timestamp());
+    Ok(Quote { token, valid_until, currency: cart.currency, lines, total_minor, problems })
+}
+
+fn cart_problems(app: &App, cart: &Cart) -> Vec<Refusal> {
+    let mut problems = Vec::new();
+    if cart.lines.is_empty() {
+        problems.push(Refusal::new("EMPTY", "there is nothing in the cart").at(["lines"]));
+    }
+    let most = app.config.shop.max_lines_per_order.max(1) as usize;
+    if cart.lines.len() > most {
+        let text = format!("an order has at most {most} lines");
+        problems.push(Refusal::new("TOO_MANY_LINES", text).at(["lines"]));
+    }
+    if !app.config.shop.currencies.iter().any(|c| c == cart.currency.as_str()) {
+        let text = format!("the shop does not sell in {}", cart.currency);
+        problems.push(Refusal::new("CURRENCY_NOT_SOLD", text).at(["currency"]));
+    }
+    problems
+}
+
+async fn price_lines(conn: &mut AsyncPgConnection, actor: &Actor, cart: &Cart) -> Outcome<Vec<QuoteLine>> {
+    let mut wants: Vec<(VariantId, i64)> = Vec::new();
+    for line in &cart.lines {
+        let quantity = i64::from(line.quantity.max(0));
+        match wants.iter_mut().find(|w| w.0 == line.variant_id) {
+            Some(want) => want.1 += quantity,
+            None => wants.push((line.variant_id, quantity)),
+        }
+    }
+    let offers = read::for_order(conn, &wants, cart.currency, cart.locale).await?;
+    let bought = match &cart.email {
+        Some(email) if offers.iter().any(|o| o.variant.limit_per_buyer.is_some()) => {
+            let ids: Vec<VariantId> = wants.iter().map(|w| w.0).collect();
+            store::count_bought(conn, actor.user_id(), email, &ids).await?
+        }
+        _ => Vec::new(),
+    };
+    let line = |(index, line): (usize, &CartLine)| {
+        let offer = offers.iter().find(|o| o.variant.id == line.variant_id);
+        let wanted = wants.iter().find(|w| w.0 == line.variant_id).map_or(0, |w| w.1);
+        let before = bought.iter().find(|b| b.0 == line.variant_id).map_or(0, |b| b.1);
+        price_line(index, line, offer, wanted, before)
+    };
+    Ok(cart.lines.iter().enumerate().map(line).collect())
+}
+
+/// `wanted` is the variant's quantity over the whole cart, `before` what the buyer has of it already.
+fn price_line(index: usize, line: &CartLine, offer: Option<&Offer>, wanted: i64, before: i64) -> QuoteLine {
+    let mut problems = Vec::new();
+    let mut problem = |code, text: String, field: &str, available: Option<i64>| {
+        let mut refusal = Refusal::new(code, text).at(["lines".to_owned(), index.to_string(), field.to_owned()]);
+        refusal.variant_id = Some(line.variant_id);
+        refusal.available = available.map(|n| i32::try_from(n).unwrap_or(i32::MAX));
+        problems.push(refusal);
+    };
+    let Some(offer) = offer else {
+        problem("VARIANT_NOT_FOUND", "there is no such variant".into(), "variantId", None);
+        return QuoteLine {
+            key: line.key.clone(),
+            quantity: line.quantity,
+            offer: None,
+            unit_minor: None,
+            total_minor: 0,
+            next_tier: None,
+            problems,
+        };
+    };
+    let variant = &offer.variant;
+    if !offer.on_sale {
+        problem("NOT_ON_SALE", format!("{} is not on sale", offer.title), "variantId", None);
+    }
+    if line.quantity < variant.min_quantity.max(1) {
+        problem("QUANTITY_TOO_SMALL", format!("at least {} at a time", variant.min_quantity), "quantity", None);
+    }
+    let most = variant.max_quantity.unwrap_or(LARGEST_QUANTITY).min(LARGEST_QUANTITY);
+    if wanted > i64::from(most) {
+        problem("QUANTITY_TOO_LARGE", format!("at most {most} at a time"), "quantity", None);
+    }
+    if let Some(limit) = variant.limit_per_buyer
+        && before + wanted > i64::from(limit)
+    {
+        let left = (i64::from(limit) - before).max(0);
+        problem("BUYER_LIMIT_REACHED", format!("at most {limit} per buyer"), "quantity", Some(left));
+    }
+    match offer.available {
+        Some(0) => problem("OUT_OF_STOCK", format!("{} is sold out", offer.title), "quantity", Some(0)),
+        Some(left) if left < wanted => {
+            problem("NOT_ENOUGH_STOCK", format!("only {left} of {} are left", offer.title), "quantity", Some(left));
+        }
+        Some(_) | None => {}
+    }
+    let tier = tier_at(&offer.tiers, i32::try_from(wanted).unwrap_or(i32::MAX));
+    if tier.is_none() {
+        problem("CURRENCY_NOT_SOLD", format!("{} has no price in this currency", offer.title), "variantId", None);
+    }
+    let unit_minor = tier.as_ref().map(|t| t.unit_minor);
+    let total = unit_minor.and_then(|unit| unit.checked_mul(i64::from(line.quantity.max(0))));
+    if unit_minor.is_some() && total.is_none_or(|t| t > LARGEST_TOTAL) {
+        problem("QUANTITY_TOO_LARGE", "the amount is too large".into(), "quantity", None);
+    }
+    let next_tier = offer.tiers.iter().filter(|t| i64::from(t.min_quantity) > wanted).min_by_key(|t| t.min_quantity);
+    QuoteLine {
+        key: line.key.clone(),
+        quantity: line.quantity,
+        unit_minor,
+        total_minor: total.unwrap_or(0).min(LARGEST_TOTAL),
+        next_tier: next_tier.cloned(),
+        offer: Some(offer.clone()),
+        problems,
+    }
+}
+
+/// Units of one variant in an order: each is a row, and they are assigned in one transaction.
+const LARGEST_QUANTITY: i32 = 1_000;
+
+/// Minor units of one line; keeps every sum of an order far from the end of 64 bits.
+const LARGEST_TOTAL: i64 = 1_000_000_000_000_000;
+
+/// Says which total was shown for which cart, signed.
+fn token(app: &App, cart: &Cart, total: i64, until: i64) -> String {
+    let lines: Vec<_> = cart.lines.iter().map(|l| (l.variant_id.to_string(), l.quantity)).collect();
+    let payload = json!({ "l": lines, "c": cart.currency.as_str(), "t": total, "u": until });
+    sign::token(&app.config.secrets.links, "quote", payload.to_string().as_bytes())
+}
+
+/// Whether the token was given for this very cart and total and is still valid.
+pub(super) fn token_fits(app: &App, cart: &Cart, total: i64, given: &str) -> bool {
+    let Ok(payload) = sign::open_token(&app.config.secrets.links, "quote", given) else { return false };
+    let Ok(said) = serde_json::from_slice::<serde_json::Value>(&payload) else { return false };
+    let until = said["u"].as_i64().unwrap_or(0);
+    let lines: Vec<_> = cart.lines.iter().map(|l| (l.variant_id.to_string(), l.quantity)).collect();
+    said["l"] == json!(lines)
+        && said["c"] == json!(cart.currency.as_str())
+        && said["t"] == json!(total)
+        && until > app.clock.unix()
+}

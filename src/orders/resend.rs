@@ -1,0 +1,68 @@
+//! The buyer asks for the mail again (L7), limited per hour.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel_async::AsyncPgConnection;
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::OrderId;
+use crate::base::outcome::{Outcome, Refusal};
+use crate::infra::events::{self, NewEvent};
+use crate::infra::outbox::{self, NewMessage};
+use crate::orders::access::{self, Sight};
+use crate::orders::model::Order;
+use crate::orders::store;
+
+/// Sends the delivery mail again, to the order's own address. `NOT_FOUND`, `NOT_PAID`, `NOT_READY`,
+/// `RESEND_TOO_SOON`. Answers when the next one is possible.
+pub async fn resend(app: &App, actor: &Actor, id: OrderId, token: Option<&str>) -> Outcome<(Order, DateTime<Utc>)> {
+    let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
+    let mut tx = app.db.begin().await?;
+    let order = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
+    if access::sight(app, actor, &order, token) < Some(Sight::Buyer) {
+        return Err(missing().into());
+    }
+    if !order.state.is_paid() {
+        return Err(Refusal::new("NOT_PAID", "this order is not paid").into());
+    }
+    let delivered = store::list_units(&mut tx, &[id]).await?.iter().any(|u| u.state.is_delivered());
+    let Some(recipient) = order.email.clone().filter(|_| delivered) else {
+        return Err(Refusal::new("NOT_READY", "there is nothing to send yet").into());
+    };
+    let now = app.clock.now();
+    if let Some(next) = next_allowed(&mut tx, app, id).await?.filter(|next| *next > now) {
+        let seconds = (next - now).num_seconds().max(1) as u32;
+        let text = "this mail was sent a moment ago";
+        return Err(Refusal::new("RESEND_TOO_SOON", text).retry_after(seconds).into());
+    }
+    let message = NewMessage {
+        id: app.clock.uuid(),
+        kind: "order_resend",
+        subject: format!("{}:{}", id.0, app.clock.uuid()),
+        order_id: Some(id),
+        user_id: order.user_id,
+        recipient,
+        locale: order.locale.clone(),
+        payload: json!({}),
+    };
+    outbox::enqueue(&mut tx, &[message]).await?;
+    let event = NewEvent::shop("order.mail_asked_again", id.0, actor.label(), json!({})).of_order(id);
+    events::append(&mut tx, &[event]).await?;
+    let next = next_allowed(&mut tx, app, id).await?.unwrap_or(now);
+    tx.commit().await?;
+    app.bell.ring();
+    Ok((order, next))
+}
+
+/// When the mail may be asked for again; none when it may be now.
+pub async fn next_allowed(conn: &mut AsyncPgConnection, app: &App, id: OrderId) -> Outcome<Option<DateTime<Utc>>> {
+    let shop = &app.config.shop;
+    let resends = store::count_resends(conn, id).await?;
+    let gap = resends.last.map(|last| last + TimeDelta::seconds(shop.resend_gap_seconds));
+    let hour = resends
+        .oldest_within_hour
+        .filter(|_| resends.within_hour >= shop.resends_per_hour)
+        .map(|oldest| oldest + TimeDelta::hours(1));
+    Ok(gap.max(hour))
+}

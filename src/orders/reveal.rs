@@ -1,0 +1,145 @@
+//! Shows the secrets of delivered units to their buyer, and records the first time (K6, L6).
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::{LineId, OrderId, UnitId};
+use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
+use crate::base::secret::Secret;
+use crate::infra::events::{self, NewEvent};
+use crate::orders::access::{self, Sight};
+use crate::orders::model::{Order, Unit};
+use crate::orders::read::{self, Standing};
+use crate::orders::store;
+use crate::orders::unit::{UnitChange, UnitState};
+use crate::vault;
+
+/// What is to be shown: a line's units in pages, or named units.
+#[derive(Clone, Debug)]
+pub enum Target {
+    Line(LineId),
+    Units(Vec<UnitId>),
+}
+
+/// One shown secret.
+#[derive(Clone, Debug)]
+pub struct RevealedSecret {
+    pub unit: Unit,
+    pub text: Secret,
+}
+
+/// A page of shown secrets.
+#[derive(Clone, Debug)]
+pub struct Revealed {
+    pub order: Order,
+    pub secrets: Vec<RevealedSecret>,
+    /// Number of the last unit shown within its line, to go on after.
+    pub last_unit_no: Option<i32>,
+    pub has_next: bool,
+}
+
+/// Shows up to `first` secrets (1 to 500). Refusals: `NOT_FOUND`, `FORBIDDEN` (a watch ticket shows nothing),
+/// `NOT_PAID`, `NOT_READY`, `REFUNDED`, `REVOKED`, `REPLACED`. Showing again shows the same and keeps the first time.
+pub async fn reveal(
+    app: &App,
+    actor: &Actor,
+    target: &Target,
+    token: Option<&str>,
+    first: i64,
+    after: i32,
+) -> Outcome<Revealed> {
+    let missing = || Failure::from(Refusal::new("NOT_FOUND", "there is no such delivery").at(["target"]));
+    let mut tx = app.db.begin().await?;
+    let order_id = read::order_of(&mut tx, target).await?.ok_or_else(missing)?;
+    let order = store::lock(&mut tx, order_id).await?.ok_or_else(missing)?;
+    match access::sight(app, actor, &order, token) {
+        Some(Sight::Buyer) => {}
+        Some(Sight::Status) => return Err(Refusal::new("FORBIDDEN", "a watch ticket shows no secrets").into()),
+        Some(Sight::Staff) if order.user_id.is_some() && order.user_id == actor.user_id() => {}
+        Some(Sight::Staff) => {
+            let text = "staff sees secrets only with a reason";
+            return Err(Refusal::new("FORBIDDEN", text).into());
+        }
+        None => return Err(missing()),
+    }
+    let mut standings = read::list_standings(&mut tx, order_id, target, after, first + 1).await?;
+    let has_next = standings.len() as i64 > first && matches!(target, Target::Line(_));
+    standings.truncate(first as usize);
+    if standings.is_empty() && after == 0 {
+        return Err(missing());
+    }
+    for standing in &standings {
+        may_reveal(&order, standing)?;
+    }
+    let ids: Vec<UnitId> = standings.iter().map(|s| s.unit.id).collect();
+    let opened = vault::reveal::open(&mut tx, app, &ids).await?;
+    let newly: Vec<&Unit> =
+        standings.iter().map(|s| &s.unit).filter(|u| u.state == UnitState::Assigned).collect();
+    record(&mut tx, app, actor, order_id, &newly).await?;
+    let last_unit_no = standings.last().map(|s| s.unit.unit_no);
+    let secrets = standings
+        .into_iter()
+        .filter_map(|standing| {
+            let key = opened.iter().find(|k| k.unit_id == standing.unit.id)?;
+            let state = standing.unit.state.after(UnitChange::Reveal).unwrap_or(standing.unit.state);
+            let revealed_at = standing.unit.revealed_at.or_else(|| Some(app.clock.now()));
+            Some(RevealedSecret { unit: Unit { state, revealed_at, ..standing.unit }, text: key.text.clone() })
+        })
+        .collect();
+    tx.commit().await?;
+    Ok(Revealed { order, secrets, last_unit_no, has_next })
+}
+
+/// Whether a unit's secret may be shown now (L8): paid, handed over, and no money on its way back.
+fn may_reveal(order: &Order, standing: &Standing) -> Result<(), Refusal> {
+    let refuse = |code, text: &str| Err(Refusal::new(code, text));
+    if !order.state.is_paid() {
+        return refuse("NOT_PAID", "this order is not paid");
+    }
+    match standing.unit.state {
+        UnitState::Assigned | UnitState::Revealed => {}
+        UnitState::Revoked => return refuse("REFUNDED", "this purchase was refunded"),
+        UnitState::Replaced => return refuse("REPLACED", "this delivery was replaced by another one"),
+        UnitState::Cancelled => return refuse("REVOKED", "this delivery was cancelled"),
+        UnitState::Unassigned
+        | UnitState::AwaitingStock
+        | UnitState::AwaitingSupplier
+        | UnitState::AwaitingPerson => return refuse("NOT_READY", "this delivery is not ready yet"),
+    }
+    if standing.refund_open {
+        return refuse("REFUNDED", "this purchase is being refunded");
+    }
+    if standing.disputed {
+        return refuse("REVOKED", "the payment of this purchase is disputed");
+    }
+    Ok(())
+}
+
+async fn record(
+    conn: &mut diesel_async::AsyncPgConnection,
+    app: &App,
+    actor: &Actor,
+    order_id: OrderId,
+    newly: &[&Unit],
+) -> Outcome<()> {
+    let ids: Vec<UnitId> = newly.iter().map(|u| u.id).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    if store::advance_revealed(conn, &ids).await? != ids.len() {
+        return Err(Fault::bug("a unit of a locked order changed its state").into());
+    }
+    vault::reveal::mark_revealed(conn, &ids).await?;
+    let events: Vec<NewEvent> = newly
+        .iter()
+        .map(|unit| {
+            NewEvent::shop("unit.revealed", unit.id.0, actor.label(), json!({ "line": unit.line_id.0 }))
+                .of_order(order_id)
+                .of_seller(unit.seller_id)
+        })
+        .collect();
+    events::append(conn, &events).await?;
+    app.bell.ring();
+    Ok(())
+}
