@@ -28,7 +28,8 @@ pub async fn claim(app: &App, actor: &Actor, id: OrderId, token: &str) -> Outcom
     if order.user_id.is_some() {
         return Err(Refusal::new("ALREADY_CLAIMED", "this order belongs to another account").into());
     }
-    let confirmed = people::read::confirmed_email(&mut tx, user_id).await?;
+    let profile = people::read::profile(&mut tx, user_id).await?;
+    let confirmed = profile.filter(|p| p.user.email_confirmed_at.is_some()).map(|p| p.user.email_normalised);
     if confirmed.is_none() || confirmed != order.email_normalised {
         let text = "confirm the address this order was placed with first";
         return Err(Refusal::new("CLAIM_EMAIL_MISMATCH", text).into());

@@ -130,9 +130,9 @@ async fn buyer_email(conn: &mut AsyncPgConnection, actor: &Actor, given: Option<
         return Ok(Email::parse(text)?);
     }
     if let Some(user) = actor.user_id()
-        && let Some(own) = people::read::email(conn, user).await?
+        && let Some(own) = people::read::profile(conn, user).await?
     {
-        return Ok(Email::parse(&own)?);
+        return Ok(Email::parse(&own.user.email)?);
     }
     Err(Refusal::new("EMAIL_REQUIRED", "an address is needed to send the goods to").at(["email"]).into())
 }

@@ -117,6 +117,7 @@ pub async fn expire(app: &App, id: OrderId) -> Outcome<bool> {
     };
     let Some(order) = order.filter(|o| o.state == OrderState::PendingPayment) else { return Ok(false) };
     if order.total_minor == 0 {
+        checkout::settle_free(app, &order).await?;
         return Ok(false);
     }
     if close_all(app, id).await? != Closed::Yes {
