@@ -1,3 +1,4 @@
 mod accounts;
 mod gateways_notices;
 mod gateways_vectors;
+mod settle;
