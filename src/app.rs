@@ -14,6 +14,8 @@ use crate::infra::seal::Sealer;
 use crate::infra::throttle::Throttles;
 use crate::payments::accounts::{self, Accounts};
 use crate::payments::intake::Intake;
+use crate::people::password::Passwords;
+use crate::people::token::AccessTokens;
 
 /// The program's parts. Actions take it first and open their own transactions.
 pub struct App {
@@ -32,6 +34,10 @@ pub struct App {
     /// The way of notices into slices.
     pub intake: Intake,
     public_url: OnceLock<String>,
+    /// Hashes passwords, a few at a time.
+    pub passwords: Passwords,
+    /// Issues and reads access tokens.
+    pub access_tokens: AccessTokens,
 }
 
 impl App {
@@ -64,6 +70,8 @@ impl App {
             config.limits.sign_ins_per_minute,
             config.limits.forged_notices_per_minute,
         );
+        let passwords = Passwords::new(&config.people, &config.limits)?;
+        let access_tokens = AccessTokens::new(&config)?;
         let app = Arc::new(Self {
             config,
             clock,
@@ -73,6 +81,8 @@ impl App {
             outbound,
             accounts,
             throttles,
+            passwords,
+            access_tokens,
             intake: Intake::default(),
             public_url: OnceLock::new(),
         });

@@ -56,13 +56,13 @@ create table refresh_token (
 );
 create index refresh_token_session on refresh_token (session_id);
 
--- Codes and links sent by mail: to confirm an address, to reset a password, to reach lost orders.
+-- Codes sent by mail: to confirm an address, to reset a password, to reach lost orders. The code itself is nowhere:
+-- it is derived from the row's id under a key the database does not know.
 create table email_code (
   id uuid primary key,
   purpose text not null,
   email_normalised text not null,
   user_id uuid references app_user,
-  digest bytea not null,
   attempts int not null default 0,
   created_at timestamptz not null default app_now(),
   expires_at timestamptz not null,

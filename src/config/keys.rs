@@ -60,6 +60,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ),
     ("shop", "What the shop is and how it treats orders."),
     ("limits", "What a client may ask for."),
+    ("people", "Sign-ins and passwords."),
     ("worker", "Background work."),
     ("log", "What the program says about itself, on stderr."),
     (
@@ -240,6 +241,57 @@ pub const KEYS: &[Key] = &[
     ),
     key("limits.password_hashes", Kind::Int(1, 64), "2", "Password hashes computed at once."),
     key("limits.password_queue", Kind::Int(0, 10_000), "16", "Password hashes that may wait."),
+    key(
+        "people.access_seconds",
+        Kind::Int(30, 600),
+        "600",
+        "How long an access token works, seconds.",
+    ),
+    key(
+        "people.refresh_idle_days",
+        Kind::Int(1, 365),
+        "7",
+        "Days without use after which a sign-in ends.",
+    ),
+    key(
+        "people.session_days",
+        Kind::Int(1, 365),
+        "30",
+        "Days after which a sign-in ends whatever happens.",
+    ),
+    key(
+        "people.strict_refresh",
+        Kind::Bool,
+        "false",
+        "Ends a sign-in as soon as a spent refresh token comes again, even when the answer that carried its\n\
+          successor may have been lost.",
+    ),
+    key(
+        "people.password_memory_kib",
+        Kind::Int(19_456, 4_194_304),
+        "19456",
+        "argon2id: memory, KiB. A growth re-hashes at the next sign-in.",
+    ),
+    key("people.password_passes", Kind::Int(2, 100), "2", "argon2id: passes over the memory."),
+    key("people.password_lanes", Kind::Int(1, 64), "1", "argon2id: lanes."),
+    key(
+        "people.confirm_code_minutes",
+        Kind::Int(5, 10_080),
+        "1440",
+        "Minutes a mailed code that confirms an address works.",
+    ),
+    key(
+        "people.reset_code_minutes",
+        Kind::Int(5, 1_440),
+        "30",
+        "Minutes a mailed code for a new password works.",
+    ),
+    key(
+        "people.codes_per_hour",
+        Kind::Int(1, 1_000),
+        "5",
+        "Codes of one purpose mailed to one address within an hour.",
+    ),
     key("worker.concurrency", Kind::Int(1, 256), "4", "Jobs run at once."),
     key("worker.job_seconds", SECONDS, "60", "Seconds a job may run; its lease is twice as long."),
     key(

@@ -79,6 +79,7 @@ impl Config {
             secrets: secrets::read(tree.get("secrets"), &mut faults),
             shop: section(&tree, "shop", &mut faults),
             limits: section(&tree, "limits", &mut faults),
+            people: section(&tree, "people", &mut faults),
             worker: section(&tree, "worker", &mut faults),
             log: section(&tree, "log", &mut faults),
             accounts: accounts(&tree, &mut faults),

@@ -7,6 +7,7 @@ mod limits;
 mod load;
 mod log;
 mod mail;
+mod people;
 mod secrets;
 mod server;
 mod shop;
@@ -20,6 +21,7 @@ pub use limits::Limits;
 pub use load::{Faults, Sources};
 pub use log::Log;
 pub use mail::Mail;
+pub use people::People;
 pub use secrets::{Bytes32, RingKey, Secrets};
 pub use server::Server;
 pub use shop::Shop;
@@ -42,6 +44,7 @@ pub struct Config {
     pub shop: Shop,
     pub limits: Limits,
     pub worker: Worker,
+    pub people: People,
     pub log: Log,
     pub accounts: Vec<Account>,
 }

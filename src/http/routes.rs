@@ -15,6 +15,7 @@ use crate::rest::openapi::{self, Document, Operation};
 use crate::rest::{health, metrics, webhooks};
 
 /// Every route of the program.
+#[rustfmt::skip]
 pub fn table() -> Vec<Row> {
     vec![
         get("/healthz", health::healthz, "Whether the process lives").tag("operation").answers(

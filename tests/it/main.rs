@@ -7,6 +7,7 @@ mod harness;
 mod http;
 mod infra;
 mod payments;
+mod people;
 mod vault;
 mod worker;
 mod sandbox;

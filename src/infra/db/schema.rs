@@ -88,7 +88,6 @@ diesel::table! {
         purpose -> Text,
         email_normalised -> Text,
         user_id -> Nullable<Uuid>,
-        digest -> Bytea,
         attempts -> Integer,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,

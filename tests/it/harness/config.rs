@@ -32,6 +32,7 @@ pub fn test_config(data: &Path) -> Config {
             ..Limits::default()
         },
         worker: Default::default(),
+        people: Default::default(),
         log: Default::default(),
         accounts: Vec::new(),
     }

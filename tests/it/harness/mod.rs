@@ -7,6 +7,7 @@ pub mod log;
 mod process;
 pub mod shop;
 pub mod signing;
+mod people;
 mod test_app;
 mod work;
 
@@ -15,4 +16,5 @@ pub use database::TestDatabase;
 pub use durable::DurableCluster;
 pub use process::{Server, program};
 pub use shop::{Said, with_generic};
+pub use people::PASSWORD;
 pub use test_app::TestApp;

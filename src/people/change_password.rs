@@ -1,0 +1,45 @@
+use crate::app::App;
+use crate::base::actor::Person;
+use crate::base::caller::Caller;
+use crate::base::outcome::Outcome;
+use crate::base::secret::Secret;
+use crate::base::text::Email;
+use crate::infra::events as event_rows;
+use crate::people::register::mail;
+use crate::people::revoke::end_sessions;
+use crate::people::{error, events, password_rule, store, throttle};
+
+/// Sets a new password for who knows the old one. Every other session ends; this one goes on after a refresh. Refuses
+/// with `CREDENTIALS_WRONG`, `PASSWORD_TOO_WEAK`, `PASSWORD_BREACHED`, `RATE_LIMITED`.
+pub async fn change_password(
+    app: &App,
+    caller: &Caller,
+    person: &Person,
+    current: &Secret,
+    password: &Secret,
+) -> Outcome<()> {
+    let user = person.user_id;
+    let known = {
+        let mut conn = app.db.conn().await?;
+        store::find_credentials_of(&mut conn, user).await?.ok_or_else(error::unauthenticated)?
+    };
+    let email = Email::parse(&known.email)?;
+    throttle::by_account(app, caller, &email)?;
+    password_rule::check(password, &email, "newPassword")?;
+    if !app.passwords.verify(known.password_hash.as_deref(), current).await?.fits {
+        return Err(error::credentials_wrong().at(["currentPassword"]).into());
+    }
+    let hash = app.passwords.hash(password).await?;
+
+    let mut tx = app.db.begin().await?;
+    if !store::advance_password(&mut tx, user, known.generation, &hash).await? {
+        return Err(error::credentials_wrong().at(["currentPassword"]).into());
+    }
+    store::advance_session_generation(&mut tx, person.session_id).await?;
+    event_rows::append(&mut tx, &[events::password_changed(user, "change")]).await?;
+    end_sessions(&mut tx, user, Some(person.session_id), &user.to_string(), "password_changed").await?;
+    let subject = format!("{user}:{}", known.generation + 1);
+    mail(app, &mut tx, "password_changed", subject, None, &known.email, user, &known.locale).await?;
+    tx.commit().await?;
+    Ok(())
+}

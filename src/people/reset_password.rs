@@ -1,0 +1,80 @@
+use chrono::TimeDelta;
+
+use crate::app::App;
+use crate::base::caller::Caller;
+use crate::base::ids::UserId;
+use crate::base::outcome::Outcome;
+use crate::base::secret::Secret;
+use crate::base::text::Email;
+use crate::infra::events as event_rows;
+use crate::people::code::{self, Purpose};
+use crate::people::register::mail;
+use crate::people::revoke::end_sessions;
+use crate::people::state::UserState;
+use crate::people::{error, events, password_rule, store, throttle};
+
+/// Mails a code that sets a new password, when the address has an account; answers the same in every case.
+pub async fn request_password_reset(app: &App, caller: &Caller, email: &str) -> Outcome<()> {
+    let email = Email::parse(email)?;
+    throttle::by_account(app, caller, &email)?;
+    let mut tx = app.db.begin().await?;
+    let found = store::find_credentials(&mut tx, email.normalised()).await?;
+    if let Some(person) = found.filter(|p| p.state == UserState::Active) {
+        let lives = TimeDelta::minutes(app.config.people.reset_code_minutes);
+        let made = code::issue(&mut tx, app, Purpose::ResetPassword, &email, Some(person.id), lives).await?;
+        if let Some(code) = made {
+            let subject = code.to_string();
+            mail(
+                app,
+                &mut tx,
+                "reset_password",
+                subject,
+                Some(code),
+                &person.email,
+                person.id,
+                &person.locale,
+            )
+            .await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Sets a new password by a mailed code and ends every session. Whoever has the code reads the mailbox: the address
+/// is confirmed by it too. Refuses with `CODE_WRONG`, `CODE_EXPIRED`, `PASSWORD_TOO_WEAK`, `PASSWORD_BREACHED`,
+/// `ACCOUNT_SUSPENDED`, `RATE_LIMITED`.
+pub async fn reset_password(
+    app: &App,
+    caller: &Caller,
+    email: &str,
+    code: &Secret,
+    password: &Secret,
+) -> Outcome<UserId> {
+    let email = Email::parse(email)?;
+    password_rule::check(password, &email, "password")?;
+    throttle::by_account(app, caller, &email)?;
+    let hash = app.passwords.hash(password).await?;
+    let mut tx = app.db.begin().await?;
+    let redeemed =
+        code::redeem(&mut tx, &app.config.secrets.access, Purpose::ResetPassword, &email, code).await?;
+    let Ok(Some(user)) = redeemed.person() else {
+        tx.commit().await?;
+        redeemed.person()?;
+        return Err(error::code_wrong().into());
+    };
+    let person = store::lock_user(&mut tx, user).await?.ok_or_else(error::code_wrong)?;
+    if !store::advance_password(&mut tx, user, person.generation, &hash).await? {
+        return Err(error::suspended().into());
+    }
+    let mut facts = vec![events::password_changed(user, "reset")];
+    if store::advance_email_confirmed(&mut tx, user).await? {
+        facts.push(events::email_confirmed(user));
+    }
+    event_rows::append(&mut tx, &facts).await?;
+    end_sessions(&mut tx, user, None, &user.to_string(), "password_reset").await?;
+    let subject = format!("{user}:{}", person.generation + 1);
+    mail(app, &mut tx, "password_changed", subject, None, &person.email, user, &person.locale).await?;
+    tx.commit().await?;
+    Ok(user)
+}

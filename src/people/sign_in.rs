@@ -1,0 +1,100 @@
+use chrono::TimeDelta;
+use diesel_async::AsyncPgConnection;
+
+use crate::app::App;
+use crate::base::caller::Caller;
+use crate::base::ids::{SessionId, UserId};
+use crate::base::outcome::Outcome;
+use crate::base::secret::Secret;
+use crate::base::text::{self, Email};
+use crate::infra::events as event_rows;
+use crate::people::model::{Credentials, SignedIn, Tokens};
+use crate::people::state::UserState;
+use crate::people::store::{self, NewRefresh};
+use crate::people::token::Access;
+use crate::people::{error, events, refresh_token, throttle};
+
+/// What a person types to sign in.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    pub email: String,
+    pub password: Secret,
+    /// What the person will recognise the session by; empty: the caller's `User-Agent`.
+    pub device: Option<String>,
+}
+
+/// Starts a session. Refuses with `CREDENTIALS_WRONG` (an unknown address and a wrong password alike, and as slowly),
+/// `EMAIL_NOT_CONFIRMED` and `ACCOUNT_SUSPENDED` (only to who knows the password), `RATE_LIMITED`.
+pub async fn sign_in(app: &App, caller: &Caller, input: SignIn) -> Outcome<SignedIn> {
+    let email = Email::parse(&input.email)?;
+    throttle::by_account(app, caller, &email)?;
+    let found = {
+        let mut conn = app.db.conn().await?;
+        store::find_credentials(&mut conn, email.normalised()).await?
+    };
+    let stored = found.as_ref().and_then(|c| c.password_hash.clone());
+    let verdict = app.passwords.verify(stored.as_deref(), &input.password).await?;
+    let Some(person) = found.filter(|_| verdict.fits) else {
+        return Err(error::credentials_wrong().into());
+    };
+    may_sign_in(&person)?;
+    let renewed = match (verdict.stale, &stored) {
+        (true, Some(old)) => Some((old.clone(), app.passwords.hash(&input.password).await?)),
+        _ => None,
+    };
+
+    let device = device_name(input.device.as_deref(), caller);
+    let mut tx = app.db.begin().await?;
+    if let Some((old, new)) = renewed {
+        store::advance_hash(&mut tx, person.id, &old, &new).await?;
+    }
+    let signed_in = start_session(app, &mut tx, person.id, person.generation, &device).await?;
+    tx.commit().await?;
+    Ok(signed_in)
+}
+
+fn may_sign_in(person: &Credentials) -> Outcome<()> {
+    match person.state {
+        UserState::Closed => Err(error::credentials_wrong().into()),
+        UserState::Suspended => Err(error::suspended().into()),
+        UserState::Active if !person.confirmed => Err(error::not_confirmed().into()),
+        UserState::Active => Ok(()),
+    }
+}
+
+/// A new family of tokens. `CREDENTIALS_WRONG` when the person changed since `generation` was read.
+async fn start_session(
+    app: &App,
+    conn: &mut AsyncPgConnection,
+    user: UserId,
+    generation: i32,
+    device: &str,
+) -> Outcome<SignedIn> {
+    let now = app.clock.now();
+    let people = &app.config.people;
+    let session_id = SessionId(app.clock.uuid());
+    let ends = now + TimeDelta::days(people.session_days);
+    if !store::insert_session(conn, session_id, user, generation, device, ends).await? {
+        return Err(error::credentials_wrong().into());
+    }
+    let refresh = refresh_token::generate();
+    let row = NewRefresh {
+        id: app.clock.uuid(),
+        session_id,
+        digest: refresh_token::digest(&refresh).unwrap_or_default(),
+        sealed: None,
+        expires_at: ends.min(now + TimeDelta::days(people.refresh_idle_days)),
+    };
+    store::insert_refresh(conn, &row).await?;
+    event_rows::append(conn, &[events::session_started(session_id, user)]).await?;
+    let access = Access { user_id: user, session_id, refresh_id: row.id, generation };
+    let (token, access_expires_at) = app.access_tokens.issue(&access, now)?;
+    let tokens = Tokens { access: token, access_expires_at, refresh, refresh_expires_at: row.expires_at };
+    Ok(SignedIn { user_id: user, session_id, tokens })
+}
+
+fn device_name(typed: Option<&str>, caller: &Caller) -> String {
+    let named = typed.or(caller.device.as_deref()).unwrap_or("unknown");
+    let cut: String = named.chars().filter(|c| !c.is_control()).take(100).collect();
+    text::clean(&cut, "device", 100, false).unwrap_or_else(|_| "unknown".into())
+}

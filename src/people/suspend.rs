@@ -1,0 +1,44 @@
+use crate::app::App;
+use crate::base::actor::{Actor, Role};
+use crate::base::ids::UserId;
+use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::infra::events as event_rows;
+use crate::people::model::Profile;
+use crate::people::revoke::end_sessions;
+use crate::people::state::UserChange;
+use crate::people::{error, events, read, store};
+
+/// Keeps a person out: every session ends. For admins. Refuses with `FORBIDDEN`, `NOT_FOUND`, `ILLEGAL_TRANSITION`,
+/// `LAST_ADMIN`.
+pub async fn suspend(app: &App, actor: &Actor, user: UserId) -> Outcome<Profile> {
+    change(app, actor, user, UserChange::Suspend).await
+}
+
+/// Lets a suspended person in again.
+pub async fn reinstate(app: &App, actor: &Actor, user: UserId) -> Outcome<Profile> {
+    change(app, actor, user, UserChange::Reinstate).await
+}
+
+async fn change(app: &App, actor: &Actor, user: UserId, change: UserChange) -> Outcome<Profile> {
+    if !actor.has(Role::Admin) {
+        return Err(error::forbidden().into());
+    }
+    let mut tx = app.db.begin().await?;
+    let admins = store::lock_admins(&mut tx).await?;
+    if change == UserChange::Suspend && admins == [user] {
+        return Err(error::last_admin().into());
+    }
+    let person = store::lock_user(&mut tx, user).await?.ok_or_else(error::user_not_found)?;
+    let next = person.state.after(change).map_err(Refusal::from)?;
+    if next != person.state {
+        if store::advance_state(&mut tx, user, person.state, next).await? != 1 {
+            return Err(Fault::bug("a locked person changed").into());
+        }
+        let fact = events::state_changed(user, actor.label(), person.state.as_str(), next.as_str());
+        event_rows::append(&mut tx, &[fact]).await?;
+        end_sessions(&mut tx, user, None, &actor.label(), next.as_str()).await?;
+    }
+    let profile = read::profile(&mut tx, user).await?.ok_or_else(error::user_not_found)?;
+    tx.commit().await?;
+    Ok(profile)
+}

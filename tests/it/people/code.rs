@@ -1,0 +1,71 @@
+use chrono::TimeDelta;
+use dispense::base::caller::Caller;
+use dispense::base::secret::Secret;
+use dispense::people::code::Purpose;
+use dispense::people::{SignIn, confirm_email, refresh, request_password_reset, reset_password, sign_in};
+
+use super::refused;
+use crate::harness::TestApp;
+
+const NEW: &str = "an entirely new password";
+
+/// Rows: C5.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mailed_code_sets_a_new_password_once_and_ends_every_session() {
+    let t = TestApp::start().await;
+    t.canary(NEW);
+    t.buyer("ada@example.com").await;
+    let old = t.sign_in("ada@example.com").await;
+    request_password_reset(&t.app, &Caller::local(), "ada@example.com").await.unwrap();
+    request_password_reset(&t.app, &Caller::local(), "nobody@example.com").await.unwrap();
+    assert_eq!(t.db.one("select count(*) from message where kind = 'reset_password'").await, "1");
+
+    let code = t.mailed_code(Purpose::ResetPassword, "ada@example.com").await;
+    let reset = |code: Secret| {
+        let app = t.app.clone();
+        async move { reset_password(&app, &Caller::local(), "ada@example.com", &code, &Secret::new(NEW)).await }
+    };
+    // Good for its purpose alone.
+    assert_eq!(
+        refused(confirm_email(&t.app, &Caller::local(), "ada@example.com", &code).await),
+        "CODE_EXPIRED"
+    );
+    reset(code.clone()).await.unwrap();
+    assert_eq!(refused(reset(code).await), "CODE_EXPIRED");
+    assert_eq!(refused(refresh(&t.app, &old.tokens.refresh).await), "REFRESH_TOKEN_INVALID");
+    let outcome = dispense::people::authenticate(&t.app, &t.caller_with(&old.tokens.access)).await;
+    assert_eq!(refused(outcome), "UNAUTHENTICATED");
+    let input = SignIn { email: "ada@example.com".into(), password: Secret::new(NEW), device: None };
+    sign_in(&t.app, &Caller::local(), input).await.unwrap();
+    assert_eq!(t.db.one("select count(*) from message where kind = 'password_changed'").await, "1");
+    t.finish().await;
+}
+
+/// Rows: C5.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_bears_five_tries_even_at_once_and_ends_with_its_time() {
+    let t = TestApp::start().await;
+    t.buyer("ada@example.com").await;
+    request_password_reset(&t.app, &Caller::local(), "ada@example.com").await.unwrap();
+    let code = t.mailed_code(Purpose::ResetPassword, "ada@example.com").await;
+    let tries = (0..12).map(|n| {
+        let app = t.app.clone();
+        tokio::spawn(async move {
+            let wrong = Secret::new(format!("AAAAA-AAA{n:02}"));
+            refused(
+                reset_password(&app, &Caller::local(), "ada@example.com", &wrong, &Secret::new(NEW)).await,
+            )
+        })
+    });
+    let codes: Vec<_> = futures::future::join_all(tries).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(codes.iter().filter(|c| **c == "CODE_WRONG").count(), 5, "{codes:?}");
+    let late = reset_password(&t.app, &Caller::local(), "ada@example.com", &code, &Secret::new(NEW)).await;
+    assert_eq!(refused(late), "CODE_EXPIRED");
+
+    request_password_reset(&t.app, &Caller::local(), "ada@example.com").await.unwrap();
+    let code = t.mailed_code(Purpose::ResetPassword, "ada@example.com").await;
+    t.advance(TimeDelta::minutes(31)).await;
+    let late = reset_password(&t.app, &Caller::local(), "ada@example.com", &code, &Secret::new(NEW)).await;
+    assert_eq!(refused(late), "CODE_EXPIRED");
+    t.finish().await;
+}

@@ -1,0 +1,18 @@
+mod access_token;
+mod code;
+mod password;
+mod refresh;
+mod register;
+mod rights;
+mod state;
+
+use dispense::base::outcome::{Failure, Outcome};
+
+/// The code of a refusal.
+pub fn refused<T>(outcome: Outcome<T>) -> &'static str {
+    match outcome {
+        Ok(_) => panic!("this should have been refused"),
+        Err(Failure::Refused(refusal)) => refusal.code,
+        Err(Failure::Fault(fault)) => panic!("a fault instead of a refusal: {fault}"),
+    }
+}
