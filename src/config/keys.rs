@@ -241,24 +241,9 @@ pub const KEYS: &[Key] = &[
     ),
     key("limits.password_hashes", Kind::Int(1, 64), "2", "Password hashes computed at once."),
     key("limits.password_queue", Kind::Int(0, 10_000), "16", "Password hashes that may wait."),
-    key(
-        "people.access_seconds",
-        Kind::Int(30, 600),
-        "600",
-        "How long an access token works, seconds.",
-    ),
-    key(
-        "people.refresh_idle_days",
-        Kind::Int(1, 365),
-        "7",
-        "Days without use after which a sign-in ends.",
-    ),
-    key(
-        "people.session_days",
-        Kind::Int(1, 365),
-        "30",
-        "Days after which a sign-in ends whatever happens.",
-    ),
+    key("people.access_seconds", Kind::Int(30, 600), "600", "How long an access token works, seconds."),
+    key("people.refresh_idle_days", Kind::Int(1, 365), "7", "Days without use after which a sign-in ends."),
+    key("people.session_days", Kind::Int(1, 365), "30", "Days after which a sign-in ends whatever happens."),
     key(
         "people.strict_refresh",
         Kind::Bool,

@@ -47,7 +47,8 @@ pub async fn request(app: &App, email: &str, number: Option<&str>, locale: Local
 pub async fn redeem(app: &App, email: &str, typed: &Secret) -> Outcome<Vec<(Order, Secret)>> {
     let email = Email::parse(email)?;
     let mut tx = app.db.begin().await?;
-    let redeemed = code::redeem(&mut tx, &app.config.secrets.access, Purpose::OrderAccess, &email, typed).await?;
+    let redeemed =
+        code::redeem(&mut tx, &app.config.secrets.access, Purpose::OrderAccess, &email, typed).await?;
     let orders = match redeemed {
         code::Redeemed::Right(_) => read::list_of_email(&mut tx, email.normalised(), ORDERS).await?,
         code::Redeemed::Wrong | code::Redeemed::Gone => Vec::new(),

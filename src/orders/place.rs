@@ -158,7 +158,8 @@ async fn refusals(
 ) -> Outcome<Vec<Refusal>> {
     let mut refusals = quote.refusals();
     if refusals.is_empty() {
-        let seen = new.quote_token.as_deref().is_none_or(|t| quote::token_fits(app, cart, quote.total_minor, t));
+        let seen =
+            new.quote_token.as_deref().is_none_or(|t| quote::token_fits(app, cart, quote.total_minor, t));
         if quote.total_minor != new.expected_total || !seen {
             let text = "the price has changed since it was shown";
             refusals.push(Refusal::new("PRICE_CHANGED", text).at(["expectedTotal"]));
@@ -180,9 +181,13 @@ async fn refusals(
 
 fn metadata_refusal(new: &Place) -> Option<Refusal> {
     let fits = |text: &str, most: usize| !text.is_empty() && text.len() <= most && !text.contains('\0');
-    let metadata = new.metadata.len() <= 20 && new.metadata.iter().all(|(k, v)| fits(k, 40) && v.len() <= 500 && !v.contains('\0'));
+    let metadata = new.metadata.len() <= 20
+        && new.metadata.iter().all(|(k, v)| fits(k, 40) && v.len() <= 500 && !v.contains('\0'));
     if !metadata {
-        return Some(Refusal::new("INVALID", "metadata: at most 20, names to 40 and values to 500 bytes").at(["metadata"]));
+        return Some(
+            Refusal::new("INVALID", "metadata: at most 20, names to 40 and values to 500 bytes")
+                .at(["metadata"]),
+        );
     }
     let reference = new.reference.as_deref().is_none_or(|r| fits(r, 100));
     (!reference).then(|| Refusal::new("INVALID", "a reference has 1 to 100 bytes").at(["reference"]))

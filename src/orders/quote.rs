@@ -81,7 +81,12 @@ pub async fn quote(app: &App, actor: &Actor, cart: &Cart) -> Outcome<Quote> {
 }
 
 /// The same within the caller's transaction.
-pub(super) async fn price(conn: &mut AsyncPgConnection, app: &App, actor: &Actor, cart: &Cart) -> Outcome<Quote> {
+pub(super) async fn price(
+    conn: &mut AsyncPgConnection,
+    app: &App,
+    actor: &Actor,
+    cart: &Cart,
+) -> Outcome<Quote> {
     let problems = cart_problems(app, cart);
     let lines = if problems.iter().any(|p| p.code == "TOO_MANY_LINES") {
         Vec::new()
@@ -141,7 +146,8 @@ async fn price_lines(conn: &mut AsyncPgConnection, actor: &Actor, cart: &Cart) -
 fn price_line(index: usize, line: &CartLine, offer: Option<&Offer>, wanted: i64, before: i64) -> QuoteLine {
     let mut problems = Vec::new();
     let mut problem = |code, text: String, field: &str, available: Option<i64>| {
-        let mut refusal = Refusal::new(code, text).at(["lines".to_owned(), index.to_string(), field.to_owned()]);
+        let mut refusal =
+            Refusal::new(code, text).at(["lines".to_owned(), index.to_string(), field.to_owned()]);
         refusal.variant_id = Some(line.variant_id);
         refusal.available = available.map(|n| i32::try_from(n).unwrap_or(i32::MAX));
         problems.push(refusal);
@@ -163,7 +169,12 @@ fn price_line(index: usize, line: &CartLine, offer: Option<&Offer>, wanted: i64,
         problem("NOT_ON_SALE", format!("{} is not on sale", offer.title), "variantId", None);
     }
     if line.quantity < variant.min_quantity.max(1) {
-        problem("QUANTITY_TOO_SMALL", format!("at least {} at a time", variant.min_quantity), "quantity", None);
+        problem(
+            "QUANTITY_TOO_SMALL",
+            format!("at least {} at a time", variant.min_quantity),
+            "quantity",
+            None,
+        );
     }
     let most = variant.max_quantity.unwrap_or(LARGEST_QUANTITY).min(LARGEST_QUANTITY);
     if wanted > i64::from(most) {
@@ -178,20 +189,31 @@ fn price_line(index: usize, line: &CartLine, offer: Option<&Offer>, wanted: i64,
     match offer.available {
         Some(0) => problem("OUT_OF_STOCK", format!("{} is sold out", offer.title), "quantity", Some(0)),
         Some(left) if left < wanted => {
-            problem("NOT_ENOUGH_STOCK", format!("only {left} of {} are left", offer.title), "quantity", Some(left));
+            problem(
+                "NOT_ENOUGH_STOCK",
+                format!("only {left} of {} are left", offer.title),
+                "quantity",
+                Some(left),
+            );
         }
         Some(_) | None => {}
     }
     let tier = tier_at(&offer.tiers, i32::try_from(wanted).unwrap_or(i32::MAX));
     if tier.is_none() {
-        problem("CURRENCY_NOT_SOLD", format!("{} has no price in this currency", offer.title), "variantId", None);
+        problem(
+            "CURRENCY_NOT_SOLD",
+            format!("{} has no price in this currency", offer.title),
+            "variantId",
+            None,
+        );
     }
     let unit_minor = tier.as_ref().map(|t| t.unit_minor);
     let total = unit_minor.and_then(|unit| unit.checked_mul(i64::from(line.quantity.max(0))));
     if unit_minor.is_some() && total.is_none_or(|t| t > LARGEST_TOTAL) {
         problem("QUANTITY_TOO_LARGE", "the amount is too large".into(), "quantity", None);
     }
-    let next_tier = offer.tiers.iter().filter(|t| i64::from(t.min_quantity) > wanted).min_by_key(|t| t.min_quantity);
+    let next_tier =
+        offer.tiers.iter().filter(|t| i64::from(t.min_quantity) > wanted).min_by_key(|t| t.min_quantity);
     QuoteLine {
         key: line.key.clone(),
         quantity: line.quantity,

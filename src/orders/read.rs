@@ -38,7 +38,7 @@ pub async fn order_of(conn: &mut AsyncPgConnection, target: &Target) -> QueryRes
                 .limit(2)
                 .load(conn)
                 .await?;
-            Ok(found.first().copied().filter(|_| found.len() == 1))
+            Ok(found.as_slice().first().copied().filter(|_| found.len() == 1))
         }
     }
 }
@@ -76,7 +76,11 @@ pub async fn list_standings(
 }
 
 /// Whether anything was ordered with this address (under this number).
-pub async fn has_orders(conn: &mut AsyncPgConnection, email: &str, number: Option<&str>) -> QueryResult<bool> {
+pub async fn has_orders(
+    conn: &mut AsyncPgConnection,
+    email: &str,
+    number: Option<&str>,
+) -> QueryResult<bool> {
     let mut query = orders::table.filter(orders::email_normalised.eq(email)).into_boxed();
     if let Some(number) = number {
         query = query.filter(orders::number.eq(number));
@@ -107,9 +111,13 @@ pub async fn list_lines_by_ids(conn: &mut AsyncPgConnection, ids: &[LineId]) -> 
 }
 
 /// A buyer's orders, the newest first.
-pub async fn page_of_user(conn: &mut AsyncPgConnection, user: UserId, args: &PageArgs) -> QueryResult<Page<Order>> {
+pub async fn page_of_user(
+    conn: &mut AsyncPgConnection,
+    user: UserId,
+    args: &PageArgs,
+) -> QueryResult<Page<Order>> {
     let from = args.from.as_ref().and_then(|keys| {
-        let at: DateTime<Utc> = keys.first()?.parse().ok()?;
+        let at: DateTime<Utc> = keys.as_slice().first()?.parse().ok()?;
         let id: uuid::Uuid = keys.get(1)?.parse().ok()?;
         Some((at, OrderId(id)))
     });
@@ -117,12 +125,14 @@ pub async fn page_of_user(conn: &mut AsyncPgConnection, user: UserId, args: &Pag
     if args.backwards {
         query = query.order((orders::placed_at.asc(), orders::id.asc()));
         if let Some((at, id)) = from {
-            query = query.filter(orders::placed_at.gt(at).or(orders::placed_at.eq(at).and(orders::id.gt(id))));
+            query =
+                query.filter(orders::placed_at.gt(at).or(orders::placed_at.eq(at).and(orders::id.gt(id))));
         }
     } else {
         query = query.order((orders::placed_at.desc(), orders::id.desc()));
         if let Some((at, id)) = from {
-            query = query.filter(orders::placed_at.lt(at).or(orders::placed_at.eq(at).and(orders::id.lt(id))));
+            query =
+                query.filter(orders::placed_at.lt(at).or(orders::placed_at.eq(at).and(orders::id.lt(id))));
         }
     }
     let rows = query.limit(args.size + 1).load(conn).await?;

@@ -16,7 +16,12 @@ use crate::orders::store;
 
 /// Sends the delivery mail again, to the order's own address. `NOT_FOUND`, `NOT_PAID`, `NOT_READY`,
 /// `RESEND_TOO_SOON`. Answers when the next one is possible.
-pub async fn resend(app: &App, actor: &Actor, id: OrderId, token: Option<&str>) -> Outcome<(Order, DateTime<Utc>)> {
+pub async fn resend(
+    app: &App,
+    actor: &Actor,
+    id: OrderId,
+    token: Option<&str>,
+) -> Outcome<(Order, DateTime<Utc>)> {
     let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
     let mut tx = app.db.begin().await?;
     let order = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
@@ -56,7 +61,11 @@ pub async fn resend(app: &App, actor: &Actor, id: OrderId, token: Option<&str>) 
 }
 
 /// When the mail may be asked for again; none when it may be now.
-pub async fn next_allowed(conn: &mut AsyncPgConnection, app: &App, id: OrderId) -> Outcome<Option<DateTime<Utc>>> {
+pub async fn next_allowed(
+    conn: &mut AsyncPgConnection,
+    app: &App,
+    id: OrderId,
+) -> Outcome<Option<DateTime<Utc>>> {
     let shop = &app.config.shop;
     let resends = store::count_resends(conn, id).await?;
     let gap = resends.last.map(|last| last + TimeDelta::seconds(shop.resend_gap_seconds));

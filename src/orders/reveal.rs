@@ -55,7 +55,9 @@ pub async fn reveal(
     let order = store::lock(&mut tx, order_id).await?.ok_or_else(missing)?;
     match access::sight(app, actor, &order, token) {
         Some(Sight::Buyer) => {}
-        Some(Sight::Status) => return Err(Refusal::new("FORBIDDEN", "a watch ticket shows no secrets").into()),
+        Some(Sight::Status) => {
+            return Err(Refusal::new("FORBIDDEN", "a watch ticket shows no secrets").into());
+        }
         Some(Sight::Staff) if order.user_id.is_some() && order.user_id == actor.user_id() => {}
         Some(Sight::Staff) => {
             let text = "staff sees secrets only with a reason";
@@ -84,7 +86,10 @@ pub async fn reveal(
             let key = opened.iter().find(|k| k.unit_id == standing.unit.id)?;
             let state = standing.unit.state.after(UnitChange::Reveal).unwrap_or(standing.unit.state);
             let revealed_at = standing.unit.revealed_at.or_else(|| Some(app.clock.now()));
-            Some(RevealedSecret { unit: Unit { state, revealed_at, ..standing.unit }, text: key.text.clone() })
+            Some(RevealedSecret {
+                unit: Unit { state, revealed_at, ..standing.unit },
+                text: key.text.clone(),
+            })
         })
         .collect();
     tx.commit().await?;

@@ -26,14 +26,21 @@ pub struct CheckedOut {
 
 /// Places an order and, when asked to, starts its payment. Placing refuses as [`place::place`] says; what stands in the
 /// way of the payment is told beside the order.
-pub async fn checkout(app: &App, actor: &Actor, new: Place, options: Option<StartOptions>) -> Outcome<CheckedOut> {
+pub async fn checkout(
+    app: &App,
+    actor: &Actor,
+    new: Place,
+    options: Option<StartOptions>,
+) -> Outcome<CheckedOut> {
     let key = new.idempotency_key.clone();
     let mut placed = place::place(app, actor, new).await?;
     if placed.order.total_minor == 0 {
         placed.order = settle_free(app, &placed.order).await?;
         return Ok(CheckedOut { placed, payment: None, payment_refusal: None });
     }
-    let Some(options) = options else { return Ok(CheckedOut { placed, payment: None, payment_refusal: None }) };
+    let Some(options) = options else {
+        return Ok(CheckedOut { placed, payment: None, payment_refusal: None });
+    };
     let wish = Start {
         // One key covers both: a repeat finds the order and its payment again.
         idempotency_key: key,

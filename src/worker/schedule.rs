@@ -36,7 +36,9 @@ pub const SWEEPS: &[Sweep] = &[
     sweep("done_jobs", 600, |app| Box::pin(async move { delete_done_jobs(&app).await })),
     sweep("partitions", 6 * 3_600, |app| Box::pin(async move { make_partitions(&app).await })),
     sweep("expire_keys", 60, |app| Box::pin(async move { Ok(crate::vault::expire::sweep(&app).await?) })),
-    sweep("rewrap_data_keys", 3_600, |app| Box::pin(async move { Ok(crate::vault::rewrap::sweep(&app).await?) })),
+    sweep("rewrap_data_keys", 3_600, |app| {
+        Box::pin(async move { Ok(crate::vault::rewrap::sweep(&app).await?) })
+    }),
 ];
 
 /// Runs every sweep at its gap until `shutdown`, first soon after the start.

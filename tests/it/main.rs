@@ -8,6 +8,6 @@ mod http;
 mod infra;
 mod payments;
 mod people;
+mod sandbox;
 mod vault;
 mod worker;
-mod sandbox;

@@ -94,7 +94,12 @@ impl Said {
 }
 
 /// Sends a notice and gives status and body of the answer.
-pub async fn notify(http: &reqwest::Client, base: &str, at: i64, said: &Said) -> Result<(u16, String), reqwest::Error> {
+pub async fn notify(
+    http: &reqwest::Client,
+    base: &str,
+    at: i64,
+    said: &Said,
+) -> Result<(u16, String), reqwest::Error> {
     let (headers, body) = said.signed(at);
     let mut request = http.post(format!("{base}/webhooks/{GENERIC}")).body(body);
     for (name, value) in headers {
@@ -128,7 +133,9 @@ impl TestApp {
 
     /// Imports this many new keys, each remembered as a canary.
     pub async fn import(&self, variant: VariantId, keys: usize) -> Vec<String> {
-        let texts: Vec<String> = (0..keys).map(|_| format!("KEY-{}", hex::encode_upper(dispense::base::clock::random::<12>()))).collect();
+        let texts: Vec<String> = (0..keys)
+            .map(|_| format!("KEY-{}", hex::encode_upper(dispense::base::clock::random::<12>())))
+            .collect();
         for text in &texts {
             self.canary(text.clone());
         }
@@ -158,7 +165,10 @@ impl TestApp {
         let buyer = hex::encode(dispense::base::clock::random::<6>());
         let mut total = 0;
         for (variant, quantity) in wanted {
-            let price = self.db.one(&format!("select unit_minor from price where variant_id = '{}'", variant.0)).await;
+            let price = self
+                .db
+                .one(&format!("select unit_minor from price where variant_id = '{}'", variant.0))
+                .await;
             total += price.parse::<i64>().unwrap() * i64::from(*quantity);
         }
         let line = |(index, (variant_id, quantity)): (usize, &(VariantId, i32))| CartLine {

@@ -13,8 +13,17 @@ async fn shop() -> TestApp {
 async fn assert_one_fulfilment(t: &TestApp, order: dispense::base::ids::OrderId) {
     let id = order.0;
     assert_eq!(t.order_state(order).await, "paid");
-    assert_eq!(t.db.one(&format!("select count(*) from vault_key k join unit u on u.id = k.unit_id where u.order_id = '{id}'")).await, "1");
-    assert_eq!(t.db.one(&format!("select count(*) from payment where order_id = '{id}' and allocated")).await, "1");
+    assert_eq!(
+        t.db.one(&format!(
+            "select count(*) from vault_key k join unit u on u.id = k.unit_id where u.order_id = '{id}'"
+        ))
+        .await,
+        "1"
+    );
+    assert_eq!(
+        t.db.one(&format!("select count(*) from payment where order_id = '{id}' and allocated")).await,
+        "1"
+    );
     assert_eq!(t.db.one(&format!("select count(*) from message where order_id = '{id}'")).await, "1");
     assert_eq!(t.db.one(&format!("select coalesce(sum(amount_minor), 0) from ledger_entry where order_id = '{id}' and book = 'gateway'")).await, "990");
 }
@@ -76,8 +85,14 @@ async fn a_second_trade_is_kept_apart_and_put_before_a_person() {
     assert_eq!(t.notify(&Said::paid(&placed, "T2")).await.0, 200);
     assert_eq!(t.db.one("select count(*) from payment where state = 'captured'").await, "2");
     assert_eq!(t.db.one("select count(*) from payment where allocated").await, "1");
-    assert_eq!(t.db.one("select count(*) from task where kind = 'payment_double' and state = 'open'").await, "1");
-    assert_eq!(t.db.one("select sum(amount_minor) from ledger_entry where book = 'unallocated'").await, "-990");
+    assert_eq!(
+        t.db.one("select count(*) from task where kind = 'payment_double' and state = 'open'").await,
+        "1"
+    );
+    assert_eq!(
+        t.db.one("select sum(amount_minor) from ledger_entry where book = 'unallocated'").await,
+        "-990"
+    );
     assert_eq!(t.unit_states(placed.order.id).await, "assigned:1");
     t.finish_with_jobs().await;
 }
@@ -87,10 +102,13 @@ async fn a_second_trade_is_kept_apart_and_put_before_a_person() {
 async fn a_wrong_amount_or_currency_is_recorded_and_changes_no_order() {
     let t = shop().await;
     let variant = t.selling_keys(5, 990).await;
-    for (index, (amount, currency, task)) in
-        [(989, "USD", "payment_wrong_amount"), (991, "USD", "payment_wrong_amount"), (990, "EUR", "payment_wrong_currency")]
-            .into_iter()
-            .enumerate()
+    for (index, (amount, currency, task)) in [
+        (989, "USD", "payment_wrong_amount"),
+        (991, "USD", "payment_wrong_amount"),
+        (990, "EUR", "payment_wrong_currency"),
+    ]
+    .into_iter()
+    .enumerate()
     {
         let placed = t.order(variant, 1).await;
         let said = Said { amount_minor: amount, currency, ..Said::paid(&placed, &format!("T{index}")) };
@@ -98,9 +116,18 @@ async fn a_wrong_amount_or_currency_is_recorded_and_changes_no_order() {
         assert_eq!(t.order_state(placed.order.id).await, "pending_payment");
         let id = placed.order.id.0;
         let row = t.db.sql(&format!("select state, allocated, received_minor, received_currency, expected_minor from payment where order_id = '{id}'")).await;
-        assert_eq!(row[0], ["captured", "f", &amount.to_string(), currency, "990"].map(|s| Some(s.to_owned())));
+        assert_eq!(
+            row[0],
+            ["captured", "f", &amount.to_string(), currency, "990"].map(|s| Some(s.to_owned()))
+        );
         assert_eq!(t.db.one(&format!("select kind from task where order_id = '{id}'")).await, task);
-        assert_eq!(t.db.one(&format!("select sum(amount_minor) from ledger_entry where order_id = '{id}' and book = 'unallocated'")).await, (-amount).to_string());
+        assert_eq!(
+            t.db.one(&format!(
+                "select sum(amount_minor) from ledger_entry where order_id = '{id}' and book = 'unallocated'"
+            ))
+            .await,
+            (-amount).to_string()
+        );
     }
     t.finish_with_jobs().await;
 }
@@ -114,7 +141,11 @@ async fn late_money_delivers_an_expired_order_and_waits_for_a_refund_on_a_cancel
     t.advance(TimeDelta::hours(2)).await;
     assert_eq!(dispense::payments::close::expire_overdue(&t.app).await.unwrap(), 2);
     assert_eq!(t.order_state(late.order.id).await, "expired");
-    t.db.sql(&format!("update orders set state = 'cancelled', cancelled_at = app_now() where id = '{}'", gone.order.id.0)).await;
+    t.db.sql(&format!(
+        "update orders set state = 'cancelled', cancelled_at = app_now() where id = '{}'",
+        gone.order.id.0
+    ))
+    .await;
     assert_eq!(t.notify(&Said::paid(&late, "T1")).await.0, 200);
     assert_eq!(t.notify(&Said::paid(&gone, "T2")).await.0, 200);
     assert_one_fulfilment(&t, late.order.id).await;
@@ -205,7 +236,14 @@ async fn a_line_gets_all_its_keys_or_none_and_other_lines_are_delivered() {
     t.db.sql(&format!("update vault_key set state = 'voided', voided_at = app_now() where id = (select id from vault_key where variant_id = '{}' limit 1)", scarce.0)).await;
     assert_eq!(t.notify(&Said::paid(&placed, "T1")).await.0, 200);
     assert_eq!(t.unit_states(placed.order.id).await, "assigned:2 awaiting_stock:3");
-    assert_eq!(t.db.one(&format!("select count(*) from vault_key where variant_id = '{}' and state = 'available'", scarce.0)).await, "2");
+    assert_eq!(
+        t.db.one(&format!(
+            "select count(*) from vault_key where variant_id = '{}' and state = 'available'",
+            scarce.0
+        ))
+        .await,
+        "2"
+    );
     t.import(scarce, 1).await;
     assert_eq!(t.unit_states(placed.order.id).await, "assigned:5");
     t.finish_with_jobs().await;
@@ -229,7 +267,10 @@ async fn a_full_refund_seen_at_the_gateway_revokes_everything_in_the_same_transa
     assert_eq!(t.unit_states(placed.order.id).await, "revoked:1");
     assert_eq!(t.db.one("select state || ' ' || refunded_minor from payment").await, "refunded 990");
     assert_eq!(t.db.one("select sum(amount_minor) from ledger_entry where book = 'gateway'").await, "0");
-    assert_eq!(t.db.one("select count(*) from refund where state = 'succeeded' and origin = 'gateway'").await, "1");
+    assert_eq!(
+        t.db.one("select count(*) from refund where state = 'succeeded' and origin = 'gateway'").await,
+        "1"
+    );
     t.finish_with_jobs().await;
 }
 
