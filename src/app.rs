@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::base::clock::Clock;
 use crate::base::outcome::Fault;
+use crate::catalogue::shelf::ShelfMemory;
 use crate::config::Config;
 use crate::infra::data_keys;
 use crate::infra::db::{Db, Limits};
@@ -26,6 +27,8 @@ pub struct App {
     pub bell: Bell,
     /// Seals and opens what must not be read in the database.
     pub sealer: Sealer,
+    /// What buyers were shown of products, checked against the database each time.
+    pub shelf: ShelfMemory,
     pub outbound: Outbound,
     /// The accounts at gateways, each checked.
     pub accounts: Accounts,
@@ -78,6 +81,7 @@ impl App {
             db,
             bell: Bell::default(),
             sealer,
+            shelf: ShelfMemory::default(),
             outbound,
             accounts,
             throttles,

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use diesel::QueryableByName;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::{ProductId, VariantId};
@@ -46,6 +47,8 @@ struct VariantRow {
     product_state: ProductState,
     #[diesel(sql_type = Text)]
     product_name: String,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    prices_until: Option<DateTime<Utc>>,
 }
 
 /// Which product.
@@ -58,32 +61,52 @@ pub enum By {
 /// How product rows are to be read.
 pub(super) struct Wanted<'a> {
     pub locale: Locale,
-    pub descriptions: bool,
-    /// SQL of the value that `ProductRow::sort_key` shows.
+    pub columns: Columns,
+    /// SQL of the value that `sort_key` shows.
     pub sort_key: &'a str,
     /// Also what was on sale once, so that a client that keeps a copy learns what to drop.
     pub with_gone: bool,
 }
 
+/// What is read of each product.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Columns {
+    /// A `ProductRow` with all texts.
+    Whole,
+    /// A `ProductRow` without its description, which is long.
+    Brief,
+    /// A `StampRow`: which version of the row there is.
+    Stamp,
+}
+
 impl Wanted<'_> {
     fn single(locale: Locale) -> Self {
-        Self { locale, descriptions: true, sort_key: "''", with_gone: false }
+        Self { locale, columns: Columns::Whole, sort_key: "''", with_gone: false }
     }
 }
 
-/// Starts every question for products: the columns of `ProductRow`, and whoever asks sees only what is theirs to
-/// see. `join` may add what the sort key needs; more conditions follow with `and`.
+/// Starts every question for products, and whoever asks sees only what is theirs to see. `join` may add what the
+/// sort key needs; more conditions follow with `and`.
 pub(super) fn visible(
     scope: &Scope,
     wanted: &Wanted<'_>,
     join: impl FnOnce(&mut Statement<'static>),
 ) -> Statement<'static> {
-    let mut query = Statement::new("select p.*, s.slug as seller_slug, s.name as seller_name, x.*, (");
-    query.push(wanted.sort_key);
+    let mut query = Statement::new("select ");
+    query.push(match wanted.columns {
+        Columns::Whole | Columns::Brief => "p.*, s.slug as seller_slug, s.name as seller_name, x.*",
+        // The transactions that wrote the rows: any edit of the product, its variants or prices changes them.
+        Columns::Stamp => "p.id, p.xmin::text || ' ' || s.xmin::text as stamp, app_now() as now",
+    });
+    query.push(", (").push(wanted.sort_key);
     query.push(")::text as sort_key from product p join seller s on s.id = p.seller_id cross join (select ");
     query.push_bind::<Text, _>(wanted.locale.as_str());
     query.push("::text as locale) a ");
-    query.push(&texts_of("p.id", if wanted.descriptions { "" } else { " and t.field <> 'description'" }));
+    match wanted.columns {
+        Columns::Whole => query.push(&texts_of("p.id", "")),
+        Columns::Brief => query.push(&texts_of("p.id", " and t.field <> 'description'")),
+        Columns::Stamp => &mut query,
+    };
     join(&mut query);
     query.push(" where ");
     only_visible(&mut query, scope, wanted.with_gone);
@@ -145,9 +168,21 @@ pub async fn products_by_ids(
     fill(conn, scope, rows, locale).await
 }
 
-/// Gives product rows their variants: one statement for variants, texts and prices, one for the keys, and one for
-/// the files when there are any.
+/// Gives product rows their variants and these their stock: one statement for variants, texts and prices, one for
+/// the keys, and one for the files when there are any.
 pub(super) async fn fill(
+    conn: &mut AsyncPgConnection,
+    scope: &Scope,
+    rows: Vec<ProductRow>,
+    locale: Locale,
+) -> QueryResult<Vec<ProductView>> {
+    let mut views = dress(conn, scope, rows, locale).await?;
+    count_stock(conn, views.iter_mut().flat_map(|p| &mut p.variants).collect()).await?;
+    Ok(views)
+}
+
+/// Gives product rows their variants, whose stock is not counted yet.
+pub(super) async fn dress(
     conn: &mut AsyncPgConnection,
     scope: &Scope,
     rows: Vec<ProductRow>,
@@ -191,7 +226,9 @@ pub async fn variants_by_ids(
         query.push(" and v.state = 'active'");
     }
     query.push(" and v.id = any(").push_bind::<Array<SqlUuid>, _>(ids.to_vec()).push(")");
-    load_variants(conn, query, locale).await
+    let mut views = load_variants(conn, query, locale).await?;
+    count_stock(conn, views.iter_mut().collect()).await?;
+    Ok(views)
 }
 
 /// Starts every question for variants; a condition must follow.
@@ -200,7 +237,9 @@ fn variants(locale: Locale) -> Statement<'static> {
         "select v.*, x.*, c.*, p.slug as product_slug, p.state as product_state, coalesce(\
            (select t.value from translation t where t.object_id = p.id and t.field = 'name' and t.locale = a.locale), \
            (select t.value from translation t where t.object_id = p.id and t.field = 'name' \
-             and t.locale = p.default_locale), p.slug) as product_name \
+             and t.locale = p.default_locale), p.slug) as product_name, \
+           (select min(e.edge) from price c cross join lateral (values (c.valid_from), (c.valid_to)) e(edge) \
+             where c.variant_id = v.id and e.edge > app_now() and e.edge < 'infinity') as prices_until \
          from variant v join product p on p.id = v.product_id cross join (select ",
     );
     query.push_bind::<Text, _>(locale.as_str());
@@ -223,39 +262,30 @@ async fn load_variants(
     locale: Locale,
 ) -> QueryResult<Vec<VariantView>> {
     let rows: Vec<VariantRow> = query.load(conn).await?;
-    let mut views: Vec<VariantView> = rows
-        .into_iter()
-        .map(|row| VariantView {
-            variant: row.variant,
-            texts: row.texts,
-            prices: row.prices,
-            product: ProductFacts {
-                slug: row.product_slug,
-                state: row.product_state,
-                name: row.product_name,
-            },
-            locale,
-            keys: 0,
-            published_files: 0,
-        })
-        .collect();
-    let far = |v: &Variant| count_up_to(v.stock_display, v.low_stock_threshold, v.min_quantity);
-    count_stock(conn, &mut views, far).await?;
-    Ok(views)
+    let view = |row: VariantRow| VariantView {
+        variant: row.variant,
+        texts: row.texts,
+        prices: row.prices,
+        prices_until: row.prices_until,
+        product: ProductFacts { slug: row.product_slug, state: row.product_state, name: row.product_name },
+        locale,
+        keys: 0,
+        published_files: 0,
+    };
+    Ok(rows.into_iter().map(view).collect())
 }
 
-/// Counts keys no further than `far` says, and looks for files.
-async fn count_stock(
+/// Counts keys no further than each variant shows, and looks for files.
+pub(super) async fn count_stock(
     conn: &mut AsyncPgConnection,
-    views: &mut [VariantView],
-    far: impl Fn(&Variant) -> i64,
+    views: Vec<&mut VariantView>,
 ) -> QueryResult<()> {
-    let supplied = |by: Supply| {
-        move |v: &&VariantView| goods::find(&v.variant.kind).is_some_and(|kind| kind.supply() == by)
-    };
-    let wants: Vec<(VariantId, i64)> =
-        views.iter().filter(supplied(Supply::Keys)).map(|v| (v.variant.id, far(&v.variant))).collect();
-    let files: Vec<VariantId> = views.iter().filter(supplied(Supply::Files)).map(|v| v.variant.id).collect();
+    let supply = |v: &VariantView| goods::find(&v.variant.kind).map(|kind| kind.supply());
+    let far = |v: &Variant| count_up_to(v.stock_display, v.low_stock_threshold, v.min_quantity);
+    let counted = views.iter().filter(|v| supply(v) == Some(Supply::Keys));
+    let wants: Vec<(VariantId, i64)> = counted.map(|v| (v.variant.id, far(&v.variant))).collect();
+    let files = views.iter().filter(|v| supply(v) == Some(Supply::Files));
+    let files: Vec<VariantId> = files.map(|v| v.variant.id).collect();
     let keys = vault::read::stock(conn, &wants).await?;
     let facts = goods::read::facts(conn, &files).await?;
     for view in views {

@@ -1,5 +1,7 @@
 //! Products and variants as they are shown: rows, texts, prices and stock together.
 
+use chrono::{DateTime, Utc};
+
 use crate::base::money::{Currency, Money};
 use crate::base::text::Locale;
 use crate::catalogue::availability::{self, Availability, Counted};
@@ -25,6 +27,8 @@ pub struct VariantView {
     pub variant: Variant,
     pub texts: Texts,
     pub prices: Prices,
+    /// When the next price begins or ends, if one does.
+    pub prices_until: Option<DateTime<Utc>>,
     pub product: ProductFacts,
     pub locale: Locale,
     /// Keys that may be sold, counted as far as the variant shows; 0 when nobody asked.

@@ -14,6 +14,7 @@ use crate::infra::events::{self, NewEvent};
 use crate::infra::seal::Place;
 use crate::vault::import::{Chunk, LineProblem};
 use crate::vault::model::{Batch, SealedKey};
+use crate::vault::state::BatchState;
 use crate::vault::store;
 
 /// The column that holds sealed keys, as their seals are bound to it.
@@ -39,6 +40,9 @@ pub async fn insert_chunk(
     batch: &Batch,
     chunk: Chunk,
 ) -> Outcome<Inserted> {
+    if batch.state != BatchState::Running {
+        return Err(Refusal::new("IMPORT_ALREADY_COMMITTED", "this batch has ended").at(["batchId"]).into());
+    }
     let shelf = store::find_shelf(conn, batch.variant_id).await?;
     let shelf = shelf.ok_or_else(|| Fault::bug("a batch without its variant"))?;
     let data_key = data_keys::open(conn, &app.sealer, [batch.data_key_id]).await?;

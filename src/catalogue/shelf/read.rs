@@ -1,13 +1,17 @@
 //! Pages of products. The statements are put together from fixed parts, so each form is prepared once.
 
-use chrono::DateTime;
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use crate::app::App;
+use crate::base::ids::ProductId;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::page::{Page, PageArgs};
-use crate::catalogue::read::{Wanted, fill, only_visible, visible};
+use crate::catalogue::read::{Columns, Wanted, count_stock, dress, fill, only_visible, visible};
 use crate::catalogue::scope::Scope;
 use crate::catalogue::shelf::listing::{Listing, Sort};
 use crate::catalogue::view::ProductView;
@@ -17,24 +21,86 @@ use crate::infra::db::statement::Statement;
 /// Above this a total is not told.
 const COUNTED: i64 = 10_000;
 
-/// A page of products with variants, prices and stock: three statements, four when files are among them.
+/// A page of products with variants, prices and stock, all read now: three statements, four when files are among
+/// them.
 pub async fn list_products(
     conn: &mut AsyncPgConnection,
     scope: &Scope,
     listing: &Listing,
     page: &PageArgs,
 ) -> Outcome<Page<ProductView>> {
+    let columns = if listing.descriptions { Columns::Whole } else { Columns::Brief };
+    let cut = Page::cut(page_query(scope, listing, page, columns)?.load(conn).await?, page);
+    let rows = fill(conn, scope, cut.rows, listing.locale).await?;
+    Ok(Page { rows, has_next: cut.has_next, has_previous: cut.has_previous })
+}
+
+/// Which version of a product there is.
+#[derive(QueryableByName)]
+struct StampRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: ProductId,
+    #[diesel(sql_type = Text)]
+    stamp: String,
+    #[diesel(sql_type = Timestamptz)]
+    now: DateTime<Utc>,
+    #[diesel(sql_type = Text)]
+    sort_key: String,
+}
+
+/// The same page for buyers, with the least work: the database says which products there are in which version, and
+/// counts their stock; what is in memory in that very version is not read again.
+pub async fn browse(app: &App, listing: &Listing, page: &PageArgs) -> Outcome<Page<ProductView>> {
+    let (conn, scope) = (&mut *app.db.conn().await?, Scope::Buyers);
+    if listing.descriptions {
+        return list_products(conn, &scope, listing, page).await;
+    }
+    let cut: Page<StampRow> =
+        Page::cut(page_query(&scope, listing, page, Columns::Stamp)?.load(conn).await?, page);
+    let mut views: HashMap<ProductId, ProductView> = HashMap::new();
+    let mut missing: HashMap<ProductId, &StampRow> = HashMap::new();
+    for row in &cut.rows {
+        match app.shelf.get(row.id, listing.locale, &row.stamp, row.now) {
+            Some(view) => drop(views.insert(row.id, view)),
+            None => drop(missing.insert(row.id, row)),
+        }
+    }
+    if !missing.is_empty() {
+        let with_gone = listing.filter.changed_since.is_some();
+        let wanted = Wanted { locale: listing.locale, columns: Columns::Brief, sort_key: "''", with_gone };
+        let mut query = visible(&scope, &wanted, |_| {});
+        let ids: Vec<ProductId> = missing.keys().copied().collect();
+        query.push(" and p.id = any(").push_bind::<Array<SqlUuid>, _>(ids).push(")");
+        let rows = query.load(conn).await?;
+        for view in dress(conn, &scope, rows, listing.locale).await? {
+            if let Some(row) = missing.get(&view.product.id) {
+                // Read after the stamp: at worst newer than it says, and then read again the next time.
+                app.shelf.put(view.clone(), &row.stamp);
+            }
+            views.insert(view.product.id, view);
+        }
+    }
+    count_stock(conn, views.values_mut().flat_map(|p| &mut p.variants).collect()).await?;
+    let rows = cut.rows.into_iter().filter_map(|row| {
+        let view = views.remove(&row.id)?;
+        Some(ProductView { sort_key: row.sort_key, ..view })
+    });
+    Ok(Page { rows: rows.collect(), has_next: cut.has_next, has_previous: cut.has_previous })
+}
+
+fn page_query(
+    scope: &Scope,
+    listing: &Listing,
+    page: &PageArgs,
+    columns: Columns,
+) -> Result<Statement<'static>, Refusal> {
     let key = sort_key(scope, listing.sort);
     let shown = match listing.sort {
         Sort::Newest | Sort::Changed => format!("(extract(epoch from {key}) * 1000000)::bigint"),
         Sort::Name | Sort::PriceLow | Sort::PriceHigh => key.to_owned(),
     };
-    let wanted = Wanted {
-        locale: listing.locale,
-        descriptions: listing.descriptions,
-        sort_key: &shown,
-        with_gone: listing.filter.changed_since.is_some(),
-    };
+    let with_gone = listing.filter.changed_since.is_some();
+    let wanted = Wanted { locale: listing.locale, columns, sort_key: &shown, with_gone };
     let mut query = visible(scope, &wanted, |query| join(query, listing));
     narrow(&mut query, listing);
     let descends = listing.descends() != page.backwards;
@@ -44,9 +110,7 @@ pub async fn list_products(
     let direction = if descends { "desc" } else { "asc" };
     query.push(&format!(" order by {key} {direction}, p.id {direction} limit "));
     query.push_bind::<BigInt, _>(page.size + 1);
-    let cut = Page::cut(query.load(conn).await?, page);
-    let rows = fill(conn, scope, cut.rows, listing.locale).await?;
-    Ok(Page { rows, has_next: cut.has_next, has_previous: cut.has_previous })
+    Ok(query)
 }
 
 #[derive(QueryableByName)]

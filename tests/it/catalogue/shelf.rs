@@ -1,16 +1,19 @@
 use chrono::TimeDelta;
+use dispense::app::App;
 use dispense::base::actor::Actor;
 use dispense::base::money::Currency;
 use dispense::base::page::PageArgs;
 use dispense::base::text::Locale;
 use dispense::catalogue::Scope;
 use dispense::catalogue::availability::StockLevel;
+use dispense::catalogue::prices::PriceInput;
 use dispense::catalogue::product::{self, NewProduct, ProductEdit};
 use dispense::catalogue::review::retire;
-use dispense::catalogue::shelf::read::{count_products, list_products};
+use dispense::catalogue::shelf::read::{browse, count_products, list_products};
 use dispense::catalogue::shelf::{Filter, Listing, Sort};
 use dispense::catalogue::texts::TextInput;
 use dispense::catalogue::variant::VariantEdit;
+use dispense::catalogue::view::ProductView;
 
 use super::fixture::{
     draft, keys_at, new_product, on_sale, publish_file, put_on_sale, refused, seller, stock, with_variant,
@@ -41,6 +44,13 @@ async fn slugs(t: &TestApp, scope: &Scope, list: &Listing) -> Vec<String> {
     let page = list_products(&mut conn, scope, list, &first(list, 100, None)).await.unwrap();
     let total = count_products(&mut conn, scope, list).await.unwrap();
     assert_eq!(total, Some(page.rows.len() as i64));
+    if *scope == Scope::Buyers {
+        // From memory or not, cold and warm, buyers see the same.
+        for _ in 0..2 {
+            let browsed = browse(&t.app, list, &first(list, 100, None)).await.unwrap();
+            assert_eq!(format!("{browsed:?}"), format!("{page:?}"));
+        }
+    }
     page.rows.iter().map(|p| p.product.slug.clone()).collect()
 }
 
@@ -55,7 +65,7 @@ async fn five(t: &TestApp) {
     ] {
         let mut edit = keys_at(price);
         if price.is_empty() {
-            edit.prices = Some(vec![dispense::catalogue::prices::PriceInput::plain("USD", "2")]);
+            edit.prices = Some(vec![PriceInput::plain("USD", "2")]);
         }
         on_sale(t, slug, name, edit).await;
         t.advance(TimeDelta::days(1)).await;
@@ -240,5 +250,57 @@ async fn a_page_brings_variants_prices_and_stock_in_the_readers_language() {
     let view = read().await;
     assert_eq!((view.availability().level, view.availability().can_buy), (StockLevel::InStock, true));
     assert_eq!(view.variants[0].availability().level, StockLevel::OutOfStock);
+    t.finish().await;
+}
+
+/// Rows: K7, C1.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_kept_in_memory_follows_every_edit_every_sale_and_the_calendar_at_once() {
+    let t = TestApp::start().await;
+    let (made, variant) = on_sale(&t, "editor", "Editor", keys_at("9.00")).await;
+    stock(&t, variant.id, 1).await;
+    let other = App::start(t.app.config.clone(), t.app.clock.clone(), &t.db.app_url()).await.unwrap();
+    let list = listing(Sort::Newest, Filter::default());
+    let shown = async || {
+        let mut seen = Vec::new();
+        for app in [&t.app, &other] {
+            let page = browse(app, &list, &first(&list, 20, None)).await.unwrap();
+            let row = |p: &ProductView| {
+                let price = p.price_from(list.currency).map(|m| m.decimal());
+                (p.name().to_owned(), price, p.availability().can_buy, p.variants.len())
+            };
+            seen.push(page.rows.iter().map(row).collect::<Vec<_>>());
+        }
+        assert_eq!(seen[0], seen[1], "both servers");
+        seen.remove(0)
+    };
+    let is = |name: &str, price: &str, can_buy, variants| {
+        vec![(name.to_owned(), Some(price.to_owned()), can_buy, variants)]
+    };
+    assert_eq!(shown().await, is("Editor", "9.00", true, 1));
+    let units = crate::vault::fixture::units(&t, variant.id, 1).await;
+    crate::vault::fixture::sell(&t, variant.id, &units).await;
+    assert_eq!(shown().await, is("Editor", "9.00", false, 1), "sold out");
+    let renamed = ProductEdit { texts: vec![TextInput::named("en", "Writer")], ..Default::default() };
+    product::update(&t.app, &seller(), made.id, renamed).await.unwrap();
+    assert_eq!(shown().await, is("Writer", "9.00", false, 1));
+    let ends = t.app.clock.now() + TimeDelta::days(2);
+    let prices = vec![
+        PriceInput { valid_to: Some(ends), ..PriceInput::plain("EUR", "4.00") },
+        PriceInput { valid_from: Some(ends), ..PriceInput::plain("EUR", "7.00") },
+    ];
+    let sale = VariantEdit { prices: Some(prices), ..Default::default() };
+    dispense::catalogue::variant::update(&t.app, &seller(), variant.id, sale).await.unwrap();
+    assert_eq!(shown().await, is("Writer", "4.00", false, 1));
+    t.advance(TimeDelta::days(3)).await;
+    assert_eq!(shown().await, is("Writer", "7.00", false, 1), "the sale is over");
+    with_variant(&t, made.id, keys_at("5.00")).await;
+    assert_eq!(shown().await, is("Writer", "5.00", false, 2));
+    t.db.sql("update seller set name = 'Another'").await;
+    let page = browse(&t.app, &list, &first(&list, 20, None)).await.unwrap();
+    assert_eq!(page.rows[0].seller.seller_name, "Another");
+    retire(&t.app, &seller(), made.id).await.unwrap();
+    assert_eq!(shown().await, []);
+    drop(other);
     t.finish().await;
 }
