@@ -1,6 +1,6 @@
 //! Everything built once from the configuration; used by serve, work, demo and tests alike.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
@@ -36,7 +36,6 @@ pub struct App {
     pub throttles: Throttles,
     /// The way of notices into slices.
     pub intake: Intake,
-    public_url: OnceLock<String>,
     /// Hashes passwords, a few at a time.
     pub passwords: Passwords,
     /// Issues and reads access tokens.
@@ -88,23 +87,13 @@ impl App {
             passwords,
             access_tokens,
             intake: Intake::default(),
-            public_url: OnceLock::new(),
         });
         Intake::start(&app);
         Ok(app)
     }
 
-    /// The address the world uses, without a slash at the end: as configured, else the one it listens on.
+    /// The address the world uses, without a slash at the end.
     pub fn public_url(&self) -> &str {
-        let configured = self.config.server.public_url.trim_end_matches('/');
-        if !configured.is_empty() {
-            return configured;
-        }
-        self.public_url.get().map_or("http://localhost", String::as_str)
-    }
-
-    /// Told by the server once it listens; the first address counts.
-    pub fn listens_on(&self, address: std::net::SocketAddr) {
-        let _ = self.public_url.set(format!("http://{address}"));
+        self.config.server.public_url.trim_end_matches('/')
     }
 }

@@ -79,7 +79,7 @@ pub async fn fill(conn: &mut AsyncPgConnection, app: &App, variant_id: VariantId
     queue::add(conn, &told.jobs).await?;
     store::mark_delivered(conn, &touched.iter().map(|o| o.id).collect::<Vec<_>>()).await?;
     store::resolve_awaiting_task(conn, variant_id).await?;
-    let more = seen.len() as i64 == LINES || orders.len() < ids.len();
+    let more = (seen.len() as i64 == LINES && !handed.is_empty()) || orders.len() < ids.len();
     Ok(Filled { lines: handed.len(), units, more })
 }
 

@@ -132,6 +132,19 @@ pub async fn check(app: &App, payment_id: PaymentId) -> Outcome<()> {
     Ok(())
 }
 
+/// Sweep: queues the questions about open payments whose own job was lost.
+pub async fn sweep_forgotten(app: &App) -> Outcome<usize> {
+    let mut tx = app.db.begin().await?;
+    let forgotten = attempts::list_forgotten(&mut tx, 100).await?;
+    let jobs: Vec<NewJob> = forgotten
+        .iter()
+        .map(|id| NewJob::new(CHECK, json!({ "payment": id.0 })).once(format!("{}:forgotten", id.0)))
+        .collect();
+    let added = queue::add(&mut tx, &jobs).await?;
+    tx.commit().await?;
+    Ok(added)
+}
+
 /// The gap before the n-th question, with jitter; the last gap repeats.
 pub fn gap(app: &App, checks: i32) -> TimeDelta {
     let gaps = &app.config.worker.payment_check_gaps;

@@ -159,6 +159,19 @@ async fn amount_of(
     Ok(amount)
 }
 
+/// Sweep: queues the work on refunds whose own job was lost.
+pub async fn sweep_forgotten(app: &App) -> Outcome<usize> {
+    let mut tx = app.db.begin().await?;
+    let jobs: Vec<NewJob> = refunds::list_forgotten(&mut tx, 100)
+        .await?
+        .iter()
+        .map(|id| NewJob::new(WORK, json!({ "refund": id.0 })).once(format!("{}:forgotten", id.0)))
+        .collect();
+    let added = queue::add(&mut tx, &jobs).await?;
+    tx.commit().await?;
+    Ok(added)
+}
+
 /// Job `refund.work`: sends a refund, or asks about one that was sent, and applies the answer.
 pub async fn work(app: &App, id: RefundId) -> Outcome<()> {
     let (refund, payment) = {

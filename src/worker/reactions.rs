@@ -7,12 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use uuid::Uuid;
 
 use crate::app::App;
+use crate::base::ids::{PaymentId, RefundId, VariantId};
 use crate::base::outcome::{Fault, Outcome};
+use crate::fulfilment;
 use crate::infra::lease::Job;
 use crate::infra::queue::{self, NewJob};
 use crate::infra::sequence::{self, Numbered};
+use crate::payments;
 
 /// How a job ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +34,26 @@ pub fn table() -> React {
     Arc::new(|app, job| Box::pin(async move { of_job(&app, &job).await }))
 }
 
-async fn of_job(_app: &Arc<App>, job: &Job) -> Outcome<Done> {
+async fn of_job(app: &Arc<App>, job: &Job) -> Outcome<Done> {
     match job.kind.as_str() {
-        other => Err(Fault::bug(format!("no reaction to jobs of kind {other}")).into()),
+        fulfilment::tell::FILL => {
+            let filled = fulfilment::fill::run(app, VariantId(id(job, "variant")?)).await?;
+            // Somebody held an order: look again shortly.
+            return Ok(if filled.more { Done::Later(Duration::from_secs(1)) } else { Done::Finished });
+        }
+        payments::ask::CHECK => payments::ask::check(app, PaymentId(id(job, "payment")?)).await?,
+        payments::refund_request::WORK => {
+            payments::refund_request::work(app, RefundId(id(job, "refund")?)).await?;
+        }
+        other => return Err(Fault::bug(format!("no reaction to jobs of kind {other}")).into()),
     }
+    Ok(Done::Finished)
+}
+
+/// The id that a job's payload names.
+fn id(job: &Job, name: &str) -> Result<Uuid, Fault> {
+    let text = job.payload.get(name).and_then(|v| v.as_str());
+    text.and_then(|t| t.parse().ok()).ok_or_else(|| Fault::bug(format!("a job {} without its {name}", job.kind)))
 }
 
 fn of_event(_event: &Numbered) -> Option<NewJob> {

@@ -35,6 +35,20 @@ const DAY: u64 = 86_400;
 pub const SWEEPS: &[Sweep] = &[
     sweep("done_jobs", 600, |app| Box::pin(async move { delete_done_jobs(&app).await })),
     sweep("partitions", 6 * 3_600, |app| Box::pin(async move { make_partitions(&app).await })),
+    sweep("overdue_orders", 15, |app| {
+        Box::pin(async move { crate::payments::close::expire_overdue(&app).await })
+    }),
+    sweep("forgotten_free_orders", 60, |app| {
+        Box::pin(async move { crate::payments::checkout::settle_forgotten_free(&app).await })
+    }),
+    sweep("orphan_notices", 60, |app| Box::pin(async move { crate::payments::orphans::sweep(&app).await })),
+    sweep("forgotten_payments", 300, |app| {
+        Box::pin(async move { crate::payments::ask::sweep_forgotten(&app).await })
+    }),
+    sweep("forgotten_refunds", 300, |app| {
+        Box::pin(async move { crate::payments::refund_request::sweep_forgotten(&app).await })
+    }),
+    sweep("neglected_lines", 60, |app| Box::pin(async move { crate::fulfilment::fill::sweep(&app).await })),
     sweep("expire_keys", 60, |app| Box::pin(async move { Ok(crate::vault::expire::sweep(&app).await?) })),
     sweep("rewrap_data_keys", 3_600, |app| {
         Box::pin(async move { Ok(crate::vault::rewrap::sweep(&app).await?) })

@@ -163,13 +163,21 @@ pub async fn list_unit_lines(conn: &mut AsyncPgConnection, id: RefundId) -> Quer
     Ok(rows.into_iter().map(|r| (r.line_id, r.amount_minor)).collect())
 }
 
-/// Refunds whose gateway should be asked now.
-pub async fn list_due(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<RefundId>> {
-    refund::table
-        .filter(refund::next_check_at.le(crate::infra::db::app_now().nullable()))
-        .order(refund::next_check_at)
-        .limit(limit)
-        .select(refund::id)
-        .load(conn)
-        .await
+/// Open refunds that nobody has worked on for a quarter of an hour beyond their time: their job was lost.
+pub async fn list_forgotten(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<RefundId>> {
+    let rows: Vec<ForgottenRow> = Statement::new(
+        "select id from refund where state in ('requested', 'pending', 'unknown')
+           and coalesce(next_check_at, requested_at) < app_now() - interval '15 minutes'
+         order by requested_at limit $1",
+    )
+    .bind::<BigInt, _>(limit)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|r| r.id).collect())
+}
+
+#[derive(QueryableByName)]
+struct ForgottenRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: RefundId,
 }
