@@ -48,15 +48,21 @@ struct StampRow {
     sort_key: String,
 }
 
-/// The same page for buyers, with the least work: the database says which products there are in which version, and
-/// counts their stock; what is in memory in that very version is not read again.
-pub async fn browse(app: &App, listing: &Listing, page: &PageArgs) -> Outcome<Page<ProductView>> {
-    let (conn, scope) = (&mut *app.db.conn().await?, Scope::Buyers);
-    if listing.descriptions {
-        return list_products(conn, &scope, listing, page).await;
+/// The same page with the least work: the database says which products there are in which version, and counts their
+/// stock; what is in memory in that very version is not read again. Memory holds what buyers see, without
+/// descriptions; any other page is read whole.
+pub async fn browse(
+    app: &App,
+    scope: &Scope,
+    listing: &Listing,
+    page: &PageArgs,
+) -> Outcome<Page<ProductView>> {
+    let conn = &mut *app.db.conn().await?;
+    if listing.descriptions || *scope != Scope::Buyers {
+        return list_products(conn, scope, listing, page).await;
     }
     let cut: Page<StampRow> =
-        Page::cut(page_query(&scope, listing, page, Columns::Stamp)?.load(conn).await?, page);
+        Page::cut(page_query(scope, listing, page, Columns::Stamp)?.load(conn).await?, page);
     let mut views: HashMap<ProductId, ProductView> = HashMap::new();
     let mut missing: HashMap<ProductId, &StampRow> = HashMap::new();
     for row in &cut.rows {
@@ -68,11 +74,11 @@ pub async fn browse(app: &App, listing: &Listing, page: &PageArgs) -> Outcome<Pa
     if !missing.is_empty() {
         let with_gone = listing.filter.changed_since.is_some();
         let wanted = Wanted { locale: listing.locale, columns: Columns::Brief, sort_key: "''", with_gone };
-        let mut query = visible(&scope, &wanted, |_| {});
+        let mut query = visible(scope, &wanted, |_| {});
         let ids: Vec<ProductId> = missing.keys().copied().collect();
         query.push(" and p.id = any(").push_bind::<Array<SqlUuid>, _>(ids).push(")");
         let rows = query.load(conn).await?;
-        for view in dress(conn, &scope, rows, listing.locale).await? {
+        for view in dress(conn, scope, rows, listing.locale).await? {
             if let Some(row) = missing.get(&view.product.id) {
                 // Read after the stamp: at worst newer than it says, and then read again the next time.
                 app.shelf.put(view.clone(), &row.stamp);
