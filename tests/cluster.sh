@@ -145,6 +145,7 @@ with() {
   (cd / && lowered "$bin/postgres" --single -D "$place/data" -c fsync=off postgres) >>"$home/initdb.log" 2>&1 <<SQL
 create role dispense_owner login createdb
 create role dispense_app login
+grant pg_signal_backend to dispense_owner
 alter schema public owner to pg_database_owner
 SQL
   local settings='' setting

@@ -1,6 +1,8 @@
 //! One test binary; its folders mirror `src`. Real PostgreSQL, a database per test.
 
+mod architecture;
 mod catalogue;
+mod config;
 mod downloads;
 mod graphql;
 mod harness;
@@ -8,6 +10,7 @@ mod http;
 mod infra;
 mod payments;
 mod people;
+mod rows;
 mod sandbox;
 mod vault;
 mod worker;

@@ -52,6 +52,11 @@ pub async fn is_current(conn: &mut AsyncPgConnection) -> Result<bool, Fault> {
         #[diesel(sql_type = diesel::sql_types::Text)]
         version: String,
     }
+    let table =
+        "select 1 from pg_tables where schemaname = 'public' and tablename = '__diesel_schema_migrations'";
+    if diesel::sql_query(table).execute(conn).await? == 0 {
+        return Ok(false);
+    }
     let done: Vec<Done> =
         diesel::sql_query("select version from __diesel_schema_migrations").load(conn).await?;
     let known: Vec<Box<dyn Migration<Pg>>> =

@@ -201,7 +201,8 @@ fn template(home: &Path) -> PathBuf {
         single.args(["--single", "-c", "exit_on_error=on", "-D"]).arg(&unfinished).arg("template1");
         let mut child =
             single.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let roles = "create role dispense_owner login createdb\ncreate role dispense_app login\n";
+        let roles = "create role dispense_owner login createdb\ncreate role dispense_app login\n\
+                     grant pg_signal_backend to dispense_owner\n";
         child.stdin.take().unwrap().write_all(roles.as_bytes()).unwrap();
         assert!(child.wait().unwrap().success());
         std::fs::rename(&unfinished, &template).unwrap();

@@ -1,6 +1,9 @@
 mod durable;
 mod embedded;
 mod events;
+mod logs;
+mod migrations;
 mod queue;
+mod schema;
 mod seal;
 mod sequence;

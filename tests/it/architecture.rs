@@ -1,0 +1,236 @@
+//! The rules of the code that a compiler does not check: arrows, who may use which crate, names, lengths, clocks.
+
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+/// Modules by layer, highest first; within a line no module uses another. `app` and `config` stand apart: everything
+/// above `infra` may use them.
+const LAYERS: [&[&str]; 16] = [
+    &["main"],
+    &["http", "worker", "demo"],
+    &["graphql"],
+    &["rest", "sandbox"],
+    &["check", "mail"],
+    &["payments"],
+    &["fulfilment"],
+    &["orders"],
+    &["catalogue"],
+    &["goods"],
+    &["vault", "downloads"],
+    &["people", "settings"],
+    &["audit"],
+    &["infra"],
+    &["config"],
+    &["base"],
+];
+
+struct Source {
+    path: PathBuf,
+    /// Below `src`, with slashes.
+    name: String,
+    text: String,
+}
+
+fn sources() -> Vec<Source> {
+    fn walk(folder: &Path, found: &mut Vec<Source>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let name = path.strip_prefix("src").unwrap().to_string_lossy().into_owned();
+                found.push(Source { text: std::fs::read_to_string(&path).unwrap(), name, path });
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(Path::new("src"), &mut found);
+    assert!(found.len() > 50, "the sources are found");
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+impl Source {
+    /// `infra` for `infra/db/pool.rs`, `main` for `main.rs`.
+    fn module(&self) -> &str {
+        let first = self.name.split('/').next().unwrap();
+        first.strip_suffix(".rs").unwrap_or(first)
+    }
+
+    /// Without comments, so that prose may name what code may not.
+    fn code(&self) -> String {
+        self.text.lines().filter(|l| !l.trim_start().starts_with("//")).map(|l| format!("{l}\n")).collect()
+    }
+
+    fn is_generated(&self) -> bool {
+        self.text.starts_with("// @generated")
+    }
+}
+
+/// Top-level modules that the code names as `crate::module`, with and without braces.
+fn used(code: &str) -> Vec<String> {
+    let path = Regex::new(r"crate::([a-z_]+)").unwrap();
+    let braces = Regex::new(r"use crate::\{([^;]*)\};").unwrap();
+    let mut modules: Vec<String> = path.captures_iter(code).map(|c| c[1].to_owned()).collect();
+    for list in braces.captures_iter(code) {
+        let (mut depth, mut word) = (0, String::new());
+        for c in list[1].chars().chain([',']) {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' if depth == 0 => {
+                    let first: String =
+                        word.trim().chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+                    modules.push(first);
+                    word.clear();
+                    continue;
+                }
+                _ => {}
+            }
+            if depth == 0 {
+                word.push(c);
+            }
+        }
+    }
+    modules
+}
+
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|names| names.contains(&module))
+}
+
+#[test]
+fn arrows_go_down_only() {
+    let infra = layer("infra").unwrap();
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|s| !["lib", "app"].contains(&s.module())) {
+        let from = source.module();
+        let own = layer(from).unwrap_or_else(|| panic!("{} is in no layer", source.name));
+        for to in used(&source.code()) {
+            let allowed = match to.as_str() {
+                // A macro at the crate's root.
+                "text_column" => true,
+                to if to == from => true,
+                "app" => own < infra,
+                to => layer(to).is_some_and(|to| own < to),
+            };
+            if !allowed {
+                wrong.push(format!("{} uses {to}", source.name));
+            }
+        }
+    }
+    wrong.dedup();
+    assert!(wrong.is_empty(), "forbidden arrows:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_crate_is_used_where_it_belongs() {
+    let diesel = Regex::new(r"\bdiesel(_async|_migrations)?::(\{[^;]*\}|[A-Za-z_:]+)").unwrap();
+    let transports = Regex::new(r"\b(poem|async_graphql)\b").unwrap();
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|s| !s.is_generated()) {
+        let (code, module) = (source.code(), source.module());
+        let file = source.path.file_name().unwrap().to_str().unwrap();
+        let speaks_sql = ["store.rs", "read.rs", "model.rs"].contains(&file)
+            || source
+                .path
+                .iter()
+                .any(|part| ["store", "read", "model"].map(std::ffi::OsStr::new).contains(&part))
+            || ["check", "infra"].contains(&module);
+        // An action that runs in its caller's transaction names the connection and passes its error on.
+        let passed = ["AsyncPgConnection", "QueryResult", "result::Error"];
+        let sql =
+            diesel.captures_iter(&code).filter(|c| c.get(2).is_some_and(|p| !passed.contains(&p.as_str())));
+        if !speaks_sql && let Some(found) = sql.map(|c| c[0].to_owned()).next() {
+            wrong.push(format!("{}: {found}", source.name));
+        }
+        let speaks_http = ["http", "graphql", "rest", "sandbox"].contains(&module);
+        if !speaks_http && transports.is_match(&code) {
+            wrong.push(format!("{}: poem or async_graphql", source.name));
+        }
+        if module != "infra" && code.contains("reqwest::") {
+            wrong.push(format!("{}: reqwest", source.name));
+        }
+    }
+    assert!(wrong.is_empty(), "crates out of their place:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_are_short_and_named_after_what_they_do() {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|s| !s.is_generated()) {
+        let lines = source.text.lines().count();
+        if lines > 450 {
+            wrong.push(format!("{} has {lines} lines", source.name));
+        }
+        let stem = source.path.file_stem().unwrap().to_str().unwrap();
+        let forbidden =
+            ["service", "services", "utils", "util", "helpers", "helper", "common", "manager", "types"];
+        // GraphQL's own word for what a schema consists of.
+        let is_schema = stem == "types" && source.module() == "graphql";
+        if forbidden.contains(&stem) && !is_schema {
+            wrong.push(format!("{} is named {stem}", source.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn time_and_chance_come_from_one_place() {
+    let rust = Regex::new(
+        r"Utc::now|SystemTime::now|Local::now|Uuid::(now_v7|new_v4)|rand::(rng|random)\b|SysRng|OsRng",
+    )
+    .unwrap();
+    // In SQL: now() of the database without app_ before it. `.now()` is the clock's.
+    let sql = Regex::new(
+        r"(?i)(^|[^._a-z:])(now|clock_timestamp|statement_timestamp)\(\)|current_timestamp|gen_random_uuid",
+    )
+    .unwrap();
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|s| s.name != "base/clock.rs") {
+        for (index, line) in source.code().lines().enumerate() {
+            if rust.is_match(line) || sql.is_match(line) {
+                wrong.push(format!("{}: code line {}: {}", source.name, index + 1, line.trim()));
+            }
+        }
+    }
+    for folder in std::fs::read_dir("migrations").unwrap() {
+        let file = folder.unwrap().path().join("up.sql");
+        for line in std::fs::read_to_string(&file).unwrap_or_default().lines() {
+            if sql.is_match(line)
+                && !line.contains("function app_now()")
+                && !line.trim_start().starts_with("--")
+            {
+                wrong.push(format!("{}: {line}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "past the clock:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_is_left_to_do_and_no_test_is_skipped() {
+    let mut wrong = Vec::new();
+    let word = Regex::new(r"\b(TODO|FIXME)\b|todo!\(|unimplemented!\(").unwrap();
+    for source in sources() {
+        if let Some(found) = word.find(&source.text) {
+            wrong.push(format!("{}: {}", source.name, found.as_str()));
+        }
+    }
+    let skipped = Regex::new(r"(?m)^\s*#\[ignore").unwrap();
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { walk(&path, found) } else { found.push(path) }
+        }
+    }
+    let mut tests = Vec::new();
+    walk(Path::new("tests/it"), &mut tests);
+    for test in tests.iter().filter(|t| t.extension().is_some_and(|e| e == "rs")) {
+        if skipped.is_match(&std::fs::read_to_string(test).unwrap()) {
+            wrong.push(format!("{}: an ignored test", test.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
