@@ -26,6 +26,7 @@ pub async fn receive_notice(
     if app.accounts.find(&account).is_none() {
         return Err(Problem::new(StatusCode::NOT_FOUND, "NOT_FOUND", "there is no such account"));
     }
+    crate::fault_point!("notice.n0");
     let body = body.into_bytes_limit(app.config.limits.notice_body).await.map_err(too_large)?;
     let raw = RawNotice {
         method: request.method().as_str().to_owned(),

@@ -53,7 +53,8 @@ async fn of_job(app: &Arc<App>, job: &Job) -> Outcome<Done> {
 /// The id that a job's payload names.
 fn id(job: &Job, name: &str) -> Result<Uuid, Fault> {
     let text = job.payload.get(name).and_then(|v| v.as_str());
-    text.and_then(|t| t.parse().ok()).ok_or_else(|| Fault::bug(format!("a job {} without its {name}", job.kind)))
+    text.and_then(|t| t.parse().ok())
+        .ok_or_else(|| Fault::bug(format!("a job {} without its {name}", job.kind)))
 }
 
 fn of_event(_event: &Numbered) -> Option<NewJob> {

@@ -4,6 +4,7 @@ mod architecture;
 mod catalogue;
 mod config;
 mod downloads;
+mod faults;
 mod graphql;
 mod harness;
 mod http;

@@ -7,6 +7,8 @@ use dispense::infra::db::migrate;
 use sha2::{Digest, Sha256};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
+use super::durable::DurableDatabase;
+
 /// Folder of the socket of the cluster that the test runner started.
 fn socket() -> PathBuf {
     std::env::var_os("DISPENSE_TEST_SOCKET")
@@ -19,9 +21,13 @@ fn url(role: &str, database: &str) -> String {
 }
 
 async fn connect(role: &str, database: &str) -> Client {
-    let (client, connection) = tokio_postgres::connect(&url(role, database), NoTls)
+    connect_to(&url(role, database)).await
+}
+
+async fn connect_to(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls)
         .await
-        .unwrap_or_else(|e| panic!("no connection to the test cluster as {role}: {e:?}"));
+        .unwrap_or_else(|e| panic!("no connection to the test cluster by {url}: {e:?}"));
     tokio::spawn(connection);
     client
 }
@@ -29,7 +35,12 @@ async fn connect(role: &str, database: &str) -> Client {
 /// A database that is dropped by `finish`.
 pub struct TestDatabase {
     pub name: String,
-    owner: Client,
+    app_url: String,
+    owner_url: String,
+    /// The owner's connection; made anew when the server was killed under it.
+    owner: tokio::sync::Mutex<Option<std::sync::Arc<Client>>>,
+    /// In the shared cluster, so that it has to be dropped.
+    shared: bool,
 }
 
 impl TestDatabase {
@@ -48,23 +59,45 @@ impl TestDatabase {
         let name = format!("t_{}", hex::encode(dispense::base::clock::random::<8>()));
         let admin = connect("dispense_owner", "postgres").await;
         admin.batch_execute(&format!("create database {name} {from}")).await.unwrap();
-        let owner = connect("dispense_owner", &name).await;
-        Self { name, owner }
+        let (app_url, owner_url) = (url("dispense_app", &name), url("dispense_owner", &name));
+        Self { name, app_url, owner_url, owner: Default::default(), shared: true }
+    }
+
+    /// A database of a durable cluster, which goes with its cluster.
+    pub fn durable(database: &DurableDatabase) -> Self {
+        Self {
+            name: database.name.clone(),
+            app_url: database.app_url.clone(),
+            owner_url: database.owner_url.clone(),
+            owner: Default::default(),
+            shared: false,
+        }
+    }
+
+    async fn owner(&self) -> std::sync::Arc<Client> {
+        let mut owner = self.owner.lock().await;
+        if let Some(client) = owner.as_ref().filter(|c| !c.is_closed()) {
+            return client.clone();
+        }
+        let client = std::sync::Arc::new(connect_to(&self.owner_url).await);
+        *owner = Some(client.clone());
+        client
     }
 
     /// Address for the runtime role.
     pub fn app_url(&self) -> String {
-        url("dispense_app", &self.name)
+        self.app_url.clone()
     }
 
     /// Address for the schema's owner.
     pub fn owner_url(&self) -> String {
-        url("dispense_owner", &self.name)
+        self.owner_url.clone()
     }
 
     /// Runs SQL as the owner; the rows of the last statement as text.
     pub async fn sql(&self, text: &str) -> Vec<Vec<Option<String>>> {
-        let messages = self.owner.simple_query(text).await.unwrap_or_else(|e| panic!("{text}: {e:?}"));
+        let messages =
+            self.owner().await.simple_query(text).await.unwrap_or_else(|e| panic!("{text}: {e:?}"));
         messages
             .into_iter()
             .filter_map(|m| match m {
@@ -85,7 +118,7 @@ impl TestDatabase {
 
     /// A connection of its own, to hold locks with.
     pub async fn client(&self) -> Client {
-        connect("dispense_owner", &self.name).await
+        connect_to(&self.owner_url).await
     }
 
     /// Moves `app_now()` for every session of this database.
@@ -94,7 +127,7 @@ impl TestDatabase {
             "create or replace function app_now() returns timestamptz language sql stable parallel safe \
              as $$ select now() + interval '{micros} microseconds' $$"
         );
-        self.owner.batch_execute(&sql).await.unwrap();
+        self.owner().await.batch_execute(&sql).await.unwrap();
     }
 
     /// Every text, bytea and jsonb value of every table, for looking for canaries.
@@ -123,6 +156,9 @@ impl TestDatabase {
 
     /// Drops the database, whoever is still connected to it.
     pub async fn finish(&self) {
+        if !self.shared {
+            return;
+        }
         let admin = connect("dispense_owner", "postgres").await;
         admin.batch_execute(&format!("drop database {} with (force)", self.name)).await.unwrap();
     }

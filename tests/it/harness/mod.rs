@@ -15,6 +15,6 @@ pub use config::test_config;
 pub use database::TestDatabase;
 pub use durable::DurableCluster;
 pub use people::PASSWORD;
-pub use process::{Server, program};
+pub use process::{Server, Setup, program};
 pub use shop::{Said, with_generic};
 pub use test_app::TestApp;

@@ -240,3 +240,29 @@ impl TestApp {
         self.db.one(&sql).await
     }
 }
+
+impl TestApp {
+    /// Looks for the test's secrets in what a server process has logged.
+    pub fn search_log(&self, log: &str) {
+        for canary in self.canaries() {
+            assert!(!log.contains(canary.as_str()), "a secret was logged by a server: {canary}");
+        }
+    }
+
+    /// Until a query answers true.
+    pub async fn wait_until(&self, sql: &str) {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while self.db.one(sql).await != "t" {
+            assert!(std::time::Instant::now() < deadline, "never came true: {sql}");
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Until some session of this database waits for a lock.
+    pub async fn wait_for_lock_waiter(&self) {
+        self.wait_until(
+            "select exists (select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')",
+        )
+        .await;
+    }
+}

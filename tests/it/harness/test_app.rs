@@ -30,10 +30,14 @@ impl TestApp {
 
     /// With a changed configuration.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_over(TestDatabase::migrated().await, change).await
+    }
+
+    /// Over a database that exists.
+    pub async fn start_over(db: TestDatabase, change: impl FnOnce(&mut Config)) -> Self {
         let data = tempfile::tempdir().unwrap();
         let mut config = test_config(data.path());
         change(&mut config);
-        let db = TestDatabase::migrated().await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         if config.server.public_url.is_empty() {
@@ -91,6 +95,10 @@ impl TestApp {
     /// Remembers a secret that must not be found in any plain column when the test ends.
     pub fn canary(&self, text: impl Into<String>) {
         self.canaries.lock().unwrap().push(text.into());
+    }
+
+    pub fn canaries(&self) -> Vec<String> {
+        self.canaries.lock().unwrap().clone()
     }
 
     /// Ends the test: no job left that is due, no canary in any column or log line, the database dropped.

@@ -1,0 +1,7 @@
+//! What must be survived: crowds, kills, lost commits. Real processes, real signals.
+
+mod commit;
+mod crowds;
+mod kills;
+mod shop;
+mod storm;
