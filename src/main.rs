@@ -13,8 +13,10 @@ use dispense::config::{self, Config, Faults, Sources};
 use dispense::http;
 use dispense::infra::db::Place;
 use dispense::infra::logs;
+use dispense::worker;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 /// A headless shop that sells digital goods and hands them over the moment the payment is real.
 #[derive(Parser)]
@@ -42,8 +44,14 @@ struct Places {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve the shop
-    Serve,
+    /// Serve the shop: HTTP and background work
+    Serve {
+        /// Leave the background work to `dispense work`
+        #[arg(long)]
+        no_worker: bool,
+    },
+    /// Do the background work alone
+    Work,
     /// Bring the database's schema up to this program's version
     Migrate,
     /// Print the configuration in force, secrets masked
@@ -99,7 +107,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
     let Places { config, data, listen } = cli.places;
     let sources = Sources::of_process(config, data, listen);
     match cli.command {
-        Command::Serve => serve(load(&sources)?).await?,
+        Command::Serve { no_worker } => serve(load(&sources)?, no_worker).await?,
+        Command::Work => work(load(&sources)?).await?,
         Command::Config { default: true } => print!("{}", config::documented()),
         Command::Config { default: false } => print!("{}", config::effective(&sources)?),
         Command::Migrate => {
@@ -114,7 +123,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
 }
 
 /// Serves until SIGTERM or SIGINT, then lets what runs end and stops the database when it is ours.
-async fn serve(mut config: Config) -> Result<(), Fault> {
+async fn serve(mut config: Config, no_worker: bool) -> Result<(), Fault> {
     let listen = config.server.listen;
     let no_port = |e: std::io::Error| Fault::setup(format!("cannot listen on {listen}: {e}"));
     let listener = TcpListener::bind(listen).await.map_err(no_port)?;
@@ -127,12 +136,39 @@ async fn serve(mut config: Config) -> Result<(), Fault> {
     let served = async {
         place.make_ready().await?;
         let app = App::start(config, Clock::default(), place.url()).await?;
+        let ending = CancellationToken::new();
+        let worker = (!no_worker).then(|| tokio::spawn(worker::run(app.clone(), ending.clone())));
         println!("listening on http://{address}");
-        http::serve(app, listener, stop).await
+        let served = http::serve(app, listener, stop).await;
+        ending.cancel();
+        if let Some(worker) = worker {
+            let _ = worker.await;
+        }
+        served
     };
     let served = served.await;
     place.close().await;
     served
+}
+
+/// Works until SIGTERM or SIGINT, then lets running jobs end.
+async fn work(config: Config) -> Result<(), Fault> {
+    let stop = stop_signal()?;
+    let place = open(&config, true).await?;
+    let worked = async {
+        place.make_ready().await?;
+        let app = App::start(config, Clock::default(), place.url()).await?;
+        let ending = CancellationToken::new();
+        let worker = tokio::spawn(worker::run(app, ending.clone()));
+        println!("working");
+        stop.await;
+        ending.cancel();
+        let _ = worker.await;
+        Ok(())
+    };
+    let worked = worked.await;
+    place.close().await;
+    worked
 }
 
 /// The address for links when it listens on all of the machine's.
