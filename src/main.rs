@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -13,6 +13,8 @@ use dispense::config::{self, Config, Faults, Sources};
 use dispense::http;
 use dispense::infra::db::Place;
 use dispense::infra::logs;
+use dispense::payments::vectors;
+use dispense::sandbox;
 use dispense::worker;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -49,9 +51,23 @@ enum Command {
         /// Leave the background work to `dispense work`
         #[arg(long)]
         no_worker: bool,
+        /// With the simulator of gateways inside; refused beside accounts that take real money
+        #[arg(long)]
+        sandbox: bool,
     },
     /// Do the background work alone
     Work,
+    /// Run the simulator of gateways alone, on loopback
+    Sandbox {
+        /// Where the simulated Stripe sends its events: the shop's /webhooks/{account}
+        #[arg(long, value_name = "URL")]
+        notify: Option<String>,
+    },
+    /// About gateways of payments
+    Gateway {
+        #[command(subcommand)]
+        question: GatewayQuestion,
+    },
     /// Bring the database's schema up to this program's version
     Migrate,
     /// Print the configuration in force, secrets masked
@@ -59,6 +75,15 @@ enum Command {
         /// Print a documented file of every key instead
         #[arg(long)]
         default: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum GatewayQuestion {
+    /// Put a file of signed notifications through the production checks; exit code 1 when a verdict differs
+    Test {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
     },
 }
 
@@ -107,8 +132,10 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
     let Places { config, data, listen } = cli.places;
     let sources = Sources::of_process(config, data, listen);
     match cli.command {
-        Command::Serve { no_worker } => serve(load(&sources)?, no_worker).await?,
+        Command::Serve { no_worker, sandbox } => serve(load(&sources)?, no_worker, sandbox).await?,
         Command::Work => work(load(&sources)?).await?,
+        Command::Sandbox { notify } => play(&sources, listen, notify).await?,
+        Command::Gateway { question: GatewayQuestion::Test { file } } => return test_notices(&file),
         Command::Config { default: true } => print!("{}", config::documented()),
         Command::Config { default: false } => print!("{}", config::effective(&sources)?),
         Command::Migrate => {
@@ -123,7 +150,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
 }
 
 /// Serves until SIGTERM or SIGINT, then lets what runs end and stops the database when it is ours.
-async fn serve(mut config: Config, no_worker: bool) -> Result<(), Fault> {
+async fn serve(mut config: Config, no_worker: bool, with_sandbox: bool) -> Result<(), Fault> {
     let listen = config.server.listen;
     let no_port = |e: std::io::Error| Fault::setup(format!("cannot listen on {listen}: {e}"));
     let listener = TcpListener::bind(listen).await.map_err(no_port)?;
@@ -132,10 +159,17 @@ async fn serve(mut config: Config, no_worker: bool) -> Result<(), Fault> {
         config.server.public_url = format!("http://{}", reachable(address));
     }
     let stop = stop_signal()?;
+    let clock = Clock::default();
+    let simulator =
+        if with_sandbox { Some(sandbox::beside(&mut config, clock.clone()).await?) } else { None };
+    if let Some(simulator) = &simulator {
+        sandbox::shop_listens(simulator, &format!("http://{}", reachable(address)));
+        println!("sandbox on http://{}", simulator.address());
+    }
     let place = open(&config, false).await?;
     let served = async {
         place.make_ready().await?;
-        let app = App::start(config, Clock::default(), place.url()).await?;
+        let app = App::start(config, clock, place.url()).await?;
         let ending = CancellationToken::new();
         let worker = (!no_worker).then(|| tokio::spawn(worker::run(app.clone(), ending.clone())));
         println!("listening on http://{address}");
@@ -169,6 +203,25 @@ async fn work(config: Config) -> Result<(), Fault> {
     let worked = worked.await;
     place.close().await;
     worked
+}
+
+/// The simulator alone, until SIGTERM or SIGINT.
+async fn play(sources: &Sources, listen: Option<SocketAddr>, notify: Option<String>) -> Result<(), Ending> {
+    let config = load(sources)?;
+    let stop = stop_signal()?;
+    let (simulator, accounts) = sandbox::alone(&config.data, listen, notify).await?;
+    println!("{accounts}");
+    println!("sandbox on http://{}", simulator.address());
+    stop.await;
+    Ok(())
+}
+
+/// A line per case and a summary.
+fn test_notices(file: &Path) -> Result<ExitCode, Ending> {
+    let text = std::fs::read_to_string(file).map_err(|e| Fault::setup(format!("{}: {e}", file.display())))?;
+    let report = vectors::run(&text).map_err(|e| Fault::setup(format!("{}: {e}", file.display())))?;
+    println!("{report}");
+    Ok(if report.differing() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The address for links when it listens on all of the machine's.

@@ -65,12 +65,17 @@ fn fault(path: &Path, error: impl std::fmt::Display) -> Fault {
     Fault::Bug(format!("{}: {error}", path.display()))
 }
 
-/// Starts the simulator for a data folder, on the port of last time when it is free.
-async fn start(folder: &Path, clock: Clock, notify_url: Option<String>) -> Result<(Simulator, Kept), Fault> {
+/// Starts the simulator for a data folder, on `listen` or else on the port of last time when it is free.
+async fn start(
+    folder: &Path,
+    clock: Clock,
+    listen: Option<SocketAddr>,
+    notify_url: Option<String>,
+) -> Result<(Simulator, Kept), Fault> {
     std::fs::create_dir_all(folder).map_err(|e| fault(folder, e))?;
     let mut kept = Kept::load_or_make(folder)?;
-    let config = |port: u16| SimulatorConfig {
-        listen: SocketAddr::from(([127, 0, 0, 1], port)),
+    let config = |listen: SocketAddr| SimulatorConfig {
+        listen,
         stripe: Some(StripeSide {
             secret: Secret::new(&*kept.stripe_secret),
             api_key: Secret::new(&*kept.stripe_key),
@@ -82,8 +87,11 @@ async fn start(folder: &Path, clock: Clock, notify_url: Option<String>) -> Resul
         retry_gaps: [1, 2, 5, 10, 30, 60, 120, 300, 600].map(Duration::from_secs).to_vec(),
         state_file: Some(folder.join("sandbox-book.json")),
     };
-    let simulator = match Simulator::start(config(kept.port)).await {
-        Err(Fault::Upstream(_)) if kept.port != 0 => Simulator::start(config(0)).await?,
+    let on = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+    let simulator = match Simulator::start(config(listen.unwrap_or(on(kept.port)))).await {
+        Err(Fault::Upstream(_)) if listen.is_none() && kept.port != 0 => {
+            Simulator::start(config(on(0))).await?
+        }
         started => started?,
     };
     if simulator.address().port() != kept.port {
@@ -95,17 +103,17 @@ async fn start(folder: &Path, clock: Clock, notify_url: Option<String>) -> Resul
 
 /// Starts the simulator beside a shop and adds its two accounts to the shop's configuration, so it comes before
 /// `App::start`. Refused beside accounts that take real money and on addresses others can reach. Once the shop
-/// listens, its address goes to [`Simulator::set_stripe_notify_url`].
+/// listens, its address goes to [`shop_listens`].
 pub async fn beside(config: &mut Config, clock: Clock) -> Result<Simulator, Fault> {
     let real: Vec<&str> = config.accounts.iter().filter(|a| !a.sandbox).map(|a| a.id.as_str()).collect();
     if !real.is_empty() {
         let ids = real.join(", ");
-        return Err(Fault::Bug(format!("--sandbox beside accounts that are not marked `sandbox`: {ids}")));
+        return Err(Fault::Setup(format!("--sandbox beside accounts that are not marked `sandbox`: {ids}")));
     }
     if !config.server.listen.ip().is_loopback() {
-        return Err(Fault::bug("--sandbox serves on loopback only: whoever reaches it can make payments"));
+        return Err(Fault::setup("--sandbox serves on loopback only: whoever reaches it can make payments"));
     }
-    let (simulator, kept) = start(&config.data, clock, None).await?;
+    let (simulator, kept) = start(&config.data, clock, None, None).await?;
     let account = |id: &str, gateway: &str, title: &str, secret: &str, url: String| Account {
         id: id.into(),
         gateway: gateway.into(),
@@ -129,8 +137,12 @@ pub async fn beside(config: &mut Config, clock: Clock) -> Result<Simulator, Faul
 }
 
 /// Starts the simulator alone. Answers it and the accounts a shop's configuration needs for it, as TOML.
-pub async fn alone(folder: &Path, notify_url: Option<String>) -> Result<(Simulator, String), Fault> {
-    let (simulator, kept) = start(folder, Clock::default(), notify_url).await?;
+pub async fn alone(
+    folder: &Path,
+    listen: Option<SocketAddr>,
+    notify_url: Option<String>,
+) -> Result<(Simulator, String), Fault> {
+    let (simulator, kept) = start(folder, Clock::default(), listen, notify_url).await?;
     let account = |id: &str, gateway: &str, secret: &str, url: &str, more: &str| {
         format!(
             "[[accounts]]\nid = \"{id}\"\ngateway = \"{gateway}\"\ncurrencies = [\"USD\", \"EUR\", \"CNY\"]\n\
@@ -144,4 +156,10 @@ pub async fn alone(folder: &Path, notify_url: Option<String>) -> Result<(Simulat
         account(GENERIC, "generic", &kept.generic_secret, &simulator.generic_url(), "")
     );
     Ok((simulator, text))
+}
+
+/// Tells the simulated Stripe where the shop's endpoint is, as one would in Stripe's dashboard. `base` is an address
+/// that reaches the shop from this machine.
+pub fn shop_listens(simulator: &Simulator, base: &str) {
+    simulator.set_stripe_notify_url(format!("{}/webhooks/{STRIPE}", base.trim_end_matches('/')));
 }

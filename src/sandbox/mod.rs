@@ -12,5 +12,5 @@ mod signing;
 mod simulator;
 mod stripe;
 
-pub use accounts::{alone, beside};
+pub use accounts::{alone, beside, shop_listens};
 pub use simulator::{GenericSide, Simulator, SimulatorConfig, StripeSide};

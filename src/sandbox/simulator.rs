@@ -158,7 +158,7 @@ impl Simulator {
     /// Refuses any address but loopback: whoever reaches it can make payments.
     pub async fn start(config: SimulatorConfig) -> Result<Self, Fault> {
         if !config.listen.ip().is_loopback() {
-            return Err(Fault::bug("the simulator listens on loopback only"));
+            return Err(Fault::setup("the simulator listens on loopback only"));
         }
         let book = match &config.state_file {
             Some(path) => Book::load(path).map_err(Fault::Bug)?,

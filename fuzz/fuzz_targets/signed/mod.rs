@@ -1,0 +1,54 @@
+//! What both targets share: cutting the input up, signing, and what must hold for whatever is believed.
+
+use dispense::base::secret::Secret;
+use dispense::payments::gateway::{AccountKeys, Meaning, Notice, RawNotice};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+pub const NOW: i64 = 1_800_000_000;
+
+/// The first line as text, and the rest.
+pub fn split(input: &[u8]) -> (String, &[u8]) {
+    let end = input.iter().position(|b| *b == b'\n').unwrap_or(input.len());
+    let rest = input.get(end + 1..).unwrap_or_default();
+    (String::from_utf8_lossy(&input[..end]).into_owned(), rest)
+}
+
+pub fn keys(secret: &str) -> AccountKeys {
+    AccountKeys {
+        id: "fuzz".into(),
+        secrets: vec![Secret::new(secret)],
+        api_key: None,
+        api_url: None,
+        sandbox: true,
+    }
+}
+
+pub fn notice(headers: Vec<(String, String)>, body: &[u8]) -> RawNotice {
+    RawNotice { method: "POST".into(), query: String::new(), headers, body: body.to_vec(), now_unix: NOW }
+}
+
+pub fn mac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("keys of any length");
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().to_vec()
+}
+
+/// The digest that a header with this `t` would need.
+#[allow(dead_code)]
+pub fn stripe_mac(secret: &str, header: &str, body: &[u8]) -> String {
+    let t = header.split(',').find_map(|part| part.trim().strip_prefix("t=")).unwrap_or_default();
+    hex::encode(mac(secret.as_bytes(), &[t.as_bytes(), b".", body]))
+}
+
+/// What settling relies on.
+pub fn check(notice: &Notice) {
+    assert!(!notice.event_key().is_empty() && notice.verified_by() == 1);
+    if notice.meaning == Meaning::Paid {
+        assert!(notice.trade_no.is_some() && notice.currency.is_some());
+        assert!(notice.amount_minor.is_some_and(|amount| amount >= 0));
+    }
+    if matches!(notice.meaning, Meaning::Refunded | Meaning::PartiallyRefunded) {
+        assert!(notice.refunded_minor.is_some_and(|amount| amount >= 0) && notice.trade_no.is_some());
+    }
+}
