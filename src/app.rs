@@ -7,6 +7,8 @@ use crate::base::clock::Clock;
 use crate::base::outcome::Fault;
 use crate::catalogue::shelf::ShelfMemory;
 use crate::config::Config;
+use crate::downloads::Streams;
+use crate::infra::blob::Blobs;
 use crate::infra::data_keys;
 use crate::infra::db::{Db, Limits};
 use crate::infra::outbound::Outbound;
@@ -34,6 +36,10 @@ pub struct App {
     pub accounts: Accounts,
     /// Rate limits by client address.
     pub throttles: Throttles,
+    /// Contents of files.
+    pub blobs: Blobs,
+    /// Downloads that run in this process.
+    pub streams: Streams,
     /// The way of notices into slices.
     pub intake: Intake,
     /// Hashes passwords, a few at a time.
@@ -74,6 +80,7 @@ impl App {
         );
         let passwords = Passwords::new(&config.people, &config.limits)?;
         let access_tokens = AccessTokens::new(&config)?;
+        let blobs = Blobs::folder(config.data.join("files"));
         let app = Arc::new(Self {
             config,
             clock,
@@ -86,6 +93,8 @@ impl App {
             throttles,
             passwords,
             access_tokens,
+            blobs,
+            streams: Streams::default(),
             intake: Intake::default(),
         });
         Intake::start(&app);

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::graphql::{GraphqlEndpoint, schema_file};
 use crate::http::room::Room;
 use crate::rest::openapi::{self, Document, Operation};
-use crate::rest::{health, metrics, webhooks};
+use crate::rest::{downloads, health, metrics, webhooks};
 
 /// Every route of the program.
 #[rustfmt::skip]
@@ -61,6 +61,43 @@ pub fn table() -> Vec<Row> {
         get("/schema.graphql", schema_file, "The GraphQL schema in its definition language")
             .tag("graphql")
             .answers(200, "application/graphql", "The schema."),
+        get("/downloads/{token}", downloads::download, "The bytes of a bought file, in whole or one range")
+            .tag("downloads")
+            .parameter("header", "Range", "One range of bytes; several are answered with the whole.")
+            .parameter("header", "If-Range", "The strong entity tag of the part that is there already.")
+            .parameter("header", "If-None-Match", "Entity tags.")
+            .parameter("header", "If-Match", "Entity tags.")
+            .answers(200, "application/octet-stream", "Everything. The first byte counts one download.")
+            .answers(206, "application/octet-stream", "The range asked for.")
+            .answers(304, "", "The client has it already.")
+            .answers(400, "application/problem+json", "`LINK_MALFORMED`.")
+            .answers(
+                403,
+                "application/problem+json",
+                "`LINK_FORGED`, `LINK_REVOKED`, `GRANT_EXHAUSTED`, `REVOKED`, `REFUNDED`, `REPLACED`.",
+            )
+            .answers(410, "application/problem+json", "`LINK_EXPIRED`, `GRANT_EXPIRED`, `FILE_YANKED`.")
+            .answers(412, "application/problem+json", "`PRECONDITION_FAILED`.")
+            .answers(416, "application/problem+json", "`RANGE_NOT_SATISFIABLE`.")
+            .answers(429, "application/problem+json", "More than 16 connections of one download.")
+            .limited()
+            .untimed(),
+        row(Method::HEAD, "/downloads/{token}", downloads::download, "Size, name and hash; counts nothing")
+            .tag("downloads")
+            .answers(200, "", "The headers of a GET.")
+            .limited(),
+        get("/claims/{token}", downloads::claim_page, "What the link in a mail leads to; counts nothing")
+            .tag("downloads")
+            .answers(200, "application/json", "Name, version, size, hash, downloads left; or a page, as `Accept` asks.")
+            .answers(403, "application/problem+json", "As for a download.")
+            .answers(410, "application/problem+json", "As for a download.")
+            .limited(),
+        row(Method::POST, "/claims/{token}", downloads::claim_redeem, "Starts the download behind a mailed link")
+            .tag("downloads")
+            .answers(303, "", "`Location` is a download link of ten minutes.")
+            .answers(403, "application/problem+json", "As for a download.")
+            .answers(410, "application/problem+json", "As for a download.")
+            .limited(),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! The outside world: database, queue, event sequence, sealing, signing, files, HTTP calls, mail server, logs.
 
+pub mod blob;
 pub mod data_keys;
 pub mod db;
 pub mod events;

@@ -1,5 +1,6 @@
 //! The REST side: what is not GraphQL. Handlers only; they are mounted by the table in `http/routes.rs`.
 
+pub mod downloads;
 pub mod health;
 pub mod metrics;
 pub mod openapi;

@@ -1,2 +1,7 @@
+mod counting;
 mod grants;
+mod refusals;
+mod serving;
 mod shop;
+mod states;
+mod versions;

@@ -1,7 +1,11 @@
 //! Rows that a file sale stands on, put in by SQL.
 
+use bytes::Bytes;
+use dispense::base::actor::Actor;
 use dispense::base::ids::{GrantId, LineId, OrderId, SHOP, UnitId, VariantId};
-use dispense::downloads::{self, GrantWant, Granted};
+use dispense::downloads::{
+    self, DownloadLink, FileVersion, GrantWant, Granted, NewUpload, NewVersion, upload,
+};
 
 use crate::harness::TestApp;
 
@@ -110,4 +114,54 @@ impl FileShop {
             .await;
         }
     }
+
+    /// Uploads and publishes a version of a file of this name.
+    pub async fn publish(&self, t: &TestApp, name: &str, version: &str, content: &[u8]) -> FileVersion {
+        let actor = Actor::system();
+        let announced = NewUpload {
+            seller_id: SHOP,
+            name: name.into(),
+            content_type: Some("application/zip".into()),
+            size: content.len() as u64,
+        };
+        let upload = downloads::create_upload(&t.app, &actor, announced).await.unwrap();
+        let pieces: Vec<std::io::Result<Bytes>> =
+            content.chunks(100_000).map(|c| Ok(Bytes::copy_from_slice(c))).collect();
+        upload::receive_upload(&t.app, &actor, upload.id, futures::stream::iter(pieces)).await.unwrap();
+        let new = NewVersion {
+            variant_id: self.variant,
+            upload_id: upload.id,
+            file_id: None,
+            name: None,
+            version: version.into(),
+            notes: None,
+        };
+        downloads::publish_version(&t.app, &actor, new).await.unwrap()
+    }
+}
+
+/// A link to start within ten minutes.
+pub async fn link(t: &TestApp, grant: GrantId) -> DownloadLink {
+    downloads::create_download_link(&t.app, grant, None, None).await.unwrap()
+}
+
+/// `count` bytes that differ from place to place and from `seed` to `seed`.
+pub fn content(count: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(count + 8);
+    while bytes.len() < count {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        bytes.extend((state >> 11).to_le_bytes());
+    }
+    bytes.truncate(count);
+    bytes
+}
+
+/// Status and code of an answer that is no.
+pub async fn refusal(response: reqwest::Response) -> String {
+    let status = response.status().as_u16();
+    assert_eq!(response.headers()["content-type"], "application/problem+json", "{status}");
+    let body: serde_json::Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+    assert!(body["requestId"].is_string());
+    format!("{status} {}", body["code"].as_str().unwrap())
 }

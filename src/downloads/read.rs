@@ -1,0 +1,190 @@
+//! Questions about files and grants.
+
+use diesel::sql_types::{Array, Uuid as SqlUuid};
+use diesel::{OptionalExtension, QueryResult, QueryableByName};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::base::ids::{FileVersionId, GrantId, LineId, LinkId, OrderId, UploadId, VariantId};
+use crate::downloads::model::{FileVersion, Link, Standing, Upload};
+use crate::infra::db::statement::Statement;
+
+/// One question in four scopes: what stands around a grant.
+macro_rules! standing {
+    ($where:literal) => {
+        concat!(
+            "select g.id as grant_id, g.seller_id, g.order_id, g.line_id, g.unit_id, g.file_id, g.state, \
+               g.max_downloads, g.used, nullif(g.expires_at, 'infinity') as expires_at, g.bind_address, \
+               o.state as order_state, u.state as unit_state, \
+               exists (select from refund_unit ru join refund r on r.id = ru.refund_id \
+                 where ru.unit_id = u.id and r.state in ('requested', 'pending', 'unknown')) as refund_open, \
+               exists (select from refund_unit ru join refund r on r.id = ru.refund_id \
+                 where ru.unit_id = u.id and r.state = 'succeeded') \
+                 or coalesce(p.state = 'refunded', false) as refunded, \
+               coalesce(p.state in ('disputed', 'lost'), false) as disputed, \
+               s.id as session_id, s.file_version_id as session_version_id, s.served_bytes as session_served, \
+               s.byte_cap as session_cap, g.file_version_id as bought_version_id, \
+               case when var.updates_included then newest.id else bought.id end as current_version_id, \
+               newest.id as newest_version_id, app_now() as now \
+             from download_grant g \
+             join orders o on o.id = g.order_id \
+             join unit u on u.id = g.unit_id \
+             join variant var on var.id = u.variant_id \
+             left join payment p on p.order_id = g.order_id and p.allocated \
+             left join download_session s on s.grant_id = g.id and s.closed_at is null and s.expires_at > app_now() \
+             left join file_version bought on bought.id = g.file_version_id and bought.yanked_at is null \
+             left join lateral (select id from file_version where file_id = g.file_id and yanked_at is null \
+               order by published_at desc, id desc limit 1) newest on true ",
+            $where
+        )
+    };
+}
+
+const OF_GRANTS: &str = standing!("where g.id = any($1::uuid[]) order by g.id");
+const OF_LINES: &str = standing!("where g.line_id = any($1::uuid[]) order by g.line_id, u.unit_no, g.id");
+const OF_ORDER: &str = standing!("where g.order_id = $1 order by g.line_id, u.unit_no, g.id");
+
+/// The grant, if there is one.
+pub async fn find_standing(conn: &mut AsyncPgConnection, id: GrantId) -> QueryResult<Option<Standing>> {
+    Ok(list_standings(conn, &[id]).await?.pop())
+}
+
+/// These grants, by id.
+pub async fn list_standings(conn: &mut AsyncPgConnection, ids: &[GrantId]) -> QueryResult<Vec<Standing>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
+    Statement::new(OF_GRANTS).bind::<Array<SqlUuid>, _>(ids).load(conn).await
+}
+
+/// The grants of these lines, by line, unit and file.
+pub async fn list_standings_of_lines(
+    conn: &mut AsyncPgConnection,
+    lines: &[LineId],
+) -> QueryResult<Vec<Standing>> {
+    let lines: Vec<_> = lines.iter().map(|id| id.0).collect();
+    Statement::new(OF_LINES).bind::<Array<SqlUuid>, _>(lines).load(conn).await
+}
+
+/// The grants of an order.
+pub async fn list_standings_of_order(
+    conn: &mut AsyncPgConnection,
+    order: OrderId,
+) -> QueryResult<Vec<Standing>> {
+    Statement::new(OF_ORDER).bind::<SqlUuid, _>(order).load(conn).await
+}
+
+macro_rules! versions {
+    ($where:literal) => {
+        concat!(
+            "select v.id, v.seller_id, v.file_id, v.name, v.version, v.size, v.sha256, v.content_type, v.blob, \
+               v.published_at, v.yanked_at from file_version v ",
+            $where
+        )
+    };
+}
+
+/// These versions, yanked or not.
+pub async fn list_versions(
+    conn: &mut AsyncPgConnection,
+    ids: &[FileVersionId],
+) -> QueryResult<Vec<FileVersion>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
+    Statement::new(versions!("where v.id = any($1::uuid[]) order by v.id"))
+        .bind::<Array<SqlUuid>, _>(ids)
+        .load(conn)
+        .await
+}
+
+pub async fn find_version(
+    conn: &mut AsyncPgConnection,
+    id: FileVersionId,
+) -> QueryResult<Option<FileVersion>> {
+    Ok(list_versions(conn, &[id]).await?.pop())
+}
+
+/// What buyers of these variants get: the newest version of each file that is not yanked, with its variant.
+pub async fn list_newest_of_variants(
+    conn: &mut AsyncPgConnection,
+    variants: &[VariantId],
+) -> QueryResult<Vec<(VariantId, FileVersion)>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        variant_id: VariantId,
+        #[diesel(embed)]
+        version: FileVersion,
+    }
+    let variants: Vec<_> = variants.iter().map(|id| id.0).collect();
+    let rows: Vec<Row> = Statement::new(
+        "select f.variant_id, v.* from file f cross join lateral ( \
+           select v.id, v.seller_id, v.file_id, v.name, v.version, v.size, v.sha256, v.content_type, v.blob, \
+             v.published_at, v.yanked_at from file_version v where v.file_id = f.id and v.yanked_at is null \
+             order by v.published_at desc, v.id desc limit 1) v \
+         where f.variant_id = any($1::uuid[]) order by f.variant_id, f.created_at, f.id",
+    )
+    .bind::<Array<SqlUuid>, _>(variants)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.variant_id, row.version)).collect())
+}
+
+macro_rules! link {
+    ($where:literal) => {
+        concat!(
+            "select id, grant_id, created_at, expires_at, revoked_at, session_id from download_link ",
+            $where
+        )
+    };
+}
+
+/// A link of minutes.
+pub async fn find_download_link(conn: &mut AsyncPgConnection, id: LinkId) -> QueryResult<Option<Link>> {
+    Statement::new(link!("where id = $1 and kind = 'download'"))
+        .bind::<SqlUuid, _>(id)
+        .get_result(conn)
+        .await
+        .optional()
+}
+
+/// A link of days.
+pub async fn find_claim_link(conn: &mut AsyncPgConnection, id: LinkId) -> QueryResult<Option<Link>> {
+    Statement::new(link!("where id = $1 and kind = 'claim'"))
+        .bind::<SqlUuid, _>(id)
+        .get_result(conn)
+        .await
+        .optional()
+}
+
+/// The claim links of these grants that were made at most a day ago and still work, newest first.
+pub async fn list_fresh_claim_links(
+    conn: &mut AsyncPgConnection,
+    grants: &[GrantId],
+) -> QueryResult<Vec<Link>> {
+    let grants: Vec<_> = grants.iter().map(|id| id.0).collect();
+    Statement::new(link!(
+        "where grant_id = any($1::uuid[]) and kind = 'claim' and revoked_at is null and expires_at > app_now() \
+         and created_at > app_now() - interval '1 day' order by created_at desc, id desc"
+    ))
+    .bind::<Array<SqlUuid>, _>(grants)
+    .load(conn)
+    .await
+}
+
+macro_rules! upload {
+    ($where:literal) => {
+        concat!(
+            "select id, seller_id, user_id, name, content_type, size, received, state, sha256, blob, expires_at \
+             from upload ",
+            $where
+        )
+    };
+}
+
+/// An upload whose time has not passed.
+pub async fn find_upload(conn: &mut AsyncPgConnection, id: UploadId) -> QueryResult<Option<Upload>> {
+    Statement::new(upload!(
+        "where id = $1 and state <> 'expired' and (state = 'used' or expires_at > app_now())"
+    ))
+    .bind::<SqlUuid, _>(id)
+    .get_result(conn)
+    .await
+    .optional()
+}

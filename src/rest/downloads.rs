@@ -1,0 +1,210 @@
+//! The bytes of a granted file, and the page behind the links in mails.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use poem::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use poem::web::{Data, Path};
+use poem::{Body, Request, Response, handler};
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::caller::Caller;
+use crate::base::outcome::{Failure, Outcome};
+use crate::downloads::access;
+use crate::downloads::link::{self, Claim};
+use crate::downloads::model::FileVersion;
+use crate::downloads::name;
+use crate::downloads::range::{Conditions, Plan};
+use crate::downloads::serve::{self, Answer, Ask};
+use crate::rest::problem::Problem;
+
+/// GET and HEAD of `/downloads/{token}`.
+#[handler]
+pub async fn download(
+    request: &Request,
+    app: Data<&Arc<App>>,
+    caller: Data<&Caller>,
+    Path(token): Path<String>,
+) -> Result<Response, Problem> {
+    no_parameters(request)?;
+    let headers = request.headers();
+    let ask = Ask {
+        token: &token,
+        head: request.method() == poem::http::Method::HEAD,
+        conditions: Conditions {
+            range: only(headers, header::RANGE),
+            if_range: only(headers, header::IF_RANGE),
+            if_match: only(headers, header::IF_MATCH),
+            if_none_match: only(headers, header::IF_NONE_MATCH),
+        },
+        address: Some(caller.address),
+    };
+    let answer = noted(serve::serve(&app, ask).await, &caller)?;
+    Ok(respond(answer, &caller))
+}
+
+/// What the link in a mail leads to. Mail scanners follow links, so this counts nothing.
+#[handler]
+pub async fn claim_page(
+    request: &Request,
+    app: Data<&Arc<App>>,
+    caller: Data<&Caller>,
+    Path(token): Path<String>,
+) -> Result<Response, Problem> {
+    no_parameters(request)?;
+    let claim = noted(link::look_at_claim(&app, &token).await, &caller)?;
+    let accept = only(request.headers(), header::ACCEPT).unwrap_or_default();
+    let response = Response::builder().header(header::CACHE_CONTROL, "private, no-store");
+    if accept.contains("text/html") {
+        return Ok(response
+            .content_type("text/html; charset=utf-8")
+            .header(
+                header::CONTENT_SECURITY_POLICY,
+                "default-src 'none'; form-action 'self'; frame-ancestors 'none'",
+            )
+            .body(page(&claim)));
+    }
+    let body = json!({
+        "name": claim.file.name,
+        "version": claim.file.version,
+        "size": claim.file.size.to_string(),
+        "sha256": hex::encode(&claim.file.sha256),
+        "contentType": claim.file.content_type,
+        "remaining": access::remaining(&claim.standing),
+        "expiresAt": claim.expires_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+    });
+    Ok(response.content_type("application/json").body(body.to_string()))
+}
+
+/// Exchanges the link in a mail for a download link of ten minutes and goes there.
+#[handler]
+pub async fn claim_redeem(
+    request: &Request,
+    app: Data<&Arc<App>>,
+    caller: Data<&Caller>,
+    Path(token): Path<String>,
+) -> Result<Response, Problem> {
+    no_parameters(request)?;
+    let link = noted(link::redeem_claim(&app, &token, Some(caller.address)).await, &caller)?;
+    Ok(Response::builder()
+        .status(StatusCode::SEE_OTHER)
+        .header(header::LOCATION, link.url)
+        .header(header::CACHE_CONTROL, "private, no-store")
+        .finish())
+}
+
+/// Links carry everything in their path: whatever stands behind a question mark was added by somebody else.
+fn no_parameters(request: &Request) -> Result<(), Problem> {
+    match request.uri().query() {
+        Some(query) if !query.is_empty() => {
+            Err(Problem::new(StatusCode::FORBIDDEN, "LINK_FORGED", "links of this shop carry no parameters"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A header that came once. Several of one name contradict each other and are passed over.
+fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    if values.next().is_some() { None } else { first.to_str().ok() }
+}
+
+/// Forged links leave a trace, without the link.
+fn noted<T>(outcome: Outcome<T>, caller: &Caller) -> Result<T, Problem> {
+    outcome.map_err(|failure| {
+        if let Failure::Refused(refusal) = &failure
+            && matches!(refusal.code, "LINK_FORGED" | "LINK_OTHER_NETWORK")
+        {
+            tracing::warn!(code = refusal.code, address = %caller.address, "a link was refused");
+        }
+        failure.into()
+    })
+}
+
+fn respond(answer: Answer, caller: &Caller) -> Response {
+    let Answer { plan, file, body } = answer;
+    let size = file.size as u64;
+    let mut response = match plan {
+        Plan::PreconditionFailed => Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            "PRECONDITION_FAILED",
+            "this is another version of the file",
+        )
+        .answer(&caller.request_id),
+        Plan::Unsatisfiable => {
+            let problem =
+                Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, "RANGE_NOT_SATISFIABLE", "no such bytes");
+            let mut response = problem.answer(&caller.request_id);
+            set(response.headers_mut(), header::CONTENT_RANGE, &format!("bytes */{size}"));
+            response
+        }
+        Plan::NotModified => Response::builder().status(StatusCode::NOT_MODIFIED).finish(),
+        Plan::Whole => content(StatusCode::OK, &file, size),
+        Plan::Part { start, length } => {
+            let mut response = content(StatusCode::PARTIAL_CONTENT, &file, length);
+            let range = format!("bytes {start}-{}/{size}", start + length - 1);
+            set(response.headers_mut(), header::CONTENT_RANGE, &range);
+            response
+        }
+    };
+    set(response.headers_mut(), header::ETAG, &file.etag());
+    set(response.headers_mut(), header::ACCEPT_RANGES, "bytes");
+    set(response.headers_mut(), header::CACHE_CONTROL, "private, no-store");
+    if let Some(body) = body {
+        response.set_body(Body::from_bytes_stream(body));
+    }
+    response
+}
+
+fn content(status: StatusCode, file: &FileVersion, length: u64) -> Response {
+    let mut response = Response::builder().status(status).finish();
+    let headers = response.headers_mut();
+    set(headers, header::CONTENT_TYPE, &file.content_type);
+    set(headers, header::CONTENT_LENGTH, &length.to_string());
+    set(headers, header::CONTENT_DISPOSITION, &name::content_disposition(&file.name));
+    // RFC 9530: of the whole file, also beside a part of it.
+    let digest = format!("sha-256=:{}:", STANDARD.encode(&file.sha256));
+    set(headers, HeaderName::from_static("repr-digest"), &digest);
+    response
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn page(claim: &Claim) -> String {
+    let left = match access::remaining(&claim.standing) {
+        Some(left) => format!("<p>Downloads left: {left}</p>"),
+        None => String::new(),
+    };
+    format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width\"><meta name=\"robots\" content=\"noindex\"><title>Download</title>\
+         <h1>{name}</h1><p>Version {version}, {size} bytes</p>{left}<p>This link works until {until}.</p>\
+         <form method=\"post\"><button>Download</button></form></html>",
+        name = escaped(&claim.file.name),
+        version = escaped(&claim.file.version),
+        size = claim.file.size,
+        until = claim.expires_at.format("%Y-%m-%d %H:%M UTC"),
+    )
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
