@@ -7,14 +7,21 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use dispense::app::App;
+use dispense::base::actor::Actor;
 use dispense::base::clock::Clock;
-use dispense::base::outcome::Fault;
+use dispense::base::ids::VariantId;
+use dispense::base::outcome::{Failure, Fault};
+use dispense::base::secret::Secret;
 use dispense::config::{self, Config, Faults, Sources};
+use dispense::fulfilment::restock;
+use dispense::graphql;
 use dispense::http;
 use dispense::infra::db::Place;
 use dispense::infra::logs;
 use dispense::payments::vectors;
+use dispense::people;
 use dispense::sandbox;
+use dispense::vault::batch::{self, NewBatch};
 use dispense::worker;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -70,11 +77,54 @@ enum Command {
     },
     /// Bring the database's schema up to this program's version
     Migrate,
+    /// Print the GraphQL schema
+    Schema,
+    /// Print the OpenAPI document of the REST routes
+    Openapi,
+    /// Put keys on the shelf, beside a running shop too
+    Keys {
+        #[command(subcommand)]
+        act: KeysAct,
+    },
+    /// About the shop's administrators
+    Admin {
+        #[command(subcommand)]
+        act: AdminAct,
+    },
     /// Print the configuration in force, secrets masked
     Config {
         /// Print a documented file of every key instead
         #[arg(long)]
         default: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum KeysAct {
+    /// Take keys in, one a line
+    Import {
+        /// The variant they are for (var_…)
+        variant: String,
+        /// The file; - reads standard input
+        file: PathBuf,
+    },
+    /// Make unguessable keys
+    Generate {
+        /// The variant they are for (var_…)
+        variant: String,
+        /// How many, 1 to 1000000
+        quantity: i64,
+    },
+}
+
+#[derive(Subcommand)]
+enum AdminAct {
+    /// Give a person every right, and make the person first when the address is new
+    Create {
+        email: String,
+        /// Read the password from standard input instead of making one
+        #[arg(long)]
+        password_stdin: bool,
     },
 }
 
@@ -91,6 +141,16 @@ enum GatewayQuestion {
 enum Ending {
     Faults(Faults),
     Fault(Fault),
+    Refused(String),
+}
+
+impl From<Failure> for Ending {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(refusal) => Self::Refused(format!("{} ({})", refusal.message, refusal.code)),
+            Failure::Fault(fault) => Self::Fault(fault),
+        }
+    }
 }
 
 impl From<Faults> for Ending {
@@ -122,6 +182,7 @@ fn main() -> ExitCode {
             match ending {
                 Ending::Faults(faults) => eprintln!("dispense: {faults}"),
                 Ending::Fault(fault) => eprintln!("dispense: {fault}"),
+                Ending::Refused(text) => eprintln!("dispense: {text}"),
             }
             ExitCode::FAILURE
         }
@@ -136,6 +197,12 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
         Command::Work => work(load(&sources)?).await?,
         Command::Sandbox { notify } => play(&sources, listen, notify).await?,
         Command::Gateway { question: GatewayQuestion::Test { file } } => return test_notices(&file),
+        Command::Schema => print!("{}", graphql::sdl()),
+        Command::Openapi => print!("{}", http::openapi().0),
+        Command::Keys { act } => keys(load(&sources)?, act).await?,
+        Command::Admin { act: AdminAct::Create { email, password_stdin } } => {
+            create_admin(load(&sources)?, &email, password_stdin).await?;
+        }
         Command::Config { default: true } => print!("{}", config::documented()),
         Command::Config { default: false } => print!("{}", config::effective(&sources)?),
         Command::Migrate => {
@@ -222,6 +289,66 @@ fn test_notices(file: &Path) -> Result<ExitCode, Ending> {
     let report = vectors::run(&text).map_err(|e| Fault::setup(format!("{}: {e}", file.display())))?;
     println!("{report}");
     Ok(if report.differing() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints how many keys came in, and how many lines did not.
+async fn keys(config: Config, act: KeysAct) -> Result<(), Ending> {
+    let (KeysAct::Import { variant, .. } | KeysAct::Generate { variant, .. }) = &act;
+    let no_id = |_| Ending::Refused(format!("`{variant}` is not the id of a variant (var_…)"));
+    let variant = VariantId::parse(variant).map_err(no_id)?;
+    beside(config, async |app| {
+        let actor = Actor::system();
+        let done = match act {
+            KeysAct::Import { file, .. } => {
+                let unread = |e: std::io::Error| Fault::setup(format!("{}: {e}", file.display()));
+                let batch = batch::open(app, &actor, NewBatch::import(variant)).await?;
+                if file.as_os_str() == "-" {
+                    restock::import(app, &actor, batch.id, tokio::io::stdin()).await?
+                } else {
+                    let input = tokio::fs::File::open(&file).await.map_err(unread)?;
+                    restock::import(app, &actor, batch.id, input).await?
+                }
+            }
+            KeysAct::Generate { quantity, .. } => {
+                let batch = batch::open(app, &actor, NewBatch::generate(variant, quantity, None)).await?;
+                restock::generate(app, &actor, batch.id).await?
+            }
+        };
+        println!("{}: {} keys added, {} lines refused", done.id, done.added, done.refused);
+        Ok(())
+    })
+    .await
+}
+
+/// Prints the password when it was made here: the only time it can be read.
+async fn create_admin(config: Config, email: &str, password_stdin: bool) -> Result<(), Ending> {
+    let mut password = None;
+    if password_stdin {
+        let text = std::io::read_to_string(std::io::stdin()).map_err(|e| Fault::setup(e.to_string()))?;
+        password = Some(Secret::new(text.trim_end_matches(['\r', '\n'])));
+    }
+    beside(config, async |app| {
+        let (id, made) = people::create_admin(app, email, password).await?;
+        println!("{id}");
+        if let Some(made) = made {
+            println!("password: {}", made.expose());
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Does one thing over the database, beside a running shop or alone.
+async fn beside(config: Config, act: impl AsyncFnOnce(&App) -> Result<(), Ending>) -> Result<(), Ending> {
+    let place = open(&config, true).await?;
+    let done = async {
+        place.make_ready().await?;
+        let app = App::start(config, Clock::default(), place.url()).await?;
+        act(&app).await
+    };
+    let done = done.await;
+    place.close().await;
+    done
 }
 
 /// The address for links when it listens on all of the machine's.
