@@ -77,6 +77,7 @@ async fn settle_batch(app: &App, batch: Vec<Waiting>) {
     let (words, answers): (Vec<Word>, Vec<_>) = batch.into_iter().map(|w| (w.word, w.answer)).unzip();
     metrics::histogram!("dispense_slice_words").record(words.len() as f64);
     let mut alone = Vec::new();
+    let mut in_doubt = false;
     match settle::settle(app, &words).await {
         Ok(results) => {
             for (index, (result, answer)) in results.into_iter().zip(answers).enumerate() {
@@ -88,6 +89,7 @@ async fn settle_batch(app: &App, batch: Vec<Waiting>) {
         }
         Err(fault) => {
             tracing::warn!(%fault, words = words.len(), "a slice failed; its words are settled one by one");
+            in_doubt = matches!(fault, Fault::CommitUnknown(_));
             alone.extend(answers.into_iter().enumerate());
         }
     }
@@ -95,29 +97,37 @@ async fn settle_batch(app: &App, batch: Vec<Waiting>) {
     if !alone.is_empty() {
         let words: Vec<(Word, _)> =
             alone.into_iter().map(|(index, answer)| (words[index].clone(), answer)).collect();
-        one_by_one(app, words).await;
+        one_by_one(app, words, in_doubt).await;
     }
 }
 
-async fn one_by_one(app: &App, words: Vec<(Word, oneshot::Sender<Result<Settled, Fault>>)>) {
+async fn one_by_one(
+    app: &App,
+    words: Vec<(Word, oneshot::Sender<Result<Settled, Fault>>)>,
+    in_doubt: bool,
+) {
     for (word, answer) in words {
-        drop(answer.send(patiently(app, &word).await));
+        drop(answer.send(patiently(app, &word, in_doubt).await));
     }
 }
 
-/// Settles one word; a lost COMMIT is looked up by the event key, and other passing trouble is tried again.
-async fn patiently(app: &App, word: &Word) -> Result<Settled, Fault> {
+/// Settles one word; passing trouble is tried again. While it is in doubt whether it was committed, that is looked up
+/// by the event key first.
+async fn patiently(app: &App, word: &Word, mut in_doubt: bool) -> Result<Settled, Fault> {
     let mut last = Fault::Overloaded("not tried");
     for attempt in 0..3_u32 {
+        if in_doubt && let Some(settled) = look_up(app, word).await? {
+            return Ok(settled);
+        }
         if attempt > 0 {
-            if let Some(settled) = look_up(app, word).await? {
-                return Ok(settled);
-            }
             tokio::time::sleep(Duration::from_millis(20 * u64::from(attempt))).await;
         }
         match settle::settle_alone(app, word).await {
             Ok(settled) => return Ok(settled),
-            Err(fault) if fault.may_pass() || attempt == 0 => last = fault,
+            Err(fault) if fault.may_pass() || attempt == 0 => {
+                in_doubt |= matches!(fault, Fault::CommitUnknown(_));
+                last = fault;
+            }
             Err(fault) => return Err(fault),
         }
     }

@@ -42,6 +42,20 @@ impl DurableCluster {
     /// Starts the server again after `kill`, and waits until it has recovered.
     pub async fn restart(&mut self) {
         assert!(self.server.is_none(), "the server runs");
+        let mut server = self.spawn();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while tokio_postgres::connect(&self.url("dispense_owner", "postgres"), NoTls).await.is_err() {
+            assert!(Instant::now() < deadline, "the cluster does not start:\n{}", self.log());
+            // While processes of the killed one are still going down it refuses to start; a supervisor tries again.
+            if server.try_wait().unwrap().is_some() {
+                server = self.spawn();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.server = Some(server);
+    }
+
+    fn spawn(&self) -> Child {
         let mut command = lowered(bin().join("postgres"));
         command.arg("-D").arg(self.folder.join("data"));
         let socket = format!("unix_socket_directories={}", self.folder.display());
@@ -50,12 +64,7 @@ impl DurableCluster {
         }
         let log = File::options().create(true).append(true).open(self.folder.join("log")).unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log).process_group(0);
-        self.server = Some(command.spawn().unwrap());
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while tokio_postgres::connect(&self.url("dispense_owner", "postgres"), NoTls).await.is_err() {
-            assert!(Instant::now() < deadline, "the cluster does not start:\n{}", self.log());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        command.spawn().unwrap()
     }
 
     /// SIGKILL to the postmaster and to all its processes, as when the machine's memory runs out; nothing is
