@@ -2,6 +2,7 @@
 //! In memory; written to a file after each change when one is given.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -135,11 +136,17 @@ impl Book {
         }
     }
 
-    /// Replaces the file in one step.
+    /// Replaces the file in one step; readable by the owner alone.
     pub fn save(&self, path: &Path) -> Result<(), String> {
         let draft = path.with_extension("draft");
         let bytes = serde_json::to_vec(self).map_err(|e| e.to_string())?;
-        std::fs::write(&draft, bytes)
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options
+            .open(&draft)
+            .and_then(|mut file| file.write_all(&bytes))
             .and_then(|()| std::fs::rename(&draft, path))
             .map_err(|e| format!("{}: {e}", path.display()))
     }

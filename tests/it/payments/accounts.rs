@@ -93,7 +93,7 @@ struct Row {
 }
 
 /// Rows: P1.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_leaves_the_configuration_keeps_its_row_and_never_changes_its_gateway() {
     let test = TestApp::start().await;
     let mut conn = test.app.db.conn().await.unwrap();
