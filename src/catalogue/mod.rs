@@ -10,6 +10,7 @@ pub mod review;
 pub mod scope;
 pub mod shelf;
 pub mod state;
+pub mod stock;
 mod store;
 pub mod texts;
 pub mod variant;

@@ -2,6 +2,7 @@
 //! comes, and taken back with a refund.
 
 pub mod assign;
+pub mod by_hand;
 pub mod fill;
 pub mod restock;
 pub mod revoke;

@@ -7,7 +7,7 @@ use async_graphql::{Context, Object, OutputType, SimpleObject, TypeName};
 use futures::future::BoxFuture;
 
 use crate::base::outcome::Fault;
-use crate::base::page::Page;
+use crate::base::page::{self, Page, PageArgs};
 use crate::graphql::error::{Answer, OutcomeExt};
 
 /// Totals are exact up to here and null above: counting further would cost more than it tells.
@@ -33,7 +33,7 @@ pub trait Listed: OutputType + Send + Sync {
 }
 
 /// Counts the whole list; asked only when the client asks. Reads at most `LARGEST_TOTAL` + 1 rows.
-pub type Total = Arc<dyn Fn() -> BoxFuture<'static, Result<i64, Fault>> + Send + Sync>;
+pub type Total = Arc<dyn Fn() -> BoxFuture<'static, Result<Option<i64>, Fault>> + Send + Sync>;
 
 /// A row and the place it has in the list.
 pub struct Edge<N> {
@@ -87,6 +87,13 @@ impl<N> Connection<N> {
     }
 }
 
+impl<N> Connection<N> {
+    /// The total of a list that is here already.
+    pub fn with_known_total(self, total: usize) -> Self {
+        self.with_total(Arc::new(move || Box::pin(async move { Ok(i64::try_from(total).ok()) })))
+    }
+}
+
 impl<N: Listed> TypeName for Connection<N> {
     fn type_name() -> Cow<'static, str> {
         format!("{}Connection", N::NAME).into()
@@ -115,6 +122,25 @@ impl<N: Listed> Connection<N> {
     async fn total_count(&self, _ctx: &Context<'_>) -> Answer<Option<i32>> {
         let Some(total) = &self.total else { return Ok(None) };
         let count = total().await.or_top()?;
-        Ok((count <= LARGEST_TOTAL).then_some(count as i32))
+        Ok(count.filter(|n| *n <= LARGEST_TOTAL).and_then(|n| i32::try_from(n).ok()))
     }
+}
+
+/// A page of a list that is here already, in the order of its numbers.
+pub fn slice<T, N>(
+    list: &str,
+    rows: Vec<(i64, T)>,
+    args: &PageArgs,
+    node: impl Fn(T) -> N,
+) -> Page<(String, N)> {
+    let from: Option<i64> = args.from.as_ref().and_then(|keys| keys.first()?.parse().ok());
+    let mut rows: Vec<(i64, T)> = rows
+        .into_iter()
+        .filter(|(at, _)| from.is_none_or(|from| if args.backwards { *at < from } else { *at > from }))
+        .collect();
+    if args.backwards {
+        rows.reverse();
+    }
+    rows.truncate(args.size as usize + 1);
+    Page::cut(rows, args).map(|(at, row)| (page::encode(list, &[at.to_string()]), node(row)))
 }

@@ -7,8 +7,10 @@ use async_graphql::Context;
 use crate::app::App;
 use crate::base::actor::{Actor, Person};
 use crate::base::caller;
+use crate::base::outcome::Refusal;
 use crate::base::text::Locale;
 use crate::graphql::error::{Answer, Code, coded};
+use crate::graphql::user_error::{FromRefusal, user_errors};
 
 /// Who asks and how.
 #[derive(Clone, Debug)]
@@ -34,6 +36,11 @@ pub trait ContextExt {
     /// Where the request came from.
     fn caller(&self) -> &caller::Caller {
         &self.viewer().caller
+    }
+
+    /// `userErrors` of a refusal, in the request's language.
+    fn user_errors<E: FromRefusal>(&self, refusal: Refusal) -> Answer<Vec<E>> {
+        user_errors(refusal, self.locale())
     }
 
     /// The signed-in person.

@@ -19,7 +19,7 @@ use crate::graphql::error::{self, Code, Refused};
 use crate::graphql::limits::{self, Manner};
 use crate::graphql::negotiate::{self, Media};
 use crate::graphql::request::Parts;
-use crate::graphql::{page, scan, schema, sdl, viewer};
+use crate::graphql::{loaders, page, scan, schema, sdl, viewer};
 use crate::infra::throttle;
 use crate::rest::problem::Problem;
 
@@ -154,7 +154,8 @@ impl Visit {
 
     /// Runs it in a task of its own, so that a client that hangs up cuts nothing in half.
     async fn run(&self, request: Operation, viewer: Viewer, cost: Option<u64>) -> Answer {
-        let request = request.data(self.app.clone()).data(viewer);
+        let loaders = loaders::of_request(self.app.clone(), viewer.actor.clone(), viewer.locale);
+        let request = request.data(self.app.clone()).data(loaders).data(viewer);
         let task = tokio::spawn(schema().execute(request).in_current_span());
         let limit = Duration::from_secs(self.app.config.limits.request_seconds);
         let mut body = match tokio::time::timeout(limit, task).await {

@@ -133,24 +133,12 @@ pub trait OutcomeExt<T> {
     fn or_top(self) -> Answer<T>;
 }
 
-impl<T> OutcomeExt<T> for Result<T, Failure> {
+impl<T, E: Into<Failure>> OutcomeExt<T> for Result<T, E> {
     fn or_top(self) -> Answer<T> {
-        self.map_err(|failure| match failure {
+        self.map_err(|failure| match failure.into() {
             Failure::Refused(refusal) => refused(*refusal),
             Failure::Fault(inner) => fault(inner),
         })
-    }
-}
-
-impl<T> OutcomeExt<T> for Result<T, Refusal> {
-    fn or_top(self) -> Answer<T> {
-        self.map_err(refused)
-    }
-}
-
-impl<T> OutcomeExt<T> for Result<T, Fault> {
-    fn or_top(self) -> Answer<T> {
-        self.map_err(fault)
     }
 }
 

@@ -1,17 +1,29 @@
 //! The public API: GraphQL over HTTP. Resolvers translate and guard; what happens is in the features.
 
+pub mod catalogue;
+pub mod codes;
 pub mod connection;
 pub mod context;
+mod desk;
 mod endpoint;
 pub mod error;
+mod id;
 pub mod limits;
+mod loaders;
+mod messages;
 mod negotiate;
+pub mod orders;
+mod node;
 mod page;
+pub mod payments;
+pub mod people;
 mod request;
 mod root;
 pub mod scalars;
 mod scan;
+mod seller;
 pub mod shop;
+pub mod user_error;
 mod viewer;
 
 pub use endpoint::{GraphqlEndpoint, schema_file};

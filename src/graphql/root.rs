@@ -2,18 +2,45 @@
 
 use std::sync::LazyLock;
 
-use async_graphql::{EmptyMutation, EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
+use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
 
+use crate::graphql::catalogue::{CatalogueQuery, FileMutation, ProductMutation, VariantMutation};
+use crate::graphql::desk::{DeskMutation, DeskQuery};
+use crate::graphql::node::NodeQuery;
+use crate::graphql::orders::{DeliveryMutation, OrderMutation, OrderQuery, PlacingMutation};
+use crate::graphql::payments::{PaymentMutation, PaymentQuery, RefundMutation};
+use crate::graphql::people::{PasswordMutation, PeopleMutation, PeopleQuery};
+use crate::graphql::seller::{KeyMutation, SellerQuery};
 use crate::graphql::shop::ShopQuery;
+use crate::graphql::user_error::UserError;
 
 /// What can be asked.
 #[derive(MergedObject, Default)]
-pub struct Query(ShopQuery);
+pub struct Query(NodeQuery, ShopQuery, SellerQuery, CatalogueQuery, PaymentQuery, OrderQuery, PeopleQuery, DeskQuery);
 
-pub type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
+/// What can be done.
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    PlacingMutation,
+    PaymentMutation,
+    OrderMutation,
+    DeliveryMutation,
+    PeopleMutation,
+    PasswordMutation,
+    ProductMutation,
+    VariantMutation,
+    FileMutation,
+    KeyMutation,
+    RefundMutation,
+    DeskMutation,
+);
 
-fn builder() -> SchemaBuilder<Query, EmptyMutation, EmptySubscription> {
-    Schema::build(Query::default(), EmptyMutation, EmptySubscription).disable_suggestions()
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+
+fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .register_output_type::<UserError>()
+        .disable_suggestions()
 }
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| builder().limit_recursive_depth(256).finish());

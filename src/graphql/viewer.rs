@@ -3,16 +3,31 @@
 use poem::Request;
 
 use crate::app::App;
-use crate::base::actor::Actor;
 use crate::base::caller::Caller;
+use crate::base::outcome::Failure;
 use crate::base::text::Locale;
 use crate::graphql::context::Viewer;
-use crate::graphql::error::Refused;
+use crate::graphql::error::{Code, Refused};
+use crate::people;
 
 /// The viewer, or why the credentials are not believed.
 pub async fn read(app: &App, req: &Request, caller: &Caller) -> Result<Viewer, Refused> {
     let locale = locale(app, req, caller);
-    Ok(Viewer { actor: Actor::guest(), caller: caller.clone(), locale })
+    let actor = people::authenticate(app, caller).await.map_err(|failure| not_believed(failure, caller))?;
+    Ok(Viewer { actor, caller: caller.clone(), locale })
+}
+
+fn not_believed(failure: Failure, caller: &Caller) -> Refused {
+    match failure {
+        Failure::Refused(refusal) => {
+            Refused::new(Code::parse(refusal.code).unwrap_or(Code::Unauthenticated), refusal.message)
+        }
+        Failure::Fault(fault) => {
+            tracing::error!(request_id = caller.request_id, %fault, "the caller could not be looked up");
+            let refused = Refused::new(Code::Unavailable, "not available for the moment; please try again");
+            Refused { retry_after: Some(2), ..refused }
+        }
+    }
 }
 
 /// `?locale=`, then `Accept-Language`, then the shop's own.

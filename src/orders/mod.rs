@@ -13,6 +13,7 @@ pub mod quote;
 pub mod read;
 pub mod resend;
 pub mod reveal;
+pub mod staff;
 pub mod state;
 pub mod store;
 pub mod unit;

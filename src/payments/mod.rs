@@ -3,11 +3,13 @@
 pub mod accounts;
 pub mod ask;
 pub mod cancel;
+pub mod check_now;
 pub mod checkout;
 pub mod close;
 pub mod decide;
 pub mod gateway;
 pub mod gateways;
+pub mod hosted;
 pub mod intake;
 pub mod ledger;
 pub mod model;

@@ -2,12 +2,15 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::app::App;
-use crate::base::ids::OrderId;
+use crate::base::ids::{LineId, OrderId, PaymentId};
 use crate::base::money::Currency;
+use crate::base::page::{Page, PageArgs};
 use crate::infra::db::schema::{payment, refund};
+use crate::infra::db::statement::Statement;
 use crate::payments::accounts::Account;
 use crate::payments::gateway::Gateway;
 use crate::payments::model::{Payment, Refund};
@@ -74,4 +77,75 @@ pub async fn list_refunds(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> Quer
         .select(Refund::as_select())
         .load(conn)
         .await
+}
+
+const REFUNDED_LINES: &str = "select u.line_id, sum(ru.amount_minor)::bigint as minor from refund r \
+    join refund_unit ru on ru.refund_id = r.id join unit u on u.id = ru.unit_id \
+    where r.order_id = any($1::uuid[]) and r.state = 'succeeded' group by u.line_id";
+
+#[derive(QueryableByName)]
+struct RefundedLine {
+    #[diesel(sql_type = SqlUuid)]
+    line_id: LineId,
+    #[diesel(sql_type = BigInt)]
+    minor: i64,
+}
+
+/// What was given back by name, per line of several orders; lines of which nothing was are left out.
+pub async fn list_refunded_lines(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<(LineId, i64)>> {
+    let rows: Vec<RefundedLine> = Statement::new(REFUNDED_LINES)
+        .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.line_id, row.minor)).collect())
+}
+
+/// A notice as the inbox keeps it, for staff.
+#[derive(Clone, Debug, QueryableByName)]
+pub struct NoticeRow {
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
+    #[diesel(sql_type = Text)]
+    pub account_id: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub event_key: Option<String>,
+    #[diesel(sql_type = Text)]
+    pub verdict: String,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub order_id: Option<OrderId>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub payment_id: Option<PaymentId>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub reason: Option<String>,
+    #[diesel(sql_type = Timestamptz)]
+    pub received_at: DateTime<Utc>,
+}
+
+/// What a list of notices is narrowed to; empty parts narrow nothing.
+#[derive(Clone, Debug, Default)]
+pub struct NoticeFilter {
+    pub accounts: Vec<String>,
+    pub verdicts: Vec<String>,
+}
+
+/// The inbox, the newest first. The cursor's only key is the row's number.
+pub async fn list_notices(
+    conn: &mut AsyncPgConnection,
+    filter: &NoticeFilter,
+    args: &PageArgs,
+) -> QueryResult<Page<NoticeRow>> {
+    let mut query = Statement::new("select n.* from notice n where true");
+    if !filter.accounts.is_empty() {
+        query.push(" and n.account_id = any(").push_bind::<Array<Text>, _>(filter.accounts.clone()).push(")");
+    }
+    if !filter.verdicts.is_empty() {
+        query.push(" and n.verdict = any(").push_bind::<Array<Text>, _>(filter.verdicts.clone()).push(")");
+    }
+    let (compare, direction) = if args.backwards { (">", "asc") } else { ("<", "desc") };
+    let from = args.from.as_deref().and_then(|keys| keys.iter().next()?.parse::<i64>().ok());
+    if let Some(from) = from {
+        query.push(&format!(" and n.id {compare} ")).push_bind::<BigInt, _>(from);
+    }
+    query.push(&format!(" order by n.id {direction} limit ")).push_bind::<BigInt, _>(args.size + 1);
+    Ok(Page::cut(query.load(conn).await?, args))
 }

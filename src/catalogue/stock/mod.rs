@@ -1,0 +1,5 @@
+//! A seller's stock, counted to the last key.
+
+mod read;
+
+pub use read::{VariantStock, list_stock, stock_keys};

@@ -1,0 +1,63 @@
+//! The true figures, for those who sell.
+
+use diesel::QueryResult;
+use diesel::QueryableByName;
+use diesel::sql_types::{Array, BigInt, Bool, Text, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::base::ids::{SellerId, VariantId};
+use crate::base::page::{Page, PageArgs};
+use crate::infra::db::statement::Statement;
+
+/// How many keys of a variant there are.
+#[derive(Clone, Debug, QueryableByName)]
+pub struct VariantStock {
+    #[diesel(sql_type = SqlUuid)]
+    pub variant_id: VariantId,
+    #[diesel(sql_type = Text)]
+    pub kind: String,
+    #[diesel(sql_type = BigInt)]
+    pub available: i64,
+    #[diesel(sql_type = BigInt)]
+    pub sold: i64,
+    /// Paid pieces that wait for keys.
+    #[diesel(sql_type = BigInt)]
+    pub waiting: i64,
+    /// At or under the variant's own threshold.
+    #[diesel(sql_type = Bool)]
+    pub low: bool,
+}
+
+/// Sort values of a row.
+pub fn stock_keys(stock: &VariantStock) -> Vec<String> {
+    vec![stock.variant_id.to_string()]
+}
+
+const STOCK: &str = "select v.id as variant_id, v.kind, k.available, k.sold, u.waiting,
+    v.kind = 'key' and k.available <= v.low_stock_threshold as low
+  from variant v
+  cross join lateral (select count(*) filter (where state = 'available' and expires_at > app_now()) as available,
+      count(*) filter (where state = 'sold') as sold from vault_key where variant_id = v.id) k
+  cross join lateral (select count(*) as waiting from unit where variant_id = v.id and state = 'awaiting_stock') u
+  where v.state = 'active' and v.seller_id = any(";
+
+/// The active variants of these sellers with what there is of them, the newest first; only the short ones when asked.
+pub async fn list_stock(
+    conn: &mut AsyncPgConnection,
+    sellers: &[SellerId],
+    low: bool,
+    args: &PageArgs,
+) -> QueryResult<Page<VariantStock>> {
+    let mut query = Statement::new(STOCK);
+    query.push_bind::<Array<SqlUuid>, _>(sellers.iter().map(|s| s.0).collect::<Vec<_>>()).push(")");
+    if low {
+        query.push(" and v.kind = 'key' and k.available <= v.low_stock_threshold");
+    }
+    let (compare, direction) = if args.backwards { (">", "asc") } else { ("<", "desc") };
+    let from = args.from.as_deref().and_then(|keys| VariantId::parse(keys.iter().next()?).ok());
+    if let Some(from) = from {
+        query.push(&format!(" and v.id {compare} ")).push_bind::<SqlUuid, _>(from);
+    }
+    query.push(&format!(" order by v.id {direction} limit ")).push_bind::<BigInt, _>(args.size + 1);
+    Ok(Page::cut(query.load(conn).await?, args))
+}

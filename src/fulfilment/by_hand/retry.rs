@@ -1,0 +1,56 @@
+//! Staff has deliveries tried again that wait.
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::{UnitId, VariantId};
+use crate::base::outcome::{Outcome, Refusal};
+use crate::fulfilment::by_hand::store;
+use crate::fulfilment::tell;
+use crate::infra::queue::{self, NewJob};
+use crate::orders::UnitState;
+
+/// Pieces tried again at once.
+const MOST: usize = 100;
+
+/// Queues another try for each waiting piece; one result per id, in their order. `FORBIDDEN`, `INVALID`; for single
+/// pieces `NOT_FOUND`, `ALREADY_DELIVERED`, `ILLEGAL_TRANSITION`.
+pub async fn retry(app: &App, actor: &Actor, ids: &[UnitId]) -> Outcome<Vec<Result<UnitId, Refusal>>> {
+    if !actor.is_staff() {
+        return Err(Refusal::new("FORBIDDEN", "this is for staff").into());
+    }
+    if ids.is_empty() || ids.len() > MOST {
+        let text = format!("name 1 to {MOST} deliveries");
+        return Err(Refusal::new("INVALID", text).at(["deliveryIds"]).into());
+    }
+    let mut tx = app.db.begin().await?;
+    let found = store::list_waiting(&mut tx, ids).await?;
+    let mut variants: Vec<VariantId> = Vec::new();
+    let results = ids
+        .iter()
+        .map(|id| {
+            let missing = || Refusal::new("NOT_FOUND", "there is no such delivery");
+            let unit = found.iter().find(|unit| unit.id == *id).ok_or_else(missing)?;
+            match unit.state {
+                UnitState::AwaitingStock => {
+                    variants.push(unit.variant_id);
+                    Ok(*id)
+                }
+                state if state.is_delivered() => {
+                    Err(Refusal::new("ALREADY_DELIVERED", "this delivery was made already"))
+                }
+                _ => Err(Refusal::new("ILLEGAL_TRANSITION", "this delivery does not wait for stock")),
+            }
+        })
+        .collect();
+    variants.sort_unstable();
+    variants.dedup();
+    let job = |variant: &VariantId| {
+        NewJob::new(tell::FILL, json!({ "variant": variant.0 })).once(variant.0.to_string())
+    };
+    queue::add(&mut tx, &variants.iter().map(job).collect::<Vec<_>>()).await?;
+    tx.commit().await?;
+    app.bell.ring();
+    Ok(results)
+}

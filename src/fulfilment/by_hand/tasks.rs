@@ -1,0 +1,70 @@
+//! Staff takes tasks, gives them back, and ends them.
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::{TaskId, UserId};
+use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::base::text;
+use crate::fulfilment::by_hand::state::{TaskChange, TaskState};
+use crate::fulfilment::by_hand::store::{self, Task};
+use crate::infra::events::{self, NewEvent};
+
+/// Takes a task, so that nobody else begins it. `TASK_TAKEN`, `NOT_FOUND`, `FORBIDDEN`, `ILLEGAL_TRANSITION`.
+pub async fn take(app: &App, actor: &Actor, id: TaskId) -> Outcome<Task> {
+    change(app, actor, id, TaskChange::Take, None).await
+}
+
+/// Gives a task back to everybody.
+pub async fn release(app: &App, actor: &Actor, id: TaskId) -> Outcome<Task> {
+    change(app, actor, id, TaskChange::Release, None).await
+}
+
+/// Ends a task, saying what was done. `REASON_REQUIRED`.
+pub async fn resolve(app: &App, actor: &Actor, id: TaskId, note: &str) -> Outcome<Task> {
+    if note.trim().is_empty() {
+        return Err(Refusal::new("REASON_REQUIRED", "say what was done").at(["note"]).into());
+    }
+    let note = text::clean(note, "note", 2_000, true)?;
+    change(app, actor, id, TaskChange::Resolve, Some(note)).await
+}
+
+async fn change(app: &App, actor: &Actor, id: TaskId, change: TaskChange, note: Option<String>) -> Outcome<Task> {
+    let user = match actor.user_id() {
+        Some(user) if actor.is_staff() => user,
+        _ => return Err(Refusal::new("FORBIDDEN", "tasks are for staff").into()),
+    };
+    let missing = || Refusal::new("NOT_FOUND", "there is no such task").at(["taskId"]);
+    let mut tx = app.db.begin().await?;
+    let task = store::lock_task(&mut tx, id).await?.ok_or_else(missing)?;
+    if task.taken_by.is_some_and(|holder| holder != user) && task.state == TaskState::Taken {
+        return Err(Refusal::new("TASK_TAKEN", "somebody else works on this").into());
+    }
+    let after = task
+        .state
+        .after(change)
+        .map_err(|_| Refusal::new("ILLEGAL_TRANSITION", "this task has ended already"))?;
+    if after == task.state {
+        return Ok(task);
+    }
+    let holder: Option<UserId> = (after != TaskState::Open).then_some(user);
+    if store::advance_task(&mut tx, &task, after, holder).await? != 1 {
+        return Err(Fault::bug("a locked task changed its state").into());
+    }
+    let kind = match change {
+        TaskChange::Take => "task.taken",
+        TaskChange::Release => "task.released",
+        TaskChange::Resolve => "task.resolved",
+    };
+    // What a person wrote may name somebody: the chain keeps only that something was written.
+    let body = json!({ "task_kind": task.kind, "noted": note.is_some() });
+    let mut event = NewEvent::shop(kind, id.0, actor.label(), body);
+    if let Some(order) = task.order_id {
+        event = event.of_order(order);
+    }
+    events::append(&mut tx, &[event]).await?;
+    let task = store::lock_task(&mut tx, id).await?.ok_or_else(missing)?;
+    tx.commit().await?;
+    Ok(task)
+}

@@ -1,0 +1,183 @@
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Interface, Object, SimpleObject};
+
+use crate::catalogue::view::VariantView;
+use crate::downloads::model;
+use crate::goods;
+use crate::graphql::context::ContextExt;
+use crate::graphql::error::Answer;
+use crate::graphql::loaders;
+use crate::graphql::scalars::{DateTime, Int64};
+
+/// What is sold. `kind` is an open code: a client that does not know one still shows title and delivery.
+#[derive(Interface)]
+#[graphql(
+    field(name = "kind", ty = "String", desc = "Open code of the kind of goods."),
+    field(name = "title", ty = "String", desc = "What the kind is called, ready to show."),
+    field(name = "delivery", ty = "DeliveryPromise", desc = "What the buyer is promised.")
+)]
+pub enum Goods {
+    KeyGoods(KeyGoods),
+    FileGoods(FileGoods),
+}
+
+impl Goods {
+    pub fn of(view: &Arc<VariantView>) -> Self {
+        match goods::find(&view.variant.kind).map(|kind| kind.supply()) {
+            Some(goods::Supply::Files) => Goods::FileGoods(FileGoods(view.clone())),
+            _ => Goods::KeyGoods(KeyGoods(view.clone())),
+        }
+    }
+}
+
+/// How and when it is handed over.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct DeliveryPromise {
+    /// In the moment of payment, as far as there is stock.
+    pub instant: bool,
+    /// Within how many seconds; null when nobody can say.
+    pub within_seconds: Option<i32>,
+    /// Ready to show.
+    pub text: String,
+}
+
+fn promise(view: &VariantView) -> DeliveryPromise {
+    match goods::find(&view.variant.kind).map(|kind| kind.promise(view.locale)) {
+        Some(promise) => DeliveryPromise {
+            instant: promise.instant,
+            within_seconds: promise.within_seconds,
+            text: promise.text.into(),
+        },
+        None => DeliveryPromise { instant: false, within_seconds: None, text: String::new() },
+    }
+}
+
+fn title(view: &VariantView) -> String {
+    goods::find(&view.variant.kind).map(|kind| kind.title(view.locale).to_owned()).unwrap_or_default()
+}
+
+/// A unique secret each: a licence key, a voucher code.
+pub struct KeyGoods(Arc<VariantView>);
+
+/// A unique secret each: a licence key, a voucher code.
+#[Object]
+impl KeyGoods {
+    /// Open code of the kind of goods.
+    async fn kind(&self) -> String {
+        self.0.variant.kind.clone()
+    }
+
+    /// What the kind is called, ready to show.
+    async fn title(&self) -> String {
+        title(&self.0)
+    }
+
+    /// What the buyer is promised.
+    async fn delivery(&self) -> DeliveryPromise {
+        promise(&self.0)
+    }
+
+    /// For how many days a bad key is replaced; null when the seller does not say.
+    async fn warranty_days(&self) -> Option<i32> {
+        self.0.variant.warranty_days
+    }
+}
+
+/// Files to download.
+pub struct FileGoods(Arc<VariantView>);
+
+/// Files to download.
+#[Object]
+impl FileGoods {
+    /// Open code of the kind of goods.
+    async fn kind(&self) -> String {
+        self.0.variant.kind.clone()
+    }
+
+    /// What the kind is called, ready to show.
+    async fn title(&self) -> String {
+        title(&self.0)
+    }
+
+    /// What the buyer is promised.
+    async fn delivery(&self) -> DeliveryPromise {
+        promise(&self.0)
+    }
+
+    /// The newest version of each file; at most 100.
+    async fn files(&self, ctx: &Context<'_>) -> Answer<Vec<FileVersion>> {
+        let files = loaders::newest_files(ctx, self.0.variant.id).await?;
+        Ok(files.into_iter().map(FileVersion).collect())
+    }
+
+    /// Bytes of all of them together.
+    async fn total_size(&self, ctx: &Context<'_>) -> Answer<Int64> {
+        let files = loaders::newest_files(ctx, self.0.variant.id).await?;
+        Ok(Int64(files.iter().map(|f| f.size).sum()))
+    }
+
+    /// How often each file may be downloaded; null is as often as one likes.
+    async fn download_limit(&self) -> Option<i32> {
+        self.0.variant.download_limit
+    }
+
+    /// For how many days; null is for ever.
+    async fn access_days(&self) -> Option<i32> {
+        self.0.variant.access_days
+    }
+
+    /// Whether later versions belong to the purchase.
+    async fn updates_included(&self) -> bool {
+        self.0.variant.updates_included
+    }
+}
+
+/// One version of a file that is sold.
+#[derive(Clone, Debug)]
+pub struct FileVersion(pub model::FileVersion);
+
+/// One version of a file that is sold.
+#[Object]
+impl FileVersion {
+    /// The version's id.
+    pub async fn id(&self) -> ID {
+        self.0.id.into()
+    }
+
+    /// The file's name, as it is saved.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The version, as its seller counts.
+    async fn version(&self) -> &str {
+        &self.0.version
+    }
+
+    /// Bytes.
+    async fn size(&self) -> Int64 {
+        Int64(self.0.size)
+    }
+
+    /// SHA-256 of the bytes, in hexadecimal.
+    async fn sha256(&self) -> String {
+        hex::encode(&self.0.sha256)
+    }
+
+    /// The media type it is sent as.
+    async fn content_type(&self) -> &str {
+        &self.0.content_type
+    }
+
+    /// When it could first be downloaded.
+    async fn published_at(&self) -> DateTime {
+        self.0.published_at.into()
+    }
+
+    /// When its seller withdrew it; null while it is offered. Only who sells it or is staff is told.
+    async fn yanked_at(&self, ctx: &Context<'_>) -> Option<DateTime> {
+        let inside = ctx.actor().is_staff() || ctx.actor().sells_for(self.0.seller_id);
+        self.0.yanked_at.filter(|_| inside).map(Into::into)
+    }
+}

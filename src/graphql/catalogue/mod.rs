@@ -1,0 +1,25 @@
+//! What is sold: products, variants, goods, files.
+
+mod files;
+mod filter;
+mod goods;
+mod inputs;
+mod mutations;
+mod products;
+mod queries;
+pub mod types;
+mod variants;
+
+pub use files::FileMutation;
+pub use goods::{FileVersion, Goods};
+pub use inputs::KeyFormatInput;
+pub use mutations::ProductMutation;
+pub use queries::{CatalogueQuery, find};
+pub use types::{Product, SellerProfile, Variant};
+
+/// A page of products and what can be asked of it.
+pub mod listing {
+    pub use super::filter::{ProductFilter, ProductSort};
+    pub use super::products::{Asked, page};
+}
+pub use variants::VariantMutation;

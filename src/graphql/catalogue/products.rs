@@ -1,0 +1,62 @@
+//! A page of products, for buyers and for those who sell them.
+
+use std::sync::Arc;
+
+use async_graphql::Context;
+
+use crate::base::money::Currency;
+use crate::base::page::{DEFAULT_SIZE, LARGEST_SIZE, PageArgs};
+use crate::catalogue::scope::Scope;
+use crate::catalogue::shelf::{self, Listing};
+use crate::graphql::catalogue::filter::{ProductFilter, ProductSort, sort};
+use crate::graphql::catalogue::types::Product;
+use crate::graphql::connection::{Connection, Total};
+use crate::graphql::context::ContextExt;
+use crate::graphql::error::{Answer, OutcomeExt};
+use crate::graphql::shop::types::default_currency;
+
+/// What a client asks of a list of products.
+pub struct Asked {
+    pub search: Option<String>,
+    pub filter: Option<ProductFilter>,
+    pub sort: Option<ProductSort>,
+    pub currency: Option<Currency>,
+    pub first: Option<i32>,
+    pub after: Option<String>,
+    pub last: Option<i32>,
+    pub before: Option<String>,
+}
+
+/// The page, with a total that is counted only when asked.
+pub async fn page(ctx: &Context<'_>, scope: Scope, asked: Asked) -> Answer<Connection<Product>> {
+    let app = ctx.app().clone();
+    let currency = asked.currency.unwrap_or_else(|| default_currency(&app));
+    let filter = asked.filter.unwrap_or_default().read(asked.search, currency).or_top()?;
+    let look = ctx.look_ahead();
+    let described = ["nodes", "edges"].iter().any(|field| {
+        let rows = look.field(field);
+        rows.field("description").exists() || rows.field("node").field("description").exists()
+    });
+    let sort = sort(asked.sort, &filter);
+    let listing = Listing { filter, sort, currency, locale: ctx.locale(), descriptions: described };
+    let args = PageArgs::read(
+        &listing.name(),
+        asked.first,
+        asked.after.as_deref(),
+        asked.last,
+        asked.before.as_deref(),
+        DEFAULT_SIZE,
+        LARGEST_SIZE,
+    )
+    .or_top()?;
+    let page = shelf::read::browse(&app, &scope, &listing, &args).await.or_top()?;
+    let page = page.map(|view| (listing.cursor(&view), Product(Arc::new(view))));
+    let total: Total = Arc::new(move || {
+        let (app, scope, listing) = (app.clone(), scope.clone(), listing.clone());
+        Box::pin(async move {
+            let mut conn = app.db.conn().await?;
+            shelf::read::count_products(&mut conn, &scope, &listing).await.map_err(Into::into)
+        })
+    });
+    Ok(Connection::new(page).with_total(total))
+}

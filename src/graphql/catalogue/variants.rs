@@ -1,0 +1,75 @@
+use async_graphql::{Context, Object};
+
+use crate::base::ids::{ProductId, VariantId};
+use crate::base::outcome::Outcome;
+use crate::catalogue::model;
+use crate::catalogue::variant::{self, VariantEdit};
+use crate::graphql::catalogue::inputs::{
+    VariantCreateInput, VariantPayload, VariantRetireInput, VariantUpdateInput,
+};
+use crate::graphql::context::ContextExt;
+use crate::graphql::error::{Answer, split};
+use crate::graphql::{id, loaders};
+
+/// Making and editing variants.
+#[derive(Default)]
+pub struct VariantMutation;
+
+async fn payload(ctx: &Context<'_>, done: Outcome<model::Variant>) -> Answer<VariantPayload> {
+    Ok(match split(done)? {
+        Ok(variant) => {
+            VariantPayload { variant: loaders::variant(ctx, variant.id).await?, user_errors: Vec::new() }
+        }
+        Err(refusal) => VariantPayload { variant: None, user_errors: ctx.user_errors(refusal)? },
+    })
+}
+
+#[Object]
+impl VariantMutation {
+    /// Adds a variant to a product.
+    async fn variant_create(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The variant.")] input: VariantCreateInput,
+    ) -> Answer<VariantPayload> {
+        ctx.person()?;
+        let done = async {
+            let product = id::read(&input.product_id, "productId", ProductId::parse)?;
+            let edit = match input.fields {
+                Some(fields) => fields.edit(Some(input.kind), None),
+                None => VariantEdit { kind: Some(input.kind), ..VariantEdit::default() },
+            };
+            variant::create(ctx.app(), ctx.actor(), product, edit).await
+        };
+        payload(ctx, done.await).await
+    }
+
+    /// Edits a variant.
+    async fn variant_update(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What changes.")] input: VariantUpdateInput,
+    ) -> Answer<VariantPayload> {
+        ctx.person()?;
+        let done = async {
+            let variant = id::read(&input.variant_id, "variantId", VariantId::parse)?;
+            let edit = input.fields.edit(None, input.expected_version);
+            variant::update(ctx.app(), ctx.actor(), variant, edit).await
+        };
+        payload(ctx, done.await).await
+    }
+
+    /// Takes a variant off its product for ever.
+    async fn variant_retire(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which variant.")] input: VariantRetireInput,
+    ) -> Answer<VariantPayload> {
+        ctx.person()?;
+        let done = async {
+            let variant = id::read(&input.variant_id, "variantId", VariantId::parse)?;
+            variant::retire(ctx.app(), ctx.actor(), variant).await
+        };
+        payload(ctx, done.await).await
+    }
+}

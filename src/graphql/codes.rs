@@ -1,0 +1,203 @@
+//! The codes of `userErrors`, one closed list per group of mutations. Every code a feature can refuse with stands in
+//! the list of the group that hands it out; a test reads the sources for it.
+
+use async_graphql::Enum;
+
+macro_rules! codes {
+    ($($(#[doc = $about:literal])* $name:ident { $($variant:ident = $code:literal: $doc:literal,)* })*) => {$(
+        $(#[doc = $about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+        pub enum $name {
+            $(#[doc = $doc] #[graphql(name = $code)] $variant,)*
+        }
+
+        impl $name {
+            /// The code by its text.
+            pub fn parse(code: &str) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+codes! {
+    /// Why an order cannot be placed; a quote names its problems with the same codes.
+    OrderPlaceErrorCode {
+        Invalid = "INVALID": "A value does not have the form that is asked for; `field` says which.",
+        RateLimited = "RATE_LIMITED": "Too many attempts; see `retryAfterSeconds`.",
+        CaptchaRequired = "CAPTCHA_REQUIRED": "Prove to be a person first, by the shop's captcha.",
+        IdempotencyConflict = "IDEMPOTENCY_CONFLICT": "The same key was used with another input.",
+        InProgress = "IN_PROGRESS": "The first call with this key still runs; see `retryAfterSeconds`.",
+        Empty = "EMPTY": "There is nothing to order.",
+        TooManyLines = "TOO_MANY_LINES": "An order has at most `Shop.maxLinesPerOrder` lines.",
+        VariantNotFound = "VARIANT_NOT_FOUND": "There is no such variant.",
+        NotOnSale = "NOT_ON_SALE": "This is not on sale now.",
+        OutOfStock = "OUT_OF_STOCK": "Nothing is left of it.",
+        NotEnoughStock = "NOT_ENOUGH_STOCK": "Less is left than was asked for; `available` says how much.",
+        QuantityTooSmall = "QUANTITY_TOO_SMALL": "Fewer than are sold at once.",
+        QuantityTooLarge = "QUANTITY_TOO_LARGE": "More than are sold at once.",
+        BuyerLimitReached = "BUYER_LIMIT_REACHED": "One buyer gets no more of these.",
+        CurrencyNotSold = "CURRENCY_NOT_SOLD": "This has no price in that currency.",
+        PriceChanged = "PRICE_CHANGED": "The total is not what was expected; the payload has the new quote.",
+        AnswerMissing = "ANSWER_MISSING": "A question of the seller has no answer.",
+        AnswerInvalid = "ANSWER_INVALID": "An answer does not have the form that is asked for.",
+        EmailRequired = "EMAIL_REQUIRED": "Guests give a mail address.",
+        EmailInvalid = "EMAIL_INVALID": "This is not a mail address.",
+        SignInRequired = "SIGN_IN_REQUIRED": "Only people who are signed in can buy here.",
+        TooManyUnpaidOrders = "TOO_MANY_UNPAID_ORDERS": "Pay or cancel earlier orders first.",
+        CouponUnknown = "COUPON_UNKNOWN": "There is no such coupon.",
+        CouponExpired = "COUPON_EXPIRED": "The coupon's time is over.",
+        CouponUsedUp = "COUPON_USED_UP": "The coupon was used as often as it may.",
+        CouponNotForThese = "COUPON_NOT_FOR_THESE": "The coupon is for other goods.",
+        CouponMinimumNotMet = "COUPON_MINIMUM_NOT_MET": "The order is too small for the coupon.",
+        CouponNotCombinable = "COUPON_NOT_COMBINABLE": "The coupon stands alone.",
+        ReferenceTaken = "REFERENCE_TAKEN": "An order of this client has that reference.",
+    }
+
+    /// Why an order cannot be cancelled, reached or claimed.
+    OrderErrorCode {
+        Invalid = "INVALID": "A value does not have the form that is asked for; `field` says which.",
+        NotFound = "NOT_FOUND": "There is no such thing, or it is not yours to see.",
+        Forbidden = "FORBIDDEN": "The caller lacks the right.",
+        RateLimited = "RATE_LIMITED": "Too many attempts; see `retryAfterSeconds`.",
+        CaptchaRequired = "CAPTCHA_REQUIRED": "Prove to be a person first, by the shop's captcha.",
+        AlreadyPaid = "ALREADY_PAID": "It is paid.",
+        PaymentInProgress = "PAYMENT_IN_PROGRESS": "A payment is on its way; wait for its end.",
+        NotCancellable = "NOT_CANCELLABLE": "It cannot be cancelled any more.",
+        AccessCodeWrong = "ACCESS_CODE_WRONG": "The code is wrong.",
+        AccessCodeExpired = "ACCESS_CODE_EXPIRED": "The code has expired: ask for a new one.",
+        AlreadyClaimed = "ALREADY_CLAIMED": "The order belongs to another account.",
+        ClaimEmailMismatch = "CLAIM_EMAIL_MISMATCH": "The order was placed with another address.",
+    }
+
+    /// Why a payment cannot be started or checked.
+    PaymentErrorCode {
+        Invalid = "INVALID": "A value does not have the form that is asked for; `field` says which.",
+        NotFound = "NOT_FOUND": "There is no such thing, or it is not yours to see.",
+        Forbidden = "FORBIDDEN": "The caller lacks the right.",
+        RateLimited = "RATE_LIMITED": "Too many attempts; see `retryAfterSeconds`.",
+        IdempotencyConflict = "IDEMPOTENCY_CONFLICT": "The same key was used with another input.",
+        InProgress = "IN_PROGRESS": "The first call with this key still runs; see `retryAfterSeconds`.",
+        OrderExpired = "ORDER_EXPIRED": "The time to pay is over.",
+        OrderCancelled = "ORDER_CANCELLED": "The order was cancelled.",
+        AlreadyPaid = "ALREADY_PAID": "It is paid.",
+        NothingDue = "NOTHING_DUE": "There is nothing to pay.",
+        MethodNotAvailable = "METHOD_NOT_AVAILABLE": "This way to pay is not offered now.",
+        AmountBelowMinimum = "AMOUNT_BELOW_MINIMUM": "Too little for this way to pay.",
+        AmountAboveMaximum = "AMOUNT_ABOVE_MAXIMUM": "Too much for this way to pay.",
+        CurrencyNotSupported = "CURRENCY_NOT_SUPPORTED": "Not in this currency.",
+        NoAcceptedAction = "NO_ACCEPTED_ACTION": "This way to pay needs an action the client did not list.",
+        ReturnUrlNotAllowed = "RETURN_URL_NOT_ALLOWED": "Buyers are not sent back to that address.",
+        PayerIdRequired = "PAYER_ID_REQUIRED": "The gateway wants to know the payer.",
+        GatewayDeclined = "GATEWAY_DECLINED": "The gateway said no.",
+        GatewayUnavailable = "GATEWAY_UNAVAILABLE": "The gateway does not answer: try again or pay another way.",
+        GatewayOutcomeUnknown = "GATEWAY_OUTCOME_UNKNOWN": "Whether the gateway did it is not known yet.",
+    }
+
+    /// Why what was bought cannot be shown, downloaded or sent again.
+    DeliveryErrorCode {
+        Invalid = "INVALID": "A value does not have the form that is asked for; `field` says which.",
+        NotFound = "NOT_FOUND": "There is no such thing, or it is not yours to see.",
+        Forbidden = "FORBIDDEN": "The caller lacks the right.",
+        RateLimited = "RATE_LIMITED": "Too many attempts; see `retryAfterSeconds`.",
+        IdempotencyConflict = "IDEMPOTENCY_CONFLICT": "The same key was used with another input.",
+        InProgress = "IN_PROGRESS": "The first call with this key still runs; see `retryAfterSeconds`.",
+        NotPaid = "NOT_PAID": "It is not paid.",
+        NotReady = "NOT_READY": "It is not there yet.",
+        Revoked = "REVOKED": "It was taken back.",
+        Refunded = "REFUNDED": "Its money was given back, or is on its way back.",
+        Replaced = "REPLACED": "Another one took its place.",
+        GrantExhausted = "GRANT_EXHAUSTED": "It was downloaded as often as it may.",
+        GrantExpired = "GRANT_EXPIRED": "The time to download is over.",
+        FileYanked = "FILE_YANKED": "The seller withdrew this file.",
+        ResendTooSoon = "RESEND_TOO_SOON": "It was just sent; see `retryAfterSeconds`.",
+        WarrantyOver = "WARRANTY_OVER": "The warranty is over.",
+        ReplacementLimitReached = "REPLACEMENT_LIMIT_REACHED": "It was replaced as often as it may.",
+        AlreadyReported = "ALREADY_REPORTED": "It was reported already.",
+    }
+
+    /// Why somebody cannot register, sign in or change an account.
+    AccountErrorCode {
+        Invalid = "INVALID": "A value does not have the form that is asked for; `field` says which.",
+        NotFound = "NOT_FOUND": "There is no such thing, or it is not yours to see.",
+        RateLimited = "RATE_LIMITED": "Too many attempts; see `retryAfterSeconds`.",
+        CaptchaRequired = "CAPTCHA_REQUIRED": "Prove to be a person first, by the shop's captcha.",
+        CredentialsWrong = "CREDENTIALS_WRONG": "The mail address or the password is wrong.",
+        EmailInvalid = "EMAIL_INVALID": "This is not a mail address.",
+        EmailNotConfirmed = "EMAIL_NOT_CONFIRMED": "Confirm the mail address first.",
+        PasswordTooWeak = "PASSWORD_TOO_WEAK": "The password is too easy to guess.",
+        PasswordBreached = "PASSWORD_BREACHED": "The password is known from a leak.",
+        CodeWrong = "CODE_WRONG": "The code is wrong.",
+        CodeExpired = "CODE_EXPIRED": "The code has expired: ask for a new one.",
+        TotpRequired = "TOTP_REQUIRED": "A second factor is needed.",
+        TotpAlreadyEnabled = "TOTP_ALREADY_ENABLED": "The second factor is on already.",
+        RefreshTokenInvalid = "REFRESH_TOKEN_INVALID": "The sign-in has ended: sign in again.",
+        RefreshTokenReused = "REFRESH_TOKEN_REUSED": "The token was used before; the sign-in was ended for safety.",
+        AccountSuspended = "ACCOUNT_SUSPENDED": "The account is suspended.",
+        HasOpenOrders = "HAS_OPEN_ORDERS": "Orders are still open.",
+    }
+
+    /// Why a product, variant or file cannot be changed.
+    CatalogueErrorCode {
+        Invalid = "INVALID": "A value does not have the form that is asked for; `field` says which.",
+        NotFound = "NOT_FOUND": "There is no such thing, or it is not yours to see.",
+        Forbidden = "FORBIDDEN": "The caller lacks the right.",
+        VersionConflict = "VERSION_CONFLICT": "Somebody else changed it meanwhile: read it again.",
+        SlugTaken = "SLUG_TAKEN": "Another product has this slug.",
+        SkuTaken = "SKU_TAKEN": "Another variant has this number.",
+        NotSubmittable = "NOT_SUBMITTABLE": "Something is missing before it can be reviewed.",
+        NotInReview = "NOT_IN_REVIEW": "It does not wait for a review.",
+        ReasonRequired = "REASON_REQUIRED": "Say why.",
+        PriceInvalid = "PRICE_INVALID": "The price does not fit its currency.",
+        CurrencyNotSupported = "CURRENCY_NOT_SUPPORTED": "Not in this currency.",
+        KindNotChangeable = "KIND_NOT_CHANGEABLE": "The kind of goods stays what it is.",
+        VariantHasSales = "VARIANT_HAS_SALES": "It was sold already.",
+        FileNotReady = "FILE_NOT_READY": "The file is not whole yet.",
+        CouponCodeTaken = "COUPON_CODE_TAKEN": "Another coupon has this code.",
+    }
+
+    /// Why keys cannot be taken in or made.
+    StockErrorCode {
+        Invalid = "INVALID": "A value does not have the form that is asked for; `field` says which.",
+        NotFound = "NOT_FOUND": "There is no such thing, or it is not yours to see.",
+        Forbidden = "FORBIDDEN": "The caller lacks the right.",
+        IdempotencyConflict = "IDEMPOTENCY_CONFLICT": "The same key was used with another input.",
+        InProgress = "IN_PROGRESS": "The first call with this key still runs; see `retryAfterSeconds`.",
+        FormatTooWeak = "FORMAT_TOO_WEAK": "Keys of this format could be guessed.",
+        FormatExhausted = "FORMAT_EXHAUSTED": "The format has no unused keys left.",
+        TooMany = "TOO_MANY": "More than is done at once.",
+        KeyDuplicate = "KEY_DUPLICATE": "The vault has this key already.",
+        ImportNotReady = "IMPORT_NOT_READY": "The import still runs.",
+        ImportAlreadyCommitted = "IMPORT_ALREADY_COMMITTED": "The import has ended.",
+        BatchAlreadyRecalled = "BATCH_ALREADY_RECALLED": "The batch was recalled already.",
+        KeyAlreadySold = "KEY_ALREADY_SOLD": "The key is sold.",
+        ApprovalRequired = "APPROVAL_REQUIRED": "A second person must agree.",
+    }
+
+    /// Why an act of staff is refused.
+    StaffErrorCode {
+        Invalid = "INVALID": "A value does not have the form that is asked for; `field` says which.",
+        NotFound = "NOT_FOUND": "There is no such thing, or it is not yours to see.",
+        Forbidden = "FORBIDDEN": "The caller lacks the right.",
+        RateLimited = "RATE_LIMITED": "Too many attempts; see `retryAfterSeconds`.",
+        ReasonRequired = "REASON_REQUIRED": "Say why.",
+        ApprovalRequired = "APPROVAL_REQUIRED": "A second person must agree.",
+        VersionConflict = "VERSION_CONFLICT": "Somebody else changed it meanwhile: read it again.",
+        IdempotencyConflict = "IDEMPOTENCY_CONFLICT": "The same key was used with another input.",
+        InProgress = "IN_PROGRESS": "The first call with this key still runs; see `retryAfterSeconds`.",
+        IllegalTransition = "ILLEGAL_TRANSITION": "That is not possible in its present state.",
+        AlreadyDelivered = "ALREADY_DELIVERED": "It is delivered.",
+        NotPaid = "NOT_PAID": "It is not paid.",
+        RefundTooLarge = "REFUND_TOO_LARGE": "More than is left of the payment.",
+        RefundNotSupported = "REFUND_NOT_SUPPORTED": "The gateway cannot give this back.",
+        RefundOutcomeUnknown = "REFUND_OUTCOME_UNKNOWN": "Whether the gateway did it is not known yet.",
+        EvidenceRequired = "EVIDENCE_REQUIRED": "Say by what it is proven.",
+        TaskTaken = "TASK_TAKEN": "Somebody else works on it.",
+        NoticeNotVerifiable = "NOTICE_NOT_VERIFIABLE": "The notice was never authentic.",
+        LastAdmin = "LAST_ADMIN": "The shop keeps at least one admin.",
+        SettingInvalid = "SETTING_INVALID": "The setting does not have the form that is asked for.",
+    }
+}

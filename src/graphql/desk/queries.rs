@@ -1,0 +1,169 @@
+use async_graphql::{Context, InputObject, Object};
+
+use crate::base::page::{self, DEFAULT_SIZE, LARGEST_SIZE, Page, PageArgs};
+use crate::fulfilment::by_hand;
+use crate::graphql::connection::Connection;
+use crate::graphql::context::ContextExt;
+use crate::graphql::desk::types::{Health, Notice, Task, TaskState};
+use crate::graphql::error::{Answer, OutcomeExt};
+use crate::graphql::orders::{self, Order, OrderState};
+use crate::graphql::people::types::User;
+use crate::graphql::scalars::DateTime;
+use crate::orders::access::Sight;
+use crate::orders::staff;
+use crate::payments::read::{self, NoticeFilter};
+use crate::people;
+
+/// What narrows the desk's list of orders.
+#[derive(Default, InputObject)]
+pub struct DeskOrderFilter {
+    /// In any of these states.
+    states: Option<Vec<OrderState>>,
+    /// Placed, paid, delivered, cancelled or closed at this moment or later.
+    changed_since: Option<DateTime>,
+}
+
+/// What narrows the list of tasks.
+#[derive(Default, InputObject)]
+pub struct TaskFilter {
+    /// Of any of these kinds; at most 20.
+    kinds: Option<Vec<String>>,
+    /// In any of these states; by default those that are not resolved.
+    states: Option<Vec<TaskState>>,
+}
+
+/// What narrows the list of notices.
+#[derive(Default, InputObject)]
+pub struct DeskNoticeFilter {
+    /// To any of these accounts; at most 20.
+    accounts: Option<Vec<String>>,
+    /// With any of these verdicts; at most 20.
+    verdicts: Option<Vec<String>>,
+}
+
+/// The desk of support and admins.
+#[derive(Default)]
+pub struct DeskQuery;
+
+#[Object]
+impl DeskQuery {
+    /// The desk of support and admins; null for others.
+    async fn desk(&self, ctx: &Context<'_>) -> Option<Desk> {
+        ctx.actor().is_staff().then_some(Desk)
+    }
+}
+
+/// The desk of support and admins.
+pub struct Desk;
+
+fn few(list: Option<Vec<String>>) -> Vec<String> {
+    list.unwrap_or_default().into_iter().take(20).collect()
+}
+
+/// The desk of support and admins: everybody's orders, people, tasks, notices, health.
+#[Object]
+impl Desk {
+    /// Everybody's orders, the newest first.
+    #[allow(clippy::too_many_arguments)]
+    async fn orders(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "A number, the beginning of an address, or a gateway's number of the trade.")]
+        search: Option<String>,
+        #[graphql(desc = "What narrows the list.")] filter: Option<DeskOrderFilter>,
+        #[graphql(desc = "How many, 1 to 100; by default 20.")] first: Option<i32>,
+        #[graphql(desc = "Start after this row.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this row.")] before: Option<String>,
+    ) -> Answer<Connection<Order>> {
+        let filter = filter.unwrap_or_default();
+        let filter = staff::OrderFilter {
+            search: search.map(|s| s.chars().take(254).collect()),
+            states: filter.states.unwrap_or_default().into_iter().map(Into::into).collect(),
+            changed_since: filter.changed_since.map(|d| d.0),
+        };
+        let list = format!("desk orders {filter:?}");
+        let (after, before) = (after.as_deref(), before.as_deref());
+        let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
+        let page = {
+            let mut conn = ctx.app().db.conn().await.or_top()?;
+            staff::list_orders(&mut conn, &filter, &args).await.or_top()?
+        };
+        let cursor = |order: &crate::orders::Order| page::encode(&list, &staff::keys(order.placed_at, order.id.0));
+        let cursors: Vec<String> = page.rows.iter().map(cursor).collect();
+        let (has_next, has_previous) = (page.has_next, page.has_previous);
+        let orders = page.rows.into_iter().map(|order| (order, Sight::Staff)).collect();
+        let rows = cursors.into_iter().zip(orders::load(ctx, orders).await?).collect();
+        Ok(Connection::new(Page { rows, has_next, has_previous }))
+    }
+
+    /// Everybody, the newest first.
+    #[allow(clippy::too_many_arguments)]
+    async fn users(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Part of an address or name.")] search: Option<String>,
+        #[graphql(desc = "How many, 1 to 100; by default 20.")] first: Option<i32>,
+        #[graphql(desc = "Start after this row.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this row.")] before: Option<String>,
+    ) -> Answer<Connection<User>> {
+        let list = people::read::USERS;
+        let (after, before) = (after.as_deref(), before.as_deref());
+        let args = PageArgs::read(list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
+        let search: Option<String> = search.map(|s| s.trim().chars().take(254).collect());
+        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let page = people::read::users(&mut conn, &args, search.as_deref()).await.or_top()?;
+        Ok(Connection::new(page.map(|row| (page::encode(list, &[row.user.id.to_string()]), User(row)))))
+    }
+
+    /// The manual queue, the oldest first.
+    async fn tasks(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What narrows the list.")] filter: Option<TaskFilter>,
+        #[graphql(desc = "How many, 1 to 100; by default 20.")] first: Option<i32>,
+        #[graphql(desc = "Start after this row.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this row.")] before: Option<String>,
+    ) -> Answer<Connection<Task>> {
+        let filter = filter.unwrap_or_default();
+        let states = filter.states.unwrap_or_else(|| vec![TaskState::Open, TaskState::Taken]);
+        let filter = by_hand::TaskFilter {
+            kinds: few(filter.kinds),
+            states: states.into_iter().map(Into::into).collect(),
+        };
+        let list = format!("tasks {filter:?}");
+        let (after, before) = (after.as_deref(), before.as_deref());
+        let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
+        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let page = by_hand::list_tasks(&mut conn, &filter, &args).await.or_top()?;
+        Ok(Connection::new(page.map(|row| (page::encode(&list, &by_hand::task_keys(&row)), Task(row)))))
+    }
+
+    /// The inbox of gateways' notifications, the newest first.
+    async fn notices(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What narrows the list.")] filter: Option<DeskNoticeFilter>,
+        #[graphql(desc = "How many, 1 to 100; by default 20.")] first: Option<i32>,
+        #[graphql(desc = "Start after this row.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this row.")] before: Option<String>,
+    ) -> Answer<Connection<Notice>> {
+        let filter = filter.unwrap_or_default();
+        let filter = NoticeFilter { accounts: few(filter.accounts), verdicts: few(filter.verdicts) };
+        let list = format!("notices {filter:?}");
+        let (after, before) = (after.as_deref(), before.as_deref());
+        let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
+        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let page = read::list_notices(&mut conn, &filter, &args).await.or_top()?;
+        Ok(Connection::new(page.map(|row| (page::encode(&list, &[row.id.to_string()]), row.into()))))
+    }
+
+    /// How the shop does, in numbers.
+    async fn health(&self, ctx: &Context<'_>) -> Answer<Health> {
+        let mut conn = ctx.app().db.conn().await.or_top()?;
+        by_hand::health(&mut conn).await.or_top().map(Into::into)
+    }
+}

@@ -1,0 +1,171 @@
+use async_graphql::{Enum, ID, Object, SimpleObject};
+
+use crate::base::ids::TaskId;
+use crate::fulfilment::by_hand;
+use crate::graphql::connection::Listed;
+use crate::graphql::people::types::User;
+use crate::graphql::scalars::{DateTime, Int64};
+use crate::payments::read::NoticeRow;
+
+impl Listed for User {
+    const NAME: &'static str = "User";
+}
+
+impl Listed for Task {
+    const NAME: &'static str = "Task";
+}
+
+impl Listed for Notice {
+    const NAME: &'static str = "Notice";
+}
+
+/// How far a task has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "by_hand::TaskState")]
+pub enum TaskState {
+    /// Waits for somebody.
+    Open,
+    /// Somebody works on it.
+    Taken,
+    /// Done.
+    Resolved,
+}
+
+/// A row of the manual queue: trouble that only a person can end.
+#[derive(Clone, Debug)]
+pub struct Task(pub by_hand::Task);
+
+/// A row of the manual queue: trouble that only a person can end.
+#[Object]
+impl Task {
+    /// The task's id.
+    pub async fn id(&self) -> ID {
+        id(self.0.id)
+    }
+
+    /// Open code of the trouble.
+    async fn kind(&self) -> &str {
+        &self.0.kind
+    }
+
+    /// Tells one trouble of a kind from another.
+    async fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// How far it has come.
+    async fn state(&self) -> TaskState {
+        self.0.state.into()
+    }
+
+    /// The order it is about.
+    async fn order_id(&self) -> Option<ID> {
+        self.0.order_id.map(Into::into)
+    }
+
+    /// The payment it is about.
+    async fn payment_id(&self) -> Option<ID> {
+        self.0.payment_id.map(Into::into)
+    }
+
+    /// The line it is about.
+    async fn line_id(&self) -> Option<ID> {
+        self.0.line_id.map(Into::into)
+    }
+
+    /// What is known about it, as JSON; never a secret.
+    async fn detail(&self) -> String {
+        self.0.body.to_string()
+    }
+
+    /// Who works on it.
+    async fn taken_by(&self) -> Option<ID> {
+        self.0.taken_by.map(Into::into)
+    }
+
+    /// When the trouble began.
+    async fn created_at(&self) -> DateTime {
+        self.0.created_at.into()
+    }
+
+    /// When it was ended.
+    async fn resolved_at(&self) -> Option<DateTime> {
+        self.0.resolved_at.map(Into::into)
+    }
+}
+
+fn id(task: TaskId) -> ID {
+    task.into()
+}
+
+/// A gateway's notification and what became of it.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct Notice {
+    /// Its number in the inbox.
+    pub id: ID,
+    /// The account it came to.
+    pub account_id: String,
+    /// What its gateway knows it by.
+    pub event_key: Option<String>,
+    /// Open code of what became of it: `applied`, `duplicate`, `forged` …
+    pub verdict: String,
+    /// The order it is about.
+    pub order_id: Option<ID>,
+    /// The payment it is about.
+    pub payment_id: Option<ID>,
+    /// Why, where there is something to say.
+    pub reason: Option<String>,
+    /// When it came.
+    pub received_at: DateTime,
+}
+
+impl From<NoticeRow> for Notice {
+    fn from(row: NoticeRow) -> Self {
+        Self {
+            id: ID(format!("ntc_{}", row.id)),
+            account_id: row.account_id,
+            event_key: row.event_key,
+            verdict: row.verdict,
+            order_id: row.order_id.map(Into::into),
+            payment_id: row.payment_id.map(Into::into),
+            reason: row.reason,
+            received_at: row.received_at.into(),
+        }
+    }
+}
+
+/// How the shop does, in numbers.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct Health {
+    /// Tasks that wait for a person.
+    pub open_tasks: Int64,
+    /// Jobs that should run now.
+    pub jobs_due: Int64,
+    /// Jobs that were given up.
+    pub jobs_dead: Int64,
+    /// When the job that waits longest should have run.
+    pub oldest_job_due: Option<DateTime>,
+    /// Paid pieces that wait for stock.
+    pub deliveries_waiting: Int64,
+    /// Payments nobody knows the end of.
+    pub payments_unknown: Int64,
+    /// Mails that are not sent yet.
+    pub mails_waiting: Int64,
+    /// The number of the last event.
+    pub last_event: Int64,
+}
+
+impl From<by_hand::Health> for Health {
+    fn from(row: by_hand::Health) -> Self {
+        Self {
+            open_tasks: Int64(row.open_tasks),
+            jobs_due: Int64(row.jobs_due),
+            jobs_dead: Int64(row.jobs_dead),
+            oldest_job_due: row.oldest_job_due.map(Into::into),
+            deliveries_waiting: Int64(row.units_waiting),
+            payments_unknown: Int64(row.payments_unknown),
+            mails_waiting: Int64(row.mails_waiting),
+            last_event: Int64(row.last_seq),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Reads that many fields of one request share: asked one by one, answered by one statement.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::Context;
+use async_graphql::dataloader::{DataLoader, Loader};
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::{FileVersionId, LineId, ProductId, UnitId, VariantId};
+use crate::base::outcome::Fault;
+use crate::base::text::Locale;
+use crate::catalogue::read;
+use crate::catalogue::scope::Scope;
+use crate::downloads;
+use crate::downloads::model::{FileVersion, Standing};
+use crate::graphql::catalogue::types::{Product, Variant};
+use crate::graphql::error::{Answer, fault};
+use crate::vault;
+use crate::vault::reveal::OpenedKey;
+
+/// The batches of one request.
+pub struct Batch {
+    app: Arc<App>,
+    actor: Actor,
+    locale: Locale,
+}
+
+/// A fault that every field of a batch gets.
+#[derive(Clone)]
+pub struct Shared(Arc<Fault>);
+
+impl<E: Into<Fault>> From<E> for Shared {
+    fn from(error: E) -> Self {
+        Self(Arc::new(error.into()))
+    }
+}
+
+type Loaders = DataLoader<Batch>;
+
+/// What one request asks of the database together.
+pub fn of_request(app: Arc<App>, actor: Actor, locale: Locale) -> Loaders {
+    DataLoader::new(Batch { app, actor, locale }, tokio::spawn).delay(Duration::from_micros(200)).max_batch_size(500)
+}
+
+macro_rules! key {
+    ($($(#[doc = $doc:literal])* $name:ident($inner:ty);)*) => {$(
+        $(#[doc = $doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        pub struct $name(pub $inner);
+    )*};
+}
+
+key! {
+    ProductOf(ProductId);
+    VariantOf(VariantId);
+    /// The newest version of each file of a variant.
+    NewestFiles(VariantId);
+    VersionOf(FileVersionId);
+    /// The grants of a line.
+    GrantsOf(LineId);
+    /// The key of a unit, opened, for its masked form.
+    KeyOf(UnitId);
+}
+
+impl Loader<ProductOf> for Batch {
+    type Value = Product;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[ProductOf]) -> Result<HashMap<ProductOf, Product>, Shared> {
+        let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
+        let mut conn = self.app.db.conn().await?;
+        let mut rows = read::products_by_ids(&mut conn, &Scope::Buyers, &ids, self.locale).await?;
+        let scope = Scope::of(&self.actor);
+        if rows.len() < ids.len() && scope != Scope::Buyers {
+            rows = read::products_by_ids(&mut conn, &scope, &ids, self.locale).await?;
+        }
+        Ok(rows.into_iter().map(|view| (ProductOf(view.product.id), Product(Arc::new(view)))).collect())
+    }
+}
+
+impl Loader<VariantOf> for Batch {
+    type Value = Variant;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[VariantOf]) -> Result<HashMap<VariantOf, Variant>, Shared> {
+        let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
+        let mut conn = self.app.db.conn().await?;
+        let mut rows = read::variants_by_ids(&mut conn, &Scope::Buyers, &ids, self.locale).await?;
+        let scope = Scope::of(&self.actor);
+        if rows.len() < ids.len() && scope != Scope::Buyers {
+            rows = read::variants_by_ids(&mut conn, &scope, &ids, self.locale).await?;
+        }
+        Ok(rows.into_iter().map(|view| (VariantOf(view.variant.id), Variant::alone(Arc::new(view)))).collect())
+    }
+}
+
+impl Loader<NewestFiles> for Batch {
+    type Value = Vec<FileVersion>;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[NewestFiles]) -> Result<HashMap<NewestFiles, Vec<FileVersion>>, Shared> {
+        let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
+        let mut conn = self.app.db.conn().await?;
+        let mut files: HashMap<NewestFiles, Vec<FileVersion>> = HashMap::new();
+        for (variant, file) in downloads::read::list_newest_of_variants(&mut conn, &ids).await? {
+            files.entry(NewestFiles(variant)).or_default().push(file);
+        }
+        Ok(files)
+    }
+}
+
+impl Loader<VersionOf> for Batch {
+    type Value = FileVersion;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[VersionOf]) -> Result<HashMap<VersionOf, FileVersion>, Shared> {
+        let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
+        let mut conn = self.app.db.conn().await?;
+        let rows = downloads::read::list_versions(&mut conn, &ids).await?;
+        Ok(rows.into_iter().map(|row| (VersionOf(row.id), row)).collect())
+    }
+}
+
+impl Loader<GrantsOf> for Batch {
+    type Value = Vec<Standing>;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[GrantsOf]) -> Result<HashMap<GrantsOf, Vec<Standing>>, Shared> {
+        let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
+        let mut conn = self.app.db.conn().await?;
+        let mut grants: HashMap<GrantsOf, Vec<Standing>> = HashMap::new();
+        for grant in downloads::read::list_standings_of_lines(&mut conn, &ids).await? {
+            grants.entry(GrantsOf(grant.line_id)).or_default().push(grant);
+        }
+        Ok(grants)
+    }
+}
+
+impl Loader<KeyOf> for Batch {
+    type Value = OpenedKey;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[KeyOf]) -> Result<HashMap<KeyOf, OpenedKey>, Shared> {
+        let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
+        let mut conn = self.app.db.conn().await?;
+        let rows = vault::reveal::open(&mut conn, &self.app, &ids).await?;
+        Ok(rows.into_iter().map(|key| (KeyOf(key.unit_id), key)).collect())
+    }
+}
+
+async fn one<K>(ctx: &Context<'_>, key: K) -> Answer<Option<<Batch as Loader<K>>::Value>>
+where
+    K: Send + Sync + std::hash::Hash + Eq + Clone + 'static,
+    Batch: Loader<K, Error = Shared>,
+{
+    ctx.data_unchecked::<Loaders>().load_one(key).await.map_err(|shared: Shared| {
+        fault(match &*shared.0 {
+            Fault::Bug(text) => Fault::Bug(text.clone()),
+            other => Fault::Database(other.to_string()),
+        })
+    })
+}
+
+/// A product, as far as the caller may see.
+pub async fn product(ctx: &Context<'_>, id: ProductId) -> Answer<Option<Product>> {
+    one(ctx, ProductOf(id)).await
+}
+
+/// A variant, as far as the caller may see.
+pub async fn variant(ctx: &Context<'_>, id: VariantId) -> Answer<Option<Variant>> {
+    one(ctx, VariantOf(id)).await
+}
+
+/// The newest version of each file of a variant.
+pub async fn newest_files(ctx: &Context<'_>, id: VariantId) -> Answer<Vec<FileVersion>> {
+    Ok(one(ctx, NewestFiles(id)).await?.unwrap_or_default())
+}
+
+/// A version of a file, yanked or not.
+pub async fn file_version(ctx: &Context<'_>, id: FileVersionId) -> Answer<Option<FileVersion>> {
+    one(ctx, VersionOf(id)).await
+}
+
+/// The grants of a line, by unit and file.
+pub async fn grants(ctx: &Context<'_>, line: LineId) -> Answer<Vec<Standing>> {
+    Ok(one(ctx, GrantsOf(line)).await?.unwrap_or_default())
+}
+
+/// The key of a unit. The caller shows no more of it than its masked form.
+pub async fn key(ctx: &Context<'_>, unit: UnitId) -> Answer<Option<OpenedKey>> {
+    one(ctx, KeyOf(unit)).await
+}

@@ -1,0 +1,286 @@
+use async_graphql::{Context, ID, InputObject, Object, OneofObject, SimpleObject};
+
+use crate::base::ids::{GrantId, LineId, OrderId, UnitId};
+use crate::base::outcome::Refusal;
+use crate::base::page::{self, PageArgs};
+use crate::downloads;
+use crate::graphql::catalogue::FileVersion;
+use crate::graphql::connection::PageInfo;
+use crate::graphql::context::ContextExt;
+use crate::graphql::error::{Answer, split};
+use crate::graphql::id;
+use crate::graphql::orders::delivery::{DownloadGrant, SecretDelivery};
+use crate::graphql::orders::line::OrderLine;
+use crate::graphql::orders::load::{line_page, load_one};
+use crate::graphql::orders::order::Order;
+use crate::graphql::scalars::{DateTime, Url};
+use crate::graphql::user_error::DeliveryError;
+use crate::orders::access::{self, Sight};
+use crate::orders::reveal::{self, Target};
+use crate::orders::{resend, store};
+
+/// Most secrets shown at once.
+const MOST: i64 = 500;
+
+/// What is to be shown: exactly one of these.
+#[derive(OneofObject)]
+pub enum DeliveryTarget {
+    /// All pieces of a line, in pages.
+    LineId(ID),
+    /// These pieces of one order; at most 500.
+    DeliveryIds(Vec<ID>),
+}
+
+/// Input of `deliveryReveal`.
+#[derive(InputObject)]
+pub struct DeliveryRevealInput {
+    /// What is to be shown.
+    target: DeliveryTarget,
+    /// A guest's token.
+    access_token: Option<String>,
+    /// How many, 1 to 500.
+    #[graphql(default = 100)]
+    first: i32,
+    /// Start after this row.
+    after: Option<String>,
+}
+
+/// A secret in the clear: nowhere else than in this payload.
+#[derive(SimpleObject)]
+pub struct RevealedSecret {
+    /// Which piece it belongs to.
+    delivery: SecretDelivery,
+    /// Its parts; a plain key has one.
+    fields: Vec<SecretField>,
+    /// The whole of it.
+    text: String,
+}
+
+/// One part of a secret.
+#[derive(SimpleObject)]
+pub struct SecretField {
+    /// Open code of the part.
+    name: String,
+    /// What it is called.
+    label: String,
+    /// The part itself.
+    value: String,
+}
+
+/// Payload of `deliveryReveal`.
+#[derive(Default, SimpleObject)]
+pub struct DeliveryRevealPayload {
+    /// The secrets.
+    secrets: Vec<RevealedSecret>,
+    /// Where this page lies.
+    page_info: PageInfo,
+    /// The line as it is now.
+    line: Option<OrderLine>,
+    /// Why it was refused; empty when it was done.
+    user_errors: Vec<DeliveryError>,
+}
+
+/// Input of `downloadLinkCreate`.
+#[derive(InputObject)]
+pub struct DownloadLinkCreateInput {
+    /// Which file.
+    grant_id: ID,
+    /// A guest's token.
+    access_token: Option<String>,
+    /// Within how many seconds the download begins: 60 to 86,400; by default 600.
+    start_within_seconds: Option<i32>,
+}
+
+/// A link to download a file.
+#[derive(SimpleObject)]
+pub struct DownloadLink {
+    /// The address.
+    url: Url,
+    /// Until when the download must have begun.
+    start_before: DateTime,
+    /// Until when a download that has begun can be resumed.
+    resume_until: DateTime,
+    /// Whether beginning counts as a download; false while one that was begun can still be resumed.
+    counts_on_start: bool,
+    /// The file one gets.
+    file: FileVersion,
+}
+
+/// Payload of `downloadLinkCreate`.
+#[derive(Default, SimpleObject)]
+pub struct DownloadLinkCreatePayload {
+    /// The link; making it counts nothing.
+    link: Option<DownloadLink>,
+    /// The grant as it is now.
+    grant: Option<DownloadGrant>,
+    /// Why it was refused; empty when it was done.
+    user_errors: Vec<DeliveryError>,
+}
+
+/// Input of `deliveryResend`.
+#[derive(InputObject)]
+pub struct DeliveryResendInput {
+    /// Which order.
+    order_id: ID,
+    /// A guest's token.
+    access_token: Option<String>,
+}
+
+/// Payload of `deliveryResend`.
+#[derive(Default, SimpleObject)]
+pub struct DeliveryResendPayload {
+    /// The order as it is now.
+    order: Option<Order>,
+    /// When the mail may be asked for again.
+    next_allowed_at: Option<DateTime>,
+    /// Why it was refused; empty when it was done.
+    user_errors: Vec<DeliveryError>,
+}
+
+/// Seeing, downloading and mailing again what was bought.
+#[derive(Default)]
+pub struct DeliveryMutation;
+
+fn target(target: &DeliveryTarget) -> Result<Target, Refusal> {
+    Ok(match target {
+        DeliveryTarget::LineId(line) => Target::Line(id::read(line, "target", LineId::parse)?),
+        DeliveryTarget::DeliveryIds(ids) => {
+            if ids.is_empty() || ids.len() as i64 > MOST {
+                let text = format!("name 1 to {MOST} deliveries");
+                return Err(Refusal::new("INVALID", text).at(["target", "deliveryIds"]));
+            }
+            let units: Result<_, _> = ids.iter().map(|unit| id::read(unit, "target", UnitId::parse)).collect();
+            Target::Units(units?)
+        }
+    })
+}
+
+#[Object]
+impl DeliveryMutation {
+    /// Shows secrets in the clear and records the first time. A second time shows the same.
+    async fn delivery_reveal(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is to be shown.")] input: DeliveryRevealInput,
+    ) -> Answer<DeliveryRevealPayload> {
+        let list = match &input.target {
+            DeliveryTarget::LineId(line) => format!("reveal {}", line.as_str()),
+            DeliveryTarget::DeliveryIds(_) => "reveal".into(),
+        };
+        let done = async {
+            let target = target(&input.target)?;
+            let after = input.after.as_deref();
+            let args = PageArgs::read(&list, Some(input.first), after, None, None, 100, MOST)?;
+            let from = args.from.and_then(|keys| keys.first()?.parse().ok()).unwrap_or(0);
+            let size = if matches!(target, Target::Units(_)) { MOST } else { args.size };
+            reveal::reveal(ctx.app(), ctx.actor(), &target, input.access_token.as_deref(), size, from).await
+        };
+        let revealed = match split(done.await)? {
+            Ok(revealed) => revealed,
+            Err(refusal) => {
+                let user_errors = ctx.user_errors(refusal)?;
+                return Ok(DeliveryRevealPayload { user_errors, ..DeliveryRevealPayload::default() });
+            }
+        };
+        let wanted = revealed.secrets.iter().map(|s| (revealed.order.id, s.unit.line_id)).collect();
+        let lines = line_page(ctx, wanted, Sight::Buyer).await?;
+        let line = lines.first().cloned();
+        let cursor = revealed.last_unit_no.map(|no| page::encode(&list, &[no.to_string()]));
+        let secret = |(secret, line): (reveal::RevealedSecret, OrderLine)| {
+            let text = secret.text.expose().to_owned();
+            let label = secret_label(ctx);
+            let fields = vec![SecretField { name: "key".into(), label, value: text.clone() }];
+            RevealedSecret { delivery: SecretDelivery::of(line, secret.unit), fields, text }
+        };
+        Ok(DeliveryRevealPayload {
+            secrets: revealed.secrets.into_iter().zip(lines).map(secret).collect(),
+            page_info: PageInfo {
+                has_next_page: revealed.has_next,
+                has_previous_page: input.after.is_some(),
+                start_cursor: None,
+                end_cursor: cursor,
+            },
+            line,
+            user_errors: Vec::new(),
+        })
+    }
+
+    /// Gives a link to download a file. Making it counts nothing; the first byte does.
+    async fn download_link_create(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which file.")] input: DownloadLinkCreateInput,
+    ) -> Answer<DownloadLinkCreatePayload> {
+        let app = ctx.app();
+        let done = async {
+            let grant = id::read(&input.grant_id, "grantId", GrantId::parse)?;
+            let missing = || Refusal::new("NOT_FOUND", "there is no such download").at(["grantId"]);
+            {
+                let mut conn = app.db.conn().await?;
+                let standing = downloads::read::find_standing(&mut conn, grant).await?.ok_or_else(missing)?;
+                let order = store::find(&mut conn, standing.order_id).await?.ok_or_else(missing)?;
+                match access::sight(app, ctx.actor(), &order, input.access_token.as_deref()) {
+                    Some(Sight::Buyer) => {}
+                    Some(Sight::Staff) if order.user_id.is_some() && order.user_id == ctx.actor().user_id() => {}
+                    Some(_) => return Err(Refusal::new("FORBIDDEN", "only its buyer downloads it").into()),
+                    None => return Err(missing().into()),
+                }
+            }
+            let within = input.start_within_seconds.map(i64::from);
+            downloads::link::create_download_link(app, grant, within, Some(ctx.caller().address)).await
+        };
+        let link = match split(done.await)? {
+            Ok(link) => link,
+            Err(refusal) => {
+                let user_errors = ctx.user_errors(refusal)?;
+                return Ok(DownloadLinkCreatePayload { user_errors, ..DownloadLinkCreatePayload::default() });
+            }
+        };
+        let grant = {
+            let mut conn = app.db.conn().await.map_err(crate::graphql::error::fault)?;
+            downloads::read::find_standing(&mut conn, link.grant_id)
+                .await
+                .map_err(|e| crate::graphql::error::fault(e.into()))?
+        };
+        Ok(DownloadLinkCreatePayload {
+            link: Some(DownloadLink {
+                url: Url(link.url),
+                start_before: link.start_before.into(),
+                resume_until: link.resume_until.into(),
+                counts_on_start: link.counts_on_start,
+                file: FileVersion(link.file),
+            }),
+            grant: grant.map(DownloadGrant),
+            user_errors: Vec::new(),
+        })
+    }
+
+    /// Mails what was delivered again, to the order's own address.
+    async fn delivery_resend(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which order.")] input: DeliveryResendInput,
+    ) -> Answer<DeliveryResendPayload> {
+        let done = async {
+            let order = id::read(&input.order_id, "orderId", OrderId::parse)?;
+            resend::resend(ctx.app(), ctx.actor(), order, input.access_token.as_deref()).await
+        };
+        Ok(match split(done.await)? {
+            Ok((order, next)) => DeliveryResendPayload {
+                order: load_one(ctx, order, Sight::Buyer).await?,
+                next_allowed_at: Some(next.into()),
+                user_errors: Vec::new(),
+            },
+            Err(refusal) => {
+                DeliveryResendPayload { user_errors: ctx.user_errors(refusal)?, ..DeliveryResendPayload::default() }
+            }
+        })
+    }
+}
+
+fn secret_label(ctx: &Context<'_>) -> String {
+    match ctx.locale() {
+        crate::base::text::Locale::En => "Key".into(),
+        crate::base::text::Locale::Zh => "激活码".into(),
+    }
+}

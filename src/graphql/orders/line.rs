@@ -1,0 +1,178 @@
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, Object};
+
+use crate::base::page::PageArgs;
+use crate::graphql::catalogue::types::{Product, Variant};
+use crate::graphql::connection::{Connection, Listed, slice};
+use crate::graphql::context::ContextExt;
+use crate::graphql::error::{Answer, OutcomeExt};
+use crate::graphql::loaders;
+use crate::graphql::orders::delivery::{Delivery, DownloadGrant};
+use crate::graphql::orders::load::{Whole, WholeLine};
+use crate::graphql::orders::order::Order;
+use crate::graphql::orders::stage;
+use crate::graphql::payments::types::Explanation;
+use crate::graphql::scalars::{DateTime, Money};
+use crate::orders::access::Sight;
+use crate::orders::UnitState;
+
+/// A line of an order: the same on the order page, in a library and in a seller's list.
+#[derive(Clone, Debug)]
+pub struct OrderLine {
+    pub whole: Arc<Whole>,
+    pub at: usize,
+}
+
+impl Listed for OrderLine {
+    const NAME: &'static str = "OrderLine";
+}
+
+impl Listed for Delivery {
+    const NAME: &'static str = "Delivery";
+}
+
+/// How far a line has come: the worst of its units, in the order given here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "UnitState")]
+pub enum LineState {
+    /// Only a person can go on.
+    AwaitingPerson,
+    /// A supplier was asked.
+    AwaitingSupplier,
+    /// Sold out; filled by itself when stock comes.
+    AwaitingStock,
+    /// Not paid, or being delivered right now.
+    Unassigned,
+    /// Delivered.
+    Assigned,
+    /// Delivered and seen.
+    Revealed,
+    /// Another one took its place.
+    Replaced,
+    /// Taken back.
+    Revoked,
+    /// Given up before it was delivered.
+    Cancelled,
+}
+
+impl OrderLine {
+    pub fn line(&self) -> &WholeLine {
+        &self.whole.lines[self.at]
+    }
+
+    fn money(&self, minor: i64) -> Money {
+        Money::of(minor, self.line().line.currency)
+    }
+}
+
+/// A line of an order. Title and prices are as they were when it was bought.
+#[Object]
+impl OrderLine {
+    /// The line's id.
+    pub async fn id(&self) -> ID {
+        self.line().line.id.into()
+    }
+
+    /// The order it is part of.
+    async fn order(&self) -> Order {
+        Order(self.whole.clone())
+    }
+
+    /// What the product was called.
+    async fn title(&self) -> &str {
+        &self.line().line.title
+    }
+
+    /// What the variant was called.
+    async fn variant_title(&self) -> &str {
+        &self.line().line.variant_title
+    }
+
+    /// Open code of the kind of goods.
+    async fn kind(&self) -> &str {
+        &self.line().line.kind
+    }
+
+    /// The product; null when it is not on sale any more.
+    async fn product(&self, ctx: &Context<'_>) -> Answer<Option<Product>> {
+        loaders::product(ctx, self.line().line.product_id).await
+    }
+
+    /// The variant; null when it is not on sale any more.
+    async fn variant(&self, ctx: &Context<'_>) -> Answer<Option<Variant>> {
+        loaders::variant(ctx, self.line().line.variant_id).await
+    }
+
+    /// How many were bought.
+    async fn quantity(&self) -> i32 {
+        self.line().line.quantity
+    }
+
+    /// How many are delivered.
+    async fn delivered_quantity(&self) -> i32 {
+        self.line().units.iter().filter(|u| u.state.is_delivered()).count() as i32
+    }
+
+    /// What one costs.
+    async fn unit(&self) -> Money {
+        self.money(self.line().line.unit_minor)
+    }
+
+    /// What is taken off the line.
+    async fn discount(&self) -> Money {
+        self.money(self.line().line.discount_minor)
+    }
+
+    /// What the line costs.
+    async fn total(&self) -> Money {
+        self.money(self.line().line.total_minor)
+    }
+
+    /// What of it was given back by name.
+    async fn refunded(&self) -> Money {
+        self.money(self.line().refunded_minor)
+    }
+
+    /// How far it has come: the worst of its units.
+    async fn state(&self) -> LineState {
+        UnitState::of_line(self.line().units.iter().map(|u| u.state)).into()
+    }
+
+    /// Why it is paid and not all delivered; null when it is.
+    async fn why_not_delivered(&self, ctx: &Context<'_>) -> Option<Explanation> {
+        stage::why_not(self.whole.order.state.is_paid(), &[self.line()], ctx.locale())
+    }
+
+    /// What was delivered, one entry per piece.
+    async fn deliveries(
+        &self,
+        #[graphql(desc = "How many, 1 to 100.", default = 5)] first: i32,
+        #[graphql(desc = "Start after this row.")] after: Option<String>,
+    ) -> Answer<Connection<Delivery>> {
+        let line = self.line();
+        let list = format!("deliveries {}", line.line.id);
+        let args = PageArgs::read(&list, Some(first), after.as_deref(), None, None, 5, 100).or_top()?;
+        let total = line.units.len();
+        let units: Vec<_> = line.units.iter().map(|unit| (i64::from(unit.unit_no), unit.clone())).collect();
+        let page = slice(&list, units, &args, |unit| Delivery::of(self, unit));
+        Ok(Connection::new(page).with_known_total(total))
+    }
+
+    /// The files that may be downloaded with it; at most 100 for each piece.
+    async fn grants(&self, ctx: &Context<'_>) -> Answer<Vec<DownloadGrant>> {
+        if self.line().line.kind != "file" || self.whole.sight < Sight::Buyer {
+            return Ok(Vec::new());
+        }
+        Ok(loaders::grants(ctx, self.line().line.id).await?.into_iter().map(DownloadGrant).collect())
+    }
+
+    /// When anything about it last changed.
+    async fn changed_at(&self) -> DateTime {
+        let order = &self.whole.order;
+        let units = self.line().units.iter();
+        let times = units.flat_map(|u| [u.assigned_at, u.waiting_since, u.revealed_at, u.revoked_at]);
+        let last = times.chain([order.paid_at, order.cancelled_at]).flatten().max();
+        last.unwrap_or(order.placed_at).max(order.placed_at).into()
+    }
+}

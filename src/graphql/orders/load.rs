@@ -1,0 +1,124 @@
+//! Orders with all that stands on an order page, several at once in a fixed number of statements.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::Context;
+
+
+use crate::base::ids::{LineId, OrderId};
+use crate::graphql::context::ContextExt;
+use crate::graphql::error::{Answer, OutcomeExt};
+use crate::graphql::orders::line::OrderLine;
+use crate::graphql::orders::order::Order;
+use crate::infra::db::Connection;
+use crate::orders::access::{self, Sight};
+use crate::orders::{self, store};
+use crate::payments::{self, model};
+
+/// An order with its lines, units, payments and refunds.
+#[derive(Debug)]
+pub struct Whole {
+    pub order: orders::Order,
+    pub sight: Sight,
+    pub lines: Vec<WholeLine>,
+    pub payments: Vec<model::Payment>,
+    pub refunds: Vec<model::Refund>,
+}
+
+/// A line with its pieces and what of it was given back.
+#[derive(Debug)]
+pub struct WholeLine {
+    pub line: orders::Line,
+    pub units: Vec<orders::Unit>,
+    /// Minor units.
+    pub refunded_minor: i64,
+}
+
+/// Reads what belongs to these orders: five statements whatever their number.
+async fn wholes(
+    conn: &mut Connection,
+    orders: Vec<(orders::Order, Sight)>,
+) -> Result<Vec<Arc<Whole>>, crate::base::outcome::Failure> {
+    let ids: Vec<OrderId> = orders.iter().map(|(order, _)| order.id).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut lines: HashMap<OrderId, Vec<WholeLine>> = HashMap::new();
+    let mut units: HashMap<LineId, Vec<orders::Unit>> = HashMap::new();
+    for unit in store::list_units(conn, &ids).await? {
+        units.entry(unit.line_id).or_default().push(unit);
+    }
+    let refunded: HashMap<LineId, i64> =
+        payments::read::list_refunded_lines(conn, &ids).await?.into_iter().collect();
+    for line in store::list_lines(conn, &ids).await? {
+        let units = units.remove(&line.id).unwrap_or_default();
+        let refunded_minor = refunded.get(&line.id).copied().unwrap_or_default();
+        lines.entry(line.order_id).or_default().push(WholeLine { line, units, refunded_minor });
+    }
+    let mut payments: HashMap<OrderId, Vec<model::Payment>> = HashMap::new();
+    for payment in payments::read::list_payments(conn, &ids).await? {
+        payments.entry(payment.order_id).or_default().push(payment);
+    }
+    let mut refunds: HashMap<OrderId, Vec<model::Refund>> = HashMap::new();
+    for refund in payments::read::list_refunds(conn, &ids).await? {
+        refunds.entry(refund.order_id).or_default().push(refund);
+    }
+    let whole = |(order, sight): (orders::Order, Sight)| {
+        let id = order.id;
+        Arc::new(Whole {
+            order,
+            sight,
+            lines: lines.remove(&id).unwrap_or_default(),
+            payments: payments.remove(&id).unwrap_or_default(),
+            refunds: refunds.remove(&id).unwrap_or_default(),
+        })
+    };
+    Ok(orders.into_iter().map(whole).collect())
+}
+
+/// Orders whose visibility is settled already.
+pub async fn load(ctx: &Context<'_>, orders: Vec<(orders::Order, Sight)>) -> Answer<Vec<Order>> {
+    let mut conn = ctx.app().db.conn().await.or_top()?;
+    Ok(wholes(&mut conn, orders).await.or_top()?.into_iter().map(Order).collect())
+}
+
+/// One such order.
+pub async fn load_one(ctx: &Context<'_>, order: orders::Order, sight: Sight) -> Answer<Option<Order>> {
+    Ok(load(ctx, vec![(order, sight)]).await?.pop())
+}
+
+/// An order by its id, as far as the caller with this token may see.
+pub async fn find(ctx: &Context<'_>, id: OrderId, token: Option<&str>) -> Answer<Option<Order>> {
+    let found = {
+        let mut conn = ctx.app().db.conn().await.or_top()?;
+        store::find(&mut conn, id).await.or_top()?
+    };
+    visible(ctx, found, token).await
+}
+
+/// The order, when it may be seen; a foreign one looks exactly like a missing one.
+pub async fn visible(ctx: &Context<'_>, found: Option<orders::Order>, token: Option<&str>) -> Answer<Option<Order>> {
+    let Some(order) = found else { return Ok(None) };
+    match access::sight(ctx.app(), ctx.actor(), &order, token) {
+        Some(sight) => load_one(ctx, order, sight).await,
+        None => Ok(None),
+    }
+}
+
+/// Lines of a list, in its order, each with its whole order.
+pub async fn line_page(ctx: &Context<'_>, lines: Vec<(OrderId, LineId)>, sight: Sight) -> Answer<Vec<OrderLine>> {
+    let mut conn = ctx.app().db.conn().await.or_top()?;
+    let mut ids: Vec<OrderId> = lines.iter().map(|l| l.0).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let rows = orders::read::list_by_ids(&mut conn, &ids).await.or_top()?;
+    let rows = rows.into_iter().map(|order| (order, sight)).collect();
+    let wholes = wholes(&mut conn, rows).await.or_top()?;
+    let line = |(order, line): (OrderId, LineId)| {
+        let whole = wholes.iter().find(|w| w.order.id == order)?;
+        let at = whole.lines.iter().position(|l| l.line.id == line)?;
+        Some(OrderLine { whole: whole.clone(), at })
+    };
+    Ok(lines.into_iter().filter_map(line).collect())
+}

@@ -1,0 +1,22 @@
+//! Orders: quotes, lines, what was delivered.
+
+mod delivering;
+mod delivery;
+mod line;
+mod load;
+mod mutations;
+mod order;
+mod placing;
+mod queries;
+mod quote;
+mod stage;
+mod timeline;
+
+pub use delivering::DeliveryMutation;
+pub use delivery::{Delivery, DownloadGrant, FileDelivery, SecretDelivery};
+pub use line::OrderLine;
+pub use load::{find, line_page, load, load_one};
+pub use mutations::OrderMutation;
+pub use order::{Order, OrderState};
+pub use placing::PlacingMutation;
+pub use queries::OrderQuery;

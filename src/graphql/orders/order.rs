@@ -1,0 +1,273 @@
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+
+use crate::base::text::masked_email;
+use crate::graphql::connection::Listed;
+use crate::graphql::context::ContextExt;
+use crate::graphql::error::{Answer, OutcomeExt};
+use crate::graphql::orders::line::OrderLine;
+use crate::graphql::orders::load::Whole;
+use crate::graphql::orders::stage::{self, OrderStage};
+use crate::graphql::orders::timeline::{self, TimelineEntry};
+use crate::graphql::payments::types::{Explanation, Payment, PaymentMethod, Refund};
+use crate::graphql::payments::Attribute;
+use crate::graphql::scalars::{CurrencyCode, DateTime, LocaleTag, Money};
+use crate::orders::access::{self, Sight};
+use crate::orders::{self, OrderState as State, resend};
+
+/// An order, as far as the caller may see it.
+#[derive(Clone, Debug)]
+pub struct Order(pub Arc<Whole>);
+
+impl Listed for Order {
+    const NAME: &'static str = "Order";
+}
+
+/// What an order is, as far as money goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "State")]
+pub enum OrderState {
+    /// Not paid yet.
+    PendingPayment,
+    /// Paid.
+    Paid,
+    /// Not paid in time.
+    Expired,
+    /// Given up before it was paid.
+    Cancelled,
+    /// Paid, delivered, and its warranty over.
+    Closed,
+}
+
+/// How to follow an order without asking too often.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct LiveHint {
+    /// Where the order's story stands.
+    cursor: String,
+    /// When to look again; null: nothing more will happen.
+    poll_after_seconds: Option<i32>,
+    /// Shows the order's state and nothing else, in place of an access token; may stand in a URL.
+    watch_ticket: String,
+    /// When the ticket ends.
+    watch_ticket_expires_at: DateTime,
+}
+
+impl Order {
+    /// More than its state may be seen.
+    fn whole(&self) -> bool {
+        self.0.sight >= Sight::Buyer
+    }
+
+    fn money(&self, minor: i64) -> Money {
+        Money::of(minor, self.0.order.currency)
+    }
+
+    /// Minor units that came and pay for the lines.
+    fn paid_minor(&self) -> i64 {
+        self.0.payments.iter().filter(|p| p.allocated).filter_map(|p| p.received_minor).sum()
+    }
+}
+
+/// An order: what was bought, what was paid, what was delivered.
+#[Object]
+impl Order {
+    /// The order's id.
+    pub async fn id(&self) -> ID {
+        self.0.order.id.into()
+    }
+
+    /// The number that people and gateways know it by.
+    async fn number(&self) -> &str {
+        &self.0.order.number
+    }
+
+    /// What it is, as far as money goes.
+    async fn state(&self) -> OrderState {
+        self.0.order.state.into()
+    }
+
+    /// What a screen says about it.
+    async fn stage(&self) -> OrderStage {
+        stage::of(&self.0)
+    }
+
+    /// The currency of all its amounts.
+    async fn currency(&self) -> CurrencyCode {
+        CurrencyCode(self.0.order.currency)
+    }
+
+    /// The language of its texts and mails.
+    async fn locale(&self) -> LocaleTag {
+        LocaleTag(self.0.order.locale.clone())
+    }
+
+    /// The address it was placed with, as typed; masked for a watch ticket, empty when its person was deleted.
+    async fn email(&self) -> String {
+        let email = self.0.order.email.as_deref().unwrap_or_default();
+        if self.whole() { email.to_owned() } else { masked_email(email) }
+    }
+
+    /// What was bought; at most `Shop.maxLinesPerOrder`.
+    async fn lines(&self) -> Vec<OrderLine> {
+        (0..self.0.lines.len()).map(|at| OrderLine { whole: self.0.clone(), at }).collect()
+    }
+
+    /// Before discounts.
+    async fn subtotal(&self) -> Money {
+        self.money(self.0.order.subtotal_minor)
+    }
+
+    /// What is taken off.
+    async fn discount(&self) -> Money {
+        self.money(self.0.order.discount_minor)
+    }
+
+    /// What it costs.
+    async fn total(&self) -> Money {
+        self.money(self.0.order.total_minor)
+    }
+
+    /// What came and pays for it.
+    async fn paid(&self) -> Money {
+        self.money(self.paid_minor())
+    }
+
+    /// What of that was given back.
+    async fn refunded(&self) -> Money {
+        self.money(self.0.payments.iter().filter(|p| p.allocated).map(|p| p.refunded_minor).sum())
+    }
+
+    /// What is still to be paid.
+    async fn due(&self) -> Money {
+        let open = self.0.order.state == State::PendingPayment;
+        self.money(if open { (self.0.order.total_minor - self.paid_minor()).max(0) } else { 0 })
+    }
+
+    /// Every attempt to pay, the first one first; at most 100.
+    async fn payments(&self) -> Vec<Payment> {
+        let whole = self.whole();
+        self.0.payments.iter().map(|row| Payment { row: row.clone(), whole }).collect()
+    }
+
+    /// The ways to pay it; empty when there is nothing to pay.
+    async fn payment_methods(&self, ctx: &Context<'_>) -> Vec<PaymentMethod> {
+        let order = &self.0.order;
+        match order.state {
+            State::PendingPayment if order.total_minor > 0 => {
+                PaymentMethod::list(ctx.app(), Some((order.total_minor, order.currency)))
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Money on its way back, the first asked for first; at most 100.
+    async fn refunds(&self) -> Vec<Refund> {
+        self.0.refunds.iter().cloned().map(Into::into).collect()
+    }
+
+    /// Whether a payment can be started now.
+    async fn can_pay(&self, ctx: &Context<'_>) -> bool {
+        let order = &self.0.order;
+        self.whole()
+            && order.state == State::PendingPayment
+            && order.total_minor > 0
+            && order.pay_by > ctx.app().clock.now()
+    }
+
+    /// Whether it can be given up now.
+    async fn can_cancel(&self) -> bool {
+        self.whole() && self.0.order.state == State::PendingPayment && stage::of(&self.0) == OrderStage::AwaitingPayment
+    }
+
+    /// When its mail can be sent again; null when there is nothing to send.
+    async fn can_resend_at(&self, ctx: &Context<'_>) -> Answer<Option<DateTime>> {
+        let delivered = self.0.lines.iter().flat_map(|l| &l.units).any(|u| u.state.is_delivered());
+        if !self.whole() || !self.0.order.state.is_paid() || !delivered || self.0.order.email.is_none() {
+            return Ok(None);
+        }
+        let app = ctx.app();
+        let mut conn = app.db.conn().await.or_top()?;
+        let next = resend::next_allowed(&mut conn, app, self.0.order.id).await.or_top()?;
+        let now = app.clock.now();
+        Ok(Some(next.map_or(now, |at| at.max(now)).into()))
+    }
+
+    /// When it was placed.
+    async fn placed_at(&self) -> DateTime {
+        self.0.order.placed_at.into()
+    }
+
+    /// Until when it can be paid; null when it does not wait for a payment.
+    async fn pay_by(&self) -> Option<DateTime> {
+        (self.0.order.state == State::PendingPayment).then(|| self.0.order.pay_by.into())
+    }
+
+    /// Seconds until then: clocks of devices are often wrong.
+    async fn seconds_to_pay(&self, ctx: &Context<'_>) -> Option<i32> {
+        let left = (self.0.order.pay_by - ctx.app().clock.now()).num_seconds().max(0);
+        (self.0.order.state == State::PendingPayment).then(|| i32::try_from(left).unwrap_or(i32::MAX))
+    }
+
+    /// When it was paid.
+    async fn paid_at(&self) -> Option<DateTime> {
+        self.0.order.paid_at.map(Into::into)
+    }
+
+    /// When the last piece was delivered; null while any is missing.
+    async fn delivered_at(&self) -> Option<DateTime> {
+        let units = || self.0.lines.iter().flat_map(|l| &l.units);
+        if !self.0.order.state.is_paid() || units().any(|u| u.state.is_waiting()) {
+            return None;
+        }
+        self.0.order.delivered_at.or_else(|| units().filter_map(|u| u.assigned_at).max()).map(Into::into)
+    }
+
+    /// When it was closed.
+    async fn closed_at(&self) -> Option<DateTime> {
+        self.0.order.closed_at.map(Into::into)
+    }
+
+    /// Why it is paid and not all delivered; null when it is.
+    async fn why_not_delivered(&self, ctx: &Context<'_>) -> Option<Explanation> {
+        let lines: Vec<_> = self.0.lines.iter().collect();
+        stage::why_not(self.0.order.state.is_paid(), &lines, ctx.locale())
+    }
+
+    /// How to follow it.
+    async fn live(&self, ctx: &Context<'_>) -> Answer<LiveHint> {
+        let app = ctx.app();
+        let (watch_ticket, ends) = access::watch_ticket(app, self.0.order.id);
+        let mut conn = app.db.conn().await.or_top()?;
+        let seq = orders::staff::last_seq(&mut conn, self.0.order.id).await.or_top()?;
+        Ok(LiveHint {
+            cursor: seq.to_string(),
+            poll_after_seconds: stage::poll_after(&self.0, app.clock.now()),
+            watch_ticket,
+            watch_ticket_expires_at: ends.into(),
+        })
+    }
+
+    /// The integrator's own name for it.
+    async fn reference(&self) -> Option<&str> {
+        self.0.order.reference.as_deref().filter(|_| self.whole())
+    }
+
+    /// What the integrator noted on it; at most 20.
+    async fn metadata(&self) -> Vec<Attribute> {
+        let entries = self.0.order.metadata.as_array().filter(|_| self.whole()).cloned().unwrap_or_default();
+        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        entries
+            .iter()
+            .filter_map(|e| Some(Attribute { key: text(&e["key"])?, value: text(&e["value"])? }))
+            .collect()
+    }
+
+    /// For staff: everything that happened to it, the oldest first, at most 500 entries; null for others.
+    async fn timeline(&self, ctx: &Context<'_>) -> Answer<Option<Vec<TimelineEntry>>> {
+        if !ctx.actor().is_staff() {
+            return Ok(None);
+        }
+        timeline::of(ctx, self.0.order.id).await.map(Some)
+    }
+}

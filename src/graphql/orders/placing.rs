@@ -1,0 +1,155 @@
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+
+use crate::base::money::Money;
+use crate::base::outcome::{Failure, Refusal};
+use crate::base::text::Locale;
+use crate::graphql::context::ContextExt;
+use crate::graphql::error::{Answer, OutcomeExt, split};
+use crate::graphql::orders::load::load_one;
+use crate::graphql::orders::order::Order;
+use crate::graphql::orders::quote::{CartLine, Quote, lines};
+use crate::graphql::payments::Payment;
+use crate::graphql::payments::start::PaymentStartOptions;
+use crate::graphql::scalars::{CurrencyCode, Decimal, LocaleTag};
+use crate::graphql::user_error::{OrderPlaceError, PaymentError};
+use crate::orders::access::Sight;
+use crate::orders::place::Place;
+use crate::orders::quote::{self, Cart};
+use crate::payments::checkout;
+
+/// A name and its value.
+#[derive(InputObject)]
+pub struct AttributeInput {
+    /// The name.
+    key: String,
+    /// The value.
+    value: String,
+}
+
+/// Input of `orderPlace`.
+#[derive(InputObject)]
+pub struct OrderPlaceInput {
+    /// 16 to 255 random characters, made and kept on the device before sending. The same key gives the same order
+    /// again: for a guest it is a secret like a token.
+    idempotency_key: String,
+    /// What is bought.
+    lines: Vec<CartLine>,
+    /// In which currency.
+    currency: CurrencyCode,
+    /// The token of the quote the buyer saw.
+    quote_token: Option<String>,
+    /// The total the buyer saw; another one is `PRICE_CHANGED` with the new quote.
+    expected_total: Decimal,
+    /// Where the goods are mailed; by default a signed-in person's own address.
+    email: Option<String>,
+    /// The language of texts and mails; by default that of the request.
+    locale: Option<LocaleTag>,
+    /// The captcha's answer, when the shop asks for one.
+    captcha_token: Option<String>,
+    /// The integrator's own name for the order, unique per client.
+    reference: Option<String>,
+    /// What the integrator notes on it; at most 20.
+    metadata: Option<Vec<AttributeInput>>,
+    /// Also starts the payment.
+    start: Option<PaymentStartOptions>,
+}
+
+/// Payload of `orderPlace`.
+#[derive(Default, SimpleObject)]
+pub struct OrderPlacePayload {
+    /// The order.
+    order: Option<Order>,
+    /// Opens the order without signing in; the same again for the same key.
+    access_token: Option<String>,
+    /// The started payment; null when none was asked for or needed.
+    payment: Option<Payment>,
+    /// What the cart costs now, when the order was refused.
+    quote: Option<Quote>,
+    /// The key was used before: this is what it made.
+    replayed: bool,
+    /// Why it was refused; empty when it was done.
+    user_errors: Vec<OrderPlaceError>,
+    /// Why the payment was not started; the order stands.
+    payment_errors: Vec<PaymentError>,
+}
+
+/// Placing orders.
+#[derive(Default)]
+pub struct PlacingMutation;
+
+#[Object]
+impl PlacingMutation {
+    /// Places an order and, when asked to, starts its payment: everything or nothing, and the same again for the same
+    /// key.
+    async fn order_place(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The order.")] input: OrderPlaceInput,
+    ) -> Answer<OrderPlacePayload> {
+        let locale = input.locale.as_ref().map_or(ctx.locale(), |l| Locale::choose(&l.0));
+        let currency = input.currency.0;
+        let cart = Cart { lines: lines(&input.lines), currency, locale, email: input.email.clone() };
+        let expected = match Money::parse(&input.expected_total.0, currency) {
+            Ok(money) => money.minor,
+            Err(error) => {
+                let refusal = Refusal::new("INVALID", error.to_string()).at(["expectedTotal"]);
+                return refused(ctx, refusal, &cart).await;
+            }
+        };
+        let place = Place {
+            idempotency_key: input.idempotency_key,
+            lines: cart.lines.clone(),
+            currency,
+            locale,
+            expected_total: expected,
+            quote_token: input.quote_token,
+            email: input.email,
+            reference: input.reference,
+            metadata: input.metadata.unwrap_or_default().into_iter().map(|a| (a.key, a.value)).collect(),
+        };
+        let start = match input.start.map(PaymentStartOptions::read).transpose() {
+            Ok(start) => start,
+            Err(refusal) => return refused(ctx, refusal, &cart).await,
+        };
+        let done = checkout::checkout(ctx.app(), ctx.actor(), place, start).await;
+        let done = match split(done)? {
+            Ok(done) => done,
+            Err(refusal) => return refused(ctx, refusal, &cart).await,
+        };
+        let payment_errors = match done.payment_refusal {
+            Some(refusal) => ctx.user_errors(refusal)?,
+            None => Vec::new(),
+        };
+        Ok(OrderPlacePayload {
+            order: load_one(ctx, done.placed.order, Sight::Buyer).await?,
+            access_token: Some(done.placed.access_token.expose().to_owned()),
+            payment: done.payment.map(|row| Payment { row, whole: true }),
+            quote: None,
+            replayed: done.placed.replayed,
+            user_errors: Vec::new(),
+            payment_errors,
+        })
+    }
+}
+
+/// The refusal, with the cart as it would be priced now and everything that is wrong with it.
+async fn refused(ctx: &Context<'_>, refusal: Refusal, cart: &Cart) -> Answer<OrderPlacePayload> {
+    let quote = match quote::quote(ctx.app(), ctx.actor(), cart).await {
+        Ok(quote) => Some(quote),
+        Err(Failure::Refused(_)) => None,
+        Err(fault) => return Err(fault).or_top(),
+    };
+    let of_cart = quote.as_ref().map(quote::Quote::refusals).unwrap_or_default();
+    let refusals = if of_cart.iter().any(|r| r.code == refusal.code) { of_cart } else { vec![refusal] };
+    let mut user_errors = Vec::new();
+    for refusal in refusals {
+        user_errors.extend(ctx.user_errors::<OrderPlaceError>(refusal)?);
+    }
+    for error in &mut user_errors {
+        error.variant_id = error.variant_id.take().filter(|id| *id != ID::from(NOBODY));
+    }
+    Ok(OrderPlacePayload { quote: quote.map(Quote), user_errors, ..OrderPlacePayload::default() })
+}
+
+/// Stands for ids that are none.
+const NOBODY: &str = "var_00000000000000000000000000";

@@ -1,0 +1,51 @@
+use async_graphql::{Context, Enum, SimpleObject};
+
+use crate::base::ids::OrderId;
+use crate::graphql::context::ContextExt;
+use crate::graphql::error::{Answer, OutcomeExt};
+use crate::graphql::scalars::DateTime;
+use crate::orders::staff;
+
+/// Where an entry of an order's story comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum TimelineSource {
+    /// Something was decided or done here.
+    Event,
+    /// A gateway told something.
+    Notice,
+    /// A mail.
+    Mail,
+}
+
+/// One entry of an order's story.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct TimelineEntry {
+    /// When.
+    at: DateTime,
+    /// Where it comes from.
+    source: TimelineSource,
+    /// Open code: `order.paid`, a notice's verdict, a mail's kind.
+    kind: String,
+    /// Who or what did it: a person's id, `guest`, `system`, an account at a gateway.
+    actor: String,
+    /// More about it, for people; never a secret.
+    detail: Option<String>,
+}
+
+/// The story of an order, the oldest first.
+pub async fn of(ctx: &Context<'_>, order: OrderId) -> Answer<Vec<TimelineEntry>> {
+    let mut conn = ctx.app().db.conn().await.or_top()?;
+    let rows = staff::timeline(&mut conn, order).await.or_top()?;
+    let entry = |row: staff::Entry| TimelineEntry {
+        at: row.at.into(),
+        source: match row.source.as_str() {
+            "notice" => TimelineSource::Notice,
+            "mail" => TimelineSource::Mail,
+            _ => TimelineSource::Event,
+        },
+        kind: row.kind,
+        actor: row.actor,
+        detail: row.detail,
+    };
+    Ok(rows.into_iter().map(entry).collect())
+}

@@ -1,0 +1,180 @@
+use async_graphql::{Enum, Interface, SimpleObject};
+
+use crate::app::App;
+use crate::graphql::scalars::{DateTime, Markdown, Url};
+use crate::payments::gateway::Action;
+use crate::payments::hosted;
+use crate::payments::model;
+
+/// What a client must be able to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum PaymentActionKind {
+    /// Open an address.
+    Redirect,
+    /// Show a QR code.
+    QrCode,
+    /// Post a form from a browser.
+    Form,
+    /// Call the gateway's own software.
+    Sdk,
+    /// Show text.
+    Instructions,
+}
+
+impl PaymentActionKind {
+    /// The word of the payments feature.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Redirect => "redirect",
+            Self::QrCode => "qr",
+            Self::Form => "form",
+            Self::Sdk => "sdk",
+            Self::Instructions => "instructions",
+        }
+    }
+}
+
+/// A name and its value.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct Attribute {
+    /// The name.
+    pub key: String,
+    /// The value.
+    pub value: String,
+}
+
+/// What the buyer's client has to do next. `hostedUrl` is a page of ours that performs any action: old clients use it
+/// for what they do not know.
+#[derive(Interface)]
+#[graphql(
+    field(name = "kind", ty = "&PaymentActionKind", desc = "What the client must be able to do."),
+    field(name = "hosted_url", ty = "&Url", desc = "Our own page that performs the action; always works."),
+    field(name = "expires_at", ty = "&Option<DateTime>", desc = "When it cannot be paid any more; null when nobody says.")
+)]
+pub enum PaymentAction {
+    Redirect(RedirectAction),
+    QrCode(QrCodeAction),
+    Form(FormAction),
+    Sdk(SdkAction),
+    Instructions(InstructionsAction),
+}
+
+/// Open the address in a browser.
+#[derive(SimpleObject)]
+pub struct RedirectAction {
+    /// What the client must be able to do.
+    kind: PaymentActionKind,
+    /// Our own page that performs the action; always works.
+    hosted_url: Url,
+    /// When it cannot be paid any more; null when nobody says.
+    expires_at: Option<DateTime>,
+    /// Where to send the buyer.
+    url: Url,
+}
+
+/// Show the code to be scanned.
+#[derive(SimpleObject)]
+pub struct QrCodeAction {
+    /// What the client must be able to do.
+    kind: PaymentActionKind,
+    /// Our own page that performs the action; always works.
+    hosted_url: Url,
+    /// When it cannot be paid any more; null when nobody says.
+    expires_at: Option<DateTime>,
+    /// What the code says.
+    qr_text: String,
+}
+
+/// Post the fields from a browser.
+#[derive(SimpleObject)]
+pub struct FormAction {
+    /// What the client must be able to do.
+    kind: PaymentActionKind,
+    /// Our own page that performs the action; always works.
+    hosted_url: Url,
+    /// When it cannot be paid any more; null when nobody says.
+    expires_at: Option<DateTime>,
+    /// Where to post.
+    url: Url,
+    /// What to post.
+    fields: Vec<Attribute>,
+}
+
+/// Call the gateway's own software.
+#[derive(SimpleObject)]
+pub struct SdkAction {
+    /// What the client must be able to do.
+    kind: PaymentActionKind,
+    /// Our own page that performs the action; always works.
+    hosted_url: Url,
+    /// When it cannot be paid any more; null when nobody says.
+    expires_at: Option<DateTime>,
+    /// Which software, as an open code.
+    sdk: String,
+    /// What it is called with.
+    parameters: Vec<Attribute>,
+}
+
+/// Show the text; the buyer does the rest elsewhere.
+#[derive(SimpleObject)]
+pub struct InstructionsAction {
+    /// What the client must be able to do.
+    kind: PaymentActionKind,
+    /// Our own page that performs the action; always works.
+    hosted_url: Url,
+    /// When it cannot be paid any more; null when nobody says.
+    expires_at: Option<DateTime>,
+    /// What to do.
+    instructions: Markdown,
+    /// What the buyer gives as the reference.
+    reference: String,
+}
+
+fn attributes(parameters: serde_json::Value) -> Vec<Attribute> {
+    let serde_json::Value::Object(map) = parameters else { return Vec::new() };
+    map.into_iter()
+        .map(|(key, value)| Attribute {
+            key,
+            value: value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+        })
+        .collect()
+}
+
+/// The action of a payment that can still be paid.
+pub fn of(app: &App, payment: &model::Payment) -> Option<PaymentAction> {
+    if !payment.state.is_open() {
+        return None;
+    }
+    let action: Action = serde_json::from_value(payment.action.clone()?).ok()?;
+    let hosted_url = Url(hosted::url(app, payment.id));
+    let expires_at: Option<DateTime> = payment.expires_at.map(Into::into);
+    Some(match action {
+        Action::Redirect { url } => {
+            let kind = PaymentActionKind::Redirect;
+            PaymentAction::Redirect(RedirectAction { kind, hosted_url, expires_at, url: Url(url) })
+        }
+        Action::Qr { text } => {
+            let kind = PaymentActionKind::QrCode;
+            PaymentAction::QrCode(QrCodeAction { kind, hosted_url, expires_at, qr_text: text })
+        }
+        Action::Form { url, fields } => {
+            let fields = fields.into_iter().map(|(key, value)| Attribute { key, value }).collect();
+            let kind = PaymentActionKind::Form;
+            PaymentAction::Form(FormAction { kind, hosted_url, expires_at, url: Url(url), fields })
+        }
+        Action::Sdk { name, parameters } => PaymentAction::Sdk(SdkAction {
+            kind: PaymentActionKind::Sdk,
+            hosted_url,
+            expires_at,
+            sdk: name,
+            parameters: attributes(parameters),
+        }),
+        Action::Instructions { text } => PaymentAction::Instructions(InstructionsAction {
+            kind: PaymentActionKind::Instructions,
+            hosted_url,
+            expires_at,
+            instructions: Markdown(text),
+            reference: payment.gateway_number.clone().unwrap_or_default(),
+        }),
+    })
+}

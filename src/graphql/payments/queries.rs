@@ -1,0 +1,25 @@
+use async_graphql::{Context, Object};
+
+use crate::graphql::context::ContextExt;
+use crate::graphql::payments::types::PaymentMethod;
+use crate::graphql::scalars::CurrencyCode;
+
+/// Ways to pay.
+#[derive(Default)]
+pub struct PaymentQuery;
+
+#[Object]
+impl PaymentQuery {
+    /// The ways to pay; limits by amount stand on a quote and an order.
+    async fn payment_methods(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those that take this currency.")] currency: Option<CurrencyCode>,
+    ) -> Vec<PaymentMethod> {
+        let mut methods = PaymentMethod::list(ctx.app(), None);
+        if let Some(currency) = currency {
+            methods.retain(|method| method.currencies.contains(&currency));
+        }
+        methods
+    }
+}

@@ -1,0 +1,139 @@
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+
+use crate::base::ids::{OrderId, PaymentId, UnitId};
+use crate::base::money::{Currency, Money};
+use crate::base::outcome::{Outcome, Refusal};
+use crate::graphql::context::ContextExt;
+use crate::graphql::error::{Answer, split};
+use crate::graphql::id;
+use crate::graphql::orders::{self, Order};
+use crate::graphql::payments::types::Refund;
+use crate::graphql::scalars::Decimal;
+use crate::graphql::user_error::StaffError;
+use crate::payments::refund_request::{self, RefundRequest};
+use crate::payments::{self, model};
+
+/// Input of `orderRefund`: pieces by name, an amount, or with neither everything that is left.
+#[derive(InputObject)]
+pub struct OrderRefundInput {
+    /// 16 to 255 random characters, made and kept before sending.
+    idempotency_key: String,
+    /// Which order.
+    order_id: ID,
+    /// The deliveries that are taken back; at most 500.
+    units: Option<Vec<ID>>,
+    /// How much; by default what the named deliveries cost.
+    amount: Option<Decimal>,
+    /// Why; the buyer reads it.
+    reason: Option<String>,
+}
+
+/// Input of `paymentRefund`, for money that pays for nothing.
+#[derive(InputObject)]
+pub struct PaymentRefundInput {
+    /// 16 to 255 random characters, made and kept before sending.
+    idempotency_key: String,
+    /// Which payment.
+    payment_id: ID,
+    /// How much; by default everything that is left.
+    amount: Option<Decimal>,
+    /// Why.
+    reason: Option<String>,
+}
+
+/// Payload of `orderRefund` and `paymentRefund`.
+#[derive(Default, SimpleObject)]
+pub struct RefundPayload {
+    /// The refund, on its way.
+    refund: Option<Refund>,
+    /// The order as it is now.
+    order: Option<Order>,
+    /// Why it was refused; empty when it was done.
+    user_errors: Vec<StaffError>,
+}
+
+/// Giving money back.
+#[derive(Default)]
+pub struct RefundMutation;
+
+fn minor(amount: Option<Decimal>, currency: Currency) -> Result<Option<i64>, Refusal> {
+    match amount {
+        Some(Decimal(text)) => Money::parse(&text, currency)
+            .map(|money| Some(money.minor))
+            .map_err(|e| Refusal::new("INVALID", e.to_string()).at(["amount"])),
+        None => Ok(None),
+    }
+}
+
+async fn payload(ctx: &Context<'_>, done: Outcome<model::Refund>) -> Answer<RefundPayload> {
+    Ok(match split(done)? {
+        Ok(refund) => RefundPayload {
+            order: orders::find(ctx, refund.order_id, None).await?,
+            refund: Some(refund.into()),
+            user_errors: Vec::new(),
+        },
+        Err(refusal) => RefundPayload { user_errors: ctx.user_errors(refusal)?, ..RefundPayload::default() },
+    })
+}
+
+#[Object]
+impl RefundMutation {
+    /// For staff: gives money of an order back. Named deliveries are taken back with it; an amount alone takes nothing.
+    async fn order_refund(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is given back.")] input: OrderRefundInput,
+    ) -> Answer<RefundPayload> {
+        ctx.staff()?;
+        let done = async {
+            let order = id::read(&input.order_id, "orderId", OrderId::parse)?;
+            let units = input.units.unwrap_or_default();
+            if units.len() > 500 {
+                return Err(Refusal::new("INVALID", "at most 500 deliveries at once").at(["units"]).into());
+            }
+            let units: Result<Vec<UnitId>, Refusal> =
+                units.iter().map(|unit| id::read(unit, "units", UnitId::parse)).collect();
+            let paying = {
+                let mut conn = ctx.app().db.conn().await?;
+                payments::read::list_payments(&mut conn, &[order]).await?.into_iter().find(|p| p.allocated)
+            };
+            let payment = paying.ok_or_else(|| Refusal::new("NOT_PAID", "this order is not paid").at(["orderId"]))?;
+            let wish = RefundRequest {
+                idempotency_key: input.idempotency_key,
+                payment_id: payment.id,
+                units: units?,
+                amount_minor: minor(input.amount, payment.expected_currency)?,
+                reason: input.reason,
+            };
+            refund_request::request(ctx.app(), ctx.actor(), wish).await
+        };
+        payload(ctx, done.await).await
+    }
+
+    /// For staff: gives a payment back that pays for nothing, as a second one for the same order.
+    async fn payment_refund(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is given back.")] input: PaymentRefundInput,
+    ) -> Answer<RefundPayload> {
+        ctx.staff()?;
+        let done = async {
+            let id = id::read(&input.payment_id, "paymentId", PaymentId::parse)?;
+            let missing = || Refusal::new("NOT_FOUND", "there is no such payment").at(["paymentId"]);
+            let payment = {
+                let mut conn = ctx.app().db.conn().await?;
+                payments::store::attempts::find(&mut conn, id).await?.ok_or_else(missing)?
+            };
+            let currency = payment.received_currency.unwrap_or(payment.expected_currency);
+            let wish = RefundRequest {
+                idempotency_key: input.idempotency_key,
+                payment_id: id,
+                units: Vec::new(),
+                amount_minor: minor(input.amount, currency)?,
+                reason: input.reason,
+            };
+            refund_request::request(ctx.app(), ctx.actor(), wish).await
+        };
+        payload(ctx, done.await).await
+    }
+}

@@ -1,0 +1,232 @@
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+
+use crate::app::App;
+use crate::base::money::Currency;
+use crate::base::text::Locale;
+use crate::graphql::context::ContextExt;
+use crate::graphql::messages;
+use crate::graphql::payments::actions::{self, PaymentAction, PaymentActionKind};
+use crate::graphql::scalars::{CurrencyCode, DateTime, Money};
+use crate::payments::accounts::Account;
+use crate::payments::{model, read, state};
+
+/// Begins the ids of ways to pay; the rest is the account's id.
+pub const METHOD_PREFIX: &str = "mth_";
+
+/// A way to pay: one account at a gateway.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct PaymentMethod {
+    /// The way's id.
+    #[graphql(owned)]
+    pub id: ID,
+    /// Open code of the gateway.
+    pub gateway: String,
+    /// What buyers read.
+    pub title: String,
+    /// Currencies it takes.
+    pub currencies: Vec<CurrencyCode>,
+    /// The least it takes; null when there is no such limit.
+    pub minimum: Option<Money>,
+    /// The most it takes; null when there is no such limit.
+    pub maximum: Option<Money>,
+    /// What it asks of a client.
+    pub actions: Vec<PaymentActionKind>,
+    /// Whether it can be used, for this amount where there is one.
+    pub available: bool,
+    /// Why not, as a code of the payment errors.
+    pub reason: Option<String>,
+}
+
+impl PaymentMethod {
+    pub fn of(account: &Account, unavailable: Option<&'static str>) -> Self {
+        let limit = |minor: Option<i64>| {
+            let currency = account.currencies.first()?;
+            Some(Money::of(minor?, *currency))
+        };
+        Self {
+            id: ID(format!("{METHOD_PREFIX}{}", account.id)),
+            gateway: account.gateway.to_owned(),
+            title: account.title.clone(),
+            currencies: account.currencies.iter().copied().map(CurrencyCode).collect(),
+            minimum: limit(account.policy.minimum),
+            maximum: limit(account.policy.maximum),
+            actions: vec![PaymentActionKind::Redirect],
+            available: unavailable.is_none(),
+            reason: unavailable.map(str::to_owned),
+        }
+    }
+
+    /// The ways to pay, for an amount when it is known; those that take another currency alone are left out.
+    pub fn list(app: &App, amount: Option<(i64, Currency)>) -> Vec<Self> {
+        let methods = read::methods(app, amount).into_iter();
+        methods.map(|method| Self::of(method.account, method.unavailable)).collect()
+    }
+
+    pub fn find(app: &App, id: &str) -> Option<Self> {
+        let (account, gateway) = app.accounts.find(id)?;
+        read::can_start(account, gateway).then(|| Self::of(account, None))
+    }
+}
+
+/// How far a payment has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "state::PaymentState")]
+pub enum PaymentState {
+    /// The buyer has to act.
+    Started,
+    /// The buyer acted, the money is on its way.
+    Pending,
+    /// The money is here.
+    Captured,
+    /// It will not come.
+    Failed,
+    /// Its time is over.
+    Expired,
+    /// Some of it was given back.
+    PartiallyRefunded,
+    /// All of it was given back.
+    Refunded,
+    /// The buyer disputes it.
+    Disputed,
+    /// A dispute took it back.
+    Lost,
+    /// Nobody knows yet; the gateway is being asked.
+    Unknown,
+}
+
+/// Why something is as it is.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct Explanation {
+    /// Open code.
+    pub code: String,
+    /// Ready to show.
+    pub message: String,
+    /// When it is expected to change; null when nobody can say.
+    pub expected_at: Option<DateTime>,
+}
+
+/// One attempt to pay.
+#[derive(Clone, Debug)]
+pub struct Payment {
+    pub row: model::Payment,
+    /// A watch ticket sees the state alone.
+    pub whole: bool,
+}
+
+/// One attempt to pay, or money that came without one.
+#[Object]
+impl Payment {
+    /// The payment's id.
+    pub async fn id(&self) -> ID {
+        self.row.id.into()
+    }
+
+    /// How far it has come.
+    async fn state(&self) -> PaymentState {
+        self.row.state.into()
+    }
+
+    /// The way it is paid; null when that way is not offered any more.
+    async fn method(&self, ctx: &Context<'_>) -> Option<PaymentMethod> {
+        PaymentMethod::find(ctx.app(), &self.row.account_id)
+    }
+
+    /// What is to be paid, or what came.
+    async fn amount(&self) -> Money {
+        match (self.row.received_minor, self.row.received_currency) {
+            (Some(minor), Some(currency)) => Money::of(minor, currency),
+            _ => Money::of(self.row.expected_minor, self.row.expected_currency),
+        }
+    }
+
+    /// What was given back.
+    async fn refunded(&self) -> Money {
+        let currency = self.row.received_currency.unwrap_or(self.row.expected_currency);
+        Money::of(self.row.refunded_minor, currency)
+    }
+
+    /// What the client has to do; null when nothing is left to do.
+    async fn action(&self, ctx: &Context<'_>) -> Option<PaymentAction> {
+        if !self.whole {
+            return None;
+        }
+        actions::of(ctx.app(), &self.row)
+    }
+
+    /// Why it failed; null when it did not.
+    async fn failure(&self, ctx: &Context<'_>) -> Option<Explanation> {
+        let code = self.row.failure_code.clone().or_else(|| {
+            (self.row.state == state::PaymentState::Failed).then(|| "GATEWAY_DECLINED".to_owned())
+        })?;
+        let declined = matches!(ctx.locale(), Locale::Zh).then(|| messages::chinese("GATEWAY_DECLINED")).flatten();
+        let message = declined.unwrap_or("The payment was declined.").to_owned();
+        Some(Explanation { code, message, expected_at: None })
+    }
+
+    /// When `paymentCheck` may ask the gateway again; null when there is nothing to ask.
+    async fn can_check_at(&self) -> Option<DateTime> {
+        read::can_check_at(&self.row, None).map(Into::into)
+    }
+
+    /// When it was started.
+    async fn started_at(&self) -> DateTime {
+        self.row.started_at.into()
+    }
+
+    /// When the money came.
+    async fn captured_at(&self) -> Option<DateTime> {
+        self.row.captured_at.map(Into::into)
+    }
+
+    /// When it cannot be paid any more.
+    async fn expires_at(&self) -> Option<DateTime> {
+        self.row.expires_at.map(Into::into)
+    }
+}
+
+/// How far a refund has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "state::RefundState")]
+pub enum RefundState {
+    /// Asked for.
+    Requested,
+    /// The gateway took it and will tell.
+    Pending,
+    /// The money is back.
+    Succeeded,
+    /// It was not done.
+    Failed,
+    /// Nobody knows yet; the gateway is being asked.
+    Unknown,
+}
+
+/// Money on its way back.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct Refund {
+    /// The refund's id.
+    #[graphql(owned)]
+    pub id: ID,
+    /// How far it has come.
+    pub state: RefundState,
+    /// How much.
+    pub amount: Money,
+    /// Why, as staff wrote it.
+    pub reason: Option<String>,
+    /// When it was asked for.
+    pub requested_at: DateTime,
+    /// When the money went back.
+    pub succeeded_at: Option<DateTime>,
+}
+
+impl From<model::Refund> for Refund {
+    fn from(row: model::Refund) -> Self {
+        Self {
+            id: row.id.into(),
+            state: row.state.into(),
+            amount: Money::of(row.amount_minor, row.currency),
+            reason: row.reason,
+            requested_at: row.requested_at.into(),
+            succeeded_at: row.succeeded_at.map(Into::into),
+        }
+    }
+}

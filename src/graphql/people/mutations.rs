@@ -1,0 +1,145 @@
+use async_graphql::{Context, Object};
+
+use crate::base::ids::{SessionId, UserId};
+use crate::base::outcome::Outcome;
+use crate::base::secret::Secret;
+use crate::graphql::context::ContextExt;
+use crate::graphql::error::{Answer, split};
+use crate::graphql::id;
+use crate::graphql::people::inputs::{
+    EmailConfirmationResendInput, EmailConfirmationResendPayload, SessionCreateInput, SessionPayload,
+    SessionRefreshInput, SessionRevokeAllPayload, SessionRevokeInput, SessionRevokePayload, UserConfirmEmailInput,
+    UserConfirmEmailPayload, UserRegisterInput, UserRegisterPayload, UserSetRolesInput, UserSetRolesPayload,
+};
+use crate::graphql::people::types::{self, User};
+use crate::people::{self, Registration, SignIn, SignedIn};
+
+/// Registering, signing in and out, roles.
+#[derive(Default)]
+pub struct PeopleMutation;
+
+#[Object]
+impl PeopleMutation {
+    /// Makes a buyer's account and mails a code that confirms the address.
+    async fn user_register(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who registers.")] input: UserRegisterInput,
+    ) -> Answer<UserRegisterPayload> {
+        let registration = Registration {
+            email: input.email,
+            password: Secret::new(input.password),
+            name: input.name,
+            locale: input.locale.map(|l| l.0),
+        };
+        Ok(match split(people::register(ctx.app(), ctx.caller(), registration).await)? {
+            Ok(()) => UserRegisterPayload::default(),
+            Err(refusal) => UserRegisterPayload { user_errors: ctx.user_errors(refusal)? },
+        })
+    }
+
+    /// Confirms an address by the code that was mailed to it.
+    async fn user_confirm_email(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The address and its code.")] input: UserConfirmEmailInput,
+    ) -> Answer<UserConfirmEmailPayload> {
+        let code = Secret::new(input.code);
+        Ok(match split(people::confirm_email(ctx.app(), ctx.caller(), &input.email, &code).await)? {
+            Ok(_) => UserConfirmEmailPayload::default(),
+            Err(refusal) => UserConfirmEmailPayload { user_errors: ctx.user_errors(refusal)? },
+        })
+    }
+
+    /// Mails another code when the address has an account that is not confirmed.
+    async fn email_confirmation_resend(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The address.")] input: EmailConfirmationResendInput,
+    ) -> Answer<EmailConfirmationResendPayload> {
+        Ok(match split(people::resend_confirmation(ctx.app(), ctx.caller(), &input.email).await)? {
+            Ok(()) => EmailConfirmationResendPayload::default(),
+            Err(refusal) => EmailConfirmationResendPayload { user_errors: ctx.user_errors(refusal)? },
+        })
+    }
+
+    /// Signs in on this device.
+    async fn session_create(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who signs in.")] input: SessionCreateInput,
+    ) -> Answer<SessionPayload> {
+        let sign_in =
+            SignIn { email: input.email, password: Secret::new(input.password), device: input.device };
+        signed_in(ctx, people::sign_in(ctx.app(), ctx.caller(), sign_in).await).await
+    }
+
+    /// Gives the next tokens. May be repeated until the new tokens were used: a lost answer signs nobody out.
+    async fn session_refresh(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The token to spend.")] input: SessionRefreshInput,
+    ) -> Answer<SessionPayload> {
+        let token = Secret::new(input.refresh_token);
+        signed_in(ctx, people::refresh(ctx.app(), &token).await).await
+    }
+
+    /// Signs out one device.
+    async fn session_revoke(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which one.")] input: SessionRevokeInput,
+    ) -> Answer<SessionRevokePayload> {
+        let done = match (&input.refresh_token, &input.session_id) {
+            (Some(token), _) => people::revoke_session_of_token(ctx.app(), &Secret::new(token.clone())).await,
+            (None, Some(session)) => match id::read(session, "sessionId", SessionId::parse) {
+                Ok(session) => people::revoke_session(ctx.app(), ctx.person()?, Some(session)).await,
+                Err(refusal) => Err(refusal.into()),
+            },
+            (None, None) => people::revoke_session(ctx.app(), ctx.person()?, None).await,
+        };
+        Ok(match split(done)? {
+            Ok(()) => SessionRevokePayload::default(),
+            Err(refusal) => SessionRevokePayload { user_errors: ctx.user_errors(refusal)? },
+        })
+    }
+
+    /// Signs out everywhere, here too.
+    async fn session_revoke_all(&self, ctx: &Context<'_>) -> Answer<SessionRevokeAllPayload> {
+        Ok(match split(people::revoke_all_sessions(ctx.app(), ctx.person()?).await)? {
+            Ok(revoked) => SessionRevokeAllPayload {
+                revoked: i32::try_from(revoked).unwrap_or(i32::MAX),
+                user_errors: Vec::new(),
+            },
+            Err(refusal) => SessionRevokeAllPayload { revoked: 0, user_errors: ctx.user_errors(refusal)? },
+        })
+    }
+
+    /// For admins: gives a person exactly these roles; the person's sessions end with it.
+    async fn user_set_roles(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who gets which.")] input: UserSetRolesInput,
+    ) -> Answer<UserSetRolesPayload> {
+        let roles: Vec<_> = input.roles.into_iter().map(Into::into).collect();
+        let done = match id::read(&input.user_id, "userId", UserId::parse) {
+            Ok(user) => people::set_roles(ctx.app(), ctx.actor(), user, &roles).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        Ok(match split(done)? {
+            Ok(profile) => UserSetRolesPayload { user: Some(User(profile)), user_errors: Vec::new() },
+            Err(refusal) => UserSetRolesPayload { user: None, user_errors: ctx.user_errors(refusal)? },
+        })
+    }
+}
+
+async fn signed_in(ctx: &Context<'_>, outcome: Outcome<SignedIn>) -> Answer<SessionPayload> {
+    Ok(match split(outcome)? {
+        Ok(signed_in) => SessionPayload {
+            user: types::find(ctx, signed_in.user_id).await?,
+            tokens: Some(signed_in.tokens.into()),
+            user_errors: Vec::new(),
+        },
+        Err(refusal) => SessionPayload { user_errors: ctx.user_errors(refusal)?, ..SessionPayload::default() },
+    })
+}

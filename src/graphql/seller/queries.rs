@@ -1,0 +1,141 @@
+use async_graphql::{Context, ID, Object};
+
+use crate::base::actor::Role;
+use crate::base::ids::{BatchId, SHOP, SellerId};
+use crate::base::page::{self, DEFAULT_SIZE, LARGEST_SIZE, Page, PageArgs};
+use crate::catalogue::scope::Scope;
+use crate::catalogue::stock;
+use crate::graphql::catalogue::listing::{Asked, ProductFilter, ProductSort, page as products};
+use crate::graphql::catalogue::Product;
+use crate::graphql::connection::Connection;
+use crate::graphql::context::ContextExt;
+use crate::graphql::error::{Answer, OutcomeExt};
+use crate::graphql::orders::{self, OrderLine};
+use crate::graphql::scalars::CurrencyCode;
+use crate::graphql::seller::types::{KeyBatch, VariantStock};
+use crate::orders::access::Sight;
+use crate::orders::staff;
+use crate::vault;
+
+/// The screens of sellers.
+#[derive(Default)]
+pub struct SellerQuery;
+
+#[Object]
+impl SellerQuery {
+    /// What the caller sells; null for those who sell nothing, or not for this seller.
+    async fn seller(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which seller; by default all whom the caller acts for.")] id: Option<ID>,
+    ) -> Option<Seller> {
+        let actor = ctx.actor();
+        let sellers = match id {
+            Some(id) => {
+                let seller = SellerId::parse(&id).ok()?;
+                if !actor.sells_for(seller) {
+                    return None;
+                }
+                vec![seller]
+            }
+            None => {
+                let mut own = actor.person.as_ref().map(|p| p.sellers.clone()).unwrap_or_default();
+                if !actor.has(Role::Seller) {
+                    own.clear();
+                }
+                if own.is_empty() && actor.has(Role::Admin) {
+                    own.push(SHOP);
+                }
+                own
+            }
+        };
+        (!sellers.is_empty()).then_some(Seller(sellers))
+    }
+}
+
+/// What somebody sells.
+pub struct Seller(Vec<SellerId>);
+
+/// What somebody sells: products, stock, keys, sales.
+#[Object]
+impl Seller {
+    /// The products, whatever their state.
+    #[allow(clippy::too_many_arguments)]
+    async fn products(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Part of a name or summary, in any language.")] search: Option<String>,
+        #[graphql(desc = "What narrows the list.")] filter: Option<ProductFilter>,
+        #[graphql(desc = "By default the newest first.")] sort: Option<ProductSort>,
+        #[graphql(desc = "Of price bounds and sorting; by default the shop's own.")] currency: Option<CurrencyCode>,
+        #[graphql(desc = "How many, 1 to 100; by default 20.")] first: Option<i32>,
+        #[graphql(desc = "Start after this row.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this row.")] before: Option<String>,
+    ) -> Answer<Connection<Product>> {
+        let currency = currency.map(|c| c.0);
+        let asked = Asked { search, filter, sort, currency, first, after, last, before };
+        products(ctx, Scope::Sellers(self.0.clone()), asked).await
+    }
+
+    /// What there is of each active variant, counted to the last key; the newest first.
+    async fn stock(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only what is short.", default)] low: bool,
+        #[graphql(desc = "How many, 1 to 100; by default 20.")] first: Option<i32>,
+        #[graphql(desc = "Start after this row.")] after: Option<String>,
+    ) -> Answer<Connection<VariantStock>> {
+        let list = format!("stock {:?} {low}", self.0);
+        let args =
+            PageArgs::read(&list, first, after.as_deref(), None, None, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
+        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let page = stock::list_stock(&mut conn, &self.0, low, &args).await.or_top()?;
+        Ok(Connection::new(page.map(|row| (page::encode(&list, &stock::stock_keys(&row)), VariantStock(row)))))
+    }
+
+    /// Imports and made keys, the newest first.
+    async fn key_batches(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100; by default 20.")] first: Option<i32>,
+        #[graphql(desc = "Start after this row.")] after: Option<String>,
+    ) -> Answer<Connection<KeyBatch>> {
+        let list = format!("key batches {:?}", self.0);
+        let args =
+            PageArgs::read(&list, first, after.as_deref(), None, None, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
+        let before = args.from.as_deref().and_then(|keys| BatchId::parse(keys.first()?).ok());
+        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let rows = vault::read::list_batches(&mut conn, &self.0, before, args.size + 1).await.or_top()?;
+        let page = Page::cut(rows, &args);
+        Ok(Connection::new(page.map(|row| (page::encode(&list, &[row.id.to_string()]), KeyBatch(row)))))
+    }
+
+    /// Paid lines, the newest first. Who bought them is masked.
+    async fn order_lines(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100; by default 20.")] first: Option<i32>,
+        #[graphql(desc = "Start after this row.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this row.")] before: Option<String>,
+    ) -> Answer<Connection<OrderLine>> {
+        let list = format!("order lines {:?}", self.0);
+        let (after, before) = (after.as_deref(), before.as_deref());
+        let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
+        let page = {
+            let mut conn = ctx.app().db.conn().await.or_top()?;
+            staff::lines_of_sellers(&mut conn, &self.0, &args).await.or_top()?
+        };
+        let cursors: Vec<String> = page
+            .rows
+            .iter()
+            .map(|row| page::encode(&list, &staff::keys(row.paid_at, row.line_id.0)))
+            .collect();
+        let (has_next, has_previous) = (page.has_next, page.has_previous);
+        let lines = page.rows.iter().map(|row| (row.order_id, row.line_id)).collect();
+        let lines = orders::line_page(ctx, lines, Sight::Status).await?;
+        let rows = cursors.into_iter().zip(lines).collect();
+        Ok(Connection::new(Page { rows, has_next, has_previous }))
+    }
+}

@@ -1,0 +1,152 @@
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+
+use crate::catalogue::stock;
+use crate::graphql::catalogue::Variant;
+use crate::graphql::connection::Listed;
+use crate::graphql::context::ContextExt;
+use crate::graphql::error::{Answer, OutcomeExt};
+use crate::graphql::loaders;
+use crate::graphql::scalars::{DateTime, Int64};
+use crate::vault::state::BatchState as State;
+use crate::vault::{Batch, Origin, read};
+
+impl Listed for VariantStock {
+    const NAME: &'static str = "VariantStock";
+}
+
+impl Listed for KeyBatch {
+    const NAME: &'static str = "KeyBatch";
+}
+
+/// What there is of a variant, counted to the last key.
+pub struct VariantStock(pub stock::VariantStock);
+
+/// What there is of a variant, counted to the last key.
+#[Object]
+impl VariantStock {
+    /// The variant.
+    async fn variant(&self, ctx: &Context<'_>) -> Answer<Option<Variant>> {
+        loaders::variant(ctx, self.0.variant_id).await
+    }
+
+    /// Keys that may be sold; null for kinds without keys.
+    async fn available(&self) -> Option<Int64> {
+        (self.0.kind == "key").then_some(Int64(self.0.available))
+    }
+
+    /// Keys that were sold.
+    async fn sold(&self) -> Int64 {
+        Int64(self.0.sold)
+    }
+
+    /// Paid pieces that wait for keys.
+    async fn waiting(&self) -> Int64 {
+        Int64(self.0.waiting)
+    }
+
+    /// At or under the variant's own threshold.
+    async fn low(&self) -> bool {
+        self.0.low
+    }
+}
+
+/// Where the keys of a batch come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "Origin")]
+pub enum KeyOrigin {
+    /// They were brought in.
+    Import,
+    /// They were made here.
+    Generated,
+}
+
+/// How far a batch has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "State")]
+pub enum KeyBatchState {
+    /// Keys are coming in.
+    Running,
+    /// It has all its keys.
+    Done,
+    /// It broke off.
+    Failed,
+}
+
+/// A line of an import that was not taken. Its text is not kept.
+#[derive(SimpleObject)]
+pub struct KeyProblem {
+    /// The line, from 1.
+    line: Int64,
+    /// Open code: `DUPLICATE`, `TOO_LONG`, `INVALID_UTF8`, `CONTROL_CHARACTER`.
+    code: String,
+}
+
+/// Keys that came into the vault together.
+pub struct KeyBatch(pub Batch);
+
+/// Keys that came into the vault together.
+#[Object]
+impl KeyBatch {
+    /// The batch's id.
+    pub async fn id(&self) -> ID {
+        self.0.id.into()
+    }
+
+    /// The variant they are for.
+    async fn variant(&self, ctx: &Context<'_>) -> Answer<Option<Variant>> {
+        loaders::variant(ctx, self.0.variant_id).await
+    }
+
+    /// Where they come from.
+    async fn origin(&self) -> KeyOrigin {
+        self.0.origin.into()
+    }
+
+    /// How far it has come.
+    async fn state(&self) -> KeyBatchState {
+        self.0.state.into()
+    }
+
+    /// What its maker noted.
+    async fn note(&self) -> Option<&str> {
+        self.0.note.as_deref()
+    }
+
+    /// Lines read so far, blank ones counted.
+    async fn lines(&self) -> Int64 {
+        Int64(self.0.lines)
+    }
+
+    /// Keys taken in.
+    async fn added(&self) -> Int64 {
+        Int64(self.0.added)
+    }
+
+    /// Lines that were not taken.
+    async fn refused(&self) -> Int64 {
+        Int64(self.0.refused)
+    }
+
+    /// The lines that were not taken, in their order.
+    async fn problems(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default = 20)] first: i32,
+        #[graphql(desc = "Only those after this line.")] after_line: Option<Int64>,
+    ) -> Answer<Vec<KeyProblem>> {
+        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let after = after_line.map_or(0, |line| line.0);
+        let rows = read::list_problems(&mut conn, self.0.id, after, i64::from(first.clamp(1, 100))).await.or_top()?;
+        Ok(rows.into_iter().map(|(line, code)| KeyProblem { line: Int64(line), code }).collect())
+    }
+
+    /// When it was opened.
+    async fn created_at(&self) -> DateTime {
+        self.0.created_at.into()
+    }
+
+    /// When it was ended.
+    async fn finished_at(&self) -> Option<DateTime> {
+        self.0.finished_at.map(Into::into)
+    }
+}

@@ -1,0 +1,169 @@
+//! Lists for staff and sellers, and the story of one order.
+
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel::QueryableByName;
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::base::ids::{LineId, OrderId, SellerId, UnitId};
+use crate::base::page::{Page, PageArgs};
+use crate::infra::db::statement::Statement;
+use crate::orders::model::Order;
+use crate::orders::state::OrderState;
+
+/// What a list of orders is narrowed to.
+#[derive(Clone, Debug, Default)]
+pub struct OrderFilter {
+    /// An order's number, the beginning of an address, or a gateway's number of the trade.
+    pub search: Option<String>,
+    pub states: Vec<OrderState>,
+    pub changed_since: Option<DateTime<Utc>>,
+}
+
+/// Sort values of a row with a time and an id.
+pub fn keys(at: DateTime<Utc>, id: uuid::Uuid) -> Vec<String> {
+    vec![at.timestamp_micros().to_string(), id.to_string()]
+}
+
+fn place(args: &PageArgs) -> Option<(DateTime<Utc>, uuid::Uuid)> {
+    let from = args.from.as_ref()?;
+    let at = DateTime::from_timestamp_micros(from.iter().next()?.parse().ok()?)?;
+    Some((at, from.get(1)?.parse().ok()?))
+}
+
+/// Ends a list sorted by a time and an id, the newest first.
+fn newest_first(query: &mut Statement<'static>, at: &str, id: &str, args: &PageArgs) {
+    let (compare, direction) = if args.backwards { (">", "asc") } else { ("<", "desc") };
+    if let Some((from, from_id)) = place(args) {
+        query.push(&format!(" and ({at}, {id}) {compare} (")).push_bind::<Timestamptz, _>(from);
+        query.push(", ").push_bind::<SqlUuid, _>(from_id).push(")");
+    }
+    query.push(&format!(" order by {at} {direction}, {id} {direction} limit "));
+    query.push_bind::<BigInt, _>(args.size + 1);
+}
+
+/// Everybody's orders, the newest first. For staff.
+pub async fn list_orders(
+    conn: &mut AsyncPgConnection,
+    filter: &OrderFilter,
+    args: &PageArgs,
+) -> QueryResult<Page<Order>> {
+    let mut query = Statement::new("select o.* from orders o where true");
+    if let Some(search) = filter.search.as_deref().map(str::trim).filter(|s| !s.is_empty()) {
+        query.push(" and (o.number = upper(").push_bind::<Text, _>(search.to_owned());
+        query.push(") or starts_with(o.email_normalised, lower(").push_bind::<Text, _>(search.to_owned());
+        query.push(")) or exists (select 1 from payment p where p.order_id = o.id and p.trade_no = ");
+        query.push_bind::<Text, _>(search.to_owned()).push("))");
+    }
+    if !filter.states.is_empty() {
+        let states: Vec<&'static str> = filter.states.iter().map(|s| s.as_str()).collect();
+        query.push(" and o.state = any(").push_bind::<Array<Text>, _>(states).push(")");
+    }
+    if let Some(since) = filter.changed_since {
+        query.push(" and greatest(o.placed_at, o.paid_at, o.delivered_at, o.cancelled_at, o.closed_at) >= ");
+        query.push_bind::<Timestamptz, _>(since);
+    }
+    newest_first(&mut query, "o.placed_at", "o.id", args);
+    Ok(Page::cut(query.load(conn).await?, args))
+}
+
+/// A line in a seller's list.
+#[derive(Clone, Debug, QueryableByName)]
+pub struct SoldLine {
+    #[diesel(sql_type = SqlUuid)]
+    pub line_id: LineId,
+    #[diesel(sql_type = SqlUuid)]
+    pub order_id: OrderId,
+    #[diesel(sql_type = Timestamptz)]
+    pub paid_at: DateTime<Utc>,
+}
+
+/// Paid lines of these sellers, the newest first.
+pub async fn lines_of_sellers(
+    conn: &mut AsyncPgConnection,
+    sellers: &[SellerId],
+    args: &PageArgs,
+) -> QueryResult<Page<SoldLine>> {
+    let mut query = Statement::new(
+        "select l.id as line_id, o.id as order_id, o.paid_at from order_line l join orders o on o.id = l.order_id \
+         where o.paid_at is not null and l.seller_id = any(",
+    );
+    query.push_bind::<Array<SqlUuid>, _>(sellers.iter().map(|s| s.0).collect::<Vec<_>>()).push(")");
+    newest_first(&mut query, "o.paid_at", "l.id", args);
+    Ok(Page::cut(query.load(conn).await?, args))
+}
+
+/// One entry of an order's story.
+#[derive(Clone, Debug, QueryableByName)]
+pub struct Entry {
+    #[diesel(sql_type = Timestamptz)]
+    pub at: DateTime<Utc>,
+    /// `event`, `notice` or `mail`.
+    #[diesel(sql_type = Text)]
+    pub source: String,
+    #[diesel(sql_type = Text)]
+    pub kind: String,
+    #[diesel(sql_type = Text)]
+    pub actor: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub detail: Option<String>,
+}
+
+const TIMELINE: &str = "select * from (
+    select e.created_at as at, 'event' as source, e.kind, e.actor, nullif(e.body::text, '{}') as detail, e.id as n
+      from event e where e.order_id = $1
+    union all
+    select n.received_at, 'notice', n.verdict, n.account_id, n.reason, n.id from notice n where n.order_id = $2
+    union all
+    select m.created_at, 'mail', m.kind, 'system', m.state, 0 from message m where m.order_id = $3
+  ) story order by at, n limit 500";
+
+/// Everything that happened to an order, the oldest first, at most 500 entries.
+pub async fn timeline(conn: &mut AsyncPgConnection, order: OrderId) -> QueryResult<Vec<Entry>> {
+    Statement::new(TIMELINE)
+        .bind::<SqlUuid, _>(order.0)
+        .bind::<SqlUuid, _>(order.0)
+        .bind::<SqlUuid, _>(order.0)
+        .load(conn)
+        .await
+}
+
+#[derive(QueryableByName)]
+struct Seq {
+    #[diesel(sql_type = BigInt)]
+    seq: i64,
+}
+
+/// The number of the last event of an order, 0 before any is numbered.
+pub async fn last_seq(conn: &mut AsyncPgConnection, order: OrderId) -> QueryResult<i64> {
+    let row: Seq = Statement::new(
+        "select coalesce(max(s.seq), 0) as seq from event e join event_seq s on s.event_id = e.id where e.order_id = $1",
+    )
+    .bind::<SqlUuid, _>(order.0)
+    .get_result(conn)
+    .await?;
+    Ok(row.seq)
+}
+
+#[derive(QueryableByName)]
+struct Of {
+    #[diesel(sql_type = SqlUuid)]
+    order_id: OrderId,
+}
+
+/// The order a line is part of.
+pub async fn order_of_line(conn: &mut AsyncPgConnection, id: LineId) -> QueryResult<Option<OrderId>> {
+    let rows: Vec<Of> = Statement::new("select order_id from order_line where id = $1")
+        .bind::<SqlUuid, _>(id.0)
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().next().map(|row| row.order_id))
+}
+
+/// The order a piece is part of.
+pub async fn order_of_unit(conn: &mut AsyncPgConnection, id: UnitId) -> QueryResult<Option<OrderId>> {
+    let rows: Vec<Of> =
+        Statement::new("select order_id from unit where id = $1").bind::<SqlUuid, _>(id.0).load(conn).await?;
+    Ok(rows.into_iter().next().map(|row| row.order_id))
+}
