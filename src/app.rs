@@ -11,6 +11,7 @@ use crate::downloads::Streams;
 use crate::infra::blob::Blobs;
 use crate::infra::data_keys;
 use crate::infra::db::{Db, Limits};
+use crate::infra::mailer::Mailer;
 use crate::infra::outbound::Outbound;
 use crate::infra::queue::Bell;
 use crate::infra::seal::Sealer;
@@ -32,6 +33,7 @@ pub struct App {
     /// What buyers were shown of products, checked against the database each time.
     pub shelf: ShelfMemory,
     pub outbound: Outbound,
+    pub mailer: Mailer,
     /// The accounts at gateways, each checked.
     pub accounts: Accounts,
     /// Rate limits by client address.
@@ -65,6 +67,11 @@ impl App {
             return Err(Fault::bug(format!("stored secrets need keys that `secrets.vault` lacks: {names}")));
         }
         let outbound = Outbound::new()?;
+        // An attempt must end before its job's time does, so that its outcome can be recorded.
+        let mail_time = config.mail.timeout_seconds.min(config.worker.job_seconds.saturating_sub(5)).max(1);
+        let mail = &config.mail;
+        let mailer =
+            Mailer::new(mail.url.as_ref(), &mail.from, Duration::from_secs(mail_time), &config.data.join("mail"))?;
         let accounts = Accounts::build(&config, &outbound).map_err(|faults| Fault::bug(faults.join("; ")))?;
         let changed = accounts::store::sync(&mut *db.conn().await?, &accounts).await?;
         if !changed.is_empty() {
@@ -89,6 +96,7 @@ impl App {
             sealer,
             shelf: ShelfMemory::default(),
             outbound,
+            mailer,
             accounts,
             throttles,
             passwords,

@@ -1,0 +1,185 @@
+//! Mails leave here: to a server, or as `.eml` files into the data folder, which is the one place outside the vault
+//! where a key may stand in clear. Files are for the owner of the process alone and go after some days.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use lettre::Message;
+use lettre::message::Mailbox;
+use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
+use zeroize::Zeroizing;
+
+use crate::base::clock;
+use crate::base::outcome::Fault;
+use crate::base::secret::Secret;
+use crate::infra::smtp::{Attempt, Server};
+
+/// A mail ready to go.
+pub struct Letter {
+    /// Without angle brackets; the same on every attempt.
+    pub message_id: String,
+    pub recipient: String,
+    pub subject: String,
+    pub text: Zeroizing<String>,
+    /// `en`, `zh`.
+    pub language: &'static str,
+    /// When the message was written, not when this attempt is made: a repeat is the same message.
+    pub date: DateTime<Utc>,
+}
+
+enum Way {
+    Server(Server),
+    Folder(PathBuf),
+}
+
+/// The way out for mails.
+pub struct Mailer {
+    from: Mailbox,
+    way: Way,
+}
+
+impl Mailer {
+    /// `url` as `[mail]` describes; without one, files in `folder`. `whole` bounds one attempt.
+    pub fn new(url: Option<&Secret>, from: &str, whole: Duration, folder: &Path) -> Result<Self, Fault> {
+        let from = from.parse().map_err(|e| Fault::bug(format!("mail.from is no sender: {e}")))?;
+        let way = match url.filter(|u| !u.is_empty()) {
+            Some(url) => Way::Server(Server::new(url, whole)?),
+            None => Way::Folder(folder.to_owned()),
+        };
+        Ok(Self { from, way })
+    }
+
+    /// Makes one attempt. `now` names the file when mails are files.
+    pub async fn send(&self, letter: &Letter, now: DateTime<Utc>) -> Attempt {
+        let message = match self.compose(letter) {
+            Ok(message) => message,
+            Err(reason) => return Attempt::Permanent(reason),
+        };
+        let bytes = Zeroizing::new(message.formatted());
+        match &self.way {
+            Way::Server(server) => server.send(message.envelope(), &bytes).await,
+            Way::Folder(folder) => {
+                let (folder, name) = (folder.clone(), file_name(&letter.message_id, now));
+                let written = tokio::task::spawn_blocking(move || write_file(&folder, &name, &bytes)).await;
+                match written {
+                    Ok(Ok(())) => Attempt::Sent,
+                    Ok(Err(e)) => Attempt::Temporary(format!("the mail's file could not be written: {e}")),
+                    Err(e) => Attempt::Temporary(format!("the mail's file was not written: {e}")),
+                }
+            }
+        }
+    }
+
+    fn compose(&self, letter: &Letter) -> Result<Message, String> {
+        let to = letter.recipient.parse().map_err(|_| "the recipient is no mail address".to_owned())?;
+        Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, to))
+            .subject(one_line(&letter.subject))
+            .message_id(Some(format!("<{}>", letter.message_id)))
+            .date(letter.date.into())
+            .header(ContentType::TEXT_PLAIN)
+            .header(ContentLanguage(letter.language.to_owned()))
+            .header(AutoSubmitted)
+            .body(letter.text.to_string())
+            .map_err(|e| e.to_string())
+    }
+
+    /// Removes files of mails older than `age`. Returns how many. Nothing to do when a server sends them.
+    pub async fn remove_old(&self, age: TimeDelta, now: DateTime<Utc>) -> Result<usize, Fault> {
+        let Way::Folder(folder) = &self.way else { return Ok(0) };
+        let folder = folder.clone();
+        let removed = tokio::task::spawn_blocking(move || remove_files(&folder, now - age)).await;
+        match removed {
+            Ok(Ok(count)) => Ok(count),
+            Ok(Err(e)) => Err(Fault::Upstream(format!("old mails could not be removed: {e}"))),
+            Err(e) => Err(Fault::bug(e.to_string())),
+        }
+    }
+}
+
+/// A header is one line: what would end it becomes a space.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
+}
+
+const STAMP: &str = "%Y%m%dT%H%M%S%.3fZ";
+
+fn file_name(message_id: &str, now: DateTime<Utc>) -> String {
+    let id: String = message_id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let unlike: [u8; 4] = clock::random();
+    format!("{}-{id}-{}.eml", now.format(STAMP), hex::encode(unlike))
+}
+
+fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    // The folder may be older than this rule.
+    std::fs::set_permissions(folder, PermissionsExt::from_mode(0o700))?;
+    let unfinished = folder.join(format!(".{name}.part"));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&unfinished, folder.join(name))?;
+    File::open(folder)?.sync_all()
+}
+
+fn remove_files(folder: &Path, before: DateTime<Utc>) -> std::io::Result<usize> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        other => other?,
+    };
+    let mut removed = 0;
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        // Files of others are not ours to remove; one that was never finished has the same stamp behind its dot.
+        let stamp = name.trim_start_matches('.').split('-').next().unwrap_or_default().to_owned();
+        let written = NaiveDateTime::parse_from_str(&stamp, STAMP).map(|t| t.and_utc());
+        if written.is_ok_and(|t| t < before) {
+            std::fs::remove_file(entry.path())?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// RFC 3834: no holiday notes in answer, please.
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".into())
+    }
+}
+
+/// RFC 3282.
+#[derive(Clone)]
+struct ContentLanguage(String);
+
+impl Header for ContentLanguage {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Content-Language")
+    }
+
+    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self(text.to_owned()))
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), self.0.clone())
+    }
+}
