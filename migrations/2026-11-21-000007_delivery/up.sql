@@ -69,11 +69,14 @@ create table message (
   -- The Message-ID header, the same on every attempt.
   message_id text not null constraint message_message_id_key unique,
   attempts int not null default 0,
+  -- Attempts made before a person had it sent again: the limit counts from there.
+  attempts_before int not null default 0,
   created_at timestamptz not null default app_now(),
   sent_at timestamptz,
   constraint message_once unique (kind, subject),
   constraint message_sent check ((state = 'sent') = (sent_at is not null))
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0, fillfactor = 85);
+create index message_unsent on message (created_at) where state in ('queued', 'sending');
 create index message_order on message (order_id) where order_id is not null;
 
 create table message_attempt (

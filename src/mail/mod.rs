@@ -1,1 +1,16 @@
-//!
+//! Mails to people: the outbox's rows become texts when they are sent, are sent outside any transaction, and tell what
+//! became of each attempt. Nothing here can undo what was sold or assigned.
+
+pub mod again;
+pub mod alert;
+mod compose;
+mod facts;
+pub mod model;
+mod read;
+pub mod send;
+pub mod state;
+mod store;
+pub mod texts;
+pub mod unsent;
+
+pub use facts::{Access, Content, DeliveredLine, FileLink};

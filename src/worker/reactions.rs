@@ -14,8 +14,10 @@ use crate::base::ids::{PaymentId, RefundId, VariantId};
 use crate::base::outcome::{Fault, Outcome};
 use crate::fulfilment;
 use crate::infra::lease::Job;
+use crate::infra::outbox;
 use crate::infra::queue::{self, NewJob};
 use crate::infra::sequence::{self, Numbered};
+use crate::mail;
 use crate::payments;
 
 /// How a job ended that did not fail.
@@ -44,6 +46,12 @@ async fn of_job(app: &Arc<App>, job: &Job) -> Outcome<Done> {
         payments::ask::CHECK => payments::ask::check(app, PaymentId(id(job, "payment")?)).await?,
         payments::refund_request::WORK => {
             payments::refund_request::work(app, RefundId(id(job, "refund")?)).await?;
+        }
+        outbox::SEND => {
+            return Ok(match mail::send::send(app, id(job, "message")?).await? {
+                mail::send::Next::Finished => Done::Finished,
+                mail::send::Next::TryAgain(gap) => Done::Later(gap),
+            });
         }
         other => return Err(Fault::bug(format!("no reaction to jobs of kind {other}")).into()),
     }

@@ -35,6 +35,9 @@ const DAY: u64 = 86_400;
 pub const SWEEPS: &[Sweep] = &[
     sweep("done_jobs", 600, |app| Box::pin(async move { delete_done_jobs(&app).await })),
     sweep("partitions", 6 * 3_600, |app| Box::pin(async move { make_partitions(&app).await })),
+    sweep("task_alerts", 15, |app| Box::pin(async move { crate::mail::alert::sweep(&app).await })),
+    sweep("unsent_messages", 120, |app| Box::pin(async move { crate::mail::unsent::sweep(&app).await })),
+    sweep("old_mail_files", 3_600, |app| Box::pin(async move { remove_old_mails(&app).await })),
     sweep("overdue_orders", 15, |app| {
         Box::pin(async move { crate::payments::close::expire_overdue(&app).await })
     }),
@@ -124,4 +127,8 @@ async fn delete_done_jobs(app: &App) -> Outcome<usize> {
 async fn make_partitions(app: &App) -> Outcome<usize> {
     crate::infra::db::partitions::make(&mut *app.db.conn().await?, 2).await?;
     Ok(0)
+}
+
+async fn remove_old_mails(app: &App) -> Outcome<usize> {
+    Ok(app.mailer.remove_old(chrono::TimeDelta::days(7), app.clock.now()).await?)
 }

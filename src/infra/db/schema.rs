@@ -254,6 +254,7 @@ diesel::table! {
         state -> Text,
         message_id -> Text,
         attempts -> Integer,
+        attempts_before -> Integer,
         created_at -> Timestamptz,
         sent_at -> Nullable<Timestamptz>,
     }

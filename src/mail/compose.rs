@@ -1,0 +1,134 @@
+//! From a message's row to what it tells, read when it is sent: keys never lie in the outbox.
+
+use diesel_async::AsyncPgConnection;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::base::ids::{OrderId, RefundId, UnitId};
+use crate::base::money::{Currency, Money};
+use crate::base::outcome::{Fault, Outcome};
+use crate::base::secret::Secret;
+use crate::mail::facts::{Access, Content, DeliveredLine};
+use crate::mail::model::{MailLine, Message};
+use crate::mail::read;
+use crate::orders::model::Order;
+use crate::orders::{access, store as orders};
+use crate::people::code::{self, Purpose};
+use crate::vault::reveal;
+
+/// The content, or nothing when there is nothing to tell any more (all was refunded meanwhile). Keys that go into the
+/// mail are marked as mailed in the caller's transaction, before the mail leaves: one whose outcome nobody knows may
+/// have been read.
+pub async fn content(conn: &mut AsyncPgConnection, app: &App, message: &Message) -> Outcome<Option<Content>> {
+    let code = |purpose| -> Result<Secret, Fault> {
+        let id = payload_id(&message.payload, "code")?;
+        Ok(code::text(&app.config.secrets.access, purpose, id))
+    };
+    let content = match message.kind.as_str() {
+        "order_delivered" => return delivered(conn, app, message, false).await,
+        "order_resend" => return delivered(conn, app, message, true).await,
+        "order_awaiting_stock" => return awaiting(conn, app, message).await,
+        "refund_made" => {
+            let refund = read::get_refund(conn, RefundId(payload_id(&message.payload, "refund")?)).await?;
+            let currency = Currency::parse(&refund.currency).map_err(|e| Fault::bug(e.to_string()))?;
+            let amount = Money::new(refund.amount_minor, currency);
+            let access = access_of(app, &order_of(conn, message).await?);
+            Content::RefundMade { access, amount: format!("{} {}", amount.decimal(), refund.currency) }
+        }
+        "order_access_code" => Content::OrderAccessCode { code: code(Purpose::OrderAccess)? },
+        "confirm_email" => Content::ConfirmEmail { code: code(Purpose::ConfirmEmail)? },
+        "reset_password" => Content::PasswordReset { code: code(Purpose::ResetPassword)? },
+        "email_taken" => Content::AlreadyRegistered,
+        "password_changed" => Content::PasswordChanged,
+        "task_opened" => {
+            let text = |name: &str| message.payload.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let number = match message.order_id {
+                Some(id) => orders::find(conn, id).await?.map(|order| order.number),
+                None => None,
+            };
+            Content::TaskOpened { kind: text("task_kind"), subject: text("task_subject"), number }
+        }
+        other => return Err(Fault::bug(format!("no mail text of kind {other}")).into()),
+    };
+    Ok(Some(content))
+}
+
+fn payload_id(payload: &Value, name: &str) -> Result<Uuid, Fault> {
+    let text = payload.get(name).and_then(Value::as_str);
+    text.and_then(|t| t.parse().ok()).ok_or_else(|| Fault::bug(format!("a message names no `{name}`")))
+}
+
+async fn order_of(conn: &mut AsyncPgConnection, message: &Message) -> Result<Order, Fault> {
+    let id: OrderId = message.order_id.ok_or_else(|| Fault::bug("a message of an order without its order"))?;
+    orders::find(conn, id).await?.ok_or_else(|| Fault::bug("a message of an order that is not there"))
+}
+
+fn access_of(app: &App, order: &Order) -> Access {
+    let token = order.user_id.is_none().then(|| access::token(app, order.id, order.access_generation));
+    Access { number: order.number.clone(), token }
+}
+
+async fn lines_of(conn: &mut AsyncPgConnection, message: &Message, order: OrderId) -> Outcome<Vec<MailLine>> {
+    let only: Vec<Uuid> = match message.payload.get("lines").and_then(Value::as_array) {
+        Some(ids) => ids.iter().filter_map(|id| id.as_str()?.parse().ok()).collect(),
+        None => Vec::new(),
+    };
+    Ok(read::list_lines(conn, order, &only).await?)
+}
+
+async fn delivered(
+    conn: &mut AsyncPgConnection,
+    app: &App,
+    message: &Message,
+    again: bool,
+) -> Outcome<Option<Content>> {
+    let order = order_of(conn, message).await?;
+    let mut lines = lines_of(conn, message, order.id).await?;
+    lines.retain(|line| !line.units.is_empty());
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let in_clear: Vec<UnitId> =
+        lines.iter().filter(|l| l.mail_policy == "key").flat_map(|l| l.units.iter().copied()).collect();
+    let mut opened = reveal::open(conn, app, &in_clear).await?;
+    let mailed: Vec<UnitId> = opened.iter().map(|key| key.unit_id).collect();
+    reveal::mark_mailed(conn, &mailed).await?;
+    let lines = lines
+        .into_iter()
+        .map(|line| {
+            let (own, rest): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut opened).into_iter().partition(|key| line.units.contains(&key.unit_id));
+            opened = rest;
+            let mut own = own;
+            own.sort_by_key(|key| line.units.iter().position(|unit| *unit == key.unit_id));
+            DeliveredLine {
+                title: full_title(&line),
+                on_the_page: line.units.len() - own.len(),
+                keys: own.into_iter().map(|key| key.text).collect(),
+                files: Vec::new(),
+                waiting: line.waiting,
+            }
+        })
+        .collect();
+    Ok(Some(Content::OrderDelivered { access: access_of(app, &order), lines, again }))
+}
+
+async fn awaiting(conn: &mut AsyncPgConnection, app: &App, message: &Message) -> Outcome<Option<Content>> {
+    let order = order_of(conn, message).await?;
+    let lines = lines_of(conn, message, order.id).await?;
+    let waiting: Vec<(String, i64)> =
+        lines.iter().filter(|l| l.waiting > 0).map(|l| (full_title(l), l.waiting)).collect();
+    // Stock came before the mail left: the other mail tells.
+    if waiting.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Content::OrderAwaitingStock { access: access_of(app, &order), lines: waiting }))
+}
+
+fn full_title(line: &MailLine) -> String {
+    if line.variant_title.is_empty() || line.variant_title == line.title {
+        return line.title.clone();
+    }
+    format!("{} – {}", line.title, line.variant_title)
+}

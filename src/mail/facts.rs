@@ -1,0 +1,43 @@
+//! What a mail tells, before it is put into words. Holds secrets and therefore has no `Debug`.
+
+use chrono::{DateTime, Utc};
+
+use crate::base::secret::Secret;
+
+/// How the buyer finds the order again.
+pub struct Access {
+    pub number: String,
+    /// For guests; people with an account sign in.
+    pub token: Option<Secret>,
+}
+
+pub struct FileLink {
+    pub name: String,
+    pub url: Secret,
+    pub expires_at: DateTime<Utc>,
+}
+
+pub struct DeliveredLine {
+    pub title: String,
+    pub keys: Vec<Secret>,
+    pub files: Vec<FileLink>,
+    /// Pieces that the order page shows and this mail does not.
+    pub on_the_page: usize,
+    pub waiting: i64,
+}
+
+/// A mail's content.
+pub enum Content {
+    OrderDelivered { access: Access, lines: Vec<DeliveredLine>, again: bool },
+    /// Titles with how many pieces are still to come.
+    OrderAwaitingStock { access: Access, lines: Vec<(String, i64)> },
+    /// `amount` as in `12.50 EUR`.
+    RefundMade { access: Access, amount: String },
+    OrderAccessCode { code: Secret },
+    ConfirmEmail { code: Secret },
+    AlreadyRegistered,
+    PasswordReset { code: Secret },
+    PasswordChanged,
+    /// For staff: codes and ids only.
+    TaskOpened { kind: String, subject: String, number: Option<String> },
+}

@@ -1,0 +1,52 @@
+//! Rows of messages and what their texts are made of.
+
+use chrono::{DateTime, Utc};
+use diesel::QueryableByName;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Text, Uuid as SqlUuid};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::base::ids::{LineId, OrderId, UnitId, UserId};
+use crate::infra::db::schema::message;
+use crate::mail::state::MessageState;
+
+crate::text_column!(MessageState);
+
+/// One message of the outbox.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = message, check_for_backend(diesel::pg::Pg))]
+pub struct Message {
+    pub id: Uuid,
+    pub kind: String,
+    pub subject: String,
+    pub order_id: Option<OrderId>,
+    pub user_id: Option<UserId>,
+    pub recipient: String,
+    pub locale: String,
+    pub payload: Value,
+    pub state: MessageState,
+    pub message_id: String,
+    /// All attempts so far, and those before a person had it sent again.
+    pub attempts: i32,
+    pub attempts_before: i32,
+    pub created_at: DateTime<Utc>,
+}
+
+/// A line of an order as far as its mail tells of it.
+#[derive(Clone, Debug, QueryableByName)]
+pub struct MailLine {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: LineId,
+    #[diesel(sql_type = Text)]
+    pub title: String,
+    #[diesel(sql_type = Text)]
+    pub variant_title: String,
+    #[diesel(sql_type = Text)]
+    pub mail_policy: String,
+    /// Units whose goods the buyer may see now.
+    #[diesel(sql_type = Array<SqlUuid>)]
+    pub units: Vec<UnitId>,
+    #[diesel(sql_type = BigInt)]
+    pub waiting: i64,
+}

@@ -1,0 +1,76 @@
+//! What the texts need to know.
+
+use diesel::sql_types::{Array, Bool, Text, Uuid as SqlUuid};
+use diesel::{QueryResult, QueryableByName};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use crate::base::ids::{OrderId, RefundId};
+use crate::infra::db::statement::Statement;
+use crate::mail::model::MailLine;
+
+const LINES: &str = "\
+    select l.id, l.title, l.variant_title, l.mail_policy, \
+      array(select u.id from unit u where u.line_id = l.id and u.superseded_by is null \
+        and u.state in ('assigned', 'revealed') \
+        and not exists (select 1 from payment p where p.order_id = l.order_id and p.state in ('disputed', 'lost')) \
+        and not exists (select 1 from refund_unit ru join refund r on r.id = ru.refund_id \
+          where ru.unit_id = u.id and r.state in ('requested', 'pending', 'unknown')) \
+        order by u.unit_no) as units, \
+      (select count(*) from unit u where u.line_id = l.id and u.superseded_by is null \
+        and u.state in ('awaiting_stock', 'awaiting_supplier', 'awaiting_person')) as waiting \
+    from order_line l where l.order_id = $1 and ($2 or l.id = any($3)) order by l.position";
+
+/// Lines of an order with the units whose goods may be told of: none while the payment is disputed or a refund of
+/// them is open. `only` empty: all lines.
+pub async fn list_lines(
+    conn: &mut AsyncPgConnection,
+    order: OrderId,
+    only: &[Uuid],
+) -> QueryResult<Vec<MailLine>> {
+    Statement::new(LINES)
+        .bind::<SqlUuid, _>(order.0)
+        .bind::<Bool, _>(only.is_empty())
+        .bind::<Array<SqlUuid>, _>(only)
+        .load(conn)
+        .await
+}
+
+#[derive(QueryableByName)]
+pub struct RefundFacts {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    pub amount_minor: i64,
+    #[diesel(sql_type = Text)]
+    pub currency: String,
+}
+
+pub async fn get_refund(conn: &mut AsyncPgConnection, id: RefundId) -> QueryResult<RefundFacts> {
+    Statement::new("select amount_minor, currency from refund where id = $1")
+        .bind::<SqlUuid, _>(id.0)
+        .get_result(conn)
+        .await
+}
+
+/// A task nobody was told of by mail.
+#[derive(QueryableByName)]
+pub struct Untold {
+    #[diesel(sql_type = Text)]
+    pub kind: String,
+    #[diesel(sql_type = Text)]
+    pub subject: String,
+    #[diesel(sql_type = diesel::sql_types::Nullable<SqlUuid>)]
+    pub order_id: Option<OrderId>,
+}
+
+/// Open tasks of the last days without their alert.
+pub async fn list_untold_tasks(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Untold>> {
+    Statement::new(
+        "select t.kind, t.subject, t.order_id from task t \
+         where t.state = 'open' and t.created_at > app_now() - interval '3 days' \
+           and not exists (select 1 from message m where m.kind = 'task_opened' \
+             and m.subject = t.kind || ':' || t.subject) \
+         order by t.created_at limit 100",
+    )
+    .load(conn)
+    .await
+}

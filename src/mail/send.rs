@@ -1,0 +1,157 @@
+//! The job `message.send`: one attempt. Lease and content in one short transaction, the conversation outside any, the
+//! outcome in another. A worker killed in between sends again under the same Message-ID.
+
+use std::time::Duration;
+
+use serde_json::json;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::app::App;
+use crate::base::clock;
+use crate::base::outcome::{Fault, Outcome};
+use crate::base::text::{Locale, masked_email};
+use crate::infra::events::{self, NewEvent};
+use crate::infra::mailer::Letter;
+use crate::infra::smtp::Attempt;
+use crate::infra::tasks::{self, NewTask};
+use crate::mail::model::Message;
+use crate::mail::state::{IllegalChange, MessageChange, MessageState};
+use crate::mail::{alert, compose, facts::Content, store, texts};
+
+/// What to do with the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    Finished,
+    TryAgain(Duration),
+}
+
+/// Makes one attempt to send the message. A message that needs none is left alone.
+pub async fn send(app: &App, id: Uuid) -> Outcome<Next> {
+    let Some((message, attempt, content)) = begin(app, id).await? else { return Ok(Next::Finished) };
+    let locale = Locale::choose(&message.locale);
+    let text = texts::render(&app.config.shop, locale, &content);
+    let letter = Letter {
+        message_id: message.message_id.clone(),
+        recipient: message.recipient.clone(),
+        subject: text.subject,
+        text: Zeroizing::new(text.body),
+        language: locale.as_str(),
+        date: message.created_at,
+    };
+    crate::fault_point!("mail.before_send");
+    let outcome = app.mailer.send(&letter, app.clock.now()).await;
+    crate::fault_point!("mail.after_send");
+    let next = end(app, &message, attempt, outcome).await?;
+    crate::fault_point!("mail.marked");
+    Ok(next)
+}
+
+/// The message as it was read, the number of this attempt, and what to tell.
+async fn begin(app: &App, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> {
+    let mut tx = app.db.begin().await?;
+    let Some(message) = store::lock(&mut tx, id).await? else { return Ok(None) };
+    if message.state.after(MessageChange::Start).is_err() {
+        return Ok(None);
+    }
+    let attempt = message.attempts + 1;
+    store::advance_lost_attempts(&mut tx, id).await?;
+    one(store::advance_started(&mut tx, &message).await?)?;
+    store::insert_attempt(&mut tx, id, attempt, &masked_email(&message.recipient)).await?;
+    let Some(content) = compose::content(&mut tx, app, &message).await? else {
+        let reason = "there is nothing left to tell";
+        store::advance_attempt(&mut tx, id, attempt, "refused", Some(reason)).await?;
+        let failed = after(MessageState::Sending, MessageChange::Fail)?;
+        one(store::advance(&mut tx, id, attempt, MessageState::Sending, failed).await?)?;
+        events::append(&mut tx, &[event("message.failed", &message, attempt)]).await?;
+        tx.commit().await?;
+        return Ok(None);
+    };
+    tx.commit().await?;
+    Ok(Some((message, attempt, content)))
+}
+
+async fn end(app: &App, message: &Message, attempt: i32, outcome: Attempt) -> Outcome<Next> {
+    let (name, reason) = match &outcome {
+        Attempt::Sent => ("sent", None),
+        Attempt::Temporary(reason) => ("retry", Some(reason.as_str())),
+        Attempt::Permanent(reason) => ("refused", Some(reason.as_str())),
+        Attempt::Unknown(reason) => ("unknown", Some(reason.as_str())),
+    };
+    metrics::counter!("dispense_mail_attempts_total", "outcome" => name).increment(1);
+    let gap = match &outcome {
+        Attempt::Sent | Attempt::Permanent(_) => None,
+        Attempt::Temporary(_) | Attempt::Unknown(_) => {
+            let tried = usize::try_from(attempt - message.attempts_before).unwrap_or(usize::MAX);
+            app.config.worker.message_gaps.get(tried.saturating_sub(1)).copied()
+        }
+    };
+    let (state, kind) = match (&outcome, gap) {
+        (Attempt::Sent, _) => (after(MessageState::Sending, MessageChange::Deliver)?, Some("message.sent")),
+        (_, Some(_)) => (after(MessageState::Sending, MessageChange::Postpone)?, None),
+        (_, None) => (after(MessageState::Sending, MessageChange::Fail)?, Some("message.failed")),
+    };
+    let mut tx = app.db.begin().await?;
+    store::advance_attempt(&mut tx, message.id, attempt, name, reason).await?;
+    if store::advance(&mut tx, message.id, attempt, MessageState::Sending, state).await? == 0 {
+        tracing::warn!(message = %message.id, attempt, "a later attempt took over");
+        return Ok(Next::Finished);
+    }
+    if let Some(kind) = kind {
+        events::append(&mut tx, &[event(kind, message, attempt)]).await?;
+    }
+    if state == MessageState::Failed {
+        let escalated = after(state, MessageChange::Escalate)?;
+        one(store::advance(&mut tx, message.id, attempt, state, escalated).await?)?;
+        put_before_a_person(&mut tx, app, message, attempt, name, reason).await?;
+    }
+    tx.commit().await?;
+    app.bell.ring();
+    Ok(gap.map_or(Next::Finished, |seconds| {
+        Next::TryAgain(Duration::from_secs_f64(seconds as f64 * clock::jitter()))
+    }))
+}
+
+async fn put_before_a_person(
+    conn: &mut diesel_async::AsyncPgConnection,
+    app: &App,
+    message: &Message,
+    attempt: i32,
+    outcome: &str,
+    reason: Option<&str>,
+) -> Outcome<()> {
+    tracing::error!(message = %message.id, kind = message.kind, attempt, outcome, reason, "a mail needs a person");
+    events::append(conn, &[event("message.needs_attention", message, attempt)]).await?;
+    // A mail that tells staff of trouble must not be told of by another such mail.
+    if message.kind == alert::KIND {
+        return Ok(());
+    }
+    let task = NewTask {
+        id: app.clock.uuid(),
+        kind: "message_undeliverable",
+        subject: message.id.to_string(),
+        order_id: message.order_id,
+        payment_id: None,
+        line_id: None,
+        body: json!({ "message": message.id, "kind": message.kind, "attempts": attempt, "outcome": outcome, "reason": reason }),
+    };
+    tasks::open(conn, &[task]).await?;
+    alert::tell(conn, app).await?;
+    Ok(())
+}
+
+fn event(kind: &'static str, message: &Message, attempt: i32) -> NewEvent {
+    let event = NewEvent::shop(kind, message.id, "system", json!({ "kind": message.kind, "attempt": attempt }));
+    match message.order_id {
+        Some(order) => event.of_order(order),
+        None => event,
+    }
+}
+
+fn after(state: MessageState, change: MessageChange) -> Result<MessageState, Fault> {
+    state.after(change).map_err(|IllegalChange| Fault::bug(format!("a message cannot {change:?} when {state:?}")))
+}
+
+fn one(rows: usize) -> Result<(), Fault> {
+    if rows == 1 { Ok(()) } else { Err(Fault::bug("a locked message changed")) }
+}

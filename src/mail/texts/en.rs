@@ -1,0 +1,130 @@
+//! English.
+
+use crate::config::Shop;
+use crate::mail::facts::{Access, Content, DeliveredLine};
+use crate::mail::texts::{Text, line};
+
+pub(super) fn text(shop: &Shop, content: &Content) -> Text {
+    let name = line(&shop.name);
+    let (subject, body) = match content {
+        Content::OrderDelivered { access, lines, again } => {
+            let number = &access.number;
+            let subject = match again {
+                false => format!("Your order {number}: here is what you bought"),
+                true => format!("Your order {number}, sent again as you asked"),
+            };
+            let goods: String = lines.iter().map(delivered).collect();
+            (subject, format!("thank you for your order {number}.\n\n{goods}{}", way_back(access)))
+        }
+        Content::OrderAwaitingStock { access, lines } => {
+            let number = &access.number;
+            let waiting: String =
+                lines.iter().map(|(title, count)| format!("  {} (still to come: {count})\n", line(title))).collect();
+            let body = format!(
+                "we have received your payment for order {number}. Part of it is out of stock at the moment:\n\n\
+                 {waiting}\nYour place in the queue is kept. We send you another mail as soon as it is there; you \
+                 need to do nothing.\n\n{}",
+                way_back(access)
+            );
+            (format!("Your order {number}: paid, and waiting for stock"), body)
+        }
+        Content::RefundMade { access, amount } => {
+            let number = &access.number;
+            let body = format!(
+                "we have refunded {amount} of your order {number}. It goes back the way you paid; depending on \
+                 the payment method it takes some days to arrive. What was refunded can no longer be used.\n\n{}",
+                way_back(access)
+            );
+            (format!("Your order {number}: {amount} refunded"), body)
+        }
+        Content::OrderAccessCode { code } => (
+            format!("Your code for your orders at {name}"),
+            format!(
+                "with this code you reach the orders placed with this address:\n\n  {}\n\n{}",
+                code.expose(),
+                warning("30 minutes")
+            ),
+        ),
+        Content::ConfirmEmail { code } => (
+            format!("Confirm your address for {name}"),
+            format!(
+                "with this code you confirm that this address is yours:\n\n  {}\n\nIf you did not register, do \
+                 nothing: the account stays unconfirmed.\n\n",
+                code.expose()
+            ),
+        ),
+        Content::AlreadyRegistered => (
+            format!("You already have an account at {name}"),
+            "somebody, perhaps you, tried to register with this address. You already have an account: sign in, or \
+             ask for a new password if you have forgotten yours. Nothing was changed.\n\n"
+                .into(),
+        ),
+        Content::PasswordReset { code } => (
+            format!("Your code for a new password at {name}"),
+            format!(
+                "with this code you choose a new password:\n\n  {}\n\n{}",
+                code.expose(),
+                warning("a short time")
+            ),
+        ),
+        Content::PasswordChanged => (
+            format!("Your password at {name} was changed"),
+            "the password of your account was changed, and other devices were signed out. If this was not you, ask \
+             for a new password at once.\n\n"
+                .into(),
+        ),
+        Content::TaskOpened { kind, subject, number } => {
+            let order = number.as_ref().map(|n| format!("  Order:   {n}\n")).unwrap_or_default();
+            (
+                format!("A task needs a person: {}", line(kind)),
+                format!(
+                    "something came up that only a person can end.\n\n  Kind:    {}\n  Subject: {}\n{order}\n\
+                     Further tasks of this subject are not mailed while this one is open.\n\n",
+                    line(kind),
+                    line(subject)
+                ),
+            )
+        }
+    };
+    Text { subject, body: format!("Hello,\n\n{body}{}", greeting(shop)) }
+}
+
+fn delivered(item: &DeliveredLine) -> String {
+    let mut text = format!("{}\n", line(&item.title));
+    for key in &item.keys {
+        text.push_str(&format!("  Key: {}\n", key.expose()));
+    }
+    for file in &item.files {
+        let until = file.expires_at.format("%Y-%m-%d %H:%M UTC");
+        text.push_str(&format!("  {}\n  {}\n  (works until {until})\n", line(&file.name), file.url.expose()));
+    }
+    if item.on_the_page > 0 && item.files.is_empty() {
+        text.push_str("  Ready for you on your order's page.\n");
+    }
+    if item.waiting > 0 {
+        text.push_str(&format!("  Still to come: {}\n", item.waiting));
+    }
+    text.push('\n');
+    text
+}
+
+fn way_back(access: &Access) -> String {
+    match &access.token {
+        Some(token) => format!(
+            "You reach this order at any time with its number and this access token. Whoever has it sees what you \
+             bought, so keep it to yourself.\n\n  Order: {}\n  Token: {}\n\n",
+            access.number,
+            token.expose()
+        ),
+        None => format!("You find order {} under your orders when you are signed in.\n\n", access.number),
+    }
+}
+
+fn warning(time: &str) -> String {
+    format!("It works for {time}. If you did not ask for it, do nothing, and tell nobody the code.\n\n")
+}
+
+fn greeting(shop: &Shop) -> String {
+    let help = shop.support_email.as_ref().map(|a| format!("\nHelp: {a}")).unwrap_or_default();
+    format!("-- \n{}{help}\n", line(&shop.name))
+}

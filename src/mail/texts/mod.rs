@@ -1,0 +1,27 @@
+//! The mails' words, a file per language. Plain text: what a key looks like must not depend on a mail program.
+
+mod en;
+mod zh;
+
+use crate::base::text::Locale;
+use crate::config::Shop;
+use crate::mail::facts::Content;
+
+/// A mail in words. The body may hold secrets.
+pub struct Text {
+    pub subject: String,
+    pub body: String,
+}
+
+/// Puts the content into words.
+pub fn render(shop: &Shop, locale: Locale, content: &Content) -> Text {
+    match locale {
+        Locale::En => en::text(shop, content),
+        Locale::Zh => zh::text(shop, content),
+    }
+}
+
+/// Text of sellers on one line, so that a title cannot pretend to be a part of the mail.
+fn line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
