@@ -9,7 +9,8 @@ use crate::base::ids::{OrderId, RefundId, UnitId};
 use crate::base::money::{Currency, Money};
 use crate::base::outcome::{Fault, Outcome};
 use crate::base::secret::Secret;
-use crate::mail::facts::{Access, Content, DeliveredLine};
+use crate::downloads;
+use crate::mail::facts::{Access, Content, DeliveredLine, FileLink};
 use crate::mail::model::{MailLine, Message};
 use crate::mail::read;
 use crate::orders::model::Order;
@@ -103,6 +104,7 @@ async fn delivered(
             let mut own = own;
             own.sort_by_key(|key| line.units.iter().position(|unit| *unit == key.unit_id));
             DeliveredLine {
+                id: line.id,
                 title: full_title(&line),
                 on_the_page: line.units.len() - own.len(),
                 keys: own.into_iter().map(|key| key.text).collect(),
@@ -131,4 +133,23 @@ fn full_title(line: &MailLine) -> String {
         return line.title.clone();
     }
     format!("{} – {}", line.title, line.variant_title)
+}
+
+/// Adds the links to the files of the content's lines. They are made outside the attempt's transaction, and are the
+/// same on attempts within a day.
+pub async fn add_files(app: &App, message: &Message, content: &mut Content) -> Outcome<()> {
+    let (Content::OrderDelivered { lines, .. }, Some(order)) = (content, message.order_id) else { return Ok(()) };
+    if lines.iter().all(|line| line.on_the_page == 0) {
+        return Ok(());
+    }
+    let links = downloads::link::claim_links(app, order).await?;
+    let grants = read::list_grant_lines(&mut *app.db.conn().await?, order).await?;
+    for link in links {
+        let line = grants.iter().find(|g| g.id == link.grant_id).map(|g| g.line_id);
+        if let Some(line) = lines.iter_mut().find(|l| Some(l.id) == line) {
+            let url = Secret::new(link.url);
+            line.files.push(FileLink { name: link.file.name, url, expires_at: link.expires_at });
+        }
+    }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::base::ids::LineId;
 use crate::base::secret::Secret;
 
 /// How the buyer finds the order again.
@@ -18,6 +19,7 @@ pub struct FileLink {
 }
 
 pub struct DeliveredLine {
+    pub id: LineId,
     pub title: String,
     pub keys: Vec<Secret>,
     pub files: Vec<FileLink>,

@@ -5,7 +5,7 @@ use diesel::{QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use crate::base::ids::{OrderId, RefundId};
+use crate::base::ids::{GrantId, LineId, OrderId, RefundId};
 use crate::infra::db::statement::Statement;
 use crate::mail::model::MailLine;
 
@@ -73,4 +73,20 @@ pub async fn list_untold_tasks(conn: &mut AsyncPgConnection) -> QueryResult<Vec<
     )
     .load(conn)
     .await
+}
+
+#[derive(QueryableByName)]
+pub struct GrantLine {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: GrantId,
+    #[diesel(sql_type = SqlUuid)]
+    pub line_id: LineId,
+}
+
+/// Which line each grant of an order belongs to.
+pub async fn list_grant_lines(conn: &mut AsyncPgConnection, order: OrderId) -> QueryResult<Vec<GrantLine>> {
+    Statement::new("select id, line_id from download_grant where order_id = $1")
+        .bind::<SqlUuid, _>(order.0)
+        .load(conn)
+        .await
 }

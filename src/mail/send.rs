@@ -28,7 +28,8 @@ pub enum Next {
 
 /// Makes one attempt to send the message. A message that needs none is left alone.
 pub async fn send(app: &App, id: Uuid) -> Outcome<Next> {
-    let Some((message, attempt, content)) = begin(app, id).await? else { return Ok(Next::Finished) };
+    let Some((message, attempt, mut content)) = begin(app, id).await? else { return Ok(Next::Finished) };
+    compose::add_files(app, &message, &mut content).await?;
     let locale = Locale::choose(&message.locale);
     let text = texts::render(&app.config.shop, locale, &content);
     let letter = Letter {
