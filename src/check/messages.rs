@@ -1,0 +1,64 @@
+//! Every message is sent, given up before a person, or due; every lease ends.
+
+use crate::check::report::{Invariant, Question};
+
+pub(super) const INVARIANT: Invariant = Invariant {
+    number: 8,
+    title: "every message is done, given up or due, and its attempts are told",
+    questions: &[
+        Question {
+            name: "a message that is not done has a job that goes on with it",
+            sql: "select 'message ' || m.id || ' is ' || m.state as counter from message m
+              where m.state in ('queued', 'sending') and not exists (select 1 from job j where j.kind = 'message.send'
+                and j.state in ('queued', 'running') and j.payload ->> 'message' = m.id::text)",
+        },
+        Question {
+            name: "attempts are numbered from 1 without gaps, as many as the message counts",
+            sql: "select 'message ' || m.id || ' counts ' || m.attempts || ', has ' || count(a.attempt) as counter
+              from message m left join message_attempt a on a.message_id = m.id
+              group by m.id having count(a.attempt) <> m.attempts
+                or (count(a.attempt) > 0 and (min(a.attempt) <> 1 or max(a.attempt) <> count(a.attempt)))",
+        },
+        Question {
+            name: "a sent message has one attempt that sent it, its last",
+            sql: "select 'message ' || m.id as counter from message m left join message_attempt a on a.message_id = m.id
+              where m.state = 'sent' group by m.id
+              having count(*) filter (where a.outcome = 'sent') <> 1
+                or max(a.attempt) filter (where a.outcome = 'sent') <> max(a.attempt)",
+        },
+        Question {
+            name: "a message whose attempt was accepted is sent",
+            sql: "select 'message ' || m.id || ' is ' || m.state as counter from message m
+              where m.state <> 'sent'
+                and exists (select 1 from message_attempt a where a.message_id = m.id and a.outcome = 'sent')",
+        },
+        Question {
+            name: "an attempt that ended says how",
+            sql: "select 'message ' || message_id || ' attempt ' || attempt as counter from message_attempt
+              where (ended_at is null) <> (outcome is null)",
+        },
+        Question {
+            name: "a subject is told of once per kind, under one Message-ID",
+            sql: "select 'messages ' || min(id::text) || ' and ' || max(id::text) as counter from message
+              group by kind, subject having count(*) > 1
+              union all select 'messages ' || min(id::text) || ' and ' || max(id::text) from message
+              group by message_id having count(*) > 1",
+        },
+        Question {
+            name: "no lease is older than its limit",
+            sql: "select 'job ' || id || ' of kind ' || kind as counter from job
+              where state = 'running' and leased_until < app_now() - interval '1 minute'",
+        },
+        Question {
+            name: "a job has no more attempts than it may have, and one that was given up is before a person",
+            sql: "select 'job ' || j.id || ' of kind ' || j.kind as counter from job j
+              where j.attempt > j.max_attempts or (j.state = 'dead'
+                and not exists (select 1 from task t where t.kind = 'job_dead' and t.subject = j.id::text))",
+        },
+        Question {
+            name: "the buyer of every paid order was written to",
+            sql: "select 'order ' || o.number as counter from orders o where o.state in ('paid', 'closed')
+              and o.email is not null and not exists (select 1 from message m where m.order_id = o.id)",
+        },
+    ],
+};

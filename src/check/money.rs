@@ -1,0 +1,112 @@
+//! Money is conserved. All amounts are integers of minor units.
+
+use crate::check::report::{Invariant, Question};
+
+pub(super) const INVARIANT: Invariant = Invariant {
+    number: 4,
+    title: "money is conserved",
+    questions: &[
+        Question {
+            name: "each ledger transaction sums to zero per currency",
+            sql: "select 'transaction ' || transaction_id || ' is off by ' || sum(amount_minor) || ' ' || currency as counter
+              from ledger_entry group by transaction_id, currency having sum(amount_minor) <> 0",
+        },
+        Question {
+            name: "the gateway's book holds what a payment received less what it gave back",
+            sql: "select 'payment ' || p.id || ': book ' || coalesce(b.held, 0) || ', row '
+                || coalesce(p.received_minor, 0) - p.refunded_minor as counter
+              from payment p left join (select payment_id, sum(amount_minor) as held from ledger_entry
+                where book = 'gateway' group by 1) b on b.payment_id = p.id
+              where coalesce(b.held, 0) <> coalesce(p.received_minor, 0) - p.refunded_minor",
+        },
+        Question {
+            name: "sellers earned what the allocated payment kept, and nothing of other money",
+            sql: "select 'payment ' || p.id || ': earned ' || coalesce(b.earned, 0) as counter
+              from payment p left join (select payment_id, -sum(amount_minor) as earned from ledger_entry
+                where book = 'sales' group by 1) b on b.payment_id = p.id
+              where coalesce(b.earned, 0)
+                <> case when p.allocated then coalesce(p.received_minor, 0) - p.refunded_minor else 0 end",
+        },
+        Question {
+            name: "no line earned less than nothing or more than its total",
+            sql: "select 'line ' || l.id || ' of ' || l.total_minor || ' earned ' || -sum(e.amount_minor) as counter
+              from ledger_entry e join order_line l on l.id = e.line_id where e.book = 'sales'
+              group by l.id having -sum(e.amount_minor) not between 0 and l.total_minor",
+        },
+        Question {
+            name: "a ledger entry is of its payment's order, account and currency",
+            sql: "select 'entry ' || e.id as counter from ledger_entry e left join payment p on p.id = e.payment_id
+                left join order_line l on l.id = e.line_id
+              where p.id is null or e.order_id <> p.order_id or e.account_id <> p.account_id
+                or e.currency is distinct from p.received_currency
+                or (e.book = 'sales') <> (e.line_id is not null)
+                or (l.id is not null and (l.order_id <> e.order_id or l.seller_id <> e.seller_id))",
+        },
+        Question {
+            name: "an order's total is the sum of its lines and of its units",
+            sql: "select 'order ' || o.number || ' of ' || o.total_minor || ': lines ' || coalesce(l.total, 0)
+                || ', units ' || coalesce(u.total, 0) as counter
+              from orders o
+              left join (select order_id, sum(total_minor) as total, sum(unit_minor * quantity) as gross,
+                sum(discount_minor) as discount from order_line group by 1) l on l.order_id = o.id
+              left join (select order_id, sum(total_minor) as total from unit where superseded_by is null group by 1) u
+                on u.order_id = o.id
+              where coalesce(l.total, 0) <> o.total_minor or coalesce(u.total, 0) <> o.total_minor
+                or coalesce(l.gross, 0) <> o.subtotal_minor or coalesce(l.discount, 0) <> o.discount_minor",
+        },
+        Question {
+            name: "a line's total is the sum of its units",
+            sql: "select 'line ' || l.id as counter from order_line l
+                join unit u on u.line_id = l.id and u.superseded_by is null
+              group by l.id having sum(u.total_minor) <> l.total_minor or min(u.total_minor) < 0",
+        },
+        Question {
+            name: "a line is in its order's currency",
+            sql: "select 'line ' || l.id as counter from order_line l join orders o on o.id = l.order_id
+              where l.currency <> o.currency",
+        },
+        Question {
+            name: "refunds do not exceed what was received",
+            sql: "select 'payment ' || p.id || ' received ' || coalesce(p.received_minor, 0) || ' and gave back '
+                || greatest(p.refunded_minor, sum(r.amount_minor)) as counter
+              from payment p left join refund r on r.payment_id = p.id and r.state = 'succeeded'
+              group by p.id having greatest(p.refunded_minor, sum(r.amount_minor)) > coalesce(p.received_minor, 0)",
+        },
+        Question {
+            name: "what a payment gave back is the sum of its refunds",
+            sql: "select 'payment ' || p.id || ' says ' || p.refunded_minor || ', refunds say '
+                || coalesce(sum(r.amount_minor), 0) as counter
+              from payment p left join refund r on r.payment_id = p.id and r.state = 'succeeded'
+              where p.state <> 'lost' group by p.id having p.refunded_minor <> coalesce(sum(r.amount_minor), 0)",
+        },
+        Question {
+            name: "a payment's state says what became of its money",
+            sql: "select 'payment ' || id || ' is ' || state as counter from payment
+              where (received_minor is null and state in ('captured', 'partially_refunded', 'refunded', 'disputed', 'lost'))
+                or (received_minor is not null and state in ('started', 'pending', 'failed', 'expired', 'unknown'))
+                or (state = 'captured' and refunded_minor <> 0)
+                or (state = 'partially_refunded' and (refunded_minor <= 0 or refunded_minor >= received_minor))
+                or (state in ('refunded', 'lost') and refunded_minor <> received_minor)",
+        },
+        Question {
+            name: "a refund is of its payment's order and currency",
+            sql: "select 'refund ' || r.id as counter from refund r join payment p on p.id = r.payment_id
+              where r.order_id <> p.order_id or r.currency is distinct from p.received_currency",
+        },
+        Question {
+            name: "units that a refund names are of its order and lost their goods with it",
+            sql: "select 'unit ' || u.id || ' of refund ' || r.id || ' is ' || u.state as counter
+              from refund r join refund_unit ru on ru.refund_id = r.id join unit u on u.id = ru.unit_id
+              where u.order_id <> r.order_id
+                or (r.state = 'succeeded' and u.state not in ('revoked', 'cancelled', 'replaced'))",
+        },
+        Question {
+            name: "an order whose money went back whole keeps no goods",
+            sql: "select 'unit ' || u.id || ' of order ' || o.number || ' is ' || u.state as counter
+              from payment p join orders o on o.id = p.order_id join unit u on u.order_id = o.id
+              where p.allocated and p.state in ('refunded', 'lost') and p.received_minor > 0
+                and u.state not in ('revoked', 'cancelled', 'replaced')
+                and not exists (select 1 from refund r join refund_unit ru on ru.refund_id = r.id where r.payment_id = p.id)",
+        },
+    ],
+};

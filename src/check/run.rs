@@ -1,0 +1,81 @@
+//! Asks everything in one snapshot.
+
+use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::{QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+
+use crate::base::outcome::Fault;
+use crate::check::report::{Finding, Invariant, Report, Verdict};
+use crate::check::{chain, downloads, goods, keys, messages, money, notices, seals};
+use crate::config::Secrets;
+use crate::infra::db::Db;
+use crate::infra::seal::Sealer;
+
+const INVARIANTS: [Invariant; 8] = [
+    keys::INVARIANT,
+    goods::HANDED_OVER,
+    goods::PAID_FOR,
+    money::INVARIANT,
+    notices::INVARIANT,
+    messages::INVARIANT,
+    downloads::INVARIANT,
+    seals::INVARIANT,
+];
+
+/// Sales go on while this reads: it takes no lock. It holds one snapshot for as long as it runs, which keeps dead rows
+/// from being cleaned away meanwhile.
+const SNAPSHOT: &str = "set transaction isolation level repeatable read, read only;
+    set local statement_timeout = '15min'; set local idle_in_transaction_session_timeout = '15min';
+    set local plan_cache_mode = auto";
+
+#[derive(QueryableByName)]
+struct Answer {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+    #[diesel(sql_type = Nullable<Text>)]
+    first: Option<String>,
+}
+
+/// Proves the database of a shop with these secrets.
+pub async fn run(db: &Db, secrets: &Secrets) -> Result<Report, Fault> {
+    let mut tx = db.begin().await?;
+    tx.batch_execute(SNAPSHOT).await?;
+    let report = ask(&mut tx, secrets).await?;
+    tx.commit().await?;
+    Ok(report)
+}
+
+/// Asks in the caller's transaction. Its keys are unwrapped anew, not taken from a running program's memory.
+pub async fn ask(conn: &mut AsyncPgConnection, secrets: &Secrets) -> Result<Report, Fault> {
+    let mut verdicts = Vec::new();
+    for invariant in &INVARIANTS {
+        let mut findings = Vec::new();
+        for question in invariant.questions {
+            let sql =
+                format!("select count(*) as count, min(counter) as first from ({}) asked", question.sql);
+            let answer: Answer = sql_query(sql)
+                .get_result(conn)
+                .await
+                .map_err(|e| Fault::bug(format!("the question \"{}\": {}", question.name, Fault::from(e))))?;
+            if let Some(first) = answer.first {
+                findings.push(Finding { question: question.name, count: answer.count, first });
+            }
+        }
+        let (number, title, asked) = (invariant.number, invariant.title, invariant.questions.len());
+        verdicts.push(Verdict { number, title, asked, findings });
+    }
+    let sealer = Sealer::new(&secrets.vault, &secrets.fingerprint)?;
+    let seals = seals::open_all(conn, &sealer).await?;
+    let chain = chain::recompute(conn).await?;
+    add(&mut verdicts, keys::INVARIANT.number, 1, seals.twins);
+    add(&mut verdicts, seals::INVARIANT.number, seals::BY_OPENING, seals.broken);
+    add(&mut verdicts, seals::INVARIANT.number, chain::BY_HASHING, chain.findings);
+    Ok(Report { verdicts, opened: seals.opened, sealed_events: chain.events })
+}
+
+fn add(verdicts: &mut [Verdict], number: u8, asked: usize, findings: Vec<Finding>) {
+    if let Some(verdict) = verdicts.iter_mut().find(|v| v.number == number) {
+        verdict.asked += asked;
+        verdict.findings.extend(findings);
+    }
+}
