@@ -12,6 +12,7 @@ use dispense::base::clock::Clock;
 use dispense::base::ids::VariantId;
 use dispense::base::outcome::{Failure, Fault};
 use dispense::base::secret::Secret;
+use dispense::check;
 use dispense::config::{self, Config, Faults, Sources};
 use dispense::fulfilment::restock;
 use dispense::graphql;
@@ -91,6 +92,8 @@ enum Command {
         #[command(subcommand)]
         act: AdminAct,
     },
+    /// Prove on a live database what must always hold; exit code 1 when it does not
+    Check,
     /// Print the configuration in force, secrets masked
     Config {
         /// Print a documented file of every key instead
@@ -211,6 +214,17 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
             let ran = place.migrate().await;
             place.close().await;
             println!("{} migrations ran", ran?);
+        }
+        Command::Check => {
+            let config = load(&sources)?;
+            let place = open(&config, true).await?;
+            let report = check::run_at(place.url(), &config).await;
+            place.close().await;
+            let report = report?;
+            println!("{report}");
+            if !report.is_clean() {
+                return Ok(ExitCode::FAILURE);
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -17,4 +17,4 @@ mod run;
 mod seals;
 
 pub use report::{Finding, Report, Verdict};
-pub use run::{ask, run};
+pub use run::{ask, run, run_at};

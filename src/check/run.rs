@@ -1,5 +1,7 @@
 //! Asks everything in one snapshot.
 
+use std::time::Duration;
+
 use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -7,8 +9,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use crate::base::outcome::Fault;
 use crate::check::report::{Finding, Invariant, Report, Verdict};
 use crate::check::{chain, downloads, goods, keys, messages, money, notices, seals};
-use crate::config::Secrets;
-use crate::infra::db::Db;
+use crate::config::{Config, Secrets};
+use crate::infra::db::{Db, Limits, migrate};
 use crate::infra::seal::Sealer;
 
 const INVARIANTS: [Invariant; 8] = [
@@ -34,6 +36,23 @@ struct Answer {
     count: i64,
     #[diesel(sql_type = Nullable<Text>)]
     first: Option<String>,
+}
+
+/// Proves the database at `url`, beside whatever else uses it; starts nothing there and writes nothing.
+pub async fn run_at(url: &str, config: &Config) -> Result<Report, Fault> {
+    let limits = Limits {
+        connections: 1,
+        wait: Duration::from_secs(30),
+        statement_timeout: Duration::from_millis(config.database.statement_timeout_ms),
+        lock_timeout: Duration::from_millis(config.database.lock_timeout_ms),
+    };
+    let db = Db::new(url, &limits)?;
+    if !migrate::is_current(&mut db.dedicated().await?).await? {
+        return Err(Fault::setup(
+            "the database is not at this program's migrations; run `dispense migrate` first",
+        ));
+    }
+    run(&db, &config.secrets).await
 }
 
 /// Proves the database of a shop with these secrets.

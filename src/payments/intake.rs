@@ -101,11 +101,7 @@ async fn settle_batch(app: &App, batch: Vec<Waiting>) {
     }
 }
 
-async fn one_by_one(
-    app: &App,
-    words: Vec<(Word, oneshot::Sender<Result<Settled, Fault>>)>,
-    in_doubt: bool,
-) {
+async fn one_by_one(app: &App, words: Vec<(Word, oneshot::Sender<Result<Settled, Fault>>)>, in_doubt: bool) {
     for (word, answer) in words {
         drop(answer.send(patiently(app, &word, in_doubt).await));
     }

@@ -97,13 +97,17 @@ impl Problem {
 /// The status that fits a code of the API. Unlisted codes are things the request asked for that cannot be.
 fn status_of(code: &str) -> StatusCode {
     match code {
-        "INVALID" | "BAD_REQUEST" | "INVALID_CURSOR" | "LINK_MALFORMED" | "LENGTH_WRONG" => StatusCode::BAD_REQUEST,
+        "INVALID" | "BAD_REQUEST" | "INVALID_CURSOR" | "LINK_MALFORMED" | "LENGTH_WRONG" => {
+            StatusCode::BAD_REQUEST
+        }
         "UNAUTHENTICATED" | "TOKEN_EXPIRED" => StatusCode::UNAUTHORIZED,
         "FORBIDDEN" | "LINK_FORGED" | "LINK_NOT_YET" | "LINK_REVOKED" | "LINK_OTHER_NETWORK" | "NOT_PAID"
         | "NOT_READY" | "REVOKED" | "REFUNDED" | "REPLACED" | "GRANT_EXHAUSTED" => StatusCode::FORBIDDEN,
         "NOT_FOUND" => StatusCode::NOT_FOUND,
         "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
-        "CURSOR_TOO_OLD" | "LINK_EXPIRED" | "GRANT_EXPIRED" | "FILE_YANKED" | "CODE_EXPIRED" => StatusCode::GONE,
+        "CURSOR_TOO_OLD" | "LINK_EXPIRED" | "GRANT_EXPIRED" | "FILE_YANKED" | "CODE_EXPIRED" => {
+            StatusCode::GONE
+        }
         "CONFLICT" | "VERSION_CONFLICT" | "IDEMPOTENCY_CONFLICT" | "IN_PROGRESS" => StatusCode::CONFLICT,
         "BODY_TOO_LARGE" => StatusCode::PAYLOAD_TOO_LARGE,
         "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,

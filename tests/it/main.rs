@@ -2,6 +2,7 @@
 
 mod architecture;
 mod catalogue;
+mod check;
 mod config;
 mod downloads;
 mod faults;

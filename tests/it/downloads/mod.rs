@@ -2,6 +2,6 @@ mod counting;
 mod grants;
 mod refusals;
 mod serving;
-mod shop;
+pub mod shop;
 mod states;
 mod versions;

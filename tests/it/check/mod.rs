@@ -1,0 +1,4 @@
+mod clean;
+mod goods;
+mod planted;
+mod records;
