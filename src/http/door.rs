@@ -74,6 +74,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Door<E> {
             request.version() == Version::HTTP_11 && request_headers.contains_key(header::TRANSFER_ENCODING);
         request.extensions_mut().insert(caller.clone());
 
+        let running = Running::count();
         let span = tracing::info_span!("request", request_id = caller.request_id);
         let mut response = self.pass(request).instrument(span).await;
 
@@ -85,7 +86,24 @@ impl<E: Endpoint<Output = Response>> Endpoint for Door<E> {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         record(method, &caller, &response, started);
+        drop(running);
         Ok(response)
+    }
+}
+
+/// A request on its way, counted until it ends, however it ends.
+struct Running;
+
+impl Running {
+    fn count() -> Self {
+        metrics::gauge!("dispense_http_requests_running").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        metrics::gauge!("dispense_http_requests_running").decrement(1.0);
     }
 }
 

@@ -11,4 +11,4 @@ pub mod routes;
 mod server;
 
 pub use routes::openapi;
-pub use server::serve;
+pub use server::{serve, serve_with};

@@ -18,24 +18,18 @@ use crate::rest::{downloads, health, metrics, webhooks};
 #[rustfmt::skip]
 pub fn table() -> Vec<Row> {
     vec![
-        get("/healthz", health::healthz, "Whether the process lives").tag("operation").answers(
-            200,
-            "text/plain",
-            "It does.",
-        ),
+        get("/healthz", health::healthz, "Whether the process lives")
+            .tag("operation")
+            .answers(200, "text/plain", "It does."),
         get("/readyz", health::readyz, "Whether the shop can serve: its database answers and is migrated")
             .tag("operation")
             .answers(200, "text/plain", "It can."),
-        get("/metrics", metrics::metrics, "The process's figures for Prometheus").tag("operation").answers(
-            200,
-            "text/plain",
-            "Prometheus' text form.",
-        ),
-        get("/openapi.json", openapi::openapi, "This description").tag("operation").answers(
-            200,
-            "application/json",
-            "OpenAPI 3.1.",
-        ),
+        get("/metrics", metrics::metrics, "The process's figures for Prometheus")
+            .tag("operation")
+            .answers(200, "text/plain", "Prometheus' text form."),
+        get("/openapi.json", openapi::openapi, "This description")
+            .tag("operation")
+            .answers(200, "application/json", "OpenAPI 3.1."),
         row(Method::POST, "/graphql", GraphqlEndpoint, "One GraphQL operation")
             .tag("graphql")
             .takes("application/json", "`query`, `operationName`, `variables`, `extensions`.")
@@ -60,7 +54,8 @@ pub fn table() -> Vec<Row> {
         notices(Method::GET),
         get("/schema.graphql", schema_file, "The GraphQL schema in its definition language")
             .tag("graphql")
-            .answers(200, "application/graphql", "The schema."),
+            .answers(200, "application/graphql", "The schema.")
+            .limited(),
         get("/downloads/{token}", downloads::download, "The bytes of a bought file, in whole or one range")
             .tag("downloads")
             .parameter("header", "Range", "One range of bytes; several are answered with the whole.")
@@ -200,11 +195,11 @@ pub fn openapi() -> Document {
     openapi::document(&table().into_iter().map(|row| row.operation).collect::<Vec<_>>())
 }
 
-/// Mounts the table.
-pub fn mount(app: &Arc<App>) -> impl Endpoint<Output = Response> + 'static {
+/// Mounts the table, and what stands beside it.
+pub fn mount(app: &Arc<App>, more: Vec<Row>) -> impl Endpoint<Output = Response> + 'static {
     let document = openapi();
     let mut rooms: Vec<(&'static str, Room)> = Vec::new();
-    for row in table() {
+    for row in table().into_iter().chain(more) {
         let path = row.operation.path;
         let index = rooms.iter().position(|(p, _)| *p == path).unwrap_or_else(|| {
             rooms.push((path, Room::new(app, path)));

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use crate::app::App;
 use crate::base::outcome::Fault;
 use crate::http::door::Door;
-use crate::http::routes;
+use crate::http::routes::{self, Row};
 use crate::infra::telemetry;
 
 /// How long requests that still run may take after the signal.
@@ -25,10 +25,20 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Fault> {
+    serve_with(app, listener, shutdown, Vec::new()).await
+}
+
+/// `serve` with more routes than the table's.
+pub async fn serve_with(
+    app: Arc<App>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send,
+    more: Vec<Row>,
+) -> Result<(), Fault> {
     telemetry::figures();
     let upkeep = tokio::spawn(upkeep(app.clone()));
     let acceptor = TcpAcceptor::from_tokio(listener).map_err(|e| Fault::bug(format!("the listener: {e}")))?;
-    let door = Door::new(app.clone(), routes::mount(&app));
+    let door = Door::new(app.clone(), routes::mount(&app, more));
     let served = Server::new_with_acceptor(acceptor)
         .idle_timeout(IDLE)
         .http2_max_concurrent_streams(128)

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use dispense::app::App;
 use dispense::base::clock::Clock;
 use dispense::config::Config;
+use dispense::http::routes::Row;
 
 use super::{TestDatabase, log, test_config};
 
@@ -30,11 +31,20 @@ impl TestApp {
 
     /// With a changed configuration.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
-        Self::start_over(TestDatabase::migrated().await, change).await
+        Self::start_with_rows(change, Vec::new()).await
+    }
+
+    /// With routes of the test's own beside the shop's.
+    pub async fn start_with_rows(change: impl FnOnce(&mut Config), rows: Vec<Row>) -> Self {
+        Self::start_at(TestDatabase::migrated().await, change, rows).await
     }
 
     /// Over a database that exists.
     pub async fn start_over(db: TestDatabase, change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_at(db, change, Vec::new()).await
+    }
+
+    async fn start_at(db: TestDatabase, change: impl FnOnce(&mut Config), rows: Vec<Row>) -> Self {
         let data = tempfile::tempdir().unwrap();
         let mut config = test_config(data.path());
         change(&mut config);
@@ -48,7 +58,8 @@ impl TestApp {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = app.clone();
         let server = tokio::spawn(async move {
-            dispense::http::serve(serving, listener, async { drop(stopped.await) }).await.unwrap();
+            let stopped = async { drop(stopped.await) };
+            dispense::http::serve_with(serving, listener, stopped, rows).await.unwrap();
         });
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())

@@ -146,7 +146,7 @@ async fn an_access_token_is_what_rfc_9068_says_and_nothing_else_passes() {
         let outcome = authenticate(&t.app, &t.caller_with(&Secret::new(token))).await;
         assert_eq!(refused(outcome), "UNAUTHENTICATED", "{name}");
     }
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -162,7 +162,7 @@ async fn an_expired_token_says_so_and_a_bad_one_never_does() {
     assert_eq!(refused(authenticate(&t.app, &t.caller_with(&good)).await), "TOKEN_EXPIRED");
     let forged = Secret::new(forge.unsigned("none"));
     assert_eq!(refused(authenticate(&t.app, &t.caller_with(&forged)).await), "UNAUTHENTICATED");
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -183,5 +183,5 @@ async fn a_new_signing_key_lets_the_tokens_of_the_old_one_run_out() {
     assert_eq!(Forge::new(&t, &new).header["kid"], "t2");
     assert_eq!(both.read(&new, now).unwrap(), access);
     assert_eq!(t.app.access_tokens.read(&new, now).unwrap_err().code, "UNAUTHENTICATED");
-    t.finish().await;
+    t.finish_with_jobs().await;
 }

@@ -38,7 +38,7 @@ async fn a_mailed_code_sets_a_new_password_once_and_ends_every_session() {
     let input = SignIn { email: "ada@example.com".into(), password: Secret::new(NEW), device: None };
     sign_in(&t.app, &Caller::local(), input).await.unwrap();
     assert_eq!(t.db.one("select count(*) from message where kind = 'password_changed'").await, "1");
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -67,5 +67,5 @@ async fn a_code_bears_five_tries_even_at_once_and_ends_with_its_time() {
     t.advance(TimeDelta::minutes(31)).await;
     let late = reset_password(&t.app, &Caller::local(), "ada@example.com", &code, &Secret::new(NEW)).await;
     assert_eq!(refused(late), "CODE_EXPIRED");
-    t.finish().await;
+    t.finish_with_jobs().await;
 }

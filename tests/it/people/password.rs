@@ -28,7 +28,7 @@ async fn of_many_hashes_at_once_few_run_some_wait_and_the_rest_is_told_to_come_b
         assert_eq!((refusal.code, refusal.retry_after), ("RATE_LIMITED", Some(1)));
     }
     assert_eq!(t.app.passwords.present(), 0);
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -55,7 +55,7 @@ async fn hashes_are_argon2id_at_the_floor_and_an_unknown_person_takes_as_long() 
         unknown = unknown.min(attempt("nobody@example.com").await);
     }
     assert!(unknown * 3 > known * 2, "known {known:?}, unknown {unknown:?}");
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -73,7 +73,7 @@ async fn a_hash_made_with_less_work_is_made_anew_at_the_next_sign_in() {
     assert!(renewed.starts_with("$argon2id$v=19$m=19456,t=3,p=1$"), "{renewed}");
     t.sign_in("ada@example.com").await;
     assert_eq!(t.db.one("select password_hash from app_user").await, renewed);
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -96,5 +96,5 @@ async fn changing_the_password_ends_the_other_sessions_and_refreshes_this_one() 
     assert_eq!(refused(stale), "TOKEN_EXPIRED");
     let fresh = refresh(&t.app, &here.tokens.refresh).await.unwrap();
     assert_eq!(t.actor(&fresh.tokens.access).await.user_id(), Some(person.user_id));
-    t.finish().await;
+    t.finish_with_jobs().await;
 }

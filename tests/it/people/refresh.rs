@@ -24,7 +24,7 @@ async fn twenty_refreshes_at_once_make_exactly_one_successor() {
     assert_eq!(successors.len(), 1);
     assert_eq!(t.db.one("select count(*) from refresh_token").await, "2");
     t.canary(successors.into_iter().next().unwrap());
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -38,7 +38,7 @@ async fn a_lost_answer_is_given_again_however_late_and_the_session_goes_on() {
     let again = refresh(&t.app, &first).await.unwrap().tokens;
     assert_eq!(again.refresh.expose(), lost.expose());
     refresh(&t.app, &again.refresh).await.unwrap();
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -59,7 +59,7 @@ async fn reuse_after_the_successor_was_used_ends_the_whole_family() {
     assert_eq!(t.db.one("select count(*) from event where kind = 'session.refresh_reused'").await, "1");
     // Another sign-in of the same person is no part of it.
     refresh(&t.app, &other.tokens.refresh).await.unwrap();
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -75,7 +75,7 @@ async fn an_access_token_confirms_the_refresh_token_that_came_with_it() {
     t.actor(&next.access).await;
     assert_eq!(t.db.one("select count(*) from refresh_token where sealed is not null").await, "0");
     assert_eq!(refused(refresh(&t.app, &first.refresh).await), "REFRESH_TOKEN_REUSED");
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -86,7 +86,7 @@ async fn the_strict_setting_ends_the_family_at_the_first_repeat() {
     let first = t.sign_in("ada@example.com").await.tokens.refresh;
     refresh(&t.app, &first).await.unwrap();
     assert_eq!(refused(refresh(&t.app, &first).await), "REFRESH_TOKEN_REUSED");
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -106,7 +106,7 @@ async fn a_session_ends_when_idle_for_a_week_and_after_a_month_in_any_case() {
     drop(conn);
     t.advance(TimeDelta::days(6) + TimeDelta::seconds(1)).await;
     assert_eq!(refused(refresh(&t.app, &busy).await), "REFRESH_TOKEN_INVALID");
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -138,5 +138,5 @@ async fn signing_out_ends_one_session_or_all_of_them() {
     }
     assert_eq!(t.db.one("select count(*) from event where kind = 'session.ended'").await, "4");
     t.actor(&bob.tokens.access).await;
-    t.finish().await;
+    t.finish_with_jobs().await;
 }

@@ -41,7 +41,7 @@ async fn a_buyer_registers_confirms_by_the_mailed_code_and_signs_in() {
         "user.registered,user.email_confirmed,session.started"
     );
     assert_eq!(t.db.one("select count(*) from job where kind = 'message.send'").await, "1");
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -62,7 +62,7 @@ async fn registering_a_taken_address_answers_the_same_changes_nothing_and_tells_
         t.db.one("select string_agg(recipient, ',') from message where kind = 'email_taken'").await,
         "ada@example.com"
     );
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -85,7 +85,7 @@ async fn whoever_registers_an_unconfirmed_address_anew_wins_over_the_first() {
         sign_in(&t.app, &Caller::local(), credentials("ada@example.com", "the squatter's password")).await;
     assert_eq!(refused(squatter), "CREDENTIALS_WRONG");
     sign_in(&t.app, &Caller::local(), credentials("ada@example.com", PASSWORD)).await.unwrap();
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -106,7 +106,7 @@ async fn what_cannot_be_registered_says_why() {
         assert_eq!(refused(outcome), code, "{email} {password}");
     }
     assert_eq!(t.db.one("select count(*) from app_user").await, "0");
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -120,7 +120,7 @@ async fn a_confirmation_is_mailed_again_only_to_whom_it_helps_and_not_without_en
     resend_confirmation(&t.app, &Caller::local(), "nobody@example.com").await.unwrap();
     assert_eq!(t.db.one("select count(*) from message where kind = 'confirm_email'").await, "5");
     assert_eq!(t.db.one("select count(distinct recipient) from message").await, "1");
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: X3.
@@ -143,5 +143,5 @@ async fn sign_ins_are_slowed_by_address_and_by_account() {
     }
     let outcome = sign_in(&t.app, &from(100), credentials("bob@example.com", "a wrong password")).await;
     assert_eq!(refused(outcome), "RATE_LIMITED");
-    t.finish().await;
+    t.finish_with_jobs().await;
 }

@@ -25,7 +25,7 @@ async fn the_operator_makes_an_admin_whose_password_is_shown_once() {
     assert_eq!((again, made.is_none()), (user, true));
     assert_eq!(refused(refresh(&t.app, &signed_in.tokens.refresh).await), "REFRESH_TOKEN_INVALID");
     sign_in(&t.app, &Caller::local(), input(Secret::new(PASSWORD))).await.unwrap();
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -52,7 +52,7 @@ async fn a_right_taken_away_is_gone_at_once() {
     let changed =
         t.db.one("select count(*) from event where kind = 'user.roles_changed' and actor <> 'system'").await;
     assert_eq!(changed, "1");
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -67,7 +67,7 @@ async fn two_admins_who_demote_each_other_at_once_leave_one() {
         set_roles(&t.app, &as_b, a, &[Role::Buyer]),
     );
     assert_eq!(t.db.one("select count(*) from user_role where role = 'admin'").await, "1");
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -93,7 +93,7 @@ async fn a_suspended_person_is_kept_out_until_let_in_again() {
     reinstate(&t.app, &Actor::system(), ada).await.unwrap();
     t.sign_in("ada@example.com").await;
     assert_eq!(t.db.one("select count(*) from event where kind = 'user.state_changed'").await, "2");
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
 
 /// Rows: C5.
@@ -106,5 +106,5 @@ async fn a_person_changes_name_and_language() {
     assert_eq!((profile.user.name.as_deref(), profile.user.locale.as_str()), (Some("Ada"), "zh"));
     let profile = update_profile(&t.app, &person, Some(""), None).await.unwrap();
     assert_eq!((profile.user.name, profile.user.locale.as_str()), (None, "zh"));
-    t.finish().await;
+    t.finish_with_jobs().await;
 }
