@@ -31,7 +31,8 @@ pub struct GraphqlEndpoint;
 struct Answer {
     status: StatusCode,
     body: async_graphql::Response,
-    allow: bool,
+    /// The methods that would do, when the one that was used does not.
+    allow: Option<&'static str>,
     retry_after: Option<u32>,
 }
 
@@ -39,7 +40,7 @@ impl Answer {
     fn refused(status: StatusCode, refused: Refused) -> Self {
         let retry_after = refused.retry_after;
         let body = async_graphql::Response::from_errors(vec![refused.into_server_error()]);
-        Self { status, body, allow: false, retry_after }
+        Self { status, body, allow: None, retry_after }
     }
 
     fn bad(message: impl Into<String>) -> Self {
@@ -77,7 +78,7 @@ impl Visit {
             }
         } else {
             let refused = Refused::new(Code::BadRequest, "use POST, or GET for queries");
-            return Answer { allow: true, ..Answer::refused(StatusCode::METHOD_NOT_ALLOWED, refused) };
+            return Answer { allow: Some("POST, GET"), ..Answer::refused(StatusCode::METHOD_NOT_ALLOWED, refused) };
         };
         let parts = match parts {
             Ok(parts) => parts,
@@ -101,7 +102,7 @@ impl Visit {
                     Media::Response => StatusCode::BAD_REQUEST,
                     Media::Json => StatusCode::OK,
                 });
-                let allow = status == StatusCode::METHOD_NOT_ALLOWED;
+                let allow = (status == StatusCode::METHOD_NOT_ALLOWED).then_some("POST");
                 Answer { allow, ..Answer::refused(status, refused) }
             }
         }
@@ -167,7 +168,7 @@ impl Visit {
                 return Answer {
                     status: StatusCode::INTERNAL_SERVER_ERROR,
                     body,
-                    allow: false,
+                    allow: None,
                     retry_after: None,
                 };
             }
@@ -188,7 +189,7 @@ impl Visit {
             Media::Response if never_ran => StatusCode::BAD_REQUEST,
             _ => StatusCode::OK,
         };
-        Answer { status, body, allow: false, retry_after: None }
+        Answer { status, body, allow: None, retry_after: None }
     }
 
     fn write(&self, mut answer: Answer) -> Response {
@@ -219,8 +220,7 @@ impl Visit {
             .content_type(self.media.header())
             .header(header::CACHE_CONTROL, "private, no-store")
             .header(header::VARY, "Accept, Accept-Language, Authorization, Origin");
-        if answer.allow {
-            let allow = if answer.status == StatusCode::METHOD_NOT_ALLOWED { "POST, GET" } else { "POST" };
+        if let Some(allow) = answer.allow {
             response = response.header(header::ALLOW, allow);
         }
         if answer.status == StatusCode::UNAUTHORIZED {

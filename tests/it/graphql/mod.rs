@@ -3,5 +3,6 @@
 mod client;
 mod hostile;
 mod limits;
+mod operations;
 mod protocol;
 mod schema;

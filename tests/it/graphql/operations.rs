@@ -1,0 +1,119 @@
+use serde_json::{Value, json};
+
+use super::client::Client;
+use crate::harness::TestApp;
+
+/// Variables with which each operation runs on an empty shop.
+fn variables(operation: &str) -> Value {
+    let key = "0123456789abcdef0123";
+    let order = "ord_00000000000000000000000001";
+    let line = json!({ "key": "a", "variantId": "var_00000000000000000000000001", "quantity": 1 });
+    match operation {
+        "home" => json!({ "cur": "USD" }),
+        "search" => json!({ "q": "editor" }),
+        "product_page" => json!({ "slug": "editor" }),
+        "cart" => json!({ "in": { "lines": [line], "currency": "USD" } }),
+        "buy" => json!({ "in": {
+            "idempotencyKey": key, "lines": [line], "currency": "USD", "expectedTotal": "1.00", "email": "a@example.com",
+            "start": { "methodId": "mth_none", "accepts": ["REDIRECT"] },
+        } }),
+        "pay_again" => json!({ "in": {
+            "idempotencyKey": key, "orderId": order, "options": { "methodId": "mth_none", "accepts": [] },
+        } }),
+        "i_have_paid" => json!({ "in": { "paymentId": "pay_00000000000000000000000001" } }),
+        "order_page" => json!({ "n": "D-1", "t": "oat_none" }),
+        "reveal" => json!({ "line": "lin_00000000000000000000000001" }),
+        "download_link" => json!({ "in": { "grantId": "grt_00000000000000000000000001" } }),
+        "library" => json!({ "since": "2026-01-31T12:00:00Z" }),
+        "my_orders" => json!({}),
+        "resend" | "cancel" => json!({ "in": { "orderId": order } }),
+        "lost_order" => json!({ "in": { "email": "a@example.com" } }),
+        "lost_order_code" => json!({ "in": { "email": "a@example.com", "code": "000000" } }),
+        "sign_in" => json!({ "in": { "email": "a@example.com", "password": "wrong horse battery" } }),
+        "refresh" => json!({ "in": { "refreshToken": "none" } }),
+        "refetch" => json!({ "id": order }),
+        other => panic!("tests/operations/{other}.graphql has no variables here"),
+    }
+}
+
+/// Every shipped operation fits the schema and the limits of a caller nobody knows, and finds nothing in an empty shop
+/// without any fault of ours.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operations_of_real_screens_fit_the_schema_and_the_limits() {
+    let t = TestApp::start().await;
+    let client = Client::new(&t.app);
+    let mut seen = 0;
+    for entry in std::fs::read_dir("tests/operations").unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let query = std::fs::read_to_string(&path).unwrap();
+        let reply = client.ask(&query, variables(&name)).await;
+        let json = reply.json();
+        assert!(json.get("errors").is_none(), "{name}: {json}");
+        assert!(json["data"].is_object(), "{name}: {json}");
+        seen += 1;
+    }
+    assert!(seen >= 19, "only {seen} operations");
+    t.finish().await;
+}
+
+/// Foreign things look exactly like missing ones.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guest_sees_nothing_of_sellers_staff_or_others() {
+    let t = TestApp::start().await;
+    let client = Client::new(&t.app);
+    let data = client
+        .data(
+            "{ me { id } seller { products { totalCount } } desk { health { openTasks } } myOrders { totalCount }
+               myDownloads { totalCount } nodes(ids: [\"usr_00000000000000000000000001\", \"nonsense\", \"ord_x\"]) { id } }",
+            json!({}),
+        )
+        .await;
+    assert_eq!(
+        data,
+        json!({ "me": null, "seller": null, "desk": null, "myOrders": null, "myDownloads": null,
+                "nodes": [null, null, null] })
+    );
+    let reply = client.ask("mutation { sessionRevokeAll { revoked } }", json!({})).await;
+    assert_eq!(reply.code(), "UNAUTHENTICATED");
+    let wrong = client.with("not.a.token").ask("{ shop { name } }", json!({})).await;
+    assert_eq!((wrong.status.as_u16(), wrong.code().as_str()), (401, "UNAUTHENTICATED"));
+    t.finish().await;
+}
+
+/// Rows: K3.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_moves_once_a_request_secrets_stay_out_of_urls_and_pages_have_a_price() {
+    let t = TestApp::start().await;
+    let client = Client::new(&t.app);
+    let pay = |name: &str| {
+        format!("{name}: paymentStart(input: {{idempotencyKey: \"0123456789abcdef0123\", orderId: \"x\",
+            options: {{methodId: \"mth_a\", accepts: []}}}}) {{ replayed }}")
+    };
+    let two = client.ask(&format!("mutation {{ {} {} }}", pay("a"), pay("b")), json!({})).await;
+    assert_eq!(two.code(), "TOO_COMPLEX");
+
+    let dear = "{ products(first: 100) { nodes { variants { product { variants { price { unit { amount } tiers { unit { amount } } } \
+        availability { text } goods { kind delivery { text } } } seller { name } } \
+        price { unit { amount } } availability { text } goods { kind delivery { text } } } seller { name } \
+        availability { text } priceFrom { amount } } } }";
+    assert_eq!(client.ask(dear, json!({})).await.code(), "TOO_COMPLEX");
+
+    let order = "query($t: String) { order(number: \"D-1\", accessToken: $t) { id } }";
+    let accept = "application/graphql-response+json";
+    let secret = client.get(&[("query", order), ("variables", r#"{"t":"oat_secret"}"#)], accept).await;
+    assert_eq!((secret.status.as_u16(), secret.code().as_str()), (400, "SECRET_IN_URL"));
+    let ticket = client.get(&[("query", order), ("variables", r#"{"t":"wat_1_ab"}"#)], accept).await;
+    assert_eq!(ticket.json(), json!({ "data": { "order": null } }));
+    let none = client.get(&[("query", order)], accept).await;
+    assert_eq!(none.status.as_u16(), 200);
+    let by_get = client.get(&[("query", "mutation { sessionRevokeAll { revoked } }")], accept).await;
+    assert_eq!((by_get.status.as_u16(), by_get.header("allow")), (405, "POST"));
+
+    for query in ["{ products(first: 0) { totalCount } }", "{ products(first: 101) { totalCount } }", "{ products(first: 1, last: 1) { totalCount } }"] {
+        assert_eq!(client.ask(query, json!({})).await.code(), "BAD_REQUEST", "{query}");
+    }
+    let cursor = client.ask("{ products(after: \"bm9uc2Vuc2U\") { totalCount } }", json!({})).await;
+    assert_eq!(cursor.code(), "INVALID_CURSOR");
+    t.finish().await;
+}
