@@ -16,8 +16,7 @@ use crate::infra;
 /// One grant per unit and file of its variant, for the newest version that is not yanked, in one statement. A unit
 /// whose variant has no such file is absent from the answer: its caller lets it wait. A grant that exists is left
 /// alone and not returned.
-///
-/// The caller writes `events::created` with its other events, so that settling keeps its number of statements.
+/// The events are written with them.
 pub async fn grant(
     conn: &mut AsyncPgConnection,
     clock: &Clock,
@@ -26,7 +25,9 @@ pub async fn grant(
     if wants.is_empty() {
         return Ok(Vec::new());
     }
-    store::insert_grants(conn, clock, wants).await
+    let granted = store::insert_grants(conn, clock, wants).await?;
+    infra::events::append(conn, &events::created(&granted, "system")).await?;
+    Ok(granted)
 }
 
 /// Revokes the grants of these units, ends their open sessions and links, and writes the events. Units without

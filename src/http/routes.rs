@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::graphql::{GraphqlEndpoint, schema_file};
 use crate::http::room::Room;
 use crate::rest::openapi::{self, Document, Operation};
-use crate::rest::{downloads, health, metrics, webhooks};
+use crate::rest::{downloads, health, metrics, uploads, webhooks};
 
 /// Every route of the program.
 #[rustfmt::skip]
@@ -80,6 +80,37 @@ pub fn table() -> Vec<Row> {
         row(Method::HEAD, "/downloads/{token}", downloads::download, "Size, name and hash; counts nothing")
             .tag("downloads")
             .answers(200, "", "The headers of a GET.")
+            .limited(),
+        row(Method::POST, "/uploads", uploads::create, "Announces a file to be uploaded (tus 1.0)")
+            .tag("uploads")
+            .parameter("header", "Upload-Length", "Bytes.")
+            .parameter("header", "Upload-Metadata", "`filename`, `filetype` and `seller`, each with its value in base64.")
+            .answers(201, "", "`Location` is where the body goes.")
+            .answers(413, "application/problem+json", "`BODY_TOO_LARGE`.")
+            .signed_in()
+            .limited(),
+        row(Method::OPTIONS, "/uploads", uploads::options, "What of tus 1.0 is spoken here")
+            .tag("uploads")
+            .answers(204, "", "`Tus-Version`, `Tus-Extension`, `Tus-Max-Size`."),
+        row(Method::HEAD, "/uploads/{id}", uploads::look, "How much of an upload is here: nothing or everything")
+            .tag("uploads")
+            .answers(200, "", "`Upload-Offset`, `Upload-Length`, `Upload-Expires`.")
+            .signed_in()
+            .limited(),
+        row(Method::PATCH, "/uploads/{id}", uploads::receive, "The whole body of an upload")
+            .tag("uploads")
+            .parameter("header", "Upload-Offset", "0.")
+            .takes("application/offset+octet-stream", "As many bytes as were announced.")
+            .answers(204, "", "The upload is complete; publish it by `fileVersionPublish`.")
+            .answers(400, "application/problem+json", "`LENGTH_WRONG`: the upload is still open at offset 0.")
+            .answers(409, "application/problem+json", "`CONFLICT`: another offset, or its body is here already.")
+            .signed_in()
+            .limited()
+            .untimed(),
+        row(Method::DELETE, "/uploads/{id}", uploads::remove, "Gives an upload up")
+            .tag("uploads")
+            .answers(204, "", "It is gone.")
+            .signed_in()
             .limited(),
         get("/claims/{token}", downloads::claim_page, "What the link in a mail leads to; counts nothing")
             .tag("downloads")

@@ -5,4 +5,5 @@ pub mod health;
 pub mod metrics;
 pub mod openapi;
 pub mod problem;
+pub mod uploads;
 pub mod webhooks;

@@ -53,6 +53,12 @@ pub const SWEEPS: &[Sweep] = &[
     }),
     sweep("neglected_lines", 60, |app| Box::pin(async move { crate::fulfilment::fill::sweep(&app).await })),
     sweep("expire_keys", 60, |app| Box::pin(async move { Ok(crate::vault::expire::sweep(&app).await?) })),
+    sweep("lapsed_downloads", 60, |app| {
+        Box::pin(async move { Ok(crate::downloads::sweep::close_lapsed_sessions(&app).await?) })
+    }),
+    sweep("upload_leftovers", 3_600, |app| {
+        Box::pin(async move { Ok(crate::downloads::sweep::remove_leftovers(&app).await?) })
+    }),
     sweep("rewrap_data_keys", 3_600, |app| {
         Box::pin(async move { Ok(crate::vault::rewrap::sweep(&app).await?) })
     }),

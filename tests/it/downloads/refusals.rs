@@ -237,6 +237,6 @@ async fn staff_give_more_downloads_and_a_later_end_and_take_a_grant_back() {
         "what is revoked stays so"
     );
     let kinds = "select string_agg(kind, ' ' order by id) from event where kind like 'grant.%'";
-    assert_eq!(t.db.one(kinds).await, "grant.extended grant.revoked");
+    assert_eq!(t.db.one(kinds).await, "grant.created grant.extended grant.revoked");
     t.finish().await;
 }
