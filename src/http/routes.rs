@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::graphql::{GraphqlEndpoint, schema_file};
 use crate::http::room::Room;
 use crate::rest::openapi::{self, Document, Operation};
-use crate::rest::{downloads, health, metrics, uploads, webhooks};
+use crate::rest::{downloads, health, keys, metrics, pay, uploads, webhooks};
 
 /// Every route of the program.
 #[rustfmt::skip]
@@ -52,6 +52,21 @@ pub fn table() -> Vec<Row> {
         .untimed(),
         notices(Method::POST),
         notices(Method::GET),
+        row(Method::POST, "/keys/import/{id}", keys::import, "Takes keys into an opened batch, one a line")
+            .tag("keys")
+            .takes("text/plain", "The keys. The same body again goes on where it broke off.")
+            .answers(200, "application/json", "What was taken and what was not.")
+            .signed_in()
+            .untimed(),
+        get("/pay/{token}", pay::hosted_page, "Our own page for any payment")
+            .tag("payments")
+            .answers(200, "text/html", "What the buyer has to do.")
+            .answers(303, "", "On to the gateway.")
+            .limited(),
+        get("/return/{payment}", pay::back, "Back from a gateway")
+            .tag("payments")
+            .answers(303, "", "On to the client, with the order's number and a watch ticket.")
+            .limited(),
         get("/schema.graphql", schema_file, "The GraphQL schema in its definition language")
             .tag("graphql")
             .answers(200, "application/graphql", "The schema.")

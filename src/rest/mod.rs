@@ -2,8 +2,10 @@
 
 pub mod downloads;
 pub mod health;
+pub mod keys;
 pub mod metrics;
 pub mod openapi;
+pub mod pay;
 pub mod problem;
 pub mod uploads;
 pub mod webhooks;
