@@ -107,7 +107,10 @@ async fn watch(mut server: Postmaster, launch: Launch, mut stopped: oneshot::Rec
         }
         server = loop {
             let again = tokio::select! {
-                _ = &mut stopped => return,
+                _ = &mut stopped => {
+                    // The start that was given up has told its server to stop.
+                    return launch.wait_until_gone().await;
+                }
                 again = launch.start() => again,
             };
             match again {

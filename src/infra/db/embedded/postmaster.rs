@@ -97,6 +97,14 @@ impl Launch {
         self.is_postmaster(pid).then_some(pid)
     }
 
+    /// Returns when no server runs in this cluster, or after the patience of a fast stop.
+    pub async fn wait_until_gone(&self) {
+        let deadline = Instant::now() + FAST_STOP;
+        while self.running().is_some() && Instant::now() < deadline {
+            sleep(GLANCE).await;
+        }
+    }
+
     fn is_postmaster(&self, pid: Pid) -> bool {
         match command_line(pid) {
             Some(line) => line.split('\0').any(|word| Path::new(word) == self.cluster),
