@@ -5,6 +5,7 @@ pub mod data_keys;
 pub mod db;
 pub mod events;
 pub mod fault_points;
+pub mod idempotency;
 pub mod lease;
 pub mod logs;
 pub mod mailer;

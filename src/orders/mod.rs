@@ -4,7 +4,6 @@
 pub mod access;
 pub mod cancel;
 pub mod claim;
-pub mod idempotency;
 pub mod lost;
 pub mod model;
 pub mod number;

@@ -12,7 +12,7 @@ use crate::base::secret::Secret;
 use crate::base::text::{Email, Locale};
 use crate::infra::db::ResultExt;
 use crate::infra::events::{self, NewEvent};
-use crate::orders::idempotency::{self, Claim};
+use crate::infra::idempotency::{self, Claim};
 use crate::orders::model::Order;
 use crate::orders::quote::{self, Cart, CartLine, Quote};
 use crate::orders::store::{self, NewLine, NewOrder};

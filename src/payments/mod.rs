@@ -7,6 +7,7 @@ pub mod check_now;
 pub mod checkout;
 pub mod close;
 pub mod decide;
+pub mod decide_back;
 pub mod gateway;
 pub mod gateways;
 pub mod hosted;

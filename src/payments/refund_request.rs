@@ -17,10 +17,11 @@ use crate::infra::events::{self, NewEvent};
 use crate::infra::outbox;
 use crate::infra::queue::{self, NewJob};
 use crate::infra::tasks::{self, NewTask};
-use crate::orders::idempotency::{self, Claim};
+use crate::infra::idempotency::{self, Claim};
 use crate::orders::store as orders;
 use crate::payments::ask;
 use crate::payments::decide::{self, Case, Tracked};
+use crate::payments::decide_back;
 use crate::payments::gateway::{Call, NewRefund, PaymentRef, RefundRef, Refunding};
 use crate::payments::model::{Payment, Refund};
 use crate::payments::refund::write_news;
@@ -249,7 +250,7 @@ async fn apply(app: &App, refund: &Refund, answer: Refunding) -> Outcome<()> {
                 paid_now: false,
                 news: Vec::new(),
             };
-            decide::refund_succeeded(&mut case, row.id, gateway_refund_id, row.amount_minor);
+            decide_back::refund_succeeded(&mut case, row.id, gateway_refund_id, row.amount_minor);
             write_case(&mut tx, app, &case).await?;
         }
         Refunding::Pending { gateway_refund_id } => {
