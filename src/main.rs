@@ -14,6 +14,7 @@ use dispense::base::outcome::{Failure, Fault};
 use dispense::base::secret::Secret;
 use dispense::check;
 use dispense::config::{self, Config, Faults, Sources};
+use dispense::demo;
 use dispense::fulfilment::restock;
 use dispense::graphql;
 use dispense::http;
@@ -62,7 +63,12 @@ enum Command {
         /// With the simulator of gateways inside; refused beside accounts that take real money
         #[arg(long)]
         sandbox: bool,
+        /// As a demo shop: with goods on its shelf, the example storefront and the GraphiQL page
+        #[arg(long)]
+        demo: bool,
     },
+    /// Play one whole purchase against a private, temporary shop, and tell it as a story
+    Demo,
     /// Do the background work alone
     Work,
     /// Run the simulator of gateways alone, on loopback
@@ -196,7 +202,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
     let Places { config, data, listen } = cli.places;
     let sources = Sources::of_process(config, data, listen);
     match cli.command {
-        Command::Serve { no_worker, sandbox } => serve(load(&sources)?, no_worker, sandbox).await?,
+        Command::Serve { no_worker, sandbox, demo } => serve(load(&sources)?, no_worker, sandbox, demo).await?,
+        Command::Demo => demo::play().await?,
         Command::Work => work(load(&sources)?).await?,
         Command::Sandbox { notify } => play(&sources, listen, notify).await?,
         Command::Gateway { question: GatewayQuestion::Test { file } } => return test_notices(&file),
@@ -231,7 +238,11 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
 }
 
 /// Serves until SIGTERM or SIGINT, then lets what runs end and stops the database when it is ours.
-async fn serve(mut config: Config, no_worker: bool, with_sandbox: bool) -> Result<(), Fault> {
+async fn serve(mut config: Config, no_worker: bool, with_sandbox: bool, with_demo: bool) -> Result<(), Fault> {
+    if with_demo {
+        config.server.graphiql = true;
+        config.server.storefront = true;
+    }
     let listen = config.server.listen;
     let no_port = |e: std::io::Error| Fault::setup(format!("cannot listen on {listen}: {e}"));
     let listener = TcpListener::bind(listen).await.map_err(no_port)?;
@@ -251,6 +262,9 @@ async fn serve(mut config: Config, no_worker: bool, with_sandbox: bool) -> Resul
     let served = async {
         place.make_ready().await?;
         let app = App::start(config, clock, place.url()).await?;
+        if with_demo {
+            demo::seed(&app).await?;
+        }
         let ending = CancellationToken::new();
         let worker = (!no_worker).then(|| tokio::spawn(worker::run(app.clone(), ending.clone())));
         println!("listening on http://{address}");

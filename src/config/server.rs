@@ -21,6 +21,8 @@ pub struct Server {
     pub trusted_proxies: Vec<String>,
     /// Shows the GraphiQL page to browsers on /graphql.
     pub graphiql: bool,
+    /// Serves the example storefront on /.
+    pub storefront: bool,
     /// Answers introspection queries.
     pub introspection: bool,
 }
@@ -33,6 +35,7 @@ impl Default for Server {
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             graphiql: false,
+            storefront: false,
             introspection: true,
         }
     }

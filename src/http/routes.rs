@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::graphql::{GraphqlEndpoint, schema_file};
 use crate::http::room::Room;
 use crate::rest::openapi::{self, Document, Operation};
-use crate::rest::{downloads, health, keys, metrics, pay, uploads, webhooks};
+use crate::rest::{downloads, health, keys, metrics, pay, storefront, uploads, webhooks};
 
 /// Every route of the program.
 #[rustfmt::skip]
@@ -65,6 +65,7 @@ pub fn table() -> Vec<Row> {
             .limited(),
         get("/return/{payment}", pay::back, "Back from a gateway")
             .tag("payments")
+            .answers(200, "text/html", "What became of it, for clients that named no address.")
             .answers(303, "", "On to the client, with the order's number and a watch ticket.")
             .limited(),
         get("/schema.graphql", schema_file, "The GraphQL schema in its definition language")
@@ -139,6 +140,15 @@ pub fn table() -> Vec<Row> {
             .answers(403, "application/problem+json", "As for a download.")
             .answers(410, "application/problem+json", "As for a download.")
             .limited(),
+        get("/", storefront::index, "Leads to the example storefront, when the shop serves it")
+            .tag("storefront")
+            .answers(303, "", "`Location` is /storefront/."),
+        get("/storefront/", storefront::page, "The example storefront, when the shop serves it")
+            .tag("storefront")
+            .answers(200, "text/html", "The page."),
+        get("/storefront/{file}", storefront::file, "A part of the example storefront")
+            .tag("storefront")
+            .answers(200, "text/javascript", "A module, or the page's style."),
     ]
 }
 

@@ -7,5 +7,6 @@ pub mod metrics;
 pub mod openapi;
 pub mod pay;
 pub mod problem;
+pub mod storefront;
 pub mod uploads;
 pub mod webhooks;

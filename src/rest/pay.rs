@@ -1,87 +1,161 @@
-//! Where buyers go on with a payment, and where gateways send them back to.
+//! The hosted page of a payment, which performs whatever its gateway asks for, and the way back from a gateway.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use poem::http::{StatusCode, header};
 use poem::web::{Data, Path};
 use poem::{Response, handler};
+use url::Url;
 
 use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::clock::random;
 use crate::base::ids::PaymentId;
 use crate::base::money::Money;
-use crate::base::outcome::Failure;
+use crate::base::outcome::{Failure, Fault};
+use crate::base::text::Locale;
 use crate::orders::access;
+use crate::orders::model::Order;
+use crate::orders::state::OrderState;
 use crate::orders::store as orders;
 use crate::payments::gateway::Action;
+use crate::payments::model::Payment;
 use crate::payments::start::StartOptions;
 use crate::payments::store::attempts;
-use crate::payments::{self, check_now, hosted};
-use crate::base::actor::Actor;
+use crate::payments::{check_now, hosted};
 use crate::rest::problem::Problem;
 
-/// `GET /pay/{token}`: performs what the gateway asks for. Shows the amount and the order's number, nothing else.
+/// How long a buyer who comes back waits for the gateway's answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+const STYLE: &str = "body{font:16px/1.6 system-ui,sans-serif;max-width:34rem;margin:3rem auto;padding:0 1rem;\
+    color:#1c2430;background:#fff}.amount{font-size:2rem;margin:.2rem 0}pre{white-space:pre-wrap;word-break:break-all;\
+    background:#f2f4f7;padding:1rem;border-radius:.4rem}button,.button{font:inherit;display:inline-block;\
+    padding:.6rem 1.2rem;border:0;border-radius:.4rem;background:#0a5c46;color:#fff;text-decoration:none}";
+
+/// `GET /pay/{token}`: sends the buyer on, posts the gateway's form, or shows what is to be scanned or read.
 #[handler]
 pub async fn hosted_page(app: Data<&Arc<App>>, Path(token): Path<String>) -> Result<Response, Problem> {
     let id = hosted::open(&app, &token).ok_or_else(Problem::not_found)?;
-    let payment = find(&app, id).await?.ok_or_else(Problem::not_found)?;
-    let action = payment.action.clone().and_then(|action| serde_json::from_value(action).ok());
-    let amount = Money::new(payment.expected_minor, payment.expected_currency);
-    if !payment.state.is_open() {
-        return Ok(page("There is nothing left to pay here.", &format!("<p>{}</p>", escape(&amount.to_string()))));
+    let (payment, order) = find(&app, id).await?;
+    let words = Words::of(&order.locale);
+    if let Some(text) = over(&app, &payment, &order, words) {
+        return Ok(page(&order, words, &format!("<p>{text}</p>"), None));
     }
+    let action = payment.action.clone().map(serde_json::from_value::<Action>);
+    let action = match action {
+        Some(Ok(action)) => action,
+        Some(Err(_)) => return Err(Fault::bug("a stored action cannot be read").into()),
+        None => return Ok(page(&order, words, &format!("<p>{}</p>", words.not_ready), None)),
+    };
     Ok(match action {
-        Some(Action::Redirect { url }) => see_other(&url),
-        Some(Action::Qr { text }) => {
-            page("Scan to pay", &format!("<p>{}</p><pre>{}</pre>", escape(&amount.to_string()), escape(&text)))
+        Action::Redirect { url } => see_other(&url),
+        Action::Qr { text } => page(
+            &order,
+            words,
+            &format!(
+                "<p>{}</p><pre id=\"code\">{}</pre>{}",
+                words.scan,
+                escape(&text),
+                open_link(&text, words)
+            ),
+            None,
+        ),
+        Action::Form { url, fields } => form(&order, words, &url, &fields),
+        Action::Sdk { name, .. } => {
+            page(&order, words, &format!("<p>{} <code>{}</code></p>", words.sdk, escape(&name)), None)
         }
-        Some(Action::Form { url, fields }) => {
-            let inputs: String = fields
-                .iter()
-                .map(|(name, value)| {
-                    format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value))
-                })
-                .collect();
-            let form = format!(
-                "<form method=\"post\" action=\"{}\">{inputs}<button>Pay {}</button></form>",
-                escape(&url),
-                escape(&amount.to_string())
-            );
-            page("Go on to pay", &form)
-        }
-        Some(Action::Instructions { text }) => {
-            page("How to pay", &format!("<p>{}</p><pre>{}</pre>", escape(&amount.to_string()), escape(&text)))
-        }
-        Some(Action::Sdk { .. }) | None => page("Go back to the shop to pay.", ""),
+        Action::Instructions { text } => page(&order, words, &format!("<pre>{}</pre>", escape(&text)), None),
     })
 }
 
-/// `GET /return/{payment}`: back from a gateway. Asks it what became of the payment, then sends the buyer on to where
-/// the client wanted them, with the order's number and a ticket that shows its state.
+/// `GET /return/{payment}`: asks the gateway what became of the payment, then sends the buyer back to the client that
+/// started it, with the order's number and a ticket that shows its state and can do nothing else.
 #[handler]
 pub async fn back(app: Data<&Arc<App>>, Path(id): Path<String>) -> Result<Response, Problem> {
     let id = PaymentId::parse(&id).map_err(|_| Problem::not_found())?;
-    let payment = find(&app, id).await?.ok_or_else(Problem::not_found)?;
-    // Limited like a buyer's own question; the answer, if any, settles the order. What comes wrong here is asked
-    // again in the background, so the buyer is sent on in any case.
-    if let Err(Failure::Fault(fault)) = check_now::check_now(&app, &Actor::system(), id, None).await {
-        tracing::warn!(%fault, payment = %id, "a returning buyer's payment could not be asked about");
+    let (payment, order) = find(&app, id).await?;
+    if payment.state.is_open() {
+        // Goes on by itself when the gateway takes longer than the buyer.
+        let (app, payment) = (app.clone(), payment.clone());
+        let asked = tokio::spawn(async move { check_now::check_now(&app, &Actor::system(), payment.id, None).await });
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(Err(Failure::Fault(fault)))) => {
+                tracing::warn!(%fault, payment = %id, "a returning buyer's payment could not be asked about");
+            }
+            // Answered, asked a moment ago, or still being asked.
+            Ok(Ok(_) | Err(_)) | Err(_) => {}
+        }
     }
-    let order = {
-        let mut conn = app.db.conn().await?;
-        orders::find(&mut conn, payment.order_id).await.map_err(Failure::from)?.ok_or_else(Problem::not_found)?
-    };
-    let wanted: StartOptions = serde_json::from_value(payment.options).unwrap_or_default();
-    let Some(mut url) = wanted.return_url.as_deref().and_then(|text| url::Url::parse(text).ok()) else {
-        return Ok(page("Thank you. Go back to the shop to see your order.", ""));
-    };
-    let (ticket, _) = access::watch_ticket(&app, order.id);
-    url.query_pairs_mut().append_pair("order", &order.number).append_pair("ticket", &ticket);
-    Ok(see_other(url.as_str()))
+    let options: StartOptions = serde_json::from_value(payment.options.clone()).unwrap_or_default();
+    // The address was held against the allowed origins when the payment was started.
+    if let Some(Ok(mut url)) = options.return_url.as_deref().map(Url::parse) {
+        let (ticket, _) = access::watch_ticket(&app, order.id);
+        url.query_pairs_mut().append_pair("order", &order.number).append_pair("ticket", &ticket);
+        return Ok(see_other(url.as_str()));
+    }
+    let (payment, order) = find(&app, id).await?;
+    let words = Words::of(&order.locale);
+    let text = over(&app, &payment, &order, words).unwrap_or(words.coming);
+    Ok(page(&order, words, &format!("<p>{text}</p>"), None))
 }
 
-async fn find(app: &App, id: PaymentId) -> Result<Option<payments::Payment>, Problem> {
+async fn find(app: &App, id: PaymentId) -> Result<(Payment, Order), Problem> {
     let mut conn = app.db.conn().await?;
-    Ok(attempts::find(&mut conn, id).await.map_err(Failure::from)?)
+    let payment = attempts::find(&mut conn, id).await.map_err(Fault::from)?.ok_or_else(Problem::not_found)?;
+    let order = orders::find(&mut conn, payment.order_id).await.map_err(Fault::from)?;
+    Ok((payment, order.ok_or_else(Problem::not_found)?))
+}
+
+/// Why there is nothing to be paid any more.
+fn over(app: &App, payment: &Payment, order: &Order, words: &'static Words) -> Option<&'static str> {
+    match order.state {
+        OrderState::Paid | OrderState::Closed => return Some(words.paid),
+        OrderState::Cancelled => return Some(words.cancelled),
+        OrderState::Expired => return Some(words.expired),
+        OrderState::PendingPayment => {}
+    }
+    if !payment.state.is_open() {
+        return Some(words.failed);
+    }
+    payment.expires_at.is_some_and(|at| at <= app.clock.now()).then_some(words.expired)
+}
+
+/// The form posts itself; the button does it where scripts are off.
+fn form(order: &Order, words: &Words, url: &str, fields: &[(String, String)]) -> Response {
+    if !is_web(url) {
+        return page(order, words, &format!("<p>{}</p>", words.failed), None);
+    }
+    let inputs: String = fields
+        .iter()
+        .map(|(name, value)| {
+            format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value))
+        })
+        .collect();
+    let nonce = STANDARD.encode(random::<18>());
+    let body = format!(
+        "<form id=\"go\" method=\"post\" action=\"{}\">{inputs}<button>{}</button></form>\
+         <script nonce=\"{nonce}\">document.getElementById(\"go\").submit()</script>",
+        escape(url),
+        words.go,
+    );
+    // Gateways lead on to other hosts after the post, and browsers hold the whole way against this policy.
+    let target = Url::parse(url).map(|u| u.origin().ascii_serialization()).unwrap_or_default();
+    page(order, words, &body, Some(format!("script-src 'nonce-{nonce}'; form-action https: {target}")))
+}
+
+fn open_link(text: &str, words: &Words) -> String {
+    match is_web(text) {
+        true => format!("<p><a class=\"button\" href=\"{}\">{}</a></p>", escape(text), words.open),
+        false => String::new(),
+    }
+}
+
+fn is_web(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|u| ["http", "https"].contains(&u.scheme()))
 }
 
 fn see_other(url: &str) -> Response {
@@ -89,28 +163,93 @@ fn see_other(url: &str) -> Response {
         .status(StatusCode::SEE_OTHER)
         .header(header::LOCATION, url)
         .header(header::CACHE_CONTROL, "private, no-store")
-        .header(header::REFERRER_POLICY, "no-referrer")
         .finish()
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
-}
-
-fn page(title: &str, body: &str) -> Response {
-    let html = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\"><title>{title}</title>\
-         <style>body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:4rem auto;padding:0 1rem}}\
-         pre{{white-space:pre-wrap;overflow-wrap:anywhere}}</style><h1>{title}</h1>{body}</html>"
+fn page(order: &Order, words: &Words, body: &str, more_policy: Option<String>) -> Response {
+    let nonce = STANDARD.encode(random::<18>());
+    let total: Money = order.total();
+    let text = format!(
+        "<!doctype html><html lang=\"{}\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width\"><title>{number}</title><style nonce=\"{nonce}\">{STYLE}</style>\
+         <body><h1>{} {number}</h1><p class=\"amount\">{} {}</p>{body}</body></html>",
+        words.language,
+        words.order,
+        total.decimal(),
+        escape(order.currency.as_str()),
+        number = escape(&order.number),
     );
+    let more = more_policy.map(|m| format!("; {m}")).unwrap_or_else(|| "; form-action 'none'".into());
     Response::builder()
         .content_type("text/html; charset=utf-8")
         .header(header::CACHE_CONTROL, "private, no-store")
-        .header(header::REFERRER_POLICY, "no-referrer")
         .header(
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; form-action https: http:; frame-ancestors 'none'; base-uri 'none'",
+            format!(
+                "default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; frame-ancestors 'none'{more}"
+            ),
         )
-        .body(html)
+        .body(text)
 }
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+}
+
+struct Words {
+    language: &'static str,
+    order: &'static str,
+    go: &'static str,
+    open: &'static str,
+    scan: &'static str,
+    sdk: &'static str,
+    not_ready: &'static str,
+    coming: &'static str,
+    paid: &'static str,
+    expired: &'static str,
+    cancelled: &'static str,
+    failed: &'static str,
+}
+
+impl Words {
+    fn of(locale: &str) -> &'static Self {
+        match Locale::choose(locale) {
+            Locale::En => &ENGLISH,
+            Locale::Zh => &CHINESE,
+        }
+    }
+}
+
+const ENGLISH: Words = Words {
+    language: "en",
+    order: "Order",
+    go: "Go on to pay",
+    open: "Open",
+    scan: "Scan this as a code with your payment app, or open it on the phone:",
+    sdk: "This way to pay works inside the app that started it:",
+    not_ready: "The payment is not ready yet. Load this page again in a moment.",
+    coming: "We have not heard of your payment yet. You may close this page; your order goes on by itself.",
+    paid: "This order is paid. You may close this page.",
+    expired: "The time to pay is over.",
+    cancelled: "This order was cancelled.",
+    failed: "This payment did not work. Start another one in the shop.",
+};
+
+const CHINESE: Words = Words {
+    language: "zh",
+    order: "订单",
+    go: "继续支付",
+    open: "打开",
+    scan: "请用支付应用扫描以下内容，或在手机上打开：",
+    sdk: "该支付方式须在发起支付的应用内完成：",
+    not_ready: "支付尚未就绪，请稍后刷新本页。",
+    coming: "暂未收到您的付款。您可以关闭本页，订单会自动继续处理。",
+    paid: "该订单已付款，您可以关闭本页。",
+    expired: "支付时间已过。",
+    cancelled: "该订单已取消。",
+    failed: "本次支付未成功，请在商店重新发起。",
+};

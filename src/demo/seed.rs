@@ -1,0 +1,194 @@
+//! Puts the demo shop's goods on the shelf, through the same actions that sellers use.
+
+use bytes::Bytes;
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::{ProductId, SHOP, VariantId};
+use crate::base::outcome::{Failure, Fault, Outcome};
+use crate::catalogue::prices::PriceInput;
+use crate::catalogue::product::{self, NewProduct};
+use crate::catalogue::review;
+use crate::catalogue::texts::TextInput;
+use crate::catalogue::variant::{self, VariantEdit};
+use crate::downloads::{self, NewUpload, NewVersion, upload};
+use crate::fulfilment::restock;
+use crate::vault::batch::{self, NewBatch};
+
+/// Slugs of the three products.
+pub const KEY_PRODUCT: &str = "stargazer-pro";
+pub const FILE_PRODUCT: &str = "night-sky-guide";
+pub const FREE_PRODUCT: &str = "moon-calendar";
+
+/// The files that are sold and given away.
+pub const GUIDE: &[u8] = include_bytes!("goods/guide.txt");
+const CALENDAR: &[u8] = include_bytes!("goods/calendar.txt");
+
+const KEYS: i64 = 200;
+
+struct Good {
+    slug: &'static str,
+    kind: &'static str,
+    tags: &'static [&'static str],
+    texts: [(&'static str, &'static str, &'static str, &'static str); 2],
+    variant: [(&'static str, &'static str); 2],
+    prices: &'static [(&'static str, &'static str)],
+    file: Option<(&'static str, &'static [u8])>,
+}
+
+const GOODS: [Good; 3] = [
+    Good {
+        slug: KEY_PRODUCT,
+        kind: "key",
+        tags: &["software", "astronomy"],
+        texts: [
+            (
+                "en",
+                "Stargazer Pro",
+                "A licence key for the telescope software.",
+                "One key for one person, on **three** devices. It is yours the moment you have paid.",
+            ),
+            (
+                "zh",
+                "观星者专业版",
+                "望远镜软件的许可证密钥。",
+                "一人一密钥，可用于**三**台设备。付款后立即交付。",
+            ),
+        ],
+        variant: [("en", "Personal"), ("zh", "个人版")],
+        prices: &[("USD", "19.00"), ("EUR", "18.00"), ("CNY", "128.00")],
+        file: None,
+    },
+    Good {
+        slug: FILE_PRODUCT,
+        kind: "file",
+        tags: &["book", "astronomy"],
+        texts: [
+            (
+                "en",
+                "The Little Guide to Night Skies",
+                "A short guide to download.",
+                "Four pieces of advice for a clear night. Downloads can be resumed.",
+            ),
+            ("zh", "夜空小指南", "可下载的短篇指南。", "晴夜观星的四条建议。支持断点续传。"),
+        ],
+        variant: [("en", "Text"), ("zh", "文本")],
+        prices: &[("USD", "4.50"), ("EUR", "4.00"), ("CNY", "30.00")],
+        file: Some(("night-sky-guide.txt", GUIDE)),
+    },
+    Good {
+        slug: FREE_PRODUCT,
+        kind: "file",
+        tags: &["free", "astronomy"],
+        texts: [
+            (
+                "en",
+                "Moon Calendar",
+                "Costs nothing.",
+                "What costs nothing goes the same way as what is paid for.",
+            ),
+            ("zh", "月历", "免费。", "免费商品与付费商品走同一流程。"),
+        ],
+        variant: [("en", "Text"), ("zh", "文本")],
+        prices: &[("USD", "0.00"), ("EUR", "0.00"), ("CNY", "0.00")],
+        file: Some(("moon-calendar.txt", CALENDAR)),
+    },
+];
+
+/// Makes what is not there yet; a second call changes nothing. Answers how many products it made.
+pub async fn seed(app: &App) -> Result<usize, Fault> {
+    let mut made = 0;
+    for good in &GOODS {
+        let put = put(app, good).await.map_err(|failure| match failure {
+            Failure::Refused(refusal) => {
+                Fault::bug(format!("the demo shop's `{}`: {} ({})", good.slug, refusal.message, refusal.code))
+            }
+            Failure::Fault(fault) => fault,
+        });
+        made += usize::from(put?);
+    }
+    Ok(made)
+}
+
+/// Whether the product was made. One whose making was interrupted stays a draft and is left to its seller.
+async fn put(app: &App, good: &Good) -> Outcome<bool> {
+    let actor = Actor::system();
+    let new = NewProduct {
+        seller_id: SHOP,
+        slug: good.slug.into(),
+        default_locale: Some("en".into()),
+        tags: good.tags.iter().map(|t| (*t).into()).collect(),
+        texts: good
+            .texts
+            .iter()
+            .map(|(locale, name, summary, description)| TextInput {
+                locale: (*locale).into(),
+                name: Some((*name).into()),
+                summary: Some((*summary).into()),
+                description: Some((*description).into()),
+            })
+            .collect(),
+    };
+    let product = match product::create(app, &actor, new).await {
+        Ok(product) => product.id,
+        Err(Failure::Refused(refusal)) if refusal.code == "SLUG_TAKEN" => return Ok(false),
+        Err(failure) => return Err(failure),
+    };
+    let variant = make_variant(app, &actor, product, good).await?;
+    match good.file {
+        Some((name, bytes)) => publish(app, &actor, variant, name, bytes).await?,
+        None => {
+            let batch = batch::open(app, &actor, NewBatch::generate(variant, KEYS, None)).await?;
+            restock::generate(app, &actor, batch.id).await?;
+        }
+    }
+    review::submit(app, &actor, product).await?;
+    review::approve(app, &actor, product, None).await?;
+    Ok(true)
+}
+
+async fn make_variant(app: &App, actor: &Actor, product: ProductId, good: &Good) -> Outcome<VariantId> {
+    let sold = |currency: &str| app.config.shop.currencies.iter().any(|c| c == currency);
+    let new = VariantEdit {
+        kind: Some(good.kind.into()),
+        texts: good.variant.iter().map(|(locale, name)| TextInput::named(locale, name)).collect(),
+        prices: Some(
+            good.prices
+                .iter()
+                .filter(|(currency, _)| sold(currency))
+                .map(|(currency, unit)| PriceInput::plain(currency, unit))
+                .collect(),
+        ),
+        sku: Some(Some(good.slug.to_uppercase())),
+        ..Default::default()
+    };
+    Ok(variant::create(app, actor, product, new).await?.id)
+}
+
+async fn publish(
+    app: &App,
+    actor: &Actor,
+    variant_id: VariantId,
+    name: &str,
+    bytes: &'static [u8],
+) -> Outcome<()> {
+    let new = NewUpload {
+        seller_id: SHOP,
+        name: name.into(),
+        content_type: Some("text/plain".into()),
+        size: bytes.len() as u64,
+    };
+    let announced = downloads::create_upload(app, actor, new).await?;
+    let body = futures::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from_static(bytes))]);
+    let upload = upload::receive_upload(app, actor, announced.id, body).await?;
+    let version = NewVersion {
+        variant_id,
+        upload_id: upload.id,
+        file_id: None,
+        name: None,
+        version: "1.0".into(),
+        notes: None,
+    };
+    downloads::publish_version(app, actor, version).await?;
+    Ok(())
+}
