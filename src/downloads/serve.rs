@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry as Slot;
 use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -62,6 +62,10 @@ pub async fn serve(app: &App, ask: Ask<'_>) -> Outcome<Answer> {
     // Before anything is counted: a content that cannot be read must not cost the buyer a download.
     let bytes = app.blobs.read(&entry.version.blob, size, start, length).await?;
     if entry.session_id.is_none() {
+        // One after the other within this process: a crowd at one link must not hold every database connection
+        // while it waits for the grant's lock.
+        let turn = app.streams.turn(entry.link.grant_id);
+        let _turn = turn.lock().await;
         entry = session::open(app, &ticket).await?;
     }
     let Some(session) = entry.session_id else {
@@ -211,7 +215,11 @@ enum Cut {
 
 /// The streams of this process by session. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Streams(Arc<Mutex<HashMap<DownloadSessionId, (usize, Arc<Gauge>)>>>);
+pub struct Streams {
+    open: Arc<Mutex<HashMap<DownloadSessionId, (usize, Arc<Gauge>)>>>,
+    /// Whoever opens a session of the grant; entries nobody holds are dropped on the next call.
+    turns: Arc<Mutex<HashMap<GrantId, Weak<tokio::sync::Mutex<()>>>>>,
+}
 
 /// What a session may still serve, as far as this process knows: what its row said last, less what was sent since.
 /// Both of the row's numbers only grow, so that answers which overtake each other do no harm.
@@ -246,8 +254,19 @@ struct Permit {
 }
 
 impl Streams {
+    fn turn(&self, grant: GrantId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = turns.get(&grant).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::default();
+        turns.insert(grant, Arc::downgrade(&turn));
+        turn
+    }
+
     fn enter(&self, session: DownloadSessionId) -> Result<Permit, Refusal> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, gauge) = open.entry(session).or_default();
         if *count >= MOST_STREAMS {
             let text = format!("a download has at most {MOST_STREAMS} connections at a time");
@@ -260,7 +279,7 @@ impl Streams {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut open = self.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.streams.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Slot::Occupied(mut slot) = open.entry(self.session) {
             slot.get_mut().0 -= 1;
             if slot.get().0 == 0 {

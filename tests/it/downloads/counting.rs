@@ -24,12 +24,13 @@ async fn fifty_first_requests_at_once_of_a_one_time_link_are_one_download() {
         let request =
             t.http().get(&url).header("range", format!("bytes={}-{}", n * 2_000, n * 2_000 + 1_999));
         async move {
-            // Sixteen at a time is all one process serves of a session: the others come again.
+            // Sixteen at a time is all one process serves of a session, and a loaded machine may have no free
+            // connection for a moment: the others come again.
             loop {
                 let answer = request.try_clone().unwrap().send().await.unwrap();
                 match answer.status().as_u16() {
                     206 => break answer.bytes().await.unwrap(),
-                    status => assert_eq!(status, 429),
+                    status => assert!([429, 503].contains(&status), "{status}"),
                 }
             }
         }
