@@ -12,9 +12,7 @@ pub mod base;
 pub mod config;
 pub mod infra;
 
-pub mod audit;
 pub mod people;
-pub mod settings;
 
 pub mod downloads;
 pub mod vault;

@@ -213,10 +213,13 @@ enum Cut {
     Fault,
 }
 
+/// How many streams a session has open, and what bounds them.
+type Open = HashMap<DownloadSessionId, (usize, Arc<Gauge>)>;
+
 /// The streams of this process by session. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Streams {
-    open: Arc<Mutex<HashMap<DownloadSessionId, (usize, Arc<Gauge>)>>>,
+    open: Arc<Mutex<Open>>,
     /// Whoever opens a session of the grant; entries nobody holds are dropped on the next call.
     turns: Arc<Mutex<HashMap<GrantId, Weak<tokio::sync::Mutex<()>>>>>,
 }

@@ -126,6 +126,7 @@ pub struct PaymentRef<'a> {
 }
 
 /// The answer to a question about a payment.
+#[allow(clippy::large_enum_variant)] // One per question, never stored.
 #[derive(Clone, Debug)]
 pub enum Queried {
     Known(GatewayState),
@@ -136,6 +137,7 @@ pub enum Queried {
     Unsupported,
 }
 
+#[allow(clippy::large_enum_variant)] // One per question, never stored.
 #[derive(Clone, Debug)]
 pub enum Closing {
     /// It can no longer be paid.

@@ -82,12 +82,9 @@ pub async fn back(app: Data<&Arc<App>>, Path(id): Path<String>) -> Result<Respon
         // Goes on by itself when the gateway takes longer than the buyer.
         let (app, payment) = (app.clone(), payment.clone());
         let asked = tokio::spawn(async move { check_now::check_now(&app, &Actor::system(), payment.id, None).await });
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(Err(Failure::Fault(fault)))) => {
-                tracing::warn!(%fault, payment = %id, "a returning buyer's payment could not be asked about");
-            }
-            // Answered, asked a moment ago, or still being asked.
-            Ok(Ok(_) | Err(_)) | Err(_) => {}
+        // Everything else is: answered, asked a moment ago, or still being asked.
+        if let Ok(Ok(Err(Failure::Fault(fault)))) = tokio::time::timeout(PATIENCE, asked).await {
+            tracing::warn!(%fault, payment = %id, "a returning buyer's payment could not be asked about");
         }
     }
     let options: StartOptions = serde_json::from_value(payment.options.clone()).unwrap_or_default();

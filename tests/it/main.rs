@@ -7,6 +7,7 @@ mod config;
 mod downloads;
 mod faults;
 mod graphql;
+#[allow(dead_code)] // Offers what tests of any feature may want.
 mod harness;
 mod http;
 mod infra;

@@ -73,10 +73,7 @@ impl ProductFilter {
             Some(ids) => Some(few(Some(ids), 100, "ids")?.iter().filter_map(|id| ProductId::parse(id).ok()).collect()),
             None => None,
         };
-        let seller = match self.seller {
-            Some(id) => Some(SellerId::parse(&id).unwrap_or(SellerId(uuid::Uuid::nil()))),
-            None => None,
-        };
+        let seller = self.seller.map(|id| SellerId::parse(&id).unwrap_or(SellerId(uuid::Uuid::nil())));
         if search.as_ref().is_some_and(|s| s.chars().count() > 100) {
             return Err(Refusal::new("BAD_REQUEST", "`search` has at most 100 characters").at(["search"]));
         }

@@ -11,6 +11,7 @@ use crate::graphql::loaders;
 use crate::graphql::scalars::{DateTime, Int64};
 
 /// What is sold. `kind` is an open code: a client that does not know one still shows title and delivery.
+#[allow(clippy::duplicated_attributes)] // Of the derive's own.
 #[derive(Interface)]
 #[graphql(
     field(name = "kind", ty = "String", desc = "Open code of the kind of goods."),

@@ -30,6 +30,7 @@ pub enum DeliveryState {
 
 /// What was delivered, by what a screen must do with it. `kind` is an open code: a client that does not know one still
 /// shows title and state.
+#[allow(clippy::duplicated_attributes)] // Of the derive's own.
 #[derive(Clone, Interface)]
 #[graphql(
     field(name = "id", ty = "ID", desc = "The delivery's id."),

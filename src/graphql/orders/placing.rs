@@ -1,4 +1,4 @@
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, InputObject, Object, SimpleObject};
 
 use crate::base::money::Money;
 use crate::base::outcome::{Failure, Refusal};
@@ -146,7 +146,7 @@ async fn refused(ctx: &Context<'_>, refusal: Refusal, cart: &Cart) -> Answer<Ord
         user_errors.extend(ctx.user_errors::<OrderPlaceError>(refusal)?);
     }
     for error in &mut user_errors {
-        error.variant_id = error.variant_id.take().filter(|id| *id != ID::from(NOBODY));
+        error.variant_id = error.variant_id.take().filter(|id| id.as_str() != NOBODY);
     }
     Ok(OrderPlacePayload { quote: quote.map(Quote), user_errors, ..OrderPlacePayload::default() })
 }

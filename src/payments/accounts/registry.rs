@@ -32,10 +32,13 @@ impl Account {
     }
 }
 
+/// An account and who speaks for it.
+type Spoken = (Account, Arc<dyn Gateway>);
+
 /// All configured accounts, in the order of their ids.
 #[derive(Clone, Default)]
 pub struct Accounts {
-    by_id: BTreeMap<String, Arc<(Account, Arc<dyn Gateway>)>>,
+    by_id: BTreeMap<String, Arc<Spoken>>,
 }
 
 impl Accounts {

@@ -87,7 +87,8 @@ async fn ranges_conditions_and_head_answer_as_rfc_9110_says_and_count_once() {
     assert_eq!(t.db.one("select used from download_grant").await, "0");
     assert_eq!(t.db.one("select count(*) from download_session").await, "0");
 
-    let some: &[(&[(&'static str, &str)], u16, std::ops::Range<usize>)] = &[
+    type Asked<'a> = (&'a [(&'static str, &'a str)], u16, std::ops::Range<usize>);
+    let some: &[Asked<'_>] = &[
         (&[("range", "bytes=0-0")], 206, 0..1),
         (&[("range", "bytes=10-19")], 206, 10..20),
         (&[("range", "bytes=990-2000")], 206, 990..1000),

@@ -4,7 +4,7 @@ use serde_json::json;
 use super::client::{Client, NEW};
 use crate::harness::TestApp;
 
-/// Rows: K2.
+/// Rows: X3.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_a_client_can_send_is_our_fault() {
     let t = TestApp::start().await;
@@ -45,7 +45,7 @@ async fn nothing_a_client_can_send_is_our_fault() {
     t.finish().await;
 }
 
-/// Rows: K2, K3.
+/// Rows: X3.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn odd_but_well_formed_requests_are_answered_without_a_500() {
     let t = TestApp::start().await;

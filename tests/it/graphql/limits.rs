@@ -16,7 +16,7 @@ async fn refused(client: &Client, name: &str, query: String) {
     assert!(took < Duration::from_millis(50), "{name} took {took:?}");
 }
 
-/// Rows: K3.
+/// Rows: X3.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bombs_of_every_kind_are_refused_in_an_instant() {
     let t = TestApp::start().await;
@@ -71,7 +71,7 @@ async fn bombs_of_every_kind_are_refused_in_an_instant() {
     t.finish().await;
 }
 
-/// Rows: K3.
+/// Rows: X3.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn introspection_alone_has_a_limit_of_its_own_and_can_be_switched_off() {
     let t = TestApp::start().await;

@@ -36,7 +36,7 @@ async fn a_query_is_answered_by_post_and_by_get_in_the_media_type_the_client_ask
     t.finish().await;
 }
 
-/// Rows: K3.
+/// Rows: X3.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_json_bodies_are_read_so_that_no_other_page_can_send_one_unasked() {
     let t = TestApp::start().await;
@@ -91,7 +91,7 @@ async fn what_never_ran_has_no_data_and_400_or_200_as_the_media_type_means_it() 
     t.finish().await;
 }
 
-/// Rows: K2.
+/// Rows: X3.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_that_are_no_request_are_told_so() {
     let t = TestApp::start().await;

@@ -88,14 +88,6 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    pub fn data(&self) -> &Path {
-        &self.setup.data
-    }
-
     /// All that it has logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -109,15 +101,6 @@ impl Server {
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         self.child.wait().unwrap();
-    }
-
-    /// SIGSTOP: alive, its connections open, doing nothing.
-    pub fn freeze(&self) {
-        self.signal(Signal::SIGSTOP);
-    }
-
-    pub fn thaw(&self) {
-        self.signal(Signal::SIGCONT);
     }
 
     /// SIGTERM; the status of its clean end. Panics when it has not ended after 40 s.

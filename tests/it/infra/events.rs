@@ -10,7 +10,7 @@ async fn an_event_is_written_with_the_transaction_and_goes_with_its_rollback() {
     let id = t.app.clock.uuid();
     let event = NewEvent::shop("shop.opened", id, "system", json!({ "n": 1 }));
     let mut tx = t.app.db.begin().await.unwrap();
-    events::append(&mut tx, &[event.clone()]).await.unwrap();
+    events::append(&mut tx, std::slice::from_ref(&event)).await.unwrap();
     drop(tx);
     assert_eq!(t.db.one("select count(*) from event").await, "0");
     let mut tx = t.app.db.begin().await.unwrap();

@@ -27,7 +27,7 @@ pub(super) fn verify(secrets: &[Secret], raw: &RawNotice) -> Result<usize, Notic
         }
         let mac = hex::encode(context.sign().as_ref());
         let fits = |g: &&str| verify_slices_are_equal(g.as_bytes(), mac.as_bytes()).is_ok();
-        if found.is_none() && given.iter().any(|g| fits(&g)) {
+        if found.is_none() && given.iter().any(fits) {
             found = Some(index);
         }
     }
