@@ -41,6 +41,11 @@ impl TestApp {
 
     /// Over a database that exists.
     pub async fn start_over(db: TestDatabase, change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_by(Clock::default(), db, change).await
+    }
+
+    /// By a clock that others go by too.
+    pub async fn start_by(clock: Clock, db: TestDatabase, change: impl FnOnce(&mut Config)) -> Self {
         Self::start_at(db, change, Vec::new()).await
     }
 
@@ -54,7 +59,7 @@ impl TestApp {
             config.server.public_url = base.clone();
         }
         log::capture();
-        let app = App::start(config, Clock::default(), &db.app_url()).await.unwrap();
+        let app = App::start(config, clock, &db.app_url()).await.unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = app.clone();
         let server = tokio::spawn(async move {

@@ -1,4 +1,5 @@
 mod accounts;
 mod gateways_notices;
 mod gateways_vectors;
+mod purchase;
 mod settle;

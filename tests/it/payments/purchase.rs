@@ -1,0 +1,257 @@
+//! Whole purchases at both gateways over real HTTP, against the simulator: its journal is the gateway's truth.
+
+use chrono::TimeDelta;
+use dispense::base::actor::Actor;
+use dispense::base::clock::Clock;
+use dispense::base::ids::PaymentId;
+use dispense::base::secret::Secret;
+use dispense::config::{Account, Policy};
+use dispense::orders::place::Placed;
+use dispense::payments::refund_request::{self, RefundRequest};
+use dispense::payments::start::{self, Attempt, Start, StartOptions};
+use dispense::payments::{ask, cancel, close};
+use dispense::sandbox::{GenericSide, Simulator, SimulatorConfig, StripeSide};
+use serde_json::{Value, json};
+
+use crate::harness::{TestApp, TestDatabase, shop};
+
+const STRIPE_SECRET: &str = "whsec_4f8a1c07d2b95e6300aa71c2";
+const STRIPE_KEY: &str = "sk_test_9b1e7d20c64f5a38";
+
+/// The gateway's accounts and a shop that has them.
+struct Street {
+    t: TestApp,
+    simulator: Simulator,
+}
+
+const GATEWAYS: [&str; 2] = ["stripe", "generic"];
+
+async fn street() -> Street {
+    let clock = Clock::default();
+    let stripe = StripeSide {
+        secret: Secret::new(STRIPE_SECRET),
+        api_key: Secret::new(STRIPE_KEY),
+        notify_url: None,
+        livemode: false,
+    };
+    let generic = GenericSide { secret: Secret::new(shop::generic_secret()) };
+    let simulator = Simulator::start(SimulatorConfig::new(stripe, generic, clock.clone())).await.unwrap();
+    let account = |id: &str, secret: String, key: Option<&str>, url: String| Account {
+        id: id.into(),
+        gateway: id.into(),
+        title: None,
+        currencies: vec!["USD".into()],
+        secrets: vec![Secret::new(secret)],
+        api_key: key.map(Secret::new),
+        api_url: Some(url),
+        sandbox: true,
+        policy: Policy::default(),
+    };
+    let accounts = vec![
+        account("stripe", STRIPE_SECRET.into(), Some(STRIPE_KEY), simulator.stripe_url()),
+        account("generic", shop::generic_secret(), None, simulator.generic_url()),
+    ];
+    let t = TestApp::start_by(clock, TestDatabase::migrated().await, |config| config.accounts = accounts).await;
+    simulator.set_stripe_notify_url(format!("{}/webhooks/stripe", t.base));
+    for secret in [STRIPE_SECRET, STRIPE_KEY, &shop::generic_secret()] {
+        t.canary(secret);
+    }
+    Street { t, simulator }
+}
+
+impl Street {
+    async fn start(&self, placed: &Placed, method: &str) -> Attempt {
+        let wish = Start {
+            idempotency_key: format!("start-{}-{method}", placed.order.number),
+            order_id: placed.order.id,
+            access_token: Some(placed.access_token.expose().to_owned()),
+            options: StartOptions { method: method.into(), ..StartOptions::default() },
+        };
+        start::start(&self.t.app, &Actor::guest(), wish).await.unwrap()
+    }
+
+    fn act(&self, number: &str, act: &str) {
+        self.simulator.act(number, act, json!({})).unwrap();
+    }
+
+    async fn bought(&self, method: &str) -> (Placed, PaymentId) {
+        let variant = self.t.selling_keys(2, 990).await;
+        let placed = self.t.place(&[(variant, 1)]).await;
+        let attempt = self.start(&placed, method).await;
+        self.act(&placed.order.number, "pay");
+        self.simulator.settled().await;
+        assert_eq!(self.t.order_state(placed.order.id).await, "paid", "{method}");
+        (placed, attempt.payment.id)
+    }
+
+    /// What the gateway's own books say was refunded of an order, minor units.
+    fn refunded(&self, number: &str) -> i64 {
+        let journal = self.simulator.journal();
+        let text = |v: &Value| v.to_string();
+        let payments = journal["payments"].as_array().unwrap_or_else(|| panic!("{}", text(&journal)));
+        let payment = payments.iter().find(|p| p["number"] == number).unwrap();
+        let refunds = payment["refunds"].as_array().cloned().unwrap_or_default();
+        refunds.iter().filter(|r| r["status"] == "succeeded").filter_map(|r| r["amount"].as_i64()).sum()
+    }
+}
+
+fn refund(payment_id: PaymentId, key: &str, amount_minor: Option<i64>) -> RefundRequest {
+    RefundRequest {
+        idempotency_key: format!("refund-key-{key}"),
+        payment_id,
+        units: Vec::new(),
+        amount_minor,
+        reason: Some("asked for".into()),
+    }
+}
+
+/// Rows: P2, P3, P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purchase_and_its_refund_go_through_each_gateway() {
+    let street = street().await;
+    let t = &street.t;
+    for method in GATEWAYS {
+        let (placed, payment_id) = street.bought(method).await;
+        assert_eq!(t.unit_states(placed.order.id).await, "assigned:1");
+        let wish = refund(payment_id, method, None);
+        let first = refund_request::request(&t.app, &Actor::system(), wish.clone()).await.unwrap();
+        let again = refund_request::request(&t.app, &Actor::system(), wish).await.unwrap();
+        assert_eq!(first.id, again.id);
+        street.simulator.settled().await;
+        assert_eq!(t.unit_states(placed.order.id).await, "revoked:1", "{method}");
+        let id = payment_id.0;
+        assert_eq!(t.db.one(&format!("select state || refunded_minor from payment where id = '{id}'")).await, "refunded990");
+        assert_eq!(t.db.one(&format!("select count(*) from refund where payment_id = '{id}'")).await, "1", "{method}");
+        assert_eq!(t.db.one(&format!("select sum(amount_minor) from ledger_entry where payment_id = '{id}' and book = 'gateway'")).await, "0");
+        assert_eq!(street.refunded(&placed.order.number), 990, "{method}");
+    }
+    street.t.finish_with_jobs().await;
+}
+
+/// Rows: P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refunds_never_exceed_what_was_paid_and_a_part_leaves_the_goods() {
+    let street = street().await;
+    let t = &street.t;
+    let (placed, payment_id) = street.bought("stripe").await;
+    let system = Actor::system();
+    refund_request::request(&t.app, &system, refund(payment_id, "part-one", Some(400))).await.unwrap();
+    street.simulator.settled().await;
+    assert_eq!(t.unit_states(placed.order.id).await, "assigned:1");
+    let too_much = refund_request::request(&t.app, &system, refund(payment_id, "too-much", Some(591))).await;
+    assert!(format!("{too_much:?}").contains("REFUND_TOO_LARGE"));
+    let by_guest = refund_request::request(&t.app, &Actor::guest(), refund(payment_id, "by-guest", None)).await;
+    assert!(format!("{by_guest:?}").contains("FORBIDDEN"));
+    refund_request::request(&t.app, &system, refund(payment_id, "the-rest", None)).await.unwrap();
+    street.simulator.settled().await;
+    assert_eq!(street.refunded(&placed.order.number), 990);
+    assert_eq!(t.unit_states(placed.order.id).await, "revoked:1");
+    street.t.finish_with_jobs().await;
+}
+
+/// Rows: P7.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_notice_is_healed_by_asking_the_gateway() {
+    let street = street().await;
+    let t = &street.t;
+    for method in GATEWAYS {
+        let variant = t.selling_keys(1, 990).await;
+        let placed = t.place(&[(variant, 1)]).await;
+        let attempt = street.start(&placed, method).await;
+        street.act(&placed.order.number, "lose-notice");
+        street.simulator.settled().await;
+        assert_eq!(t.order_state(placed.order.id).await, "pending_payment");
+        ask::check(&t.app, attempt.payment.id).await.unwrap();
+        assert_eq!(t.order_state(placed.order.id).await, "paid", "{method}");
+        assert_eq!(t.unit_states(placed.order.id).await, "assigned:1");
+    }
+    street.t.finish_with_jobs().await;
+}
+
+/// Rows: P7, O5.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_expires_only_after_its_gateway_closed_the_payment_and_already_paid_means_paid() {
+    let street = street().await;
+    let t = &street.t;
+    for method in GATEWAYS {
+        let variant = t.selling_keys(2, 990).await;
+        let (paid, unpaid) = (t.place(&[(variant, 1)]).await, t.place(&[(variant, 1)]).await);
+        for placed in [&paid, &unpaid] {
+            street.start(placed, method).await;
+        }
+        street.act(&paid.order.number, "lose-notice");
+        t.advance(TimeDelta::hours(2)).await;
+        close::expire_overdue(&t.app).await.unwrap();
+        street.simulator.settled().await;
+        assert_eq!(t.order_state(paid.order.id).await, "paid", "{method}");
+        assert_eq!(t.order_state(unpaid.order.id).await, "expired", "{method}");
+    }
+    street.t.finish_with_jobs().await;
+}
+
+/// Rows: O5.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_buyer_cancels_before_paying_and_not_after() {
+    let street = street().await;
+    let t = &street.t;
+    let variant = t.selling_keys(2, 990).await;
+    let (gone, paid) = (t.place(&[(variant, 1)]).await, t.place(&[(variant, 1)]).await);
+    street.start(&gone, "generic").await;
+    street.start(&paid, "generic").await;
+    street.act(&paid.order.number, "lose-notice");
+    let cancel = async |placed: &Placed| {
+        let token = placed.access_token.expose().to_owned();
+        cancel::cancel(&t.app, &Actor::guest(), placed.order.id, Some(&token), None).await
+    };
+    for _ in 0..2 {
+        cancel(&gone).await.unwrap();
+    }
+    assert_eq!(t.order_state(gone.order.id).await, "cancelled");
+    let refused = cancel(&paid).await;
+    assert!(format!("{refused:?}").contains("ALREADY_PAID"), "{refused:?}");
+    assert_eq!(t.order_state(paid.order.id).await, "paid");
+    let foreign = cancel::cancel(&t.app, &Actor::guest(), gone.order.id, Some("oat_0"), None).await;
+    assert!(format!("{foreign:?}").contains("NOT_FOUND"));
+    street.t.finish_with_jobs().await;
+}
+
+/// Rows: O6, P2.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn starting_again_gives_the_same_action_and_another_method_closes_the_first() {
+    let street = street().await;
+    let t = &street.t;
+    let variant = t.selling_keys(2, 990).await;
+    let placed = t.place(&[(variant, 1)]).await;
+    let first = street.start(&placed, "stripe").await;
+    let again = street.start(&placed, "stripe").await;
+    assert_eq!((first.payment.id, again.replayed), (again.payment.id, true));
+    assert_eq!(first.payment.action, again.payment.action);
+    let other = street.start(&placed, "generic").await;
+    assert_eq!(other.payment.gateway_number, Some(format!("{}-2", placed.order.number)));
+    let id = first.payment.id.0;
+    assert_eq!(t.db.one(&format!("select state from payment where id = '{id}'")).await, "expired");
+    street.act(&format!("{}-2", placed.order.number), "pay-twice");
+    street.simulator.settled().await;
+    assert_eq!(t.order_state(placed.order.id).await, "paid");
+    assert_eq!(t.db.one("select count(*) from payment where state = 'captured' and not allocated").await, "1");
+    assert_eq!(t.db.one("select count(*) from task where kind = 'payment_double'").await, "1");
+    street.t.finish_with_jobs().await;
+}
+
+/// Rows: P7, P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_whose_answer_was_lost_is_asked_about_and_never_done_twice() {
+    let street = street().await;
+    let t = &street.t;
+    let (placed, payment_id) = street.bought("generic").await;
+    street.simulator.set_trouble(json!({ "lose_answers": true })).unwrap();
+    let asked = refund_request::request(&t.app, &Actor::system(), refund(payment_id, "lost-answer", None)).await.unwrap();
+    assert_eq!(asked.state.as_str(), "unknown");
+    street.simulator.set_trouble(json!({})).unwrap();
+    refund_request::work(&t.app, asked.id).await.unwrap();
+    street.simulator.settled().await;
+    assert_eq!(street.refunded(&placed.order.number), 990);
+    assert_eq!(t.db.one("select string_agg(state, ',') from refund").await, "succeeded");
+    assert_eq!(t.unit_states(placed.order.id).await, "revoked:1");
+    street.t.finish_with_jobs().await;
+}
