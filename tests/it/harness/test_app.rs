@@ -36,7 +36,7 @@ impl TestApp {
 
     /// With routes of the test's own beside the shop's.
     pub async fn start_with_rows(change: impl FnOnce(&mut Config), rows: Vec<Row>) -> Self {
-        Self::start_at(TestDatabase::migrated().await, change, rows).await
+        Self::start_at(Clock::default(), TestDatabase::migrated().await, change, rows).await
     }
 
     /// Over a database that exists.
@@ -46,10 +46,15 @@ impl TestApp {
 
     /// By a clock that others go by too.
     pub async fn start_by(clock: Clock, db: TestDatabase, change: impl FnOnce(&mut Config)) -> Self {
-        Self::start_at(db, change, Vec::new()).await
+        Self::start_at(clock, db, change, Vec::new()).await
     }
 
-    async fn start_at(db: TestDatabase, change: impl FnOnce(&mut Config), rows: Vec<Row>) -> Self {
+    async fn start_at(
+        clock: Clock,
+        db: TestDatabase,
+        change: impl FnOnce(&mut Config),
+        rows: Vec<Row>,
+    ) -> Self {
         let data = tempfile::tempdir().unwrap();
         let mut config = test_config(data.path());
         change(&mut config);
