@@ -12,6 +12,7 @@ pub mod base;
 pub mod config;
 pub mod infra;
 
+pub mod audit;
 pub mod people;
 
 pub mod downloads;

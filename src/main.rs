@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use dispense::app::App;
+use dispense::audit;
 use dispense::base::actor::Actor;
 use dispense::base::clock::Clock;
 use dispense::base::ids::VariantId;
@@ -100,6 +101,11 @@ enum Command {
     },
     /// Prove on a live database what must always hold; exit code 1 when it does not
     Check,
+    /// About the chain of events
+    Audit {
+        #[command(subcommand)]
+        act: AuditAct,
+    },
     /// Print the configuration in force, secrets masked
     Config {
         /// Print a documented file of every key instead
@@ -124,6 +130,12 @@ enum KeysAct {
         /// How many, 1 to 1000000
         quantity: i64,
     },
+}
+
+#[derive(Subcommand)]
+enum AuditAct {
+    /// Walk the whole chain; exit 1 when an event or a seal was changed, taken out or put in
+    Verify,
 }
 
 #[derive(Subcommand)]
@@ -213,6 +225,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
         Command::Admin { act: AdminAct::Create { email, password_stdin } } => {
             create_admin(load(&sources)?, &email, password_stdin).await?;
         }
+        Command::Audit { act: AuditAct::Verify } => return verify_audit(load(&sources)?).await,
         Command::Config { default: true } => print!("{}", config::documented()),
         Command::Config { default: false } => print!("{}", config::effective(&sources)?),
         Command::Migrate => {
@@ -364,6 +377,22 @@ async fn create_admin(config: Config, email: &str, password_stdin: bool) -> Resu
         Ok(())
     })
     .await
+}
+
+/// Prints where the chain ends, for comparing with a head written down elsewhere, and what is wrong with it first.
+async fn verify_audit(config: Config) -> Result<ExitCode, Ending> {
+    let mut code = ExitCode::SUCCESS;
+    beside(config, async |app| {
+        let verdict = audit::verify(app).await?;
+        println!("{} seals checked; the last good one is {} {}", verdict.checked, verdict.seq, verdict.hash);
+        if let Some(broken) = &verdict.broken {
+            println!("broken: {broken}");
+            code = ExitCode::FAILURE;
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(code)
 }
 
 /// Does one thing over the database, beside a running shop or alone.

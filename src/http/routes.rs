@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::graphql::{GraphqlEndpoint, schema_file};
 use crate::http::room::Room;
 use crate::rest::openapi::{self, Document, Operation};
-use crate::rest::{downloads, health, keys, metrics, pay, storefront, uploads, webhooks};
+use crate::rest::{downloads, events, health, keys, metrics, pay, storefront, uploads, webhooks};
 
 /// Every route of the program.
 #[rustfmt::skip]
@@ -71,6 +71,14 @@ pub fn table() -> Vec<Row> {
         get("/schema.graphql", schema_file, "The GraphQL schema in its definition language")
             .tag("graphql")
             .answers(200, "application/graphql", "The schema.")
+            .limited(),
+        get("/events", events::events, "The sequence of events above a number, without holes, for administrators")
+            .tag("events")
+            .parameter("query", "after", "The last `seq` already dealt with; 0 is the beginning.")
+            .parameter("query", "limit", "At most this many, 1 to 500; 100 when left out.")
+            .answers(200, "application/json", "`events`, `next` (the `after` of the next call), `more`.")
+            .answers(410, "application/problem+json", "`CURSOR_TOO_OLD`.")
+            .signed_in()
             .limited(),
         get("/downloads/{token}", downloads::download, "The bytes of a bought file, in whole or one range")
             .tag("downloads")

@@ -1,6 +1,7 @@
 //! The REST side: what is not GraphQL. Handlers only; they are mounted by the table in `http/routes.rs`.
 
 pub mod downloads;
+pub mod events;
 pub mod health;
 pub mod keys;
 pub mod metrics;

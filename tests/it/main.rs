@@ -1,6 +1,7 @@
 //! One test binary; its folders mirror `src`. Real PostgreSQL, a database per test.
 
 mod architecture;
+mod audit;
 mod catalogue;
 mod check;
 mod config;
@@ -11,6 +12,7 @@ mod graphql;
 mod harness;
 mod http;
 mod infra;
+mod mail;
 mod payments;
 mod people;
 mod rows;

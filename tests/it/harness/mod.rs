@@ -8,6 +8,7 @@ mod people;
 mod process;
 pub mod shop;
 pub mod signing;
+mod smtp;
 mod test_app;
 mod work;
 
@@ -17,4 +18,5 @@ pub use durable::DurableCluster;
 pub use people::PASSWORD;
 pub use process::{Server, Setup, program};
 pub use shop::{Said, with_generic};
+pub use smtp::{SmtpServer, Trouble};
 pub use test_app::TestApp;

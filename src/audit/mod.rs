@@ -1,0 +1,6 @@
+//! The chain of events that only grows, and the proof that nobody changed it.
+
+mod read;
+mod verify;
+
+pub use verify::{Broken, Verdict, verify};

@@ -1,0 +1,71 @@
+//! The chain as it lies in the database.
+
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text, Timestamptz};
+use diesel::{OptionalExtension, QueryResult, QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::infra::sequence::CANONICAL;
+
+/// A seal with the event it seals, in the form that was hashed; none when the event is gone.
+#[derive(QueryableByName)]
+pub struct Seal {
+    #[diesel(sql_type = BigInt)]
+    pub seq: i64,
+    #[diesel(sql_type = BigInt)]
+    pub event_id: i64,
+    #[diesel(sql_type = Binary)]
+    pub prev_hash: Vec<u8>,
+    #[diesel(sql_type = Binary)]
+    pub hash: Vec<u8>,
+    #[diesel(sql_type = Timestamptz)]
+    pub sealed_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub canonical: Option<String>,
+}
+
+pub async fn list_seals(conn: &mut AsyncPgConnection, after: i64, limit: i64) -> QueryResult<Vec<Seal>> {
+    sql_query(format!(
+        "select s.seq, s.event_id, s.prev_hash, s.hash, s.sealed_at, \
+           case when e.id is not null then {CANONICAL} end as canonical \
+         from (select * from event_seq where seq > $1 order by seq limit $2) s \
+         left join event e on e.id = s.event_id order by s.seq"
+    ))
+    .bind::<BigInt, _>(after)
+    .bind::<BigInt, _>(limit)
+    .load(conn)
+    .await
+}
+
+#[derive(QueryableByName)]
+pub struct Head {
+    #[diesel(sql_type = BigInt)]
+    pub seq: i64,
+    #[diesel(sql_type = Binary)]
+    pub hash: Vec<u8>,
+    #[diesel(sql_type = BigInt)]
+    pub floor: i64,
+}
+
+pub async fn get_head(conn: &mut AsyncPgConnection) -> QueryResult<Head> {
+    sql_query("select seq, hash, floor from event_head where id = 1").get_result(conn).await
+}
+
+#[derive(QueryableByName)]
+pub struct EventId {
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
+}
+
+/// An event that has no seal although every event up to the floor has: it was put in later.
+pub async fn find_unsealed(conn: &mut AsyncPgConnection, floor: i64) -> QueryResult<Option<i64>> {
+    let row: Option<EventId> = sql_query(
+        "select e.id from event e where e.id <= $1 \
+         and not exists (select 1 from event_seq s where s.event_id = e.id) order by e.id limit 1",
+    )
+    .bind::<BigInt, _>(floor)
+    .get_result(conn)
+    .await
+    .optional()?;
+    Ok(row.map(|row| row.id))
+}

@@ -1,0 +1,118 @@
+//! `GET /events`: the lossless pull of the event sequence. A reader keeps the last `seq` it has dealt with.
+
+use std::sync::Arc;
+
+use poem::http::header;
+use poem::web::{Data, Query};
+use poem::{Response, handler};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::base::actor::Role;
+use crate::base::caller::Caller;
+use crate::base::ids::{self, OrderId, SellerId};
+use crate::base::outcome::{Fault, Refusal};
+use crate::infra::sequence::{self, Numbered};
+use crate::people;
+use crate::rest::problem::Problem;
+
+/// The query of the route.
+#[derive(Deserialize)]
+pub struct Ask {
+    after: Option<String>,
+    limit: Option<String>,
+}
+
+const MOST: i64 = 500;
+const USUAL: i64 = 100;
+
+/// Events above `after` in order, at most `limit`, for administrators.
+#[handler]
+pub async fn events(
+    app: Data<&Arc<App>>,
+    caller: Data<&Caller>,
+    Query(ask): Query<Ask>,
+) -> Result<Response, Problem> {
+    let actor = people::authenticate(app.0, caller.0).await?;
+    if actor.person.is_none() {
+        return Err(Refusal::new("UNAUTHENTICATED", "sign in first").into());
+    }
+    if !actor.has(Role::Admin) {
+        return Err(Refusal::new("FORBIDDEN", "this is for administrators").into());
+    }
+    let after = number(ask.after.as_deref(), 0, "after", "INVALID_CURSOR", i64::MAX)?;
+    let limit = number(ask.limit.as_deref(), USUAL, "limit", "INVALID", MOST)?.max(1);
+    let mut conn = app.db.conn().await?;
+    let rows = sequence::after(&mut conn, after, limit).await.map_err(Fault::from)?;
+    if rows.iter().any(|row| row.kind.is_none()) {
+        return Err(Refusal::new("CURSOR_TOO_OLD", "these events are not kept any more").into());
+    }
+    let head = sequence::head(&mut conn).await.map_err(Fault::from)?;
+    let next = rows.last().map_or(after, |row| row.seq);
+    let body = json!({
+        "events": rows.iter().map(shown).collect::<Vec<_>>(),
+        "next": next,
+        "more": next < head,
+    });
+    Ok(Response::builder()
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::CACHE_CONTROL, "private, no-store")
+        .body(body.to_string()))
+}
+
+fn number(
+    text: Option<&str>,
+    default: i64,
+    field: &str,
+    code: &'static str,
+    most: i64,
+) -> Result<i64, Refusal> {
+    let Some(text) = text else { return Ok(default) };
+    text.parse::<i64>()
+        .ok()
+        .filter(|n| (0..=most).contains(n))
+        .ok_or_else(|| Refusal::new(code, format!("`{field}` is a whole number from 0 to {most}")).at([field]))
+}
+
+fn shown(row: &Numbered) -> Value {
+    let kind = row.kind.as_deref().unwrap_or_default();
+    json!({
+        "seq": row.seq,
+        "id": row.id,
+        "kind": kind,
+        "at": row.at.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)),
+        "object": row.object_id.map(|id| object(kind, id)),
+        "order": row.order_id.map(|id| OrderId(id).to_string()),
+        "seller": row.seller_id.map(|id| SellerId(id).to_string()),
+        "body": row.body,
+    })
+}
+
+/// The object's public id; what has none is shown as it is.
+fn object(kind: &str, id: Uuid) -> String {
+    use crate::base::ids::{
+        BatchId, FileVersionId, GrantId, KeyId, LineId, MessageId, PaymentId, ProductId, RefundId, SessionId, UnitId,
+        UploadId, UserId, VariantId,
+    };
+    let prefix = match kind.split('.').next().unwrap_or_default() {
+        "order" => OrderId::PREFIX,
+        "line" => LineId::PREFIX,
+        "unit" | "delivery" => UnitId::PREFIX,
+        "payment" => PaymentId::PREFIX,
+        "refund" => RefundId::PREFIX,
+        "key" => KeyId::PREFIX,
+        "batch" | "key_batch" => BatchId::PREFIX,
+        "product" => ProductId::PREFIX,
+        "variant" => VariantId::PREFIX,
+        "grant" => GrantId::PREFIX,
+        "upload" => UploadId::PREFIX,
+        "file_version" => FileVersionId::PREFIX,
+        "message" => MessageId::PREFIX,
+        "user" => UserId::PREFIX,
+        "session" => SessionId::PREFIX,
+        _ => return id.to_string(),
+    };
+    ids::encode(prefix, id)
+}

@@ -1,0 +1,106 @@
+use dispense::audit::{self, Broken};
+use dispense::infra::events::{self, NewEvent};
+use serde_json::json;
+
+use crate::harness::TestApp;
+
+async fn chain(t: &TestApp, events_count: i32) {
+    let mut tx = t.app.db.begin().await.unwrap();
+    let batch: Vec<NewEvent> = (0..events_count)
+        .map(|n| NewEvent::shop("test.happened", t.app.clock.uuid(), "system", json!({ "n": n, "text": "数 \"x\"" })))
+        .collect();
+    events::append(&mut tx, &batch).await.unwrap();
+    tx.commit().await.unwrap();
+    t.drain().await;
+}
+
+/// Runs SQL as one who owns the tables and can switch the triggers off.
+async fn tamper(t: &TestApp, sql: &str) {
+    t.db.sql("alter table event_seq disable trigger all").await;
+    t.db.sql(sql).await;
+}
+
+/// Rows: C9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_untouched_chain_verifies() {
+    let t = TestApp::start().await;
+    let empty = audit::verify(&t.app).await.unwrap();
+    assert_eq!((empty.checked, empty.broken), (0, None));
+    chain(&t, 5).await;
+    chain(&t, 4).await;
+    let verdict = audit::verify(&t.app).await.unwrap();
+    assert_eq!((verdict.checked, verdict.seq, verdict.broken), (9, 9, None));
+    assert_eq!(verdict.hash, t.db.one("select encode(hash, 'hex') from event_head").await);
+    t.finish().await;
+}
+
+/// Rows: C9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_owner_of_the_database_changes_is_found_at_its_first_row() {
+    let id_of_third = "(select event_id from event_seq where seq = 3)";
+    let cases: [(&str, fn(i64) -> Broken); 7] = [
+        ("update event set body = '{\"n\": 99}' where id = {}", |id| Broken::EventChanged { seq: 3, event_id: id }),
+        ("update event set actor = 'nobody' where id = {}", |id| Broken::EventChanged { seq: 3, event_id: id }),
+        ("delete from event where id = {}", |id| Broken::EventMissing { seq: 3, event_id: id }),
+        ("delete from event_seq where event_id = {}", |_| Broken::SealMissing { seq: 3 }),
+        ("update event_seq set prev_hash = hash where event_id = {}", |_| Broken::ChainBroken { seq: 3 }),
+        ("update event_seq set hash = sha256('x') where event_id = {}", |id| Broken::EventChanged { seq: 3, event_id: id }),
+        ("delete from event_seq where seq = 6 and {} > 0", |_| Broken::HeadDiffers { seq: 6 }),
+    ];
+    for (sql, expected) in cases {
+        let t = TestApp::start().await;
+        chain(&t, 6).await;
+        let third: i64 = t.db.one(&format!("select {id_of_third}")).await.parse().unwrap();
+        tamper(&t, &sql.replace("{}", &third.to_string())).await;
+        let verdict = audit::verify(&t.app).await.unwrap();
+        assert_eq!(verdict.broken, Some(expected(third)), "{sql}");
+        t.finish().await;
+    }
+}
+
+/// Rows: C9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn swapped_events_and_one_put_in_below_the_floor_are_found() {
+    let t = TestApp::start().await;
+    chain(&t, 6).await;
+    tamper(
+        &t,
+        "update event_seq a set event_id = case seq when 2 then -4 else -2 end where seq in (2, 4); \
+         update event_seq set event_id = (select id from event order by id offset -event_id - 1 limit 1) where event_id < 0",
+    )
+    .await;
+    let verdict = audit::verify(&t.app).await.unwrap();
+    assert!(matches!(verdict.broken, Some(Broken::EventChanged { seq: 2, .. })), "{verdict:?}");
+    t.finish().await;
+
+    let t = TestApp::start().await;
+    chain(&t, 6).await;
+    t.db.sql("update event_head set floor = (select max(id) from event)").await;
+    t.db.sql("insert into event (id, seller_id, kind, object_id, actor) overriding system value \
+        values (0, gen_random_uuid(), 'test.invented', gen_random_uuid(), 'system')").await;
+    let verdict = audit::verify(&t.app).await.unwrap();
+    assert_eq!(verdict.broken, Some(Broken::EventUnsealed { event_id: 0 }));
+    t.finish().await;
+}
+
+/// Rows: C9, K15.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_running_program_cannot_change_what_it_wrote() {
+    let t = TestApp::start().await;
+    chain(&t, 2).await;
+    let client = tokio_postgres::connect(&t.db.app_url(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(client.1);
+    for sql in [
+        "update event set actor = 'x'",
+        "delete from event",
+        "delete from event_default",
+        "update event_seq set hash = hash",
+        "delete from event_seq",
+        "truncate event_seq",
+        "delete from event_head",
+    ] {
+        let refused = client.0.batch_execute(sql).await.unwrap_err();
+        assert_eq!(refused.code().unwrap().code(), "42501", "{sql}");
+    }
+    t.finish().await;
+}

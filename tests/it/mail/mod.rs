@@ -1,0 +1,4 @@
+mod attempts;
+mod files;
+mod state;
+mod texts;
