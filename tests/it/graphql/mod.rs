@@ -5,4 +5,5 @@ mod hostile;
 mod limits;
 mod operations;
 mod protocol;
+mod purchase;
 mod schema;
