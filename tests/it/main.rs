@@ -13,6 +13,7 @@ mod harness;
 mod http;
 mod infra;
 mod mail;
+mod orders;
 mod payments;
 mod people;
 mod rows;

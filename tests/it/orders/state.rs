@@ -1,0 +1,33 @@
+//! The grids of the machines around an order, as they were looked at.
+
+use std::fmt::{Debug, Write};
+
+use dispense::orders::{OrderChange, OrderState, UnitChange, UnitState};
+use dispense::payments::{PaymentChange, PaymentState, RefundChange, RefundState};
+
+/// A line per state and change that leads somewhere; everything else is refused.
+fn grid<S: Copy + Debug, C: Copy + Debug, E>(
+    states: &[S],
+    changes: &[C],
+    after: impl Fn(S, C) -> Result<S, E>,
+) -> String {
+    let mut text = String::new();
+    for state in states {
+        for change in changes {
+            match after(*state, *change) {
+                Ok(next) => writeln!(text, "{state:?} + {change:?} = {next:?}").unwrap(),
+                Err(_) => writeln!(text, "{state:?} + {change:?} refused").unwrap(),
+            }
+        }
+    }
+    text
+}
+
+/// Rows: O3.
+#[test]
+fn every_change_of_every_state_of_order_unit_payment_and_refund_is_decided() {
+    insta::assert_snapshot!("order", grid(&OrderState::ALL, &OrderChange::ALL, OrderState::after));
+    insta::assert_snapshot!("unit", grid(&UnitState::ALL, &UnitChange::ALL, UnitState::after));
+    insta::assert_snapshot!("payment", grid(&PaymentState::ALL, &PaymentChange::ALL, PaymentState::after));
+    insta::assert_snapshot!("refund", grid(&RefundState::ALL, &RefundChange::ALL, RefundState::after));
+}
