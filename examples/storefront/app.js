@@ -140,7 +140,8 @@ function lineCard(line, token) {
       const { deliveryReveal } = await ask(api.REVEAL, { line: line.id, t: token }, { field: 'deliveryReveal' });
       keys.replaceChildren(...deliveryReveal.secrets.map((secret) => node('p', { class: 'key' }, secret.text)));
     };
-    card.append(keys, node('div', { class: 'row' }, action(t().reveal, reveal, { class: 'reveal' })));
+    const offer = node('div', { class: 'row' }, action(t().reveal, async () => { await reveal(); offer.remove(); }, { class: 'reveal' }));
+    card.append(keys, offer);
   }
   for (const grant of line.grants) {
     const download = async () => {

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Checks by software that is not ours, against a demo shop of this moment's build. Installs what it uses: npm packages
+# beside this file, PyPI packages into a folder under target/, Chromium from the system's packages.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+tests/cluster.sh ensure
+[ -n "${DISPENSE_PROGRAM:-}" ] || cargo build
+program=$(realpath "${DISPENSE_PROGRAM:-target/debug/dispense}")
+
+if ! command -v chromium >/dev/null && [ -z "${CHROMIUM:-}" ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq && apt-get install -y -qq chromium fonts-wqy-microhei
+  else
+    echo "interop: install Chromium first: sudo apt-get install chromium" >&2
+    exit 1
+  fi
+fi
+(cd tests/interop && npm install --no-audit --no-fund --silent)
+[ -x target/interop/bin/python ] || python3 -m venv target/interop
+target/interop/bin/python -c 'import standardwebhooks' 2>/dev/null || target/interop/bin/pip install -q standardwebhooks
+
+folder=$(mktemp -d)
+chmod 755 "$folder"
+(cd "$folder" && exec "$program" serve --demo --sandbox --listen 127.0.0.1:0 --data "$folder/data" >shop.out 2>shop.log) &
+shop=$!
+trap 'kill $shop 2>/dev/null; wait $shop 2>/dev/null; rm -rf "$folder"' EXIT
+for _ in $(seq 300); do
+  address=$(sed -n 's/^listening on //p' "$folder/shop.out" 2>/dev/null || true)
+  [ -n "$address" ] && break
+  kill -0 $shop 2>/dev/null || { cat "$folder/shop.log" >&2; exit 1; }
+  sleep 0.2
+done
+[ -n "$address" ] || { echo "interop: the shop did not start" >&2; exit 1; }
+
+failed=0
+node tests/interop/operations.mjs || failed=1
+node tests/interop/audits.mjs "$address" || failed=1
+node tests/interop/notices.mjs "$address" "$folder/data" target/interop/bin/python || failed=1
+node tests/interop/storefront.mjs "$address" || failed=1
+exit $failed
