@@ -70,8 +70,12 @@ impl App {
         // An attempt must end before its job's time does, so that its outcome can be recorded.
         let mail_time = config.mail.timeout_seconds.min(config.worker.job_seconds.saturating_sub(5)).max(1);
         let mail = &config.mail;
-        let mailer =
-            Mailer::new(mail.url.as_ref(), &mail.from, Duration::from_secs(mail_time), &config.data.join("mail"))?;
+        let mailer = Mailer::new(
+            mail.url.as_ref(),
+            &mail.from,
+            Duration::from_secs(mail_time),
+            &config.data.join("mail"),
+        )?;
         let accounts = Accounts::build(&config, &outbound).map_err(|faults| Fault::bug(faults.join("; ")))?;
         let changed = accounts::store::sync(&mut *db.conn().await?, &accounts).await?;
         if !changed.is_empty() {

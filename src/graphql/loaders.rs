@@ -42,7 +42,9 @@ type Loaders = DataLoader<Batch>;
 
 /// What one request asks of the database together.
 pub fn of_request(app: Arc<App>, actor: Actor, locale: Locale) -> Loaders {
-    DataLoader::new(Batch { app, actor, locale }, tokio::spawn).delay(Duration::from_micros(200)).max_batch_size(500)
+    DataLoader::new(Batch { app, actor, locale }, tokio::spawn)
+        .delay(Duration::from_micros(200))
+        .max_batch_size(500)
 }
 
 macro_rules! key {
@@ -93,7 +95,10 @@ impl Loader<VariantOf> for Batch {
         if rows.len() < ids.len() && scope != Scope::Buyers {
             rows = read::variants_by_ids(&mut conn, &scope, &ids, self.locale).await?;
         }
-        Ok(rows.into_iter().map(|view| (VariantOf(view.variant.id), Variant::alone(Arc::new(view)))).collect())
+        Ok(rows
+            .into_iter()
+            .map(|view| (VariantOf(view.variant.id), Variant::alone(Arc::new(view))))
+            .collect())
     }
 }
 

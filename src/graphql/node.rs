@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Interface, Object};
 
 use crate::base::ids::{
-    self, BatchId, FileVersionId, LineId, OrderId, PaymentId, ProductId, RefundId, TaskId, UnitId, UserId, VariantId,
+    self, BatchId, FileVersionId, LineId, OrderId, PaymentId, ProductId, RefundId, TaskId, UnitId, UserId,
+    VariantId,
 };
 use crate::catalogue::read::By;
 use crate::catalogue::scope::Scope;
@@ -98,7 +99,10 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
         }
         BatchId::PREFIX => {
             let mut conn = ctx.app().db.conn().await.or_top()?;
-            crate::vault::batch::get(&mut conn, ctx.actor(), uuid.into()).await.ok().map(|b| Node::KeyBatch(KeyBatch(b)))
+            crate::vault::batch::get(&mut conn, ctx.actor(), uuid.into())
+                .await
+                .ok()
+                .map(|b| Node::KeyBatch(KeyBatch(b)))
         }
         TaskId::PREFIX => task(ctx, uuid.into()).await?.map(Node::Task),
         _ => None,

@@ -16,7 +16,16 @@ use crate::graphql::user_error::UserError;
 
 /// What can be asked.
 #[derive(MergedObject, Default)]
-pub struct Query(NodeQuery, ShopQuery, SellerQuery, CatalogueQuery, PaymentQuery, OrderQuery, PeopleQuery, DeskQuery);
+pub struct Query(
+    NodeQuery,
+    ShopQuery,
+    SellerQuery,
+    CatalogueQuery,
+    PaymentQuery,
+    OrderQuery,
+    PeopleQuery,
+    DeskQuery,
+);
 
 /// What can be done.
 #[derive(MergedObject, Default)]

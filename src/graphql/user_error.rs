@@ -5,8 +5,8 @@ use async_graphql::{Interface, SimpleObject};
 use crate::base::outcome::{Fault, Refusal};
 use crate::base::text::Locale;
 use crate::graphql::codes::{
-    AccountErrorCode, CatalogueErrorCode, DeliveryErrorCode, OrderErrorCode, OrderPlaceErrorCode, PaymentErrorCode,
-    StaffErrorCode, StockErrorCode,
+    AccountErrorCode, CatalogueErrorCode, DeliveryErrorCode, OrderErrorCode, OrderPlaceErrorCode,
+    PaymentErrorCode, StaffErrorCode, StockErrorCode,
 };
 use crate::graphql::error::{Answer, Code, fault, refused};
 use crate::graphql::messages;
@@ -15,8 +15,16 @@ use crate::graphql::messages;
 #[derive(Interface)]
 #[graphql(
     field(name = "message", ty = "&String", desc = "Ready to show, in the request's language."),
-    field(name = "field", ty = "&Option<Vec<String>>", desc = "The path into `input` that is meant; null when it is the whole."),
-    field(name = "retry_after_seconds", ty = "&Option<i32>", desc = "After how many seconds the same call may succeed.")
+    field(
+        name = "field",
+        ty = "&Option<Vec<String>>",
+        desc = "The path into `input` that is meant; null when it is the whole."
+    ),
+    field(
+        name = "retry_after_seconds",
+        ty = "&Option<i32>",
+        desc = "After how many seconds the same call may succeed."
+    )
 )]
 pub enum UserError {
     OrderError(OrderError),

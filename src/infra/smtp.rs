@@ -79,7 +79,10 @@ impl Server {
         };
         let decoded = |text: &str| {
             let pairs = format!("x={}", text.replace('+', "%2B"));
-            url::form_urlencoded::parse(pairs.as_bytes()).next().map(|(_, v)| v.into_owned()).unwrap_or_default()
+            url::form_urlencoded::parse(pairs.as_bytes())
+                .next()
+                .map(|(_, v)| v.into_owned())
+                .unwrap_or_default()
         };
         let credentials = match (url.username(), url.password()) {
             ("", _) => None,
@@ -137,7 +140,8 @@ impl Server {
         let hello = ClientId::default();
         let at_once = self.parameters.clone().filter(|_| self.tls == Tls::Implicit);
         let address = (self.host.as_str(), self.port);
-        let mut conn = AsyncSmtpConnection::connect_tokio1(address, Some(CONNECT), &hello, at_once, None).await?;
+        let mut conn =
+            AsyncSmtpConnection::connect_tokio1(address, Some(CONNECT), &hello, at_once, None).await?;
         if self.tls == Tls::Demanded
             && let Some(parameters) = &self.parameters
         {
@@ -212,7 +216,11 @@ pub fn mask_addresses(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut word = String::new();
     let flush = |word: &mut String, out: &mut String| {
-        if word.contains('@') { out.push_str(&masked_email(word)) } else { out.push_str(word) }
+        if word.contains('@') {
+            out.push_str(&masked_email(word))
+        } else {
+            out.push_str(word)
+        }
         word.clear();
     };
     for c in text.chars() {

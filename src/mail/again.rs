@@ -21,8 +21,9 @@ pub async fn send_again(app: &App, actor: &Actor, id: Uuid, recipient: Option<&s
     }
     let recipient = recipient.map(Email::parse).transpose()?;
     let mut tx = app.db.begin().await?;
-    let message =
-        store::lock(&mut tx, id).await?.ok_or_else(|| Refusal::new("NOT_FOUND", "there is no such message"))?;
+    let message = store::lock(&mut tx, id)
+        .await?
+        .ok_or_else(|| Refusal::new("NOT_FOUND", "there is no such message"))?;
     if message.state.after(MessageChange::SendAgain).is_err() {
         return Err(Refusal::new("NOT_READY", "this message is on its way or was sent").into());
     }

@@ -43,7 +43,8 @@ pub async fn content(conn: &mut AsyncPgConnection, app: &App, message: &Message)
         "email_taken" => Content::AlreadyRegistered,
         "password_changed" => Content::PasswordChanged,
         "task_opened" => {
-            let text = |name: &str| message.payload.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let text =
+                |name: &str| message.payload.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
             let number = match message.order_id {
                 Some(id) => orders::find(conn, id).await?.map(|order| order.number),
                 None => None,
@@ -61,7 +62,8 @@ fn payload_id(payload: &Value, name: &str) -> Result<Uuid, Fault> {
 }
 
 async fn order_of(conn: &mut AsyncPgConnection, message: &Message) -> Result<Order, Fault> {
-    let id: OrderId = message.order_id.ok_or_else(|| Fault::bug("a message of an order without its order"))?;
+    let id: OrderId =
+        message.order_id.ok_or_else(|| Fault::bug("a message of an order without its order"))?;
     orders::find(conn, id).await?.ok_or_else(|| Fault::bug("a message of an order that is not there"))
 }
 
@@ -138,7 +140,9 @@ fn full_title(line: &MailLine) -> String {
 /// Adds the links to the files of the content's lines. They are made outside the attempt's transaction, and are the
 /// same on attempts within a day.
 pub async fn add_files(app: &App, message: &Message, content: &mut Content) -> Outcome<()> {
-    let (Content::OrderDelivered { lines, .. }, Some(order)) = (content, message.order_id) else { return Ok(()) };
+    let (Content::OrderDelivered { lines, .. }, Some(order)) = (content, message.order_id) else {
+        return Ok(());
+    };
     if lines.iter().all(|line| line.on_the_page == 0) {
         return Ok(());
     }

@@ -30,16 +30,36 @@ pub struct DeliveredLine {
 
 /// A mail's content.
 pub enum Content {
-    OrderDelivered { access: Access, lines: Vec<DeliveredLine>, again: bool },
+    OrderDelivered {
+        access: Access,
+        lines: Vec<DeliveredLine>,
+        again: bool,
+    },
     /// Titles with how many pieces are still to come.
-    OrderAwaitingStock { access: Access, lines: Vec<(String, i64)> },
+    OrderAwaitingStock {
+        access: Access,
+        lines: Vec<(String, i64)>,
+    },
     /// `amount` as in `12.50 EUR`.
-    RefundMade { access: Access, amount: String },
-    OrderAccessCode { code: Secret },
-    ConfirmEmail { code: Secret },
+    RefundMade {
+        access: Access,
+        amount: String,
+    },
+    OrderAccessCode {
+        code: Secret,
+    },
+    ConfirmEmail {
+        code: Secret,
+    },
     AlreadyRegistered,
-    PasswordReset { code: Secret },
+    PasswordReset {
+        code: Secret,
+    },
     PasswordChanged,
     /// For staff: codes and ids only.
-    TaskOpened { kind: String, subject: String, number: Option<String> },
+    TaskOpened {
+        kind: String,
+        subject: String,
+        number: Option<String>,
+    },
 }

@@ -142,7 +142,8 @@ async fn put_before_a_person(
 }
 
 fn event(kind: &'static str, message: &Message, attempt: i32) -> NewEvent {
-    let event = NewEvent::shop(kind, message.id, "system", json!({ "kind": message.kind, "attempt": attempt }));
+    let event =
+        NewEvent::shop(kind, message.id, "system", json!({ "kind": message.kind, "attempt": attempt }));
     match message.order_id {
         Some(order) => event.of_order(order),
         None => event,
@@ -150,7 +151,9 @@ fn event(kind: &'static str, message: &Message, attempt: i32) -> NewEvent {
 }
 
 fn after(state: MessageState, change: MessageChange) -> Result<MessageState, Fault> {
-    state.after(change).map_err(|IllegalChange| Fault::bug(format!("a message cannot {change:?} when {state:?}")))
+    state
+        .after(change)
+        .map_err(|IllegalChange| Fault::bug(format!("a message cannot {change:?} when {state:?}")))
 }
 
 fn one(rows: usize) -> Result<(), Fault> {

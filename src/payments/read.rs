@@ -92,7 +92,10 @@ struct RefundedLine {
 }
 
 /// What was given back by name, per line of several orders; lines of which nothing was are left out.
-pub async fn list_refunded_lines(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<(LineId, i64)>> {
+pub async fn list_refunded_lines(
+    conn: &mut AsyncPgConnection,
+    ids: &[OrderId],
+) -> QueryResult<Vec<(LineId, i64)>> {
     let rows: Vec<RefundedLine> = Statement::new(REFUNDED_LINES)
         .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
         .load(conn)

@@ -117,10 +117,12 @@ pub(super) struct Waiting {
 
 /// Pieces by their ids.
 pub(super) async fn list_waiting(conn: &mut AsyncPgConnection, ids: &[UnitId]) -> QueryResult<Vec<Waiting>> {
-    Statement::new("select u.id, u.variant_id, u.state from unit u where u.id = any($1::uuid[]) order by u.id")
-        .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-        .load(conn)
-        .await
+    Statement::new(
+        "select u.id, u.variant_id, u.state from unit u where u.id = any($1::uuid[]) order by u.id",
+    )
+    .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+    .load(conn)
+    .await
 }
 
 /// How the shop does, in numbers.

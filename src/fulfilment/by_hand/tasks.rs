@@ -30,7 +30,13 @@ pub async fn resolve(app: &App, actor: &Actor, id: TaskId, note: &str) -> Outcom
     change(app, actor, id, TaskChange::Resolve, Some(note)).await
 }
 
-async fn change(app: &App, actor: &Actor, id: TaskId, change: TaskChange, note: Option<String>) -> Outcome<Task> {
+async fn change(
+    app: &App,
+    actor: &Actor,
+    id: TaskId,
+    change: TaskChange,
+    note: Option<String>,
+) -> Outcome<Task> {
     let user = match actor.user_id() {
         Some(user) if actor.is_staff() => user,
         _ => return Err(Refusal::new("FORBIDDEN", "tasks are for staff").into()),

@@ -70,7 +70,9 @@ impl ProductFilter {
         };
         let ids = match self.ids {
             // An id of something else is the id of no product.
-            Some(ids) => Some(few(Some(ids), 100, "ids")?.iter().filter_map(|id| ProductId::parse(id).ok()).collect()),
+            Some(ids) => {
+                Some(few(Some(ids), 100, "ids")?.iter().filter_map(|id| ProductId::parse(id).ok()).collect())
+            }
             None => None,
         };
         let seller = self.seller.map(|id| SellerId::parse(&id).unwrap_or(SellerId(uuid::Uuid::nil())));

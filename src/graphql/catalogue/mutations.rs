@@ -116,7 +116,8 @@ impl ProductMutation {
         #[graphql(desc = "Which product, and why.")] input: ProductRejectInput,
     ) -> Answer<ProductPayload> {
         ctx.person()?;
-        let done = async { review::reject(ctx.app(), ctx.actor(), read(&input.product_id)?, &input.reason).await };
+        let done =
+            async { review::reject(ctx.app(), ctx.actor(), read(&input.product_id)?, &input.reason).await };
         payload(ctx, done.await).await
     }
 

@@ -27,7 +27,9 @@ impl CatalogueQuery {
         #[graphql(desc = "Part of a name or summary, in any language.")] search: Option<String>,
         #[graphql(desc = "What narrows the list.")] filter: Option<ProductFilter>,
         #[graphql(desc = "By default the newest first.")] sort: Option<ProductSort>,
-        #[graphql(desc = "Of price bounds and sorting; by default the shop's own.")] currency: Option<CurrencyCode>,
+        #[graphql(desc = "Of price bounds and sorting; by default the shop's own.")] currency: Option<
+            CurrencyCode,
+        >,
         #[graphql(desc = "How many, 1 to 100; by default 20.")] first: Option<i32>,
         #[graphql(desc = "Start after this row.")] after: Option<String>,
         #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
@@ -61,7 +63,9 @@ pub async fn find(ctx: &Context<'_>, by: By) -> Answer<Option<Product>> {
     let found = read::find_product(&mut conn, &Scope::Buyers, by.clone(), ctx.locale()).await.or_top()?;
     let scope = Scope::of(ctx.actor());
     let found = match found {
-        None if scope != Scope::Buyers => read::find_product(&mut conn, &scope, by, ctx.locale()).await.or_top()?,
+        None if scope != Scope::Buyers => {
+            read::find_product(&mut conn, &scope, by, ctx.locale()).await.or_top()?
+        }
         found => found,
     };
     Ok(found.map(|view| Product(Arc::new(view))))

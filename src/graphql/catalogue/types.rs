@@ -7,9 +7,9 @@ use crate::catalogue::model::Tier;
 use crate::catalogue::state as states;
 use crate::catalogue::view::{ProductView, VariantView};
 use crate::graphql::catalogue::goods::Goods;
+use crate::graphql::connection::Listed;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Answer;
-use crate::graphql::connection::Listed;
 use crate::graphql::loaders;
 use crate::graphql::scalars::{CurrencyCode, DateTime, Markdown, Money};
 use crate::graphql::shop::types::default_currency;
@@ -185,7 +185,8 @@ impl Product {
     /// What the review said; null unless the caller sells it or is staff.
     async fn review(&self, ctx: &Context<'_>) -> Option<Review> {
         let product = &self.0.product;
-        self.inside(ctx).then(|| Review { state: product.state.into(), reason: product.review_reason.clone() })
+        self.inside(ctx)
+            .then(|| Review { state: product.state.into(), reason: product.review_reason.clone() })
     }
 }
 
@@ -263,7 +264,9 @@ impl Variant {
             return Ok(Product(product.clone()));
         }
         loaders::product(ctx, self.view.variant.product_id).await?.ok_or_else(|| {
-            crate::graphql::error::fault(crate::base::outcome::Fault::bug("a visible variant without its product"))
+            crate::graphql::error::fault(crate::base::outcome::Fault::bug(
+                "a visible variant without its product",
+            ))
         })
     }
 
@@ -285,7 +288,8 @@ impl Variant {
     ) -> Option<Price> {
         let currency = currency.map_or_else(|| default_currency(ctx.app()), |c| c.0);
         let unit = self.view.unit_price(currency, self.view.variant.min_quantity)?;
-        let tiers = self.view.tiers(currency).into_iter().map(|tier| PriceTier::new(tier, currency)).collect();
+        let tiers =
+            self.view.tiers(currency).into_iter().map(|tier| PriceTier::new(tier, currency)).collect();
         Some(Price {
             unit: Money::of(unit.unit_minor, currency),
             tiers,

@@ -146,7 +146,8 @@ impl DeskMutation {
         #[graphql(desc = "Which task, and what was done.")] input: TaskResolveInput,
     ) -> Answer<TaskPayload> {
         ctx.staff()?;
-        let done = async { by_hand::resolve(ctx.app(), ctx.actor(), read(&input.task_id)?, &input.note).await };
+        let done =
+            async { by_hand::resolve(ctx.app(), ctx.actor(), read(&input.task_id)?, &input.note).await };
         payload(ctx, done.await).await
     }
 
@@ -163,7 +164,10 @@ impl DeskMutation {
         let tried = match by_hand::retry(ctx.app(), ctx.actor(), &ids).await {
             Ok(tried) => tried,
             Err(Failure::Refused(refusal)) => {
-                return Ok(DeliveryRetryPayload { results: Vec::new(), user_errors: ctx.user_errors(*refusal)? });
+                return Ok(DeliveryRetryPayload {
+                    results: Vec::new(),
+                    user_errors: ctx.user_errors(*refusal)?,
+                });
             }
             Err(fault) => return Err(fault).or_top(),
         };

@@ -89,7 +89,8 @@ impl Desk {
             let mut conn = ctx.app().db.conn().await.or_top()?;
             staff::list_orders(&mut conn, &filter, &args).await.or_top()?
         };
-        let cursor = |order: &crate::orders::Order| page::encode(&list, &staff::keys(order.placed_at, order.id.0));
+        let cursor =
+            |order: &crate::orders::Order| page::encode(&list, &staff::keys(order.placed_at, order.id.0));
         let cursors: Vec<String> = page.rows.iter().map(cursor).collect();
         let (has_next, has_previous) = (page.has_next, page.has_previous);
         let orders = page.rows.into_iter().map(|order| (order, Sight::Staff)).collect();

@@ -149,7 +149,8 @@ fn target(target: &DeliveryTarget) -> Result<Target, Refusal> {
                 let text = format!("name 1 to {MOST} deliveries");
                 return Err(Refusal::new("INVALID", text).at(["target", "deliveryIds"]));
             }
-            let units: Result<_, _> = ids.iter().map(|unit| id::read(unit, "target", UnitId::parse)).collect();
+            let units: Result<_, _> =
+                ids.iter().map(|unit| id::read(unit, "target", UnitId::parse)).collect();
             Target::Units(units?)
         }
     })
@@ -221,7 +222,8 @@ impl DeliveryMutation {
                 let order = store::find(&mut conn, standing.order_id).await?.ok_or_else(missing)?;
                 match access::sight(app, ctx.actor(), &order, input.access_token.as_deref()) {
                     Some(Sight::Buyer) => {}
-                    Some(Sight::Staff) if order.user_id.is_some() && order.user_id == ctx.actor().user_id() => {}
+                    Some(Sight::Staff)
+                        if order.user_id.is_some() && order.user_id == ctx.actor().user_id() => {}
                     Some(_) => return Err(Refusal::new("FORBIDDEN", "only its buyer downloads it").into()),
                     None => return Err(missing().into()),
                 }
@@ -271,9 +273,10 @@ impl DeliveryMutation {
                 next_allowed_at: Some(next.into()),
                 user_errors: Vec::new(),
             },
-            Err(refusal) => {
-                DeliveryResendPayload { user_errors: ctx.user_errors(refusal)?, ..DeliveryResendPayload::default() }
-            }
+            Err(refusal) => DeliveryResendPayload {
+                user_errors: ctx.user_errors(refusal)?,
+                ..DeliveryResendPayload::default()
+            },
         })
     }
 }

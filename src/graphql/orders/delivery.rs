@@ -39,7 +39,11 @@ pub enum DeliveryState {
     field(name = "unit", ty = "i32", desc = "Its number within the line, from 1."),
     field(name = "state", ty = "DeliveryState", desc = "How far it has come."),
     field(name = "delivered_at", ty = "Option<DateTime>", desc = "When it was delivered."),
-    field(name = "expires_at", ty = "Answer<Option<DateTime>>", desc = "When it ends; null when it does not."),
+    field(
+        name = "expires_at",
+        ty = "Answer<Option<DateTime>>",
+        desc = "When it ends; null when it does not."
+    ),
     field(name = "replaced_by", ty = "Option<ID>", desc = "The delivery that took its place.")
 )]
 pub enum Delivery {

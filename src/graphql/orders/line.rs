@@ -14,8 +14,8 @@ use crate::graphql::orders::order::Order;
 use crate::graphql::orders::stage;
 use crate::graphql::payments::types::Explanation;
 use crate::graphql::scalars::{DateTime, Money};
-use crate::orders::access::Sight;
 use crate::orders::UnitState;
+use crate::orders::access::Sight;
 
 /// A line of an order: the same on the order page, in a library and in a seller's list.
 #[derive(Clone, Debug)]

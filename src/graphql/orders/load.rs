@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use async_graphql::Context;
 
-
 use crate::base::ids::{LineId, OrderId};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
@@ -98,7 +97,11 @@ pub async fn find(ctx: &Context<'_>, id: OrderId, token: Option<&str>) -> Answer
 }
 
 /// The order, when it may be seen; a foreign one looks exactly like a missing one.
-pub async fn visible(ctx: &Context<'_>, found: Option<orders::Order>, token: Option<&str>) -> Answer<Option<Order>> {
+pub async fn visible(
+    ctx: &Context<'_>,
+    found: Option<orders::Order>,
+    token: Option<&str>,
+) -> Answer<Option<Order>> {
     let Some(order) = found else { return Ok(None) };
     match access::sight(ctx.app(), ctx.actor(), &order, token) {
         Some(sight) => load_one(ctx, order, sight).await,
@@ -107,7 +110,11 @@ pub async fn visible(ctx: &Context<'_>, found: Option<orders::Order>, token: Opt
 }
 
 /// Lines of a list, in its order, each with its whole order.
-pub async fn line_page(ctx: &Context<'_>, lines: Vec<(OrderId, LineId)>, sight: Sight) -> Answer<Vec<OrderLine>> {
+pub async fn line_page(
+    ctx: &Context<'_>,
+    lines: Vec<(OrderId, LineId)>,
+    sight: Sight,
+) -> Answer<Vec<OrderLine>> {
     let mut conn = ctx.app().db.conn().await.or_top()?;
     let mut ids: Vec<OrderId> = lines.iter().map(|l| l.0).collect();
     ids.sort_unstable();

@@ -1,6 +1,7 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use crate::base::ids::OrderId;
+use crate::base::outcome::Refusal;
 use crate::base::secret::Secret;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, split};
@@ -9,7 +10,6 @@ use crate::graphql::orders::load::{load, load_one};
 use crate::graphql::orders::order::Order;
 use crate::graphql::user_error::OrderError;
 use crate::infra::throttle;
-use crate::base::outcome::Refusal;
 use crate::orders::access::Sight;
 use crate::orders::{claim, lost};
 use crate::payments::cancel;
@@ -104,7 +104,8 @@ pub struct OrderMutation;
 /// Codes are asked for and tried as rarely as people sign in.
 fn take(ctx: &Context<'_>) -> Result<(), Refusal> {
     let key = throttle::prefix(ctx.caller().address);
-    let slow = |seconds| Refusal::new("RATE_LIMITED", "too many attempts, try again later").retry_after(seconds);
+    let slow =
+        |seconds| Refusal::new("RATE_LIMITED", "too many attempts, try again later").retry_after(seconds);
     ctx.app().throttles.sign_ins.take(&key).map_err(slow)
 }
 
@@ -123,9 +124,10 @@ impl OrderMutation {
             cancel::cancel(ctx.app(), ctx.actor(), order, token, input.reason.as_deref()).await
         };
         Ok(match split(done.await)? {
-            Ok(order) => {
-                OrderCancelPayload { order: load_one(ctx, order, Sight::Buyer).await?, user_errors: Vec::new() }
-            }
+            Ok(order) => OrderCancelPayload {
+                order: load_one(ctx, order, Sight::Buyer).await?,
+                user_errors: Vec::new(),
+            },
             Err(refusal) => OrderCancelPayload { order: None, user_errors: ctx.user_errors(refusal)? },
         })
     }
@@ -186,9 +188,10 @@ impl OrderMutation {
             claim::claim(ctx.app(), ctx.actor(), order, &input.access_token).await
         };
         Ok(match split(done.await)? {
-            Ok(order) => {
-                OrderClaimPayload { order: load_one(ctx, order, Sight::Buyer).await?, user_errors: Vec::new() }
-            }
+            Ok(order) => OrderClaimPayload {
+                order: load_one(ctx, order, Sight::Buyer).await?,
+                user_errors: Vec::new(),
+            },
             Err(refusal) => OrderClaimPayload { order: None, user_errors: ctx.user_errors(refusal)? },
         })
     }

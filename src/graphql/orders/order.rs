@@ -10,8 +10,8 @@ use crate::graphql::orders::line::OrderLine;
 use crate::graphql::orders::load::Whole;
 use crate::graphql::orders::stage::{self, OrderStage};
 use crate::graphql::orders::timeline::{self, TimelineEntry};
-use crate::graphql::payments::types::{Explanation, Payment, PaymentMethod, Refund};
 use crate::graphql::payments::Attribute;
+use crate::graphql::payments::types::{Explanation, Payment, PaymentMethod, Refund};
 use crate::graphql::scalars::{CurrencyCode, DateTime, LocaleTag, Money};
 use crate::orders::access::{self, Sight};
 use crate::orders::{self, OrderState as State, resend};
@@ -177,7 +177,9 @@ impl Order {
 
     /// Whether it can be given up now.
     async fn can_cancel(&self) -> bool {
-        self.whole() && self.0.order.state == State::PendingPayment && stage::of(&self.0) == OrderStage::AwaitingPayment
+        self.whole()
+            && self.0.order.state == State::PendingPayment
+            && stage::of(&self.0) == OrderStage::AwaitingPayment
     }
 
     /// When its mail can be sent again; null when there is nothing to send.

@@ -33,7 +33,11 @@ pub struct OrderQuery;
 #[Object]
 impl OrderQuery {
     /// What a cart costs now, and what is wrong with it.
-    async fn quote(&self, ctx: &Context<'_>, #[graphql(desc = "The cart.")] input: QuoteInput) -> Answer<Quote> {
+    async fn quote(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The cart.")] input: QuoteInput,
+    ) -> Answer<Quote> {
         let cart = Cart {
             lines: lines(&input.lines),
             currency: input.currency.map_or_else(|| default_currency(ctx.app()), |c| c.0),
@@ -48,9 +52,8 @@ impl OrderQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The order's number.")] number: String,
-        #[graphql(desc = "A guest's token, or a watch ticket, which shows the state alone.")] access_token: Option<
-            String,
-        >,
+        #[graphql(desc = "A guest's token, or a watch ticket, which shows the state alone.")]
+        access_token: Option<String>,
     ) -> Answer<Option<Order>> {
         let found = {
             let mut conn = ctx.app().db.conn().await.or_top()?;
@@ -97,7 +100,10 @@ impl OrderQuery {
         let Some(user) = ctx.actor().user_id() else { return Ok(None) };
         let filter = filter.unwrap_or_default();
         let filter = LibraryFilter {
-            search: filter.search.map(|s| s.trim().chars().take(100).collect()).filter(|s: &String| !s.is_empty()),
+            search: filter
+                .search
+                .map(|s| s.trim().chars().take(100).collect())
+                .filter(|s: &String| !s.is_empty()),
             kinds: filter.kinds.map(|kinds| kinds.into_iter().take(20).collect()),
             changed_since: filter.changed_since.map(|d| d.0),
         };

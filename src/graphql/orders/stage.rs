@@ -93,7 +93,9 @@ pub fn why_not(paid: bool, lines: &[&WholeLine], locale: Locale) -> Option<Expla
         UnitState::AwaitingPerson => {
             ("AWAITING_PERSON", "Our staff is looking after this delivery.", "工作人员正在处理此次交付。")
         }
-        UnitState::AwaitingSupplier => ("AWAITING_SUPPLIER", "We are waiting for our supplier.", "正在等待供应商。"),
+        UnitState::AwaitingSupplier => {
+            ("AWAITING_SUPPLIER", "We are waiting for our supplier.", "正在等待供应商。")
+        }
         UnitState::AwaitingStock => (
             "AWAITING_STOCK",
             "This has just sold out. It will be delivered as soon as new stock arrives.",

@@ -49,7 +49,11 @@ pub struct Attribute {
 #[graphql(
     field(name = "kind", ty = "&PaymentActionKind", desc = "What the client must be able to do."),
     field(name = "hosted_url", ty = "&Url", desc = "Our own page that performs the action; always works."),
-    field(name = "expires_at", ty = "&Option<DateTime>", desc = "When it cannot be paid any more; null when nobody says.")
+    field(
+        name = "expires_at",
+        ty = "&Option<DateTime>",
+        desc = "When it cannot be paid any more; null when nobody says."
+    )
 )]
 pub enum PaymentAction {
     Redirect(RedirectAction),

@@ -35,9 +35,10 @@ impl PaymentMutation {
         };
         match split(done.await)? {
             Ok(attempt) => payload(ctx, attempt.payment, token.as_deref(), attempt.replayed).await,
-            Err(refusal) => {
-                Ok(PaymentStartPayload { user_errors: ctx.user_errors(refusal)?, ..PaymentStartPayload::default() })
-            }
+            Err(refusal) => Ok(PaymentStartPayload {
+                user_errors: ctx.user_errors(refusal)?,
+                ..PaymentStartPayload::default()
+            }),
         }
     }
 
@@ -54,9 +55,10 @@ impl PaymentMutation {
         };
         match split(done.await)? {
             Ok(payment) => payload(ctx, payment, token, false).await,
-            Err(refusal) => {
-                Ok(PaymentStartPayload { user_errors: ctx.user_errors(refusal)?, ..PaymentStartPayload::default() })
-            }
+            Err(refusal) => Ok(PaymentStartPayload {
+                user_errors: ctx.user_errors(refusal)?,
+                ..PaymentStartPayload::default()
+            }),
         }
     }
 }
@@ -69,5 +71,10 @@ async fn payload(
 ) -> Answer<PaymentStartPayload> {
     let order = orders::find(ctx, row.order_id, token).await?;
     let whole = order.as_ref().is_some_and(|order| order.0.sight >= Sight::Buyer);
-    Ok(PaymentStartPayload { payment: Some(Payment { row, whole }), order, replayed, user_errors: Vec::new() })
+    Ok(PaymentStartPayload {
+        payment: Some(Payment { row, whole }),
+        order,
+        replayed,
+        user_errors: Vec::new(),
+    })
 }

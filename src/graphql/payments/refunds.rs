@@ -97,7 +97,8 @@ impl RefundMutation {
                 let mut conn = ctx.app().db.conn().await?;
                 payments::read::list_payments(&mut conn, &[order]).await?.into_iter().find(|p| p.allocated)
             };
-            let payment = paying.ok_or_else(|| Refusal::new("NOT_PAID", "this order is not paid").at(["orderId"]))?;
+            let payment =
+                paying.ok_or_else(|| Refusal::new("NOT_PAID", "this order is not paid").at(["orderId"]))?;
             let wish = RefundRequest {
                 idempotency_key: input.idempotency_key,
                 payment_id: payment.id,

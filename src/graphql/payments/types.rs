@@ -158,7 +158,8 @@ impl Payment {
         let code = self.row.failure_code.clone().or_else(|| {
             (self.row.state == state::PaymentState::Failed).then(|| "GATEWAY_DECLINED".to_owned())
         })?;
-        let declined = matches!(ctx.locale(), Locale::Zh).then(|| messages::chinese("GATEWAY_DECLINED")).flatten();
+        let declined =
+            matches!(ctx.locale(), Locale::Zh).then(|| messages::chinese("GATEWAY_DECLINED")).flatten();
         let message = declined.unwrap_or("The payment was declined.").to_owned();
         Some(Explanation { code, message, expected_at: None })
     }

@@ -8,8 +8,9 @@ use crate::graphql::error::{Answer, split};
 use crate::graphql::id;
 use crate::graphql::people::inputs::{
     EmailConfirmationResendInput, EmailConfirmationResendPayload, SessionCreateInput, SessionPayload,
-    SessionRefreshInput, SessionRevokeAllPayload, SessionRevokeInput, SessionRevokePayload, UserConfirmEmailInput,
-    UserConfirmEmailPayload, UserRegisterInput, UserRegisterPayload, UserSetRolesInput, UserSetRolesPayload,
+    SessionRefreshInput, SessionRevokeAllPayload, SessionRevokeInput, SessionRevokePayload,
+    UserConfirmEmailInput, UserConfirmEmailPayload, UserRegisterInput, UserRegisterPayload,
+    UserSetRolesInput, UserSetRolesPayload,
 };
 use crate::graphql::people::types::{self, User};
 use crate::people::{self, Registration, SignIn, SignedIn};
@@ -140,6 +141,8 @@ async fn signed_in(ctx: &Context<'_>, outcome: Outcome<SignedIn>) -> Answer<Sess
             tokens: Some(signed_in.tokens.into()),
             user_errors: Vec::new(),
         },
-        Err(refusal) => SessionPayload { user_errors: ctx.user_errors(refusal)?, ..SessionPayload::default() },
+        Err(refusal) => {
+            SessionPayload { user_errors: ctx.user_errors(refusal)?, ..SessionPayload::default() }
+        }
     })
 }

@@ -4,8 +4,8 @@ use crate::base::secret::Secret;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, split};
 use crate::graphql::people::inputs::{
-    PasswordChangeInput, PasswordChangePayload, PasswordResetInput, PasswordResetPayload, PasswordResetRequestInput,
-    PasswordResetRequestPayload, ProfileUpdateInput, ProfileUpdatePayload,
+    PasswordChangeInput, PasswordChangePayload, PasswordResetInput, PasswordResetPayload,
+    PasswordResetRequestInput, PasswordResetRequestPayload, ProfileUpdateInput, ProfileUpdatePayload,
 };
 use crate::graphql::people::types::{self, User};
 use crate::people;

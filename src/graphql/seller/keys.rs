@@ -94,9 +94,10 @@ impl KeyMutation {
                 batch: Some(KeyBatch(batch)),
                 user_errors: Vec::new(),
             },
-            Err(refusal) => {
-                KeyImportCreatePayload { user_errors: ctx.user_errors(refusal)?, ..KeyImportCreatePayload::default() }
-            }
+            Err(refusal) => KeyImportCreatePayload {
+                user_errors: ctx.user_errors(refusal)?,
+                ..KeyImportCreatePayload::default()
+            },
         })
     }
 

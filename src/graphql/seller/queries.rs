@@ -5,8 +5,8 @@ use crate::base::ids::{BatchId, SHOP, SellerId};
 use crate::base::page::{self, DEFAULT_SIZE, LARGEST_SIZE, Page, PageArgs};
 use crate::catalogue::scope::Scope;
 use crate::catalogue::stock;
-use crate::graphql::catalogue::listing::{Asked, ProductFilter, ProductSort, page as products};
 use crate::graphql::catalogue::Product;
+use crate::graphql::catalogue::listing::{Asked, ProductFilter, ProductSort, page as products};
 use crate::graphql::connection::Connection;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
@@ -67,7 +67,9 @@ impl Seller {
         #[graphql(desc = "Part of a name or summary, in any language.")] search: Option<String>,
         #[graphql(desc = "What narrows the list.")] filter: Option<ProductFilter>,
         #[graphql(desc = "By default the newest first.")] sort: Option<ProductSort>,
-        #[graphql(desc = "Of price bounds and sorting; by default the shop's own.")] currency: Option<CurrencyCode>,
+        #[graphql(desc = "Of price bounds and sorting; by default the shop's own.")] currency: Option<
+            CurrencyCode,
+        >,
         #[graphql(desc = "How many, 1 to 100; by default 20.")] first: Option<i32>,
         #[graphql(desc = "Start after this row.")] after: Option<String>,
         #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
@@ -87,11 +89,13 @@ impl Seller {
         #[graphql(desc = "Start after this row.")] after: Option<String>,
     ) -> Answer<Connection<VariantStock>> {
         let list = format!("stock {:?} {low}", self.0);
-        let args =
-            PageArgs::read(&list, first, after.as_deref(), None, None, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
+        let args = PageArgs::read(&list, first, after.as_deref(), None, None, DEFAULT_SIZE, LARGEST_SIZE)
+            .or_top()?;
         let mut conn = ctx.app().db.conn().await.or_top()?;
         let page = stock::list_stock(&mut conn, &self.0, low, &args).await.or_top()?;
-        Ok(Connection::new(page.map(|row| (page::encode(&list, &stock::stock_keys(&row)), VariantStock(row)))))
+        Ok(Connection::new(
+            page.map(|row| (page::encode(&list, &stock::stock_keys(&row)), VariantStock(row))),
+        ))
     }
 
     /// Imports and made keys, the newest first.
@@ -102,8 +106,8 @@ impl Seller {
         #[graphql(desc = "Start after this row.")] after: Option<String>,
     ) -> Answer<Connection<KeyBatch>> {
         let list = format!("key batches {:?}", self.0);
-        let args =
-            PageArgs::read(&list, first, after.as_deref(), None, None, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
+        let args = PageArgs::read(&list, first, after.as_deref(), None, None, DEFAULT_SIZE, LARGEST_SIZE)
+            .or_top()?;
         let before = args.from.as_deref().and_then(|keys| BatchId::parse(keys.first()?).ok());
         let mut conn = ctx.app().db.conn().await.or_top()?;
         let rows = vault::read::list_batches(&mut conn, &self.0, before, args.size + 1).await.or_top()?;

@@ -136,7 +136,9 @@ impl KeyBatch {
     ) -> Answer<Vec<KeyProblem>> {
         let mut conn = ctx.app().db.conn().await.or_top()?;
         let after = after_line.map_or(0, |line| line.0);
-        let rows = read::list_problems(&mut conn, self.0.id, after, i64::from(first.clamp(1, 100))).await.or_top()?;
+        let rows = read::list_problems(&mut conn, self.0.id, after, i64::from(first.clamp(1, 100)))
+            .await
+            .or_top()?;
         Ok(rows.into_iter().map(|(line, code)| KeyProblem { line: Int64(line), code }).collect())
     }
 

@@ -2,4 +2,6 @@
 
 mod read;
 
-pub use read::{Entry, OrderFilter, keys, last_seq, lines_of_sellers, list_orders, order_of_line, order_of_unit, timeline};
+pub use read::{
+    Entry, OrderFilter, keys, last_seq, lines_of_sellers, list_orders, order_of_line, order_of_unit, timeline,
+};
