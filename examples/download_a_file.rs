@@ -46,7 +46,8 @@ async fn main() -> Fallible<()> {
             return Err(format!("what arrived is not what was promised: {hash}").into());
         }
         // Only the last part of the name: it comes from elsewhere.
-        let name = grant["file"]["name"].as_str().and_then(|n| n.rsplit(['/', '\\']).next()).unwrap_or("file");
+        let name =
+            grant["file"]["name"].as_str().and_then(|n| n.rsplit(['/', '\\']).next()).unwrap_or("file");
         std::fs::write(name, &bytes)?;
         println!("{name}: {} bytes, sha256 {hash}", bytes.len());
     }

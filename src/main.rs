@@ -1,11 +1,15 @@
 //! The command line, and nothing else: each subcommand's body lives with the feature it belongs to.
 
+#[path = "main/arguments.rs"]
+mod arguments;
+
 use std::future::Future;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use arguments::{AdminAct, AuditAct, Cli, Command, GatewayQuestion, KeysAct, Places};
+use clap::Parser;
 use dispense::app::App;
 use dispense::audit;
 use dispense::base::actor::Actor;
@@ -29,134 +33,6 @@ use dispense::worker;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-
-/// A headless shop that sells digital goods and hands them over the moment the payment is real.
-#[derive(Parser)]
-#[command(name = "dispense", version, arg_required_else_help = true)]
-struct Cli {
-    #[command(flatten)]
-    places: Places,
-    #[command(subcommand)]
-    command: Command,
-}
-
-/// Where configuration and data are; each works with every subcommand that needs it.
-#[derive(Args)]
-struct Places {
-    /// The configuration file [default: dispense.toml, when there is one]
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The data folder [default: data]
-    #[arg(long, global = true, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Address and port to listen on; port 0 picks a free one [default: 127.0.0.1:8080]
-    #[arg(long, global = true, value_name = "ADDR:PORT")]
-    listen: Option<SocketAddr>,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Serve the shop: HTTP and background work
-    Serve {
-        /// Leave the background work to `dispense work`
-        #[arg(long)]
-        no_worker: bool,
-        /// With the simulator of gateways inside; refused beside accounts that take real money
-        #[arg(long)]
-        sandbox: bool,
-        /// As a demo shop: with goods on its shelf, the example storefront and the GraphiQL page
-        #[arg(long)]
-        demo: bool,
-    },
-    /// Play one whole purchase against a private, temporary shop, and tell it as a story
-    Demo,
-    /// Do the background work alone
-    Work,
-    /// Run the simulator of gateways alone, on loopback
-    Sandbox {
-        /// Where the simulated Stripe sends its events: the shop's /webhooks/{account}
-        #[arg(long, value_name = "URL")]
-        notify: Option<String>,
-    },
-    /// About gateways of payments
-    Gateway {
-        #[command(subcommand)]
-        question: GatewayQuestion,
-    },
-    /// Bring the database's schema up to this program's version
-    Migrate,
-    /// Print the GraphQL schema
-    Schema,
-    /// Print the OpenAPI document of the REST routes
-    Openapi,
-    /// Put keys on the shelf, beside a running shop too
-    Keys {
-        #[command(subcommand)]
-        act: KeysAct,
-    },
-    /// About the shop's administrators
-    Admin {
-        #[command(subcommand)]
-        act: AdminAct,
-    },
-    /// Prove on a live database what must always hold; exit code 1 when it does not
-    Check,
-    /// About the chain of events
-    Audit {
-        #[command(subcommand)]
-        act: AuditAct,
-    },
-    /// Print the configuration in force, secrets masked
-    Config {
-        /// Print a documented file of every key instead
-        #[arg(long)]
-        default: bool,
-    },
-}
-
-#[derive(Subcommand)]
-enum KeysAct {
-    /// Take keys in, one a line
-    Import {
-        /// The variant they are for (var_…)
-        variant: String,
-        /// The file; - reads standard input
-        file: PathBuf,
-    },
-    /// Make unguessable keys
-    Generate {
-        /// The variant they are for (var_…)
-        variant: String,
-        /// How many, 1 to 1000000
-        quantity: i64,
-    },
-}
-
-#[derive(Subcommand)]
-enum AuditAct {
-    /// Walk the whole chain; exit 1 when an event or a seal was changed, taken out or put in
-    Verify,
-}
-
-#[derive(Subcommand)]
-enum AdminAct {
-    /// Give a person every right, and make the person first when the address is new
-    Create {
-        email: String,
-        /// Read the password from standard input instead of making one
-        #[arg(long)]
-        password_stdin: bool,
-    },
-}
-
-#[derive(Subcommand)]
-enum GatewayQuestion {
-    /// Put a file of signed notifications through the production checks; exit code 1 when a verdict differs
-    Test {
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
-}
 
 /// Why the program ends without success.
 enum Ending {
@@ -214,7 +90,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
     let Places { config, data, listen } = cli.places;
     let sources = Sources::of_process(config, data, listen);
     match cli.command {
-        Command::Serve { no_worker, sandbox, demo } => serve(load(&sources)?, no_worker, sandbox, demo).await?,
+        Command::Serve { no_worker, sandbox, demo } => {
+            serve(load(&sources)?, no_worker, sandbox, demo).await?
+        }
         Command::Demo => demo::play().await?,
         Command::Work => work(load(&sources)?).await?,
         Command::Sandbox { notify } => play(&sources, listen, notify).await?,
@@ -251,7 +129,12 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
 }
 
 /// Serves until SIGTERM or SIGINT, then lets what runs end and stops the database when it is ours.
-async fn serve(mut config: Config, no_worker: bool, with_sandbox: bool, with_demo: bool) -> Result<(), Fault> {
+async fn serve(
+    mut config: Config,
+    no_worker: bool,
+    with_sandbox: bool,
+    with_demo: bool,
+) -> Result<(), Fault> {
     if with_demo {
         config.server.graphiql = true;
         config.server.storefront = true;

@@ -15,6 +15,9 @@ use tokio_postgres::Client;
 use crate::shop::{SECRET, SHOP, Shop};
 use crate::{client, median, per_second, rounds, scaled, shop, verdict};
 
+/// Product, notices in flight, the ratio aimed at, and what each round gave: ours, pgbench's.
+type Row = (String, usize, f64, Vec<f64>, Vec<f64>);
+
 const LEVELS: [(usize, f64); 3] = [(8, 0.8), (32, 2.0), (64, 3.0)];
 
 /// Seconds' worth of work, roughly; a run of a fixed number of orders is timed.
@@ -54,7 +57,7 @@ pub async fn measure() {
     let total = run * LEVELS.len() * 2 * rounds();
     seed(&sql, total).await;
     let mut orders = Orders { hot: 0, many: total };
-    let mut results: Vec<(String, usize, f64, Vec<f64>, Vec<f64>)> = Vec::new();
+    let mut results: Vec<Row> = Vec::new();
     for product in ["one hot product", "100 products"] {
         for (level, wanted) in LEVELS {
             results.push((product.into(), level, wanted, Vec::new(), Vec::new()));

@@ -59,7 +59,8 @@ pub async fn verify(app: &App) -> Result<Verdict, Fault> {
     let head = read::get_head(&mut conn).await?;
     let horizon = app.clock.now() - KEPT;
     let (mut seq, mut hash, mut checked) = (0, vec![0_u8; 32], 0);
-    let verdict = |checked, seq, hash: &[u8], broken| Verdict { checked, seq, hash: hex::encode(hash), broken };
+    let verdict =
+        |checked, seq, hash: &[u8], broken| Verdict { checked, seq, hash: hex::encode(hash), broken };
     loop {
         let seals = read::list_seals(&mut conn, seq, PAGE).await?;
         if seals.is_empty() {

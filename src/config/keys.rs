@@ -103,7 +103,12 @@ pub const KEYS: &[Key] = &[
         "Proxies whose X-Forwarded-For is believed, as networks (10.0.0.0/8).",
     ),
     key("server.graphiql", Kind::Bool, "false", "Shows the GraphiQL page to browsers on /graphql."),
-    key("server.storefront", Kind::Bool, "false", "Serves the example storefront on /, as `serve --demo` does."),
+    key(
+        "server.storefront",
+        Kind::Bool,
+        "false",
+        "Serves the example storefront on /, as `serve --demo` does.",
+    ),
     key("server.introspection", Kind::Bool, "true", "Answers introspection queries."),
     optional(
         "database.url",

@@ -78,7 +78,10 @@ impl Visit {
             }
         } else {
             let refused = Refused::new(Code::BadRequest, "use POST, or GET for queries");
-            return Answer { allow: Some("POST, GET"), ..Answer::refused(StatusCode::METHOD_NOT_ALLOWED, refused) };
+            return Answer {
+                allow: Some("POST, GET"),
+                ..Answer::refused(StatusCode::METHOD_NOT_ALLOWED, refused)
+            };
         };
         let parts = match parts {
             Ok(parts) => parts,

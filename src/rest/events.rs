@@ -70,10 +70,9 @@ fn number(
     most: i64,
 ) -> Result<i64, Refusal> {
     let Some(text) = text else { return Ok(default) };
-    text.parse::<i64>()
-        .ok()
-        .filter(|n| (0..=most).contains(n))
-        .ok_or_else(|| Refusal::new(code, format!("`{field}` is a whole number from 0 to {most}")).at([field]))
+    text.parse::<i64>().ok().filter(|n| (0..=most).contains(n)).ok_or_else(|| {
+        Refusal::new(code, format!("`{field}` is a whole number from 0 to {most}")).at([field])
+    })
 }
 
 fn shown(row: &Numbered) -> Value {
@@ -93,8 +92,8 @@ fn shown(row: &Numbered) -> Value {
 /// The object's public id; what has none is shown as it is.
 fn object(kind: &str, id: Uuid) -> String {
     use crate::base::ids::{
-        BatchId, FileVersionId, GrantId, KeyId, LineId, MessageId, PaymentId, ProductId, RefundId, SessionId, UnitId,
-        UploadId, UserId, VariantId,
+        BatchId, FileVersionId, GrantId, KeyId, LineId, MessageId, PaymentId, ProductId, RefundId, SessionId,
+        UnitId, UploadId, UserId, VariantId,
     };
     let prefix = match kind.split('.').next().unwrap_or_default() {
         "order" => OrderId::PREFIX,

@@ -81,7 +81,8 @@ pub async fn back(app: Data<&Arc<App>>, Path(id): Path<String>) -> Result<Respon
     if payment.state.is_open() {
         // Goes on by itself when the gateway takes longer than the buyer.
         let (app, payment) = (app.clone(), payment.clone());
-        let asked = tokio::spawn(async move { check_now::check_now(&app, &Actor::system(), payment.id, None).await });
+        let asked =
+            tokio::spawn(async move { check_now::check_now(&app, &Actor::system(), payment.id, None).await });
         // Everything else is: answered, asked a moment ago, or still being asked.
         if let Ok(Ok(Err(Failure::Fault(fault)))) = tokio::time::timeout(PATIENCE, asked).await {
             tracing::warn!(%fault, payment = %id, "a returning buyer's payment could not be asked about");

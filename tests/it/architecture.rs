@@ -140,8 +140,13 @@ fn each_crate_is_used_where_it_belongs() {
             || ["check", "infra"].contains(&module);
         // An action that runs in its caller's transaction names the connection, opens a savepoint and
         // passes its error on.
-        let passed =
-            ["AsyncPgConnection", "QueryResult", "result::Error", "AnsiTransactionManager", "TransactionManager"];
+        let passed = [
+            "AsyncPgConnection",
+            "QueryResult",
+            "result::Error",
+            "AnsiTransactionManager",
+            "TransactionManager",
+        ];
         let is_passed = |names: &str| {
             let mut names = names.trim_matches(['{', '}']).split(',').map(str::trim);
             names.all(|name| name.is_empty() || passed.contains(&name))

@@ -7,7 +7,14 @@ use crate::harness::TestApp;
 async fn chain(t: &TestApp, events_count: i32) {
     let mut tx = t.app.db.begin().await.unwrap();
     let batch: Vec<NewEvent> = (0..events_count)
-        .map(|n| NewEvent::shop("test.happened", t.app.clock.uuid(), "system", json!({ "n": n, "text": "数 \"x\"" })))
+        .map(|n| {
+            NewEvent::shop(
+                "test.happened",
+                t.app.clock.uuid(),
+                "system",
+                json!({ "n": n, "text": "数 \"x\"" }),
+            )
+        })
         .collect();
     events::append(&mut tx, &batch).await.unwrap();
     tx.commit().await.unwrap();
@@ -39,12 +46,21 @@ async fn an_untouched_chain_verifies() {
 async fn what_an_owner_of_the_database_changes_is_found_at_its_first_row() {
     let id_of_third = "(select event_id from event_seq where seq = 3)";
     let cases: [(&str, fn(i64) -> Broken); 7] = [
-        ("update event set body = '{\"n\": 99}' where id = {}", |id| Broken::EventChanged { seq: 3, event_id: id }),
-        ("update event set actor = 'nobody' where id = {}", |id| Broken::EventChanged { seq: 3, event_id: id }),
+        ("update event set body = '{\"n\": 99}' where id = {}", |id| Broken::EventChanged {
+            seq: 3,
+            event_id: id,
+        }),
+        ("update event set actor = 'nobody' where id = {}", |id| Broken::EventChanged {
+            seq: 3,
+            event_id: id,
+        }),
         ("delete from event where id = {}", |id| Broken::EventMissing { seq: 3, event_id: id }),
         ("delete from event_seq where event_id = {}", |_| Broken::SealMissing { seq: 3 }),
         ("update event_seq set prev_hash = hash where event_id = {}", |_| Broken::ChainBroken { seq: 3 }),
-        ("update event_seq set hash = sha256('x') where event_id = {}", |id| Broken::EventChanged { seq: 3, event_id: id }),
+        ("update event_seq set hash = sha256('x') where event_id = {}", |id| Broken::EventChanged {
+            seq: 3,
+            event_id: id,
+        }),
         ("delete from event_seq where seq = 6 and {} > 0", |_| Broken::HeadDiffers { seq: 6 }),
     ];
     for (sql, expected) in cases {
@@ -76,8 +92,11 @@ async fn swapped_events_and_one_put_in_below_the_floor_are_found() {
     let t = TestApp::start().await;
     chain(&t, 6).await;
     t.db.sql("update event_head set floor = (select max(id) from event)").await;
-    t.db.sql("insert into event (id, seller_id, kind, object_id, actor) overriding system value \
-        values (0, gen_random_uuid(), 'test.invented', gen_random_uuid(), 'system')").await;
+    t.db.sql(
+        "insert into event (id, seller_id, kind, object_id, actor) overriding system value \
+        values (0, gen_random_uuid(), 'test.invented', gen_random_uuid(), 'system')",
+    )
+    .await;
     let verdict = audit::verify(&t.app).await.unwrap();
     assert_eq!(verdict.broken, Some(Broken::EventUnsealed { event_id: 0 }));
     t.finish().await;

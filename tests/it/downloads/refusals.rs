@@ -209,8 +209,11 @@ async fn links_of_the_former_key_work_until_it_leaves_the_ring() {
         sign::open_token(&t.app.config.secrets.links, "link GET,HEAD /downloads/", &url.token).unwrap();
     let former = sign::token(&t.app.config.secrets.links[1..], "link GET,HEAD /downloads/", &payload);
     assert_eq!(asked(&t, &format!("{}/downloads/{former}", t.base)).await, "content");
-    let gone =
-        sign::token(std::slice::from_ref(&t.app.config.secrets.fingerprint), "link GET,HEAD /downloads/", &payload);
+    let gone = sign::token(
+        std::slice::from_ref(&t.app.config.secrets.fingerprint),
+        "link GET,HEAD /downloads/",
+        &payload,
+    );
     assert_eq!(asked(&t, &format!("{}/downloads/{gone}", t.base)).await, "403 LINK_FORGED");
     t.finish().await;
 }

@@ -87,8 +87,10 @@ async fn money_moves_once_a_request_secrets_stay_out_of_urls_and_pages_have_a_pr
     let t = TestApp::start().await;
     let client = Client::new(&t.app);
     let pay = |name: &str| {
-        format!("{name}: paymentStart(input: {{idempotencyKey: \"0123456789abcdef0123\", orderId: \"x\",
-            options: {{methodId: \"mth_a\", accepts: []}}}}) {{ replayed }}")
+        format!(
+            "{name}: paymentStart(input: {{idempotencyKey: \"0123456789abcdef0123\", orderId: \"x\",
+            options: {{methodId: \"mth_a\", accepts: []}}}}) {{ replayed }}"
+        )
     };
     let two = client.ask(&format!("mutation {{ {} {} }}", pay("a"), pay("b")), json!({})).await;
     assert_eq!(two.code(), "TOO_COMPLEX");
@@ -110,7 +112,11 @@ async fn money_moves_once_a_request_secrets_stay_out_of_urls_and_pages_have_a_pr
     let by_get = client.get(&[("query", "mutation { sessionRevokeAll { revoked } }")], accept).await;
     assert_eq!((by_get.status.as_u16(), by_get.header("allow")), (405, "POST"));
 
-    for query in ["{ products(first: 0) { totalCount } }", "{ products(first: 101) { totalCount } }", "{ products(first: 1, last: 1) { totalCount } }"] {
+    for query in [
+        "{ products(first: 0) { totalCount } }",
+        "{ products(first: 101) { totalCount } }",
+        "{ products(first: 1, last: 1) { totalCount } }",
+    ] {
         assert_eq!(client.ask(query, json!({})).await.code(), "BAD_REQUEST", "{query}");
     }
     let cursor = client.ask("{ products(after: \"bm9uc2Vuc2U\") { totalCount } }", json!({})).await;

@@ -33,7 +33,10 @@ async fn a_guest_buys_a_key_by_the_api_and_reveals_it() {
         .data("query($in: QuoteInput!) { quote(input: $in) { token canPlace total { amount } lines { key problems { code available } } } }",
             json!({ "in": { "lines": cart(&id, 2), "currency": "USD" } }))
         .await;
-    assert_eq!((&quote["quote"]["canPlace"], &quote["quote"]["total"]["amount"]), (&json!(true), &json!("25.00")));
+    assert_eq!(
+        (&quote["quote"]["canPlace"], &quote["quote"]["total"]["amount"]),
+        (&json!(true), &json!("25.00"))
+    );
 
     let place = format!(
         "mutation($in: OrderPlaceInput!) {{ orderPlace(input: $in) {{ replayed accessToken order {{ {ORDER} }} quote {{ total {{ amount }} }}
@@ -50,18 +53,25 @@ async fn a_guest_buys_a_key_by_the_api_and_reveals_it() {
     assert_eq!(changed["orderPlace"]["quote"]["total"]["amount"], "25.00");
     let short = client.data(&place, input("50.00", 4)).await;
     let error = &short["orderPlace"]["userErrors"][0];
-    assert_eq!((&error["code"], &error["available"], &error["variantId"]), (&json!("NOT_ENOUGH_STOCK"), &json!(3), &json!(id)));
+    assert_eq!(
+        (&error["code"], &error["available"], &error["variantId"]),
+        (&json!("NOT_ENOUGH_STOCK"), &json!(3), &json!(id))
+    );
 
     let placed = client.data(&place, input("25.00", 2)).await["orderPlace"].clone();
     assert_eq!(placed["userErrors"], json!([]));
     let again = client.data(&place, input("25.00", 2)).await["orderPlace"].clone();
     assert_eq!((&again["replayed"], &again["accessToken"]), (&json!(true), &placed["accessToken"]));
     let order = &placed["order"];
-    assert_eq!((&order["state"], &order["stage"], &order["due"]["amount"]), (&json!("PENDING_PAYMENT"), &json!("AWAITING_PAYMENT"), &json!("25.00")));
+    assert_eq!(
+        (&order["state"], &order["stage"], &order["due"]["amount"]),
+        (&json!("PENDING_PAYMENT"), &json!("AWAITING_PAYMENT"), &json!("25.00"))
+    );
     let token = placed["accessToken"].as_str().unwrap();
     t.canary(token);
 
-    let see = format!("query($n: String!, $t: String) {{ order(number: $n, accessToken: $t) {{ {ORDER} }} }}");
+    let see =
+        format!("query($n: String!, $t: String) {{ order(number: $n, accessToken: $t) {{ {ORDER} }} }}");
     let number = order["number"].as_str().unwrap();
     let line = order["lines"][0]["id"].as_str().unwrap();
     let reveal = "mutation($line: ID!, $t: String) { deliveryReveal(input: {target: {lineId: $line}, accessToken: $t, first: 1}) {
@@ -90,7 +100,10 @@ async fn a_guest_buys_a_key_by_the_api_and_reveals_it() {
     assert_eq!(t.notify(&said).await.0, 200);
 
     let paid = client.data(&see, json!({ "n": number, "t": token })).await["order"].clone();
-    assert_eq!((&paid["state"], &paid["stage"], &paid["due"]["amount"]), (&json!("PAID"), &json!("DELIVERED"), &json!("0.00")));
+    assert_eq!(
+        (&paid["state"], &paid["stage"], &paid["due"]["amount"]),
+        (&json!("PAID"), &json!("DELIVERED"), &json!("0.00"))
+    );
     assert_eq!(paid["live"]["pollAfterSeconds"], Value::Null);
     assert_eq!(paid["lines"][0]["deliveredQuantity"], 2);
     let delivery = &paid["lines"][0]["deliveries"]["nodes"][0];
@@ -101,7 +114,10 @@ async fn a_guest_buys_a_key_by_the_api_and_reveals_it() {
     // A watch ticket shows the state alone and reveals nothing.
     let ticket = paid["live"]["watchTicket"].as_str().unwrap();
     let watched = client.data(&see, json!({ "n": number, "t": ticket })).await["order"].clone();
-    assert_eq!((&watched["stage"], &watched["email"], &watched["metadata"]), (&json!("DELIVERED"), &json!("g…@e….com"), &json!([])));
+    assert_eq!(
+        (&watched["stage"], &watched["email"], &watched["metadata"]),
+        (&json!("DELIVERED"), &json!("g…@e….com"), &json!([]))
+    );
     assert_eq!(watched["lines"][0]["deliveries"]["nodes"][0]["masked"], "");
     let refused = client.data(reveal, json!({ "line": line, "t": ticket })).await;
     assert_eq!(refused["deliveryReveal"]["userErrors"][0]["code"], "FORBIDDEN");
@@ -109,12 +125,18 @@ async fn a_guest_buys_a_key_by_the_api_and_reveals_it() {
     let first = client.data(reveal, json!({ "line": line, "t": token })).await["deliveryReveal"].clone();
     assert_eq!(first["userErrors"], json!([]));
     assert!(first["secrets"][0]["text"].as_str().unwrap().starts_with("CANARY-KEY-"));
-    assert_eq!((&first["secrets"][0]["delivery"]["state"], &first["pageInfo"]["hasNextPage"]), (&json!("REVEALED"), &json!(true)));
+    assert_eq!(
+        (&first["secrets"][0]["delivery"]["state"], &first["pageInfo"]["hasNextPage"]),
+        (&json!("REVEALED"), &json!(true))
+    );
 
     let resend = "mutation($in: DeliveryResendInput!) { deliveryResend(input: $in) { nextAllowedAt order { id } userErrors { code retryAfterSeconds } } }";
     let input = json!({ "in": { "orderId": order["id"], "accessToken": token } });
     assert_eq!(client.data(resend, input.clone()).await["deliveryResend"]["userErrors"], json!([]));
-    assert_eq!(client.data(resend, input).await["deliveryResend"]["userErrors"][0]["code"], "RESEND_TOO_SOON");
+    assert_eq!(
+        client.data(resend, input).await["deliveryResend"]["userErrors"][0]["code"],
+        "RESEND_TOO_SOON"
+    );
     t.finish_with_jobs().await;
 }
 
@@ -125,9 +147,16 @@ async fn an_admin_puts_a_product_on_sale_and_sees_the_desk() {
     t.person("admin@example.com", &[Role::Admin, Role::Seller]).await;
     let guest = Client::new(&t.app);
     let sign_in = "mutation($in: SessionCreateInput!) { sessionCreate(input: $in) { tokens { accessToken refreshToken } user { email roles } userErrors { code message } } }";
-    let wrong = guest.data(sign_in, json!({ "in": { "email": "admin@example.com", "password": "not the password" } })).await;
+    let wrong = guest
+        .data(sign_in, json!({ "in": { "email": "admin@example.com", "password": "not the password" } }))
+        .await;
     assert_eq!(wrong["sessionCreate"]["userErrors"][0]["code"], "CREDENTIALS_WRONG");
-    let signed = guest.data(sign_in, json!({ "in": { "email": "admin@example.com", "password": crate::harness::PASSWORD } })).await;
+    let signed = guest
+        .data(
+            sign_in,
+            json!({ "in": { "email": "admin@example.com", "password": crate::harness::PASSWORD } }),
+        )
+        .await;
     let admin = guest.with(signed["sessionCreate"]["tokens"]["accessToken"].as_str().unwrap());
 
     let made = admin
@@ -136,7 +165,10 @@ async fn an_admin_puts_a_product_on_sale_and_sees_the_desk() {
     let product = made["productCreate"]["product"]["id"].as_str().unwrap().to_owned();
     assert_eq!(made["productCreate"]["product"]["state"], "DRAFT");
     let taken = admin
-        .data("mutation { productCreate(input: {slug: \"editor\"}) { userErrors { code field } } }", json!({}))
+        .data(
+            "mutation { productCreate(input: {slug: \"editor\"}) { userErrors { code field } } }",
+            json!({}),
+        )
         .await;
     assert_eq!(taken["productCreate"]["userErrors"], json!([{ "code": "SLUG_TAKEN", "field": ["slug"] }]));
     let variant = admin
@@ -144,20 +176,29 @@ async fn an_admin_puts_a_product_on_sale_and_sees_the_desk() {
             prices: [{currency: \"USD\", unit: \"9.99\"}]}}) { variant { id price { unit { amount } } } userErrors { code field message } } }", json!({ "p": product }))
         .await["variantCreate"]["variant"].clone();
     assert_eq!(variant["price"]["unit"]["amount"], "9.99");
-    let by_slug = "{ product(by: {slug: \"editor\"}) { name onSale state variants { availability { level } } } }";
+    let by_slug =
+        "{ product(by: {slug: \"editor\"}) { name onSale state variants { availability { level } } } }";
     assert_eq!(guest.data(by_slug, json!({})).await["product"], Value::Null);
     for step in ["productSubmit", "productApprove"] {
-        let text = format!("mutation($p: ID!) {{ {step}(input: {{productId: $p}}) {{ product {{ state }} userErrors {{ code message }} }} }}");
+        let text = format!(
+            "mutation($p: ID!) {{ {step}(input: {{productId: $p}}) {{ product {{ state }} userErrors {{ code message }} }} }}"
+        );
         let done = admin.data(&text, json!({ "p": product })).await;
         assert_eq!(done[step]["userErrors"], json!([]), "{done}");
     }
     let seen = guest.data(by_slug, json!({})).await["product"].clone();
-    assert_eq!((&seen["name"], &seen["onSale"], &seen["state"]), (&json!("Editor"), &json!(true), &Value::Null));
+    assert_eq!(
+        (&seen["name"], &seen["onSale"], &seen["state"]),
+        (&json!("Editor"), &json!(true), &Value::Null)
+    );
 
     let keys = admin
         .data("mutation($v: ID!) { keysGenerate(input: {variantId: $v, quantity: 25}) { batch { state added origin } userErrors { code message field } } }", json!({ "v": variant["id"] }))
         .await;
-    assert_eq!(keys["keysGenerate"]["batch"], json!({ "state": "DONE", "added": "25", "origin": "GENERATED" }));
+    assert_eq!(
+        keys["keysGenerate"]["batch"],
+        json!({ "state": "DONE", "added": "25", "origin": "GENERATED" })
+    );
     let import = admin
         .data("mutation($v: ID!) { keyImportCreate(input: {variantId: $v}) { batch { id } uploadUrl userErrors { code } } }", json!({ "v": variant["id"] }))
         .await;
@@ -173,7 +214,12 @@ async fn an_admin_puts_a_product_on_sale_and_sees_the_desk() {
         .await;
     assert_eq!(desk["desk"]["users"]["nodes"][0]["email"], "admin@example.com");
     assert_eq!(desk["me"]["sessions"][0]["current"], true);
-    let node = admin.data("query($id: ID!) { node(id: $id) { __typename id ... on Product { slug } } }", json!({ "id": product })).await;
+    let node = admin
+        .data(
+            "query($id: ID!) { node(id: $id) { __typename id ... on Product { slug } } }",
+            json!({ "id": product }),
+        )
+        .await;
     assert_eq!(node["node"], json!({ "__typename": "Product", "id": product, "slug": "editor" }));
     t.finish_with_jobs().await;
 }

@@ -35,7 +35,9 @@ impl Taken {
     pub fn header(&self, name: &str) -> Option<String> {
         let start = format!("{}:", name.to_lowercase());
         let head = self.text.split("\r\n\r\n").next()?;
-        head.lines().find(|l| l.to_lowercase().starts_with(&start)).map(|l| l[start.len()..].trim().to_owned())
+        head.lines()
+            .find(|l| l.to_lowercase().starts_with(&start))
+            .map(|l| l[start.len()..].trim().to_owned())
     }
 
     /// The body, decoded.

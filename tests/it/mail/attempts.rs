@@ -42,7 +42,11 @@ async fn a_server_that_says_later_at_any_stage_gets_the_same_message_again() {
         server.next(Trouble::Say(stage, "451 later please"));
         t.drain().await;
         assert_eq!(state(&t).await, "queued 1", "{stage}");
-        assert_eq!(t.db.one("select count(*) from unit where state = 'assigned'").await, "1", "the goods stay");
+        assert_eq!(
+            t.db.one("select count(*) from unit where state = 'assigned'").await,
+            "1",
+            "the goods stay"
+        );
         t.drain_all().await;
         assert_eq!(state(&t).await, "sent 2", "{stage}");
         assert_eq!(outcomes(&t).await, "retry sent", "{stage}");
@@ -60,7 +64,11 @@ async fn an_answer_lost_after_the_final_dot_is_unknown_and_the_repeat_is_the_sam
         server.next(trouble.clone());
         t.drain().await;
         assert_eq!(state(&t).await, "queued 1", "{trouble:?}");
-        assert_eq!(t.db.one("select count(*) from vault_key where mailed_at is not null").await, "1", "it may have been read");
+        assert_eq!(
+            t.db.one("select count(*) from vault_key where mailed_at is not null").await,
+            "1",
+            "it may have been read"
+        );
         t.drain_all().await;
         assert_eq!(outcomes(&t).await, "unknown sent", "{trouble:?}");
         let taken = server.taken();
@@ -113,15 +121,24 @@ async fn after_the_last_gap_the_message_goes_to_a_person() {
     let mut gaps = Vec::new();
     for expected in [60, 300, 1_800, 7_200, 43_200] {
         t.drain().await;
-        let wait: f64 = t.db.one("select extract(epoch from run_at - app_now()) from job where kind = 'message.send' \
-            and state = 'queued'").await.parse().unwrap();
+        let wait: f64 =
+            t.db.one(
+                "select extract(epoch from run_at - app_now()) from job where kind = 'message.send' \
+            and state = 'queued'",
+            )
+            .await
+            .parse()
+            .unwrap();
         assert!((wait / f64::from(expected) - 1.0).abs() < 0.25, "{wait} for {expected}");
         gaps.push(wait);
         t.advance(TimeDelta::seconds(wait as i64 + 1)).await;
     }
     t.drain().await;
     assert_eq!(state(&t).await, "needs_attention 6");
-    assert_eq!(t.db.one("select count(*) from task where kind = 'message_undeliverable' and state = 'open'").await, "1");
+    assert_eq!(
+        t.db.one("select count(*) from task where kind = 'message_undeliverable' and state = 'open'").await,
+        "1"
+    );
     t.drain_all().await;
     t.finish().await;
 }
@@ -155,8 +172,14 @@ async fn a_server_that_never_greets_holds_no_transaction_and_is_left_in_time() {
     assert_eq!(t.db.one(open).await, "0");
     draining.await.unwrap().unwrap();
     assert_eq!(state(&t).await, "queued 1");
-    assert_eq!(t.db.one("select outcome from message_attempt a join message m on m.id = a.message_id \
-        where kind = 'order_delivered'").await, "retry");
+    assert_eq!(
+        t.db.one(
+            "select outcome from message_attempt a join message m on m.id = a.message_id \
+        where kind = 'order_delivered'"
+        )
+        .await,
+        "retry"
+    );
     t.finish().await;
 }
 

@@ -21,7 +21,10 @@ async fn a_paid_order_is_mailed_with_its_key_and_the_key_is_marked_as_mailed() {
     t.canary(&keys[0]);
     let placed = t.order(variant, 1).await;
     t.notify(&Said::paid(&placed, "T1")).await;
-    assert_eq!(t.db.one("select count(*) from message where kind = 'order_delivered' and state = 'queued'").await, "1");
+    assert_eq!(
+        t.db.one("select count(*) from message where kind = 'order_delivered' and state = 'queued'").await,
+        "1"
+    );
     assert!(mails(&t).is_empty(), "nothing leaves before the commit");
     t.drain().await;
     let mails = mails(&t);

@@ -31,7 +31,14 @@ fn contents() -> Vec<(&'static str, Content)> {
     let code = || Secret::new("7GK2M-9QXTB");
     vec![
         ("order_delivered", Content::OrderDelivered { access: access(true), lines, again: false }),
-        ("order_resend", Content::OrderDelivered { access: access(false), lines: vec![line("Game", &["CCCC"])], again: true }),
+        (
+            "order_resend",
+            Content::OrderDelivered {
+                access: access(false),
+                lines: vec![line("Game", &["CCCC"])],
+                again: true,
+            },
+        ),
         (
             "order_awaiting_stock",
             Content::OrderAwaitingStock { access: access(true), lines: vec![("Game".into(), 3)] },
@@ -44,7 +51,11 @@ fn contents() -> Vec<(&'static str, Content)> {
         ("password_changed", Content::PasswordChanged),
         (
             "task_opened",
-            Content::TaskOpened { kind: "awaiting_stock".into(), subject: "s-1".into(), number: Some("D7K2M9".into()) },
+            Content::TaskOpened {
+                kind: "awaiting_stock".into(),
+                subject: "s-1".into(),
+                number: Some("D7K2M9".into()),
+            },
         ),
     ]
 }
@@ -52,7 +63,8 @@ fn contents() -> Vec<(&'static str, Content)> {
 /// Rows: C13.
 #[test]
 fn every_mail_has_these_words_in_both_languages() {
-    let shop = Shop { name: "Keys & Co".into(), support_email: Some("help@shop.example".into()), ..Shop::default() };
+    let shop =
+        Shop { name: "Keys & Co".into(), support_email: Some("help@shop.example".into()), ..Shop::default() };
     for locale in Locale::ALL {
         for (name, content) in contents() {
             let text = texts::render(&shop, locale, &content);

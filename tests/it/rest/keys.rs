@@ -28,7 +28,8 @@ async fn a_body_of_keys_is_taken_line_by_line_and_its_problems_are_named_without
         t.canary(key);
     }
     let body = "FIRST-KEY-11111\n\nSECOND-KEY-2222\nFIRST-KEY-11111\n".to_owned();
-    let (status, report) = send(&t, &path, Some(token.expose()), "text/plain; charset=utf-8", body.clone()).await;
+    let (status, report) =
+        send(&t, &path, Some(token.expose()), "text/plain; charset=utf-8", body.clone()).await;
     assert_eq!(status, 200, "{report}");
     assert_eq!((&report["lines"], &report["added"], &report["refused"]), (&json!(4), &json!(2), &json!(1)));
     assert_eq!(report["problems"], json!([{ "line": 4, "code": "DUPLICATE" }]));

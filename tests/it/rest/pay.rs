@@ -30,7 +30,8 @@ async fn the_hosted_page_leads_on_posts_forms_and_shows_codes_and_texts() {
     assert_eq!(answer.status(), 303);
     assert_eq!(answer.headers()["location"], "https://gateway.example/p/1");
 
-    let form = json!({ "kind": "form", "url": "https://gateway.example/submit", "fields": [["a", "1\"><script>"]] });
+    let form =
+        json!({ "kind": "form", "url": "https://gateway.example/submit", "fields": [["a", "1\"><script>"]] });
     with_action(&t, id, &form, &none).await;
     let answer = t.get(&page).await;
     let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();

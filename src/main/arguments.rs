@@ -1,0 +1,134 @@
+//! What can be said on the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A headless shop that sells digital goods and hands them over the moment the payment is real.
+#[derive(Parser)]
+#[command(name = "dispense", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub places: Places,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Where configuration and data are; each works with every subcommand that needs it.
+#[derive(Args)]
+pub struct Places {
+    /// The configuration file [default: dispense.toml, when there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The data folder [default: data]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Address and port to listen on; port 0 picks a free one [default: 127.0.0.1:8080]
+    #[arg(long, global = true, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Serve the shop: HTTP and background work
+    Serve {
+        /// Leave the background work to `dispense work`
+        #[arg(long)]
+        no_worker: bool,
+        /// With the simulator of gateways inside; refused beside accounts that take real money
+        #[arg(long)]
+        sandbox: bool,
+        /// As a demo shop: with goods on its shelf, the example storefront and the GraphiQL page
+        #[arg(long)]
+        demo: bool,
+    },
+    /// Play one whole purchase against a private, temporary shop, and tell it as a story
+    Demo,
+    /// Do the background work alone
+    Work,
+    /// Run the simulator of gateways alone, on loopback
+    Sandbox {
+        /// Where the simulated Stripe sends its events: the shop's /webhooks/{account}
+        #[arg(long, value_name = "URL")]
+        notify: Option<String>,
+    },
+    /// About gateways of payments
+    Gateway {
+        #[command(subcommand)]
+        question: GatewayQuestion,
+    },
+    /// Bring the database's schema up to this program's version
+    Migrate,
+    /// Print the GraphQL schema
+    Schema,
+    /// Print the OpenAPI document of the REST routes
+    Openapi,
+    /// Put keys on the shelf, beside a running shop too
+    Keys {
+        #[command(subcommand)]
+        act: KeysAct,
+    },
+    /// About the shop's administrators
+    Admin {
+        #[command(subcommand)]
+        act: AdminAct,
+    },
+    /// Prove on a live database what must always hold; exit code 1 when it does not
+    Check,
+    /// About the chain of events
+    Audit {
+        #[command(subcommand)]
+        act: AuditAct,
+    },
+    /// Print the configuration in force, secrets masked
+    Config {
+        /// Print a documented file of every key instead
+        #[arg(long)]
+        default: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum KeysAct {
+    /// Take keys in, one a line
+    Import {
+        /// The variant they are for (var_…)
+        variant: String,
+        /// The file; - reads standard input
+        file: PathBuf,
+    },
+    /// Make unguessable keys
+    Generate {
+        /// The variant they are for (var_…)
+        variant: String,
+        /// How many, 1 to 1000000
+        quantity: i64,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum AuditAct {
+    /// Walk the whole chain; exit 1 when an event or a seal was changed, taken out or put in
+    Verify,
+}
+
+#[derive(Subcommand)]
+pub enum AdminAct {
+    /// Give a person every right, and make the person first when the address is new
+    Create {
+        email: String,
+        /// Read the password from standard input instead of making one
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum GatewayQuestion {
+    /// Put a file of signed notifications through the production checks; exit code 1 when a verdict differs
+    Test {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
