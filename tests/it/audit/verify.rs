@@ -45,7 +45,8 @@ async fn an_untouched_chain_verifies() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_an_owner_of_the_database_changes_is_found_at_its_first_row() {
     let id_of_third = "(select event_id from event_seq where seq = 3)";
-    let cases: [(&str, fn(i64) -> Broken); 7] = [
+    type Case = (&'static str, fn(i64) -> Broken);
+    let cases: [Case; 7] = [
         ("update event set body = '{\"n\": 99}' where id = {}", |id| Broken::EventChanged {
             seq: 3,
             event_id: id,
