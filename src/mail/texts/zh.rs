@@ -10,8 +10,8 @@ pub(super) fn text(shop: &Shop, content: &Content) -> Text {
         Content::OrderDelivered { access, lines, again } => {
             let number = &access.number;
             let subject = match again {
-                false => format!("订单 {number}:您购买的商品已送达"),
-                true => format!("订单 {number}:应您的要求再次发送"),
+                false => format!("订单 {number}：您购买的商品已送达"),
+                true => format!("订单 {number}：应您的要求再次发送"),
             };
             let goods: String = lines.iter().map(delivered).collect();
             (subject, format!("感谢您的订单 {number}。\n\n{goods}{}", way_back(access)))
@@ -19,75 +19,75 @@ pub(super) fn text(shop: &Shop, content: &Content) -> Text {
         Content::OrderAwaitingStock { access, lines } => {
             let number = &access.number;
             let waiting: String =
-                lines.iter().map(|(title, count)| format!("  {}(待发 {count} 件)\n", line(title))).collect();
+                lines.iter().map(|(title, count)| format!("  {}（待发 {count} 件）\n", line(title))).collect();
             let body = format!(
-                "我们已收到订单 {number} 的付款。其中部分商品暂时缺货:\n\n{waiting}\n\
-                 系统已为您保留排队顺序。到货后会立即发送并再次通知您,您无需任何操作。\n\n{}",
+                "我们已收到订单 {number} 的付款。其中部分商品暂时缺货：\n\n{waiting}\n\
+                 系统已为您保留排队顺序。到货后会立即发送并再次通知您，您无需任何操作。\n\n{}",
                 way_back(access)
             );
-            (format!("订单 {number}:已付款,等待补货"), body)
+            (format!("订单 {number}：已付款，等待补货"), body)
         }
         Content::RefundMade { access, amount } => {
             let number = &access.number;
             let body = format!(
-                "订单 {number} 已退款 {amount}。款项将按原支付方式退回,到账时间视支付方式而定,可能需要数日。\
+                "订单 {number} 已退款 {amount}。款项将按原支付方式退回，到账时间视支付方式而定，可能需要数日。\
                  已退款的商品不能再使用。\n\n{}",
                 way_back(access)
             );
-            (format!("订单 {number}:已退款 {amount}"), body)
+            (format!("订单 {number}：已退款 {amount}"), body)
         }
         Content::OrderAccessCode { code } => (
-            format!("{name}:查询订单的验证码"),
+            format!("{name}：查询订单的验证码"),
             format!(
-                "使用以下验证码可以查看用此邮箱下的订单:\n\n  {}\n\n{}",
+                "使用以下验证码可以查看用此邮箱下的订单：\n\n  {}\n\n{}",
                 code.expose(),
                 warning("30 分钟内有效")
             ),
         ),
         Content::ConfirmEmail { code } => (
-            format!("{name}:请确认您的邮箱"),
+            format!("{name}：请确认您的邮箱"),
             format!(
-                "请使用以下验证码确认此邮箱属于您:\n\n  {}\n\n如果您没有注册,请忽略本邮件,账户将保持未确认状态。\n\n",
+                "请使用以下验证码确认此邮箱属于您：\n\n  {}\n\n如果您没有注册，请忽略本邮件，账户将保持未确认状态。\n\n",
                 code.expose()
             ),
         ),
         Content::AlreadyRegistered => (
             format!("您在 {name} 已有账户"),
-            "有人(可能是您本人)尝试用此邮箱注册。您已有账户:请直接登录;如忘记密码,可申请重设。账户没有任何改动。\n\n"
+            "有人（可能是您本人）尝试用此邮箱注册。您已有账户：请直接登录；如忘记密码，可申请重设。账户没有任何改动。\n\n"
                 .into(),
         ),
         Content::PasswordReset { code } => (
-            format!("{name}:重设密码的验证码"),
-            format!("使用以下验证码设置新密码:\n\n  {}\n\n{}", code.expose(), warning("短时间内有效")),
+            format!("{name}：重设密码的验证码"),
+            format!("使用以下验证码设置新密码：\n\n  {}\n\n{}", code.expose(), warning("短时间内有效")),
         ),
         Content::PasswordChanged => (
             format!("您在 {name} 的密码已更改"),
-            "您的账户密码已更改,其他设备已退出登录。如果不是您本人操作,请立即重设密码。\n\n".into(),
+            "您的账户密码已更改，其他设备已退出登录。如果不是您本人操作，请立即重设密码。\n\n".into(),
         ),
         Content::TaskOpened { kind, subject, number } => {
-            let order = number.as_ref().map(|n| format!("  订单:{n}\n")).unwrap_or_default();
+            let order = number.as_ref().map(|n| format!("  订单：{n}\n")).unwrap_or_default();
             (
-                format!("有任务需要人工处理:{}", line(kind)),
+                format!("有任务需要人工处理：{}", line(kind)),
                 format!(
-                    "出现了需要人工处理的情况。\n\n  类型:{}\n  对象:{}\n{order}\n\
-                     此任务未结束前,同一对象的任务不再另行通知。\n\n",
+                    "出现了需要人工处理的情况。\n\n  类型：{}\n  对象：{}\n{order}\n\
+                     此任务未结束前，同一对象的任务不再另行通知。\n\n",
                     line(kind),
                     line(subject)
                 ),
             )
         }
     };
-    Text { subject, body: format!("您好:\n\n{body}{}", greeting(shop)) }
+    Text { subject, body: format!("您好：\n\n{body}{}", greeting(shop)) }
 }
 
 fn delivered(item: &DeliveredLine) -> String {
     let mut text = format!("{}\n", line(&item.title));
     for key in &item.keys {
-        text.push_str(&format!("  密钥:{}\n", key.expose()));
+        text.push_str(&format!("  密钥：{}\n", key.expose()));
     }
     for file in &item.files {
         let until = file.expires_at.format("%Y-%m-%d %H:%M UTC");
-        text.push_str(&format!("  {}\n  {}\n  (有效期至 {until})\n", line(&file.name), file.url.expose()));
+        text.push_str(&format!("  {}\n  {}\n  （有效期至 {until}）\n", line(&file.name), file.url.expose()));
     }
     if item.on_the_page > 0 && item.files.is_empty() {
         text.push_str("  请在订单页面查看。\n");
@@ -102,7 +102,7 @@ fn delivered(item: &DeliveredLine) -> String {
 fn way_back(access: &Access) -> String {
     match &access.token {
         Some(token) => format!(
-            "您可随时用订单号和以下访问令牌查看此订单。持有令牌者即可看到您购买的内容,请妥善保管。\n\n  订单号:{}\n  令牌:{}\n\n",
+            "您可随时用订单号和以下访问令牌查看此订单。持有令牌者即可看到您购买的内容，请妥善保管。\n\n  订单号：{}\n  令牌：{}\n\n",
             access.number,
             token.expose()
         ),
@@ -111,10 +111,10 @@ fn way_back(access: &Access) -> String {
 }
 
 fn warning(time: &str) -> String {
-    format!("验证码{time}。如果不是您本人申请,请忽略本邮件,并且不要把验证码告诉任何人。\n\n")
+    format!("验证码{time}。如果不是您本人申请，请忽略本邮件，并且不要把验证码告诉任何人。\n\n")
 }
 
 fn greeting(shop: &Shop) -> String {
-    let help = shop.support_email.as_ref().map(|a| format!("\n客服:{a}")).unwrap_or_default();
+    let help = shop.support_email.as_ref().map(|a| format!("\n客服：{a}")).unwrap_or_default();
     format!("-- \n{}{help}\n", line(&shop.name))
 }
