@@ -102,4 +102,6 @@ pub async fn assert_sound(t: &TestApp, paid: usize, assigned: usize) {
         assigned.to_string()
     );
     assert_eq!(one("select count(*) from (select 1 from notice where verdict in ('applied', 'recorded') group by account_id, event_key having count(*) > 1) d").await, "0");
+    let report = dispense::check::run(&t.app.db, &t.app.config.secrets).await.unwrap();
+    assert!(report.is_clean(), "{report}");
 }
