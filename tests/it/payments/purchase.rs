@@ -276,3 +276,58 @@ async fn a_refund_whose_answer_was_lost_is_asked_about_and_never_done_twice() {
     assert_eq!(t.unit_states(placed.order.id).await, "revoked:1");
     street.t.finish_with_jobs().await;
 }
+
+/// Rows: P5, O6.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_is_told_before_its_payment_is_asked_about_and_gives_no_key() {
+    let street = street().await;
+    let t = &street.t;
+    for method in GATEWAYS {
+        let variant = t.selling_keys(1, 990).await;
+        let placed = t.place(&[(variant, 1)]).await;
+        let attempt = street.start(&placed, method).await;
+        street.act(&placed.order.number, "lose-notice");
+        street.act(&placed.order.number, "refund");
+        street.simulator.settled().await;
+        let id = attempt.payment.id.0;
+        let row = t.db.one(&format!("select state || ' ' || allocated from payment where id = '{id}'")).await;
+        assert_eq!(row, "refunded false", "{method}");
+        assert_eq!(t.unit_states(placed.order.id).await, "unassigned:1", "{method}");
+        let sold =
+            format!("select count(*) from vault_key where variant_id = '{}' and state = 'sold'", variant.0);
+        assert_eq!(t.db.one(&sold).await, "0", "{method}");
+        let left = format!(
+            "select sum(amount_minor) from ledger_entry where payment_id = '{id}' and book = 'gateway'"
+        );
+        assert_eq!(t.db.one(&left).await, "0", "{method}");
+    }
+    street.t.finish_with_jobs().await;
+}
+
+/// Rows: P4.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_genuine_notice_of_another_mode_is_foreign_and_pays_nothing() {
+    let street = street().await;
+    let t = &street.t;
+    let variant = t.selling_keys(1, 990).await;
+    let placed = t.place(&[(variant, 1)]).await;
+    let attempt = street.start(&placed, "stripe").await;
+    let event = json!({
+        "id": "evt_of_the_live_mode", "object": "event", "livemode": true, "created": t.app.clock.unix(),
+        "type": "checkout.session.completed", "data": { "object": {
+            "id": attempt.payment.gateway_reference, "object": "checkout.session", "amount_total": 990, "currency": "usd",
+            "client_reference_id": placed.order.number, "livemode": true, "payment_intent": "pi_live",
+            "payment_status": "paid", "status": "complete", "mode": "payment" } }
+    });
+    let raw = crate::harness::signing::stripe(STRIPE_SECRET, t.app.clock.unix(), &event.to_string());
+    let mut request = t.http().post(format!("{}/webhooks/stripe", t.base)).body(raw.body);
+    for (name, value) in raw.headers {
+        request = request.header(name, value);
+    }
+    assert_eq!(request.send().await.unwrap().status(), 200, "the gateway need not come again");
+    assert_eq!(t.order_state(placed.order.id).await, "pending_payment");
+    assert_eq!(t.db.one("select verdict || ' ' || reason from notice").await, "foreign livemode");
+    assert_eq!(t.db.one("select kind from task").await, "notice_foreign");
+    assert_eq!(t.db.one("select count(*) from ledger_entry").await, "0");
+    street.t.finish_with_jobs().await;
+}
