@@ -4,5 +4,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tests/cluster.sh ensure
-cargo build --release
 exec cargo bench --bench load -- "$@"
