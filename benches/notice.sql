@@ -6,7 +6,7 @@
 begin;
 select p.id as payment, p.order_id as ord, o.number as num, o.email as email, l.id as line, l.seller_id as seller,
     l.variant_id as variant, u.id as unit
-  from payment p join orders o on o.id = p.order_id join order_line l on l.order_id = o.id join unit u on u.line_id = l.id
+  from payment p join orders o on o.id = p.order_id join order_line l on l.order_id = o.id join unit u on u.line_id = l.id and u.superseded_by is null
   where p.account_id = 'bench' and p.gateway_number = 'B' || lpad(:n::text, 9, '0') for update of o
 \gset
 select 1 from notice where account_id = 'bench' and event_key = 'pg' || :n::text and verdict in ('applied', 'recorded');
