@@ -70,8 +70,9 @@ create table event_head (
 ) with (fillfactor = 50);
 insert into event_head default values;
 
--- Makes the monthly partitions of a table that has a DEFAULT one, from the month of `app_now()` on. Rows that came
--- into the DEFAULT partition meanwhile are moved. The runtime role may not change tables, so this runs as the owner.
+-- Makes the monthly partitions of a table that has a DEFAULT one, from the month after that of `app_now()` on: a
+-- partition attached for the running month would refuse rows that are on their way into the DEFAULT one. Rows that
+-- came into the DEFAULT partition for a later month are moved. The runtime role may not change tables, so this runs as the owner.
 create function make_partitions(parent text, key_column text, months int) returns int
   language plpgsql security definer set search_path = public, pg_temp as $$
 declare
@@ -83,7 +84,7 @@ begin
   if (parent, key_column) not in (('event', 'created_at'), ('notice_body', 'received_at')) then
     raise exception 'no table to make partitions for: %', parent;
   end if;
-  for ahead in 0..months loop
+  for ahead in 1..months loop
     month_start := (date_trunc('month', app_now() at time zone 'UTC') + make_interval(months => ahead)) at time zone 'UTC';
     month_end := ((month_start at time zone 'UTC') + interval '1 month') at time zone 'UTC';
     name := parent || to_char(month_start at time zone 'UTC', '"_p"YYYY"_"MM');

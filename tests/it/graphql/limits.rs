@@ -13,7 +13,8 @@ async fn refused(client: &Client, name: &str, query: String) {
     let took = started.elapsed();
     assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{name}: {}", reply.text);
     assert!(matches!(reply.code().as_str(), "TOO_COMPLEX" | "VALIDATION_FAILED"), "{name}: {}", reply.text);
-    assert!(took < Duration::from_millis(50), "{name} took {took:?}");
+    // Refused before anything is resolved: far from the seconds that running it would take, even on a busy machine.
+    assert!(took < Duration::from_millis(500), "{name} took {took:?}");
 }
 
 /// Rows: X3.
