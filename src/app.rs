@@ -76,7 +76,10 @@ impl App {
             Duration::from_secs(mail_time),
             &config.data.join("mail"),
         )?;
-        let accounts = Accounts::build(&config, &outbound).map_err(|faults| Fault::bug(faults.join("; ")))?;
+        let accounts = Accounts::build(&config, &outbound).map_err(|faults| {
+            let told: Vec<String> = faults.iter().map(|(key, text)| format!("{key}: {text}")).collect();
+            Fault::setup(told.join("; "))
+        })?;
         let changed = accounts::store::sync(&mut *db.conn().await?, &accounts).await?;
         if !changed.is_empty() {
             let ids = changed.join(", ");

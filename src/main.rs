@@ -318,7 +318,7 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send, Fault> {
 
 /// The configuration, and logging as it says.
 fn load(sources: &Sources) -> Result<Config, Faults> {
-    let config = Config::load(sources)?;
+    let config = Config::load(sources, dispense::payments::accounts::faults)?;
     let format = if config.log.format == "json" { logs::Format::Json } else { logs::Format::Text };
     logs::start(format, &config.log.filter);
     Ok(config)

@@ -6,7 +6,7 @@ mod signed;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dispense::infra::outbound::Outbound;
-use dispense::payments::gateway::Gateway;
+use dispense::payments::gateway::{Evidence, Gateway};
 use dispense::payments::gateways::generic::Generic;
 use libfuzzer_sys::fuzz_target;
 
@@ -30,12 +30,12 @@ fuzz_target!(|input: &[u8]| {
     };
     GATEWAY.with(|gateway| {
         let given = signed::notice(headers(&id, &at, &signatures), body);
-        if let Ok(notice) = gateway.authenticate(&keys, &given) {
+        if let Ok(notice) = gateway.authenticate(&keys, &given, &Evidence::default()) {
             assert!(signatures.contains(&mac(&id, &at)), "believed a forgery");
             signed::check(&notice);
         }
         let honest = headers("msg_1", "1800000000", &format!("v1,{}", mac("msg_1", "1800000000")));
-        match gateway.authenticate(&keys, &signed::notice(honest, body)) {
+        match gateway.authenticate(&keys, &signed::notice(honest, body), &Evidence::default()) {
             Ok(notice) => signed::check(&notice),
             Err(refusal) => assert_eq!(refusal.stage.as_str(), "format", "a true signature was not believed"),
         }

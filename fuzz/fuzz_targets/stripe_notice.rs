@@ -6,7 +6,7 @@
 mod signed;
 
 use dispense::infra::outbound::Outbound;
-use dispense::payments::gateway::Gateway;
+use dispense::payments::gateway::{Evidence, Gateway};
 use dispense::payments::gateways::stripe::Stripe;
 use libfuzzer_sys::fuzz_target;
 
@@ -22,7 +22,7 @@ fuzz_target!(|input: &[u8]| {
     GATEWAY.with(|gateway| {
         let given = signed::notice(vec![("stripe-signature".into(), head.clone())], body);
         let true_mac = hex::encode(signed::mac(SECRET.as_bytes(), &[b"1800000000.", body]));
-        if let Ok(notice) = gateway.authenticate(&keys, &given) {
+        if let Ok(notice) = gateway.authenticate(&keys, &given, &Evidence::default()) {
             assert!(
                 head.contains(&format!("v1={}", signed::stripe_mac(SECRET, &head, body))),
                 "believed a forgery"
@@ -31,7 +31,7 @@ fuzz_target!(|input: &[u8]| {
         }
         let header = format!("t=1800000000,v1={true_mac}");
         let honest = signed::notice(vec![("stripe-signature".into(), header)], body);
-        match gateway.authenticate(&keys, &honest) {
+        match gateway.authenticate(&keys, &honest, &Evidence::default()) {
             Ok(notice) => signed::check(&notice),
             Err(refusal) => assert_eq!(refusal.stage.as_str(), "format", "a true signature was not believed"),
         }

@@ -15,6 +15,8 @@ pub enum Kind {
     /// Masked wherever the configuration is shown.
     Secret,
     Secrets,
+    /// A table of texts.
+    Table,
 }
 
 /// One key. `default` is a TOML value; empty means that the key is optional, and `example` shows one.
@@ -309,20 +311,39 @@ pub const ACCOUNT_KEYS: &[Key] = &[
         "\"stripe-eu\"",
         "Stands in the notify URL (/webhooks/stripe-eu): lower-case letters, digits, - and _.",
     ),
-    optional("gateway", Kind::Text, "\"stripe\"", "stripe or generic."),
+    optional(
+        "gateway",
+        Kind::Text,
+        "\"stripe\"",
+        "stripe, paypal, alipay, wechatpay, epay_v1, epay_v2 or generic.",
+    ),
     optional("title", Kind::Text, "\"Card\"", "What buyers read. Empty: the gateway's own name."),
     optional("currencies", Kind::Texts, "[\"EUR\"]", "Currencies this account takes."),
     optional(
         "secrets",
         Kind::Secrets,
         "[\"whsec_…\"]",
-        "Notification secrets, 24 bytes or more: the first signs, all verify, so that they can be rotated with overlap.",
+        "What notices are verified with: shared secrets of 24 bytes or more (the first signs, all verify), or the\n\
+          gateway's own public keys and certificates; several at once, so that they can be rotated with overlap.",
     ),
     optional(
         "api_key",
         Kind::Secret,
         "\"sk_live_…\"",
-        "Key for calls to the gateway's own API (stripe needs one).",
+        "What calls to the gateway's API are made with: stripe's secret key, paypal's client secret, our private key in\n\
+          PEM for alipay, wechatpay and epay_v2.",
+    ),
+    optional(
+        "decryption_key",
+        Kind::Secret,
+        "\"0123456789abcdef0123456789abcdef\"",
+        "What notices are decrypted with (wechatpay: the APIv3 key).",
+    ),
+    optional(
+        "settings",
+        Kind::Table,
+        "{ app_id = \"2021000118601234\", seller_id = \"2088621955701234\" }",
+        "The gateway's own names for this merchant; docs/OPERATIONS.md lists them by gateway.",
     ),
     optional(
         "api_url",

@@ -66,8 +66,12 @@ impl std::error::Error for Faults {}
 
 impl Config {
     /// Reads and checks everything. With the cluster of our own, secrets that are not given are read from
-    /// `secrets.toml` in the data folder, and made there on the first start.
-    pub fn load(sources: &Sources) -> Result<Self, Faults> {
+    /// `secrets.toml` in the data folder, and made there on the first start. `more` gives the faults (key, complaint)
+    /// of what this layer knows nothing of: a gateway's demands on its accounts.
+    pub fn load(
+        sources: &Sources,
+        more: impl FnOnce(&Self) -> Vec<(String, String)>,
+    ) -> Result<Self, Faults> {
         let mut faults = Faults::default();
         let tree = tree(sources, &mut faults);
         let config = Self {
@@ -90,6 +94,7 @@ impl Config {
         config.shop.check(&mut faults);
         config.log.check(&mut faults);
         Account::check_all(&config.accounts, &mut faults);
+        more(&config).into_iter().for_each(|(key, text)| faults.add(key, text));
         let given = tree.get("secrets").and_then(Value::as_object).is_some_and(|s| !s.is_empty());
         let own = config.database.url.is_none() && !given;
         if !own {
@@ -259,6 +264,8 @@ fn coerced(value: Value, key: &Key) -> Result<Option<Value>, String> {
         },
         Kind::Secret => match text {
             Some(s) if s.trim().is_empty() => Err("is empty; leave it out or give it".into()),
+            // A key in PEM ends with a line break when it stands in a text of several lines.
+            Some(s) if s.trim_start().starts_with("-----BEGIN ") => Ok(Some(s.trim().into())),
             Some(s) if s.trim() != s => Err("has spaces or line breaks around it".into()),
             Some(_) => Ok(Some(value)),
             None => Err("takes a text in quotes".into()),
@@ -275,8 +282,26 @@ fn coerced(value: Value, key: &Key) -> Result<Option<Value>, String> {
             let good: Result<Vec<Value>, String> = items.iter().map(|i| whole(i, low, high)).collect();
             good.map(|items| Some(items.into())).map_err(|e| format!("each of the list {e}"))
         }
+        Kind::Table => {
+            let Value::Object(entries) = &value else { return Err("takes a table of texts".into()) };
+            let text = |value: &Value| match value {
+                Value::String(text) => Some(Value::from(text.trim())),
+                // A merchant's number without its quotes.
+                Value::Number(number) => Some(Value::from(number.to_string())),
+                _ => None,
+            };
+            let entries: Option<Map<String, Value>> =
+                entries.iter().map(|(name, value)| Some((name.clone(), text(value)?))).collect();
+            entries.map(|all| Some(all.into())).ok_or("takes a table of texts".into())
+        }
         Kind::Texts | Kind::Secrets => match list(&value) {
-            Some(items) if items.iter().all(Value::is_string) => Ok(Some(items.into())),
+            Some(items) if items.iter().all(Value::is_string) => {
+                let plain = items.into_iter().map(|item| match item.as_str() {
+                    Some(pem) if pem.trim_start().starts_with("-----BEGIN ") => Value::from(pem.trim()),
+                    _ => item,
+                });
+                Ok(Some(plain.collect::<Vec<_>>().into()))
+            }
             _ => Err("takes a list of texts".into()),
         },
     }
@@ -326,7 +351,7 @@ fn accounts(tree: &Map<String, Value>, faults: &mut Faults) -> Vec<Account> {
     let mut good = Vec::new();
     for (index, account) in all.into_iter().enumerate() {
         let id = account.get("id").and_then(Value::as_str).map_or(index.to_string(), str::to_owned);
-        let needed = ["id", "gateway", "currencies", "secrets"];
+        let needed = ["id", "gateway", "currencies"];
         let missing: Vec<&str> = needed.into_iter().filter(|k| account.get(k).is_none()).collect();
         for key in missing.iter().map(|k| format!("accounts[{id}].{k}")) {
             // One that is there in a wrong form was told already.

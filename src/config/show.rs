@@ -72,6 +72,11 @@ fn shown(key: &Key, value: &Value) -> String {
     match (key.kind, value) {
         (Kind::Secret, _) => "\"********\"".into(),
         (Kind::Secrets, Value::Array(items)) => format!("[{}]", vec!["\"********\""; items.len()].join(", ")),
+        (Kind::Table, Value::Object(entries)) => {
+            let entries: Vec<String> =
+                entries.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
         // JSON's texts, numbers and lists of them are TOML's.
         _ => value.to_string(),
     }

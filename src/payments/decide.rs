@@ -121,6 +121,7 @@ pub fn decide(
     }
     match facts.meaning {
         Meaning::Paid => paid(case, index, facts, fit, new_id),
+        Meaning::Approved => quiet(case, index, PaymentChange::Wait, "payment.approved"),
         Meaning::Pending => quiet(case, index, PaymentChange::Wait, "payment.pending"),
         Meaning::Failed => quiet(case, index, PaymentChange::Fail, "payment.failed"),
         Meaning::Closed => quiet(case, index, PaymentChange::Expire, "payment.expired"),
@@ -165,7 +166,8 @@ fn must_confirm(case: &Case, index: usize, word: &Word, facts: &Facts, account: 
         | Meaning::DisputeOpened
         | Meaning::DisputeWon
         | Meaning::DisputeLost => !captured,
-        Meaning::Pending
+        Meaning::Approved
+        | Meaning::Pending
         | Meaning::Closed
         | Meaning::Failed
         | Meaning::RefundPending

@@ -4,10 +4,11 @@
 //! No method has a default: what a gateway cannot do it says with `Unsupported`, and nobody inherits a way to
 //! authenticate.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::base::money::{Currency, Money};
 use crate::base::secret::Secret;
@@ -17,18 +18,79 @@ pub use crate::payments::gateways::notice::{
 };
 
 /// What an account needs to prove itself to its gateway and to check the gateway's messages.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct AccountKeys {
     /// The account's id, as in the notify URL.
     pub id: String,
-    /// Notification secrets: the first signs, all verify.
+    /// What notices are verified with: shared secrets (the first signs, all verify), or the gateway's own public keys
+    /// and certificates.
     pub secrets: Vec<Secret>,
+    /// What calls are made with: a bearer key, or our private key.
     pub api_key: Option<Secret>,
+    /// What notices are decrypted with.
+    pub decryption_key: Option<Secret>,
+    /// The gateway's own names for this merchant; which there are says [`Gateway::settings`].
+    pub settings: BTreeMap<String, String>,
     /// Base address of the API without a slash at the end; none: the official host, or for the generic gateway
     /// no API at all.
     pub api_url: Option<String>,
     /// A test account. Gateways that tell live from test demand the matching mode.
     pub sandbox: bool,
+}
+
+impl AccountKeys {
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.get(name).map(String::as_str)
+    }
+}
+
+/// One entry of an account's `settings`.
+pub struct Setting {
+    pub name: &'static str,
+    pub required: bool,
+    /// For the person who configures it.
+    pub about: &'static str,
+}
+
+/// What this gateway can do for an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// What `start` may ask of a client; empty when nothing can be started.
+    pub actions: &'static [ActionKind],
+    pub query: bool,
+    pub close: bool,
+    pub refund: bool,
+    /// Statements can be fetched; all gateways that can be read at all read them from a file too.
+    pub statement: bool,
+}
+
+/// The shape of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionKind {
+    Redirect,
+    Qr,
+    Form,
+    Sdk,
+    Instructions,
+}
+
+impl ActionKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Redirect => "redirect",
+            Self::Qr => "qr",
+            Self::Form => "form",
+            Self::Sdk => "sdk",
+            Self::Instructions => "instructions",
+        }
+    }
+}
+
+/// What was fetched so that a notice can be checked without a network: certificates in PEM by the name that the notice
+/// gives them (PayPal: the certificate's address; WeChat Pay: its serial number).
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    pub certificates: BTreeMap<String, String>,
 }
 
 /// The circumstances of one call.
@@ -61,8 +123,15 @@ pub struct NewPayment<'a> {
     /// When the attempt was first started: the same on a repeat, so that the request is the same too.
     pub started_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
-    /// The way to pay within the gateway, for gateways that have several.
-    pub method: Option<&'a str>,
+    /// Kinds of action the client can perform (words of [`ActionKind`]); a redirect is always possible, by our own
+    /// page. Empty: nothing is known.
+    pub accepts: &'a [String],
+    /// The gateway's own software the client has: `alipay.app`, `wechat.jsapi`, …
+    pub sdks: &'a [String],
+    /// `desktop`, `mobile_web`, `ios`, `android`, `wechat`, `mini_program`.
+    pub platform: Option<&'a str>,
+    /// The buyer as the gateway knows them (WeChat: the openid), where the client knows it.
+    pub payer: Option<&'a str>,
     pub client_address: Option<&'a str>,
 }
 
@@ -102,9 +171,23 @@ pub enum Action {
     },
 }
 
+impl Action {
+    pub fn kind(&self) -> ActionKind {
+        match self {
+            Self::Redirect { .. } => ActionKind::Redirect,
+            Self::Qr { .. } => ActionKind::Qr,
+            Self::Form { .. } => ActionKind::Form,
+            Self::Sdk { .. } => ActionKind::Sdk,
+            Self::Instructions { .. } => ActionKind::Instructions,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StartFailure {
     Unsupported,
+    /// This way to pay needs `payer`.
+    PayerNeeded,
     /// Nothing has happened there.
     NotSent(String),
     /// Something may have happened there: repeat the same start, or ask.
@@ -185,6 +268,40 @@ pub enum Refunding {
     Unsupported,
 }
 
+/// What a statement's line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stated {
+    Payment,
+    Refund,
+}
+
+/// One line of a gateway's statement. Amounts are positive, in ISO 4217's minor units.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatementLine {
+    pub stated: Stated,
+    /// Our number as we sent it, where the statement has it.
+    pub number: Option<String>,
+    pub trade_no: String,
+    /// Our refund's id and the gateway's, of refunds.
+    pub refund_id: Option<String>,
+    pub gateway_refund_id: Option<String>,
+    pub amount_minor: i64,
+    /// What the gateway kept; negative when it gave a fee back.
+    pub fee_minor: Option<i64>,
+    pub currency: Currency,
+    pub at: DateTime<Utc>,
+}
+
+/// What came of asking for a statement.
+#[derive(Clone, Debug)]
+pub enum Statement {
+    Lines(Vec<StatementLine>),
+    /// Not made yet: ask again later.
+    NotReady,
+    Unknown(String),
+    Unsupported,
+}
+
 /// What became of a notice, for the words of its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -211,9 +328,20 @@ pub trait Gateway: Send + Sync {
     /// What buyers read when the account has no title.
     fn title(&self) -> &'static str;
 
-    /// What is missing or wrong in an account's keys, one sentence each; none when it may start. An empty or
-    /// malformed secret is always a fault: it would verify what anybody can sign.
-    fn faults(&self, keys: &AccountKeys) -> Vec<String>;
+    /// The entries of `settings` that this gateway knows; others are refused at start.
+    fn settings(&self) -> &'static [Setting];
+
+    /// What is missing or wrong in an account's keys: the key of the configuration (`secrets`, `api_key`,
+    /// `settings.app_id`) and a sentence that follows it; none when it may start. An empty, missing or malformed secret
+    /// is always a fault: it would verify what anybody can sign. Required settings are checked by the caller.
+    fn faults(&self, keys: &AccountKeys) -> Vec<(&'static str, String)>;
+
+    /// What it can do for this account; calls beyond it answer `Unsupported`.
+    fn abilities(&self, keys: &AccountKeys) -> Abilities;
+
+    /// The account that a file of `dispense gateway test` speaks of in its `config`, and what would have been fetched
+    /// for its notices. The error says what is wrong with the file.
+    fn vectors(&self, config: &serde_json::Value) -> Result<(AccountKeys, Evidence), String>;
 
     /// Decimals of the integers this gateway speaks in, per currency; none when it does not take the currency.
     fn exponent(&self, currency: Currency) -> Option<u32>;
@@ -221,8 +349,17 @@ pub trait Gateway: Send + Sync {
     /// What a notice for this account must say about the merchant and the mode.
     fn identity(&self, keys: &AccountKeys) -> Vec<Identity>;
 
+    /// Fetches what `authenticate` needs and the account does not have: nothing for most gateways. Whatever a notice
+    /// names is checked before it is fetched.
+    async fn evidence(&self, call: &Call<'_>, raw: &RawNotice) -> Result<Evidence, NoticeRefusal>;
+
     /// Checks a notice and translates it. Pure: no clock, no network, no database.
-    fn authenticate(&self, keys: &AccountKeys, raw: &RawNotice) -> Result<Notice, NoticeRefusal>;
+    fn authenticate(
+        &self,
+        keys: &AccountKeys,
+        raw: &RawNotice,
+        evidence: &Evidence,
+    ) -> Result<Notice, NoticeRefusal>;
 
     /// The gateway's own words. Success stops its repeats, everything else keeps them coming.
     fn reply(&self, verdict: Verdict) -> Reply;
@@ -231,6 +368,10 @@ pub trait Gateway: Send + Sync {
 
     async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried;
 
+    /// Takes the money that the buyer has approved (`Meaning::Approved`) and answers the state after it. A repeat takes
+    /// nothing more. `Unsupported` where approval and payment are one.
+    async fn capture(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried;
+
     /// Makes sure it cannot be paid any more, or finds that it was.
     async fn close(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Closing;
 
@@ -238,6 +379,13 @@ pub trait Gateway: Send + Sync {
     async fn refund(&self, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding;
 
     async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding;
+
+    /// The statement of one day of the gateway's own calendar.
+    async fn statement(&self, call: &Call<'_>, day: NaiveDate) -> Statement;
+
+    /// Reads a statement that a person fetched, as the gateway gives it out. The error names the line and what is
+    /// wrong with it.
+    fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementLine>, String>;
 }
 
 /// Our minor units (ISO 4217's) to the gateway's integers; none when the amount has decimals the gateway cannot

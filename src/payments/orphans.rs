@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::base::outcome::Outcome;
 use crate::payments::gateway::RawNotice;
+use crate::payments::receive;
 use crate::payments::store::inbox;
 use crate::payments::word::{Settled, Word};
 
@@ -23,7 +24,7 @@ pub async fn sweep(app: &App) -> Outcome<usize> {
             body: stored.body,
             now_unix: stored.received_at.timestamp(),
         };
-        let Ok(notice) = gateway.authenticate(&account.keys, &raw) else { continue };
+        let Ok(notice) = receive::authenticate(app, account, gateway, &raw).await else { continue };
         let word = Word::Notice { notice: Box::new(notice), raw: Box::new(raw), confirmed: None };
         // One that is still unknown stays as it is: another row each minute would tell nothing new.
         if matches!(app.intake.settle(word).await?, Settled::Applied | Settled::Recorded) {

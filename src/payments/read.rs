@@ -12,7 +12,7 @@ use crate::base::page::{Page, PageArgs};
 use crate::infra::db::schema::{payment, refund};
 use crate::infra::db::statement::Statement;
 use crate::payments::accounts::Account;
-use crate::payments::gateway::Gateway;
+use crate::payments::gateway::{ActionKind, Gateway};
 use crate::payments::model::{Payment, Refund};
 
 /// Seconds between two questions of a buyer about the same payment.
@@ -21,24 +21,33 @@ const CHECK_GAP: TimeDelta = TimeDelta::seconds(5);
 /// A way to pay, and why it cannot be used for this amount if so.
 pub struct Method<'a> {
     pub account: &'a Account,
+    /// What it may ask of a client.
+    pub actions: &'static [ActionKind],
     pub unavailable: Option<&'static str>,
 }
 
 /// The ways to pay, for an amount when it is known.
 pub fn methods(app: &App, amount: Option<(i64, Currency)>) -> Vec<Method<'_>> {
-    app.accounts
-        .iter()
-        .filter(|(account, gateway)| can_start(account, *gateway))
-        .map(|(account, _)| Method {
-            account,
-            unavailable: amount.and_then(|(minor, currency)| unavailable(account, minor, currency)),
-        })
-        .collect()
+    let of = |account, gateway| {
+        let unavailable = amount.and_then(|(minor, currency)| unavailable(account, minor, currency));
+        startable(account, gateway).map(|actions| Method { account, actions, unavailable })
+    };
+    app.accounts.iter().filter_map(|(account, gateway)| of(account, gateway)).collect()
+}
+
+/// One way to pay by its account's id.
+pub fn method<'a>(app: &'a App, id: &str) -> Option<Method<'a>> {
+    let (account, gateway) = app.accounts.find(id)?;
+    startable(account, gateway).map(|actions| Method { account, actions, unavailable: None })
 }
 
 /// Whether payments can be started at this account at all: one without an API only receives.
 pub fn can_start(account: &Account, gateway: &dyn Gateway) -> bool {
-    gateway.name() != "generic" || account.keys.api_url.is_some()
+    startable(account, gateway).is_some()
+}
+
+fn startable(account: &Account, gateway: &dyn Gateway) -> Option<&'static [ActionKind]> {
+    Some(gateway.abilities(&account.keys).actions).filter(|actions| !actions.is_empty())
 }
 
 /// Why an account does not take an amount: a code of the payment errors.

@@ -13,7 +13,9 @@ use crate::infra::queue::{self, NewJob};
 use crate::infra::tasks::{self, NewTask};
 use crate::payments::accounts::Account;
 use crate::payments::ask::{self, Asked};
-use crate::payments::gateway::{Facts, Gateway, Notice, NoticeRefusal, RawNotice, Reply, Stage, Verdict};
+use crate::payments::gateway::{
+    Call, Facts, Gateway, Notice, NoticeRefusal, RawNotice, Reply, Stage, Verdict,
+};
 use crate::payments::store::inbox::{self, Delivery};
 use crate::payments::word::{Settled, Word, raw_digest, stored_headers};
 
@@ -22,6 +24,9 @@ const ORPHAN_PATIENCE: TimeDelta = TimeDelta::minutes(10);
 
 /// Time for the one question to the gateway before a notice is believed.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Time to fetch what a notice is checked with.
+const EVIDENCE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What the route answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +47,7 @@ pub async fn receive(
     may_store: impl FnOnce() -> bool,
 ) -> Answer {
     let Some((account, gateway)) = app.accounts.find(account_id) else { return Answer::UnknownAccount };
-    let notice = match gateway.authenticate(&account.keys, &raw) {
+    let notice = match authenticate(app, account, gateway, &raw).await {
         Ok(notice) if storable(notice.facts()) => notice,
         Ok(_) => {
             let refusal = NoticeRefusal { stage: Stage::Format, reason: "control_character" };
@@ -64,6 +69,18 @@ pub async fn receive(
             Answer::Reply(gateway.reply(Verdict::TryLater))
         }
     }
+}
+
+/// Fetches what the check needs, then checks: the check itself is pure.
+pub(super) async fn authenticate(
+    app: &App,
+    account: &Account,
+    gateway: &dyn Gateway,
+    raw: &RawNotice,
+) -> Result<Notice, NoticeRefusal> {
+    let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: EVIDENCE_TIMEOUT };
+    let evidence = gateway.evidence(&call, raw).await?;
+    gateway.authenticate(&account.keys, raw, &evidence)
 }
 
 fn word_of(verdict: Verdict) -> &'static str {
@@ -178,7 +195,7 @@ async fn refuse(
     may_store: bool,
 ) -> Answer {
     let stage = refusal.stage.as_str();
-    metrics::counter!("dispense_notices_refused_total", "account" => account.id.clone(), "stage" => stage)
+    metrics::counter!("dispense_notices_refused_total", "account" => account.id.clone(), "stage" => stage, "reason" => refusal.reason)
         .increment(1);
     if may_store {
         let verdict = if refusal.stage == Stage::Format { "malformed" } else { "forged" };

@@ -39,6 +39,15 @@ pub struct StartOptions {
     pub accepts: Vec<String>,
     pub return_url: Option<String>,
     pub platform: Option<String>,
+    /// The gateway's own software the client has, as `SdkAction.sdk` names it.
+    #[serde(default)]
+    pub sdks: Vec<String>,
+    /// The buyer as the gateway knows them (WeChat: the openid).
+    #[serde(default)]
+    pub payer: Option<String>,
+    /// Where the buyer's client called from. Not part of what a repeat must say again: a phone changes networks.
+    #[serde(default)]
+    pub client_address: Option<String>,
 }
 
 /// A request to start a payment.
@@ -90,7 +99,8 @@ async fn prepare(app: &App, actor: &Actor, start: &Start) -> Outcome<(Payment, b
     }
     let id = PaymentId(app.clock.uuid());
     let scope = format!("order:{}", order.id.0);
-    let body = serde_json::to_string(&start.options).map_err(|e| Fault::bug(e.to_string()))?;
+    let asked = StartOptions { client_address: None, ..start.options.clone() };
+    let body = serde_json::to_string(&asked).map_err(|e| Fault::bug(e.to_string()))?;
     let key = start.idempotency_key.as_str();
     if let Claim::Replay(id) =
         idempotency::claim(&mut tx, &scope, "paymentStart", key, &[body.as_str()], id.0).await?
@@ -222,6 +232,7 @@ async fn ask_gateway(app: &App, payment: Payment) -> Outcome<Payment> {
     let id = payment.id.to_string();
     let (return_url, notify_url) = (format!("{base}/return/{id}"), format!("{base}/webhooks/{}", account.id));
     let title = format!("{} {}", app.config.shop.name, order.number);
+    let options: StartOptions = serde_json::from_value(payment.options.clone()).unwrap_or_default();
     let new = NewPayment {
         number: payment.gateway_number.as_deref().unwrap_or_default(),
         payment_id: &id,
@@ -234,8 +245,11 @@ async fn ask_gateway(app: &App, payment: Payment) -> Outcome<Payment> {
         notify_url: &notify_url,
         started_at: payment.started_at,
         expires_at: payment.expires_at.unwrap_or(order.pay_by),
-        method: None,
-        client_address: None,
+        accepts: &options.accepts,
+        sdks: &options.sdks,
+        platform: options.platform.as_deref(),
+        payer: options.payer.as_deref(),
+        client_address: options.client_address.as_deref(),
     };
     let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: TIMEOUT };
     let started = match gateway.start(&call, &new).await {
@@ -267,6 +281,13 @@ async fn note_failure(app: &App, payment: &Payment, failure: StartFailure) -> Ou
             Some(PaymentChange::Fail),
             "unsupported".to_owned(),
             Refusal::new("METHOD_NOT_AVAILABLE", "this way to pay cannot be started"),
+        ),
+        // Nothing was asked there; another start, with the payer named, is another attempt.
+        StartFailure::PayerNeeded => (
+            Some(PaymentChange::Fail),
+            "payer_needed".to_owned(),
+            Refusal::new("PAYER_ID_REQUIRED", "this way to pay wants to know the payer")
+                .at(["options", "payerId"]),
         ),
         // Nothing happened there, so the same key may try again.
         StartFailure::NotSent(why) => {

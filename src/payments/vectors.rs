@@ -10,9 +10,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::base::money::Currency;
-use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
-use crate::payments::gateway::{AccountKeys, Expected, Facts, Gateway, Match, Meaning, RawNotice, matches};
+use crate::payments::gateway::{
+    AccountKeys, Evidence, Expected, Facts, Gateway, Match, Meaning, RawNotice, matches,
+};
 use crate::payments::gateways;
 
 #[derive(Deserialize)]
@@ -89,33 +90,17 @@ pub fn run(text: &str) -> Result<Report, String> {
     if file.cases.is_empty() {
         return Err("the file has no cases".into());
     }
-    let (name, keys) = keys(&file)?;
     let outbound = Outbound::new().map_err(|e| e.to_string())?;
+    let name = if file.gateway == "standard_webhooks" { "generic" } else { &file.gateway };
     let known = gateways::all(&outbound);
     let gateway = known.iter().find(|g| g.name() == name).ok_or_else(|| format!("no gateway `{name}`"))?;
-    let lines = file.cases.iter().map(|case| one(gateway.as_ref(), &keys, case)).collect();
+    let (mut keys, evidence) = gateway.vectors(&file.config)?;
+    keys.id = "vectors".into();
+    let lines = file.cases.iter().map(|case| one(gateway.as_ref(), &keys, &evidence, case)).collect();
     Ok(Report { gateway: file.gateway, lines })
 }
 
-/// Our name of the file's gateway and an account made from the file's `config`.
-fn keys(file: &File) -> Result<(&'static str, AccountKeys), String> {
-    let text = |key: &str| {
-        let found = file.config.get(key).and_then(Value::as_str);
-        found.map(Secret::new).ok_or_else(|| format!("config.{key} is missing"))
-    };
-    let (name, secret, sandbox) = match file.gateway.as_str() {
-        "stripe" => {
-            let livemode = file.config.get("livemode").and_then(Value::as_bool);
-            ("stripe", text("webhook_secret")?, !livemode.ok_or("config.livemode is missing")?)
-        }
-        "standard_webhooks" | "generic" => ("generic", text("secret")?, false),
-        other => return Err(format!("gateway `{other}` is not spoken yet")),
-    };
-    let id = "vectors".to_owned();
-    Ok((name, AccountKeys { id, secrets: vec![secret], api_key: None, api_url: None, sandbox }))
-}
-
-fn one(gateway: &dyn Gateway, keys: &AccountKeys, case: &Case) -> Line {
+fn one(gateway: &dyn Gateway, keys: &AccountKeys, evidence: &Evidence, case: &Case) -> Line {
     let raw = RawNotice {
         method: case.method.clone(),
         query: case.query.clone(),
@@ -123,7 +108,7 @@ fn one(gateway: &dyn Gateway, keys: &AccountKeys, case: &Case) -> Line {
         body: case.body.clone().into_bytes(),
         now_unix: case.now,
     };
-    let verdict = match gateway.authenticate(keys, &raw) {
+    let verdict = match gateway.authenticate(keys, &raw, evidence) {
         Err(refusal) => Err(format!("{}: {}", refusal.stage.as_str(), refusal.reason)),
         Ok(notice) => business(gateway, keys, notice.facts(), case.order.as_ref())
             .map(|()| notice.facts().clone())

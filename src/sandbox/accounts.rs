@@ -120,10 +120,9 @@ pub async fn beside(config: &mut Config, clock: Clock) -> Result<Simulator, Faul
         title: Some(title.into()),
         currencies: config.shop.currencies.clone(),
         secrets: vec![Secret::new(secret)],
-        api_key: None,
         api_url: Some(url),
         sandbox: true,
-        policy: Default::default(),
+        ..Account::default()
     };
     let stripe = Account {
         api_key: Some(Secret::new(&*kept.stripe_key)),

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use dispense::config::{self, Config, Faults, Sources};
+use dispense::payments::accounts;
 
 /// 32 bytes that look random, as hex, different by `n`.
 fn key(n: u8) -> String {
@@ -43,7 +44,7 @@ impl Place {
     }
 
     fn load(&self, toml: &str, environment: &[(&str, &str)]) -> Result<Config, Faults> {
-        Config::load(&self.sources(toml, environment))
+        Config::load(&self.sources(toml, environment), accounts::faults)
     }
 }
 
@@ -77,7 +78,8 @@ fn environment_wins_over_dotenv_and_dotenv_over_the_file() {
     assert!(config.server.graphiql);
     assert_eq!(config.worker.message_gaps, [1, 2, 3]);
     let listen = Some("127.0.0.1:9".parse().unwrap());
-    let config = Config::load(&Sources { listen, ..place.sources(toml, &environment) }).unwrap();
+    let config =
+        Config::load(&Sources { listen, ..place.sources(toml, &environment) }, accounts::faults).unwrap();
     assert_eq!(config.server.listen.port(), 9, "the command line has the last word");
 }
 
@@ -124,6 +126,10 @@ fn all_faults_are_told_at_once_with_their_keys() {
         id = "Sign Me"
         gateway = "generic"
         currencies = ["EUR"]
+        [[accounts]]
+        id = "free"
+        gateway = "generic"
+        currencies = ["EUR"]
     "#;
     let environment =
         [("DISPENSE_LIMITS__REQUEST_SECONDS", "soon"), ("DISPENSE_ACCOUNTS__OTHER__API_KEY", "x")];
@@ -159,6 +165,7 @@ fn all_faults_are_told_at_once_with_their_keys() {
         "accounts[main].currencies",
         "accounts[main].colour",
         "accounts[Sign Me].secrets",
+        "accounts[free].id",
         "DISPENSE_ACCOUNTS__OTHER__API_KEY",
     ] {
         assert!(told.contains(&key), "{key} is not told:\n{faults}");
@@ -177,7 +184,7 @@ fn a_file_that_is_no_toml_is_told_without_its_content() {
     assert!(keys(&faults)[0].ends_with("dispense.toml"), "{faults}");
     let place = Place::new();
     let missing = Sources { file: Some(place.0.path().join("nothing.toml")), ..place.sources("", &[]) };
-    assert!(Config::load(&missing).unwrap_err().to_string().contains("nothing.toml"));
+    assert!(Config::load(&missing, accounts::faults).unwrap_err().to_string().contains("nothing.toml"));
 }
 
 /// Rows: C12.
@@ -240,7 +247,7 @@ fn an_account_takes_its_secrets_from_the_environment() {
             "DISPENSE_ACCOUNTS__STRIPE_EU__SECRETS",
             "whsec_0123456789abcdefghijkl,whsec_older0123456789abcdefgh",
         ),
-        ("DISPENSE_ACCOUNTS__STRIPE_EU__API_KEY", "sk_test_x"),
+        ("DISPENSE_ACCOUNTS__STRIPE_EU__API_KEY", "sk_live_x"),
         ("DISPENSE_ACCOUNTS__STRIPE_EU__POLICY__MINIMUM", "50"),
     ];
     let config = Place::new().load(toml, &environment).unwrap();

@@ -18,9 +18,8 @@ pub fn keys(secret: &str) -> AccountKeys {
     AccountKeys {
         id: "fuzz".into(),
         secrets: vec![Secret::new(secret)],
-        api_key: None,
-        api_url: None,
         sandbox: true,
+        ..AccountKeys::default()
     }
 }
 

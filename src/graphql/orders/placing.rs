@@ -107,10 +107,11 @@ impl PlacingMutation {
             reference: input.reference,
             metadata: input.metadata.unwrap_or_default().into_iter().map(|a| (a.key, a.value)).collect(),
         };
-        let start = match input.start.map(PaymentStartOptions::read).transpose() {
-            Ok(start) => start,
-            Err(refusal) => return refused(ctx, refusal, &cart).await,
-        };
+        let start =
+            match input.start.map(|start| start.read(Some(ctx.caller().address.to_string()))).transpose() {
+                Ok(start) => start,
+                Err(refusal) => return refused(ctx, refusal, &cart).await,
+            };
         let done = checkout::checkout(ctx.app(), ctx.actor(), place, start).await;
         let done = match split(done)? {
             Ok(done) => done,

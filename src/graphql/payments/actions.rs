@@ -2,9 +2,10 @@ use async_graphql::{Enum, Interface, SimpleObject};
 
 use crate::app::App;
 use crate::graphql::scalars::{DateTime, Markdown, Url};
-use crate::payments::gateway::Action;
+use crate::payments::gateway::{Action, ActionKind};
 use crate::payments::hosted;
 use crate::payments::model;
+use crate::payments::start::StartOptions;
 
 /// What a client must be able to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -21,16 +22,29 @@ pub enum PaymentActionKind {
     Instructions,
 }
 
+impl From<ActionKind> for PaymentActionKind {
+    fn from(kind: ActionKind) -> Self {
+        match kind {
+            ActionKind::Redirect => Self::Redirect,
+            ActionKind::Qr => Self::QrCode,
+            ActionKind::Form => Self::Form,
+            ActionKind::Sdk => Self::Sdk,
+            ActionKind::Instructions => Self::Instructions,
+        }
+    }
+}
+
 impl PaymentActionKind {
     /// The word of the payments feature.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Redirect => "redirect",
-            Self::QrCode => "qr",
-            Self::Form => "form",
-            Self::Sdk => "sdk",
-            Self::Instructions => "instructions",
+            Self::Redirect => ActionKind::Redirect,
+            Self::QrCode => ActionKind::Qr,
+            Self::Form => ActionKind::Form,
+            Self::Sdk => ActionKind::Sdk,
+            Self::Instructions => ActionKind::Instructions,
         }
+        .as_str()
     }
 }
 
@@ -151,6 +165,11 @@ pub fn of(app: &App, payment: &model::Payment) -> Option<PaymentAction> {
     }
     let action: Action = serde_json::from_value(payment.action.clone()?).ok()?;
     let hosted_url = Url(hosted::url(app, payment.id));
+    let options: StartOptions = serde_json::from_value(payment.options.clone()).unwrap_or_default();
+    // What the client did not list it never gets: our page does it instead.
+    let listed =
+        options.accepts.is_empty() || options.accepts.iter().any(|kind| *kind == action.kind().as_str());
+    let action = if listed { action } else { Action::Redirect { url: hosted_url.0.clone() } };
     let expires_at: Option<DateTime> = payment.expires_at.map(Into::into);
     Some(match action {
         Action::Redirect { url } => {

@@ -29,7 +29,7 @@ impl PaymentMutation {
                 idempotency_key: input.idempotency_key,
                 order_id: id::read(&input.order_id, "orderId", OrderId::parse)?,
                 access_token: input.access_token,
-                options: input.options.read()?,
+                options: input.options.read(Some(ctx.caller().address.to_string()))?,
             };
             start::start(ctx.app(), ctx.actor(), wish).await
         };

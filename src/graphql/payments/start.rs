@@ -49,12 +49,25 @@ pub struct PaymentStartOptions {
     return_url: Option<Url>,
     /// What the buyer sits at.
     platform: Option<Platform>,
+    /// The gateway's own software the client has, as `SdkAction.sdk` names it; at most 20.
+    sdks: Option<Vec<String>>,
+    /// The buyer as the gateway knows them, where it asks for that (WeChat: the openid); at most 128 characters.
+    payer_id: Option<String>,
 }
 
 impl PaymentStartOptions {
     /// # Errors
     /// `METHOD_NOT_AVAILABLE` for ids that are no way to pay.
-    pub fn read(self) -> Result<StartOptions, Refusal> {
+    pub fn read(self, client_address: Option<String>) -> Result<StartOptions, Refusal> {
+        let invalid = |field, text: &str| Err(Refusal::new("INVALID", text).at(["options", field]));
+        let sdks = self.sdks.unwrap_or_default();
+        if sdks.len() > 20 || sdks.iter().any(|sdk| sdk.len() > 64) {
+            return invalid("sdks", "at most 20 names of at most 64 characters");
+        }
+        let payer = self.payer_id.filter(|id| !id.is_empty());
+        if payer.as_ref().is_some_and(|id| id.len() > 128 || !id.bytes().all(|b| b.is_ascii_graphic())) {
+            return invalid("payerId", "at most 128 visible ASCII characters");
+        }
         let method = self.method_id.strip_prefix(METHOD_PREFIX).ok_or_else(|| {
             Refusal::new("METHOD_NOT_AVAILABLE", "there is no such way to pay").at(["options", "methodId"])
         })?;
@@ -63,6 +76,9 @@ impl PaymentStartOptions {
             accepts: self.accepts.iter().map(|kind| kind.word().to_owned()).collect(),
             return_url: self.return_url.map(|url| url.0),
             platform: self.platform.map(|p| p.word().to_owned()),
+            sdks,
+            payer,
+            client_address,
         })
     }
 }

@@ -7,7 +7,6 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::messages;
 use crate::graphql::payments::actions::{self, PaymentAction, PaymentActionKind};
 use crate::graphql::scalars::{CurrencyCode, DateTime, Money};
-use crate::payments::accounts::Account;
 use crate::payments::{model, read, state};
 
 /// Begins the ids of ways to pay; the rest is the account's id.
@@ -38,7 +37,8 @@ pub struct PaymentMethod {
 }
 
 impl PaymentMethod {
-    pub fn of(account: &Account, unavailable: Option<&'static str>) -> Self {
+    pub fn of(method: &read::Method<'_>) -> Self {
+        let account = method.account;
         let limit = |minor: Option<i64>| {
             let currency = account.currencies.first()?;
             Some(Money::of(minor?, *currency))
@@ -50,21 +50,20 @@ impl PaymentMethod {
             currencies: account.currencies.iter().copied().map(CurrencyCode).collect(),
             minimum: limit(account.policy.minimum),
             maximum: limit(account.policy.maximum),
-            actions: vec![PaymentActionKind::Redirect],
-            available: unavailable.is_none(),
-            reason: unavailable.map(str::to_owned),
+            actions: method.actions.iter().copied().map(Into::into).collect(),
+            available: method.unavailable.is_none(),
+            reason: method.unavailable.map(str::to_owned),
         }
     }
 
     /// The ways to pay, for an amount when it is known; those that take another currency alone are left out.
     pub fn list(app: &App, amount: Option<(i64, Currency)>) -> Vec<Self> {
         let methods = read::methods(app, amount).into_iter();
-        methods.map(|method| Self::of(method.account, method.unavailable)).collect()
+        methods.map(|method| Self::of(&method)).collect()
     }
 
     pub fn find(app: &App, id: &str) -> Option<Self> {
-        let (account, gateway) = app.accounts.find(id)?;
-        read::can_start(account, gateway).then(|| Self::of(account, None))
+        read::method(app, id).map(|method| Self::of(&method))
     }
 }
 

@@ -4,4 +4,4 @@
 mod registry;
 pub mod store;
 
-pub use registry::{Account, Accounts};
+pub use registry::{Account, Accounts, Complaint, faults};

@@ -6,7 +6,7 @@ use url::Url;
 use crate::base::money::Currency;
 use crate::config::{self, Config, Policy};
 use crate::infra::outbound::Outbound;
-use crate::payments::gateway::{AccountKeys, Gateway};
+use crate::payments::gateway::{AccountKeys, Gateway, Setting};
 use crate::payments::gateways;
 
 /// One configured account.
@@ -32,6 +32,17 @@ impl Account {
     }
 }
 
+/// A key of the configuration and what is wrong with it.
+pub type Complaint = (String, String);
+
+/// The faults of all accounts of a configuration, before anything is started.
+pub fn faults(config: &Config) -> Vec<Complaint> {
+    match Outbound::new() {
+        Ok(outbound) => Accounts::build(config, &outbound).err().unwrap_or_default(),
+        Err(fault) => vec![("accounts".into(), fault.to_string())],
+    }
+}
+
 /// An account and who speaks for it.
 type Spoken = (Account, Arc<dyn Gateway>);
 
@@ -42,21 +53,19 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Checks every account; all faults are told at once, each names the account.
-    pub fn build(config: &Config, outbound: &Outbound) -> Result<Self, Vec<String>> {
+    /// Checks every account; all faults are told at once, as keys of the configuration and complaints.
+    pub fn build(config: &Config, outbound: &Outbound) -> Result<Self, Vec<Complaint>> {
         let known = gateways::all(outbound);
         let mut faults = Vec::new();
         let mut by_id = BTreeMap::new();
         for entry in &config.accounts {
             match account(entry, &known) {
                 Ok(pair) => {
-                    if by_id.insert(entry.id.clone(), Arc::new(pair)).is_some() {
-                        faults.push(format!("accounts `{}`: the id is used twice", entry.id));
-                    }
+                    by_id.insert(entry.id.clone(), Arc::new(pair));
                 }
-                Err(found) => {
-                    faults.extend(found.into_iter().map(|f| format!("accounts `{}`: {f}", entry.id)))
-                }
+                Err(found) => faults.extend(
+                    found.into_iter().map(|(key, text)| (format!("accounts[{}].{key}", entry.id), text)),
+                ),
             }
         }
         if faults.is_empty() { Ok(Self { by_id }) } else { Err(faults) }
@@ -79,41 +88,26 @@ impl Accounts {
 fn account(
     entry: &config::Account,
     known: &[Arc<dyn Gateway>],
-) -> Result<(Account, Arc<dyn Gateway>), Vec<String>> {
-    let mut faults = Vec::new();
-    let id_ok = (1..=40).contains(&entry.id.len())
-        && entry.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
-        && !entry.id.starts_with(['-', '_']);
-    if !id_ok {
-        faults.push("`id` has 1 to 40 lower-case letters, digits, hyphens and underscores".into());
-    }
-    if entry.id == gateways::free::ACCOUNT {
-        faults.push("`id`: this one is the shop's own".into());
-    }
+) -> Result<(Account, Arc<dyn Gateway>), Vec<Complaint>> {
+    let mut faults: Vec<Complaint> = Vec::new();
     let Some(gateway) = known.iter().find(|g| g.name() == entry.gateway) else {
         let names: Vec<&str> = known.iter().map(|g| g.name()).collect();
-        faults.push(format!("`gateway` must be one of {}", names.join(", ")));
-        return Err(faults);
+        let text = format!("`{}` is no gateway this program speaks ({})", entry.gateway, names.join(", "));
+        return Err(vec![("gateway".into(), text)]);
     };
     let mut currencies = Vec::new();
     for code in &entry.currencies {
         match Currency::parse(code) {
             Ok(currency) if gateway.exponent(currency).is_some() => currencies.push(currency),
-            _ => faults.push(format!("`currencies`: {} does not take {code}", gateway.name())),
+            Ok(_) => faults.push(("currencies".into(), format!("{} does not take {code}", gateway.name()))),
+            // Told by the configuration's own check.
+            Err(_) => {}
         }
     }
-    if entry.currencies.is_empty() {
-        faults.push("`currencies` must not be empty".into());
-    }
-    if entry.secrets.is_empty() || entry.secrets.iter().any(|s| s.expose().trim().is_empty()) {
-        faults.push("`secrets` must hold at least one, and none may be empty".into());
-    }
-    if entry.secrets.iter().any(|s| s.expose() != s.expose().trim()) {
-        faults.push("`secrets` must not begin or end with white space".into());
-    }
+    faults.extend(setting_faults(gateway.settings(), &entry.settings));
     let api_url = match entry.api_url.as_deref().map(|url| api_base(url, entry.sandbox)) {
         Some(Err(fault)) => {
-            faults.push(fault);
+            faults.push(("api_url".into(), fault));
             None
         }
         Some(Ok(url)) => Some(url),
@@ -123,10 +117,12 @@ fn account(
         id: entry.id.clone(),
         secrets: entry.secrets.clone(),
         api_key: entry.api_key.clone().filter(|key| !key.is_empty()),
+        decryption_key: entry.decryption_key.clone().filter(|key| !key.is_empty()),
+        settings: entry.settings.clone(),
         api_url,
         sandbox: entry.sandbox,
     };
-    faults.extend(gateway.faults(&keys));
+    faults.extend(gateway.faults(&keys).into_iter().map(|(key, text)| (key.to_owned(), text)));
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -142,9 +138,28 @@ fn account(
     Ok((account, gateway.clone()))
 }
 
+fn setting_faults(known: &[Setting], given: &BTreeMap<String, String>) -> Vec<Complaint> {
+    let key = |name: &str| format!("settings.{name}");
+    let unknown = given.keys().filter(|name| known.iter().all(|s| s.name != name.as_str()));
+    let names = || known.iter().map(|s| s.name).collect::<Vec<_>>().join(", ");
+    let mut faults: Vec<Complaint> = unknown
+        .map(|name| (key(name), format!("is unknown to this gateway; it knows: {}", names())))
+        .collect();
+    for setting in known {
+        match given.get(setting.name).map(|value| value.trim()) {
+            None | Some("") if setting.required => {
+                faults.push((key(setting.name), format!("is missing: {}", setting.about)));
+            }
+            Some("") => faults.push((key(setting.name), "is empty".into())),
+            _ => {}
+        }
+    }
+    faults
+}
+
 /// HTTPS, except for a test account whose gateway runs on this machine.
 fn api_base(text: &str, sandbox: bool) -> Result<String, String> {
-    let url = Url::parse(text).map_err(|_| "`api_url` is no address".to_owned())?;
+    let url = Url::parse(text).map_err(|_| "is no address".to_owned())?;
     let loopback = match url.host() {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
@@ -152,14 +167,14 @@ fn api_base(text: &str, sandbox: bool) -> Result<String, String> {
         None => false,
     };
     if url.scheme() != "https" && !(url.scheme() == "http" && loopback && sandbox) {
-        return Err("`api_url` must be https (http only for a sandbox account on this machine)".into());
+        return Err("must be https (http only for a sandbox account on this machine)".into());
     }
     if !url.username().is_empty()
         || url.password().is_some()
         || url.query().is_some()
         || url.fragment().is_some()
     {
-        return Err("`api_url` must hold no user, password, query or fragment".into());
+        return Err("must hold no user, password, query or fragment".into());
     }
     Ok(text.trim_end_matches('/').to_owned())
 }

@@ -7,6 +7,7 @@ pub mod notice;
 pub mod stripe;
 
 mod json;
+mod secret;
 
 use std::sync::Arc;
 

@@ -83,6 +83,8 @@ impl NoticeRefusal {
 pub enum Meaning {
     /// The money is there.
     Paid,
+    /// The buyer has agreed, and the money has still to be taken by [`crate::payments::gateway::Gateway::capture`].
+    Approved,
     /// The buyer has acted, the money is on its way.
     Pending,
     /// Given up without money.
@@ -107,6 +109,7 @@ impl Meaning {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Paid => "paid",
+            Self::Approved => "approved",
             Self::Pending => "pending",
             Self::Closed => "closed",
             Self::Failed => "failed",

@@ -6,7 +6,7 @@ use dispense::base::actor::Actor;
 use dispense::base::ids::{OrderId, PaymentId, SHOP, VariantId};
 use dispense::base::money::Currency;
 use dispense::base::text::Locale;
-use dispense::config::{Account, Config, Policy};
+use dispense::config::{Account, Config};
 use dispense::fulfilment::restock;
 use dispense::orders::place::{self, Place, Placed};
 use dispense::orders::quote::CartLine;
@@ -24,13 +24,10 @@ pub fn with_generic(config: &mut Config) {
     config.accounts.push(Account {
         id: GENERIC.into(),
         gateway: "generic".into(),
-        title: None,
         currencies: vec!["USD".into(), "EUR".into(), "CNY".into()],
         secrets: vec![dispense::base::secret::Secret::new(generic_secret())],
-        api_key: None,
-        api_url: None,
         sandbox: true,
-        policy: Policy::default(),
+        ..Account::default()
     });
 }
 

@@ -14,7 +14,8 @@ fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
 
 /// `whsec_` and 32 equal bytes in base64.
 pub fn webhook_secret(fill: u8) -> String {
-    format!("whsec_{}", STANDARD.encode([fill; 32]))
+    let bytes: Vec<u8> = (0..32).map(|place: u8| fill.wrapping_mul(31) ^ place.wrapping_mul(73)).collect();
+    format!("whsec_{}", STANDARD.encode(bytes))
 }
 
 /// A Standard Webhooks message of `body`.

@@ -5,7 +5,7 @@ use diesel_async::RunQueryDsl;
 use dispense::base::money::Currency;
 use dispense::base::secret::Secret;
 use dispense::config::{Account, Config};
-use dispense::payments::accounts::{Accounts, store};
+use dispense::payments::accounts::{self, Accounts, store};
 
 use super::gateways_notices::outbound;
 use crate::harness::signing::webhook_secret;
@@ -15,13 +15,9 @@ fn generic(id: &str) -> Account {
     Account {
         id: id.into(),
         gateway: "generic".into(),
-        title: None,
         currencies: vec!["CNY".into(), "usd".into()],
         secrets: vec![Secret::new(webhook_secret(1))],
-        api_key: None,
-        api_url: None,
-        sandbox: false,
-        policy: Default::default(),
+        ..Account::default()
     }
 }
 
@@ -29,8 +25,9 @@ fn config(accounts: Vec<Account>) -> Config {
     Config { accounts, ..test_config(std::path::Path::new("/nowhere")) }
 }
 
-fn faults(accounts: Vec<Account>) -> String {
-    Accounts::build(&config(accounts), &outbound()).err().map(|f| f.join("\n")).unwrap_or_default()
+fn faults(list: Vec<Account>) -> String {
+    let told = accounts::faults(&config(list)).into_iter().map(|(key, text)| format!("{key}: {text}"));
+    told.collect::<Vec<_>>().join("\n")
 }
 
 /// Rows: C12, P1.
@@ -38,18 +35,21 @@ fn faults(accounts: Vec<Account>) -> String {
 fn an_account_without_its_secret_or_with_a_currency_its_gateway_does_not_take_does_not_start() {
     assert_eq!(faults(vec![generic("a"), Account { id: "b".into(), ..generic("b") }]), "");
     let empty = Account { secrets: vec![Secret::new("")], ..generic("a") };
-    assert!(faults(vec![empty]).contains("secrets"));
+    assert!(faults(vec![empty]).contains("accounts[a].secrets: number 1"));
     assert!(faults(vec![Account { secrets: vec![], ..generic("a") }]).contains("secrets"));
     let short = Account { secrets: vec![Secret::new("whsec_c2hvcnQ=")], ..generic("a") };
     assert!(faults(vec![short]).contains("24 to 64 bytes"));
     let currency = Account { currencies: vec!["XTS".into()], ..generic("a") };
     assert!(faults(vec![currency]).contains("does not take XTS"));
-    assert!(faults(vec![Account { gateway: "cash".into(), ..generic("a") }]).contains("must be one of"));
-    assert!(faults(vec![generic("free")]).contains("the shop's own"));
-    assert!(faults(vec![generic("a"), generic("a")]).contains("used twice"));
+    assert!(faults(vec![Account { gateway: "cash".into(), ..generic("a") }]).contains("is no gateway"));
+    let unknown = Account { settings: [("colour".into(), "red".into())].into(), ..generic("a") };
+    assert!(faults(vec![unknown]).contains("accounts[a].settings.colour: is unknown"));
     let plain = Account { api_url: Some("http://gateway.example".into()), ..generic("a") };
     assert!(faults(vec![plain]).contains("https"));
-    let all = faults(vec![generic("A"), Account { currencies: vec![], ..generic("b") }]);
+    let all = faults(vec![
+        Account { secrets: vec![], ..generic("a") },
+        Account { gateway: "cash".into(), ..generic("b") },
+    ]);
     assert_eq!(all.lines().count(), 2, "all faults at once: {all}");
 }
 

@@ -4,7 +4,8 @@ use dispense::base::money::Currency;
 use dispense::base::secret::Secret;
 use dispense::infra::outbound::Outbound;
 use dispense::payments::gateway::{
-    AccountKeys, Expected, Gateway, Match, Meaning, Notice, NoticeRefusal, RawNotice, Stage, Verdict, matches,
+    AccountKeys, Evidence, Expected, Gateway, Match, Meaning, Notice, NoticeRefusal, RawNotice, Stage,
+    Verdict, matches,
 };
 use dispense::payments::gateways::generic::Generic;
 use dispense::payments::gateways::stripe::Stripe;
@@ -23,9 +24,7 @@ pub fn keys(secrets: &[&str]) -> AccountKeys {
     AccountKeys {
         id: "main".into(),
         secrets: secrets.iter().map(|s| Secret::new(*s)).collect(),
-        api_key: None,
-        api_url: None,
-        sandbox: false,
+        ..AccountKeys::default()
     }
 }
 
@@ -51,11 +50,11 @@ fn event(kind: &str, object: &str) -> String {
 }
 
 fn by_generic(keys: &AccountKeys, raw: &RawNotice) -> Result<Notice, NoticeRefusal> {
-    Generic::new(outbound()).authenticate(keys, raw)
+    Generic::new(outbound()).authenticate(keys, raw, &Evidence::default())
 }
 
 fn by_stripe(keys: &AccountKeys, raw: &RawNotice) -> Result<Notice, NoticeRefusal> {
-    Stripe::new(outbound()).authenticate(keys, raw)
+    Stripe::new(outbound()).authenticate(keys, raw, &Evidence::default())
 }
 
 fn usd(amount_minor: i64) -> Expected<'static> {

@@ -1,6 +1,6 @@
 //! The vectors made with the gateways' own software, whole.
 
-use dispense::payments::gateway::{Gateway, Stage};
+use dispense::payments::gateway::{Evidence, Gateway, Stage};
 use dispense::payments::gateways::generic::Generic;
 use dispense::payments::vectors;
 
@@ -61,7 +61,9 @@ fn the_published_vector_of_standard_webhooks_verifies() {
         now_unix: vector["timestamp"].as_i64().unwrap(),
     };
     let gateway = Generic::new(outbound());
-    let stage = |secret: &str, raw: &_| gateway.authenticate(&keys(&[secret]), raw).unwrap_err().stage;
+    let stage = |secret: &str, raw: &_| {
+        gateway.authenticate(&keys(&[secret]), raw, &Evidence::default()).unwrap_err().stage
+    };
     assert_eq!(stage(&text("secret"), &raw), Stage::Format);
     let mut changed = raw.clone();
     changed.body.push(b' ');

@@ -5,7 +5,7 @@ use dispense::base::actor::Actor;
 use dispense::base::clock::Clock;
 use dispense::base::ids::PaymentId;
 use dispense::base::secret::Secret;
-use dispense::config::{Account, Policy};
+use dispense::config::Account;
 use dispense::orders::place::Placed;
 use dispense::payments::refund_request::{self, RefundRequest};
 use dispense::payments::start::{self, Attempt, Start, StartOptions};
@@ -39,13 +39,12 @@ async fn street() -> Street {
     let account = |id: &str, secret: String, key: Option<&str>, url: String| Account {
         id: id.into(),
         gateway: id.into(),
-        title: None,
         currencies: vec!["USD".into()],
         secrets: vec![Secret::new(secret)],
         api_key: key.map(Secret::new),
         api_url: Some(url),
         sandbox: true,
-        policy: Policy::default(),
+        ..Account::default()
     };
     let accounts = vec![
         account("stripe", STRIPE_SECRET.into(), Some(STRIPE_KEY), simulator.stripe_url()),

@@ -9,7 +9,9 @@ use dispense::base::clock::Clock;
 use dispense::base::money::{Currency, Money};
 use dispense::base::secret::Secret;
 use dispense::infra::outbound::Outbound;
-use dispense::payments::gateway::{AccountKeys, Call, Gateway, NewPayment, Notice, PaymentRef, RawNotice};
+use dispense::payments::gateway::{
+    AccountKeys, Call, Evidence, Gateway, NewPayment, Notice, PaymentRef, RawNotice,
+};
 use dispense::payments::gateways::generic::Generic;
 use dispense::payments::gateways::stripe::Stripe;
 use dispense::sandbox::{GenericSide, Simulator, SimulatorConfig, StripeSide};
@@ -53,6 +55,7 @@ impl Side {
             api_key: Some(Secret::new(STRIPE_KEY)),
             api_url: Some(simulator.stripe_url()),
             sandbox: true,
+            ..AccountKeys::default()
         };
         Self::new(Box::new(Stripe::new(Outbound::new().unwrap())), keys)
     }
@@ -61,9 +64,9 @@ impl Side {
         let keys = AccountKeys {
             id: "sandbox-generic".into(),
             secrets: vec![Secret::new(webhook_secret(7))],
-            api_key: None,
             api_url: Some(simulator.generic_url()),
             sandbox: true,
+            ..AccountKeys::default()
         };
         Self::new(Box::new(Generic::new(Outbound::new().unwrap())), keys)
     }
@@ -94,7 +97,10 @@ impl Side {
             notify_url: &self.notify_url,
             started_at: at,
             expires_at: at + TimeDelta::minutes(30),
-            method: None,
+            accepts: &[],
+            sdks: &[],
+            platform: None,
+            payer: None,
             client_address: None,
         }
     }
@@ -134,7 +140,9 @@ impl Shop {
     /// Everything received, through the production check.
     pub fn notices(&self, side: &Side) -> Vec<Notice> {
         let got = self.got.lock().unwrap();
-        got.iter().map(|raw| side.gateway.authenticate(&side.keys, raw).unwrap()).collect()
+        got.iter()
+            .map(|raw| side.gateway.authenticate(&side.keys, raw, &Evidence::default()).unwrap())
+            .collect()
     }
 }
 

@@ -32,13 +32,9 @@ async fn the_simulator_refuses_to_stand_beside_an_account_that_takes_real_money(
     shop.accounts.push(Account {
         id: "till".into(),
         gateway: "generic".into(),
-        title: None,
         currencies: vec!["USD".into()],
         secrets: vec![Secret::new(webhook_secret(1))],
-        api_key: None,
-        api_url: None,
-        sandbox: false,
-        policy: Default::default(),
+        ..Account::default()
     });
     let refused = beside(&mut shop, Clock::default()).await.err().unwrap().to_string();
     assert!(refused.contains("till"), "{refused}");

@@ -107,7 +107,6 @@ pub(super) async fn start(
         "title": payment.title,
         "locale": payment.locale,
         "email": payment.email,
-        "method": payment.method,
         "return_url": payment.return_url,
         "cancel_url": payment.cancel_url,
         "notify_url": payment.notify_url,

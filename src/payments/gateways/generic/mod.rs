@@ -8,13 +8,18 @@ mod event;
 mod signature;
 
 use async_trait::async_trait;
+use chrono::NaiveDate;
+use serde_json::Value;
 
 use crate::base::money::Currency;
+use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateway::{
-    AccountKeys, Call, Closing, Gateway, Identity, NewPayment, NewRefund, Notice, NoticeRefusal, PaymentRef,
-    Queried, RawNotice, RefundRef, Refunding, Reply, StartFailure, Started, Verdict,
+    Abilities, AccountKeys, ActionKind, Call, Closing, Evidence, Gateway, Identity, NewPayment, NewRefund,
+    Notice, NoticeRefusal, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
+    StartFailure, Started, Statement, StatementLine, Verdict,
 };
+use crate::payments::gateways::{json, secret};
 
 pub struct Generic {
     outbound: Outbound,
@@ -36,13 +41,31 @@ impl Gateway for Generic {
         "Online payment"
     }
 
-    fn faults(&self, keys: &AccountKeys) -> Vec<String> {
-        let bad = |(index, secret)| {
-            signature::key_bytes(secret)
-                .is_none()
-                .then(|| format!("secret {} must be `whsec_` and 24 to 64 bytes in base64", index + 1))
-        };
-        keys.secrets.iter().enumerate().filter_map(bad).collect()
+    fn settings(&self) -> &'static [Setting] {
+        &[]
+    }
+
+    fn faults(&self, keys: &AccountKeys) -> Vec<(&'static str, String)> {
+        let mut faults = secret::faults(&keys.secrets, signature::key_bytes);
+        for (index, secret) in keys.secrets.iter().enumerate() {
+            if signature::key_bytes(secret).is_none() {
+                let text = format!("number {} must be `whsec_` and 24 to 64 bytes in base64", index + 1);
+                faults.push(("secrets", text));
+            }
+        }
+        faults
+    }
+
+    fn abilities(&self, keys: &AccountKeys) -> Abilities {
+        let api = keys.api_url.is_some();
+        let actions: &[ActionKind] = if api { &[ActionKind::Redirect, ActionKind::Qr] } else { &[] };
+        Abilities { actions, query: api, close: api, refund: api, statement: false }
+    }
+
+    fn vectors(&self, config: &Value) -> Result<(AccountKeys, Evidence), String> {
+        let secret = json::text(config, &["secret"]).ok_or("config.secret is missing")?;
+        let keys = AccountKeys { secrets: vec![Secret::new(secret)], ..AccountKeys::default() };
+        Ok((keys, Evidence::default()))
     }
 
     fn exponent(&self, currency: Currency) -> Option<u32> {
@@ -54,7 +77,16 @@ impl Gateway for Generic {
         Vec::new()
     }
 
-    fn authenticate(&self, keys: &AccountKeys, raw: &RawNotice) -> Result<Notice, NoticeRefusal> {
+    async fn evidence(&self, _call: &Call<'_>, _raw: &RawNotice) -> Result<Evidence, NoticeRefusal> {
+        Ok(Evidence::default())
+    }
+
+    fn authenticate(
+        &self,
+        keys: &AccountKeys,
+        raw: &RawNotice,
+        _evidence: &Evidence,
+    ) -> Result<Notice, NoticeRefusal> {
         let signed = signature::verify(&keys.secrets, raw)?;
         Ok(Notice::new(&keys.id, signed.id.to_owned(), signed.secret, event::read(&raw.body)?))
     }
@@ -77,6 +109,10 @@ impl Gateway for Generic {
         api::query(&self.outbound, call, payment).await
     }
 
+    async fn capture(&self, _call: &Call<'_>, _payment: &PaymentRef<'_>) -> Queried {
+        Queried::Unsupported
+    }
+
     async fn close(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Closing {
         api::close(&self.outbound, call, payment).await
     }
@@ -87,5 +123,13 @@ impl Gateway for Generic {
 
     async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
         api::refund_query(&self.outbound, call, refund).await
+    }
+
+    async fn statement(&self, _call: &Call<'_>, _day: NaiveDate) -> Statement {
+        Statement::Unsupported
+    }
+
+    fn read_statement(&self, _keys: &AccountKeys, _file: &[u8]) -> Result<Vec<StatementLine>, String> {
+        Err("this gateway gives out no statements".into())
     }
 }

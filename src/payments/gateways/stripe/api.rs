@@ -97,9 +97,6 @@ pub(super) async fn start(
     if let Some(email) = payment.email {
         form.push(field("customer_email", email));
     }
-    if let Some(method) = payment.method {
-        form.push(field("payment_method_types[0]", method));
-    }
     let post = Some((format!("{}-start", payment.payment_id), form));
     let (status, answer) = match exchange(outbound, call, "/v1/checkout/sessions", post).await {
         Ok(answered) => answered,

@@ -9,13 +9,19 @@ mod refunds;
 mod signature;
 
 use async_trait::async_trait;
+use chrono::NaiveDate;
+use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::base::money::Currency;
+use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateway::{
-    AccountKeys, Call, Closing, Gateway, Identity, NewPayment, NewRefund, Notice, NoticeRefusal, PaymentRef,
-    Queried, RawNotice, RefundRef, Refunding, Reply, StartFailure, Started, Verdict,
+    Abilities, AccountKeys, ActionKind, Call, Closing, Evidence, Gateway, Identity, NewPayment, NewRefund,
+    Notice, NoticeRefusal, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
+    StartFailure, Started, Statement, StatementLine, Verdict,
 };
+use crate::payments::gateways::{json, secret};
 
 pub struct Stripe {
     outbound: Outbound,
@@ -37,23 +43,40 @@ impl Gateway for Stripe {
         "Card and more (Stripe)"
     }
 
-    fn faults(&self, keys: &AccountKeys) -> Vec<String> {
-        let mut faults = Vec::new();
+    fn settings(&self) -> &'static [Setting] {
+        &[]
+    }
+
+    fn faults(&self, keys: &AccountKeys) -> Vec<(&'static str, String)> {
+        let mut faults = secret::faults(&keys.secrets, |secret| Some(Zeroizing::new(secret.expose().into())));
         for (index, secret) in keys.secrets.iter().enumerate() {
             let text = secret.expose();
-            if !text.starts_with("whsec_") || text.len() < 24 || text.contains(char::is_whitespace) {
-                faults.push(format!("secret {} must be an endpoint's signing secret (`whsec_…`)", index + 1));
+            if !text.starts_with("whsec_") || text.contains(char::is_whitespace) {
+                let text = format!("number {} must be an endpoint's signing secret (`whsec_…`)", index + 1);
+                faults.push(("secrets", text));
             }
         }
         let mode = if keys.sandbox { "test" } else { "live" };
         let fits =
             |key: &str| key.starts_with(&format!("sk_{mode}_")) || key.starts_with(&format!("rk_{mode}_"));
         if !keys.api_key.as_ref().is_some_and(|key| fits(key.expose())) {
-            faults.push(format!(
-                "`api_key` must be a secret key of {mode} mode (`sk_{mode}_…` or `rk_{mode}_…`)"
-            ));
+            let text = format!("must be a secret key of {mode} mode (`sk_{mode}_…` or `rk_{mode}_…`)");
+            faults.push(("api_key", text));
         }
         faults
+    }
+
+    fn abilities(&self, _keys: &AccountKeys) -> Abilities {
+        let actions = &[ActionKind::Redirect];
+        Abilities { actions, query: true, close: true, refund: true, statement: false }
+    }
+
+    fn vectors(&self, config: &Value) -> Result<(AccountKeys, Evidence), String> {
+        let secret = json::text(config, &["webhook_secret"]).ok_or("config.webhook_secret is missing")?;
+        let live = config.get("livemode").and_then(Value::as_bool).ok_or("config.livemode is missing")?;
+        let keys =
+            AccountKeys { secrets: vec![Secret::new(secret)], sandbox: !live, ..AccountKeys::default() };
+        Ok((keys, Evidence::default()))
     }
 
     fn exponent(&self, currency: Currency) -> Option<u32> {
@@ -65,7 +88,16 @@ impl Gateway for Stripe {
         event::identity(!keys.sandbox, "")
     }
 
-    fn authenticate(&self, keys: &AccountKeys, raw: &RawNotice) -> Result<Notice, NoticeRefusal> {
+    async fn evidence(&self, _call: &Call<'_>, _raw: &RawNotice) -> Result<Evidence, NoticeRefusal> {
+        Ok(Evidence::default())
+    }
+
+    fn authenticate(
+        &self,
+        keys: &AccountKeys,
+        raw: &RawNotice,
+        _evidence: &Evidence,
+    ) -> Result<Notice, NoticeRefusal> {
         let secret = signature::verify(&keys.secrets, raw)?;
         let (id, facts) = event::read(&raw.body)?;
         Ok(Notice::new(&keys.id, id, secret, facts))
@@ -89,6 +121,10 @@ impl Gateway for Stripe {
         api::query(&self.outbound, call, payment).await
     }
 
+    async fn capture(&self, _call: &Call<'_>, _payment: &PaymentRef<'_>) -> Queried {
+        Queried::Unsupported
+    }
+
     async fn close(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Closing {
         api::close(&self.outbound, call, payment).await
     }
@@ -99,5 +135,13 @@ impl Gateway for Stripe {
 
     async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
         refunds::refund_query(&self.outbound, call, refund).await
+    }
+
+    async fn statement(&self, _call: &Call<'_>, _day: NaiveDate) -> Statement {
+        Statement::Unsupported
+    }
+
+    fn read_statement(&self, _keys: &AccountKeys, _file: &[u8]) -> Result<Vec<StatementLine>, String> {
+        Err("this gateway gives out no statements".into())
     }
 }
