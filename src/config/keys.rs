@@ -343,7 +343,7 @@ pub const ACCOUNT_KEYS: &[Key] = &[
         "settings",
         Kind::Table,
         "{ app_id = \"2021000118601234\", seller_id = \"2088621955701234\" }",
-        "The gateway's own names for this merchant; docs/OPERATIONS.md lists them by gateway.",
+        "The gateway's own names for this merchant; docs/GATEWAYS.md lists them by gateway.",
     ),
     optional(
         "api_url",

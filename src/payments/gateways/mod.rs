@@ -6,7 +6,9 @@ pub mod generic;
 pub mod notice;
 pub mod stripe;
 
+mod form;
 mod json;
+mod rsa;
 mod secret;
 
 use std::sync::Arc;
