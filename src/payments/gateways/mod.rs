@@ -1,11 +1,14 @@
 //! The gateways, one file each (a folder where one file would be too long). Adding one: its file, its `mod`
 //! line, its row in [`all`].
 
+pub mod alipay;
 pub mod free;
 pub mod generic;
 pub mod notice;
 pub mod stripe;
 
+mod beijing;
+mod cells;
 mod form;
 mod json;
 mod rsa;
@@ -18,5 +21,9 @@ use crate::payments::gateway::Gateway;
 
 /// Every gateway an account can name.
 pub fn all(outbound: &Outbound) -> Vec<Arc<dyn Gateway>> {
-    vec![Arc::new(stripe::Stripe::new(outbound.clone())), Arc::new(generic::Generic::new(outbound.clone()))]
+    vec![
+        Arc::new(stripe::Stripe::new(outbound.clone())),
+        Arc::new(generic::Generic::new(outbound.clone())),
+        Arc::new(alipay::Alipay::new(outbound.clone())),
+    ]
 }

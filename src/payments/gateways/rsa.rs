@@ -40,6 +40,12 @@ impl PublicKey {
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.0).parse().is_ok()
     }
 
+    /// Whether it is the public half of a private key.
+    pub fn is_of(&self, private: &PrivateKey) -> bool {
+        let message = b"a pair of keys";
+        private.sign(message).is_some_and(|signature| self.verifies(message, &signature))
+    }
+
     /// Whether the holder of the private key signed this; the signature is base64.
     pub fn verifies(&self, message: &[u8], signature: &str) -> bool {
         let Ok(signature) = STANDARD.decode(signature) else { return false };

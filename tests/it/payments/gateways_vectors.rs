@@ -72,3 +72,11 @@ fn the_published_vector_of_standard_webhooks_verifies() {
     let late = dispense::payments::gateway::RawNotice { now_unix: raw.now_unix + 301, ..raw };
     assert_eq!(stage(&text("secret"), &late), Stage::Replay);
 }
+
+/// Rows: P4.
+#[test]
+fn every_alipay_vector_gets_the_verdict_of_the_file() {
+    let report = vectors::run(include_str!("../../vectors/alipay.json")).unwrap();
+    assert_eq!(report.differing(), 0, "{report}");
+    assert_eq!(report.lines.len(), 18);
+}

@@ -1,4 +1,6 @@
 mod accounts;
+mod gateways_alipay;
+mod gateways_alipay_calls;
 mod gateways_notices;
 mod gateways_vectors;
 mod purchase;

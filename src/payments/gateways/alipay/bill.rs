@@ -1,0 +1,171 @@
+//! The statement of trades (`bill_type` trade): a zip with two GBK tables, one line a payment or refund and their sums.
+//! It is out at about nine the next morning; its address holds for half a minute. Columns are found by their names,
+//! which the documentation and published samples give; lines that begin with `#` are remarks.
+
+use std::io::{Cursor, Read};
+
+use chrono::NaiveDate;
+use encoding_rs::GBK;
+use serde_json::json;
+use zip::ZipArchive;
+
+use super::{event, wire};
+use crate::base::money::Currency;
+use crate::infra::outbound::{CallError, Method, Outbound, Request};
+use crate::payments::gateway::{Call, Stated, Statement, StatementLine};
+use crate::payments::gateways::{beijing, cells, json};
+
+const LARGEST_ZIP: usize = 64 * 1024 * 1024;
+const LARGEST_TABLE: u64 = 512 * 1024 * 1024;
+
+pub(super) async fn statement(outbound: &Outbound, call: &Call<'_>, day: NaiveDate) -> Statement {
+    let wanted = json!({ "bill_type": "trade", "bill_date": day.to_string() });
+    let method = "alipay.data.dataservice.bill.downloadurl.query";
+    let url = match wire::ask(outbound, call, method, &[], &wanted).await {
+        wire::Answer::Done(answer) => json::text(&answer, &["bill_download_url"]).map(str::to_owned),
+        // A day without trades never gets a statement.
+        wire::Answer::No { code, .. } if code.to_ascii_uppercase().ends_with("BILL_NOT_EXIST") => {
+            return if beijing::statement_is_out(day, call.now_unix) {
+                Statement::Lines(Vec::new())
+            } else {
+                Statement::NotReady
+            };
+        }
+        wire::Answer::No { code, message } => return Statement::Unknown(format!("{code}: {message}")),
+        wire::Answer::NotSent(text) | wire::Answer::Unknown(text) => return Statement::Unknown(text),
+    };
+    let plain = call.keys.api_url.as_deref().is_some_and(|base| base.starts_with("http://"));
+    let trusted = |url: &String| url.starts_with("https://") || (plain && url.starts_with("http://"));
+    let Some(url) = url.filter(trusted) else {
+        return Statement::Unknown("the answer has no address of a statement".into());
+    };
+    let request = Request {
+        method: Method::Get,
+        url,
+        headers: Vec::new(),
+        body: Vec::new(),
+        timeout: call.timeout,
+        largest_answer: LARGEST_ZIP,
+    };
+    match outbound.call(request).await {
+        Ok(answer) if answer.status == 200 => match read(&answer.body) {
+            Ok(lines) => Statement::Lines(lines),
+            Err(text) => Statement::Unknown(text),
+        },
+        Ok(answer) => {
+            Statement::Unknown(format!("the statement's address answers with status {}", answer.status))
+        }
+        Err(CallError::NotSent(text) | CallError::Unknown(text)) => Statement::Unknown(text),
+    }
+}
+
+/// Reads the zip as it was given out, or the table of details out of it.
+pub(super) fn read(file: &[u8]) -> Result<Vec<StatementLine>, String> {
+    if !file.starts_with(b"PK") {
+        return details(file)?.ok_or_else(|| "the file is no statement of trades".to_owned());
+    }
+    let broken = |error: &dyn std::fmt::Display| format!("the zip cannot be read: {error}");
+    let mut archive = ZipArchive::new(Cursor::new(file)).map_err(|e| broken(&e))?;
+    for index in 0..archive.len() {
+        let entry = archive.by_index(index).map_err(|e| broken(&e))?;
+        let mut table = Vec::new();
+        let read = entry.take(LARGEST_TABLE + 1).read_to_end(&mut table).map_err(|e| broken(&e))?;
+        if read as u64 > LARGEST_TABLE {
+            return Err("the zip holds more than 512 MiB".into());
+        }
+        if let Some(lines) = details(&table)? {
+            return Ok(lines);
+        }
+    }
+    Err("the zip holds no statement of trades".into())
+}
+
+/// The places of the columns that are read, by the beginnings of their names (brackets come in both widths).
+struct Columns {
+    all: usize,
+    trade_no: usize,
+    number: usize,
+    kind: usize,
+    title: usize,
+    at: usize,
+    amount: usize,
+    refund_id: usize,
+    fee: usize,
+}
+
+impl Columns {
+    fn of(header: &csv::StringRecord) -> Option<Self> {
+        let at = |name: &str| header.iter().position(|cell| cell.starts_with(name));
+        Some(Self {
+            all: header.len(),
+            trade_no: at("支付宝交易号")?,
+            number: at("商户订单号")?,
+            kind: at("业务类型")?,
+            title: at("商品名称")?,
+            at: at("完成时间")?,
+            amount: at("订单金额")?,
+            refund_id: at("退款批次号")?,
+            fee: at("服务费")?,
+        })
+    }
+}
+
+/// None when the table is not that of the details.
+fn details(table: &[u8]) -> Result<Option<Vec<StatementLine>>, String> {
+    let (text, _, _) = GBK.decode(table);
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .comment(Some(b'#'))
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
+    let mut columns = None;
+    let mut lines = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|e| format!("the table cannot be read: {e}"))?;
+        let place = record.position().map_or(0, csv::Position::line);
+        match &columns {
+            None => columns = Columns::of(&record),
+            Some(columns) => {
+                lines.push(line(columns, &record).map_err(|text| format!("line {place}: {text}"))?);
+            }
+        }
+    }
+    Ok(columns.map(|_| lines))
+}
+
+fn line(columns: &Columns, record: &csv::StringRecord) -> Result<StatementLine, String> {
+    let mut row: Vec<&str> = record.iter().collect();
+    // A comma in a title is not quoted.
+    let surplus = row.len().saturating_sub(columns.all);
+    row.drain(columns.title + 1..columns.title + 1 + surplus);
+    let cell = |place: usize| row.get(place).copied().ok_or("has too few cells");
+    let stated = match cell(columns.kind)? {
+        "交易" => Stated::Payment,
+        "退款" => Stated::Refund,
+        other => return Err(format!("`{other}` is no kind of business this program knows")),
+    };
+    let amount = cells::fen(cell(columns.amount)?)?;
+    let amount_minor = match stated {
+        Stated::Payment => amount,
+        Stated::Refund => -amount,
+    };
+    if amount_minor < 0 {
+        return Err("the amount has the wrong sign".into());
+    }
+    let at = cell(columns.at)?;
+    let named = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let refund_id = named(cell(columns.refund_id)?).filter(|_| stated == Stated::Refund);
+    Ok(StatementLine {
+        stated,
+        number: named(cell(columns.number)?).map(|number| event::number_here(&number)),
+        trade_no: named(cell(columns.trade_no)?).ok_or("has no trade number")?,
+        gateway_refund_id: refund_id.clone(),
+        refund_id,
+        amount_minor,
+        // Written from the merchant's side: what Alipay keeps is negative.
+        fee_minor: Some(-cells::fee(cell(columns.fee)?)?),
+        currency: Currency::parse("CNY").map_err(|e| e.to_string())?,
+        at: beijing::read(at).ok_or_else(|| format!("`{at}` is no time"))?,
+    })
+}

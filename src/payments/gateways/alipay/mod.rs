@@ -1,0 +1,197 @@
+//! Alipay's open platform: trades by QR code, web page, phone page and app; notices are forms signed by RSA2.
+//! Facts from opendocs.alipay.com (asynchronous notification, alipay.trade.*, alipay.data.dataservice.bill.*) and the
+//! source of the official SDKs `alipay-sdk` (npm) and `alipay-sdk-python`.
+
+mod bill;
+mod event;
+mod refunds;
+mod start;
+mod trade;
+mod wire;
+
+use async_trait::async_trait;
+use chrono::NaiveDate;
+use serde_json::Value;
+
+use crate::base::money::Currency;
+use crate::base::secret::Secret;
+use crate::infra::outbound::Outbound;
+use crate::payments::gateway::{
+    Abilities, AccountKeys, ActionKind, Call, Closing, Evidence, Gateway, Identity, NewPayment, NewRefund,
+    Notice, NoticeRefusal, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
+    StartFailure, Started, Statement, StatementLine, Verdict,
+};
+use crate::payments::gateways::json;
+use crate::payments::gateways::rsa::{PrivateKey, PublicKey};
+
+pub struct Alipay {
+    outbound: Outbound,
+}
+
+impl Alipay {
+    pub fn new(outbound: Outbound) -> Self {
+        Self { outbound }
+    }
+}
+
+const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "app_id",
+        required: true,
+        about: "the application's APPID from the open platform's console",
+    },
+    Setting {
+        name: "seller_id",
+        required: true,
+        about: "the merchant's number (PID, `2088…`) that takes the money",
+    },
+    Setting {
+        name: "app_cert_sn",
+        required: false,
+        about: "serial number of the application's certificate, in certificate mode alone",
+    },
+    Setting {
+        name: "alipay_root_cert_sn",
+        required: false,
+        about: "serial numbers of Alipay's root certificates, in certificate mode alone",
+    },
+];
+
+#[async_trait]
+impl Gateway for Alipay {
+    fn name(&self) -> &'static str {
+        "alipay"
+    }
+
+    fn title(&self) -> &'static str {
+        "Alipay"
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        SETTINGS
+    }
+
+    fn faults(&self, keys: &AccountKeys) -> Vec<(&'static str, String)> {
+        let mut faults = Vec::new();
+        let mut fault = |key, text: &str| faults.push((key, text.to_owned()));
+        if keys.secrets.is_empty() {
+            fault(
+                "secrets",
+                "needs at least one of Alipay's public keys: without it no notice can be believed",
+            );
+        }
+        let own = keys.api_key.as_ref().and_then(PrivateKey::parse);
+        if own.is_none() {
+            fault("api_key", "must be the application's private RSA key (PEM or bare base64)");
+        }
+        for (index, secret) in keys.secrets.iter().enumerate() {
+            let number = index + 1;
+            match PublicKey::parse(secret.expose()) {
+                None => fault(
+                    "secrets",
+                    &format!(
+                        "number {number} must be a public RSA key of Alipay's or its certificate, 2048 bits or more"
+                    ),
+                ),
+                Some(key) if own.as_ref().is_some_and(|own| key.is_of(own)) => fault(
+                    "secrets",
+                    &format!(
+                        "number {number} is the application's own public key: Alipay's is another one, shown beside it"
+                    ),
+                ),
+                Some(_) => {}
+            }
+        }
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if keys.setting("app_id").is_some_and(|id| !digits(id)) {
+            fault("settings.app_id", "must be digits alone");
+        }
+        if keys.setting("seller_id").is_some_and(|id| !digits(id)) {
+            fault("settings.seller_id", "must be digits alone: the merchant's number, not an address");
+        }
+        if keys.setting("app_cert_sn").is_some() != keys.setting("alipay_root_cert_sn").is_some() {
+            fault("settings.app_cert_sn", "and alipay_root_cert_sn belong together: give both or none");
+        }
+        faults
+    }
+
+    fn abilities(&self, _keys: &AccountKeys) -> Abilities {
+        let actions = &[ActionKind::Redirect, ActionKind::Qr, ActionKind::Form, ActionKind::Sdk];
+        Abilities { actions, query: true, close: true, refund: true, statement: true }
+    }
+
+    fn vectors(&self, config: &Value) -> Result<(AccountKeys, Evidence), String> {
+        let text = |key: &str| json::text(config, &[key]).ok_or_else(|| format!("config.{key} is missing"));
+        let setting = |key: &str| Ok::<_, String>((key.to_owned(), text(key)?.to_owned()));
+        let keys = AccountKeys {
+            secrets: vec![Secret::new(text("alipay_public_key_pem")?)],
+            settings: [setting("app_id")?, setting("seller_id")?].into(),
+            ..AccountKeys::default()
+        };
+        Ok((keys, Evidence::default()))
+    }
+
+    /// Yuan with two decimals; the program counts in fen.
+    fn exponent(&self, currency: Currency) -> Option<u32> {
+        (currency.as_str() == "CNY").then_some(2)
+    }
+
+    fn identity(&self, keys: &AccountKeys) -> Vec<Identity> {
+        event::identity(keys)
+    }
+
+    async fn evidence(&self, _call: &Call<'_>, _raw: &RawNotice) -> Result<Evidence, NoticeRefusal> {
+        Ok(Evidence::default())
+    }
+
+    fn authenticate(
+        &self,
+        keys: &AccountKeys,
+        raw: &RawNotice,
+        _evidence: &Evidence,
+    ) -> Result<Notice, NoticeRefusal> {
+        event::read(keys, &raw.body)
+    }
+
+    /// Only the seven letters `success` stop the repeats.
+    fn reply(&self, verdict: Verdict) -> Reply {
+        let (status, body) = match verdict {
+            Verdict::Success => (200, "success"),
+            Verdict::TryLater => (503, "failure"),
+            Verdict::Refused => (400, "failure"),
+        };
+        Reply { status, content_type: "text/plain; charset=utf-8", body }
+    }
+
+    async fn start(&self, call: &Call<'_>, payment: &NewPayment<'_>) -> Result<Started, StartFailure> {
+        start::start(&self.outbound, call, payment).await
+    }
+
+    async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
+        trade::query(&self.outbound, call, payment).await
+    }
+
+    async fn capture(&self, _call: &Call<'_>, _payment: &PaymentRef<'_>) -> Queried {
+        Queried::Unsupported
+    }
+
+    async fn close(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Closing {
+        trade::close(&self.outbound, call, payment).await
+    }
+
+    async fn refund(&self, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding {
+        refunds::refund(&self.outbound, call, refund).await
+    }
+
+    async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
+        refunds::refund_query(&self.outbound, call, refund).await
+    }
+
+    async fn statement(&self, call: &Call<'_>, day: NaiveDate) -> Statement {
+        bill::statement(&self.outbound, call, day).await
+    }
+
+    fn read_statement(&self, _keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementLine>, String> {
+        bill::read(file)
+    }
+}

@@ -1,0 +1,73 @@
+//! Refunds: our refund's id is `out_request_no`, and the same one never refunds twice. Alipay gives refunds no number of
+//! its own, so that id names them on both sides.
+
+use serde_json::{Value, json};
+
+use super::{event, trade, wire};
+use crate::infra::outbound::Outbound;
+use crate::payments::gateway::{Call, NewRefund, PaymentRef, RefundRef, Refunding};
+use crate::payments::gateways::json;
+
+pub(super) async fn refund(outbound: &Outbound, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding {
+    if refund.amount.currency.as_str() != "CNY" || refund.amount.minor <= 0 {
+        let message = format!("{} is no amount Alipay can give back", refund.amount);
+        return Refunding::Failed { code: "amount_inexpressible".into(), message };
+    }
+    let mut wanted = json!({
+        "out_trade_no": event::number_there(refund.payment.number),
+        "refund_amount": refund.amount.decimal(),
+        "out_request_no": refund.refund_id,
+    });
+    if let Some(reason) = refund.reason {
+        wanted["refund_reason"] = json!(reason.chars().take(80).collect::<String>());
+    }
+    match wire::ask(outbound, call, "alipay.trade.refund", &[], &wanted).await {
+        wire::Answer::Done(answer) if !about(&refund.payment, &answer) => another(),
+        wire::Answer::Done(answer) if json::text(&answer, &["fund_change"]) == Some("Y") => {
+            succeeded(refund.refund_id)
+        }
+        // No money moved by this call: it is a repeat of a refund that is done, or still on its way.
+        wire::Answer::Done(_) => match found(outbound, call, refund.refund_id, &refund.payment).await {
+            Refunding::NotFound => Refunding::Pending { gateway_refund_id: refund.refund_id.to_owned() },
+            found => found,
+        },
+        wire::Answer::No { code, message } => Refunding::Failed { code, message },
+        wire::Answer::NotSent(text) | wire::Answer::Unknown(text) => Refunding::Unknown(text),
+    }
+}
+
+pub(super) async fn refund_query(outbound: &Outbound, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
+    found(outbound, call, refund.refund_id, &refund.payment).await
+}
+
+/// Code 10000 alone only says that the question was answered; a refund that was not received or did not go through has
+/// no `refund_status`, and may be asked for again under its id.
+async fn found(outbound: &Outbound, call: &Call<'_>, id: &str, payment: &PaymentRef<'_>) -> Refunding {
+    let named = json!({ "out_trade_no": event::number_there(payment.number), "out_request_no": id });
+    match wire::ask(outbound, call, "alipay.trade.fastpay.refund.query", &[], &named).await {
+        wire::Answer::Done(answer) => match json::text(&answer, &["refund_status"]) {
+            Some("REFUND_SUCCESS") if !about(payment, &answer) => another(),
+            Some("REFUND_SUCCESS") if json::text(&answer, &["out_request_no"]) == Some(id) => succeeded(id),
+            Some("REFUND_SUCCESS") => another(),
+            None | Some("") => Refunding::NotFound,
+            Some(status) => Refunding::Unknown(format!("the refund has the status {status}")),
+        },
+        wire::Answer::No { code, .. } if code == trade::NO_TRADE => Refunding::NotFound,
+        wire::Answer::No { code, .. } => {
+            Refunding::Unknown(format!("Alipay does not answer the question: {code}"))
+        }
+        wire::Answer::NotSent(text) | wire::Answer::Unknown(text) => Refunding::Unknown(text),
+    }
+}
+
+fn about(payment: &PaymentRef<'_>, answer: &Value) -> bool {
+    json::text(answer, &["out_trade_no"]).map(event::number_here).as_deref() == Some(payment.number)
+}
+
+fn another() -> Refunding {
+    Refunding::Unknown("the answer is about another refund".into())
+}
+
+fn succeeded(id: &str) -> Refunding {
+    Refunding::Succeeded { gateway_refund_id: id.to_owned() }
+}

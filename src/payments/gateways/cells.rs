@@ -1,0 +1,23 @@
+//! Amounts in the cells of Chinese statements: yuan in decimals, with a sign where money went the other way.
+
+use crate::base::money::parse_minor;
+
+/// Decimals that a fee may have in a statement; it is counted in fen only once it is summed up.
+const FEE_DECIMALS: u32 = 5;
+
+/// An amount in fen. The error is the end of a sentence about the line.
+pub(super) fn fen(text: &str) -> Result<i64, String> {
+    let (sign, digits) = signed(text);
+    parse_minor(digits, 2).map(|fen| sign * fen).map_err(|_| format!("`{text}` is no amount in yuan"))
+}
+
+/// A fee in fen, half a fen away from zero.
+pub(super) fn fee(text: &str) -> Result<i64, String> {
+    let (sign, digits) = signed(text);
+    let fine = parse_minor(digits, FEE_DECIMALS).map_err(|_| format!("`{text}` is no fee in yuan"))?;
+    Ok(sign * (fine.saturating_add(500) / 1_000))
+}
+
+fn signed(text: &str) -> (i64, &str) {
+    text.strip_prefix('-').map_or((1, text), |digits| (-1, digits))
+}
