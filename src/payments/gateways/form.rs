@@ -47,9 +47,13 @@ pub(super) fn sorted<'a>(
     kept.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
+/// One name or value, as it stands in a query or a path.
+pub(super) fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
 /// As a query or the body of a form.
 pub(super) fn encoded<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-    let encode = |text| utf8_percent_encode(text, RESERVED).to_string();
-    let parts = pairs.into_iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+    let parts = pairs.into_iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
     parts.collect::<Vec<_>>().join("&")
 }

@@ -6,6 +6,7 @@ pub mod free;
 pub mod generic;
 pub mod notice;
 pub mod stripe;
+pub mod wechatpay;
 
 mod beijing;
 mod cells;
@@ -25,5 +26,6 @@ pub fn all(outbound: &Outbound) -> Vec<Arc<dyn Gateway>> {
         Arc::new(stripe::Stripe::new(outbound.clone())),
         Arc::new(generic::Generic::new(outbound.clone())),
         Arc::new(alipay::Alipay::new(outbound.clone())),
+        Arc::new(wechatpay::WechatPay::new(outbound.clone())),
     ]
 }

@@ -73,6 +73,10 @@ impl NoticeRefusal {
         Self { stage: Stage::Replay, reason }
     }
 
+    pub(super) fn decrypt(reason: &'static str) -> Self {
+        Self { stage: Stage::Decrypt, reason }
+    }
+
     pub(super) fn format(reason: &'static str) -> Self {
         Self { stage: Stage::Format, reason }
     }
@@ -199,7 +203,7 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// `secret` counts from 0.
+    /// `secret` counts from 0; the number after the last stands for a key that was fetched.
     pub(super) fn new(account_id: &str, event_key: String, secret: usize, facts: Facts) -> Self {
         let verified_by = u16::try_from(secret + 1).unwrap_or(u16::MAX);
         Self { account_id: account_id.to_owned(), event_key, verified_by, facts }
@@ -214,7 +218,7 @@ impl Notice {
         &self.event_key
     }
 
-    /// Which of the account's secrets verified it, counted from 1.
+    /// Which of the account's secrets verified it, counted from 1; one more than there are: a key that was fetched.
     pub fn verified_by(&self) -> u16 {
         self.verified_by
     }

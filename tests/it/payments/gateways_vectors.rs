@@ -80,3 +80,11 @@ fn every_alipay_vector_gets_the_verdict_of_the_file() {
     assert_eq!(report.differing(), 0, "{report}");
     assert_eq!(report.lines.len(), 18);
 }
+
+/// Rows: P4.
+#[test]
+fn every_wechatpay_vector_gets_the_verdict_of_the_file() {
+    let report = vectors::run(include_str!("../../vectors/wechatpay.json")).unwrap();
+    assert_eq!(report.differing(), 0, "{report}");
+    assert_eq!(report.lines.len(), 22);
+}
