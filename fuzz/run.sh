@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Feeds both targets FUZZ_SECONDS (default 60) each, on the stable toolchain: the coverage counters that libFuzzer
+# Feeds each target FUZZ_SECONDS (default 60) each, on the stable toolchain: the coverage counters that libFuzzer
 # steers by are ordinary code generation flags. Starts from fuzz/seeds; what it finds worth keeping goes to
 # fuzz/corpus, what breaks a target to fuzz/artifacts, and then the exit code is not 0.
 set -euo pipefail
@@ -12,7 +12,7 @@ export RUSTFLAGS="--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module -Cllvm-
  -Cllvm-args=-sanitizer-coverage-trace-compares"
 cargo build --locked --target "$target"
 
-for name in stripe_notice generic_notice; do
+for name in stripe_notice generic_notice paypal_notice epay_v1_notice; do
   mkdir -p "corpus/$name" "artifacts/$name"
   "target/$target/debug/$name" "corpus/$name" "seeds/$name" -artifact_prefix="artifacts/$name/" \
     -max_total_time="$seconds" -max_len=16384 -timeout=5 -rss_limit_mb=2048 -print_final_stats=1

@@ -12,8 +12,12 @@ use crate::base::money::Money;
 use crate::base::outcome::{Fault, Outcome};
 use crate::infra::db::Purpose;
 use crate::infra::queue::{self, NewJob};
+use crate::orders::state::OrderState;
+use crate::orders::store as orders;
 use crate::payments::accounts::Account;
-use crate::payments::gateway::{Call, Facts, Gateway, GatewayState, Meaning, PaymentRef, Queried};
+use crate::payments::gateway::{
+    Call, Expected, Facts, Gateway, GatewayState, Match, Meaning, PaymentRef, Queried, matches,
+};
 use crate::payments::model::Payment;
 use crate::payments::state::PaymentState;
 use crate::payments::store::attempts;
@@ -48,15 +52,22 @@ pub async fn ask(app: &App, payment_id: PaymentId, timeout: Duration) -> Result<
 
 async fn ask_about(app: &App, payment: &Payment, timeout: Duration) -> Asked {
     let Some((account, gateway)) = app.accounts.find(&payment.account_id) else { return Asked::CannotAsk };
-    let number = payment.gateway_number.as_deref().unwrap_or_default();
-    let reference = PaymentRef {
-        number,
+    let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout };
+    heard(payment, tokio::time::timeout(timeout, gateway.query(&call, &named(payment))).await)
+}
+
+/// How a payment's gateway knows it.
+fn named(payment: &Payment) -> PaymentRef<'_> {
+    PaymentRef {
+        number: payment.gateway_number.as_deref().unwrap_or_default(),
         gateway_reference: payment.gateway_reference.as_deref(),
         trade_no: payment.trade_no.as_deref(),
         money: Money::new(payment.expected_minor, payment.expected_currency),
-    };
-    let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout };
-    match tokio::time::timeout(timeout, gateway.query(&call, &reference)).await {
+    }
+}
+
+fn heard(payment: &Payment, answer: Result<Queried, tokio::time::error::Elapsed>) -> Asked {
+    match answer {
         Ok(Queried::Known(state)) => Asked::Known(Box::new(state)),
         Ok(Queried::NotFound) => Asked::NotFound,
         Ok(Queried::Unsupported) => Asked::CannotAsk,
@@ -66,6 +77,40 @@ async fn ask_about(app: &App, payment: &Payment, timeout: Duration) -> Asked {
         }
         Err(_) => Asked::Unclear,
     }
+}
+
+/// Takes the money of a payment that the buyer has approved, outside any transaction; none when it may not be taken
+/// (any more). After the order's end, for another amount or merchant, or beside money that is there already, it is
+/// left: what is not captured is never paid.
+async fn capture(app: &App, payment: &Payment, state: &GatewayState) -> Result<Option<Asked>, Fault> {
+    let Some((account, gateway)) = app.accounts.find(&payment.account_id) else { return Ok(None) };
+    let identity = gateway.identity(&account.keys);
+    let reference = named(payment);
+    let expected = Expected {
+        number: reference.number,
+        amount_minor: payment.expected_minor,
+        currency: payment.expected_currency,
+        gateway_reference: reference.gateway_reference,
+        trade_no: None,
+        identity: &identity,
+    };
+    if matches(state.facts(), &expected) != Match::Fits || !still_wanted(app, payment).await? {
+        return Ok(None);
+    }
+    let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: TIMEOUT };
+    crate::fault_point!("payment.capture");
+    let answer = tokio::time::timeout(TIMEOUT, gateway.capture(&call, &reference)).await;
+    Ok(Some(heard(payment, answer)))
+}
+
+/// Whether the order still waits for this payment's money.
+async fn still_wanted(app: &App, payment: &Payment) -> Result<bool, Fault> {
+    let mut conn = app.db.conn().await?;
+    let Some(order) = orders::find(&mut conn, payment.order_id).await? else { return Ok(false) };
+    let payments = attempts::list(&mut conn, payment.order_id).await?;
+    let open = payments.iter().any(|p| p.id == payment.id && p.state.is_open());
+    let pending = order.state == OrderState::PendingPayment && order.pay_by > app.clock.now();
+    Ok(pending && open && !payments.iter().any(|p| p.allocated))
 }
 
 /// What the gateway says about a number that we do not know, in one word for a task.
@@ -92,11 +137,19 @@ pub async fn ask_by_number(
     }
 }
 
-/// Asks now and applies the answer. Returns whether something changed.
+/// Asks now, takes the money where the buyer has approved it, and applies the answer. Returns whether something
+/// changed.
 pub async fn reconcile(app: &App, payment: &Payment) -> Outcome<bool> {
-    let settled = match ask_about(app, payment, TIMEOUT).await {
+    let mut asked = ask_about(app, payment, TIMEOUT).await;
+    if let Asked::Known(state) = &asked
+        && state.meaning == Meaning::Approved
+        && let Some(taken) = capture(app, payment, state).await?
+    {
+        asked = taken;
+    }
+    let settled = match asked {
         Asked::Known(state) => {
-            let quiet = matches!(state.meaning, Meaning::Pending | Meaning::Ignored);
+            let quiet = matches!(state.meaning, Meaning::Pending | Meaning::Approved | Meaning::Ignored);
             if quiet && payment.state == PaymentState::Pending {
                 return Ok(false);
             }

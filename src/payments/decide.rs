@@ -19,6 +19,8 @@ use crate::payments::word::{Settled, Word};
 pub struct AccountView {
     pub policy: Policy,
     pub identity: Vec<Identity>,
+    /// Its notices are only hints: the gateway is asked before money is believed.
+    pub hints_only: bool,
 }
 
 /// An order that is locked, with all its payments; the decisions of a slice change it one after the other.
@@ -121,7 +123,7 @@ pub fn decide(
     }
     match facts.meaning {
         Meaning::Paid => paid(case, index, facts, fit, new_id),
-        Meaning::Approved => quiet(case, index, PaymentChange::Wait, "payment.approved"),
+        Meaning::Approved => approved(case, index, word),
         Meaning::Pending => quiet(case, index, PaymentChange::Wait, "payment.pending"),
         Meaning::Failed => quiet(case, index, PaymentChange::Fail, "payment.failed"),
         Meaning::Closed => quiet(case, index, PaymentChange::Expire, "payment.expired"),
@@ -158,7 +160,9 @@ fn must_confirm(case: &Case, index: usize, word: &Word, facts: &Facts, account: 
             let above =
                 account.policy.confirm_above.is_some_and(|limit| facts.amount_minor.unwrap_or(0) > limit);
             let late = account.policy.confirm_expired && case.state == OrderState::Expired;
-            !captured && (above || late)
+            // A second trade of a paid number is news too, and so is to be confirmed.
+            let hint = account.hints_only && !is_known_trade(case, index, facts);
+            (!captured && (above || late)) || hint
         }
         Meaning::Refunded
         | Meaning::PartiallyRefunded
@@ -174,6 +178,15 @@ fn must_confirm(case: &Case, index: usize, word: &Word, facts: &Facts, account: 
         | Meaning::RefundFailed
         | Meaning::Ignored => false,
     }
+}
+
+/// Whether the trade that a word tells of was captured before.
+fn is_known_trade(case: &Case, index: usize, facts: &Facts) -> bool {
+    let account = &case.payments[index].row.account_id;
+    facts.trade_no.is_some()
+        && case.payments.iter().any(|p| {
+            p.row.account_id == *account && p.row.state.was_captured() && p.row.trade_no == facts.trade_no
+        })
 }
 
 /// Moves a payment when its machine allows it; a word that comes too late changes nothing.
@@ -195,6 +208,20 @@ fn quiet(case: &mut Case, index: usize, change: PaymentChange, event: &'static s
     }
     let payment_id = tracked.row.id;
     case.news.push(News::Event { kind: event, payment_id, body: json!({}) });
+    Settled::Applied
+}
+
+/// The buyer agreed; whoever reads the event takes the money. A notice always says so, because an earlier answer may have
+/// moved the payment already; who asked the gateway takes the money by himself.
+fn approved(case: &mut Case, index: usize, word: &Word) -> Settled {
+    let tracked = &mut case.payments[index];
+    let moved = advance(tracked, PaymentChange::Wait);
+    let told = matches!(word, Word::Notice { .. }) && tracked.row.state.is_open();
+    if !moved && !told {
+        return Settled::Recorded;
+    }
+    let payment_id = tracked.row.id;
+    case.news.push(News::Event { kind: "payment.approved", payment_id, body: json!({}) });
     Settled::Applied
 }
 
@@ -220,12 +247,7 @@ fn paid(case: &mut Case, index: usize, facts: &Facts, fit: Match, new_id: Paymen
         return Settled::Orphan;
     };
     let money = Money::new(minor, facts.currency.unwrap_or(row.expected_currency));
-    let known = case.payments.iter().any(|p| {
-        p.row.account_id == row.account_id
-            && p.row.state.was_captured()
-            && p.row.trade_no.as_deref() == Some(trade_no)
-    });
-    if known {
+    if is_known_trade(case, index, facts) {
         return Settled::Recorded;
     }
     if row.state.was_captured() {

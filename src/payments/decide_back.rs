@@ -12,9 +12,10 @@ use crate::payments::word::Settled;
 pub(super) fn refunded_so_far(case: &mut Case, index: usize, facts: &Facts) -> Settled {
     let row = &case.payments[index].row;
     let received = row.received_minor.unwrap_or(0);
+    // The sum stands above the word: a gateway that tells a refund without what was paid cannot know whether it is all.
     let told = match (facts.meaning, facts.refunded_minor) {
-        (Meaning::Refunded, _) => received,
         (_, Some(sum)) => sum.min(received),
+        (Meaning::Refunded, None) => received,
         (_, None) => return Settled::Recorded,
     };
     let amount = told - row.refunded_minor;

@@ -60,6 +60,11 @@ pub struct Abilities {
     pub query: bool,
     pub close: bool,
     pub refund: bool,
+    /// A refund may be sent again under its number without a second one coming of it.
+    pub refund_repeatable: bool,
+    /// A signed notice proves what it says. Where it does not (a key that is known to more than two), the gateway is
+    /// asked before money is believed.
+    pub notice_is_proof: bool,
     /// Statements can be fetched; all gateways that can be read at all read them from a file too.
     pub statement: bool,
 }
@@ -375,7 +380,8 @@ pub trait Gateway: Send + Sync {
     /// Makes sure it cannot be paid any more, or finds that it was.
     async fn close(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Closing;
 
-    /// Idempotent by `refund_id`: a repeat answers what became of the first.
+    /// Idempotent by `refund_id`: a repeat answers what became of the first. Where [`Abilities::refund_repeatable`]
+    /// says no, it is called once and never again; `Failed` then means that nothing was given back.
     async fn refund(&self, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding;
 
     async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding;

@@ -14,7 +14,7 @@ use crate::infra::tasks::{self, NewTask};
 use crate::payments::accounts::Account;
 use crate::payments::ask::{self, Asked};
 use crate::payments::gateway::{
-    Call, Facts, Gateway, Notice, NoticeRefusal, RawNotice, Reply, Stage, Verdict,
+    Call, Facts, Gateway, GatewayState, Meaning, Notice, NoticeRefusal, RawNotice, Reply, Stage, Verdict,
 };
 use crate::payments::store::inbox::{self, Delivery};
 use crate::payments::word::{Settled, Word, raw_digest, stored_headers};
@@ -107,7 +107,7 @@ async fn handle(
     let (notice, raw) = (Box::new(notice), Box::new(raw));
     let first = Word::Notice { notice: notice.clone(), raw: raw.clone(), confirmed: None };
     let settled = match app.intake.settle(first.clone()).await {
-        Ok(Settled::Confirm(payment_id)) => match confirm(app, payment_id).await? {
+        Ok(Settled::Confirm(payment_id)) => match confirm(app, payment_id, &notice).await? {
             Some(state) => {
                 let word = Word::Notice { notice: notice.clone(), raw: raw.clone(), confirmed: Some(state) };
                 app.intake.settle(word).await
@@ -137,11 +137,19 @@ async fn handle(
     }
 }
 
+/// The gateway's own word about a notice; none when it is unclear, or when it does not know of money that the notice
+/// tells of: such a notice must not take the place of its repeat.
 async fn confirm(
     app: &App,
     payment_id: PaymentId,
-) -> Result<Option<Box<crate::payments::gateway::GatewayState>>, Fault> {
+    notice: &Notice,
+) -> Result<Option<Box<GatewayState>>, Fault> {
+    let money = |meaning| {
+        use Meaning::{DisputeOpened, Paid, PartiallyRefunded, Refunded};
+        matches!(meaning, Paid | Refunded | PartiallyRefunded | DisputeOpened)
+    };
     match ask::ask(app, payment_id, CONFIRM_TIMEOUT).await? {
+        Asked::Known(state) if money(notice.meaning) && !money(state.meaning) => Ok(None),
         Asked::Known(state) => Ok(Some(state)),
         Asked::NotFound | Asked::Unclear | Asked::CannotAsk => Ok(None),
     }

@@ -34,6 +34,9 @@ pub const WORK: &str = "refund.work";
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Questions after which a person is told that a gateway does not say what became of a refund.
+const UNCLEAR_AFTER: i32 = 4;
+
 /// What is to be given back.
 #[derive(Clone, Debug)]
 pub struct RefundRequest {
@@ -184,9 +187,32 @@ pub async fn work(app: &App, id: RefundId) -> Outcome<()> {
     if !refund.state.is_open() {
         return Ok(());
     }
+    if refund.state == RefundState::Requested && !repeatable(app, &payment) && !mark_sent(app, id).await? {
+        return Ok(());
+    }
     let answer = ask_gateway(app, &refund, &payment).await;
     crate::fault_point!("refund.r3");
     apply(app, &refund, answer).await
+}
+
+fn repeatable(app: &App, payment: &Payment) -> bool {
+    let found = app.accounts.find(&payment.account_id);
+    found.is_none_or(|(account, gateway)| gateway.abilities(&account.keys).refund_repeatable)
+}
+
+/// Writes down that a refund is on its way before it is, where sending it twice would give the money back twice: should
+/// this program stop now, whoever goes on only asks about it. Says no when somebody else was faster.
+async fn mark_sent(app: &App, id: RefundId) -> Outcome<bool> {
+    let mut tx = app.db.begin().await?;
+    let Some(seen) = refunds::find(&mut tx, id).await? else { return Ok(false) };
+    orders::lock(&mut tx, seen.order_id).await?;
+    let Some(row) = refunds::lock(&mut tx, id).await?.filter(|r| r.state == RefundState::Requested) else {
+        return Ok(false);
+    };
+    let after = row.state.after(RefundChange::LoseSight).map_err(|e| Fault::bug(e.to_string()))?;
+    refunds::advance(&mut tx, &row, after, None, None, Some(app.clock.now() + ask::gap(app, 0))).await?;
+    tx.commit().await?;
+    Ok(true)
 }
 
 async fn ask_gateway(app: &App, refund: &Refund, payment: &Payment) -> Refunding {
@@ -259,6 +285,10 @@ async fn apply(app: &App, refund: &Refund, answer: Refunding) -> Outcome<()> {
         Refunding::Unknown(why) => {
             tracing::warn!(why, refund = %row.id, "the outcome of a refund is unknown");
             again(&mut tx, app, &row, RefundChange::LoseSight, None).await?;
+            if row.checks == UNCLEAR_AFTER {
+                let body = json!({ "refund": row.id.to_string(), "gateway": why });
+                tasks::open(&mut tx, &[task(app, &row, "refund_unclear", body)]).await?;
+            }
         }
         Refunding::NotFound => again(&mut tx, app, &row, RefundChange::LoseSight, None).await?,
         Refunding::Failed { code, message } => {
@@ -312,15 +342,19 @@ async fn fail(conn: &mut AsyncPgConnection, app: &App, row: &Refund, code: &str)
     let event =
         NewEvent::shop("refund.failed", row.id.0, "gateway", json!({ "code": code })).of_order(row.order_id);
     events::append(conn, &[event]).await?;
-    let task = NewTask {
+    let body = json!({ "refund": row.id.to_string(), "code": code });
+    tasks::open(conn, &[task(app, row, "refund_failed", body)]).await?;
+    Ok(())
+}
+
+fn task(app: &App, row: &Refund, kind: &'static str, body: serde_json::Value) -> NewTask {
+    NewTask {
         id: app.clock.uuid(),
-        kind: "refund_failed",
+        kind,
         subject: row.id.0.to_string(),
         order_id: Some(row.order_id),
         payment_id: Some(row.payment_id),
         line_id: None,
-        body: json!({ "refund": row.id.to_string(), "code": code }),
-    };
-    tasks::open(conn, &[task]).await?;
-    Ok(())
+        body,
+    }
 }

@@ -154,7 +154,8 @@ fn account_views(accounts: &Accounts, words: &[Word]) -> HashMap<String, Account
         .filter_map(|word| accounts.find(word.account_id()))
         .map(|(account, gateway)| {
             let identity = gateway.identity(&account.keys);
-            (account.id.clone(), AccountView { policy: account.policy.clone(), identity })
+            let hints_only = !gateway.abilities(&account.keys).notice_is_proof;
+            (account.id.clone(), AccountView { policy: account.policy.clone(), identity, hints_only })
         })
         .collect()
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -65,8 +66,15 @@ fn id(job: &Job, name: &str) -> Result<Uuid, Fault> {
         .ok_or_else(|| Fault::bug(format!("a job {} without its {name}", job.kind)))
 }
 
-fn of_event(_event: &Numbered) -> Option<NewJob> {
-    None
+fn of_event(event: &Numbered) -> Option<NewJob> {
+    match (event.kind.as_deref(), event.object_id) {
+        // The buyer agreed: the money is to be taken now.
+        (Some("payment.approved"), Some(payment)) => Some(
+            NewJob::new(payments::ask::CHECK, json!({ "payment": payment }))
+                .once(format!("{payment}:approved:{}", event.seq)),
+        ),
+        _ => None,
+    }
 }
 
 /// Queues the consequences of newly numbered events, each exactly once: the mark moves in the same transaction.

@@ -20,6 +20,8 @@ fi
 [ -x target/interop/bin/python ] || python3 -m venv target/interop
 target/interop/bin/python -c 'import standardwebhooks' 2>/dev/null || target/interop/bin/pip install -q standardwebhooks
 
+target/interop/bin/python -c 'import paypalrestsdk, epay_sdk' 2>/dev/null || target/interop/bin/pip install -q paypalrestsdk epay-sdk
+
 folder=$(mktemp -d)
 chmod 755 "$folder"
 (cd "$folder" && exec "$program" serve --demo --sandbox --listen 127.0.0.1:0 --data "$folder/data" >shop.out 2>shop.log) &
@@ -37,5 +39,6 @@ failed=0
 node tests/interop/operations.mjs || failed=1
 node tests/interop/audits.mjs "$address" || failed=1
 node tests/interop/notices.mjs "$address" "$folder/data" target/interop/bin/python || failed=1
+target/interop/bin/python tests/interop/west.py "$program" "$address" "$folder/data" || failed=1
 node tests/interop/storefront.mjs "$address" || failed=1
 exit $failed

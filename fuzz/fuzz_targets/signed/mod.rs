@@ -1,5 +1,7 @@
-//! What both targets share: cutting the input up, signing, and what must hold for whatever is believed.
+//! What the targets share: cutting the input up, signing, and what must hold for whatever is believed.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use dispense::base::secret::Secret;
 use dispense::payments::gateway::{AccountKeys, Meaning, Notice, RawNotice};
 use hmac::{Hmac, KeyInit, Mac};
@@ -38,6 +40,41 @@ pub fn mac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
 pub fn stripe_mac(secret: &str, header: &str, body: &[u8]) -> String {
     let t = header.split(',').find_map(|part| part.trim().strip_prefix("t=")).unwrap_or_default();
     hex::encode(mac(secret.as_bytes(), &[t.as_bytes(), b".", body]))
+}
+
+/// A pair of keys that signs for the other side, of the tests' throw-away keys.
+#[allow(dead_code)]
+pub fn rsa_pair() -> aws_lc_rs::signature::RsaKeyPair {
+    let pem = include_str!("../../../tests/keys/paypal/leaf.key");
+    let der: String = pem.lines().filter(|line| !line.starts_with("---")).collect();
+    let der = STANDARD.decode(der).expect("base64");
+    aws_lc_rs::signature::RsaKeyPair::from_pkcs8(&der).expect("a private key")
+}
+
+/// RSA-SHA256 in base64.
+#[allow(dead_code)]
+pub fn rsa(pair: &aws_lc_rs::signature::RsaKeyPair, message: &[u8]) -> String {
+    let mut signature = vec![0; pair.public_modulus_len()];
+    let random = aws_lc_rs::rand::SystemRandom::new();
+    pair.sign(&aws_lc_rs::signature::RSA_PKCS1_SHA256, &random, message, &mut signature).expect("signs");
+    STANDARD.encode(signature)
+}
+
+/// The text that Epay signs of a query, and the query as a notice by GET.
+#[allow(dead_code)]
+pub fn epay_text(query: &str) -> String {
+    let trimmed = |text: &str| text.trim_matches([' ', '\t', '\n', '\r', '\0', '\x0b']).is_empty();
+    let mut pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
+        .into_owned()
+        .filter(|(name, value)| !trimmed(value) && name != "sign" && name != "sign_type")
+        .collect();
+    pairs.sort();
+    pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+}
+
+#[allow(dead_code)]
+pub fn by_get(query: String) -> RawNotice {
+    RawNotice { method: "GET".into(), query, headers: Vec::new(), body: Vec::new(), now_unix: NOW }
 }
 
 /// What settling relies on.

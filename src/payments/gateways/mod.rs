@@ -2,14 +2,17 @@
 //! line, its row in [`all`].
 
 pub mod alipay;
+pub mod epay_v1;
 pub mod free;
 pub mod generic;
 pub mod notice;
+pub mod paypal;
 pub mod stripe;
 pub mod wechatpay;
 
 mod beijing;
 mod cells;
+mod epay;
 mod form;
 mod json;
 mod rsa;
@@ -27,5 +30,7 @@ pub fn all(outbound: &Outbound) -> Vec<Arc<dyn Gateway>> {
         Arc::new(generic::Generic::new(outbound.clone())),
         Arc::new(alipay::Alipay::new(outbound.clone())),
         Arc::new(wechatpay::WechatPay::new(outbound.clone())),
+        Arc::new(paypal::PayPal::new(outbound.clone())),
+        Arc::new(epay_v1::EpayV1::new(outbound.clone())),
     ]
 }

@@ -94,7 +94,7 @@ pub enum Meaning {
     /// Given up without money.
     Closed,
     Failed,
-    /// All of the money went back.
+    /// All of the money went back, or `refunded_minor` of it where that is told.
     Refunded,
     /// A part went back; `refunded_minor` is the sum so far.
     PartiallyRefunded,

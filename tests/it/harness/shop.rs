@@ -159,12 +159,20 @@ impl TestApp {
 
     /// A guest's order without any attempt to pay.
     pub async fn place(&self, wanted: &[(VariantId, i32)]) -> Placed {
+        self.place_in(wanted, "USD").await
+    }
+
+    /// The same in another currency, for which there must be a price.
+    pub async fn place_in(&self, wanted: &[(VariantId, i32)], currency: &str) -> Placed {
         let buyer = hex::encode(dispense::base::clock::random::<6>());
         let mut total = 0;
         for (variant, quantity) in wanted {
             let price = self
                 .db
-                .one(&format!("select unit_minor from price where variant_id = '{}'", variant.0))
+                .one(&format!(
+                    "select unit_minor from price where variant_id = '{}' and currency = '{currency}'",
+                    variant.0
+                ))
                 .await;
             total += price.parse::<i64>().unwrap() * i64::from(*quantity);
         }
@@ -176,7 +184,7 @@ impl TestApp {
         let new = Place {
             idempotency_key: format!("order-{}", hex::encode(dispense::base::clock::random::<12>())),
             lines: wanted.iter().enumerate().map(line).collect(),
-            currency: usd(),
+            currency: Currency::parse(currency).unwrap(),
             locale: Locale::En,
             expected_total: total,
             quote_token: None,

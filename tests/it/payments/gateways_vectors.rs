@@ -88,3 +88,19 @@ fn every_wechatpay_vector_gets_the_verdict_of_the_file() {
     assert_eq!(report.differing(), 0, "{report}");
     assert_eq!(report.lines.len(), 22);
 }
+
+/// Rows: P4.
+#[test]
+fn every_paypal_vector_gets_the_verdict_of_the_file() {
+    let report = vectors::run(include_str!("../../vectors/paypal.json")).unwrap();
+    assert_eq!(report.differing(), 0, "{report}");
+    assert_eq!(report.lines.len(), 19);
+}
+
+/// Rows: P4.
+#[test]
+fn every_epay_v1_vector_gets_the_verdict_of_the_file() {
+    let report = vectors::run(include_str!("../../vectors/epay_v1.json")).unwrap();
+    assert_eq!(report.differing(), 0, "{report}");
+    assert_eq!(report.lines.len(), 17);
+}

@@ -1,8 +1,16 @@
 mod accounts;
+mod calls_paypal;
 mod gateways_alipay;
 mod gateways_alipay_calls;
+mod gateways_epay;
 mod gateways_notices;
+mod gateways_paypal;
 mod gateways_vectors;
 mod gateways_wechatpay;
+mod loopback;
 mod purchase;
+mod purchase_epay;
+mod purchase_paypal;
 mod settle;
+mod small_paypal;
+mod statements_stripe;

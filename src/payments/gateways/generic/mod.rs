@@ -59,7 +59,15 @@ impl Gateway for Generic {
     fn abilities(&self, keys: &AccountKeys) -> Abilities {
         let api = keys.api_url.is_some();
         let actions: &[ActionKind] = if api { &[ActionKind::Redirect, ActionKind::Qr] } else { &[] };
-        Abilities { actions, query: api, close: api, refund: api, statement: false }
+        Abilities {
+            actions,
+            query: api,
+            close: api,
+            refund: api,
+            refund_repeatable: true,
+            notice_is_proof: true,
+            statement: false,
+        }
     }
 
     fn vectors(&self, config: &Value) -> Result<(AccountKeys, Evidence), String> {

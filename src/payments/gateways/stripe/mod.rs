@@ -7,6 +7,7 @@ mod currencies;
 mod event;
 mod refunds;
 mod signature;
+mod statement;
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
@@ -68,7 +69,15 @@ impl Gateway for Stripe {
 
     fn abilities(&self, _keys: &AccountKeys) -> Abilities {
         let actions = &[ActionKind::Redirect];
-        Abilities { actions, query: true, close: true, refund: true, statement: false }
+        Abilities {
+            actions,
+            query: true,
+            close: true,
+            refund: true,
+            refund_repeatable: true,
+            notice_is_proof: true,
+            statement: true,
+        }
     }
 
     fn vectors(&self, config: &Value) -> Result<(AccountKeys, Evidence), String> {
@@ -137,11 +146,11 @@ impl Gateway for Stripe {
         refunds::refund_query(&self.outbound, call, refund).await
     }
 
-    async fn statement(&self, _call: &Call<'_>, _day: NaiveDate) -> Statement {
-        Statement::Unsupported
+    async fn statement(&self, call: &Call<'_>, day: NaiveDate) -> Statement {
+        statement::fetch(&self.outbound, call, day).await
     }
 
-    fn read_statement(&self, _keys: &AccountKeys, _file: &[u8]) -> Result<Vec<StatementLine>, String> {
-        Err("this gateway gives out no statements".into())
+    fn read_statement(&self, _keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementLine>, String> {
+        statement::read(file)
     }
 }

@@ -135,7 +135,15 @@ impl Gateway for WechatPay {
 
     fn abilities(&self, _keys: &AccountKeys) -> Abilities {
         let actions = &[ActionKind::Redirect, ActionKind::Qr, ActionKind::Sdk];
-        Abilities { actions, query: true, close: true, refund: true, statement: true }
+        Abilities {
+            actions,
+            query: true,
+            close: true,
+            refund: true,
+            refund_repeatable: true,
+            notice_is_proof: true,
+            statement: true,
+        }
     }
 
     fn vectors(&self, config: &Value) -> Result<(AccountKeys, Evidence), String> {

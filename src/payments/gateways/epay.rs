@@ -1,0 +1,212 @@
+//! What the two generations of Epay share: the fields of notices, the text that is signed, the platform's orders, the
+//! answers. Read in the source of the platform itself (epay: `lib/api`, `api.php`, its merchant SDKs); forks differ in
+//! what they add.
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use serde_json::Value;
+
+use super::beijing;
+use super::form;
+use super::notice::{Facts, Identity, Meaning, NoticeRefusal, RawNotice};
+use crate::base::money::{Currency, Money, parse_minor};
+use crate::payments::gateway::{Reply, Stated, StatementLine, Verdict};
+
+/// The one status that is ever sent.
+const PAID: &str = "TRADE_SUCCESS";
+
+/// The one currency, with two decimals.
+pub(super) const CURRENCY: &str = "CNY";
+
+/// The parameters of a notice: the query of a GET, the form of a POST.
+pub(super) fn parameters(raw: &RawNotice) -> Result<Vec<(String, String)>, NoticeRefusal> {
+    let bytes = match raw.method.as_str() {
+        "GET" => raw.query.as_bytes(),
+        "POST" if raw.query.is_empty() => &raw.body,
+        "POST" => return Err(NoticeRefusal::format("query_beside_form")),
+        _ => return Err(NoticeRefusal::format("method_not_allowed")),
+    };
+    form::parse(bytes).map_err(NoticeRefusal::format)
+}
+
+/// What is signed: all names but `sign` and `sign_type`, values that are not empty after PHP's `trim`.
+pub(super) fn signed_text<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    form::sorted(pairs, |name, value| {
+        let blank = value.trim_matches([' ', '\t', '\n', '\r', '\0', '\x0b']).is_empty();
+        !blank && name != "sign" && name != "sign_type"
+    })
+}
+
+/// The pairs as they are borrowed for signing and encoding.
+pub(super) fn borrowed(pairs: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
+/// What a verified notice says, and its event key.
+pub(super) fn notice(pairs: &[(String, String)]) -> Result<(String, Facts), NoticeRefusal> {
+    let need = |name: &str| {
+        let value = form::value(pairs, name).filter(|text| (1..=100).contains(&text.len()));
+        value.ok_or(NoticeRefusal::format("field_missing"))
+    };
+    let (trade_no, status) = (need("trade_no")?, need("trade_status")?);
+    let meaning = if status == PAID { Meaning::Paid } else { Meaning::Ignored };
+    let mut facts = Facts::of(meaning);
+    facts.number = Some(need("out_trade_no")?.to_owned());
+    facts.trade_no = Some(trade_no.to_owned());
+    facts.amount_minor = Some(minor(need("money")?).map_err(NoticeRefusal::format)?);
+    facts.currency = Currency::parse(CURRENCY).ok();
+    facts.identity = identity(need("pid")?);
+    Ok((format!("{trade_no}:{status}"), facts))
+}
+
+pub(super) fn identity(pid: &str) -> Vec<Identity> {
+    vec![Identity::new("pid", pid)]
+}
+
+/// The platform casts amounts to floats before it signs them: `9.90` comes as `9.9`, `10.00` as `10`.
+fn minor(text: &str) -> Result<i64, &'static str> {
+    parse_minor(text, 2).map_err(|_| "amount_malformed")
+}
+
+/// An amount as we send it; none when it is not in CNY.
+pub(super) fn money(money: Money) -> Option<String> {
+    (money.currency.as_str() == CURRENCY && money.minor >= 0).then(|| money.decimal())
+}
+
+/// A text or an integer: PHP sends either for the same field.
+pub(super) fn text(object: &Value, key: &str) -> Option<String> {
+    match object.get(key)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) if number.is_i64() => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+pub(super) fn code(answer: &Value) -> Option<i64> {
+    text(answer, "code")?.parse().ok()
+}
+
+/// What the platform says about a call, for a log or a task.
+pub(super) fn message(answer: &Value) -> String {
+    text(answer, "msg").unwrap_or_default().chars().take(200).collect()
+}
+
+/// Whether a refusal says that there is no such order; the code is the same for much else.
+pub(super) fn is_unknown_order(answer: &Value) -> bool {
+    let said = message(answer).to_lowercase();
+    code(answer).is_some_and(|code| code < 0)
+        && ((said.contains("订单") && said.contains("不存在")) || said.contains("order not"))
+}
+
+/// One of the platform's orders: 0 unpaid, 1 paid, 2 refunded, 3 frozen, 4 authorised and not taken. Where it names no
+/// merchant it is of the one that asked.
+pub(super) fn order(object: &Value, asker: &str) -> Result<Facts, &'static str> {
+    let need = |key: &str| text(object, key).filter(|text| !text.is_empty());
+    let amount = minor(&need("money").ok_or("money_missing")?)?;
+    let refunded = need("refundmoney").map(|text| minor(&text)).transpose()?;
+    let meaning = match need("status").as_deref() {
+        Some("0" | "4") => Meaning::Pending,
+        Some("1") if refunded.is_some_and(|sum| sum > 0) => Meaning::PartiallyRefunded,
+        Some("1") => Meaning::Paid,
+        Some("2") => Meaning::Refunded,
+        Some("3") => return Err("the platform has frozen this order"),
+        _ => return Err("the order has no known status"),
+    };
+    let mut facts = Facts::of(meaning);
+    facts.number = Some(need("out_trade_no").ok_or("out_trade_no_missing")?);
+    facts.trade_no = need("trade_no");
+    if meaning != Meaning::Pending && facts.trade_no.is_none() {
+        return Err("trade_no_missing");
+    }
+    facts.amount_minor = Some(amount);
+    facts.currency = Currency::parse(CURRENCY).ok();
+    facts.refunded_minor = refunded.filter(|sum| *sum > 0);
+    facts.identity = identity(need("pid").as_deref().unwrap_or(asker));
+    facts.occurred_at = moment(object, "endtime");
+    Ok(facts)
+}
+
+/// `2027-01-15 16:00:00` on the platform's clock.
+fn moment(object: &Value, key: &str) -> Option<DateTime<Utc>> {
+    beijing::read(object.get(key)?.as_str()?)
+}
+
+/// The lines of a list of orders, of one Chinese day where that is asked for. The platform does not tell when a refund
+/// was made: it stands beside its payment.
+pub(super) fn lines(
+    orders: &[Value],
+    pid: &str,
+    day: Option<NaiveDate>,
+) -> Result<Vec<StatementLine>, String> {
+    let mut lines = Vec::new();
+    for (index, object) in orders.iter().enumerate() {
+        let wrong = |word: &str| format!("order {}: {word}", index + 1);
+        if matches!(text(object, "status").as_deref(), Some("0" | "4")) {
+            continue;
+        }
+        let facts = order(object, pid).map_err(wrong)?;
+        if facts.identity != identity(pid) {
+            return Err(wrong("of another merchant"));
+        }
+        let at = facts.occurred_at.ok_or_else(|| wrong("endtime_missing"))?;
+        if day.is_some_and(|day| !(start_of(day)..start_of(day) + TimeDelta::days(1)).contains(&at)) {
+            continue;
+        }
+        let (Some(trade_no), Some(amount_minor), Some(currency)) =
+            (facts.trade_no, facts.amount_minor, facts.currency)
+        else {
+            return Err(wrong("incomplete"));
+        };
+        let line = |stated, amount_minor| StatementLine {
+            stated,
+            number: facts.number.clone(),
+            trade_no: trade_no.clone(),
+            refund_id: None,
+            gateway_refund_id: None,
+            amount_minor,
+            fee_minor: None,
+            currency,
+            at,
+        };
+        lines.push(line(Stated::Payment, amount_minor));
+        match (facts.meaning, facts.refunded_minor) {
+            (Meaning::Refunded, None) => lines.push(line(Stated::Refund, amount_minor)),
+            (_, Some(sum)) => lines.push(line(Stated::Refund, sum)),
+            _ => {}
+        }
+    }
+    Ok(lines)
+}
+
+/// The first moment of a Chinese day.
+pub(super) fn start_of(day: NaiveDate) -> DateTime<Utc> {
+    (day.and_time(chrono::NaiveTime::MIN) - TimeDelta::hours(8)).and_utc()
+}
+
+/// Whether a page of orders, newest first, reaches back to orders that cannot have been paid on this day any more.
+pub(super) fn is_before(orders: &[Value], day: NaiveDate) -> bool {
+    let oldest = orders.last().and_then(|object| moment(object, "addtime"));
+    oldest.is_some_and(|at| at < start_of(day) - TimeDelta::days(1))
+}
+
+/// Exactly `success`; the platform looks for that word anywhere in the answer, in any case, and at nothing else.
+pub(super) fn reply(verdict: Verdict) -> Reply {
+    let (status, body) = match verdict {
+        Verdict::Success => (200, "success"),
+        Verdict::TryLater => (503, "fail"),
+        Verdict::Refused => (400, "fail"),
+    };
+    Reply { status, content_type: "text/plain", body }
+}
+
+/// What kind of device the platform shall choose a page for.
+pub(super) fn device(platform: Option<&str>) -> &'static str {
+    match platform {
+        Some("mobile_web" | "ios" | "android") => "mobile",
+        Some("wechat" | "mini_program") => "wechat",
+        _ => "pc",
+    }
+}
+
+pub(super) fn is_web(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("http://")
+}

@@ -1,0 +1,161 @@
+//! What Stripe's books say of one UTC day: `GET /v1/balance_transactions` with each one's charge or refund beside it, and
+//! the itemised report of balance changes as CSV, whose columns are known by their names (docs.stripe.com, balance
+//! transactions and report types). What the buyer paid counts, not what it became in the balance's own currency.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
+use serde_json::Value;
+
+use super::api::{error_of, exchange};
+use super::event;
+use crate::base::money::{Currency, parse_minor};
+use crate::infra::outbound::Outbound;
+use crate::payments::gateway::{Call, Stated, Statement, StatementLine};
+use crate::payments::gateways::json;
+
+const MOST_PAGES: usize = 1_000;
+
+pub(super) async fn fetch(outbound: &Outbound, call: &Call<'_>, day: NaiveDate) -> Statement {
+    let start = day.and_time(NaiveTime::MIN).and_utc();
+    let end = start + TimeDelta::days(1);
+    if call.now_unix < end.timestamp() {
+        return Statement::NotReady;
+    }
+    let range = format!("created[gte]={}&created[lt]={}", start.timestamp(), end.timestamp());
+    let (mut lines, mut after) = (Vec::new(), String::new());
+    for _ in 0..MOST_PAGES {
+        let path = format!("/v1/balance_transactions?{range}&limit=100&expand[]=data.source{after}");
+        let answer = match exchange(outbound, call, &path, None).await {
+            Ok((200, answer)) => answer,
+            Ok((status, answer)) => {
+                return Statement::Unknown(format!("status {status}: {}", error_of(&answer).0));
+            }
+            Err(error) => return Statement::Unknown(error.to_string()),
+        };
+        let Some(list) = answer.get("data").and_then(Value::as_array) else {
+            return Statement::Unknown("the answer is no list".into());
+        };
+        for entry in list {
+            match line(entry) {
+                Ok(line) => lines.extend(line),
+                Err(word) => return Statement::Unknown(word.to_owned()),
+            }
+        }
+        let more = answer.get("has_more").and_then(Value::as_bool) == Some(true);
+        match list.last().and_then(|last| event::named(last, "id")) {
+            Some(last) if more => after = format!("&starting_after={last}"),
+            _ if more => return Statement::Unknown("a page has no end".into()),
+            _ => return Statement::Lines(lines),
+        }
+    }
+    Statement::Unknown("the day has too many transactions".into())
+}
+
+/// One balance transaction; none when it is neither a payment nor a refund, or of other software's charges that have no
+/// payment intent.
+fn line(entry: &Value) -> Result<Option<StatementLine>, &'static str> {
+    let stated = match json::text(entry, &["type"]).ok_or("type_missing")? {
+        "charge" | "payment" => Stated::Payment,
+        "refund" | "payment_refund" => Stated::Refund,
+        _ => return Ok(None),
+    };
+    let source = entry.get("source").filter(|source| source.is_object()).ok_or("source_not_expanded")?;
+    let Some(trade_no) = event::named(source, "payment_intent") else { return Ok(None) };
+    let currency = event::currency(source)?;
+    // A fee is told in the balance's currency.
+    let fee_minor = match event::currency(entry)? {
+        of_balance if of_balance == currency => fee(entry, currency)?,
+        _ => None,
+    };
+    let at = json::integer(entry, &["created"]).and_then(|at| DateTime::from_timestamp(at, 0));
+    let text = |path: &[&str]| json::text(source, path).map(str::to_owned);
+    Ok(Some(StatementLine {
+        stated,
+        number: text(&["metadata", "order_no"]),
+        trade_no,
+        refund_id: text(&["metadata", "refund_id"]).filter(|_| stated == Stated::Refund),
+        gateway_refund_id: text(&["id"]).filter(|_| stated == Stated::Refund),
+        amount_minor: event::amount(source, "amount", currency)?,
+        fee_minor,
+        currency,
+        at: at.ok_or("created_missing")?,
+    }))
+}
+
+fn fee(entry: &Value, currency: Currency) -> Result<Option<i64>, &'static str> {
+    match json::integer(entry, &["fee"]) {
+        None => Ok(None),
+        Some(fee) if fee < 0 => {
+            let given_back = serde_json::json!({ "fee": -fee });
+            event::amount(&given_back, "fee", currency).map(|minor| Some(-minor))
+        }
+        Some(_) => event::amount(entry, "fee", currency).map(Some),
+    }
+}
+
+/// The itemised report `balance_change_from_activity`, with the columns of the payment's and the refund's metadata.
+pub(super) fn read(file: &[u8]) -> Result<Vec<StatementLine>, String> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
+    let headers = reader.headers().map_err(|error| format!("line 1: {error}"))?.clone();
+    let columns: HashMap<&str, usize> =
+        headers.iter().enumerate().map(|(index, name)| (name.trim(), index)).collect();
+    for name in ["reporting_category", "gross", "currency", "payment_intent_id"] {
+        if !columns.contains_key(name) {
+            return Err(format!("line 1: there is no column `{name}`"));
+        }
+    }
+    let mut lines = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| error.to_string())?;
+        let number = record.position().map_or(0, csv::Position::line);
+        let text = |name: &str| {
+            let found = columns.get(name).and_then(|index| record.get(*index));
+            found.map(str::trim).filter(|text| !text.is_empty())
+        };
+        lines.extend(row(&text).map_err(|word| format!("line {number}: {word}"))?);
+    }
+    Ok(lines)
+}
+
+fn row<'a>(text: &dyn Fn(&str) -> Option<&'a str>) -> Result<Option<StatementLine>, &'static str> {
+    let stated = match text("reporting_category") {
+        Some("charge") => Stated::Payment,
+        Some("refund") => Stated::Refund,
+        _ => return Ok(None),
+    };
+    let Some(trade_no) = text("payment_intent_id") else { return Ok(None) };
+    let code =
+        |text: Option<&str>| Currency::parse(text.unwrap_or_default()).map_err(|_| "currency_malformed");
+    let balance = code(text("currency"))?;
+    let (amount, currency) = match (text("customer_facing_amount"), text("customer_facing_currency")) {
+        (Some(amount), Some(currency)) => (amount, code(Some(currency))?),
+        _ => (text("gross").ok_or("gross_missing")?, balance),
+    };
+    let fee = text("fee").filter(|_| balance == currency).map(|fee| signed(fee, currency)).transpose()?;
+    let own = |name: &str| text(name).map(str::to_owned);
+    Ok(Some(StatementLine {
+        stated,
+        number: own("payment_metadata[order_no]"),
+        trade_no: trade_no.to_owned(),
+        refund_id: own("refund_metadata[refund_id]").filter(|_| stated == Stated::Refund),
+        gateway_refund_id: own("source_id").filter(|_| stated == Stated::Refund),
+        amount_minor: signed(amount, currency)?.abs(),
+        fee_minor: fee,
+        currency,
+        at: moment(text("created_utc").or_else(|| text("created")))?,
+    }))
+}
+
+/// The report writes whole units with a point, and zeros behind it that the currency does not have.
+fn signed(text: &str, currency: Currency) -> Result<i64, &'static str> {
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let plain =
+        if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits };
+    parse_minor(plain, currency.exponent()).map(|minor| sign * minor).map_err(|_| "amount_malformed")
+}
+
+fn moment(text: Option<&str>) -> Result<DateTime<Utc>, &'static str> {
+    let at = NaiveDateTime::parse_from_str(text.ok_or("created_missing")?, "%Y-%m-%d %H:%M:%S");
+    at.map(|at| at.and_utc()).map_err(|_| "created_malformed")
+}
