@@ -3,6 +3,7 @@
 
 pub mod alipay;
 pub mod epay_v1;
+pub mod epay_v2;
 pub mod free;
 pub mod generic;
 pub mod notice;
@@ -32,5 +33,6 @@ pub fn all(outbound: &Outbound) -> Vec<Arc<dyn Gateway>> {
         Arc::new(wechatpay::WechatPay::new(outbound.clone())),
         Arc::new(paypal::PayPal::new(outbound.clone())),
         Arc::new(epay_v1::EpayV1::new(outbound.clone())),
+        Arc::new(epay_v2::EpayV2::new(outbound.clone())),
     ]
 }

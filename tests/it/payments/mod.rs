@@ -3,6 +3,7 @@ mod calls_paypal;
 mod gateways_alipay;
 mod gateways_alipay_calls;
 mod gateways_epay;
+mod gateways_epay_v2;
 mod gateways_notices;
 mod gateways_paypal;
 mod gateways_vectors;

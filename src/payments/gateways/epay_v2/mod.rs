@@ -1,0 +1,179 @@
+//! Epay, second generation: RSA-SHA256 both ways with a time in every message, refunds under a number of ours. Facts
+//! read in the platform's source and its merchant SDK.
+
+mod api;
+mod signature;
+
+use async_trait::async_trait;
+use chrono::NaiveDate;
+use serde_json::Value;
+
+use crate::base::money::Currency;
+use crate::base::secret::Secret;
+use crate::infra::outbound::Outbound;
+use crate::payments::gateway::{
+    Abilities, AccountKeys, ActionKind, Call, Closing, Evidence, Gateway, Identity, NewPayment, NewRefund,
+    Notice, NoticeRefusal, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
+    StartFailure, Started, Statement, StatementLine, Verdict,
+};
+use crate::payments::gateways::rsa::{PrivateKey, PublicKey};
+use crate::payments::gateways::{epay, json};
+
+const PROBE: &[u8] = b"whose key is this?";
+
+pub struct EpayV2 {
+    outbound: Outbound,
+}
+
+impl EpayV2 {
+    pub fn new(outbound: Outbound) -> Self {
+        Self { outbound }
+    }
+}
+
+#[async_trait]
+impl Gateway for EpayV2 {
+    fn name(&self) -> &'static str {
+        "epay_v2"
+    }
+
+    fn title(&self) -> &'static str {
+        "Alipay, WeChat and more (Epay)"
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        const {
+            &[
+                Setting { name: "pid", required: true, about: "the merchant's number at the platform" },
+                Setting {
+                    name: "type",
+                    required: false,
+                    about: "the one way to pay (`alipay`, `wxpay`, …); default: the platform's page asks",
+                },
+            ]
+        }
+    }
+
+    fn faults(&self, keys: &AccountKeys) -> Vec<(&'static str, String)> {
+        let mut faults = Vec::new();
+        let mut fault = |key: &'static str, text: &str| faults.push((key, text.to_owned()));
+        let usable = |key: &Secret| PublicKey::parse(key.expose()).is_some();
+        if keys.secrets.is_empty() || !keys.secrets.iter().all(usable) {
+            fault("secrets", "must be the platform's public keys (PEM, or base64 as its console shows them)");
+        }
+        let ours = keys.api_key.as_ref().and_then(PrivateKey::parse);
+        if ours.is_none() {
+            fault("api_key", "must be the merchant's private key (PEM or base64)");
+        }
+        // The most frequent mistake: with our own public key nothing of the platform's is ever believed.
+        let probe = ours.and_then(|key| key.sign(PROBE)).unwrap_or_default();
+        let own =
+            |key: &Secret| PublicKey::parse(key.expose()).is_some_and(|key| key.verifies(PROBE, &probe));
+        if keys.secrets.iter().any(own) {
+            fault("secrets", "must be the platform's keys, not the merchant's own");
+        }
+        if keys.setting("pid").is_some_and(|pid| !pid.bytes().all(|b| b.is_ascii_digit())) {
+            fault("settings.pid", "must be digits");
+        }
+        let word = |kind: &str| kind.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if keys.setting("type").is_some_and(|kind| !word(kind)) {
+            fault("settings.type", "must be one of the platform's words, like `alipay`");
+        }
+        if keys.api_url.is_none() {
+            fault("api_url", "is missing: the address of the platform");
+        }
+        faults
+    }
+
+    fn abilities(&self, keys: &AccountKeys) -> Abilities {
+        let actions: &[ActionKind] = match keys.setting("type") {
+            Some(_) => &[ActionKind::Redirect, ActionKind::Qr],
+            None => &[ActionKind::Redirect, ActionKind::Form],
+        };
+        Abilities {
+            actions,
+            query: true,
+            close: true,
+            refund: true,
+            refund_repeatable: true,
+            notice_is_proof: true,
+            statement: true,
+        }
+    }
+
+    fn vectors(&self, config: &Value) -> Result<(AccountKeys, Evidence), String> {
+        let need = |key: &str| {
+            let text = json::text(config, &[key]).map(str::to_owned);
+            text.ok_or_else(|| format!("config.{key} is missing"))
+        };
+        let keys = AccountKeys {
+            secrets: vec![Secret::new(need("platform_public_key_pem")?)],
+            settings: [("pid".to_owned(), need("pid")?)].into(),
+            ..AccountKeys::default()
+        };
+        Ok((keys, Evidence::default()))
+    }
+
+    fn exponent(&self, currency: Currency) -> Option<u32> {
+        (currency.as_str() == epay::CURRENCY).then_some(2)
+    }
+
+    fn identity(&self, keys: &AccountKeys) -> Vec<Identity> {
+        epay::identity(keys.setting("pid").unwrap_or_default())
+    }
+
+    async fn evidence(&self, _call: &Call<'_>, _raw: &RawNotice) -> Result<Evidence, NoticeRefusal> {
+        Ok(Evidence::default())
+    }
+
+    fn authenticate(
+        &self,
+        keys: &AccountKeys,
+        raw: &RawNotice,
+        _evidence: &Evidence,
+    ) -> Result<Notice, NoticeRefusal> {
+        let pairs = epay::parameters(raw)?;
+        let key = signature::verify(keys, &pairs, raw.now_unix)?;
+        let (event_key, facts) = epay::notice(&pairs)?;
+        Ok(Notice::new(&keys.id, event_key, key, facts))
+    }
+
+    fn reply(&self, verdict: Verdict) -> Reply {
+        epay::reply(verdict)
+    }
+
+    async fn start(&self, call: &Call<'_>, payment: &NewPayment<'_>) -> Result<Started, StartFailure> {
+        api::start(&self.outbound, call, payment).await
+    }
+
+    async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
+        api::query(&self.outbound, call, payment).await
+    }
+
+    async fn capture(&self, _call: &Call<'_>, _payment: &PaymentRef<'_>) -> Queried {
+        Queried::Unsupported
+    }
+
+    async fn close(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Closing {
+        api::close(&self.outbound, call, payment).await
+    }
+
+    async fn refund(&self, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding {
+        api::refund(&self.outbound, call, refund).await
+    }
+
+    async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
+        api::refund_query(&self.outbound, call, refund).await
+    }
+
+    async fn statement(&self, call: &Call<'_>, day: NaiveDate) -> Statement {
+        api::statement(&self.outbound, call, day).await
+    }
+
+    /// The platform's answer to `api/merchant/orders`, kept as it came.
+    fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementLine>, String> {
+        let answer = json::parse(file).map_err(|error| format!("line {}: no JSON", error.line()))?;
+        let orders = answer.get("data").and_then(Value::as_array).ok_or("there is no list `data`")?;
+        epay::lines(orders, keys.setting("pid").unwrap_or_default(), None)
+    }
+}
