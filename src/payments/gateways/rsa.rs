@@ -1,11 +1,8 @@
 //! RSASSA-PKCS1-v1_5 with SHA-256, the one algorithm of Alipay, WeChat Pay, PayPal and Epay V2. Whatever a message
 //! says about its algorithm is only ever compared with this: there is no way to ask for another.
 
-use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{
-    KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey,
-};
+use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::CertificateDer;
@@ -67,15 +64,6 @@ impl PrivateKey {
         let mut signature = vec![0; self.0.public_modulus_len()];
         self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).ok()?;
         Some(STANDARD.encode(signature))
-    }
-
-    /// What a gateway is told of this key: the public half, DER of its SubjectPublicKeyInfo.
-    pub fn public(&self) -> Option<Vec<u8>> {
-        self.0
-            .public_key()
-            .as_der()
-            .ok()
-            .map(|der: aws_lc_rs::encoding::PublicKeyX509Der<'_>| der.as_ref().to_vec())
     }
 }
 

@@ -353,6 +353,10 @@ async fn events_mean_what_the_capture_says() {
     let fact = back.refund.unwrap();
     assert_eq!((fact.amount_minor, fact.gateway_refund_id.as_str()), (100, "REF1"));
     assert_eq!(fact.refund_id.as_deref(), Some("ref_00000000000000000000000001"));
+    let mut alone = refund.clone();
+    alone["seller_payable_breakdown"] = json!({});
+    let one = read("PAYMENT.CAPTURE.REFUNDED", alone).await.unwrap();
+    assert_eq!((one.meaning, one.refunded_minor), (Meaning::RefundSucceeded, None));
     let mut contradicting = refund.clone();
     contradicting["seller_payable_breakdown"]["total_refunded_amount"]["value"] = "0.50".into();
     assert_eq!(

@@ -19,8 +19,6 @@ use crate::payments::gateway::{
 use crate::payments::gateways::rsa::{PrivateKey, PublicKey};
 use crate::payments::gateways::{epay, json};
 
-const PROBE: &[u8] = b"whose key is this?";
-
 pub struct EpayV2 {
     outbound: Outbound,
 }
@@ -66,9 +64,10 @@ impl Gateway for EpayV2 {
             fault("api_key", "must be the merchant's private key (PEM or base64)");
         }
         // The most frequent mistake: with our own public key nothing of the platform's is ever believed.
-        let probe = ours.and_then(|key| key.sign(PROBE)).unwrap_or_default();
-        let own =
-            |key: &Secret| PublicKey::parse(key.expose()).is_some_and(|key| key.verifies(PROBE, &probe));
+        let own = |key: &Secret| {
+            let public = PublicKey::parse(key.expose());
+            ours.as_ref().is_some_and(|ours| public.is_some_and(|public| public.is_of(ours)))
+        };
         if keys.secrets.iter().any(own) {
             fault("secrets", "must be the platform's keys, not the merchant's own");
         }

@@ -142,13 +142,18 @@ fn refunded(resource: &Value, merchant_id: &str) -> Result<Facts, &'static str> 
     facts.trade_no = Some(up(resource).ok_or("capture_id_missing")?);
     facts.number = if refund_id.is_none() { number(resource) } else { None };
     facts.currency = Some(money.currency);
-    if meaning == Meaning::Refunded {
-        let total = json::at(resource, &["seller_payable_breakdown", "total_refunded_amount"]);
-        let total = currencies::money(total.ok_or("total_refunded_missing")?)?;
-        if total.currency != money.currency || total.minor < money.minor {
-            return Err("total_refunded_contradicts");
+    let total = json::at(resource, &["seller_payable_breakdown", "total_refunded_amount"]);
+    match (meaning, total) {
+        (Meaning::Refunded, Some(total)) => {
+            let total = currencies::money(total)?;
+            if total.currency != money.currency || total.minor < money.minor {
+                return Err("total_refunded_contradicts");
+            }
+            facts.refunded_minor = Some(total.minor);
         }
-        facts.refunded_minor = Some(total.minor);
+        // Without the sum it is news of this one refund alone.
+        (Meaning::Refunded, None) => facts.meaning = Meaning::RefundSucceeded,
+        _ => {}
     }
     facts.refund = Some(RefundFact { refund_id, gateway_refund_id, amount_minor: money.minor });
     facts.identity = said_or(resource, "payer", merchant_id);
