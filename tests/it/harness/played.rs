@@ -77,8 +77,11 @@ impl Played {
     }
 }
 
+/// What was asked, and what is answered.
+type Kept = (Arc<Mutex<Vec<Seen>>>, Arc<Answers>);
+
 #[handler]
-fn take(played: Data<&(Arc<Mutex<Vec<Seen>>>, Arc<Answers>)>, request: &Request, body: Vec<u8>) -> Response {
+fn take(played: Data<&Kept>, request: &Request, body: Vec<u8>) -> Response {
     let headers = request.headers().iter();
     let seen = Seen {
         method: request.method().to_string(),
