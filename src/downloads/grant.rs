@@ -18,7 +18,7 @@ use crate::infra;
 /// alone and not returned.
 /// The events are written with them.
 pub async fn grant(
-    conn: &mut AsyncPgConnection,
+    conn: &AsyncPgConnection,
     clock: &Clock,
     wants: &[GrantWant],
 ) -> diesel::QueryResult<Vec<Granted>> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
+use futures::TryFutureExt;
 
 use crate::app::App;
 use crate::base::ids::{KeyId, OrderId, UnitId, VariantId};
@@ -12,12 +13,11 @@ use crate::downloads::grant::grant;
 use crate::downloads::model::GrantWant;
 use crate::fulfilment::store;
 pub use crate::fulfilment::store::{Handed, HandedLine, PaidLine};
-use crate::orders::model::Order;
 use crate::orders::unit::{UnitChange, UnitState};
 use crate::vault::claim::{self, Want};
 
 /// The lines of these paid orders whose units have nothing yet.
-pub async fn list_lines(conn: &mut AsyncPgConnection, orders: &[OrderId]) -> Result<Vec<PaidLine>, Fault> {
+pub async fn list_lines(conn: &AsyncPgConnection, orders: &[OrderId]) -> Result<Vec<PaidLine>, Fault> {
     if orders.is_empty() {
         return Ok(Vec::new());
     }
@@ -27,20 +27,17 @@ pub async fn list_lines(conn: &mut AsyncPgConnection, orders: &[OrderId]) -> Res
 /// Hands over what there is. A line gets all its units or none, unless its product allows partial delivery; what is
 /// short waits for stock. Runs in statements after the one that locked the orders: a claim in the locking statement
 /// was seen to miss a key committed meanwhile.
-pub async fn assign(
-    conn: &mut AsyncPgConnection,
-    app: &App,
-    orders: &[&Order],
-    lines: &[PaidLine],
-) -> Result<Handed, Failure> {
+pub async fn assign(conn: &AsyncPgConnection, app: &App, lines: &[PaidLine]) -> Result<Handed, Failure> {
     if lines.is_empty() {
         return Ok(Vec::new());
     }
-    let handed = hand_over(conn, app, lines, UnitState::Unassigned).await?;
-    let all_there = |order: &&&Order| handed.iter().filter(|h| h.line.order_id == order.id).all(is_complete);
-    let delivered: Vec<OrderId> = orders.iter().filter(all_there).map(|o| o.id).collect();
-    store::mark_delivered(conn, &delivered).await?;
-    Ok(handed)
+    hand_over(conn, app, lines, UnitState::Unassigned).await
+}
+
+/// The orders of a slice all of whose lines got everything.
+pub fn delivered(handed: &Handed, orders: &[OrderId]) -> Vec<OrderId> {
+    let all_there = |order: &&OrderId| handed.iter().filter(|h| h.line.order_id == **order).all(is_complete);
+    orders.iter().filter(all_there).copied().collect()
 }
 
 fn is_complete(handed: &HandedLine) -> bool {
@@ -51,14 +48,13 @@ fn is_complete(handed: &HandedLine) -> bool {
 pub async fn assign_or_leave_to_a_person(
     conn: &mut AsyncPgConnection,
     app: &App,
-    orders: &[&Order],
     lines: &[PaidLine],
 ) -> Result<Handed, Failure> {
     if lines.is_empty() {
         return Ok(Vec::new());
     }
     AnsiTransactionManager::begin_transaction(conn).await?;
-    match assign(conn, app, orders, lines).await {
+    match assign(conn, app, lines).await {
         Ok(handed) => {
             AnsiTransactionManager::commit_transaction(conn).await?;
             Ok(handed)
@@ -84,7 +80,7 @@ fn person_line(line: PaidLine) -> HandedLine {
 
 /// Claims keys and makes grants for the lines in their order, and moves their units from `before`.
 pub(super) async fn hand_over(
-    conn: &mut AsyncPgConnection,
+    conn: &AsyncPgConnection,
     app: &App,
     lines: &[PaidLine],
     before: UnitState,
@@ -94,10 +90,11 @@ pub(super) async fn hand_over(
         .filter(|l| l.kind == "key")
         .map(|l| Want { variant_id: l.variant_id, count: l.unit_ids.len() as i64 })
         .collect();
-    let claimed = claim::claim(conn, &wants).await?;
+    // Neither needs the other's answer, so they go to the server together; so do the two writes below.
+    let (claimed, granted) =
+        futures::try_join!(claim::claim(conn, &wants).map_err(Failure::from), grant_files(conn, app, lines))?;
     let mut free: HashMap<VariantId, Vec<KeyId>> =
         claimed.into_iter().map(|c| (c.variant_id, c.key_ids.into_iter().rev().collect())).collect();
-    let granted = grant_files(conn, app, lines).await?;
     let handed: Handed = lines
         .iter()
         .map(|line| match line.kind.as_str() {
@@ -108,8 +105,7 @@ pub(super) async fn hand_over(
         .collect();
     let pairs: Vec<(KeyId, UnitId)> =
         handed.iter().flat_map(|h| &h.assigned).filter_map(|(unit, key)| Some(((*key)?, *unit))).collect();
-    claim::assign(conn, &pairs).await?;
-    advance(conn, &handed, before).await?;
+    futures::try_join!(claim::assign(conn, &pairs).map_err(Failure::from), advance(conn, &handed, before))?;
     Ok(handed)
 }
 
@@ -125,7 +121,7 @@ fn share_keys(line: &PaidLine, free: &mut Vec<KeyId>) -> HandedLine {
 }
 
 async fn grant_files(
-    conn: &mut AsyncPgConnection,
+    conn: &AsyncPgConnection,
     app: &App,
     lines: &[PaidLine],
 ) -> Result<Vec<UnitId>, Failure> {
@@ -160,7 +156,7 @@ fn share_grants(line: &PaidLine, granted: &[UnitId]) -> HandedLine {
     }
 }
 
-async fn advance(conn: &mut AsyncPgConnection, handed: &Handed, before: UnitState) -> Result<(), Failure> {
+async fn advance(conn: &AsyncPgConnection, handed: &Handed, before: UnitState) -> Result<(), Failure> {
     let mut moves = Vec::new();
     for line in handed {
         let assigned = line.assigned.iter().map(|(unit, _)| (*unit, UnitChange::Assign));

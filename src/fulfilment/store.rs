@@ -59,10 +59,10 @@ const LINES: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_
   where l.order_id = any($1::uuid[]) group by l.id order by l.order_id, l.position";
 
 /// The lines of paid orders whose units have nothing yet.
-pub async fn list_unassigned(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<PaidLine>> {
+pub async fn list_unassigned(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<PaidLine>> {
     Statement::new(LINES)
         .bind::<Array<SqlUuid>, _>(ids.iter().map(|i| i.0).collect::<Vec<_>>())
-        .load(conn)
+        .load(&mut conn)
         .await
 }
 
@@ -102,7 +102,7 @@ const ADVANCE_UNITS: &str = "update unit u set state = w.state,
 
 /// Moves units from the state they were read in.
 pub async fn advance_units(
-    conn: &mut AsyncPgConnection,
+    mut conn: &AsyncPgConnection,
     units: &[(UnitId, UnitState, UnitState)],
 ) -> QueryResult<usize> {
     if units.is_empty() {
@@ -112,7 +112,7 @@ pub async fn advance_units(
         .bind::<Array<SqlUuid>, _>(units.iter().map(|u| u.0.0).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(units.iter().map(|u| u.1.as_str()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(units.iter().map(|u| u.2.as_str()).collect::<Vec<_>>())
-        .execute(conn)
+        .execute(&mut conn)
         .await
 }
 

@@ -46,7 +46,7 @@ const APPEND: &str = "insert into event (seller_id, kind, object_id, order_id, a
     select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::jsonb[])";
 
 /// Appends the events in order, in one statement. Their sequence numbers come after the commit.
-pub async fn append(conn: &mut AsyncPgConnection, events: &[NewEvent]) -> diesel::QueryResult<usize> {
+pub async fn append(mut conn: &AsyncPgConnection, events: &[NewEvent]) -> diesel::QueryResult<usize> {
     if events.is_empty() {
         return Ok(0);
     }
@@ -59,6 +59,6 @@ pub async fn append(conn: &mut AsyncPgConnection, events: &[NewEvent]) -> diesel
         )
         .bind::<Array<Text>, _>(events.iter().map(|e| e.actor.as_str()).collect::<Vec<_>>())
         .bind::<Array<Jsonb>, _>(events.iter().map(|e| e.body.clone()).collect::<Vec<_>>())
-        .execute(conn)
+        .execute(&mut conn)
         .await
 }

@@ -36,11 +36,12 @@ const ENQUEUE: &str = "insert into message (id, kind, subject, order_id, user_id
 
 /// Writes the messages and the jobs that send them, two statements in all. A message that exists already is left as
 /// it is; its second job finds nothing to do.
-pub async fn enqueue(conn: &mut AsyncPgConnection, messages: &[NewMessage]) -> diesel::QueryResult<()> {
+pub async fn enqueue(mut conn: &AsyncPgConnection, messages: &[NewMessage]) -> diesel::QueryResult<()> {
     if messages.is_empty() {
         return Ok(());
     }
-    Statement::new(ENQUEUE)
+    let jobs: Vec<NewJob> = messages.iter().map(send_job).collect();
+    let rows = Statement::new(ENQUEUE)
         .bind::<Array<SqlUuid>, _>(messages.iter().map(|m| m.id).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(messages.iter().map(|m| m.kind).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(messages.iter().map(|m| m.subject.as_str()).collect::<Vec<_>>())
@@ -53,9 +54,8 @@ pub async fn enqueue(conn: &mut AsyncPgConnection, messages: &[NewMessage]) -> d
         .bind::<Array<Text>, _>(messages.iter().map(|m| m.recipient.as_str()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(messages.iter().map(|m| m.locale.as_str()).collect::<Vec<_>>())
         .bind::<Array<Jsonb>, _>(messages.iter().map(|m| m.payload.clone()).collect::<Vec<_>>())
-        .execute(conn)
-        .await?;
-    queue::add(conn, &messages.iter().map(send_job).collect::<Vec<_>>()).await?;
+        .execute(&mut conn);
+    futures::try_join!(rows, queue::add(conn, &jobs))?;
     Ok(())
 }
 

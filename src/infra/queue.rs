@@ -44,7 +44,7 @@ const ADD: &str = "insert into job (kind, dedupe_key, payload, run_at, max_attem
     order by kind, dedupe_key on conflict do nothing";
 
 /// Adds the jobs in one statement.
-pub async fn add(conn: &mut AsyncPgConnection, jobs: &[NewJob]) -> diesel::QueryResult<usize> {
+pub async fn add(mut conn: &AsyncPgConnection, jobs: &[NewJob]) -> diesel::QueryResult<usize> {
     if jobs.is_empty() {
         return Ok(0);
     }
@@ -54,7 +54,7 @@ pub async fn add(conn: &mut AsyncPgConnection, jobs: &[NewJob]) -> diesel::Query
         .bind::<Array<Jsonb>, _>(jobs.iter().map(|j| j.payload.clone()).collect::<Vec<_>>())
         .bind::<Array<Nullable<Timestamptz>>, _>(jobs.iter().map(|j| j.run_at).collect::<Vec<_>>())
         .bind::<Array<Integer>, _>(jobs.iter().map(|j| j.max_attempts).collect::<Vec<_>>())
-        .execute(conn)
+        .execute(&mut conn)
         .await
 }
 

@@ -26,7 +26,7 @@ const OPEN: &str = "insert into task (id, kind, subject, order_id, payment_id, l
     order by kind, subject on conflict do nothing";
 
 /// Opens the tasks; those whose subject is open already are left as they are.
-pub async fn open(conn: &mut AsyncPgConnection, tasks: &[NewTask]) -> diesel::QueryResult<usize> {
+pub async fn open(mut conn: &AsyncPgConnection, tasks: &[NewTask]) -> diesel::QueryResult<usize> {
     if tasks.is_empty() {
         return Ok(0);
     }
@@ -42,6 +42,6 @@ pub async fn open(conn: &mut AsyncPgConnection, tasks: &[NewTask]) -> diesel::Qu
         )
         .bind::<Array<Nullable<SqlUuid>>, _>(tasks.iter().map(|t| t.line_id.map(|l| l.0)).collect::<Vec<_>>())
         .bind::<Array<Jsonb>, _>(tasks.iter().map(|t| t.body.clone()).collect::<Vec<_>>())
-        .execute(conn)
+        .execute(&mut conn)
         .await
 }

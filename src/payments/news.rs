@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::base::ids::OrderId;
-use crate::base::outcome::Outcome;
+use crate::base::outcome::{Failure, Outcome};
 use crate::fulfilment::Handed;
 use crate::fulfilment::tell::{Occasion, Told, tell};
 use crate::infra::events::{self, NewEvent};
@@ -18,9 +18,9 @@ use crate::payments::settle::SliceResult;
 use crate::payments::store::slice::Found;
 use crate::payments::word::{Settled, Word};
 
-/// Everything goes out in a fixed number of statements; refunds, which are rare, take their own.
+/// Puts together what a slice has to tell. Refunds, which are rare, are written here, in statements of their own.
 #[allow(clippy::too_many_arguments)]
-pub async fn write(
+pub async fn tell_all(
     conn: &mut AsyncPgConnection,
     app: &App,
     orders: &[Order],
@@ -29,7 +29,7 @@ pub async fn write(
     subjects: &[Option<Found>],
     results: &[SliceResult],
     handed: Handed,
-) -> Outcome<()> {
+) -> Outcome<Told> {
     let mut sorted: Vec<Case> = cases.into_values().collect();
     sorted.sort_by_key(|c| c.order_id);
     let paid: Vec<&Order> =
@@ -43,10 +43,17 @@ pub async fn write(
     }
     told.tasks.extend(foreign_tasks(app, words, subjects, results));
     told.tasks.sort_by(|a, b| (a.kind, &a.subject).cmp(&(b.kind, &b.subject)));
-    tasks::open(conn, &told.tasks).await?;
-    events::append(conn, &told.events).await?;
-    outbox::enqueue(conn, &told.messages).await?;
-    queue::add(conn, &told.jobs).await?;
+    Ok(told)
+}
+
+/// Everything goes out in a fixed number of statements that do not wait for each other.
+pub async fn write(conn: &AsyncPgConnection, told: &Told) -> Result<(), Failure> {
+    futures::try_join!(
+        tasks::open(conn, &told.tasks),
+        events::append(conn, &told.events),
+        outbox::enqueue(conn, &told.messages),
+        queue::add(conn, &told.jobs),
+    )?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use diesel_async::AsyncPgConnection;
+use futures::TryFutureExt;
 
 use crate::app::App;
 use crate::base::clock::Clock;
@@ -84,8 +85,7 @@ async fn within(
         (Locking::Wait | Locking::SkipHeld, orders) => slice::lock_free(conn, orders).await?,
     };
     fault_point!("settle.t1");
-    let mut cases = load_cases(conn, words, &locked).await?;
-    let handled = handled(conn, words).await?;
+    let (mut cases, handled) = futures::try_join!(load_cases(conn, words, &locked), handled(conn, words))?;
     let views = account_views(&app.accounts, words);
     let results = decide_all(&mut cases, words, &subjects, handled, &views, &app.clock);
     write(conn, app, words, &subjects, &results, &locked, cases, locking).await?;
@@ -105,11 +105,7 @@ fn subjects(words: &[Word], found: &[Found]) -> Vec<Option<Found>> {
     best
 }
 
-async fn load_cases(
-    conn: &mut AsyncPgConnection,
-    words: &[Word],
-    locked: &[Order],
-) -> Result<Cases, Failure> {
+async fn load_cases(conn: &AsyncPgConnection, words: &[Word], locked: &[Order]) -> Result<Cases, Failure> {
     let ids: Vec<OrderId> = locked.iter().map(|o| o.id).collect();
     if ids.is_empty() {
         return Ok(Cases::new());
@@ -139,7 +135,7 @@ async fn load_cases(
         .collect())
 }
 
-async fn handled(conn: &mut AsyncPgConnection, words: &[Word]) -> Result<HashSet<(String, String)>, Failure> {
+async fn handled(conn: &AsyncPgConnection, words: &[Word]) -> Result<HashSet<(String, String)>, Failure> {
     let keys: Vec<(String, String)> =
         words.iter().filter_map(|w| Some((w.account_id().to_owned(), w.event_key()?.to_owned()))).collect();
     if keys.is_empty() {
@@ -216,32 +212,51 @@ async fn write(
     cases: Cases,
     locking: Locking,
 ) -> Result<(), Failure> {
-    inbox::insert(conn, &deliveries(words, subjects, results)).await?;
     let tracked = || cases.values().flat_map(|c| &c.payments);
     let changed: Vec<&Tracked> = tracked().filter(|t| t.changed && !t.is_new).collect();
-    if !changed.is_empty() && slice::advance(conn, &changed).await? != changed.len() {
+    let mut paid: Vec<OrderId> = cases.values().filter(|c| c.paid_now).map(|c| c.order_id).collect();
+    paid.sort_unstable();
+    let rows = deliveries(words, subjects, results);
+    // What does not wait for another's answer goes to the server together: a slice costs few round trips.
+    let (_, advanced, lines) = {
+        let conn = &*conn;
+        futures::try_join!(
+            inbox::insert(conn, &rows).map_err(Failure::from),
+            slice::advance(conn, &changed).map_err(Failure::from),
+            assign::list_lines(conn, &paid).map_err(Failure::from),
+        )?
+    };
+    if advanced != changed.len() {
         return Err(Fault::bug("a locked payment changed its state").into());
     }
     let strays: Vec<&Tracked> = tracked().filter(|t| t.is_new).collect();
     if !strays.is_empty() {
         slice::insert_strays(conn, &strays).await?;
     }
-    let mut paid: Vec<OrderId> = cases.values().filter(|c| c.paid_now).map(|c| c.order_id).collect();
-    paid.sort_unstable();
-    if !paid.is_empty() && slice::advance_orders_to_paid(conn, &paid).await? != paid.len() {
-        return Err(Fault::bug("a locked order changed its state").into());
-    }
-    let lines = assign::list_lines(conn, &paid).await?;
-    let entries = ledger::captures(&app.clock, cases.values(), &lines);
-    slice::insert_entries(conn, &entries).await?;
     fault_point!("settle.t2");
-    let paid_orders: Vec<&Order> = orders.iter().filter(|o| paid.binary_search(&o.id).is_ok()).collect();
+    let entries = ledger::captures(&app.clock, cases.values(), &lines);
     let handed = match locking {
-        Locking::SkipHeld => assign::assign(conn, app, &paid_orders, &lines).await?,
-        Locking::Wait => assign::assign_or_leave_to_a_person(conn, app, &paid_orders, &lines).await?,
+        Locking::SkipHeld => {
+            let conn = &*conn;
+            let entered = slice::insert_entries(conn, &entries).map_err(Failure::from);
+            futures::try_join!(entered, assign::assign(conn, app, &lines))?.1
+        }
+        Locking::Wait => {
+            slice::insert_entries(conn, &entries).await?;
+            assign::assign_or_leave_to_a_person(conn, app, &lines).await?
+        }
     };
     fault_point!("settle.t3");
-    news::write(conn, app, orders, cases, words, subjects, results, handed).await?;
+    let delivered = assign::delivered(&handed, &paid);
+    let told = news::tell_all(conn, app, orders, cases, words, subjects, results, handed).await?;
+    let advanced = {
+        let conn = &*conn;
+        let orders = slice::advance_orders_to_paid(conn, &paid, &delivered).map_err(Failure::from);
+        futures::try_join!(orders, news::write(conn, &told))?.0
+    };
+    if advanced != paid.len() {
+        return Err(Fault::bug("a locked order changed its state").into());
+    }
     fault_point!("settle.t4");
     Ok(())
 }

@@ -26,7 +26,7 @@ pub struct Claimed {
 /// Locks keys that may be sold now, in one statement for all variants, and changes nothing: keys that the caller
 /// does not assign are free again when its transaction ends. Runs after the statement that locked the orders, so
 /// that it sees what was committed meanwhile. Wants of one variant are added up.
-pub async fn claim(conn: &mut AsyncPgConnection, wants: &[Want]) -> Result<Vec<Claimed>, Fault> {
+pub async fn claim(conn: &AsyncPgConnection, wants: &[Want]) -> Result<Vec<Claimed>, Fault> {
     let mut by_variant: BTreeMap<VariantId, i64> = BTreeMap::new();
     for want in wants.iter().filter(|w| w.count > 0) {
         *by_variant.entry(want.variant_id).or_default() += want.count;
@@ -40,7 +40,7 @@ pub async fn claim(conn: &mut AsyncPgConnection, wants: &[Want]) -> Result<Vec<C
 
 /// Marks claimed keys as sold to units, in one statement. A key that is not available any more is a bug of the
 /// caller, which did not hold its lock.
-pub async fn assign(conn: &mut AsyncPgConnection, pairs: &[(KeyId, UnitId)]) -> Result<(), Fault> {
+pub async fn assign(conn: &AsyncPgConnection, pairs: &[(KeyId, UnitId)]) -> Result<(), Fault> {
     if pairs.is_empty() {
         return Ok(());
     }

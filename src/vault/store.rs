@@ -24,14 +24,14 @@ const CLAIM: &str = "\
       from w";
 
 pub(super) async fn claim(
-    conn: &mut AsyncPgConnection,
+    mut conn: &AsyncPgConnection,
     variants: Vec<VariantId>,
     counts: Vec<i64>,
 ) -> QueryResult<Vec<Claimed>> {
     let rows: Vec<ClaimedRow> = Statement::new(CLAIM)
         .bind::<Array<SqlUuid>, _>(variants)
         .bind::<Array<BigInt>, _>(counts)
-        .load(conn)
+        .load(&mut conn)
         .await?;
     Ok(rows.into_iter().map(Claimed::from).collect())
 }
@@ -42,11 +42,15 @@ const SELL: &str = "\
      where k.id = m.key_id and k.state = 'available'";
 
 pub(super) async fn advance_to_sold(
-    conn: &mut AsyncPgConnection,
+    mut conn: &AsyncPgConnection,
     keys: Vec<KeyId>,
     units: Vec<UnitId>,
 ) -> QueryResult<usize> {
-    Statement::new(SELL).bind::<Array<SqlUuid>, _>(keys).bind::<Array<SqlUuid>, _>(units).execute(conn).await
+    Statement::new(SELL)
+        .bind::<Array<SqlUuid>, _>(keys)
+        .bind::<Array<SqlUuid>, _>(units)
+        .execute(&mut conn)
+        .await
 }
 
 /// What a refund does to the keys of the units: back on the shelf when nobody can have seen them and the variant

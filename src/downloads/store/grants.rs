@@ -31,7 +31,7 @@ const GRANT: &str = "insert into download_grant \
 
 /// A grant for each file of each unit.
 pub async fn insert_grants(
-    conn: &mut AsyncPgConnection,
+    mut conn: &AsyncPgConnection,
     clock: &Clock,
     wants: &[GrantWant],
 ) -> QueryResult<Vec<Granted>> {
@@ -44,7 +44,7 @@ pub async fn insert_grants(
         .bind::<Array<SqlUuid>, _>(wants.iter().map(|w| w.variant_id.0).collect::<Vec<_>>())
         .bind::<Array<Nullable<Integer>>, _>(wants.iter().map(|w| w.max_downloads).collect::<Vec<_>>())
         .bind::<Array<Nullable<Timestamptz>>, _>(wants.iter().map(|w| w.expires_at).collect::<Vec<_>>())
-        .load(conn)
+        .load(&mut conn)
         .await
 }
 

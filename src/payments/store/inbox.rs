@@ -38,13 +38,13 @@ const HANDLED: &str = "select n.account_id, n.event_key from unnest($1::text[], 
 
 /// Which of these events were handled before: pairs of account and event key.
 pub async fn list_handled(
-    conn: &mut AsyncPgConnection,
+    mut conn: &AsyncPgConnection,
     keys: &[(String, String)],
 ) -> QueryResult<Vec<(String, String)>> {
     let rows: Vec<HandledRow> = Statement::new(HANDLED)
         .bind::<Array<Text>, _>(keys.iter().map(|k| k.0.as_str()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(keys.iter().map(|k| k.1.as_str()).collect::<Vec<_>>())
-        .load(conn)
+        .load(&mut conn)
         .await?;
     Ok(rows.into_iter().map(|r| (r.account_id, r.event_key)).collect())
 }
@@ -85,7 +85,7 @@ const INSERT: &str = "with given as materialized (
 
 /// Stores deliveries with their bytes, in one statement. They come sorted by account and event key, so that two
 /// writers never wait for each other crosswise.
-pub async fn insert(conn: &mut AsyncPgConnection, deliveries: &[Delivery]) -> QueryResult<usize> {
+pub async fn insert(mut conn: &AsyncPgConnection, deliveries: &[Delivery]) -> QueryResult<usize> {
     if deliveries.is_empty() {
         return Ok(0);
     }
@@ -103,7 +103,7 @@ pub async fn insert(conn: &mut AsyncPgConnection, deliveries: &[Delivery]) -> Qu
         .bind::<Array<Text>, _>(all().map(|d| d.query.as_str()).collect::<Vec<_>>())
         .bind::<Array<Jsonb>, _>(all().map(|d| d.headers.clone()).collect::<Vec<_>>())
         .bind::<Array<Bytea>, _>(all().map(|d| d.body.as_slice()).collect::<Vec<_>>())
-        .execute(conn)
+        .execute(&mut conn)
         .await
 }
 

@@ -1,4 +1,5 @@
-//! The statements of a slice: each handles one notice or sixty-four.
+//! The statements of a slice: each handles one notice or sixty-four. They share the connection, so that those which do
+//! not wait for each other go to the server together.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Uuid as SqlUuid};
@@ -95,21 +96,21 @@ pub async fn lock(conn: &mut AsyncPgConnection, id: OrderId) -> QueryResult<Vec<
     orders::table.filter(orders::id.eq(id)).select(Order::as_select()).for_update().load(conn).await
 }
 
-pub async fn list_payments(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<Payment>> {
+pub async fn list_payments(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<Payment>> {
     payment::table
         .filter(payment::order_id.eq_any(ids))
         .order((payment::order_id, payment::attempt))
         .select(Payment::as_select())
-        .load(conn)
+        .load(&mut conn)
         .await
 }
 
-pub async fn list_refunds(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<Refund>> {
+pub async fn list_refunds(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<Refund>> {
     refund::table
         .filter(refund::order_id.eq_any(ids))
         .order(refund::requested_at)
         .select(Refund::as_select())
-        .load(conn)
+        .load(&mut conn)
         .await
 }
 
@@ -124,7 +125,10 @@ const ADVANCE: &str = "update payment p set state = u.state, trade_no = u.trade_
 
 /// Writes the changed payments. Answers how many rows still had the state they were locked in: all of them, or the
 /// caller has a bug.
-pub async fn advance(conn: &mut AsyncPgConnection, changed: &[&Tracked]) -> QueryResult<usize> {
+pub async fn advance(mut conn: &AsyncPgConnection, changed: &[&Tracked]) -> QueryResult<usize> {
+    if changed.is_empty() {
+        return Ok(0);
+    }
     let rows = || changed.iter().map(|t| &t.row);
     Statement::new(ADVANCE)
         .bind::<Array<SqlUuid>, _>(rows().map(|p| p.id.0).collect::<Vec<_>>())
@@ -135,7 +139,7 @@ pub async fn advance(conn: &mut AsyncPgConnection, changed: &[&Tracked]) -> Quer
         .bind::<Array<Nullable<Text>>, _>(currencies(rows()))
         .bind::<Array<Bool>, _>(rows().map(|p| p.allocated).collect::<Vec<_>>())
         .bind::<Array<BigInt>, _>(rows().map(|p| p.refunded_minor).collect::<Vec<_>>())
-        .execute(conn)
+        .execute(&mut conn)
         .await
 }
 
@@ -170,13 +174,23 @@ pub async fn insert_strays(conn: &mut AsyncPgConnection, strays: &[&Tracked]) ->
         .await
 }
 
-const PAY_ORDERS: &str = "update orders set state = 'paid', paid_at = app_now()
-  where id = any($1::uuid[]) and state in ('pending_payment', 'expired')";
+const PAY_ORDERS: &str = "update orders set state = 'paid', paid_at = app_now(),
+    delivered_at = case when id = any($1::uuid[]) then app_now() end
+  where id = any($2::uuid[]) and state in ('pending_payment', 'expired')";
 
-pub async fn advance_orders_to_paid(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<usize> {
+/// Pays the orders, and notes the time for those that were delivered at once.
+pub async fn advance_orders_to_paid(
+    mut conn: &AsyncPgConnection,
+    ids: &[OrderId],
+    delivered: &[OrderId],
+) -> QueryResult<usize> {
+    if ids.is_empty() {
+        return Ok(0);
+    }
     Statement::new(PAY_ORDERS)
+        .bind::<Array<SqlUuid>, _>(delivered.iter().map(|i| i.0).collect::<Vec<_>>())
         .bind::<Array<SqlUuid>, _>(ids.iter().map(|i| i.0).collect::<Vec<_>>())
-        .execute(conn)
+        .execute(&mut conn)
         .await
 }
 
@@ -199,7 +213,7 @@ const INSERT_ENTRIES: &str = "insert into ledger_entry (transaction_id, book, ac
   select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::bigint[],
     $9::text[])";
 
-pub async fn insert_entries(conn: &mut AsyncPgConnection, entries: &[Entry]) -> QueryResult<usize> {
+pub async fn insert_entries(mut conn: &AsyncPgConnection, entries: &[Entry]) -> QueryResult<usize> {
     if entries.is_empty() {
         return Ok(0);
     }
@@ -215,6 +229,6 @@ pub async fn insert_entries(conn: &mut AsyncPgConnection, entries: &[Entry]) -> 
         .bind::<Array<SqlUuid>, _>(entries.iter().map(|e| e.seller_id.0).collect::<Vec<_>>())
         .bind::<Array<BigInt>, _>(entries.iter().map(|e| e.amount_minor).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(entries.iter().map(|e| e.currency.as_str().to_owned()).collect::<Vec<_>>())
-        .execute(conn)
+        .execute(&mut conn)
         .await
 }
