@@ -1,20 +1,18 @@
-//! Gives paid lines their goods, set-based: one statement per kind for all lines of a slice.
+//! Gives paid lines their goods, set-based: each kind of goods serves all its lines of a slice at once.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
-use chrono::TimeDelta;
 use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
 use futures::TryFutureExt;
 
 use crate::app::App;
-use crate::base::ids::{KeyId, OrderId, UnitId, VariantId};
+use crate::base::ids::{KeyId, OrderId, UnitId};
 use crate::base::outcome::{Failure, Fault};
-use crate::downloads::grant::grant;
-use crate::downloads::model::GrantWant;
 use crate::fulfilment::store;
 pub use crate::fulfilment::store::{Handed, HandedLine, PaidLine};
+use crate::goods::{self, Given, Wanted};
 use crate::orders::unit::{UnitChange, UnitState};
-use crate::vault::claim::{self, Want};
+use crate::vault::claim;
 
 /// The lines of these paid orders whose units have nothing yet.
 pub async fn list_lines(conn: &AsyncPgConnection, orders: &[OrderId]) -> Result<Vec<PaidLine>, Fault> {
@@ -68,92 +66,46 @@ pub async fn assign_or_leave_to_a_person(
 }
 
 async fn leave_to_a_person(conn: &mut AsyncPgConnection, lines: &[PaidLine]) -> Result<Handed, Failure> {
-    let handed: Handed = lines.iter().map(|line| person_line(line.clone())).collect();
+    let handed: Handed =
+        lines.iter().map(|line| HandedLine::new(line, Given::nothing(&line.wanted()))).collect();
     advance(conn, &handed, UnitState::Unassigned).await?;
     Ok(handed)
 }
 
-fn person_line(line: PaidLine) -> HandedLine {
-    let awaiting_person = line.unit_ids.iter().map(|u| UnitId(*u)).collect();
-    HandedLine { line, assigned: Vec::new(), awaiting_stock: Vec::new(), awaiting_person }
-}
-
-/// Claims keys and makes grants for the lines in their order, and moves their units from `before`.
+/// Lets each kind of goods serve its lines, marks the keys that were claimed and moves the units from `before`.
 pub(super) async fn hand_over(
     conn: &AsyncPgConnection,
     app: &App,
     lines: &[PaidLine],
     before: UnitState,
 ) -> Result<Handed, Failure> {
-    let wants: Vec<Want> = lines
-        .iter()
-        .filter(|l| l.kind == "key")
-        .map(|l| Want { variant_id: l.variant_id, count: l.unit_ids.len() as i64 })
-        .collect();
-    // Neither needs the other's answer, so they go to the server together; so do the two writes below.
-    let (claimed, granted) =
-        futures::try_join!(claim::claim(conn, &wants).map_err(Failure::from), grant_files(conn, app, lines))?;
-    let mut free: HashMap<VariantId, Vec<KeyId>> =
-        claimed.into_iter().map(|c| (c.variant_id, c.key_ids.into_iter().rev().collect())).collect();
-    let handed: Handed = lines
-        .iter()
-        .map(|line| match line.kind.as_str() {
-            "key" => share_keys(line, free.entry(line.variant_id).or_default()),
-            "file" => share_grants(line, &granted),
-            _ => person_line(line.clone()),
-        })
-        .collect();
+    let mut by_kind: BTreeMap<&str, Vec<&PaidLine>> = BTreeMap::new();
+    for line in lines {
+        by_kind.entry(&line.kind).or_default().push(line);
+    }
+    let served = by_kind.into_iter().map(|(kind, lines)| serve(conn, app, kind, lines));
+    let mut handed: Handed = futures::future::try_join_all(served).await?.into_iter().flatten().collect();
+    handed.sort_by_key(|h| lines.iter().position(|l| l.line_id == h.line.line_id));
     let pairs: Vec<(KeyId, UnitId)> =
         handed.iter().flat_map(|h| &h.assigned).filter_map(|(unit, key)| Some(((*key)?, *unit))).collect();
+    // Neither needs the other's answer, so they go to the server together.
     futures::try_join!(claim::assign(conn, &pairs).map_err(Failure::from), advance(conn, &handed, before))?;
     Ok(handed)
 }
 
-/// Takes keys off the end of `free`, which lies reversed.
-fn share_keys(line: &PaidLine, free: &mut Vec<KeyId>) -> HandedLine {
-    let units: Vec<UnitId> = line.unit_ids.iter().map(|u| UnitId(*u)).collect();
-    let enough = free.len() >= units.len();
-    let take = if enough || line.partial_delivery { units.len().min(free.len()) } else { 0 };
-    let keys = free.split_off(free.len() - take);
-    let assigned = units.iter().copied().zip(keys.into_iter().rev().map(Some)).collect();
-    let awaiting_stock = units[take..].to_vec();
-    HandedLine { line: line.clone(), assigned, awaiting_stock, awaiting_person: Vec::new() }
-}
-
-async fn grant_files(
+/// The lines of one kind. A kind that this program does not know is left to a person.
+async fn serve(
     conn: &AsyncPgConnection,
     app: &App,
-    lines: &[PaidLine],
-) -> Result<Vec<UnitId>, Failure> {
-    let now = app.clock.now();
-    let wants: Vec<GrantWant> = lines
-        .iter()
-        .filter(|l| l.kind == "file")
-        .flat_map(|l| {
-            l.unit_ids.iter().map(move |unit| GrantWant {
-                unit_id: UnitId(*unit),
-                line_id: l.line_id,
-                order_id: l.order_id,
-                seller_id: l.seller_id,
-                variant_id: l.variant_id,
-                max_downloads: l.download_limit,
-                expires_at: l.access_days.map(|days| now + TimeDelta::days(i64::from(days))),
-            })
-        })
-        .collect();
-    Ok(grant(conn, &app.clock, &wants).await?.into_iter().map(|g| g.unit_id).collect())
-}
-
-/// A variant without any file that may be served leaves its units to a person.
-fn share_grants(line: &PaidLine, granted: &[UnitId]) -> HandedLine {
-    let units = line.unit_ids.iter().map(|u| UnitId(*u));
-    let (with, without): (Vec<UnitId>, Vec<UnitId>) = units.partition(|u| granted.contains(u));
-    HandedLine {
-        line: line.clone(),
-        assigned: with.into_iter().map(|u| (u, None)).collect(),
-        awaiting_stock: Vec::new(),
-        awaiting_person: without,
-    }
+    kind: &str,
+    lines: Vec<&PaidLine>,
+) -> Result<Vec<HandedLine>, Failure> {
+    let wanted: Vec<Wanted> = lines.iter().map(|line| line.wanted()).collect();
+    let given = match goods::find(kind) {
+        Some(kind) => kind.assign(conn, &app.clock, &wanted).await?,
+        None => wanted.iter().map(Given::nothing).collect(),
+    };
+    Ok(lines.into_iter().zip(given).map(|(line, given)| HandedLine::new(line, given)).collect())
 }
 
 async fn advance(conn: &AsyncPgConnection, handed: &Handed, before: UnitState) -> Result<(), Failure> {

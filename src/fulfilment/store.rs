@@ -7,6 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::base::ids::{KeyId, LineId, OrderId, SellerId, UnitId, VariantId};
+use crate::goods::{Given, Wanted};
 use crate::infra::db::schema::orders;
 use crate::infra::db::statement::Statement;
 use crate::orders::model::Order;
@@ -47,6 +48,28 @@ pub struct HandedLine {
     pub assigned: Vec<(UnitId, Option<KeyId>)>,
     pub awaiting_stock: Vec<UnitId>,
     pub awaiting_person: Vec<UnitId>,
+}
+
+impl PaidLine {
+    pub fn wanted(&self) -> Wanted {
+        Wanted {
+            line_id: self.line_id,
+            order_id: self.order_id,
+            seller_id: self.seller_id,
+            variant_id: self.variant_id,
+            units: self.unit_ids.iter().map(|unit| UnitId(*unit)).collect(),
+            partial_delivery: self.partial_delivery,
+            download_limit: self.download_limit,
+            access_days: self.access_days,
+        }
+    }
+}
+
+impl HandedLine {
+    pub fn new(line: &PaidLine, given: Given) -> Self {
+        let Given { assigned, awaiting_stock, awaiting_person } = given;
+        Self { line: line.clone(), assigned, awaiting_stock, awaiting_person }
+    }
 }
 
 /// What was handed over in a transaction.

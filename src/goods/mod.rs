@@ -6,5 +6,5 @@ pub mod kind;
 pub mod read;
 mod registry;
 
-pub use kind::{Facts, GoodsKind, Promise, Supply};
+pub use kind::{Facts, Given, GoodsKind, Promise, Supply, Wanted};
 pub use registry::{counted, find};
