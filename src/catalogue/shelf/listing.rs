@@ -47,6 +47,8 @@ pub struct Listing {
     pub locale: Locale,
     /// Also load descriptions, which are long.
     pub descriptions: bool,
+    /// Also count stock. Without it nothing may be told of availability.
+    pub stock: bool,
 }
 
 impl Listing {

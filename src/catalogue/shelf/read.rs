@@ -49,7 +49,7 @@ struct StampRow {
 }
 
 /// The same page with the least work: the database says which products there are in which version, and counts their
-/// stock; what is in memory in that very version is not read again. Memory holds what buyers see, without
+/// stock when it is asked for; what is in memory in that very version is not read again. Memory holds what buyers see, without
 /// descriptions; any other page is read whole.
 pub async fn browse(
     app: &App,
@@ -86,7 +86,9 @@ pub async fn browse(
             views.insert(view.product.id, view);
         }
     }
-    count_stock(conn, views.values_mut().flat_map(|p| &mut p.variants).collect()).await?;
+    if listing.stock {
+        count_stock(conn, views.values_mut().flat_map(|p| &mut p.variants).collect()).await?;
+    }
     let rows = cut.rows.into_iter().filter_map(|row| {
         let view = views.remove(&row.id)?;
         Some(ProductView { sort_key: row.sort_key, ..view })

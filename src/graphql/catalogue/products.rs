@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::Context;
+use async_graphql::{Context, SelectionField};
 
 use crate::base::money::Currency;
 use crate::base::page::{DEFAULT_SIZE, LARGEST_SIZE, PageArgs};
@@ -27,18 +27,20 @@ pub struct Asked {
     pub before: Option<String>,
 }
 
+/// Whether a field of this name is asked for anywhere below, fragments included.
+fn asks_for(field: SelectionField<'_>, name: &str) -> bool {
+    field.selection_set().any(|field| field.name() == name || asks_for(field, name))
+}
+
 /// The page, with a total that is counted only when asked.
 pub async fn page(ctx: &Context<'_>, scope: Scope, asked: Asked) -> Answer<Connection<Product>> {
     let app = ctx.app().clone();
     let currency = asked.currency.unwrap_or_else(|| default_currency(&app));
     let filter = asked.filter.unwrap_or_default().read(asked.search, currency).or_top()?;
-    let look = ctx.look_ahead();
-    let described = ["nodes", "edges"].iter().any(|field| {
-        let rows = look.field(field);
-        rows.field("description").exists() || rows.field("node").field("description").exists()
-    });
+    let described = asks_for(ctx.field(), "description");
+    let stock = asks_for(ctx.field(), "availability");
     let sort = sort(asked.sort, &filter);
-    let listing = Listing { filter, sort, currency, locale: ctx.locale(), descriptions: described };
+    let listing = Listing { filter, sort, currency, locale: ctx.locale(), descriptions: described, stock };
     let args = PageArgs::read(
         &listing.name(),
         asked.first,

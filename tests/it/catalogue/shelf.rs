@@ -27,6 +27,7 @@ fn listing(sort: Sort, filter: Filter) -> Listing {
         currency: Currency::parse("EUR").unwrap(),
         locale: Locale::En,
         descriptions: false,
+        stock: true,
     }
 }
 
