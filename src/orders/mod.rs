@@ -10,6 +10,7 @@ pub mod number;
 pub mod place;
 pub mod quote;
 pub mod read;
+pub mod report;
 pub mod resend;
 pub mod reveal;
 pub mod staff;

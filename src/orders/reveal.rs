@@ -97,7 +97,7 @@ pub async fn reveal(
 }
 
 /// Whether a unit's secret may be shown now (L8): paid, handed over, and no money on its way back.
-fn may_reveal(order: &Order, standing: &Standing) -> Result<(), Refusal> {
+pub(super) fn may_reveal(order: &Order, standing: &Standing) -> Result<(), Refusal> {
     let refuse = |code, text: &str| Err(Refusal::new(code, text));
     if !order.state.is_paid() {
         return refuse("NOT_PAID", "this order is not paid");

@@ -13,6 +13,7 @@ use crate::graphql::orders::delivery::{DownloadGrant, SecretDelivery};
 use crate::graphql::orders::line::OrderLine;
 use crate::graphql::orders::load::{line_page, load_one};
 use crate::graphql::orders::order::Order;
+use crate::graphql::orders::reporting::{self, DeliveryReportInput, DeliveryReportPayload};
 use crate::graphql::scalars::{DateTime, Url};
 use crate::graphql::user_error::DeliveryError;
 use crate::orders::access::{self, Sight};
@@ -137,7 +138,7 @@ pub struct DeliveryResendPayload {
     user_errors: Vec<DeliveryError>,
 }
 
-/// Seeing, downloading and mailing again what was bought.
+/// Seeing, downloading and mailing again what was bought, and telling that it does not work.
 #[derive(Default)]
 pub struct DeliveryMutation;
 
@@ -278,6 +279,15 @@ impl DeliveryMutation {
                 ..DeliveryResendPayload::default()
             },
         })
+    }
+
+    /// Tells that something delivered does not work. A person looks at it; access stays as it is.
+    async fn delivery_report(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What does not work.")] input: DeliveryReportInput,
+    ) -> Answer<DeliveryReportPayload> {
+        reporting::report(ctx, input).await
     }
 }
 

@@ -9,6 +9,7 @@ mod order;
 mod placing;
 mod queries;
 mod quote;
+mod reporting;
 mod stage;
 mod timeline;
 

@@ -6,4 +6,5 @@ mod limits;
 mod operations;
 mod protocol;
 mod purchase;
+mod report;
 mod schema;

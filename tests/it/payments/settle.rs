@@ -188,6 +188,32 @@ async fn a_notice_faster_than_its_order_is_refused_and_matched_later_by_the_swee
     t.finish_with_jobs().await;
 }
 
+/// The attempt's own transaction is still open when its notice comes: nobody waits for it, nothing is lost.
+/// Rows: P5, P6.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notice_that_meets_an_attempt_not_yet_committed_is_refused_and_its_repeat_is_taken() {
+    let t = shop().await;
+    let variant = t.selling_keys(1, 990).await;
+    let placed = t.place(&[(variant, 1)]).await;
+    let said = Said::paid(&placed, "T1");
+    let held = t.db.client().await;
+    let attempt = format!(
+        "begin; insert into payment (id, order_id, account_id, account_snapshot, attempt, gateway_number, expected_minor,
+           expected_currency) select gen_random_uuid(), id, 'generic', '{{}}', 1, number, total_minor, currency
+         from orders where number = '{}'",
+        placed.order.number
+    );
+    held.batch_execute(&attempt).await.unwrap();
+    assert!(t.notify(&said).await.0 >= 400);
+    assert_eq!(t.db.one("select verdict from notice").await, "orphan");
+    assert_eq!(t.order_state(placed.order.id).await, "pending_payment");
+    held.batch_execute("commit").await.unwrap();
+    assert_eq!(t.notify(&said).await.0, 200);
+    assert_one_fulfilment(&t, placed.order.id).await;
+    drop(held);
+    t.finish_with_jobs().await;
+}
+
 /// Rows: P5.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_order_gets_failure_for_ten_minutes_then_success_and_a_task() {
