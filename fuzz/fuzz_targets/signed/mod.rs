@@ -29,6 +29,7 @@ pub fn notice(headers: Vec<(String, String)>, body: &[u8]) -> RawNotice {
     RawNotice { method: "POST".into(), query: String::new(), headers, body: body.to_vec(), now_unix: NOW }
 }
 
+#[allow(dead_code)]
 pub fn mac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("keys of any length");
     parts.iter().for_each(|part| mac.update(part));
@@ -49,6 +50,15 @@ pub fn rsa_pair() -> aws_lc_rs::signature::RsaKeyPair {
     let der: String = pem.lines().filter(|line| !line.starts_with("---")).collect();
     let der = STANDARD.decode(der).expect("base64");
     aws_lc_rs::signature::RsaKeyPair::from_pkcs8(&der).expect("a private key")
+}
+
+/// The public half of a pair: base64 without lines.
+#[allow(dead_code)]
+pub fn rsa_public(pair: &aws_lc_rs::signature::RsaKeyPair) -> String {
+    use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+    use aws_lc_rs::signature::KeyPair;
+    let der: PublicKeyX509Der<'_> = pair.public_key().as_der().expect("the public half");
+    STANDARD.encode(der.as_ref())
 }
 
 /// RSA-SHA256 in base64.

@@ -94,7 +94,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(header: &csv::StringRecord) -> Option<Self> {
+    fn of(header: &[&str]) -> Option<Self> {
         let at = |name: &str| header.iter().position(|cell| cell.starts_with(name));
         Some(Self {
             all: header.len(),
@@ -113,29 +113,24 @@ impl Columns {
 /// None when the table is not that of the details.
 fn details(table: &[u8]) -> Result<Option<Vec<StatementLine>>, String> {
     let (text, _, _) = GBK.decode(table);
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .comment(Some(b'#'))
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
     let mut columns = None;
     let mut lines = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|e| format!("the table cannot be read: {e}"))?;
-        let place = record.position().map_or(0, csv::Position::line);
+    for (index, row) in text.lines().enumerate() {
+        if row.trim().is_empty() || row.starts_with('#') {
+            continue;
+        }
+        let cells: Vec<&str> = row.split(',').map(|cell| cell.trim().trim_matches('"')).collect();
         match &columns {
-            None => columns = Columns::of(&record),
+            None => columns = Columns::of(&cells),
             Some(columns) => {
-                lines.push(line(columns, &record).map_err(|text| format!("line {place}: {text}"))?);
+                lines.push(line(columns, cells).map_err(|text| format!("line {}: {text}", index + 1))?);
             }
         }
     }
     Ok(columns.map(|_| lines))
 }
 
-fn line(columns: &Columns, record: &csv::StringRecord) -> Result<StatementLine, String> {
-    let mut row: Vec<&str> = record.iter().collect();
+fn line(columns: &Columns, mut row: Vec<&str>) -> Result<StatementLine, String> {
     // A comma in a title is not quoted.
     let surplus = row.len().saturating_sub(columns.all);
     row.drain(columns.title + 1..columns.title + 1 + surplus);
