@@ -21,6 +21,7 @@ fi
 target/interop/bin/python -c 'import standardwebhooks' 2>/dev/null || target/interop/bin/pip install -q standardwebhooks
 
 target/interop/bin/python -c 'import paypalrestsdk, epay_sdk' 2>/dev/null || target/interop/bin/pip install -q paypalrestsdk epay-sdk
+target/interop/bin/python -c 'import alipay.aop, wechatpayv3' 2>/dev/null || target/interop/bin/pip install -q alipay-sdk-python wechatpayv3
 
 folder=$(mktemp -d)
 chmod 755 "$folder"
@@ -40,5 +41,6 @@ node tests/interop/operations.mjs || failed=1
 node tests/interop/audits.mjs "$address" || failed=1
 node tests/interop/notices.mjs "$address" "$folder/data" target/interop/bin/python || failed=1
 target/interop/bin/python tests/interop/west.py "$program" "$address" "$folder/data" || failed=1
+{ target/interop/bin/python tests/interop/china.py "$program" "$folder" && node tests/interop/china.mjs "$program" "$folder/china.json"; } || failed=1
 node tests/interop/storefront.mjs "$address" || failed=1
 exit $failed
