@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use dispense::base::money::{Currency, Money};
 use dispense::payments::gateway::{
-    AccountKeys, Action, Closing, Expected, Gateway, Match, Meaning, NewPayment, NewRefund, Queried,
-    RefundRef, Refunding, StartFailure, matches,
+    AccountKeys, Action, Closing, Expected, Gateway, Match, Meaning, NewPayment, NewRefund, PaymentRef,
+    Queried, RefundRef, Refunding, StartFailure, matches,
 };
 
 use super::gateways_alipay::{APP, Keys, call, cny, gateway, named, payment, start_time, text_of, words};
@@ -268,6 +268,11 @@ async fn alipay_refunds_once_under_our_refunds_id() {
         succeeded("ref_repeat"),
         "a repeat tells what became of the first"
     );
+    let stray = PaymentRef { trade_no: Some("T1"), ..named("") };
+    let wanted = NewRefund { refund_id: "ref_new", payment: stray, amount: cny(300), reason: None };
+    assert_eq!(gateway().refund(&call(&account), &wanted).await, succeeded("ref_new"));
+    let asked = biz(&played.last().fields());
+    assert_eq!((&asked["trade_no"], asked.get("out_trade_no")), (&serde_json::json!("T1"), None));
     assert_eq!(refund("ref_slow").await, Refunding::Pending { gateway_refund_id: "ref_slow".into() });
     assert!(matches!(refund("ref_other").await, Refunding::Unknown(_)));
     assert!(matches!(refund("ref_busy").await, Refunding::Unknown(_)));

@@ -303,6 +303,11 @@ async fn wechat_refunds_once_under_our_refunds_id() {
         "amount": { "refund": 300, "total": 990, "currency": "CNY" },
     });
     assert_eq!(serde_json::from_str::<Value>(&asked).unwrap(), expected);
+    let stray = PaymentRef { trade_no: Some("T2"), ..named("") };
+    let wanted = NewRefund { refund_id: "ref_done", payment: stray, amount: cny(300), reason: None };
+    gateway().refund(&call(&account), &wanted).await;
+    let asked: Value = serde_json::from_str(&played.last().text()).unwrap();
+    assert_eq!((&asked["transaction_id"], &asked["out_trade_no"]), (&json!("T2"), &Value::Null));
     let waits = Refunding::Pending { gateway_refund_id: "R1".into() };
     assert_eq!((refund("ref_waits").await, find("ref_waits").await), (waits.clone(), waits));
     for (id, wanted) in [("ref_closed", "CLOSED"), ("ref_stuck", "ABNORMAL"), ("ref_poor", "NOT_ENOUGH")] {

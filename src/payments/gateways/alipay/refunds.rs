@@ -13,11 +13,8 @@ pub(super) async fn refund(outbound: &Outbound, call: &Call<'_>, refund: &NewRef
         let message = format!("{} is no amount Alipay can give back", refund.amount);
         return Refunding::Failed { code: "amount_inexpressible".into(), message };
     }
-    let mut wanted = json!({
-        "out_trade_no": event::number_there(refund.payment.number),
-        "refund_amount": refund.amount.decimal(),
-        "out_request_no": refund.refund_id,
-    });
+    let mut wanted = named(&refund.payment, refund.refund_id);
+    wanted["refund_amount"] = json!(refund.amount.decimal());
     if let Some(reason) = refund.reason {
         wanted["refund_reason"] = json!(reason.chars().take(80).collect::<String>());
     }
@@ -43,8 +40,8 @@ pub(super) async fn refund_query(outbound: &Outbound, call: &Call<'_>, refund: &
 /// Code 10000 alone only says that the question was answered; a refund that was not received or did not go through has
 /// no `refund_status`, and may be asked for again under its id.
 async fn found(outbound: &Outbound, call: &Call<'_>, id: &str, payment: &PaymentRef<'_>) -> Refunding {
-    let named = json!({ "out_trade_no": event::number_there(payment.number), "out_request_no": id });
-    match wire::ask(outbound, call, "alipay.trade.fastpay.refund.query", &[], &named).await {
+    let wanted = named(payment, id);
+    match wire::ask(outbound, call, "alipay.trade.fastpay.refund.query", &[], &wanted).await {
         wire::Answer::Done(answer) => match json::text(&answer, &["refund_status"]) {
             Some("REFUND_SUCCESS") if !about(payment, &answer) => another(),
             Some("REFUND_SUCCESS") if json::text(&answer, &["out_request_no"]) == Some(id) => succeeded(id),
@@ -60,8 +57,22 @@ async fn found(outbound: &Outbound, call: &Call<'_>, id: &str, payment: &Payment
     }
 }
 
+/// The trade by our number; money that nobody asked for has only Alipay's.
+fn named(payment: &PaymentRef<'_>, refund_id: &str) -> Value {
+    match payment.trade_no.filter(|_| payment.number.is_empty()) {
+        Some(trade_no) => json!({ "trade_no": trade_no, "out_request_no": refund_id }),
+        None => {
+            json!({ "out_trade_no": event::number_there(payment.number), "out_request_no": refund_id })
+        }
+    }
+}
+
 fn about(payment: &PaymentRef<'_>, answer: &Value) -> bool {
-    json::text(answer, &["out_trade_no"]).map(event::number_here).as_deref() == Some(payment.number)
+    let told = |key| json::text(answer, &[key]);
+    match payment.trade_no.filter(|_| payment.number.is_empty()) {
+        Some(trade_no) => told("trade_no") == Some(trade_no),
+        None => told("out_trade_no").map(event::number_here).as_deref() == Some(payment.number),
+    }
 }
 
 fn another() -> Refunding {

@@ -17,12 +17,16 @@ pub(super) async fn refund(gateway: &WechatPay, call: &Call<'_>, refund: &NewRef
         return Refunding::Failed { code: "amount_inexpressible".into(), message };
     }
     let mut wanted = json!({
-        "out_trade_no": refund.payment.number,
         "out_refund_no": refund.refund_id,
         "amount": {
             "refund": refund.amount.minor, "total": refund.payment.money.minor, "currency": "CNY",
         },
     });
+    // Money that nobody asked for has only the platform's number.
+    match refund.payment.trade_no.filter(|_| refund.payment.number.is_empty()) {
+        Some(trade_no) => wanted["transaction_id"] = json!(trade_no),
+        None => wanted["out_trade_no"] = json!(refund.payment.number),
+    }
     if let Some(reason) = refund.reason {
         let end = reason.floor_char_boundary(REASON);
         wanted["reason"] = json!(reason[..end]);
