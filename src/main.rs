@@ -95,7 +95,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
         }
         Command::Demo => demo::play().await?,
         Command::Work => work(load(&sources)?).await?,
-        Command::Sandbox { notify } => play(&sources, listen, notify).await?,
+        Command::Sandbox { shop } => play(&sources, listen, shop).await?,
         Command::Gateway { question: GatewayQuestion::Test { file } } => return test_notices(&file),
         Command::Schema => print!("{}", graphql::sdl()),
         Command::Openapi => print!("{}", http::openapi().0),
@@ -197,10 +197,10 @@ async fn work(config: Config) -> Result<(), Fault> {
 }
 
 /// The simulator alone, until SIGTERM or SIGINT.
-async fn play(sources: &Sources, listen: Option<SocketAddr>, notify: Option<String>) -> Result<(), Ending> {
+async fn play(sources: &Sources, listen: Option<SocketAddr>, shop: Option<String>) -> Result<(), Ending> {
     let config = load(sources)?;
     let stop = stop_signal()?;
-    let (simulator, accounts) = sandbox::alone(&config.data, listen, notify).await?;
+    let (simulator, accounts) = sandbox::alone(&config.data, listen, shop).await?;
     println!("{accounts}");
     println!("sandbox on http://{}", simulator.address());
     stop.await;

@@ -49,9 +49,9 @@ pub enum Command {
     Work,
     /// Run the simulator of gateways alone, on loopback
     Sandbox {
-        /// Where the simulated Stripe sends its events: the shop's /webhooks/{account}
+        /// The shop's address: simulated Stripe and PayPal send their notices to its /webhooks/{account}
         #[arg(long, value_name = "URL")]
-        notify: Option<String>,
+        shop: Option<String>,
     },
     /// About gateways of payments
     Gateway {

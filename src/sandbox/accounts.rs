@@ -1,91 +1,29 @@
 //! The simulator beside a shop (`serve --sandbox`) and alone (`dispense sandbox`).
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
-
-use super::simulator::{GenericSide, Simulator, SimulatorConfig, StripeSide};
-use crate::base::clock::{Clock, random};
+use super::drawer::{self, Drawer};
+use super::simulator::{Simulator, SimulatorConfig};
+use crate::base::clock::Clock;
 use crate::base::outcome::Fault;
-use crate::base::secret::Secret;
 use crate::config::{Account, Config};
 
-/// Ids of the two accounts.
-const STRIPE: &str = "sandbox-stripe";
-const GENERIC: &str = "sandbox-generic";
+/// An hour of the gateways' own schedules passes in a minute.
+const SPEED: f64 = 60.0;
 
-/// Random per data folder and kept there, so that a restart keeps what was started.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    port: u16,
-    stripe_secret: String,
-    stripe_key: String,
-    generic_secret: String,
-}
-
-impl Kept {
-    fn load_or_make(folder: &Path) -> Result<Self, Fault> {
-        let path = folder.join("sandbox.json");
-        match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| fault(&path, e)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let kept = Self {
-                    port: 0,
-                    stripe_secret: format!("whsec_{}", hex::encode(random::<24>())),
-                    stripe_key: format!("sk_test_{}", hex::encode(random::<24>())),
-                    generic_secret: format!("whsec_{}", STANDARD.encode(random::<32>())),
-                };
-                kept.save(folder)?;
-                Ok(kept)
-            }
-            Err(error) => Err(fault(&path, error)),
-        }
-    }
-
-    /// Readable by the owner alone.
-    fn save(&self, folder: &Path) -> Result<(), Fault> {
-        let (path, draft) = (folder.join("sandbox.json"), folder.join("sandbox.json.draft"));
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let bytes = serde_json::to_vec_pretty(self).map_err(|e| fault(&path, e))?;
-        let mut file = options.open(&draft).map_err(|e| fault(&draft, e))?;
-        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(|e| fault(&draft, e))?;
-        std::fs::rename(&draft, &path).map_err(|e| fault(&path, e))
-    }
-}
-
-fn fault(path: &Path, error: impl std::fmt::Display) -> Fault {
-    Fault::Bug(format!("{}: {error}", path.display()))
-}
+/// Gateways that the shop itself speaks.
+const SPOKEN: [&str; 2] = ["stripe", "generic"];
 
 /// Starts the simulator for a data folder, on `listen` or else on the port of last time when it is free.
-async fn start(
-    folder: &Path,
-    clock: Clock,
-    listen: Option<SocketAddr>,
-    notify_url: Option<String>,
-) -> Result<(Simulator, Kept), Fault> {
-    std::fs::create_dir_all(folder).map_err(|e| fault(folder, e))?;
-    let mut kept = Kept::load_or_make(folder)?;
+async fn start(folder: &Path, clock: Clock, listen: Option<SocketAddr>) -> Result<Simulator, Fault> {
+    std::fs::create_dir_all(folder).map_err(|e| drawer::fault(folder, e))?;
+    let kept = Drawer::load(folder)?;
     let config = |listen: SocketAddr| SimulatorConfig {
         listen,
-        stripe: Some(StripeSide {
-            secret: Secret::new(&*kept.stripe_secret),
-            api_key: Secret::new(&*kept.stripe_key),
-            notify_url: notify_url.clone(),
-            livemode: false,
-        }),
-        generic: Some(GenericSide { secret: Secret::new(&*kept.generic_secret) }),
-        clock: clock.clone(),
-        retry_gaps: [1, 2, 5, 10, 30, 60, 120, 300, 600].map(Duration::from_secs).to_vec(),
+        speed: SPEED,
         state_file: Some(folder.join("sandbox-book.json")),
+        ..SimulatorConfig::new(&[], kept.clone(), clock.clone())
     };
     let on = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
     let simulator = match Simulator::start(config(listen.unwrap_or(on(kept.port)))).await {
@@ -94,14 +32,24 @@ async fn start(
         }
         started => started?,
     };
-    if simulator.address().port() != kept.port {
-        kept.port = simulator.address().port();
-        kept.save(folder)?;
-    }
-    Ok((simulator, kept))
+    let mut secrets = simulator.secrets().clone();
+    secrets.port = simulator.address().port();
+    secrets.save(folder)?;
+    Ok(simulator)
 }
 
-/// Starts the simulator beside a shop and adds its two accounts to the shop's configuration, so it comes before
+/// The simulator's accounts with those of the shop's currencies that their gateways take; none without any.
+fn accounts(simulator: &Simulator, currencies: &[String]) -> Vec<Account> {
+    let of_shop = |account: Account| {
+        let takes = |currency: &&String| simulator.takes(&account.gateway, currency);
+        Account { currencies: currencies.iter().filter(takes).cloned().collect(), ..account }
+    };
+    let spoken = |account: &Account| SPOKEN.contains(&account.gateway.as_str());
+    let all = simulator.accounts().into_iter().filter(spoken).map(of_shop);
+    all.filter(|account| !account.currencies.is_empty()).collect()
+}
+
+/// Starts the simulator beside a shop and adds its accounts to the shop's configuration, so it comes before
 /// `App::start`. Refused beside accounts that take real money and on addresses others can reach. Once the shop
 /// listens, its address goes to [`shop_listens`].
 pub async fn beside(config: &mut Config, clock: Clock) -> Result<Simulator, Fault> {
@@ -113,52 +61,59 @@ pub async fn beside(config: &mut Config, clock: Clock) -> Result<Simulator, Faul
     if !config.server.listen.ip().is_loopback() {
         return Err(Fault::setup("--sandbox serves on loopback only: whoever reaches it can make payments"));
     }
-    let (simulator, kept) = start(&config.data, clock, None, None).await?;
-    let account = |id: &str, gateway: &str, title: &str, secret: &str, url: String| Account {
-        id: id.into(),
-        gateway: gateway.into(),
-        title: Some(title.into()),
-        currencies: config.shop.currencies.clone(),
-        secrets: vec![Secret::new(secret)],
-        api_url: Some(url),
-        sandbox: true,
-        ..Account::default()
-    };
-    let stripe = Account {
-        api_key: Some(Secret::new(&*kept.stripe_key)),
-        ..account(STRIPE, "stripe", "Sandbox card", &kept.stripe_secret, simulator.stripe_url())
-    };
-    let generic =
-        account(GENERIC, "generic", "Sandbox payment", &kept.generic_secret, simulator.generic_url());
-    config.accounts.retain(|a| a.id != STRIPE && a.id != GENERIC);
-    config.accounts.extend([stripe, generic]);
+    let simulator = start(&config.data, clock, None).await?;
+    let accounts = accounts(&simulator, &config.shop.currencies);
+    config.accounts.retain(|old| accounts.iter().all(|new| new.id != old.id));
+    config.accounts.extend(accounts);
     Ok(simulator)
 }
 
-/// Starts the simulator alone. Answers it and the accounts a shop's configuration needs for it, as TOML.
+/// Starts the simulator alone. Answers it and the accounts a shop's configuration needs for it, as TOML. `shop` is the
+/// shop's address, for the gateways that are told in their dashboard where their notices go.
 pub async fn alone(
     folder: &Path,
     listen: Option<SocketAddr>,
-    notify_url: Option<String>,
+    shop: Option<String>,
 ) -> Result<(Simulator, String), Fault> {
-    let (simulator, kept) = start(folder, Clock::default(), listen, notify_url).await?;
-    let account = |id: &str, gateway: &str, secret: &str, url: &str, more: &str| {
-        format!(
-            "[[accounts]]\nid = \"{id}\"\ngateway = \"{gateway}\"\ncurrencies = [\"USD\", \"EUR\", \"CNY\"]\n\
-             secrets = [\"{secret}\"]\napi_url = \"{url}\"\nsandbox = true\n{more}"
-        )
-    };
-    let key = format!("api_key = \"{}\"\n", kept.stripe_key);
-    let text = format!(
-        "{}\n{}",
-        account(STRIPE, "stripe", &kept.stripe_secret, &simulator.stripe_url(), &key),
-        account(GENERIC, "generic", &kept.generic_secret, &simulator.generic_url(), "")
-    );
+    let simulator = start(folder, Clock::default(), listen).await?;
+    if let Some(shop) = shop {
+        shop_listens(&simulator, &shop);
+    }
+    let currencies = ["USD", "EUR", "CNY"].map(str::to_owned);
+    let text = accounts(&simulator, &currencies).iter().map(toml).collect::<Vec<_>>().join("\n");
     Ok((simulator, text))
 }
 
-/// Tells the simulated Stripe where the shop's endpoint is, as one would in Stripe's dashboard. `base` is an address
+fn toml(account: &Account) -> String {
+    let quoted = |text: &str| ::toml::Value::String(text.to_owned()).to_string();
+    let list = |texts: Vec<&str>| texts.into_iter().map(quoted).collect::<Vec<_>>().join(", ");
+    let mut text =
+        format!("[[accounts]]\nid = {}\ngateway = {}\n", quoted(&account.id), quoted(&account.gateway));
+    let mut line = |key: &str, value: String| text.push_str(&format!("{key} = {value}\n"));
+    line("title", quoted(account.title.as_deref().unwrap_or(&account.gateway)));
+    line("currencies", format!("[{}]", list(account.currencies.iter().map(String::as_str).collect())));
+    line("secrets", format!("[{}]", list(account.secrets.iter().map(|s| s.expose()).collect())));
+    for (key, secret) in [("api_key", &account.api_key), ("decryption_key", &account.decryption_key)] {
+        if let Some(secret) = secret {
+            line(key, quoted(secret.expose()));
+        }
+    }
+    if let Some(url) = &account.api_url {
+        line("api_url", quoted(url));
+    }
+    line("sandbox", "true".into());
+    if !account.settings.is_empty() {
+        let pairs = account.settings.iter().map(|(name, value)| format!("{name} = {}", quoted(value)));
+        line("settings", format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", ")));
+    }
+    text
+}
+
+/// Tells the simulated gateways where the shop's endpoints are, as one would in their dashboards. `base` is an address
 /// that reaches the shop from this machine.
 pub fn shop_listens(simulator: &Simulator, base: &str) {
-    simulator.set_stripe_notify_url(format!("{}/webhooks/{STRIPE}", base.trim_end_matches('/')));
+    for account in simulator.accounts() {
+        let url = format!("{}/webhooks/{}", base.trim_end_matches('/'), account.id);
+        simulator.set_notify_url(&account.gateway, url);
+    }
 }

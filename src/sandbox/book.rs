@@ -8,21 +8,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::signing::fresh_id;
-
-/// Which gateway is played.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Side {
-    Stripe,
-    Generic,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Status {
     /// Can be paid.
     Open,
+    /// The buyer has agreed; the shop has to take the money.
+    Approved,
     /// The buyer has acted, the money is on its way.
     Pending,
     Paid,
@@ -48,14 +40,15 @@ pub(super) struct Refund {
     pub amount: i64,
     /// `succeeded`, `pending`, `failed`.
     pub status: String,
-    pub metadata: BTreeMap<String, String>,
+    pub notes: BTreeMap<String, String>,
     pub at: i64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Payment {
     pub id: String,
-    pub side: Side,
+    /// The gateway's name.
+    pub side: String,
     /// The shop's number of it.
     pub number: String,
     pub amount: i64,
@@ -64,8 +57,8 @@ pub(super) struct Payment {
     pub notify_url: Option<String>,
     pub return_url: String,
     pub cancel_url: String,
-    pub metadata: BTreeMap<String, String>,
-    pub intent_metadata: BTreeMap<String, String>,
+    /// What the shop said beside, and what this gateway notes for itself.
+    pub notes: BTreeMap<String, String>,
     pub created: i64,
     pub expires_at: i64,
     pub status: Status,
@@ -74,7 +67,66 @@ pub(super) struct Payment {
     pub refunds: Vec<Refund>,
 }
 
+impl Refund {
+    /// A refund before it takes its course.
+    pub fn new(id: String, refund_id: Option<&str>, trade_no: &str, amount: i64) -> Self {
+        Self {
+            id,
+            refund_id: refund_id.map(str::to_owned),
+            trade_no: trade_no.to_owned(),
+            amount,
+            status: "pending".into(),
+            notes: BTreeMap::new(),
+            at: 0,
+        }
+    }
+}
+
 impl Payment {
+    /// A payment that was just started.
+    pub fn new(side: &str, id: String, number: &str, amount: i64, currency: &str, created: i64) -> Self {
+        Self {
+            id,
+            side: side.to_owned(),
+            number: number.to_owned(),
+            amount,
+            currency: currency.to_owned(),
+            title: String::new(),
+            notify_url: None,
+            return_url: String::new(),
+            cancel_url: String::new(),
+            notes: BTreeMap::new(),
+            created,
+            expires_at: created + 86_400,
+            status: Status::Open,
+            disputed: false,
+            captures: Vec::new(),
+            refunds: Vec::new(),
+        }
+    }
+
+    /// A note; empty when there is none.
+    pub fn note(&self, name: &str) -> &str {
+        self.notes.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    /// Notes whose names begin so, without it.
+    pub fn notes_of(&self, prefix: &str) -> BTreeMap<&str, &str> {
+        self.notes
+            .iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
+            .collect()
+    }
+
+    pub fn capture(&self, trade_no: &str) -> Option<&Capture> {
+        self.captures.iter().find(|c| c.trade_no == trade_no)
+    }
+
+    /// By the gateway's or the shop's id.
+    pub fn refund(&self, id: &str) -> Option<&Refund> {
+        self.refunds.iter().find(|r| r.id == id || r.refund_id.as_deref() == Some(id))
+    }
+
     /// What went back of one capture.
     pub fn refunded(&self, trade_no: &str) -> i64 {
         let of_it = |r: &&Refund| r.trade_no == trade_no && r.status == "succeeded";
@@ -101,16 +153,21 @@ pub(super) struct SentNotice {
     /// The same on every attempt.
     pub id: String,
     pub payment: String,
-    pub side: Side,
+    pub side: String,
     pub kind: String,
     pub body: String,
     pub target: Option<String>,
-    /// `sending`, `delivered`, `given_up`, `lost`.
+    /// Signed by somebody else, sent once.
+    pub forged: bool,
+    /// A test of the gateway's own: its signature is wrong and says so.
+    #[serde(default)]
+    pub probe: bool,
+    /// `sending`, `delivered`, `given_up`, `lost`, `forged`.
     pub state: String,
     pub attempts: Vec<Attempt>,
 }
 
-/// An answer kept under its idempotency key, as Stripe does.
+/// An answer kept under its idempotency key, as Stripe and PayPal do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct KeptAnswer {
     pub request: String,
@@ -157,26 +214,36 @@ impl Book {
     }
 
     /// By the shop's number at one gateway.
-    pub fn numbered(&mut self, side: Side, number: &str, now: i64) -> Option<&mut Payment> {
+    pub fn numbered(&mut self, side: &str, number: &str, now: i64) -> Option<&mut Payment> {
         self.find(now, |p| p.side == side && p.number == number)
     }
 
     fn find(&mut self, now: i64, is: impl Fn(&Payment) -> bool) -> Option<&mut Payment> {
         let payment = self.payments.iter_mut().rev().find(|p| is(p))?;
-        if payment.status == Status::Open && payment.expires_at < now {
+        if matches!(payment.status, Status::Open | Status::Approved) && payment.expires_at < now {
             payment.status = Status::Closed;
         }
         Some(payment)
     }
 
-    pub fn by_trade(&mut self, trade_no: &str) -> Option<&mut Payment> {
-        self.payments.iter_mut().find(|p| p.captures.iter().any(|c| c.trade_no == trade_no))
+    pub fn by_trade(&mut self, side: &str, trade_no: &str) -> Option<&mut Payment> {
+        self.payments.iter_mut().find(|p| p.side == side && p.capture(trade_no).is_some())
+    }
+
+    /// All of one gateway.
+    pub fn of<'a>(&'a self, side: &'a str) -> impl Iterator<Item = &'a Payment> {
+        self.payments.iter().filter(move |p| p.side == side)
+    }
+
+    pub fn note(&mut self, id: &str, name: &str, value: &str) {
+        if let Some(payment) = self.payments.iter_mut().find(|p| p.id == id) {
+            payment.notes.insert(name.to_owned(), value.to_owned());
+        }
     }
 
     /// By the gateway's or the shop's id of a refund at one gateway.
-    pub fn by_refund(&mut self, side: Side, id: &str) -> Option<&mut Payment> {
-        let is = |r: &Refund| r.id == id || r.refund_id.as_deref() == Some(id);
-        self.payments.iter_mut().find(|p| p.side == side && p.refunds.iter().any(is))
+    pub fn by_refund(&mut self, side: &str, id: &str) -> Option<&mut Payment> {
+        self.payments.iter_mut().find(|p| p.side == side && p.refund(id).is_some())
     }
 
     pub fn write(&mut self, what: &str, payment: &str, at: i64, details: Value) {
@@ -193,16 +260,13 @@ impl Book {
     }
 
     /// Takes money, whatever the payment's state: the caller has decided that it comes.
-    pub fn capture(&mut self, id: &str, amount: i64, currency: &str, now: i64) -> Option<Capture> {
-        let payment = self.payments.iter_mut().find(|p| p.id == id)?;
-        let prefix = if payment.side == Side::Stripe { "pi_" } else { "gt_" };
-        let trade_no = fresh_id(prefix);
-        let capture = Capture { trade_no, amount, currency: currency.to_owned(), at: now };
+    pub fn capture(&mut self, id: &str, capture: Capture) {
+        let Some(payment) = self.payments.iter_mut().find(|p| p.id == id) else { return };
         payment.captures.push(capture.clone());
         payment.status = Status::Paid;
-        let details = json!({ "trade_no": capture.trade_no, "amount": amount, "currency": currency });
-        self.write("captured", id, now, details);
-        Some(capture)
+        let details =
+            json!({ "trade_no": capture.trade_no, "amount": capture.amount, "currency": capture.currency });
+        self.write("captured", id, capture.at, details);
     }
 
     pub fn refund(&mut self, id: &str, refund: Refund) {

@@ -1,16 +1,20 @@
-//! The simulator of gateways, for frontend developers offline, the demo and the tests: it speaks Stripe's API and the
-//! generic one over real HTTP, shows a page per payment, and keeps a journal that tests take for the gateway's
-//! truth. It signs with code of its own, never with the verifier's.
+//! The simulator of gateways, for frontend developers offline, the demo and the tests: it speaks every gateway's
+//! protocol over real HTTP, shows a page per payment, and keeps a journal that tests take for the gateways' truth. It
+//! signs and reads with code of its own, never with the verifier's.
 
 mod accounts;
 mod acts;
 mod book;
-mod generic;
+mod drawer;
+mod forms;
 mod notices;
 mod page;
+mod played;
+mod rsa;
+mod sides;
 mod signing;
 mod simulator;
-mod stripe;
 
 pub use accounts::{alone, beside, shop_listens};
-pub use simulator::{GenericSide, Simulator, SimulatorConfig, StripeSide};
+pub use drawer::Drawer;
+pub use simulator::{Simulator, SimulatorConfig};

@@ -7,7 +7,8 @@ use poem::web::{Data, Html, Path, Redirect};
 use poem::{IntoResponse, Response, handler};
 
 use super::acts::{self, ACTS, Input};
-use super::book::{Payment, Side, Status};
+use super::book::{Book, Payment, Status};
+use super::played::decimal;
 use super::simulator::Desk;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem}\
@@ -35,6 +36,7 @@ fn page(title: &str, body: &str) -> Response {
 fn status(payment: &Payment) -> &'static str {
     match payment.status {
         Status::Open => "waiting for the buyer",
+        Status::Approved => "approved, the shop has to take the money",
         Status::Pending => "money on its way",
         Status::Paid => "paid",
         Status::Closed => "closed",
@@ -42,23 +44,25 @@ fn status(payment: &Payment) -> &'static str {
     }
 }
 
-fn gateway(payment: &Payment) -> &'static str {
-    match payment.side {
-        Side::Stripe => "Stripe",
-        Side::Generic => "generic gateway",
-    }
+fn gateway(desk: &Desk, payment: &Payment) -> &'static str {
+    desk.side(&payment.side).map_or("a gateway that is not played any more", |side| side.title())
+}
+
+/// `19.99 USD`.
+fn money(desk: &Desk, payment: &Payment, amount: i64, currency: &str) -> String {
+    let decimals = desk.side(&payment.side).map_or(2, |side| side.decimals(currency));
+    format!("{} {}", decimal(amount, decimals), escape(currency))
 }
 
 #[handler]
 pub(super) fn index(desk: Data<&Arc<Desk>>) -> Response {
     let row = |p: &Payment| {
         format!(
-            "<tr><td><a href=\"/pay/{}\">{}</a><td>{}<td>{} {}<td>{}",
+            "<tr><td><a href=\"/pay/{}\">{}</a><td>{}<td>{}<td>{}",
             escape(&p.id),
             escape(&p.number),
-            gateway(p),
-            p.amount,
-            escape(&p.currency),
+            gateway(&desk, p),
+            money(&desk, p, p.amount, &p.currency),
             status(p)
         )
     };
@@ -67,7 +71,7 @@ pub(super) fn index(desk: Data<&Arc<Desk>>) -> Response {
         "Sandbox",
         &format!(
             "<h1>Sandbox</h1><p>Simulated gateways. No money moves here. <a href=\"/sandbox/journal\">Journal</a></p>\
-             <table><tr><th>Number<th>Gateway<th>Amount (smallest units)<th>State{rows}</table>"
+             <table><tr><th>Number<th>Gateway<th>Amount<th>State{rows}</table>"
         ),
     )
 }
@@ -75,7 +79,12 @@ pub(super) fn index(desk: Data<&Arc<Desk>>) -> Response {
 #[handler]
 pub(super) fn show(desk: Data<&Arc<Desk>>, id: Path<String>) -> Response {
     let now = desk.clock.unix();
-    match desk.change(|book| book.payment(&id, now).cloned()) {
+    let seen = |book: &mut Book| {
+        let id = book.payment(&id, now)?.id.clone();
+        book.note(&id, "seen", "yes");
+        book.payment(&id, now).cloned()
+    };
+    match desk.change(seen) {
         Some(payment) => render(&desk, &payment, None),
         None => {
             page("Sandbox", "<h1>No such payment</h1>").with_status(StatusCode::NOT_FOUND).into_response()
@@ -107,13 +116,16 @@ pub(super) fn press(desk: Data<&Arc<Desk>>, Path((id, act)): Path<(String, Strin
 }
 
 fn render(desk: &Desk, payment: &Payment, trouble: Option<&str>) -> Response {
-    let buttons: String = ACTS
-        .iter()
-        .map(|(act, label)| {
-            let class = if *act == "pay" { " class=\"pay\"" } else { "" };
+    let can = desk.side(&payment.side).map(|side| side.can());
+    let offered = ACTS.iter().filter(|act| can.is_some_and(|can| (act.offered)(&can)));
+    let buttons: String = offered
+        .map(|act| {
+            let class = if act.name == "pay" { " class=\"pay\"" } else { "" };
             format!(
-                "<form method=\"post\" action=\"/pay/{}/{act}\"><button id=\"{act}\"{class}>{label}</button></form>",
-                escape(&payment.id)
+                "<form method=\"post\" action=\"/pay/{}/{name}\"><button id=\"{name}\"{class}>{}</button></form>",
+                escape(&payment.id),
+                act.label,
+                name = act.name,
             )
         })
         .collect();
@@ -135,21 +147,35 @@ fn render(desk: &Desk, payment: &Payment, trouble: Option<&str>) -> Response {
     });
     let trouble =
         trouble.map(|t| format!("<p role=\"alert\"><strong>{}</strong></p>", escape(t))).unwrap_or_default();
-    let back = match payment.return_url.starts_with("http") {
+    let leave = match payment.return_url.starts_with("http") {
         true => {
             format!("<p><a id=\"back\" href=\"{}\">Back to the shop</a></p>", escape(&payment.return_url))
         }
         false => String::new(),
     };
+    let moved = |what: &str, no: &str, amount: i64, currency: &str, state: &str| {
+        format!(
+            "<tr><td>{what}<td>{}<td>{}<td>{}",
+            escape(no),
+            money(desk, payment, amount, currency),
+            escape(state)
+        )
+    };
+    let taken = payment.captures.iter().map(|c| moved("taken", &c.trade_no, c.amount, &c.currency, ""));
+    let back = payment.refunds.iter().map(|r| {
+        let currency = payment.capture(&r.trade_no).map_or(&payment.currency, |c| &c.currency);
+        moved("given back", &r.id, r.amount, currency, &r.status)
+    });
+    let moved: String = taken.chain(back).collect();
     let body = format!(
-        "<h1>{}</h1><p>Simulated {} · order {}</p><p class=\"amount\">{} {} <small>(smallest units)</small></p>\
-         <p>State: <strong id=\"state\">{}</strong></p>{trouble}{buttons}{back}\
+        "<h1>{}</h1><p>Simulated {} · order {}</p><p class=\"amount\">{}</p>\
+         <p>State: <strong id=\"state\">{}</strong></p>{trouble}<div class=\"acts\">{buttons}</div>{leave}\
+         <h2>Money</h2><table><tr><th>What<th>Number<th>Amount<th>State{moved}</table>\
          <h2>Notices</h2><table><tr><th>Kind<th>State<th>Attempts<th>Last answer{notices}</table>",
         escape(&payment.title),
-        gateway(payment),
+        gateway(desk, payment),
         escape(&payment.number),
-        payment.amount,
-        escape(&payment.currency),
+        money(desk, payment, payment.amount, &payment.currency),
         status(payment),
     );
     page(&payment.title, &body)

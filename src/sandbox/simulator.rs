@@ -1,5 +1,6 @@
 //! The simulator as a running thing: its listener, its routes, what all handlers share.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,57 +8,45 @@ use std::time::Duration;
 
 use poem::listener::{Acceptor, Listener, TcpListener};
 use poem::web::{Data, Json, Path};
-use poem::{EndpointExt, IntoResponse, Response, Route, Server, get, handler, post};
+use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Route, Server, get, handler, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::acts::{self, Input};
 use super::book::Book;
-use super::{generic, notices, page, stripe};
+use super::drawer::Drawer;
+use super::played::{Asked, Played, Told};
+use super::{notices, page, sides};
 use crate::base::clock::Clock;
 use crate::base::outcome::Fault;
-use crate::base::secret::Secret;
+use crate::config::Account;
 use crate::infra::outbound::Outbound;
 
-/// The Stripe that is played.
-pub struct StripeSide {
-    /// The endpoint's signing secret, `whsec_…`.
-    pub secret: Secret,
-    /// What the shop must send as bearer.
-    pub api_key: Secret,
-    /// Where events go; can be told later, when the shop listens.
-    pub notify_url: Option<String>,
-    /// What events say about the mode; a shop's test account expects false.
-    pub livemode: bool,
-}
-
-/// The generic gateway that is played; payments bring their own notify address.
-pub struct GenericSide {
-    pub secret: Secret,
-}
-
+/// How a simulator is to be started.
 pub struct SimulatorConfig {
     /// A loopback address; port 0 picks one.
     pub listen: SocketAddr,
-    pub stripe: Option<StripeSide>,
-    pub generic: Option<GenericSide>,
+    /// Names of the gateways to be played, as in a shop's configuration; empty: all.
+    pub gateways: Vec<String>,
+    /// What is not in it is made.
+    pub secrets: Drawer,
     pub clock: Clock,
-    /// Gaps between attempts of a notice. After the last it is given up.
-    pub retry_gaps: Vec<Duration>,
+    /// How much faster than the gateways' own their gaps between attempts of a notice pass.
+    pub speed: f64,
     /// Where the books are kept over restarts; none: in memory.
     pub state_file: Option<PathBuf>,
 }
 
 impl SimulatorConfig {
-    /// Both gateways on a free port, nothing kept.
-    pub fn new(stripe: StripeSide, generic: GenericSide, clock: Clock) -> Self {
+    /// These gateways on a free port, in a great hurry, nothing kept.
+    pub fn new(gateways: &[&str], secrets: Drawer, clock: Clock) -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            stripe: Some(stripe),
-            generic: Some(generic),
+            gateways: gateways.iter().map(|name| (*name).to_owned()).collect(),
+            secrets,
             clock,
-            retry_gaps: [50, 100, 200, 400, 800, 1_600, 3_200].map(Duration::from_millis).to_vec(),
+            speed: 100_000.0,
             state_file: None,
         }
     }
@@ -65,14 +54,16 @@ impl SimulatorConfig {
 
 /// How the simulator misbehaves when asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case", default)]
+#[serde(rename_all = "snake_case", default, deny_unknown_fields)]
 pub(super) struct Trouble {
     /// Acts on a call of the API and never answers it.
     pub lose_answers: bool,
     /// Answers every call with 503 and does nothing.
     pub fail_calls: bool,
-    /// Answers with somebody else's signature (the generic gateway).
+    /// Answers with somebody else's signature (gateways that sign their answers).
     pub forge_answers: bool,
+    /// Signs by a certificate that nobody was given (WeChat Pay); the list of certificates has it.
+    pub rotate: bool,
     /// What becomes of a refund asked for by API: `succeeded` by default, `pending`, `failed`.
     pub refunds: Option<RefundCourse>,
 }
@@ -99,12 +90,12 @@ impl RefundCourse {
 pub(super) struct Desk {
     pub clock: Clock,
     pub outbound: Outbound,
-    pub stripe: Option<StripeSide>,
-    pub generic: Option<GenericSide>,
-    pub retry_gaps: Vec<Duration>,
     /// `http://127.0.0.1:port`.
     pub base: String,
-    notify: Mutex<Option<String>>,
+    sides: Vec<Arc<dyn Played>>,
+    speed: f64,
+    /// Where notices go of gateways that are told in their dashboard, by the gateway's name.
+    notify: Mutex<BTreeMap<String, String>>,
     trouble: Mutex<Trouble>,
     book: Mutex<Book>,
     state_file: Option<PathBuf>,
@@ -136,8 +127,23 @@ impl Desk {
         *lock(&self.trouble)
     }
 
-    pub fn stripe_notify_url(&self) -> Option<String> {
-        lock(&self.notify).clone()
+    pub fn notify_url(&self, side: &str) -> Option<String> {
+        lock(&self.notify).get(side).cloned()
+    }
+
+    /// The gateway of this name, when it is played.
+    pub fn side(&self, name: &str) -> Option<Arc<dyn Played>> {
+        self.sides.iter().find(|side| side.name() == name).cloned()
+    }
+
+    /// A gap of the gateway's own, in seconds, as it passes here.
+    pub fn fast(&self, gap: u32) -> Duration {
+        Duration::from_secs_f64(f64::from(gap) / self.speed)
+    }
+
+    /// Address of a payment's page.
+    pub fn page(&self, id: &str) -> String {
+        format!("{}/pay/{id}", self.base)
     }
 
     /// Returns when the simulator is being stopped.
@@ -152,37 +158,44 @@ pub struct Simulator {
     address: SocketAddr,
     desk: Arc<Desk>,
     stop: watch::Sender<bool>,
+    secrets: Drawer,
 }
 
 impl Simulator {
     /// Refuses any address but loopback: whoever reaches it can make payments.
     pub async fn start(config: SimulatorConfig) -> Result<Self, Fault> {
-        if !config.listen.ip().is_loopback() {
+        let listen = config.listen;
+        if !listen.ip().is_loopback() {
             return Err(Fault::setup("the simulator listens on loopback only"));
         }
         let book = match &config.state_file {
             Some(path) => Book::load(path).map_err(Fault::Bug)?,
             None => Book::default(),
         };
-        let acceptor = TcpListener::bind(config.listen)
+        let acceptor = TcpListener::bind(listen)
             .into_acceptor()
             .await
-            .map_err(|e| Fault::Upstream(format!("the simulator cannot listen on {}: {e}", config.listen)))?;
+            .map_err(|e| Fault::Upstream(format!("the simulator cannot listen on {listen}: {e}")))?;
         let address = acceptor
             .local_addr()
             .first()
             .and_then(|local| local.as_socket_addr().copied())
             .ok_or_else(|| Fault::bug("a listener without an address"))?;
+        let mut secrets = config.secrets;
+        let gateways = config.gateways;
+        // Making RSA keys takes its time.
+        let made = tokio::task::spawn_blocking(move || {
+            sides::played(&gateways, &mut secrets).map(|sides| (sides, secrets))
+        });
+        let (sides, secrets) = made.await.map_err(|e| Fault::bug(e.to_string()))??;
         let (stop, stopped) = watch::channel(false);
-        let notify = config.stripe.as_ref().and_then(|s| s.notify_url.clone());
         let desk = Arc::new(Desk {
             clock: config.clock,
             outbound: Outbound::new()?,
-            stripe: config.stripe,
-            generic: config.generic,
-            retry_gaps: config.retry_gaps,
             base: format!("http://{address}"),
-            notify: Mutex::new(notify),
+            sides,
+            speed: config.speed,
+            notify: Mutex::default(),
             trouble: Mutex::default(),
             book: Mutex::new(book),
             state_file: config.state_file,
@@ -200,26 +213,36 @@ impl Simulator {
             }
         });
         notices::resume(&desk);
-        Ok(Self { address, desk, stop })
+        Ok(Self { address, desk, stop, secrets })
+    }
+
+    /// All secrets as they are now, to be kept for a restart.
+    pub(super) fn secrets(&self) -> &Drawer {
+        &self.secrets
     }
 
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `api_url` of an account at the simulated Stripe.
-    pub fn stripe_url(&self) -> String {
-        self.desk.base.clone()
+    /// The account a shop's configuration needs for this gateway, without currencies; none when it is not played.
+    pub fn account(&self, gateway: &str) -> Option<Account> {
+        self.desk.side(gateway).map(|side| side.account(&self.desk.base))
     }
 
-    /// `api_url` of an account at the simulated generic gateway.
-    pub fn generic_url(&self) -> String {
-        format!("{}/generic", self.desk.base)
+    /// The accounts of all gateways that are played.
+    pub fn accounts(&self) -> Vec<Account> {
+        self.desk.sides.iter().map(|side| side.account(&self.desk.base)).collect()
     }
 
-    /// Where Stripe's events go, as one would set it in Stripe's dashboard.
-    pub fn set_stripe_notify_url(&self, url: impl Into<String>) {
-        *lock(&self.desk.notify) = Some(url.into());
+    /// Whether a gateway that is played takes a currency.
+    pub fn takes(&self, gateway: &str, currency: &str) -> bool {
+        self.desk.side(gateway).is_some_and(|side| side.takes(currency))
+    }
+
+    /// Where a gateway's notices go, as one would set it in its dashboard. Most gateways are told with each payment.
+    pub fn set_notify_url(&self, gateway: &str, url: impl Into<String>) {
+        lock(&self.desk.notify).insert(gateway.to_owned(), url.into());
     }
 
     /// The books: `payments` (with captures and refunds), `notices` (with every attempt and answer), `entries` (what
@@ -259,24 +282,53 @@ impl Drop for Simulator {
 }
 
 fn routes(desk: Arc<Desk>) -> impl poem::Endpoint {
-    Route::new()
+    let own = Route::new()
         .at("/", get(page::index))
         .at("/pay/:id", get(page::show))
         .at("/pay/:id/:act", post(page::press))
         .at("/sandbox/journal", get(journal))
         .at("/sandbox/trouble", post(make_trouble))
-        .at("/sandbox/payments/:id/:act", post(by_json))
-        .at("/v1/checkout/sessions", post(stripe::create_session))
-        .at("/v1/checkout/sessions/:id", get(stripe::show_session))
-        .at("/v1/checkout/sessions/:id/expire", post(stripe::expire_session))
-        .at("/v1/refunds", get(stripe::list_refunds).post(stripe::create_refund))
-        .at("/v1/refunds/:id", get(stripe::show_refund))
-        .at("/generic/payments", post(generic::create_payment))
-        .at("/generic/payments/:id", get(generic::show_payment))
-        .at("/generic/payments/:id/close", post(generic::close_payment))
-        .at("/generic/refunds", post(generic::create_refund))
-        .at("/generic/refunds/:id", get(generic::show_refund))
-        .data(desk)
+        .at("/sandbox/payments/:id/:act", post(by_json));
+    let sides = desk.sides.clone();
+    let add = |routes: Route, side: Arc<dyn Played>| {
+        routes.at(format!("/{}/*path", side.root()), Door { desk: desk.clone(), side })
+    };
+    sides.into_iter().fold(own, add).data(desk.clone())
+}
+
+/// Where one gateway's calls come in, and where trouble ordered for it comes about.
+struct Door {
+    desk: Arc<Desk>,
+    side: Arc<dyn Played>,
+}
+
+impl Endpoint for Door {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let trouble = self.desk.trouble();
+        if trouble.fail_calls {
+            let told = Told::json(503, &json!({ "code": "OUT_OF_ORDER", "message": "try again later" }));
+            return Ok(told.into_response());
+        }
+        let (parts, body) = request.into_parts();
+        let uri = &parts.uri;
+        let segments = uri.path().trim_matches('/').split('/').skip(1).map(str::to_owned).collect();
+        let asked = Asked {
+            method: parts.method.clone(),
+            target: uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+            path: segments,
+            query: uri.query().unwrap_or_default().to_owned(),
+            headers: parts.headers.clone(),
+            body: body.into_bytes_limit(1 << 20).await?.to_vec(),
+            now: self.desk.clock.unix(),
+        };
+        let told = self.side.answer(&self.desk, &asked);
+        if trouble.lose_answers {
+            self.desk.stopping().await;
+        }
+        Ok(told.into_response())
+    }
 }
 
 #[handler]

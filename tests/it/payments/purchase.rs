@@ -4,13 +4,12 @@ use chrono::TimeDelta;
 use dispense::base::actor::Actor;
 use dispense::base::clock::Clock;
 use dispense::base::ids::PaymentId;
-use dispense::base::secret::Secret;
 use dispense::config::Account;
 use dispense::orders::place::Placed;
 use dispense::payments::refund_request::{self, RefundRequest};
 use dispense::payments::start::{self, Attempt, Start, StartOptions};
 use dispense::payments::{ask, cancel, close};
-use dispense::sandbox::{GenericSide, Simulator, SimulatorConfig, StripeSide};
+use dispense::sandbox::{Drawer, Simulator, SimulatorConfig};
 use serde_json::{Value, json};
 
 use crate::harness::{TestApp, TestDatabase, shop};
@@ -28,31 +27,21 @@ const GATEWAYS: [&str; 2] = ["stripe", "generic"];
 
 async fn street() -> Street {
     let clock = Clock::default();
-    let stripe = StripeSide {
-        secret: Secret::new(STRIPE_SECRET),
-        api_key: Secret::new(STRIPE_KEY),
-        notify_url: None,
-        livemode: false,
-    };
-    let generic = GenericSide { secret: Secret::new(shop::generic_secret()) };
-    let simulator = Simulator::start(SimulatorConfig::new(stripe, generic, clock.clone())).await.unwrap();
-    let account = |id: &str, secret: String, key: Option<&str>, url: String| Account {
-        id: id.into(),
-        gateway: id.into(),
+    let secrets = Drawer::default()
+        .with("stripe_secret", STRIPE_SECRET)
+        .with("stripe_key", STRIPE_KEY)
+        .with("generic_secret", &shop::generic_secret());
+    let config = SimulatorConfig::new(&GATEWAYS, secrets, clock.clone());
+    let simulator = Simulator::start(config).await.unwrap();
+    let account = |name: &str| Account {
+        id: name.into(),
         currencies: vec!["USD".into()],
-        secrets: vec![Secret::new(secret)],
-        api_key: key.map(Secret::new),
-        api_url: Some(url),
-        sandbox: true,
-        ..Account::default()
+        ..simulator.account(name).unwrap()
     };
-    let accounts = vec![
-        account("stripe", STRIPE_SECRET.into(), Some(STRIPE_KEY), simulator.stripe_url()),
-        account("generic", shop::generic_secret(), None, simulator.generic_url()),
-    ];
+    let accounts = GATEWAYS.map(account).to_vec();
     let t =
         TestApp::start_by(clock, TestDatabase::migrated().await, |config| config.accounts = accounts).await;
-    simulator.set_stripe_notify_url(format!("{}/webhooks/stripe", t.base));
+    simulator.set_notify_url("stripe", format!("{}/webhooks/stripe", t.base));
     for secret in [STRIPE_SECRET, STRIPE_KEY, &shop::generic_secret()] {
         t.canary(secret);
     }

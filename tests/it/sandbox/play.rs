@@ -7,14 +7,13 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use dispense::base::clock::Clock;
 use dispense::base::money::{Currency, Money};
-use dispense::base::secret::Secret;
 use dispense::infra::outbound::Outbound;
 use dispense::payments::gateway::{
     AccountKeys, Call, Evidence, Gateway, NewPayment, Notice, PaymentRef, RawNotice,
 };
 use dispense::payments::gateways::generic::Generic;
 use dispense::payments::gateways::stripe::Stripe;
-use dispense::sandbox::{GenericSide, Simulator, SimulatorConfig, StripeSide};
+use dispense::sandbox::{Drawer, Simulator, SimulatorConfig};
 use poem::http::StatusCode;
 use poem::listener::{Acceptor, Listener, TcpListener};
 use poem::web::Data;
@@ -26,13 +25,11 @@ pub const STRIPE_SECRET: &str = "whsec_of_the_simulated_endpoint_1";
 pub const STRIPE_KEY: &str = "sk_test_of_the_simulated_account";
 
 pub fn config() -> SimulatorConfig {
-    let stripe = StripeSide {
-        secret: Secret::new(STRIPE_SECRET),
-        api_key: Secret::new(STRIPE_KEY),
-        notify_url: None,
-        livemode: false,
-    };
-    SimulatorConfig::new(stripe, GenericSide { secret: Secret::new(webhook_secret(7)) }, Clock::default())
+    let secrets = Drawer::default()
+        .with("stripe_secret", STRIPE_SECRET)
+        .with("stripe_key", STRIPE_KEY)
+        .with("generic_secret", &webhook_secret(7));
+    SimulatorConfig::new(&["stripe", "generic"], secrets, Clock::default())
 }
 
 pub async fn simulator() -> Simulator {
@@ -49,26 +46,26 @@ pub struct Side {
 
 impl Side {
     pub fn stripe(simulator: &Simulator) -> Self {
-        let keys = AccountKeys {
-            id: "sandbox-stripe".into(),
-            secrets: vec![Secret::new(STRIPE_SECRET)],
-            api_key: Some(Secret::new(STRIPE_KEY)),
-            api_url: Some(simulator.stripe_url()),
-            sandbox: true,
-            ..AccountKeys::default()
-        };
-        Self::new(Box::new(Stripe::new(Outbound::new().unwrap())), keys)
+        Self::of(simulator, Box::new(Stripe::new(Outbound::new().unwrap())))
     }
 
     pub fn generic(simulator: &Simulator) -> Self {
+        Self::of(simulator, Box::new(Generic::new(Outbound::new().unwrap())))
+    }
+
+    /// The account that the simulator gives out for this gateway.
+    pub fn of(simulator: &Simulator, gateway: Box<dyn Gateway>) -> Self {
+        let account = simulator.account(gateway.name()).unwrap();
         let keys = AccountKeys {
-            id: "sandbox-generic".into(),
-            secrets: vec![Secret::new(webhook_secret(7))],
-            api_url: Some(simulator.generic_url()),
-            sandbox: true,
-            ..AccountKeys::default()
+            id: account.id,
+            secrets: account.secrets,
+            api_key: account.api_key,
+            decryption_key: account.decryption_key,
+            settings: account.settings,
+            api_url: account.api_url,
+            sandbox: account.sandbox,
         };
-        Self::new(Box::new(Generic::new(Outbound::new().unwrap())), keys)
+        Self::new(gateway, keys)
     }
 
     pub fn both(simulator: &Simulator) -> [Self; 2] {

@@ -1,0 +1,461 @@
+//! Alipay's open platform: one address for every call, RSA2 both ways, forms as notices.
+
+mod bill;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::base::clock::random;
+use crate::base::outcome::Fault;
+use crate::base::secret::Secret;
+use crate::config::Account;
+use crate::infra::outbound::{Answer, Method};
+use crate::sandbox::acts;
+use crate::sandbox::book::{Capture, Payment, Refund, SentNotice, Status};
+use crate::sandbox::drawer::Drawer;
+use crate::sandbox::forms::{Form, form};
+use crate::sandbox::notices;
+use crate::sandbox::played::{About, Asked, Can, Draft, Letter, Played, Told};
+use crate::sandbox::rsa::{self, Pair};
+use crate::sandbox::sides::china;
+use crate::sandbox::signing::fresh_id;
+use crate::sandbox::simulator::Desk;
+
+const NAME: &str = "alipay";
+const BUYER: &str = "2088102114562585";
+
+/// 4 m, 10 m, 10 m, 1 h, 2 h, 6 h, 15 h.
+const GAPS: [u32; 7] = [240, 600, 600, 3_600, 7_200, 21_600, 54_000];
+
+/// Fields of an answer, or Alipay's `sub_code` and its sentence.
+type Answered = Result<Value, (&'static str, &'static str)>;
+
+const NOT_EXIST: (&str, &str) = ("ACQ.TRADE_NOT_EXIST", "交易不存在");
+const STATUS: (&str, &str) = ("ACQ.TRADE_STATUS_ERROR", "交易状态不合法");
+
+struct Alipay {
+    app_id: String,
+    seller_id: String,
+    /// Alipay's own pair, which signs notices and answers.
+    alipay: Pair,
+    /// The shop's, which signs its calls.
+    shop: Pair,
+    shop_private: String,
+}
+
+/// Alipay with its ids and keys from the drawer.
+pub(super) fn played(secrets: &mut Drawer) -> Result<Arc<dyn Played>, Fault> {
+    let number =
+        |prefix: &str| Ok(format!("{prefix}{:012}", u64::from_le_bytes(random()) % 1_000_000_000_000));
+    let shop_private = secrets.keep("alipay_shop_key", rsa::make)?;
+    Ok(Arc::new(Alipay {
+        app_id: secrets.keep("alipay_app_id", || number("2021"))?,
+        seller_id: secrets.keep("alipay_seller_id", || number("2088"))?,
+        alipay: Pair::open(&secrets.keep("alipay_key", rsa::make)?)?,
+        shop: Pair::open(&shop_private)?,
+        shop_private,
+    }))
+}
+
+impl Alipay {
+    /// What is wrong with a call's common parameters: `sub_code` and sentence.
+    fn fault(&self, call: &Form) -> Option<(&'static str, &'static str)> {
+        // Of calls everything is signed but the signature, `sign_type` too.
+        let text = call.text(|name, value| name != "sign" && !value.is_empty());
+        let wrong = |name: &str, wanted: &str| call.get(name) != wanted;
+        match () {
+            () if call.is_ambiguous() => Some(("isv.invalid-parameter", "参数重复")),
+            () if wrong("app_id", &self.app_id) => Some(("isv.invalid-app-id", "无效的AppID参数")),
+            () if wrong("sign_type", "RSA2") => Some(("isv.invalid-signature-type", "无效的签名类型")),
+            () if wrong("charset", "utf-8") => Some(("isv.invalid-charset", "字符集错误")),
+            () if wrong("version", "1.0") => Some(("isv.invalid-parameter", "版本错误")),
+            () if !["", "JSON"].contains(&call.get("format")) => {
+                Some(("isv.invalid-format", "无效的数据格式"))
+            }
+            () if china::moment(call.get("timestamp")).is_none() => {
+                Some(("isv.invalid-timestamp", "非法的时间戳参数"))
+            }
+            () if !self.shop.fits(text.as_bytes(), call.get("sign")) => {
+                Some(("isv.invalid-signature", "验签出错，建议检查签名字符串或签名私钥与应用公钥是否匹配"))
+            }
+            () => None,
+        }
+    }
+
+    /// The object under its name, and a signature of exactly its text.
+    fn told(&self, desk: &Desk, method: &str, answer: &Value) -> Told {
+        let text = answer.to_string();
+        let sign = self.alipay.sign_or_forge(text.as_bytes(), desk.trouble().forge_answers);
+        let name = method.replace('.', "_");
+        let body = format!("{{\"{name}_response\":{text},\"sign\":{}}}", json!(sign));
+        Told::bytes(200, "application/json;charset=utf-8", body)
+    }
+
+    fn call(&self, desk: &Arc<Desk>, call: &Form, now: i64) -> Told {
+        let method = call.get("method");
+        let business: Value = serde_json::from_str(call.get("biz_content")).unwrap_or_default();
+        let by_browser =
+            ["alipay.trade.page.pay", "alipay.trade.wap.pay", "alipay.trade.app.pay"].contains(&method);
+        if let Some((code, text)) = self.fault(call) {
+            let no =
+                json!({ "code": "40002", "msg": "Invalid Arguments", "sub_code": code, "sub_msg": text });
+            return match by_browser {
+                true => refusal_page(code, text),
+                false => Told::json(200, &json!({ format!("{}_response", method.replace('.', "_")): no })),
+            };
+        }
+        if by_browser {
+            return match open(desk, call, &business, now) {
+                Ok(payment) => Told::see_other(desk.page(&payment.id)),
+                Err((code, text)) => refusal_page(code, text),
+            };
+        }
+        let payment = find(desk, &business, now).filter(exists).ok_or(NOT_EXIST);
+        let answered = match method {
+            "alipay.trade.precreate" => open(desk, call, &business, now)
+                .map(|p| json!({ "out_trade_no": p.number, "qr_code": desk.page(&p.id) })),
+            "alipay.trade.query" => payment.map(|p| described(&p)),
+            "alipay.trade.close" => payment.and_then(|p| close(desk, &p)),
+            "alipay.trade.cancel" => Ok(cancel(desk, payment.ok(), &business)),
+            "alipay.trade.refund" => payment.and_then(|p| refund(desk, &p, &business)),
+            "alipay.trade.fastpay.refund.query" => payment.map(|p| refund_query(&p, &business)),
+            "alipay.data.dataservice.bill.downloadurl.query" => bill::address(desk, &business, now),
+            _ => Err(("isv.invalid-method", "不存在的方法名")),
+        };
+        let answer = match answered {
+            Ok(mut answer) => {
+                answer["code"] = json!("10000");
+                answer["msg"] = json!("Success");
+                answer
+            }
+            Err((code, text)) => {
+                json!({ "code": "40004", "msg": "Business Failed", "sub_code": code, "sub_msg": text })
+            }
+        };
+        self.told(desk, method, &answer)
+    }
+}
+
+fn refusal_page(code: &str, text: &str) -> Told {
+    let page = format!("<!doctype html><meta charset=\"utf-8\"><h1>{code}</h1><p>{text}</p>");
+    Told::bytes(200, "text/html; charset=utf-8", page)
+}
+
+/// A scanned trade exists; before that nobody but the shop knows of its QR code.
+fn exists(payment: &Payment) -> bool {
+    payment.note("method") != "alipay.trade.precreate"
+        || payment.note("seen") == "yes"
+        || payment.status != Status::Open
+}
+
+fn find(desk: &Desk, business: &Value, now: i64) -> Option<Payment> {
+    let text = |name: &str| business[name].as_str().unwrap_or_default();
+    let (trade_no, number) = (text("trade_no"), text("out_trade_no"));
+    desk.change(|book| match trade_no {
+        "" => book.numbered(NAME, number, now).cloned(),
+        _ => book.of(NAME).find(|p| p.note("trade_no") == trade_no || p.capture(trade_no).is_some()).cloned(),
+    })
+}
+
+/// Opens a payment, or finds it: a number of the shop's stands for one amount and one subject.
+fn open(
+    desk: &Desk,
+    call: &Form,
+    business: &Value,
+    now: i64,
+) -> Result<Payment, (&'static str, &'static str)> {
+    let invalid = ("ACQ.INVALID_PARAMETER", "参数无效");
+    let text = |name: &str| business[name].as_str().filter(|text| !text.is_empty());
+    let number = text("out_trade_no").filter(|n| n.len() <= 64).ok_or(invalid)?;
+    let amount = text("total_amount").and_then(china::fen).filter(|fen| *fen > 0).ok_or(invalid)?;
+    let subject = text("subject").ok_or(invalid)?;
+    let product = match call.get("method") {
+        "alipay.trade.page.pay" => Some("FAST_INSTANT_TRADE_PAY"),
+        "alipay.trade.wap.pay" => Some("QUICK_WAP_WAY"),
+        _ => None,
+    };
+    if product.is_some() && text("product_code") != product || call.get("notify_url").contains('?') {
+        return Err(invalid);
+    }
+    if let Some(known) = desk.change(|book| book.numbered(NAME, number, now).cloned()) {
+        return match known.status {
+            _ if (known.amount, known.title.as_str()) != (amount, subject) => {
+                Err(("ACQ.CONTEXT_INCONSISTENT", "交易信息被篡改"))
+            }
+            Status::Paid => Err(("ACQ.TRADE_HAS_SUCCESS", "交易已被支付")),
+            Status::Closed => Err(("ACQ.TRADE_HAS_CLOSE", "交易已经关闭")),
+            _ => Ok(known),
+        };
+    }
+    let minutes =
+        |text: &str| text.strip_suffix('m').and_then(|m| m.parse::<i64>().ok()).map(|m| now + m * 60);
+    let by_time = text("time_expire").and_then(china::moment);
+    let notes = [("method", call.get("method").to_owned()), ("trade_no", number_of_trade(now))];
+    let payment = Payment {
+        title: subject.to_owned(),
+        notify_url: Some(call.get("notify_url").to_owned()).filter(|url| !url.is_empty()),
+        return_url: call.get("return_url").to_owned(),
+        expires_at: by_time.or(text("timeout_express").and_then(minutes)).unwrap_or(now + 7_200),
+        notes: notes.map(|(name, value)| (name.to_owned(), value)).into(),
+        ..Payment::new(NAME, fresh_id("ap_"), number, amount, "CNY", now)
+    };
+    desk.change(|book| book.open(payment.clone()));
+    Ok(payment)
+}
+
+/// 28 digits: the day, a shard of the buyer's, and a count.
+fn number_of_trade(now: i64) -> String {
+    format!("{}2200{:010}", china::digits(now), u64::from_le_bytes(random()) % 10_000_000_000)
+}
+
+/// `trade_status`. Money that went back whole closes the trade.
+fn status(payment: &Payment) -> &'static str {
+    match (payment.status, payment.captures.first()) {
+        (_, Some(capture)) if payment.refunded(&capture.trade_no) == capture.amount => "TRADE_CLOSED",
+        (_, Some(_)) => "TRADE_SUCCESS",
+        (Status::Closed | Status::Failed, None) => "TRADE_CLOSED",
+        _ => "WAIT_BUYER_PAY",
+    }
+}
+
+fn named(payment: &Payment) -> Value {
+    json!({ "trade_no": payment.note("trade_no"), "out_trade_no": payment.number })
+}
+
+fn described(payment: &Payment) -> Value {
+    let mut answer = named(payment);
+    let paid = payment.captures.first();
+    let amount = china::yuan(paid.map_or(payment.amount, |capture| capture.amount));
+    answer["trade_status"] = json!(status(payment));
+    answer["total_amount"] = json!(amount);
+    answer["buyer_user_id"] = json!(BUYER);
+    answer["buyer_logon_id"] = json!("san***@sandbox.example");
+    if let Some(capture) = paid {
+        answer["send_pay_date"] = json!(china::time(capture.at));
+        answer["receipt_amount"] = json!(amount);
+        answer["buyer_pay_amount"] = json!(amount);
+    }
+    answer
+}
+
+fn close(desk: &Arc<Desk>, payment: &Payment) -> Answered {
+    if !matches!(payment.status, Status::Open | Status::Pending) {
+        return Err(STATUS);
+    }
+    notices::send(desk, acts::enter(desk, payment, Status::Closed, About::Closed).into_iter().collect());
+    Ok(named(payment))
+}
+
+/// Undoes a trade of which the shop does not know how it ended.
+fn cancel(desk: &Arc<Desk>, payment: Option<Payment>, business: &Value) -> Value {
+    let Some(payment) = payment else {
+        return json!({ "out_trade_no": business["out_trade_no"], "retry_flag": "N" });
+    };
+    let mut answer = named(&payment);
+    answer["retry_flag"] = json!("N");
+    answer["action"] = match payment.captures.first() {
+        Some(capture) => {
+            let left = payment.refundable(capture);
+            if left > 0 {
+                let refund = Refund::new(fresh_id("alr_"), None, &capture.trade_no, left);
+                acts::refund_for_shop(desk, &payment, refund);
+            }
+            json!("refund")
+        }
+        None => {
+            let closed = close(desk, &payment);
+            json!(if closed.is_ok() { "close" } else { "" })
+        }
+    };
+    answer
+}
+
+fn refund(desk: &Arc<Desk>, payment: &Payment, business: &Value) -> Answered {
+    let Some(capture) = payment.captures.first() else { return Err(STATUS) };
+    let text = |name: &str| business[name].as_str().unwrap_or_default();
+    let amount = china::fen(text("refund_amount")).filter(|fen| *fen > 0);
+    let amount = amount.ok_or(("ACQ.INVALID_PARAMETER", "参数无效"))?;
+    let request = text("out_request_no");
+    if request.is_empty() && amount != capture.amount {
+        return Err(("ACQ.INVALID_PARAMETER", "部分退款须传 out_request_no"));
+    }
+    let failed = ("ACQ.SELLER_BALANCE_NOT_ENOUGH", "卖家余额不足");
+    if let Some(first) = payment.refund(request).filter(|_| !request.is_empty()) {
+        return match first.status.as_str() {
+            _ if first.amount != amount => Err(("ACQ.DISCORDANT_REPEAT_REQUEST", "退款信息不一致")),
+            "failed" => Err(failed),
+            _ => Ok(refunded(payment, capture, "N")),
+        };
+    }
+    if amount > payment.refundable(capture) {
+        return Err(("ACQ.REFUND_AMT_NOT_EQUAL_TOTAL", "退款金额超限"));
+    }
+    let request = Some(request).filter(|request| !request.is_empty());
+    let new = Refund::new(fresh_id("alr_"), request, &capture.trade_no, amount);
+    let made = acts::refund_for_shop(desk, payment, new);
+    let now = desk.read(|book| book.payments.iter().find(|p| p.id == payment.id).cloned());
+    match made.status.as_str() {
+        "failed" => Err(failed),
+        "succeeded" => Ok(refunded(now.as_ref().unwrap_or(payment), capture, "Y")),
+        _ => Ok(refunded(now.as_ref().unwrap_or(payment), capture, "N")),
+    }
+}
+
+/// `refund_fee` is the sum of all refunds; `fund_change` says whether money moved by this very call.
+fn refunded(payment: &Payment, capture: &Capture, change: &str) -> Value {
+    let mut answer = named(payment);
+    answer["fund_change"] = json!(change);
+    answer["refund_fee"] = json!(china::yuan(payment.refunded(&capture.trade_no)));
+    answer["buyer_user_id"] = json!(BUYER);
+    answer
+}
+
+/// Nothing but the numbers when the refund is not known, or not done yet.
+fn refund_query(payment: &Payment, business: &Value) -> Value {
+    let mut answer = named(payment);
+    let request = business["out_request_no"].as_str().unwrap_or_default();
+    if let Some(refund) = payment.refund(request).filter(|refund| refund.status == "succeeded") {
+        answer["out_request_no"] = json!(request);
+        answer["refund_status"] = json!("REFUND_SUCCESS");
+        answer["refund_amount"] = json!(china::yuan(refund.amount));
+        answer["total_amount"] = json!(china::yuan(payment.amount));
+        answer["gmt_refund_pay"] = json!(china::time(refund.at));
+    }
+    answer
+}
+
+impl Played for Alipay {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn title(&self) -> &'static str {
+        "Alipay"
+    }
+
+    fn root(&self) -> &'static str {
+        NAME
+    }
+
+    fn can(&self) -> Can {
+        Can { pend: true, tell_refunds: true, slow_refunds: true, ..crate::sandbox::sides::epay::CAN }
+    }
+
+    fn decimals(&self, _currency: &str) -> u32 {
+        2
+    }
+
+    fn account(&self, base: &str) -> Account {
+        let settings = [("app_id", &self.app_id), ("seller_id", &self.seller_id)];
+        Account {
+            id: "sandbox-alipay".into(),
+            gateway: NAME.into(),
+            title: Some("Sandbox Alipay".into()),
+            secrets: vec![Secret::new(self.alipay.public_pem())],
+            api_key: Some(Secret::new(&*self.shop_private)),
+            settings: settings.map(|(name, value)| (name.to_owned(), value.clone())).into(),
+            api_url: Some(format!("{base}/alipay")),
+            sandbox: true,
+            ..Account::default()
+        }
+    }
+
+    fn trade_no(&self, payment: &Payment, now: i64) -> String {
+        if payment.captures.is_empty() { payment.note("trade_no").to_owned() } else { number_of_trade(now) }
+    }
+
+    fn refund_no(&self, _now: i64) -> String {
+        fresh_id("alr_")
+    }
+
+    fn answer(&self, desk: &Arc<Desk>, asked: &Asked) -> Told {
+        match asked.route() {
+            (_, path) if path == ["gateway.do"] => {
+                let call = [Form::parse(asked.query.as_bytes()).0, Form::parse(&asked.body).0].concat();
+                self.call(desk, &Form(call), asked.now)
+            }
+            ("GET", path) if path.len() == 2 && path[0] == "bill" => {
+                bill::download(desk, &self.seller_id, path[1], asked.now)
+            }
+            _ => Told::json(404, &json!({ "code": "404" })),
+        }
+    }
+
+    fn draft(&self, _desk: &Desk, payment: &Payment, about: About<'_>, now: i64) -> Option<Draft> {
+        let notify_id =
+            format!("{}{:017}", china::digits(now), u64::from_le_bytes(random()) % 100_000_000_000_000_000);
+        let (trade, status, refunded) = match about {
+            About::Paid(trade) => (Some(trade), "TRADE_SUCCESS", 0),
+            About::Pending => (None, "WAIT_BUYER_PAY", 0),
+            About::Closed if exists(payment) => (None, "TRADE_CLOSED", 0),
+            About::Refunded(trade) => match payment.refunded(trade) {
+                all if all == payment.capture(trade)?.amount => (Some(trade), "TRADE_CLOSED", all),
+                part => (Some(trade), "TRADE_SUCCESS", part),
+            },
+            _ => return None,
+        };
+        let capture = trade.and_then(|trade| payment.capture(trade));
+        let total = china::yuan(capture.map_or(payment.amount, |capture| capture.amount));
+        let mut told = form([
+            ("gmt_create", &*china::time(payment.created)),
+            ("charset", "utf-8"),
+            ("subject", &payment.title),
+            ("buyer_id", BUYER),
+            ("invoice_amount", &total),
+            ("version", "1.0"),
+            ("notify_id", &notify_id),
+            ("notify_type", "trade_status_sync"),
+            ("out_trade_no", &payment.number),
+            ("total_amount", &total),
+            ("trade_status", status),
+            ("trade_no", trade.unwrap_or_else(|| payment.note("trade_no"))),
+            ("auth_app_id", &self.app_id),
+            ("receipt_amount", &total),
+            ("point_amount", "0.00"),
+            ("buyer_pay_amount", &total),
+            ("app_id", &self.app_id),
+            ("seller_id", &self.seller_id),
+        ]);
+        if let Some(capture) = capture {
+            let channels = json!([{ "amount": total, "fundChannel": "ALIPAYACCOUNT" }]).to_string();
+            told = told.with("gmt_payment", china::time(capture.at)).with("fund_bill_list", channels);
+        }
+        if refunded > 0 {
+            let last = payment.refunds.iter().rev().find(|r| Some(r.trade_no.as_str()) == trade)?;
+            told = told
+                .with("refund_fee", china::yuan(refunded))
+                .with("gmt_refund", china::time(last.at) + ".000");
+            if let Some(request) = &last.refund_id {
+                told = told.with("out_biz_no", request.clone());
+            }
+        }
+        if status == "TRADE_CLOSED" {
+            told = told.with("gmt_close", china::time(now));
+        }
+        let (kind, target) = (status.to_owned(), payment.notify_url.clone());
+        Some(Draft { id: notify_id, kind, body: told.encoded(), target })
+    }
+
+    fn letter(&self, _desk: &Desk, notice: &SentNotice, now: i64) -> Option<Letter> {
+        let form = Form::parse(notice.body.as_bytes()).with("notify_time", china::time(now));
+        let text = form.text(|_, _| true);
+        let sign = self.alipay.sign_or_forge(text.as_bytes(), notice.forged);
+        let body = form.with("sign", sign).with("sign_type", "RSA2").encoded();
+        let kind = "application/x-www-form-urlencoded; charset=utf-8";
+        Some(Letter {
+            method: Method::Post,
+            url: notice.target.clone()?,
+            headers: vec![("content-type".to_owned(), kind.to_owned())],
+            body: body.into_bytes(),
+        })
+    }
+
+    fn took(&self, answer: &Answer) -> bool {
+        answer.status == 200 && answer.body == b"success"
+    }
+
+    fn gaps(&self) -> &'static [u32] {
+        &GAPS
+    }
+}
