@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod pay;
 pub mod problem;
+pub mod qr;
 pub mod storefront;
 pub mod uploads;
 pub mod webhooks;

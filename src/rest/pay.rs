@@ -27,6 +27,7 @@ use crate::payments::start::StartOptions;
 use crate::payments::store::attempts;
 use crate::payments::{check_now, hosted};
 use crate::rest::problem::Problem;
+use crate::rest::qr;
 
 /// How long a buyer who comes back waits for the gateway's answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -57,8 +58,9 @@ pub async fn hosted_page(app: Data<&Arc<App>>, Path(token): Path<String>) -> Res
             &order,
             words,
             &format!(
-                "<p>{}</p><pre id=\"code\">{}</pre>{}",
+                "<p>{}</p>{}<pre id=\"code\">{}</pre>{}",
                 words.scan,
+                qr::svg(&text).unwrap_or_default(),
                 escape(&text),
                 open_link(&text, words)
             ),
@@ -227,7 +229,7 @@ const ENGLISH: Words = Words {
     order: "Order",
     go: "Go on to pay",
     open: "Open",
-    scan: "Scan this as a code with your payment app, or open it on the phone:",
+    scan: "Scan this code with your payment app, or open its text on the phone:",
     sdk: "This way to pay works inside the app that started it:",
     not_ready: "The payment is not ready yet. Load this page again in a moment.",
     coming: "We have not heard of your payment yet. You may close this page; your order goes on by itself.",
@@ -242,7 +244,7 @@ const CHINESE: Words = Words {
     order: "订单",
     go: "继续支付",
     open: "打开",
-    scan: "请用支付应用扫描以下内容，或在手机上打开：",
+    scan: "请用支付应用扫描此二维码，或在手机上打开其内容：",
     sdk: "该支付方式须在发起支付的应用内完成：",
     not_ready: "支付尚未就绪，请稍后刷新本页。",
     coming: "暂未收到您的付款。您可以关闭本页，订单会自动继续处理。",

@@ -12,9 +12,6 @@ use crate::config::{Account, Config};
 /// An hour of the gateways' own schedules passes in a minute.
 const SPEED: f64 = 60.0;
 
-/// Gateways that the shop itself speaks.
-const SPOKEN: [&str; 2] = ["stripe", "generic"];
-
 /// Starts the simulator for a data folder, on `listen` or else on the port of last time when it is free.
 async fn start(folder: &Path, clock: Clock, listen: Option<SocketAddr>) -> Result<Simulator, Fault> {
     std::fs::create_dir_all(folder).map_err(|e| drawer::fault(folder, e))?;
@@ -44,8 +41,7 @@ fn accounts(simulator: &Simulator, currencies: &[String]) -> Vec<Account> {
         let takes = |currency: &&String| simulator.takes(&account.gateway, currency);
         Account { currencies: currencies.iter().filter(takes).cloned().collect(), ..account }
     };
-    let spoken = |account: &Account| SPOKEN.contains(&account.gateway.as_str());
-    let all = simulator.accounts().into_iter().filter(spoken).map(of_shop);
+    let all = simulator.accounts().into_iter().map(of_shop);
     all.filter(|account| !account.currencies.is_empty()).collect()
 }
 

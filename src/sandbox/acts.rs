@@ -179,7 +179,9 @@ impl Deed<'_> {
     }
 
     fn paid(&self, amount: i64, currency: &str) -> Option<SentNotice> {
-        let trade_no = self.side.trade_no(self.payment, self.now);
+        let payment =
+            self.desk.read(|book| book.payments.iter().find(|p| p.id == self.payment.id).cloned())?;
+        let trade_no = self.side.trade_no(&payment, self.now);
         let capture = Capture { trade_no, amount, currency: currency.to_owned(), at: self.now };
         self.desk.change(|book| book.capture(&self.payment.id, capture.clone()));
         self.about(About::Paid(&capture.trade_no))
@@ -303,8 +305,7 @@ impl Deed<'_> {
         let Some(last) = self.desk.read(|book| book.notices.iter().rev().find(mine).cloned()) else {
             return conflict("no notice was sent yet");
         };
-        let again = self.desk.clone();
-        tokio::spawn(async move { notices::repeat(&again, &last.id).await });
+        notices::repeat(self.desk, &last.id);
         Ok(Vec::new())
     }
 }

@@ -66,22 +66,27 @@ pub(super) fn resume(desk: &Arc<Desk>) {
     let waiting = desk.read(|book| {
         book.notices.iter().filter(|n| n.state == "sending").map(|n| n.id.clone()).collect::<Vec<_>>()
     });
-    for id in waiting {
-        let desk = desk.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = deliver(&desk, &id) => {}
-                () = desk.stopping() => {}
-            }
-        });
-    }
+    waiting.iter().for_each(|id| repeat(desk, id));
 }
 
-/// Sends a notice once more under its own id.
-pub(super) async fn repeat(desk: &Desk, id: &str) {
-    if let Some(notice) = find(desk, id) {
-        attempt(desk, &notice).await;
-    }
+/// Sends a notice once more under its own id, until it was taken.
+pub(super) fn repeat(desk: &Arc<Desk>, id: &str) {
+    enter(desk, id, "sending");
+    let (desk, id) = (desk.clone(), id.to_owned());
+    tokio::spawn(async move {
+        tokio::select! {
+            () = deliver(&desk, &id) => {}
+            () = desk.stopping() => {}
+        }
+    });
+}
+
+fn enter(desk: &Desk, id: &str, state: &str) {
+    desk.change(|book| {
+        if let Some(notice) = book.notices.iter_mut().find(|n| n.id == id) {
+            notice.state = state.to_owned();
+        }
+    });
 }
 
 fn find(desk: &Desk, id: &str) -> Option<SentNotice> {
@@ -101,11 +106,7 @@ async fn deliver(desk: &Desk, id: &str) {
             (false, false, Some(_)) => "sending",
             (false, false, None) => "given_up",
         };
-        desk.change(|book| {
-            if let Some(notice) = book.notices.iter_mut().find(|n| n.id == id) {
-                notice.state = state.to_owned();
-            }
-        });
+        enter(desk, id, state);
         match gap {
             Some(gap) if state == "sending" => tokio::time::sleep(desk.fast(*gap)).await,
             _ => return,

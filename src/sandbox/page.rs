@@ -11,10 +11,13 @@ use super::book::{Book, Payment, Status};
 use super::played::decimal;
 use super::simulator::Desk;
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem}\
-    button{font:inherit;padding:.4rem .8rem;margin:.2rem}form{display:inline}.amount{font-size:2rem}\
-    .pay{background:#0a5;color:#fff;border:0;border-radius:.3rem}table{border-collapse:collapse}\
-    td,th{padding:.2rem .8rem .2rem 0;text-align:left}";
+const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1.2rem;\
+    color:#1c2430;background:#fbfcfd}h1{font-size:1.5rem;margin:0}h2{font-size:1rem;margin:1.6rem 0 .4rem}\
+    .amount{font-size:2rem;font-weight:600;margin:.4rem 0}.acts{display:flex;flex-wrap:wrap;gap:.4rem;margin:1rem 0}\
+    button{font:inherit;padding:.35rem .8rem;border:1px solid #c5ccd6;border-radius:.4rem;background:#fff;cursor:pointer}\
+    .pay{background:#0a5c46;border-color:#0a5c46;color:#fff}table{border-collapse:collapse;width:100%}\
+    td,th{padding:.25rem .8rem .25rem 0;text-align:left;border-bottom:1px solid #e4e8ee;word-break:break-word}\
+    th{color:#5b6675;font-weight:500}[role=alert]{background:#fdeceb;padding:.6rem 1rem;border-radius:.4rem}";
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")

@@ -216,8 +216,8 @@ impl Simulator {
         Ok(Self { address, desk, stop, secrets })
     }
 
-    /// All secrets as they are now, to be kept for a restart.
-    pub(super) fn secrets(&self) -> &Drawer {
+    /// All secrets as they are now, to be kept for another start.
+    pub fn secrets(&self) -> &Drawer {
         &self.secrets
     }
 

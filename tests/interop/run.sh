@@ -43,4 +43,5 @@ node tests/interop/notices.mjs "$address" "$folder/data" target/interop/bin/pyth
 target/interop/bin/python tests/interop/west.py "$program" "$address" "$folder/data" || failed=1
 { target/interop/bin/python tests/interop/china.py "$program" "$folder" && node tests/interop/china.mjs "$program" "$folder/china.json"; } || failed=1
 node tests/interop/storefront.mjs "$address" || failed=1
+node tests/interop/sandbox.mjs "$address" || failed=1
 exit $failed

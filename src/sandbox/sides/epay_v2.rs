@@ -157,7 +157,7 @@ fn refunded(payment: &Payment, refund: &Refund) -> Value {
         "out_trade_no": payment.number, "money": china::yuan(refund.amount), "reducemoney": china::yuan(refund.amount) })
 }
 
-/// `status` 1: done.
+/// `status` 1: done, 2: failed.
 fn refund_query(desk: &Desk, form: &Form) -> Answered {
     let id = match form.get("refund_no") {
         "" => form.get("out_refund_no"),
@@ -165,7 +165,11 @@ fn refund_query(desk: &Desk, form: &Form) -> Answered {
     };
     let payment = desk.change(|book| book.by_refund(NAME, id).cloned()).ok_or("退款记录不存在")?;
     let refund = payment.refund(id).ok_or("退款记录不存在")?;
-    let status = i32::from(refund.status == "succeeded");
+    let status = match refund.status.as_str() {
+        "succeeded" => 1,
+        "failed" => 2,
+        _ => 0,
+    };
     let more = json!({ "status": status, "addtime": china::time(refund.at) });
     Ok(epay::merged(refunded(&payment, refund), more))
 }

@@ -14,6 +14,8 @@ mod loopback;
 mod purchase;
 mod purchase_epay;
 mod purchase_paypal;
+mod purchase_trouble;
 mod settle;
 mod small_paypal;
 mod statements_stripe;
+mod street;

@@ -1,98 +1,13 @@
-//! Whole purchases at both gateways over real HTTP, against the simulator: its journal is the gateway's truth.
+//! Whole purchases and refunds against the simulator, over HTTP, at every gateway.
 
 use chrono::TimeDelta;
 use dispense::base::actor::Actor;
-use dispense::base::clock::Clock;
-use dispense::base::ids::PaymentId;
-use dispense::config::Account;
 use dispense::orders::place::Placed;
-use dispense::payments::refund_request::{self, RefundRequest};
-use dispense::payments::start::{self, Attempt, Start, StartOptions};
+use dispense::payments::refund_request;
 use dispense::payments::{ask, cancel, close};
-use dispense::sandbox::{Drawer, Simulator, SimulatorConfig};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::harness::{TestApp, TestDatabase, shop};
-
-const STRIPE_SECRET: &str = "whsec_4f8a1c07d2b95e6300aa71c2";
-const STRIPE_KEY: &str = "sk_test_9b1e7d20c64f5a38";
-
-/// The gateway's accounts and a shop that has them.
-struct Street {
-    t: TestApp,
-    simulator: Simulator,
-}
-
-const GATEWAYS: [&str; 2] = ["stripe", "generic"];
-
-async fn street() -> Street {
-    let clock = Clock::default();
-    let secrets = Drawer::default()
-        .with("stripe_secret", STRIPE_SECRET)
-        .with("stripe_key", STRIPE_KEY)
-        .with("generic_secret", &shop::generic_secret());
-    let config = SimulatorConfig::new(&GATEWAYS, secrets, clock.clone());
-    let simulator = Simulator::start(config).await.unwrap();
-    let account = |name: &str| Account {
-        id: name.into(),
-        currencies: vec!["USD".into()],
-        ..simulator.account(name).unwrap()
-    };
-    let accounts = GATEWAYS.map(account).to_vec();
-    let t =
-        TestApp::start_by(clock, TestDatabase::migrated().await, |config| config.accounts = accounts).await;
-    simulator.set_notify_url("stripe", format!("{}/webhooks/stripe", t.base));
-    for secret in [STRIPE_SECRET, STRIPE_KEY, &shop::generic_secret()] {
-        t.canary(secret);
-    }
-    Street { t, simulator }
-}
-
-impl Street {
-    async fn start(&self, placed: &Placed, method: &str) -> Attempt {
-        let wish = Start {
-            idempotency_key: format!("start-{}-{method}", placed.order.number),
-            order_id: placed.order.id,
-            access_token: Some(placed.access_token.expose().to_owned()),
-            options: StartOptions { method: method.into(), ..StartOptions::default() },
-        };
-        start::start(&self.t.app, &Actor::guest(), wish).await.unwrap()
-    }
-
-    fn act(&self, number: &str, act: &str) {
-        self.simulator.act(number, act, json!({})).unwrap();
-    }
-
-    async fn bought(&self, method: &str) -> (Placed, PaymentId) {
-        let variant = self.t.selling_keys(2, 990).await;
-        let placed = self.t.place(&[(variant, 1)]).await;
-        let attempt = self.start(&placed, method).await;
-        self.act(&placed.order.number, "pay");
-        self.simulator.settled().await;
-        assert_eq!(self.t.order_state(placed.order.id).await, "paid", "{method}");
-        (placed, attempt.payment.id)
-    }
-
-    /// What the gateway's own books say was refunded of an order, minor units.
-    fn refunded(&self, number: &str) -> i64 {
-        let journal = self.simulator.journal();
-        let text = |v: &Value| v.to_string();
-        let payments = journal["payments"].as_array().unwrap_or_else(|| panic!("{}", text(&journal)));
-        let payment = payments.iter().find(|p| p["number"] == number).unwrap();
-        let refunds = payment["refunds"].as_array().cloned().unwrap_or_default();
-        refunds.iter().filter(|r| r["status"] == "succeeded").filter_map(|r| r["amount"].as_i64()).sum()
-    }
-}
-
-fn refund(payment_id: PaymentId, key: &str, amount_minor: Option<i64>) -> RefundRequest {
-    RefundRequest {
-        idempotency_key: format!("refund-key-{key}"),
-        payment_id,
-        units: Vec::new(),
-        amount_minor,
-        reason: Some("asked for".into()),
-    }
-}
+use super::street::{GATEWAYS, refund, street};
 
 /// Rows: P2, P3, P9.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -109,10 +24,7 @@ async fn a_purchase_and_its_refund_go_through_each_gateway() {
         street.simulator.settled().await;
         assert_eq!(t.unit_states(placed.order.id).await, "revoked:1", "{method}");
         let id = payment_id.0;
-        assert_eq!(
-            t.db.one(&format!("select state || refunded_minor from payment where id = '{id}'")).await,
-            "refunded990"
-        );
+        assert_eq!(street.payment(payment_id, "state || refunded_minor").await, "refunded990", "{method}");
         assert_eq!(
             t.db.one(&format!("select count(*) from refund where payment_id = '{id}'")).await,
             "1",
@@ -158,8 +70,8 @@ async fn a_lost_notice_is_healed_by_asking_the_gateway() {
     let street = street().await;
     let t = &street.t;
     for method in GATEWAYS {
-        let variant = t.selling_keys(1, 990).await;
-        let placed = t.place(&[(variant, 1)]).await;
+        let variant = street.selling(method, 1, 990).await;
+        let placed = street.place(method, variant).await;
         let attempt = street.start(&placed, method).await;
         street.act(&placed.order.number, "lose-notice");
         street.simulator.settled().await;
@@ -177,8 +89,8 @@ async fn an_order_expires_only_after_its_gateway_closed_the_payment_and_already_
     let street = street().await;
     let t = &street.t;
     for method in GATEWAYS {
-        let variant = t.selling_keys(2, 990).await;
-        let (paid, unpaid) = (t.place(&[(variant, 1)]).await, t.place(&[(variant, 1)]).await);
+        let variant = street.selling(method, 2, 990).await;
+        let (paid, unpaid) = (street.place(method, variant).await, street.place(method, variant).await);
         for placed in [&paid, &unpaid] {
             street.start(placed, method).await;
         }
@@ -271,8 +183,8 @@ async fn a_refund_that_is_told_before_its_payment_is_asked_about_and_gives_no_ke
     let street = street().await;
     let t = &street.t;
     for method in GATEWAYS {
-        let variant = t.selling_keys(1, 990).await;
-        let placed = t.place(&[(variant, 1)]).await;
+        let variant = street.selling(method, 1, 990).await;
+        let placed = street.place(method, variant).await;
         let attempt = street.start(&placed, method).await;
         street.act(&placed.order.number, "lose-notice");
         street.act(&placed.order.number, "refund");
@@ -307,7 +219,8 @@ async fn a_genuine_notice_of_another_mode_is_foreign_and_pays_nothing() {
             "client_reference_id": placed.order.number, "livemode": true, "payment_intent": "pi_live",
             "payment_status": "paid", "status": "complete", "mode": "payment" } }
     });
-    let raw = crate::harness::signing::stripe(STRIPE_SECRET, t.app.clock.unix(), &event.to_string());
+    let secret = &street.simulator.account("stripe").unwrap().secrets[0];
+    let raw = crate::harness::signing::stripe(secret.expose(), t.app.clock.unix(), &event.to_string());
     let mut request = t.http().post(format!("{}/webhooks/stripe", t.base)).body(raw.body);
     for (name, value) in raw.headers {
         request = request.header(name, value);

@@ -44,6 +44,15 @@ async fn the_hosted_page_leads_on_posts_forms_and_shows_codes_and_texts() {
     with_action(&t, id, &json!({ "kind": "qr", "text": "https://pay.example/qr?<1>" }), &none).await;
     let text = t.get(&page).await.text().await.unwrap();
     assert!(text.contains("https://pay.example/qr?&lt;1&gt;") && !text.contains("<script"), "{text}");
+    let drawn = text.split("<svg ").nth(1).unwrap().split("</svg>").next().unwrap();
+    assert!(drawn.contains("viewBox=") && drawn.matches("<path d=\"M").count() == 1, "{drawn}");
+    for never in ["script", "style", "href", " on", "pay.example"] {
+        assert!(!drawn.contains(never), "{never} in {drawn}");
+    }
+    let long = "9".repeat(9_000);
+    with_action(&t, id, &json!({ "kind": "qr", "text": long }), &none).await;
+    let text = t.get(&page).await.text().await.unwrap();
+    assert!(text.contains(&long) && !text.contains("<svg"), "too long for a code, so the text alone");
 
     with_action(&t, id, &json!({ "kind": "instructions", "text": "Transfer to 12-34." }), &none).await;
     assert!(t.get(&page).await.text().await.unwrap().contains("Transfer to 12-34."));

@@ -40,19 +40,31 @@ async fn the_simulator_refuses_to_stand_beside_an_account_that_takes_real_money(
     assert!(refused.contains("till"), "{refused}");
 }
 
+/// An account at every gateway there is.
+const ALL: [&str; 7] = [
+    "sandbox-alipay",
+    "sandbox-epay1",
+    "sandbox-epay2",
+    "sandbox-generic",
+    "sandbox-paypal",
+    "sandbox-stripe",
+    "sandbox-wechatpay",
+];
+
 /// Rows: P11.
 #[tokio::test]
-async fn its_two_accounts_start_with_secrets_that_are_random_per_data_folder_and_kept() {
+async fn its_accounts_start_with_secrets_that_are_random_per_data_folder_and_kept() {
     let data = tempfile::tempdir().unwrap();
     let secrets = |accounts: &[Account]| -> Vec<String> {
-        accounts.iter().map(|a| a.secrets[0].expose().to_owned()).collect()
+        let keys = |a: &Account| a.secrets.first().or(a.api_key.as_ref()).unwrap().expose().to_owned();
+        accounts.iter().map(keys).collect()
     };
     let mut shop = test_config(data.path());
     let simulator = beside(&mut shop, Clock::default()).await.unwrap();
     let first = secrets(&shop.accounts);
     let accounts = Accounts::build(&shop, &Outbound::new().unwrap()).unwrap();
     let ids: Vec<&str> = accounts.iter().map(|(a, _)| a.id.as_str()).collect();
-    assert_eq!(ids, ["sandbox-generic", "sandbox-stripe"]);
+    assert_eq!(ids, ALL);
     assert!(accounts.all_sandbox());
     drop(simulator);
     #[cfg(unix)]
@@ -66,8 +78,11 @@ async fn its_two_accounts_start_with_secrets_that_are_random_per_data_folder_and
     assert_eq!(secrets(&again.accounts), first);
     let elsewhere = tempfile::tempdir().unwrap();
     let mut other = test_config(elsewhere.path());
+    other.shop.currencies = vec!["EUR".into()];
     let _other = beside(&mut other, Clock::default()).await.unwrap();
-    assert_ne!(secrets(&other.accounts), first);
+    let chinese = ["alipay", "wechatpay", "epay_v1", "epay_v2"];
+    assert!(other.accounts.iter().all(|a| !chinese.contains(&a.gateway.as_str())), "they take CNY alone");
+    assert!(secrets(&other.accounts).iter().all(|secret| !first.contains(secret)));
 }
 
 /// Rows: P11.

@@ -16,15 +16,6 @@ pub(super) fn event(desk: &Desk, merchant: &str, payment: &Payment, about: About
         None => payment.note("capture_id").to_owned(),
     };
     let capture = |trade: &str, status: &str| orders::described(desk, merchant, payment, trade, Some(status));
-    let reversed = |trade: &str| {
-        let capture = payment.capture(trade)?;
-        let up = format!("{}/paypal/v2/payments/captures/{trade}", desk.base);
-        Some(json!({ "id": trade.chars().rev().collect::<String>(), "status": "COMPLETED",
-            "amount": orders::money(capture.amount, &capture.currency), "custom_id": payment.note("custom_id"),
-            "invoice_id": payment.note("invoice_id"),
-            "seller_payable_breakdown": { "total_refunded_amount": orders::money(capture.amount, &capture.currency) },
-            "links": [{ "href": up, "rel": "up", "method": "GET" }] }))
-    };
     Some(match about {
         About::Approved => {
             let order = orders::order(desk, merchant, payment);
@@ -59,7 +50,8 @@ pub(super) fn event(desk: &Desk, merchant: &str, payment: &Payment, about: About
             ("CUSTOMER.DISPUTE.RESOLVED", "dispute", "A dispute was resolved", body)
         }
         About::DisputeLost(trade) => {
-            ("PAYMENT.CAPTURE.REVERSED", "refund", "A payment has been reversed", reversed(trade)?)
+            let body = dispute(merchant, payment, trade, Some("RESOLVED_BUYER_FAVOUR"))?;
+            ("CUSTOMER.DISPUTE.RESOLVED", "dispute", "A dispute was resolved", body)
         }
         About::Pending | About::Failed | About::Closed | About::Refunded(_) => return None,
     })

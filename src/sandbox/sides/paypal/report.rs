@@ -15,6 +15,7 @@ struct Line<'a> {
     id: &'a str,
     /// The capture that a refund is of.
     of: Option<&'a str>,
+    custom: &'a str,
     amount: i64,
     fee: i64,
     currency: &'a str,
@@ -40,15 +41,31 @@ pub(super) fn transactions(desk: &Desk, merchant: &str, query: &Form, now: i64) 
         for payment in book.of(NAME) {
             for c in payment.captures.iter().filter(|c| (from..=to).contains(&c.at)) {
                 let (fee, currency) = (-orders::fee(c.amount), c.currency.as_str());
-                let line = Line { id: &c.trade_no, of: None, amount: c.amount, fee, currency, at: c.at };
+                let line = Line {
+                    id: &c.trade_no,
+                    of: None,
+                    custom: payment.note("custom_id"),
+                    amount: c.amount,
+                    fee,
+                    currency,
+                    at: c.at,
+                };
                 all.push(described(merchant, payment, &line));
             }
             for r in payment.refunds.iter().filter(|r| r.status == "succeeded" && (from..=to).contains(&r.at))
             {
                 let currency =
                     payment.capture(&r.trade_no).map_or(payment.currency.as_str(), |c| c.currency.as_str());
-                let line =
-                    Line { id: &r.id, of: Some(&r.trade_no), amount: -r.amount, fee: 0, currency, at: r.at };
+                let custom = r.notes.get("custom_id").map_or(payment.note("custom_id"), String::as_str);
+                let line = Line {
+                    id: &r.id,
+                    of: Some(&r.trade_no),
+                    custom,
+                    amount: -r.amount,
+                    fee: 0,
+                    currency,
+                    at: r.at,
+                };
                 all.push(described(merchant, payment, &line));
             }
         }
@@ -74,7 +91,7 @@ fn described(merchant: &str, payment: &Payment, line: &Line<'_>) -> Value {
         "transaction_event_code": if line.of.is_some() { "T1107" } else { "T0006" },
         "transaction_initiation_date": orders::stamp(line.at), "transaction_updated_date": orders::stamp(line.at),
         "transaction_amount": signed(line.amount, line.currency), "transaction_status": "S",
-        "invoice_id": payment.note("invoice_id"), "custom_field": payment.note("custom_id") });
+        "invoice_id": payment.note("invoice_id"), "custom_field": line.custom });
     if line.fee != 0 {
         info["fee_amount"] = signed(line.fee, line.currency);
     }

@@ -113,12 +113,8 @@ impl WechatPay {
         let fresh = at.parse::<i64>().is_ok_and(|at| (at - asked.now).abs() < TOLERANCE);
         let ours = field("mchid") == Some(&self.mchid) && field("serial_no") == Some(&self.shop_serial);
         let body = String::from_utf8_lossy(&asked.body);
-        // The real host has no folder before `/v3`; a shop may leave out the one that is here.
-        let bare = asked.target.strip_prefix("/wechatpay").unwrap_or(&asked.target);
-        let fits = [asked.target.as_str(), bare].iter().any(|target| {
-            let text = format!("{}\n{target}\n{at}\n{nonce}\n{body}\n", asked.method);
-            self.shop.fits(text.as_bytes(), signature)
-        });
+        let text = format!("{}\n{}\n{at}\n{nonce}\n{body}\n", asked.method, asked.target);
+        let fits = self.shop.fits(text.as_bytes(), signature);
         fresh && ours && fits
     }
 

@@ -1,0 +1,189 @@
+//! A shop that has an account at every gateway, the gateways as the simulator plays them, and buyers with money. The
+//! simulator's journal is the gateways' truth.
+
+use std::sync::Mutex;
+
+use dispense::base::actor::Actor;
+use dispense::base::clock::Clock;
+use dispense::base::ids::{PaymentId, VariantId};
+use dispense::config::Account;
+use dispense::orders::place::Placed;
+use dispense::payments::gateway::Action;
+use dispense::payments::refund_request::RefundRequest;
+use dispense::payments::start::{self, Attempt, Start, StartOptions};
+use dispense::sandbox::{Drawer, Simulator, SimulatorConfig};
+use serde_json::{Value, json};
+
+use crate::harness::{TestApp, TestDatabase};
+
+/// Every gateway that can be paid at; the ids of the accounts are the same words.
+pub const GATEWAYS: [&str; 7] = ["stripe", "generic", "alipay", "wechatpay", "paypal", "epay_v1", "epay_v2"];
+
+/// Keys take a while to be made: one set serves all tests of this process.
+static SECRETS: Mutex<Option<Drawer>> = Mutex::new(None);
+
+pub struct Street {
+    pub t: TestApp,
+    pub simulator: Simulator,
+}
+
+/// The currency that orders are paid in at a gateway.
+pub fn currency(method: &str) -> &'static str {
+    match method {
+        "stripe" | "generic" | "paypal" => "USD",
+        _ => "CNY",
+    }
+}
+
+pub async fn street() -> Street {
+    let clock = Clock::default();
+    let secrets = SECRETS.lock().unwrap().clone().unwrap_or_default();
+    let config = SimulatorConfig::new(&GATEWAYS, secrets, clock.clone());
+    let simulator = Simulator::start(config).await.unwrap();
+    *SECRETS.lock().unwrap() = Some(simulator.secrets().clone());
+    let account = |name: &str| Account {
+        id: name.into(),
+        currencies: vec![currency(name).to_owned()],
+        ..simulator.account(name).unwrap()
+    };
+    let accounts = GATEWAYS.map(account).to_vec();
+    let secret = |account: &Account| {
+        let keys = [&account.api_key, &account.decryption_key].into_iter().flatten();
+        let own = account.secrets.iter().filter(|secret| !secret.expose().starts_with("-----BEGIN PUBLIC"));
+        own.chain(keys).map(|secret| secret.expose().to_owned()).collect::<Vec<_>>()
+    };
+    let canaries: Vec<String> = accounts.iter().flat_map(secret).collect();
+    let t =
+        TestApp::start_by(clock, TestDatabase::migrated().await, |config| config.accounts = accounts).await;
+    for name in GATEWAYS {
+        simulator.set_notify_url(name, format!("{}/webhooks/{name}", t.base));
+    }
+    for secret in canaries {
+        t.canary(&secret);
+    }
+    Street { t, simulator }
+}
+
+impl Street {
+    /// Keys on sale in the currency of a gateway.
+    pub async fn selling(&self, method: &str, keys: usize, unit_minor: i64) -> VariantId {
+        let variant = self.t.selling_keys(keys, unit_minor).await;
+        let code = currency(method);
+        self.t
+            .db
+            .sql(&format!("update price set currency = '{code}' where variant_id = '{}'", variant.0))
+            .await;
+        variant
+    }
+
+    /// One key, ordered to be paid at a gateway.
+    pub async fn place(&self, method: &str, variant: VariantId) -> Placed {
+        self.t.place_in(&[(variant, 1)], currency(method)).await
+    }
+
+    /// Starts a payment, and the buyer goes where the shop sends them.
+    pub async fn start(&self, placed: &Placed, method: &str) -> Attempt {
+        self.start_by(placed, StartOptions { method: method.into(), ..StartOptions::default() }).await
+    }
+
+    pub async fn start_by(&self, placed: &Placed, options: StartOptions) -> Attempt {
+        let wish = Start {
+            idempotency_key: format!("start-{}-{}", placed.order.number, options.method),
+            order_id: placed.order.id,
+            access_token: Some(placed.access_token.expose().to_owned()),
+            options,
+        };
+        let attempt = start::start(&self.t.app, &Actor::guest(), wish).await.unwrap();
+        let action = attempt.payment.action.clone().unwrap();
+        self.follow(serde_json::from_value(action).unwrap()).await;
+        attempt
+    }
+
+    /// What the buyer's browser, camera or app does; it must end at a page of the simulator's.
+    pub async fn follow(&self, action: Action) {
+        let browser = reqwest::Client::builder().no_proxy().build().unwrap();
+        let form = "application/x-www-form-urlencoded";
+        let request = match action {
+            Action::Redirect { url } | Action::Qr { text: url } => browser.get(url),
+            Action::Form { url, fields } => {
+                let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+                browser.post(url).header("content-type", form).body(body)
+            }
+            Action::Sdk { name, parameters } if name == "alipay.app" => {
+                let order = parameters["orderString"].as_str().unwrap().to_owned();
+                let url = format!("http://{}/alipay/gateway.do", self.simulator.address());
+                browser.post(url).header("content-type", form).body(order)
+            }
+            Action::Sdk { parameters, .. } => {
+                let id = parameters["prepay_id"].as_str().or(parameters["prepayid"].as_str());
+                let package = parameters["package"].as_str().and_then(|p| p.strip_prefix("prepay_id="));
+                browser.get(format!("http://{}/pay/{}", self.simulator.address(), id.or(package).unwrap()))
+            }
+            Action::Instructions { text } => panic!("nowhere to go: {text}"),
+        };
+        let page = request.send().await.unwrap();
+        let (status, path) = (page.status(), page.url().path().to_owned());
+        let text = page.text().await.unwrap();
+        assert!(status == 200 && path.starts_with("/pay/"), "{status} {path}: {text}");
+    }
+
+    /// A payment in the gateways' books, by the shop's number of the attempt.
+    pub fn there(&self, number: &str) -> Value {
+        let journal = self.simulator.journal();
+        let written = number.replace('-', "_");
+        let is = |p: &&Value| p["number"] == number || p["number"] == *written;
+        journal["payments"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(is)
+            .unwrap_or_else(|| panic!("{number}: {journal}"))
+            .clone()
+    }
+
+    pub fn act(&self, number: &str, act: &str) {
+        self.try_act(number, act, json!({})).unwrap();
+    }
+
+    pub fn try_act(&self, number: &str, act: &str, input: Value) -> Result<Value, String> {
+        self.simulator.act(self.there(number)["id"].as_str().unwrap(), act, input)
+    }
+
+    /// An order that was paid and delivered.
+    pub async fn bought(&self, method: &str) -> (Placed, PaymentId) {
+        let variant = self.selling(method, 2, 990).await;
+        let placed = self.place(method, variant).await;
+        let attempt = self.start(&placed, method).await;
+        self.act(&placed.order.number, "pay");
+        self.simulator.settled().await;
+        assert_eq!(self.t.order_state(placed.order.id).await, "paid", "{method}: {}", self.notices());
+        assert_eq!(self.t.unit_states(placed.order.id).await, "assigned:1", "{method}");
+        (placed, attempt.payment.id)
+    }
+
+    /// What the gateway's own books say was refunded of an order, minor units.
+    pub fn refunded(&self, number: &str) -> i64 {
+        let refunds = self.there(number)["refunds"].as_array().cloned().unwrap_or_default();
+        refunds.iter().filter(|r| r["status"] == "succeeded").filter_map(|r| r["amount"].as_i64()).sum()
+    }
+
+    /// Notices as the gateways have sent them, for a failing test.
+    pub fn notices(&self) -> String {
+        self.simulator.journal()["notices"].to_string()
+    }
+
+    /// One value of a payment's row.
+    pub async fn payment(&self, id: PaymentId, columns: &str) -> String {
+        self.t.db.one(&format!("select {columns} from payment where id = '{}'", id.0)).await
+    }
+}
+
+pub fn refund(payment_id: PaymentId, key: &str, amount_minor: Option<i64>) -> RefundRequest {
+    RefundRequest {
+        idempotency_key: format!("refund-key-{key}"),
+        payment_id,
+        units: Vec::new(),
+        amount_minor,
+        reason: Some("asked for".into()),
+    }
+}
