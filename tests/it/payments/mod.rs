@@ -15,6 +15,7 @@ mod purchase;
 mod purchase_epay;
 mod purchase_paypal;
 mod purchase_trouble;
+mod purchase_ways;
 mod settle;
 mod small_paypal;
 mod statements_stripe;

@@ -21,7 +21,7 @@ async fn a_purchase_and_its_refund_go_through_each_gateway() {
         let first = refund_request::request(&t.app, &Actor::system(), wish.clone()).await.unwrap();
         let again = refund_request::request(&t.app, &Actor::system(), wish).await.unwrap();
         assert_eq!(first.id, again.id);
-        street.simulator.settled().await;
+        street.settled().await;
         assert_eq!(t.unit_states(placed.order.id).await, "revoked:1", "{method}");
         let id = payment_id.0;
         assert_eq!(street.payment(payment_id, "state || refunded_minor").await, "refunded990", "{method}");
@@ -50,7 +50,7 @@ async fn refunds_never_exceed_what_was_paid_and_a_part_leaves_the_goods() {
     let (placed, payment_id) = street.bought("stripe").await;
     let system = Actor::system();
     refund_request::request(&t.app, &system, refund(payment_id, "part-one", Some(400))).await.unwrap();
-    street.simulator.settled().await;
+    street.settled().await;
     assert_eq!(t.unit_states(placed.order.id).await, "assigned:1");
     let too_much = refund_request::request(&t.app, &system, refund(payment_id, "too-much", Some(591))).await;
     assert!(format!("{too_much:?}").contains("REFUND_TOO_LARGE"));
@@ -58,7 +58,7 @@ async fn refunds_never_exceed_what_was_paid_and_a_part_leaves_the_goods() {
         refund_request::request(&t.app, &Actor::guest(), refund(payment_id, "by-guest", None)).await;
     assert!(format!("{by_guest:?}").contains("FORBIDDEN"));
     refund_request::request(&t.app, &system, refund(payment_id, "the-rest", None)).await.unwrap();
-    street.simulator.settled().await;
+    street.settled().await;
     assert_eq!(street.refunded(&placed.order.number), 990);
     assert_eq!(t.unit_states(placed.order.id).await, "revoked:1");
     street.t.finish_with_jobs().await;
@@ -74,7 +74,7 @@ async fn a_lost_notice_is_healed_by_asking_the_gateway() {
         let placed = street.place(method, variant).await;
         let attempt = street.start(&placed, method).await;
         street.act(&placed.order.number, "lose-notice");
-        street.simulator.settled().await;
+        street.settled().await;
         assert_eq!(t.order_state(placed.order.id).await, "pending_payment");
         ask::check(&t.app, attempt.payment.id).await.unwrap();
         assert_eq!(t.order_state(placed.order.id).await, "paid", "{method}");
@@ -97,8 +97,10 @@ async fn an_order_expires_only_after_its_gateway_closed_the_payment_and_already_
         street.act(&paid.order.number, "lose-notice");
         t.advance(TimeDelta::hours(2)).await;
         close::expire_overdue(&t.app).await.unwrap();
-        street.simulator.settled().await;
-        assert_eq!(t.order_state(paid.order.id).await, "paid", "{method}");
+        street.settled().await;
+        // PayPal's buyer only agreed: nobody took the money in time, and nobody takes it any more.
+        let faster = if method == "paypal" { "expired" } else { "paid" };
+        assert_eq!(t.order_state(paid.order.id).await, faster, "{method}");
         assert_eq!(t.order_state(unpaid.order.id).await, "expired", "{method}");
     }
     street.t.finish_with_jobs().await;
@@ -146,7 +148,7 @@ async fn starting_again_gives_the_same_action_and_another_method_closes_the_firs
     let id = first.payment.id.0;
     assert_eq!(t.db.one(&format!("select state from payment where id = '{id}'")).await, "expired");
     street.act(&format!("{}-2", placed.order.number), "pay-twice");
-    street.simulator.settled().await;
+    street.settled().await;
     assert_eq!(t.order_state(placed.order.id).await, "paid");
     assert_eq!(
         t.db.one("select count(*) from payment where state = 'captured' and not allocated").await,
@@ -170,7 +172,7 @@ async fn a_refund_whose_answer_was_lost_is_asked_about_and_never_done_twice() {
     assert!(["unknown", "succeeded"].contains(&asked.state.as_str()), "{asked:?}");
     street.simulator.set_trouble(json!({})).unwrap();
     refund_request::work(&t.app, asked.id).await.unwrap();
-    street.simulator.settled().await;
+    street.settled().await;
     assert_eq!(street.refunded(&placed.order.number), 990);
     assert_eq!(t.db.one("select string_agg(state, ',') from refund").await, "succeeded");
     assert_eq!(t.unit_states(placed.order.id).await, "revoked:1");
@@ -182,22 +184,25 @@ async fn a_refund_whose_answer_was_lost_is_asked_about_and_never_done_twice() {
 async fn a_refund_that_is_told_before_its_payment_is_asked_about_and_gives_no_key() {
     let street = street().await;
     let t = &street.t;
-    for method in GATEWAYS {
+    // Epay tells of no refund, and PayPal has taken no money yet.
+    for method in ["stripe", "generic", "alipay", "wechatpay"] {
         let variant = street.selling(method, 1, 990).await;
         let placed = street.place(method, variant).await;
         let attempt = street.start(&placed, method).await;
         street.act(&placed.order.number, "lose-notice");
         street.act(&placed.order.number, "refund");
-        street.simulator.settled().await;
+        street.settled().await;
         let id = attempt.payment.id.0;
-        let row = t.db.one(&format!("select state || ' ' || allocated from payment where id = '{id}'")).await;
-        assert_eq!(row, "refunded false", "{method}");
+        let row = street.payment(attempt.payment.id, "state || ' ' || allocated").await;
+        // WeChat Pay does not say how much of a payment went back: its statement will.
+        let seen = if method == "wechatpay" { "started false" } else { "refunded false" };
+        assert_eq!(row, seen, "{method}");
         assert_eq!(t.unit_states(placed.order.id).await, "unassigned:1", "{method}");
         let sold =
             format!("select count(*) from vault_key where variant_id = '{}' and state = 'sold'", variant.0);
         assert_eq!(t.db.one(&sold).await, "0", "{method}");
         let left = format!(
-            "select sum(amount_minor) from ledger_entry where payment_id = '{id}' and book = 'gateway'"
+            "select coalesce(sum(amount_minor), 0) from ledger_entry where payment_id = '{id}' and book = 'gateway'"
         );
         assert_eq!(t.db.one(&left).await, "0", "{method}");
     }

@@ -56,14 +56,15 @@ async fn a_forged_notice_pays_nothing_and_the_genuine_one_after_it_does() {
         let placed = street.place(method, variant).await;
         street.start(&placed, method).await;
         street.act(&placed.order.number, "forge-notice");
-        street.simulator.settled().await;
+        street.settled().await;
         assert_eq!(t.order_state(placed.order.id).await, "pending_payment", "{method}");
         assert_eq!(t.unit_states(placed.order.id).await, "unassigned:1", "{method}");
         let verdicts = format!("select string_agg(verdict, ',') from notice where account_id = '{method}'");
         assert_eq!(t.db.one(&verdicts).await, "forged", "{method}");
         street.act(&placed.order.number, "pay");
-        street.simulator.settled().await;
-        assert_eq!(t.order_state(placed.order.id).await, "paid", "{method}: {}", street.notices());
+        street.settled().await;
+        let told = street.told(&placed.order.number);
+        assert_eq!(t.order_state(placed.order.id).await, "paid", "{method}: {told}");
     }
     street.t.finish_with_jobs().await;
 }
@@ -77,17 +78,21 @@ async fn repeats_and_older_news_after_the_money_change_nothing() {
         let variant = street.selling(method, 3, 990).await;
         let placed = street.place(method, variant).await;
         let attempt = street.start(&placed, method).await;
-        if !offers(&street, &placed.order.number, "stale-pending") {
+        if method == "paypal" || !offers(&street, &placed.order.number, "stale-pending") {
             street.act(&placed.order.number, "pay");
         }
-        street.simulator.settled().await;
+        street.settled().await;
+        if method == "paypal" {
+            street.act(&placed.order.number, "stale-pending");
+        }
+        street.settled().await;
         for _ in 0..3 {
             street.act(&placed.order.number, "repeat-notice");
         }
-        street.simulator.settled().await;
+        street.settled().await;
         let row =
             street.payment(attempt.payment.id, "state || ' ' || allocated || ' ' || received_minor").await;
-        assert_eq!(row, "captured true 990", "{method}: {}", street.notices());
+        assert_eq!(row, "captured true 990", "{method}: {}", street.told(&placed.order.number));
         assert_eq!(t.unit_states(placed.order.id).await, "assigned:1", "{method}");
         let sold =
             format!("select count(*) from vault_key where variant_id = '{}' and state = 'sold'", variant.0);
@@ -107,18 +112,24 @@ async fn too_little_money_and_money_that_comes_twice_go_to_a_person_and_not_to_t
         let short_attempt = street.start(&short, method).await;
         street.start(&twice, method).await;
         street.act(&short.order.number, "wrong-amount");
-        street.simulator.settled().await;
+        street.settled().await;
         assert_eq!(t.order_state(short.order.id).await, "pending_payment", "{method}");
         let row = street.payment(short_attempt.payment.id, "received_minor || ' ' || allocated").await;
         assert_eq!(row, "989 false", "{method}");
         street.act(&twice.order.number, "pay-twice");
-        street.simulator.settled().await;
-        assert_eq!(t.order_state(twice.order.id).await, "paid", "{method}: {}", street.notices());
+        street.settled().await;
+        let told = street.told(&twice.order.number);
+        assert_eq!(t.order_state(twice.order.id).await, "paid", "{method}: {told}");
         let tasks = format!(
             "select string_agg(kind, ',' order by kind) from task where order_id in ('{}', '{}')",
             short.order.id.0, twice.order.id.0
         );
-        assert_eq!(t.db.one(&tasks).await, "payment_double,payment_wrong_amount", "{method}");
+        // Epay's first generation is asked before its notice is believed, and knows one trade of a number.
+        let kinds = match method {
+            "epay_v1" => "payment_wrong_amount",
+            _ => "payment_double,payment_wrong_amount",
+        };
+        assert_eq!(t.db.one(&tasks).await, kinds, "{method}");
         let sold =
             format!("select count(*) from vault_key where variant_id = '{}' and state = 'sold'", variant.0);
         assert_eq!(t.db.one(&sold).await, "1", "{method}");
@@ -140,7 +151,7 @@ async fn the_statement_of_the_day_has_every_payment_and_every_refund() {
         let (back, payment_id) = street.bought(method).await;
         let wish = refund(payment_id, method, Some(400));
         refund_request::request(&t.app, &Actor::system(), wish).await.unwrap();
-        street.simulator.settled().await;
+        street.settled().await;
         // Chinese gateways count their days in China.
         let hours = if currency(method) == "CNY" { 8 } else { 0 };
         let day = (t.app.clock.now() + TimeDelta::hours(hours)).date_naive();

@@ -36,15 +36,24 @@ pub fn currency(method: &str) -> &'static str {
 }
 
 pub async fn street() -> Street {
+    street_with(|_| {}).await
+}
+
+/// The same with accounts that are configured in another way.
+pub async fn street_with(change: impl Fn(&mut Account)) -> Street {
     let clock = Clock::default();
     let secrets = SECRETS.lock().unwrap().clone().unwrap_or_default();
     let config = SimulatorConfig::new(&GATEWAYS, secrets, clock.clone());
     let simulator = Simulator::start(config).await.unwrap();
     *SECRETS.lock().unwrap() = Some(simulator.secrets().clone());
-    let account = |name: &str| Account {
-        id: name.into(),
-        currencies: vec![currency(name).to_owned()],
-        ..simulator.account(name).unwrap()
+    let account = |name: &str| {
+        let mut account = Account {
+            id: name.into(),
+            currencies: vec![currency(name).to_owned()],
+            ..simulator.account(name).unwrap()
+        };
+        change(&mut account);
+        account
     };
     let accounts = GATEWAYS.map(account).to_vec();
     let secret = |account: &Account| {
@@ -115,7 +124,7 @@ impl Street {
                 browser.post(url).header("content-type", form).body(order)
             }
             Action::Sdk { parameters, .. } => {
-                let id = parameters["prepay_id"].as_str().or(parameters["prepayid"].as_str());
+                let id = parameters["orderId"].as_str().or(parameters["prepayid"].as_str());
                 let package = parameters["package"].as_str().and_then(|p| p.strip_prefix("prepay_id="));
                 browser.get(format!("http://{}/pay/{}", self.simulator.address(), id.or(package).unwrap()))
             }
@@ -155,10 +164,19 @@ impl Street {
         let placed = self.place(method, variant).await;
         let attempt = self.start(&placed, method).await;
         self.act(&placed.order.number, "pay");
-        self.simulator.settled().await;
-        assert_eq!(self.t.order_state(placed.order.id).await, "paid", "{method}: {}", self.notices());
+        self.settled().await;
+        let told = self.told(&placed.order.number);
+        assert_eq!(self.t.order_state(placed.order.id).await, "paid", "{method}: {told}");
         assert_eq!(self.t.unit_states(placed.order.id).await, "assigned:1", "{method}");
         (placed, attempt.payment.id)
+    }
+
+    /// Returns once no notice is on its way and the shop has done what they made due (taking approved money).
+    pub async fn settled(&self) {
+        self.simulator.settled().await;
+        while self.t.drain().await > 0 {
+            self.simulator.settled().await;
+        }
     }
 
     /// What the gateway's own books say was refunded of an order, minor units.
@@ -167,9 +185,11 @@ impl Street {
         refunds.iter().filter(|r| r["status"] == "succeeded").filter_map(|r| r["amount"].as_i64()).sum()
     }
 
-    /// Notices as the gateways have sent them, for a failing test.
-    pub fn notices(&self) -> String {
-        self.simulator.journal()["notices"].to_string()
+    /// The notices of a payment with the shop's answers, for a failing test.
+    pub fn told(&self, number: &str) -> String {
+        let id = self.there(number)["id"].clone();
+        let notices = self.simulator.journal()["notices"].as_array().cloned().unwrap_or_default();
+        notices.iter().filter(|n| n["payment"] == id).map(Value::to_string).collect::<Vec<_>>().join("\n")
     }
 
     /// One value of a payment's row.

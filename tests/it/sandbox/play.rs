@@ -38,7 +38,7 @@ pub async fn simulator() -> Simulator {
 
 /// One gateway and an account of it.
 pub struct Side {
-    pub gateway: Box<dyn Gateway>,
+    pub gateway: Arc<dyn Gateway>,
     pub keys: AccountKeys,
     pub timeout: Duration,
     pub notify_url: String,
@@ -46,15 +46,15 @@ pub struct Side {
 
 impl Side {
     pub fn stripe(simulator: &Simulator) -> Self {
-        Self::of(simulator, Box::new(Stripe::new(Outbound::new().unwrap())))
+        Self::of(simulator, Arc::new(Stripe::new(Outbound::new().unwrap())))
     }
 
     pub fn generic(simulator: &Simulator) -> Self {
-        Self::of(simulator, Box::new(Generic::new(Outbound::new().unwrap())))
+        Self::of(simulator, Arc::new(Generic::new(Outbound::new().unwrap())))
     }
 
     /// The account that the simulator gives out for this gateway.
-    pub fn of(simulator: &Simulator, gateway: Box<dyn Gateway>) -> Self {
+    pub fn of(simulator: &Simulator, gateway: Arc<dyn Gateway>) -> Self {
         let account = simulator.account(gateway.name()).unwrap();
         let keys = AccountKeys {
             id: account.id,
@@ -72,7 +72,7 @@ impl Side {
         [Self::stripe(simulator), Self::generic(simulator)]
     }
 
-    fn new(gateway: Box<dyn Gateway>, keys: AccountKeys) -> Self {
+    fn new(gateway: Arc<dyn Gateway>, keys: AccountKeys) -> Self {
         let timeout = Duration::from_secs(10);
         Self { gateway, keys, timeout, notify_url: "http://127.0.0.1:9/webhooks/none".into() }
     }
@@ -122,6 +122,8 @@ pub fn named<'a>(number: &'a str, reference: &'a str, money: Money) -> PaymentRe
 pub struct Shop {
     pub got: Arc<Mutex<Vec<RawNotice>>>,
     pub answers: Arc<Mutex<VecDeque<u16>>>,
+    /// The same with texts; used first.
+    pub says: Arc<Mutex<VecDeque<(u16, &'static str)>>>,
 }
 
 impl Shop {
@@ -129,7 +131,7 @@ impl Shop {
     pub async fn listen(&self) -> String {
         let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
         let address = *acceptor.local_addr()[0].as_socket_addr().unwrap();
-        let app = Route::new().at("/webhooks/it", poem::post(take)).data(self.clone());
+        let app = Route::new().at("/webhooks/it", poem::get(take).post(take)).data(self.clone());
         tokio::spawn(Server::new_with_acceptor(acceptor).run(app));
         format!("http://{address}/webhooks/it")
     }
@@ -144,15 +146,17 @@ impl Shop {
 }
 
 #[handler]
-fn take(shop: Data<&Shop>, request: &Request, body: Vec<u8>) -> StatusCode {
+fn take(shop: Data<&Shop>, request: &Request, body: Vec<u8>) -> poem::Response {
     let headers = request.headers().iter();
     shop.got.lock().unwrap().push(RawNotice {
-        method: "POST".into(),
-        query: String::new(),
+        method: request.method().to_string(),
+        query: request.uri().query().unwrap_or_default().to_owned(),
         headers: headers.map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_owned())).collect(),
         body,
         now_unix: Clock::default().unix(),
     });
-    let status = shop.answers.lock().unwrap().pop_front().unwrap_or(200);
-    StatusCode::from_u16(status).unwrap()
+    let said = shop.says.lock().unwrap().pop_front();
+    let (status, text) =
+        said.unwrap_or_else(|| (shop.answers.lock().unwrap().pop_front().unwrap_or(200), ""));
+    poem::Response::builder().status(StatusCode::from_u16(status).unwrap()).body(text)
 }
