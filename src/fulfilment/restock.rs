@@ -1,18 +1,23 @@
 //! New keys come in, and the lines that wait for them are filled in the same transactions (K10).
 
+use std::time::Duration;
+
 use tokio::io::AsyncRead;
 
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::BatchId;
-use crate::base::outcome::{Fault, Outcome};
+use crate::base::outcome::{Failure, Fault, Outcome};
 use crate::fulfilment::{fill, store};
 use crate::infra::queue::{self, NewJob};
 use crate::vault::generate;
 use crate::vault::import::{Chunk, ChunkReader};
 use crate::vault::insert::insert_chunk;
-use crate::vault::state::BatchChange;
+use crate::vault::state::{BatchChange, BatchState};
 use crate::vault::{Batch, batch};
+
+/// How long the slower of two looks away.
+const SLOWER: Duration = Duration::from_millis(500);
 
 /// Imports a stream of keys, one a line, into an opened batch. Each chunk is a transaction of its own: a killed import
 /// goes on after the last one when the same file is sent to the same batch again.
@@ -30,16 +35,30 @@ pub async fn import<R: AsyncRead + Unpin>(app: &App, actor: &Actor, id: BatchId,
     finish(app, actor, id).await
 }
 
-/// Makes the keys of a batch that is to be generated.
+/// Makes the keys of a batch that is to be generated, or what is left of them. Two that do it at once do it together:
+/// whoever was slower with a chunk looks again.
 pub async fn generate(app: &App, actor: &Actor, id: BatchId) -> Outcome<Batch> {
-    let mut open = {
-        let mut conn = app.db.conn().await?;
-        batch::get(&mut conn, actor, id).await?
-    };
-    while let Some(chunk) = generate::next_chunk(&open)? {
-        open = store_chunk(app, actor, open, chunk).await?;
+    loop {
+        let mut open = {
+            let mut conn = app.db.conn().await?;
+            batch::get(&mut conn, actor, id).await?
+        };
+        if open.state != BatchState::Running {
+            return Ok(open);
+        }
+        let made = async {
+            while let Some(chunk) = generate::next_chunk(&open)? {
+                open = store_chunk(app, actor, open.clone(), chunk).await?;
+            }
+            finish(app, actor, id).await
+        };
+        match made.await {
+            Err(Failure::Refused(refusal)) if refusal.code == "IN_PROGRESS" => {
+                tokio::time::sleep(SLOWER).await;
+            }
+            done => return done,
+        }
     }
-    finish(app, actor, id).await
 }
 
 async fn store_chunk(app: &App, actor: &Actor, open: Batch, chunk: Chunk) -> Outcome<Batch> {

@@ -10,7 +10,9 @@ use crate::base::ids::{BatchId, UserId, VariantId};
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::infra::data_keys;
 use crate::infra::events::{self, NewEvent};
+use crate::infra::queue::{self, NewJob};
 use crate::vault::format::{KeyFormat, MIN_BITS};
+use crate::vault::generate;
 use crate::vault::model::Batch;
 use crate::vault::state::BatchChange;
 use crate::vault::store;
@@ -80,6 +82,11 @@ pub async fn open(app: &App, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
     let event =
         NewEvent::shop("keys.batch_opened", batch.id.0, actor.label(), body).of_seller(batch.seller_id);
     events::append(&mut tx, &[event]).await?;
+    if new.generate.is_some() {
+        // Whoever opened it makes the keys; should they be killed, the job goes on where they were.
+        let job = NewJob::new(generate::GO_ON, json!({ "batch": id.0 })).once(id.0.to_string());
+        queue::add(&tx, &[job.at(app.clock.now() + generate::HEAD_START)]).await?;
+    }
     tx.commit().await?;
     Ok(batch)
 }

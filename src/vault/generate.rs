@@ -1,9 +1,17 @@
 //! Makes keys that nobody can guess, chunk by chunk.
 
+use chrono::TimeDelta;
+
 use crate::base::outcome::Fault;
 use crate::vault::format::KeyFormat;
 use crate::vault::import::{CHUNK, Chunk, NewKey};
 use crate::vault::model::Batch;
+
+/// The job that goes on with a generated batch whose maker was killed; its payload is `{"batch": uuid}`.
+pub const GO_ON: &str = "vault.generate";
+
+/// How long whoever opened a batch is left alone with it before the job looks.
+pub const HEAD_START: TimeDelta = TimeDelta::seconds(10);
 
 /// The next chunk of a generated batch, or none when it has all its keys. A text that turned out to exist is
 /// replaced by a later one, so the batch always gets the number that was asked for.

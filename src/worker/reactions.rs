@@ -11,7 +11,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::base::ids::{PaymentId, RefundId, VariantId};
+use crate::base::actor::Actor;
+use crate::base::ids::{BatchId, PaymentId, RefundId, VariantId};
 use crate::base::outcome::{Fault, Outcome};
 use crate::fulfilment;
 use crate::infra::lease::Job;
@@ -20,6 +21,7 @@ use crate::infra::queue::{self, NewJob};
 use crate::infra::sequence::{self, Numbered};
 use crate::mail;
 use crate::payments;
+use crate::vault;
 
 /// How a job ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,10 @@ async fn of_job(app: &Arc<App>, job: &Job) -> Outcome<Done> {
             let filled = fulfilment::fill::run(app, VariantId(id(job, "variant")?)).await?;
             // Somebody held an order: look again shortly.
             return Ok(if filled.more { Done::Later(Duration::from_secs(1)) } else { Done::Finished });
+        }
+        vault::generate::GO_ON => {
+            let batch = BatchId(id(job, "batch")?);
+            fulfilment::restock::generate(app, &Actor::system(), batch).await?;
         }
         payments::ask::CHECK => payments::ask::check(app, PaymentId(id(job, "payment")?)).await?,
         payments::refund_request::WORK => {

@@ -93,6 +93,27 @@ async fn a_generated_batch_gets_exactly_the_number_asked_for_in_chunks() {
     assert_eq!((batch.added, batch.lines, batch.refused), (2_500, 2_500, 0));
     assert_eq!(t.db.one("select count(distinct fp) from vault_key where state = 'available'").await, "2500");
     assert_eq!(t.db.one("select uses from data_key").await, "2500");
+    t.drain_all().await;
+    assert_eq!(t.db.one("select state || ' ' || added from key_batch").await, "done 2500");
+    t.finish().await;
+}
+
+/// Its maker was killed after one chunk.
+/// Rows: K2, D5.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_left_half_made_is_finished_by_its_job() {
+    let t = TestApp::start().await;
+    let v = variant(&t).await;
+    let system = Actor::system();
+    let batch = batch::open(&t.app, &system, NewBatch::generate(v, 2_500, checked(4, 6))).await.unwrap();
+    let chunk = next_chunk(&batch).unwrap().unwrap();
+    let mut tx = t.app.db.begin().await.unwrap();
+    insert_chunk(&mut tx, &t.app, &system, &batch, chunk).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(t.drain().await, 0, "whoever opened it has a head start");
+    t.drain_all().await;
+    assert_eq!(t.db.one("select state || ' ' || added from key_batch").await, "done 2500");
+    assert_eq!(t.db.one("select count(distinct fp) from vault_key").await, "2500");
     t.finish().await;
 }
 
