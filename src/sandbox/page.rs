@@ -136,8 +136,11 @@ fn render(desk: &Desk, payment: &Payment, trouble: Option<&str>) -> Response {
         let mine = book.notices.iter().filter(|n| n.payment == payment.id);
         mine.map(|n| {
             let last = n.attempts.last();
-            let answer =
-                last.map(|a| a.status.map_or("no answer".into(), |s| s.to_string())).unwrap_or_default();
+            let answer = last.map(|a| match a.status {
+                Some(status) => format!("{status} {}", a.answer.chars().take(60).collect::<String>()),
+                None => "no answer".into(),
+            });
+            let answer = answer.unwrap_or_default();
             format!(
                 "<tr><td>{}<td>{}<td>{}<td>{}",
                 escape(&n.kind),

@@ -23,17 +23,17 @@ const method = quote.paymentMethods.find((m) => m.gateway === 'alipay' && m.avai
 if (!method) throw new Error('the shop offers no Alipay');
 const input = {
   lines, currency: 'CNY', email: 'ada@buyer.example', quoteToken: quote.token, expectedTotal: quote.total.amount,
-  idempotencyKey: `interop-sandbox-${Date.now()}-${Math.random()}`, start: { methodId: method.id, accepts: ['QR'] },
+  idempotencyKey: `interop-sandbox-${Date.now()}-${Math.random()}`, start: { methodId: method.id, accepts: ['QR_CODE'] },
 };
 const { orderPlace } = await ask(`mutation ($in: OrderPlaceInput!) { orderPlace(input: $in) { accessToken order { number }
   payment { action { kind hostedUrl } } userErrors { message } paymentErrors { message } } }`, { in: input });
 const { order, payment, accessToken } = orderPlace;
-if (payment?.action?.kind !== 'QR') throw new Error(`no QR code: ${JSON.stringify(orderPlace)}`);
+if (payment?.action?.kind !== 'QR_CODE') throw new Error(`no QR code: ${JSON.stringify(orderPlace)}`);
 
 const browser = await chromium.launchPersistentContext(mkdtempSync(join(tmpdir(), 'dispense-chromium-')), {
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   headless: true,
-  viewport: { width: 900, height: 900 },
+  viewport: { width: 900, height: 760 },
   locale: 'en',
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 });

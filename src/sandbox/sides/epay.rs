@@ -125,11 +125,11 @@ pub(super) fn page(desk: &Desk, side: &str, form: &Form) -> Vec<Payment> {
     let limit = form.get("limit").parse().unwrap_or(20_usize).clamp(1, 50);
     let pages = form.get("page").parse().unwrap_or(1_usize).max(1) - 1;
     let offset = form.get("offset").parse().unwrap_or(pages * limit);
-    let status = form.get("status");
+    let status: Option<i64> = form.get("status").parse().ok();
     desk.read(|book| {
         let mut all: Vec<Payment> = book.of(side).cloned().collect();
         all.reverse();
-        all.retain(|p| status.is_empty() || order(p)["status"].to_string() == status);
+        all.retain(|p| status.is_none_or(|status| order(p)["status"] == status));
         all.into_iter().skip(offset).take(limit).collect()
     })
 }

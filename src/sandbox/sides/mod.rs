@@ -16,10 +16,10 @@ use super::drawer::Drawer;
 use super::played::Played;
 use crate::base::outcome::Fault;
 
-type Made = Result<Arc<dyn Played>, Fault>;
+type Make = fn(&mut Drawer) -> Result<Arc<dyn Played>, Fault>;
 
 /// Every gateway by name, with what makes it from its secrets.
-const ALL: [(&str, fn(&mut Drawer) -> Made); 7] = [
+const ALL: [(&str, Make); 7] = [
     ("stripe", stripe::played),
     ("alipay", alipay::played),
     ("wechatpay", wechatpay::played),

@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use dispense::base::actor::Actor;
 use dispense::payments::gateway::{Call, Stated, Statement};
-use dispense::payments::refund_request;
+use dispense::payments::{ask, refund_request};
 use serde_json::json;
 
 use super::street::{GATEWAYS, Street, currency, refund, street};
@@ -152,6 +152,13 @@ async fn the_statement_of_the_day_has_every_payment_and_every_refund() {
         let wish = refund(payment_id, method, Some(400));
         refund_request::request(&t.app, &Actor::system(), wish).await.unwrap();
         street.settled().await;
+        assert_eq!(
+            street.payment(payment_id, "state || refunded_minor").await,
+            "partially_refunded400",
+            "{method}"
+        );
+        assert_eq!(t.unit_states(back.order.id).await, "assigned:1", "{method}: a part leaves the goods");
+        assert_eq!(street.refunded(&back.order.number), 400, "{method}");
         // Chinese gateways count their days in China.
         let hours = if currency(method) == "CNY" { 8 } else { 0 };
         let day = (t.app.clock.now() + TimeDelta::hours(hours)).date_naive();
@@ -176,6 +183,81 @@ async fn the_statement_of_the_day_has_every_payment_and_every_refund() {
             assert_eq!(found.len(), 1, "{method} {number} {stated:?}: {lines:?}");
             assert_eq!(found[0].amount_minor, amount, "{method}");
         }
+    }
+    street.t.finish_with_jobs().await;
+}
+
+/// Rows: P9, P2.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_takes_its_time_revokes_once_the_gateway_has_done_it() {
+    let street = street().await;
+    let t = &street.t;
+    // Epay's first generation refunds at once or not at all.
+    for method in GATEWAYS.into_iter().filter(|method| *method != "epay_v1") {
+        let (placed, payment_id) = street.bought(method).await;
+        street.simulator.set_trouble(json!({ "refunds": "pending" })).unwrap();
+        let wish = refund(payment_id, method, None);
+        let asked = refund_request::request(&t.app, &Actor::system(), wish).await.unwrap();
+        street.simulator.set_trouble(json!({})).unwrap();
+        street.settled().await;
+        assert_eq!(asked.state.as_str(), "pending", "{method}");
+        assert_eq!(t.unit_states(placed.order.id).await, "assigned:1", "{method}");
+        street.act(&placed.order.number, "finish-refund");
+        street.settled().await;
+        // Where the gateway does not tell, the shop asks.
+        refund_request::work(&t.app, asked.id).await.unwrap();
+        let told = street.told(&placed.order.number);
+        assert_eq!(
+            street.payment(payment_id, "state || refunded_minor").await,
+            "refunded990",
+            "{method}: {told}"
+        );
+        assert_eq!(t.unit_states(placed.order.id).await, "revoked:1", "{method}: {told}");
+    }
+    street.t.finish_with_jobs().await;
+}
+
+/// Rows: P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dispute_that_is_won_gives_the_payment_back_and_one_that_is_lost_takes_the_goods() {
+    let street = street().await;
+    let t = &street.t;
+    for method in ["stripe", "paypal"] {
+        for (end, state, units) in
+            [("dispute-won", "captured", "assigned:1"), ("dispute-lost", "lost", "revoked:1")]
+        {
+            let (placed, payment_id) = street.bought(method).await;
+            street.act(&placed.order.number, "dispute");
+            street.settled().await;
+            assert_eq!(street.payment(payment_id, "state").await, "disputed", "{method}");
+            street.act(&placed.order.number, end);
+            street.settled().await;
+            let told = street.told(&placed.order.number);
+            assert_eq!(street.payment(payment_id, "state").await, state, "{method} {end}: {told}");
+            assert_eq!(t.unit_states(placed.order.id).await, units, "{method} {end}");
+        }
+    }
+    street.t.finish_with_jobs().await;
+}
+
+/// Rows: P11, P7.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notice_that_comes_late_finds_what_the_shop_has_already_asked_for() {
+    let street = street().await;
+    let t = &street.t;
+    for method in GATEWAYS {
+        let variant = street.selling(method, 1, 990).await;
+        let placed = street.place(method, variant).await;
+        let attempt = street.start(&placed, method).await;
+        street.try_act(&placed.order.number, "delay-notice", json!({ "delay_ms": 1_500 })).unwrap();
+        ask::check(&t.app, attempt.payment.id).await.unwrap();
+        t.drain().await;
+        assert_eq!(t.order_state(placed.order.id).await, "paid", "{method}");
+        street.settled().await;
+        let told = street.told(&placed.order.number);
+        assert_eq!(street.payment(attempt.payment.id, "state").await, "captured", "{method}: {told}");
+        assert_eq!(t.unit_states(placed.order.id).await, "assigned:1", "{method}");
+        assert_eq!(t.db.one("select count(*) from task").await, "0", "{method}: {told}");
     }
     street.t.finish_with_jobs().await;
 }
