@@ -10,6 +10,7 @@ use sha2::Sha256;
 pub const NOW: i64 = 1_800_000_000;
 
 /// The first line as text, and the rest.
+#[allow(dead_code)]
 pub fn split(input: &[u8]) -> (String, &[u8]) {
     let end = input.iter().position(|b| *b == b'\n').unwrap_or(input.len());
     let rest = input.get(end + 1..).unwrap_or_default();
@@ -25,6 +26,7 @@ pub fn keys(secret: &str) -> AccountKeys {
     }
 }
 
+#[allow(dead_code)]
 pub fn notice(headers: Vec<(String, String)>, body: &[u8]) -> RawNotice {
     RawNotice { method: "POST".into(), query: String::new(), headers, body: body.to_vec(), now_unix: NOW }
 }
