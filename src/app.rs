@@ -18,6 +18,7 @@ use crate::infra::seal::Sealer;
 use crate::infra::throttle::Throttles;
 use crate::payments::accounts::{self, Accounts};
 use crate::payments::intake::Intake;
+use crate::payments::refuse::FullDays;
 use crate::people::password::Passwords;
 use crate::people::token::AccessTokens;
 
@@ -42,6 +43,8 @@ pub struct App {
     pub blobs: Blobs,
     /// Downloads that run in this process.
     pub streams: Streams,
+    /// Accounts that keep no more forged notices today.
+    pub full_days: FullDays,
     /// The way of notices into slices.
     pub intake: Intake,
     /// Hashes passwords, a few at a time.
@@ -80,12 +83,10 @@ impl App {
             let told: Vec<String> = faults.iter().map(|(key, text)| format!("{key}: {text}")).collect();
             Fault::setup(told.join("; "))
         })?;
-        let changed = accounts::store::sync(&mut *db.conn().await?, &accounts).await?;
+        let changed = accounts::reload::sync(&db, &accounts).await?;
         if !changed.is_empty() {
-            let ids = changed.join(", ");
-            return Err(Fault::bug(format!(
-                "accounts {ids}: gateway and sandbox never change; give it a new id"
-            )));
+            let told: Vec<String> = changed.iter().map(|(key, text)| format!("{key}: {text}")).collect();
+            return Err(Fault::setup(told.join("; ")));
         }
         let throttles = Throttles::new(
             config.limits.requests_per_minute,
@@ -110,6 +111,7 @@ impl App {
             access_tokens,
             blobs,
             streams: Streams::default(),
+            full_days: FullDays::default(),
             intake: Intake::default(),
         });
         Intake::start(&app);

@@ -2,13 +2,14 @@
 
 #[path = "main/arguments.rs"]
 mod arguments;
+#[path = "main/signals.rs"]
+mod signals;
 
-use std::future::Future;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 
-use arguments::{AdminAct, AuditAct, Cli, Command, GatewayQuestion, KeysAct, Places};
+use arguments::{AdminAct, AuditAct, Cli, Command, GatewayQuestion, KeysAct, Places, StatementsAct};
 use clap::Parser;
 use dispense::app::App;
 use dispense::audit;
@@ -18,20 +19,20 @@ use dispense::base::ids::VariantId;
 use dispense::base::outcome::{Failure, Fault};
 use dispense::base::secret::Secret;
 use dispense::check;
-use dispense::config::{self, Config, Faults, Sources};
+use dispense::config::{self, Config, Faults, Sources, Stamp};
 use dispense::demo;
 use dispense::fulfilment::restock;
 use dispense::graphql;
 use dispense::http;
 use dispense::infra::db::Place;
 use dispense::infra::logs;
-use dispense::payments::vectors;
+use dispense::payments::accounts::reload::{self, Origin};
+use dispense::payments::{statements, vectors};
 use dispense::people;
 use dispense::sandbox;
 use dispense::vault::batch::{self, NewBatch};
 use dispense::worker;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Why the program ends without success.
@@ -90,11 +91,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
     let Places { config, data, listen } = cli.places;
     let sources = Sources::of_process(config, data, listen);
     match cli.command {
-        Command::Serve { no_worker, sandbox, demo } => {
-            serve(load(&sources)?, no_worker, sandbox, demo).await?
-        }
+        Command::Serve { no_worker, sandbox, demo } => serve(sources, no_worker, sandbox, demo).await?,
         Command::Demo => demo::play().await?,
-        Command::Work => work(load(&sources)?).await?,
+        Command::Work => work(sources).await?,
         Command::Sandbox { shop } => play(&sources, listen, shop).await?,
         Command::Gateway { question: GatewayQuestion::Test { file } } => return test_notices(&file),
         Command::Schema => print!("{}", graphql::sdl()),
@@ -103,6 +102,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
         Command::Admin { act: AdminAct::Create { email, password_stdin } } => {
             create_admin(load(&sources)?, &email, password_stdin).await?;
         }
+        Command::Statements { act } => statements(load(&sources)?, act).await?,
         Command::Audit { act: AuditAct::Verify } => return verify_audit(load(&sources)?).await,
         Command::Config { default: true } => print!("{}", config::documented()),
         Command::Config { default: false } => print!("{}", config::effective(&sources)?),
@@ -129,12 +129,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
 }
 
 /// Serves until SIGTERM or SIGINT, then lets what runs end and stops the database when it is ours.
-async fn serve(
-    mut config: Config,
-    no_worker: bool,
-    with_sandbox: bool,
-    with_demo: bool,
-) -> Result<(), Fault> {
+async fn serve(sources: Sources, no_worker: bool, with_sandbox: bool, with_demo: bool) -> Result<(), Ending> {
+    let seen = Stamp::of(&sources);
+    let mut config = load(&sources)?;
     if with_demo {
         config.server.graphiql = true;
         config.server.storefront = true;
@@ -146,7 +143,7 @@ async fn serve(
     if config.server.public_url.is_empty() {
         config.server.public_url = format!("http://{}", reachable(address));
     }
-    let stop = stop_signal()?;
+    let (stop, hangup) = (signals::stop()?, signals::hangup()?);
     let clock = Clock::default();
     let simulator =
         if with_sandbox { Some(sandbox::beside(&mut config, clock.clone()).await?) } else { None };
@@ -154,6 +151,13 @@ async fn serve(
         sandbox::shop_listens(simulator, &format!("http://{}", reachable(address)));
         println!("sandbox on http://{}", simulator.address());
     }
+    let base = simulator.as_ref().map(|simulator| format!("http://{}", simulator.address()));
+    let spoken = |account: &&config::Account| {
+        let rest = account.api_url.as_deref().zip(base.as_deref()).and_then(|(url, b)| url.strip_prefix(b));
+        rest.is_some_and(|path| path.is_empty() || path.starts_with('/'))
+    };
+    let simulated = config.accounts.iter().filter(spoken).cloned().collect();
+    let origin = Origin { sources, simulated };
     let place = open(&config, false).await?;
     let served = async {
         place.make_ready().await?;
@@ -163,43 +167,50 @@ async fn serve(
         }
         let ending = CancellationToken::new();
         let worker = (!no_worker).then(|| tokio::spawn(worker::run(app.clone(), ending.clone())));
+        let watch = tokio::spawn(reload::watch(app.clone(), origin, seen, hangup));
         println!("listening on http://{address}");
         let served = http::serve(app, listener, stop).await;
+        watch.abort();
         ending.cancel();
         if let Some(worker) = worker {
             let _ = worker.await;
         }
         served
     };
-    let served = served.await;
+    let served: Result<(), Fault> = served.await;
     place.close().await;
-    served
+    Ok(served?)
 }
 
 /// Works until SIGTERM or SIGINT, then lets running jobs end.
-async fn work(config: Config) -> Result<(), Fault> {
-    let stop = stop_signal()?;
+async fn work(sources: Sources) -> Result<(), Ending> {
+    let seen = Stamp::of(&sources);
+    let config = load(&sources)?;
+    let (stop, hangup) = (signals::stop()?, signals::hangup()?);
     let place = open(&config, true).await?;
     let worked = async {
         place.make_ready().await?;
         let app = App::start(config, Clock::default(), place.url()).await?;
         let ending = CancellationToken::new();
-        let worker = tokio::spawn(worker::run(app, ending.clone()));
+        let worker = tokio::spawn(worker::run(app.clone(), ending.clone()));
+        let origin = Origin { sources, simulated: Vec::new() };
+        let watch = tokio::spawn(reload::watch(app, origin, seen, hangup));
         println!("working");
         stop.await;
+        watch.abort();
         ending.cancel();
         let _ = worker.await;
-        Ok(())
+        Ok::<(), Fault>(())
     };
     let worked = worked.await;
     place.close().await;
-    worked
+    Ok(worked?)
 }
 
 /// The simulator alone, until SIGTERM or SIGINT.
 async fn play(sources: &Sources, listen: Option<SocketAddr>, shop: Option<String>) -> Result<(), Ending> {
     let config = load(sources)?;
-    let stop = stop_signal()?;
+    let stop = signals::stop()?;
     let (simulator, accounts) = sandbox::alone(&config.data, listen, shop).await?;
     println!("{accounts}");
     println!("sandbox on http://{}", simulator.address());
@@ -239,6 +250,25 @@ async fn keys(config: Config, act: KeysAct) -> Result<(), Ending> {
             }
         };
         println!("{}: {} keys added, {} lines refused", done.id, done.added, done.refused);
+        Ok(())
+    })
+    .await
+}
+
+/// Prints how many lines agree and what the others are.
+async fn statements(config: Config, act: StatementsAct) -> Result<(), Ending> {
+    let StatementsAct::Import { account, date, file } = act;
+    beside(config, async |app| {
+        let actor = Actor::system();
+        let run = match file {
+            Some(file) => {
+                let unread = |e: std::io::Error| Fault::setup(format!("{}: {e}", file.display()));
+                let bytes = tokio::fs::read(&file).await.map_err(unread)?;
+                statements::import_file(app, &actor, &account, date, &bytes).await?
+            }
+            None => statements::import_fetched(app, &actor, &account, date).await?,
+        };
+        println!("{}", statements::summary(app, &run).await?);
         Ok(())
     })
     .await
@@ -301,19 +331,6 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
         });
     }
     address
-}
-
-/// Done at the first SIGTERM or SIGINT. Listened for from the start, so that one that comes early is not lost.
-fn stop_signal() -> Result<impl Future<Output = ()> + Send, Fault> {
-    let deaf = |e: std::io::Error| Fault::setup(format!("cannot listen for signals: {e}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(deaf)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(deaf)?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }
 
 /// The configuration, and logging as it says.

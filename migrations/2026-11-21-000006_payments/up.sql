@@ -78,7 +78,9 @@ create table notice (
 create unique index notice_once on notice (account_id, event_key) where verdict in ('applied', 'recorded');
 create index notice_open on notice (account_id, event_key, received_at) where verdict in ('orphan', 'fault');
 create index notice_order on notice (order_id) where order_id is not null;
+create index notice_received on notice using brin (received_at);
 
+-- What came, as far as people may see it. Where a card's number was masked, `sealed` has the exact bytes.
 create table notice_body (
   notice_id bigint not null,
   received_at timestamptz not null default app_now(),
@@ -86,9 +88,30 @@ create table notice_body (
   query text not null default '',
   headers jsonb not null,
   body bytea not null,
+  sealed bytea,
   primary key (notice_id, received_at)
 ) partition by range (received_at);
 create table notice_body_default partition of notice_body default;
+
+-- What failed authentication. Anybody can send it, so it is bounded by account and day and leaves after days.
+create table refused_body (
+  notice_id bigint primary key,
+  received_at timestamptz not null default app_now(),
+  method text not null,
+  query text not null default '',
+  headers jsonb not null,
+  body bytea not null,
+  sealed bytea
+);
+create index refused_body_received on refused_body (received_at);
+
+create table refused_tally (
+  account_id text not null references gateway_account,
+  day date not null,
+  notices bigint not null,
+  bytes bigint not null,
+  primary key (account_id, day)
+) with (fillfactor = 50);
 
 create table refund (
   id uuid primary key,
@@ -158,3 +181,76 @@ begin
 end $$;
 create trigger ledger_balanced after insert on ledger_entry
   referencing new table as added for each statement execute function ledger_must_balance();
+
+-- One reading of the statement that a gateway makes of a day of its own calendar.
+create table statement_run (
+  id uuid primary key,
+  account_id text not null references gateway_account,
+  day date not null,
+  source text not null constraint statement_run_source check (source in ('gateway', 'file')),
+  state text not null default 'requested'
+    constraint statement_run_state check (state in ('requested', 'read', 'done', 'failed')),
+  -- Null: asked for by the schedule or on the command line.
+  requested_by uuid references app_user,
+  lines int not null default 0,
+  -- Not read before.
+  new_lines int not null default 0,
+  -- The last line compared.
+  compared_to bigint not null default 0,
+  failure text,
+  requested_at timestamptz not null default app_now(),
+  ended_at timestamptz,
+  constraint statement_run_ended check ((state in ('done', 'failed')) = (ended_at is not null))
+);
+create index statement_run_day on statement_run (account_id, day);
+
+create table statement_line (
+  id bigint generated always as identity primary key,
+  run_id uuid not null references statement_run,
+  account_id text not null references gateway_account,
+  day date not null,
+  -- Of all that the line says, and of how many equal ones stood before it.
+  digest bytea not null constraint statement_line_digest check (length(digest) = 32),
+  stated text not null constraint statement_line_stated check (stated in ('payment', 'refund')),
+  number text,
+  trade_no text not null,
+  refund_id text,
+  gateway_refund_id text,
+  amount_minor bigint not null constraint statement_line_amount check (amount_minor >= 0),
+  fee_minor bigint,
+  currency text not null,
+  at timestamptz not null,
+  -- Null: not compared yet.
+  outcome text constraint statement_line_outcome check (outcome in ('matched', 'differs')),
+  payment_id uuid,
+  -- The refund of ours that a line about a refund is.
+  our_refund uuid,
+  -- Its fee is in the ledger.
+  fee_booked boolean not null default false,
+  constraint statement_line_key unique (account_id, day, digest)
+);
+create index statement_line_open on statement_line (account_id, day) where outcome is distinct from 'matched';
+create index statement_line_trade on statement_line (account_id, trade_no);
+create index statement_line_payment on statement_line (payment_id) where payment_id is not null;
+create unique index statement_line_refund on statement_line (our_refund) where our_refund is not null;
+
+create table statement_difference (
+  id bigint generated always as identity primary key,
+  run_id uuid not null references statement_run,
+  account_id text not null references gateway_account,
+  day date not null,
+  kind text not null constraint statement_difference_kind check (kind in ('paid_there_only', 'paid_here_only',
+    'amount_differs', 'refund_differs', 'fee_differs')),
+  -- The trade's or refund's number there, or the payment's or refund's id here.
+  subject text not null,
+  order_id uuid,
+  payment_id uuid,
+  there_minor bigint,
+  here_minor bigint,
+  currency text not null,
+  found_at timestamptz not null default app_now(),
+  -- When both sides were found to agree after all.
+  ended_at timestamptz,
+  constraint statement_difference_key unique (account_id, kind, subject)
+);
+create index statement_difference_run on statement_difference (run_id);

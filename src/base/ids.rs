@@ -103,6 +103,7 @@ ids! {
     /// A sign-in of a person on a device: the family of its refresh tokens.
     SessionId = "ses";
     DownloadSessionId = "dls";
+    StatementRunId = "stm";
     TaskId = "tsk";
     /// One piece sold; the API calls it a delivery.
     UnitId = "dlv";

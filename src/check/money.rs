@@ -12,12 +12,19 @@ pub(super) const INVARIANT: Invariant = Invariant {
               from ledger_entry group by transaction_id, currency having sum(amount_minor) <> 0",
         },
         Question {
-            name: "the gateway's book holds what a payment received less what it gave back",
+            name: "the gateway's book and its fees hold what a payment received less what it gave back",
             sql: "select 'payment ' || p.id || ': book ' || coalesce(b.held, 0) || ', row '
                 || coalesce(p.received_minor, 0) - p.refunded_minor as counter
               from payment p left join (select payment_id, sum(amount_minor) as held from ledger_entry
-                where book = 'gateway' group by 1) b on b.payment_id = p.id
+                where book in ('gateway', 'fees') group by 1) b on b.payment_id = p.id
               where coalesce(b.held, 0) <> coalesce(p.received_minor, 0) - p.refunded_minor",
+        },
+        Question {
+            name: "the fees' book holds what a payment's gateway kept",
+            sql: "select 'payment ' || p.id || ': book ' || coalesce(b.kept, 0) || ', row ' || coalesce(p.fee_minor, 0) as counter
+              from payment p left join (select payment_id, sum(amount_minor) as kept from ledger_entry
+                where book = 'fees' group by 1) b on b.payment_id = p.id
+              where coalesce(b.kept, 0) <> coalesce(p.fee_minor, 0)",
         },
         Question {
             name: "sellers earned what the allocated payment kept, and nothing of other money",

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::base::secret::Secret;
+use crate::config::fee::Fee;
 use crate::config::load::Faults;
 use crate::config::shop::check_currencies;
 
@@ -42,6 +43,9 @@ pub struct Account {
     /// A test account: the only kind that may stand beside the simulator.
     #[serde(default)]
     pub sandbox: bool,
+    /// Starts nothing any more; what was started before is still received, asked about and given back.
+    #[serde(default)]
+    pub retired: bool,
     #[serde(default)]
     pub policy: Policy,
 }
@@ -57,6 +61,8 @@ pub struct Policy {
     /// Smallest and largest amount, minor units.
     pub minimum: Option<i64>,
     pub maximum: Option<i64>,
+    /// What the gateway keeps by contract, per currency: statements are compared with it.
+    pub fees: BTreeMap<String, Fee>,
 }
 
 impl Account {
@@ -85,6 +91,10 @@ impl Account {
         let web = |text: &str| url::Url::parse(text).is_ok_and(|u| ["http", "https"].contains(&u.scheme()));
         if self.api_url.as_deref().is_some_and(|u| !web(u)) {
             faults.add(at("api_url"), "takes an address of https");
+        }
+        for code in self.policy.fees.keys().filter(|code| !self.currencies.contains(code)) {
+            faults
+                .add(at("policy.fees"), format!("names {code}, which is not among the account's currencies"));
         }
         if let (Some(low), Some(high)) = (self.policy.minimum, self.policy.maximum)
             && low > high

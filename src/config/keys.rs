@@ -68,7 +68,8 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         "accounts",
         "Merchant accounts at gateways, a table each. From the environment: DISPENSE_ACCOUNTS__<ID>__<KEY> for an\n\
-                  account of this file (id in capitals, hyphens as underscores).",
+                  account of this file (id in capitals, hyphens as underscores). Accounts are read again, without a restart, when\n\
+                  this file or .env changes, and on SIGHUP; what is wrong then changes nothing and is told in the log.",
     ),
 ];
 
@@ -247,6 +248,19 @@ pub const KEYS: &[Key] = &[
         "60",
         "Notices that fail authentication a minute and address; verified senders are never slowed.",
     ),
+    key(
+        "limits.forged_notices_per_day",
+        COUNT,
+        "1000",
+        "How many notices that failed authentication the inbox keeps a day and account; more are answered and counted.",
+    ),
+    key(
+        "limits.forged_bytes_per_day",
+        BYTES,
+        "8388608",
+        "Of how many bytes of them a day and account what came is kept too, so that they can be verified again.",
+    ),
+    key("limits.forged_days", Kind::Int(1, 3_650), "14", "For how many days what came is kept of them."),
     key("limits.password_hashes", Kind::Int(1, 64), "2", "Password hashes computed at once."),
     key("limits.password_queue", Kind::Int(0, 10_000), "16", "Password hashes that may wait."),
     key("people.access_seconds", Kind::Int(30, 600), "600", "How long an access token works, seconds."),
@@ -358,6 +372,12 @@ pub const ACCOUNT_KEYS: &[Key] = &[
         "A test account: the only kind that may stand beside the simulator.",
     ),
     optional(
+        "retired",
+        Kind::Bool,
+        "true",
+        "Starts no payment any more, and still receives, is asked and gives back: the way to leave a gateway.",
+    ),
+    optional(
         "policy.confirm_expired",
         Kind::Bool,
         "true",
@@ -371,4 +391,11 @@ pub const ACCOUNT_KEYS: &[Key] = &[
     ),
     optional("policy.minimum", Kind::Int(0, i64::MAX), "50", "Smallest amount, minor units."),
     optional("policy.maximum", Kind::Int(0, i64::MAX), "500000", "Largest amount, minor units."),
+    optional(
+        "policy.fees",
+        Kind::Table,
+        "{ EUR = \"15+25\" }",
+        "What the gateway keeps by contract, per currency: per mille, and after a + minor units. Statements are\n\
+          compared with it.",
+    ),
 ];

@@ -22,6 +22,10 @@ pub struct Limits {
     pub sign_ins_per_minute: u32,
     /// Notices that fail authentication a minute and address; verified senders are never slowed.
     pub forged_notices_per_minute: u32,
+    /// How many of them an account's inbox keeps a day, how many bytes of them, and for how many days the bytes.
+    pub forged_notices_per_day: i64,
+    pub forged_bytes_per_day: i64,
+    pub forged_days: i64,
     /// Password hashes computed at once, and how many may wait.
     pub password_hashes: usize,
     pub password_queue: usize,
@@ -42,6 +46,9 @@ impl Default for Limits {
             requests_per_minute: 600,
             sign_ins_per_minute: 30,
             forged_notices_per_minute: 60,
+            forged_notices_per_day: 1_000,
+            forged_bytes_per_day: 8 * 1024 * 1024,
+            forged_days: 14,
             password_hashes: 2,
             password_queue: 16,
         }

@@ -33,6 +33,11 @@ impl Sources {
         let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
         Self { file, dotenv: Some(".env".into()), environment, data, listen }
     }
+
+    /// The configuration file, named or not.
+    pub(super) fn main_file(&self) -> PathBuf {
+        self.file.clone().unwrap_or_else(|| "dispense.toml".into())
+    }
 }
 
 /// What is wrong, each with the key's name.
@@ -115,7 +120,7 @@ impl Config {
 pub(super) fn tree(sources: &Sources, faults: &mut Faults) -> Map<String, Value> {
     let (plain, of_accounts) = environment(sources, faults);
     let mut builder = config::Config::builder();
-    let file = sources.file.clone().unwrap_or_else(|| "dispense.toml".into());
+    let file = sources.main_file();
     builder = builder.add_source(
         config::File::from(file.as_path()).format(config::FileFormat::Toml).required(sources.file.is_some()),
     );

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod database;
+mod fee;
 mod keys;
 mod limits;
 mod load;
@@ -12,11 +13,13 @@ mod secrets;
 mod server;
 mod shop;
 mod show;
+mod stamp;
 mod storage;
 mod worker;
 
 pub use accounts::{Account, Policy};
 pub use database::Database;
+pub use fee::Fee;
 pub use limits::Limits;
 pub use load::{Faults, Sources};
 pub use log::Log;
@@ -26,6 +29,7 @@ pub use secrets::{Bytes32, RingKey, Secrets};
 pub use server::Server;
 pub use shop::Shop;
 pub use show::{documented, effective};
+pub use stamp::Stamp;
 pub use storage::Storage;
 pub use worker::Worker;
 

@@ -16,7 +16,9 @@ macro_rules! standing {
                g.max_downloads, g.used, nullif(g.expires_at, 'infinity') as expires_at, g.bind_address, \
                o.state as order_state, u.state as unit_state, \
                exists (select from refund_unit ru join refund r on r.id = ru.refund_id \
-                 where ru.unit_id = u.id and r.state in ('requested', 'pending', 'unknown')) as refund_open, \
+                 where ru.unit_id = u.id and r.state in ('requested', 'pending', 'unknown')) \
+                 or exists (select from refund r where r.payment_id = p.id and r.state in ('requested', 'pending', \
+                 'unknown') and r.amount_minor >= p.received_minor - p.refunded_minor) as refund_open, \
                exists (select from refund_unit ru join refund r on r.id = ru.refund_id \
                  where ru.unit_id = u.id and r.state = 'succeeded') \
                  or coalesce(p.state = 'refunded', false) as refunded, \

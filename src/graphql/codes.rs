@@ -199,5 +199,6 @@ codes! {
         NoticeNotVerifiable = "NOTICE_NOT_VERIFIABLE": "The notice was never authentic.",
         LastAdmin = "LAST_ADMIN": "The shop keeps at least one admin.",
         SettingInvalid = "SETTING_INVALID": "The setting does not have the form that is asked for.",
+        Unavailable = "UNAVAILABLE": "Somebody else's service did not do its part: try again.",
     }
 }

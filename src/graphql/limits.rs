@@ -13,7 +13,7 @@ use crate::config::Limits;
 use crate::graphql::error::{Code, Refused};
 
 /// Mutations that make an order or move money: one per request, so that an answer tells about one thing.
-pub const MONEY: [&str; 4] = ["orderPlace", "paymentStart", "orderRefund", "paymentRefund"];
+pub const MONEY: [&str; 5] = ["orderPlace", "paymentStart", "orderRefund", "paymentRefund", "refundRetry"];
 
 /// Depth of an operation that asks for nothing but the schema; generators nest `ofType` deeply.
 const INTROSPECTION_DEPTH: u64 = 20;

@@ -18,6 +18,8 @@ use crate::downloads;
 use crate::downloads::model::{FileVersion, Standing};
 use crate::graphql::catalogue::types::{Product, Variant};
 use crate::graphql::error::{Answer, fault};
+use crate::payments;
+use crate::payments::raw::Kept;
 use crate::vault;
 use crate::vault::reveal::OpenedKey;
 
@@ -65,6 +67,8 @@ key! {
     GrantsOf(LineId);
     /// The key of a unit, opened, for its masked form.
     KeyOf(UnitId);
+    /// What is kept of a notice, by its number in the inbox.
+    NoticeOf(i64);
 }
 
 impl Loader<ProductOf> for Batch {
@@ -156,6 +160,18 @@ impl Loader<KeyOf> for Batch {
     }
 }
 
+impl Loader<NoticeOf> for Batch {
+    type Value = Kept;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[NoticeOf]) -> Result<HashMap<NoticeOf, Kept>, Shared> {
+        let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
+        let mut conn = self.app.db.conn().await?;
+        let rows = payments::read::list_kept(&mut conn, &ids).await?;
+        Ok(rows.into_iter().map(|(id, kept)| (NoticeOf(id), kept)).collect())
+    }
+}
+
 async fn one<K>(ctx: &Context<'_>, key: K) -> Answer<Option<<Batch as Loader<K>>::Value>>
 where
     K: Send + Sync + std::hash::Hash + Eq + Clone + 'static,
@@ -197,4 +213,9 @@ pub async fn grants(ctx: &Context<'_>, line: LineId) -> Answer<Vec<Standing>> {
 /// The key of a unit. The caller shows no more of it than its masked form.
 pub async fn key(ctx: &Context<'_>, unit: UnitId) -> Answer<Option<OpenedKey>> {
     one(ctx, KeyOf(unit)).await
+}
+
+/// What is kept of a notice, card numbers masked; for admins.
+pub async fn notice(ctx: &Context<'_>, id: i64) -> Answer<Option<Kept>> {
+    one(ctx, NoticeOf(id)).await
 }

@@ -11,6 +11,7 @@ pub fn chinese(code: &str) -> Option<&'static str> {
         "VERSION_CONFLICT" => "内容已被他人修改，请刷新后重试。",
         "IDEMPOTENCY_CONFLICT" => "同一请求键已用于不同的内容。",
         "IN_PROGRESS" => "先前的请求仍在处理中，请稍候。",
+        "UNAVAILABLE" => "外部服务暂时不可用，请稍后重试。",
         "REASON_REQUIRED" => "请填写原因。",
         "APPROVAL_REQUIRED" => "需要另一位人员批准。",
         "EMPTY" => "购物车是空的。",

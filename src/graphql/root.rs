@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
 
 use crate::graphql::catalogue::{CatalogueQuery, FileMutation, ProductMutation, VariantMutation};
-use crate::graphql::desk::{DeskMutation, DeskQuery};
+use crate::graphql::desk::{DeskMutation, DeskQuery, NoticeMutation, StatementMutation};
 use crate::graphql::node::NodeQuery;
 use crate::graphql::orders::{DeliveryMutation, OrderMutation, OrderQuery, PlacingMutation};
 use crate::graphql::payments::{PaymentMutation, PaymentQuery, RefundMutation};
@@ -42,6 +42,8 @@ pub struct Mutation(
     KeyMutation,
     RefundMutation,
     DeskMutation,
+    NoticeMutation,
+    StatementMutation,
 );
 
 pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;

@@ -74,6 +74,11 @@ pub enum Command {
         #[command(subcommand)]
         act: AdminAct,
     },
+    /// About gateways' statements
+    Statements {
+        #[command(subcommand)]
+        act: StatementsAct,
+    },
     /// Prove on a live database what must always hold; exit code 1 when it does not
     Check,
     /// About the chain of events
@@ -104,6 +109,22 @@ pub enum KeysAct {
         variant: String,
         /// How many, 1 to 1000000
         quantity: i64,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum StatementsAct {
+    /// Compare a day's statement with the shop's books: fees are booked, differences become tasks
+    Import {
+        /// The account, as in the configuration
+        #[arg(long, value_name = "ID")]
+        account: String,
+        /// The day of the gateway's own calendar
+        #[arg(long, value_name = "YYYY-MM-DD")]
+        date: chrono::NaiveDate,
+        /// The file as the gateway hands it out; without one it is fetched
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
     },
 }
 

@@ -59,7 +59,7 @@ async fn ask_about(app: &App, payment: &Payment, timeout: Duration) -> Asked {
 /// How a payment's gateway knows it.
 fn named(payment: &Payment) -> PaymentRef<'_> {
     PaymentRef {
-        number: payment.gateway_number.as_deref().unwrap_or_default(),
+        number: payment.number_there(),
         gateway_reference: payment.gateway_reference.as_deref(),
         trade_no: payment.trade_no.as_deref(),
         money: Money::new(payment.expected_minor, payment.expected_currency),

@@ -40,7 +40,7 @@ pub async fn close(app: &App, payment: &Payment) -> Outcome<Closed> {
         return give_up(app, payment).await;
     };
     let reference = PaymentRef {
-        number: payment.gateway_number.as_deref().unwrap_or_default(),
+        number: payment.number_there(),
         gateway_reference: payment.gateway_reference.as_deref(),
         trade_no: payment.trade_no.as_deref(),
         money: Money::new(payment.expected_minor, payment.expected_currency),

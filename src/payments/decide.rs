@@ -103,9 +103,11 @@ pub fn decide(
     if facts.meaning == Meaning::Ignored {
         return Settled::Ignored;
     }
+    let index = by_trade(case, index, facts);
+    let payment = case.payments[index].row.id;
     let row = &case.payments[index].row;
     let expected = Expected {
-        number: row.gateway_number.as_deref().unwrap_or_default(),
+        number: row.number_there(),
         amount_minor: row.expected_minor,
         currency: row.expected_currency,
         gateway_reference: row.gateway_reference.as_deref(),
@@ -146,6 +148,17 @@ pub fn decide(
         Meaning::DisputeLost => dispute_lost(case, index),
         Meaning::Ignored => Settled::Ignored,
     }
+}
+
+/// Several trades may stand under one number: what is not about new money is about the trade it names.
+fn by_trade(case: &Case, index: usize, facts: &Facts) -> usize {
+    let row = &case.payments[index].row;
+    let (Some(said), Some(ours)) = (facts.trade_no.as_deref(), row.trade_no.as_deref()) else { return index };
+    if facts.meaning == Meaning::Paid || said == ours {
+        return index;
+    }
+    let named = |p: &Tracked| p.row.account_id == row.account_id && p.row.trade_no.as_deref() == Some(said);
+    case.payments.iter().position(named).unwrap_or(index)
 }
 
 /// Whether the gateway itself must be asked first: the account's policy wants it, or the notice speaks of going back
@@ -342,6 +355,7 @@ fn stray(case: &mut Case, index: usize, id: PaymentId, trade_no: &str) -> usize 
         gateway_reference: None,
         action: None,
         failure_code: None,
+        options: json!({ "number": model.number_there() }),
         captured_at: None,
         expires_at: None,
         next_check_at: None,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 
 use crate::base::money::{Currency, Money};
 use crate::base::secret::Secret;
@@ -385,6 +385,9 @@ pub trait Gateway: Send + Sync {
     async fn refund(&self, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding;
 
     async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding;
+
+    /// The offset from UTC of the calendar that the days of its statements are cut by.
+    fn calendar(&self) -> FixedOffset;
 
     /// The statement of one day of the gateway's own calendar.
     async fn statement(&self, call: &Call<'_>, day: NaiveDate) -> Statement;

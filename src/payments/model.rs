@@ -43,6 +43,12 @@ pub struct Payment {
 }
 
 impl Payment {
+    /// The number its gateway knows it by; money that came a second time has the number it came under.
+    pub fn number_there(&self) -> &str {
+        let second = || self.options.get("number").and_then(Value::as_str);
+        self.gateway_number.as_deref().or_else(second).unwrap_or_default()
+    }
+
     /// What is here and was not given back, minor units of the received currency.
     pub fn kept_minor(&self) -> i64 {
         self.received_minor.unwrap_or(0) - self.refunded_minor

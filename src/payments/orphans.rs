@@ -2,10 +2,9 @@
 
 use crate::app::App;
 use crate::base::outcome::Outcome;
-use crate::payments::gateway::RawNotice;
-use crate::payments::receive;
 use crate::payments::store::inbox;
 use crate::payments::word::{Settled, Word};
+use crate::payments::{raw, receive};
 
 /// Sweep: settles stored notices whose payment is there now. Their signatures are checked again, as of the time they
 /// came. Returns how many changed something.
@@ -17,14 +16,10 @@ pub async fn sweep(app: &App) -> Outcome<usize> {
     let mut applied = 0;
     for stored in waiting {
         let Some((account, gateway)) = app.accounts.find(&stored.account_id) else { continue };
-        let raw = RawNotice {
-            method: stored.method,
-            query: stored.query,
-            headers: serde_json::from_value(stored.headers).unwrap_or_default(),
-            body: stored.body,
-            now_unix: stored.received_at.timestamp(),
-        };
-        let Ok(notice) = receive::authenticate(app, account, gateway, &raw).await else { continue };
+        let received = stored.received_at.timestamp();
+        let restored = stored.kept().and_then(|kept| raw::restore(&app.sealer, kept, received));
+        let Some(raw) = restored else { continue };
+        let Ok(notice) = receive::authenticate(app, &account, gateway.as_ref(), &raw).await else { continue };
         let word = Word::Notice { notice: Box::new(notice), raw: Box::new(raw), confirmed: None };
         // One that is still unknown stays as it is: another row each minute would tell nothing new.
         if matches!(app.intake.settle(word).await?, Settled::Applied | Settled::Recorded) {

@@ -1,8 +1,10 @@
 //! Questions about payments and the ways to pay.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::app::App;
@@ -11,43 +13,44 @@ use crate::base::money::Currency;
 use crate::base::page::{Page, PageArgs};
 use crate::infra::db::schema::{payment, refund};
 use crate::infra::db::statement::Statement;
-use crate::payments::accounts::Account;
+use crate::payments::accounts::{Account, Spoken};
 use crate::payments::gateway::{ActionKind, Gateway};
 use crate::payments::model::{Payment, Refund};
+use crate::payments::raw::Kept;
+use crate::payments::store::inbox;
 
 /// Seconds between two questions of a buyer about the same payment.
 const CHECK_GAP: TimeDelta = TimeDelta::seconds(5);
 
 /// A way to pay, and why it cannot be used for this amount if so.
-pub struct Method<'a> {
-    pub account: &'a Account,
+pub struct Method {
+    pub account: Arc<Account>,
     /// What it may ask of a client.
     pub actions: &'static [ActionKind],
     pub unavailable: Option<&'static str>,
 }
 
 /// The ways to pay, for an amount when it is known.
-pub fn methods(app: &App, amount: Option<(i64, Currency)>) -> Vec<Method<'_>> {
-    let of = |account, gateway| {
-        let unavailable = amount.and_then(|(minor, currency)| unavailable(account, minor, currency));
-        startable(account, gateway).map(|actions| Method { account, actions, unavailable })
+pub fn methods(app: &App, amount: Option<(i64, Currency)>) -> Vec<Method> {
+    let of = |(account, gateway): Spoken| {
+        let unavailable = amount.and_then(|(minor, currency)| unavailable(&account, minor, currency));
+        let actions = startable(&account, gateway.as_ref())?;
+        Some(Method { account, actions, unavailable })
     };
-    app.accounts.iter().filter_map(|(account, gateway)| of(account, gateway)).collect()
+    app.accounts.iter().filter_map(of).collect()
 }
 
 /// One way to pay by its account's id.
-pub fn method<'a>(app: &'a App, id: &str) -> Option<Method<'a>> {
+pub fn method(app: &App, id: &str) -> Option<Method> {
     let (account, gateway) = app.accounts.find(id)?;
-    startable(account, gateway).map(|actions| Method { account, actions, unavailable: None })
+    let actions = startable(&account, gateway.as_ref())?;
+    Some(Method { account, actions, unavailable: None })
 }
 
-/// Whether payments can be started at this account at all: one without an API only receives.
-pub fn can_start(account: &Account, gateway: &dyn Gateway) -> bool {
-    startable(account, gateway).is_some()
-}
-
+/// What starting at this account may ask of a client; none when nothing can be started: one that is retired or has no
+/// API only receives.
 fn startable(account: &Account, gateway: &dyn Gateway) -> Option<&'static [ActionKind]> {
-    Some(gateway.abilities(&account.keys).actions).filter(|actions| !actions.is_empty())
+    Some(gateway.abilities(&account.keys).actions).filter(|actions| !account.retired && !actions.is_empty())
 }
 
 /// Why an account does not take an amount: a code of the payment errors.
@@ -127,6 +130,9 @@ pub struct NoticeRow {
     pub order_id: Option<OrderId>,
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub payment_id: Option<PaymentId>,
+    /// Which of the account's secrets, counted from 1.
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    pub verified_by: Option<i16>,
     #[diesel(sql_type = Nullable<Text>)]
     pub reason: Option<String>,
     #[diesel(sql_type = Timestamptz)]
@@ -138,6 +144,12 @@ pub struct NoticeRow {
 pub struct NoticeFilter {
     pub accounts: Vec<String>,
     pub verdicts: Vec<String>,
+    /// About the order of this number.
+    pub order_number: Option<String>,
+    pub event_key: Option<String>,
+    /// Received at this moment or later, and before that one.
+    pub from: Option<DateTime<Utc>>,
+    pub until: Option<DateTime<Utc>>,
 }
 
 /// The inbox, the newest first. The cursor's only key is the row's number.
@@ -153,6 +165,21 @@ pub async fn list_notices(
     if !filter.verdicts.is_empty() {
         query.push(" and n.verdict = any(").push_bind::<Array<Text>, _>(filter.verdicts.clone()).push(")");
     }
+    if let Some(number) = &filter.order_number {
+        query
+            .push(" and n.order_id = (select o.id from orders o where o.number = ")
+            .push_bind::<Text, _>(number.clone())
+            .push(")");
+    }
+    if let Some(key) = &filter.event_key {
+        query.push(" and n.event_key = ").push_bind::<Text, _>(key.clone());
+    }
+    if let Some(from) = filter.from {
+        query.push(" and n.received_at >= ").push_bind::<Timestamptz, _>(from);
+    }
+    if let Some(until) = filter.until {
+        query.push(" and n.received_at < ").push_bind::<Timestamptz, _>(until);
+    }
     let (compare, direction) = if args.backwards { (">", "asc") } else { ("<", "desc") };
     let from = args.from.as_deref().and_then(|keys| keys.iter().next()?.parse::<i64>().ok());
     if let Some(from) = from {
@@ -160,4 +187,18 @@ pub async fn list_notices(
     }
     query.push(&format!(" order by n.id {direction} limit ")).push_bind::<BigInt, _>(args.size + 1);
     Ok(Page::cut(query.load(conn).await?, args))
+}
+
+/// Rows of the inbox by their numbers, in any order.
+pub async fn list_notices_by_ids(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<NoticeRow>> {
+    Statement::new("select n.* from notice n where n.id = any($1::bigint[])")
+        .bind::<Array<BigInt>, _>(ids.to_vec())
+        .load(conn)
+        .await
+}
+
+/// What is kept of notices, card numbers masked, by their numbers; those whose bytes have left are missing.
+pub async fn list_kept(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<(i64, Kept)>> {
+    let stored = inbox::list(conn, ids).await?;
+    Ok(stored.into_iter().filter_map(|one| Some((one.id, one.kept()?))).collect())
 }

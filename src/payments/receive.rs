@@ -17,7 +17,8 @@ use crate::payments::gateway::{
     Call, Facts, Gateway, GatewayState, Meaning, Notice, NoticeRefusal, RawNotice, Reply, Stage, Verdict,
 };
 use crate::payments::store::inbox::{self, Delivery};
-use crate::payments::word::{Settled, Word, raw_digest, stored_headers};
+use crate::payments::word::{Settled, Word};
+use crate::payments::{raw, refuse};
 
 /// How long a notice about an unknown order is answered with failure: its order may still be on its way.
 const ORPHAN_PATIENCE: TimeDelta = TimeDelta::minutes(10);
@@ -47,13 +48,14 @@ pub async fn receive(
     may_store: impl FnOnce() -> bool,
 ) -> Answer {
     let Some((account, gateway)) = app.accounts.find(account_id) else { return Answer::UnknownAccount };
+    let (account, gateway) = (account.as_ref(), gateway.as_ref());
     let notice = match authenticate(app, account, gateway, &raw).await {
         Ok(notice) if storable(notice.facts()) => notice,
         Ok(_) => {
             let refusal = NoticeRefusal { stage: Stage::Format, reason: "control_character" };
-            return refuse(app, account, gateway, &raw, refusal, may_store()).await;
+            return refuse::refuse(app, account, gateway, &raw, refusal, may_store).await;
         }
-        Err(refusal) => return refuse(app, account, gateway, &raw, refusal, may_store()).await,
+        Err(refusal) => return refuse::refuse(app, account, gateway, &raw, refusal, may_store).await,
     };
     crate::fault_point!("notice.n1");
     match handle(app, account, gateway, notice, raw).await {
@@ -92,7 +94,7 @@ fn word_of(verdict: Verdict) -> &'static str {
 }
 
 /// PostgreSQL's text holds no NUL, and nothing that a gateway names has other control characters.
-fn storable(facts: &Facts) -> bool {
+pub(super) fn storable(facts: &Facts) -> bool {
     let texts = [&facts.number, &facts.trade_no, &facts.gateway_reference];
     texts.into_iter().flatten().all(|text| text.len() <= 255 && !text.contains(char::is_control))
 }
@@ -105,18 +107,7 @@ async fn handle(
     raw: RawNotice,
 ) -> Result<Verdict, Fault> {
     let (notice, raw) = (Box::new(notice), Box::new(raw));
-    let first = Word::Notice { notice: notice.clone(), raw: raw.clone(), confirmed: None };
-    let settled = match app.intake.settle(first.clone()).await {
-        Ok(Settled::Confirm(payment_id)) => match confirm(app, payment_id, &notice).await? {
-            Some(state) => {
-                let word = Word::Notice { notice: notice.clone(), raw: raw.clone(), confirmed: Some(state) };
-                app.intake.settle(word).await
-            }
-            None => Ok(Settled::Confirm(payment_id)),
-        },
-        other => other,
-    };
-    match settled {
+    match settle(app, &notice, &raw).await {
         Ok(Settled::Applied | Settled::Recorded | Settled::Duplicate | Settled::Ignored) => {
             Ok(Verdict::Success)
         }
@@ -134,6 +125,20 @@ async fn handle(
             store_fault(app, &notice, &raw, &fault.to_string()).await?;
             Err(fault)
         }
+    }
+}
+
+/// Settles an authenticated notice, after asking its gateway where it must be asked first. `Confirm` when the gateway's
+/// own word could not be had.
+pub(super) async fn settle(app: &App, notice: &Notice, raw: &RawNotice) -> Result<Settled, Fault> {
+    let word =
+        |confirmed| Word::Notice { notice: Box::new(notice.clone()), raw: Box::new(raw.clone()), confirmed };
+    match app.intake.settle(word(None)).await? {
+        Settled::Confirm(payment_id) => match confirm(app, payment_id, notice).await? {
+            Some(state) => app.intake.settle(word(Some(state))).await,
+            None => Ok(Settled::Confirm(payment_id)),
+        },
+        other => Ok(other),
     }
 }
 
@@ -187,39 +192,20 @@ async fn orphan(
 
 /// Stores a notice by itself when settling it failed.
 async fn store_fault(app: &App, notice: &Notice, raw: &RawNotice, why: &str) -> Result<(), Fault> {
-    let mut row = delivery(notice.account_id(), raw, "fault", why.to_owned());
+    let mut row = delivery(app, notice.account_id(), raw, "fault", why.to_owned());
     row.event_key = Some(notice.event_key().to_owned());
     row.verified_by = Some(notice.verified_by() as i16);
     inbox::insert(&mut *app.db.conn_for(Purpose::Notices).await?, &[row]).await?;
     Ok(())
 }
 
-async fn refuse(
+pub(super) fn delivery(
     app: &App,
-    account: &Account,
-    gateway: &dyn Gateway,
+    account_id: &str,
     raw: &RawNotice,
-    refusal: NoticeRefusal,
-    may_store: bool,
-) -> Answer {
-    let stage = refusal.stage.as_str();
-    metrics::counter!("dispense_notices_refused_total", "account" => account.id.clone(), "stage" => stage, "reason" => refusal.reason)
-        .increment(1);
-    if may_store {
-        let verdict = if refusal.stage == Stage::Format { "malformed" } else { "forged" };
-        let row = delivery(&account.id, raw, verdict, format!("{stage}: {}", refusal.reason));
-        let stored = match app.db.conn_for(Purpose::Notices).await {
-            Ok(mut conn) => inbox::insert(&mut conn, &[row]).await.map_err(Fault::from),
-            Err(fault) => Err(fault),
-        };
-        if let Err(fault) = stored {
-            tracing::warn!(%fault, account = account.id, "a refused notice could not be stored");
-        }
-    }
-    Answer::Reply(gateway.reply(Verdict::Refused))
-}
-
-fn delivery(account_id: &str, raw: &RawNotice, verdict: &'static str, reason: String) -> Delivery {
+    verdict: &'static str,
+    reason: String,
+) -> Delivery {
     Delivery {
         account_id: account_id.to_owned(),
         event_key: None,
@@ -227,11 +213,7 @@ fn delivery(account_id: &str, raw: &RawNotice, verdict: &'static str, reason: St
         order_id: None,
         payment_id: None,
         verified_by: None,
-        body_sha256: raw_digest(raw),
         reason: Some(reason),
-        method: raw.method.clone(),
-        query: raw.query.clone(),
-        headers: stored_headers(raw),
-        body: raw.body.clone(),
+        kept: raw::keep(&app.sealer, raw),
     }
 }

@@ -19,6 +19,7 @@ use crate::infra::outbox;
 use crate::infra::queue::{self, NewJob};
 use crate::infra::tasks::{self, NewTask};
 use crate::orders::store as orders;
+use crate::payments::accounts::Spoken;
 use crate::payments::ask;
 use crate::payments::decide::{self, Case, Tracked};
 use crate::payments::decide_back;
@@ -49,8 +50,8 @@ pub struct RefundRequest {
     pub reason: Option<String>,
 }
 
-/// Records a refund and starts it. Refusals: `FORBIDDEN`, `NOT_FOUND`, `NOT_PAID`, `REFUND_TOO_LARGE`, `INVALID`, and
-/// those of idempotency. The outcome comes with the gateway's answer; access to the units is refused meanwhile.
+/// Records a refund and starts it. Refusals: `FORBIDDEN`, `NOT_FOUND`, `NOT_PAID`, `REFUND_TOO_LARGE`,
+/// `REFUND_NOT_SUPPORTED`, `INVALID`, and those of idempotency. The outcome comes with the gateway's answer; access to the units is refused meanwhile.
 pub async fn request(app: &App, actor: &Actor, wish: RefundRequest) -> Outcome<Refund> {
     if !actor.has(Role::Admin) && !actor.has(Role::Support) {
         return Err(Refusal::new("FORBIDDEN", "refunds are for staff").into());
@@ -80,6 +81,7 @@ async fn record(app: &App, actor: &Actor, wish: &RefundRequest) -> Outcome<Refun
     {
         return Ok(RefundId(known));
     }
+    refuse_impossible(app, &payment)?;
     let shares = shares(&mut tx, &payment, &wish.units).await?;
     let amount = amount_of(&mut tx, &payment, wish, &shares).await?;
     let row = NewRefundRow {
@@ -108,6 +110,16 @@ async fn record(app: &App, actor: &Actor, wish: &RefundRequest) -> Outcome<Refun
     crate::fault_point!("refund.r1");
     tx.commit().await?;
     Ok(id)
+}
+
+/// What its gateway says it cannot do is not begun. An account that left the configuration may come back.
+fn refuse_impossible(app: &App, payment: &Payment) -> Result<(), Refusal> {
+    let able = |(account, gateway): Spoken| gateway.abilities(&account.keys).refund;
+    if app.accounts.find(&payment.account_id).is_none_or(able) {
+        return Ok(());
+    }
+    let text = "this gateway takes no refunds by itself: give it back in its own console";
+    Err(Refusal::new("REFUND_NOT_SUPPORTED", text).at(["paymentId"]))
 }
 
 /// The named units of this payment's order with what each cost.
@@ -224,7 +236,7 @@ async fn ask_gateway(app: &App, refund: &Refund, payment: &Payment) -> Refunding
     };
     let id = refund.id.to_string();
     let reference = PaymentRef {
-        number: payment.gateway_number.as_deref().unwrap_or_default(),
+        number: payment.number_there(),
         gateway_reference: payment.gateway_reference.as_deref(),
         trade_no: payment.trade_no.as_deref(),
         money: Money::new(payment.received_minor.unwrap_or(0), decide::received_currency(payment)),

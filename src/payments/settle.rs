@@ -18,8 +18,8 @@ use crate::payments::accounts::Accounts;
 use crate::payments::decide::{self, AccountView, Case, Cases, Tracked};
 use crate::payments::store::inbox::{self, Delivery};
 use crate::payments::store::slice::{self, Found, How};
-use crate::payments::word::{Settled, Word, raw_digest, stored_headers};
-use crate::payments::{ledger, news};
+use crate::payments::word::{Settled, Word};
+use crate::payments::{ledger, news, raw};
 
 /// What became of one word of a slice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,7 +216,7 @@ async fn write(
     let changed: Vec<&Tracked> = tracked().filter(|t| t.changed && !t.is_new).collect();
     let mut paid: Vec<OrderId> = cases.values().filter(|c| c.paid_now).map(|c| c.order_id).collect();
     paid.sort_unstable();
-    let rows = deliveries(words, subjects, results);
+    let rows = deliveries(app, words, subjects, results);
     // What does not wait for another's answer goes to the server together: a slice costs few round trips.
     let (_, advanced, lines) = {
         let conn = &*conn;
@@ -263,7 +263,12 @@ async fn write(
 
 /// The inbox rows of this slice, sorted by (account, event key). Held words are stored when they are settled, and
 /// those that wait for the gateway's own word when it is there.
-fn deliveries(words: &[Word], subjects: &[Option<Found>], results: &[SliceResult]) -> Vec<Delivery> {
+fn deliveries(
+    app: &App,
+    words: &[Word],
+    subjects: &[Option<Found>],
+    results: &[SliceResult],
+) -> Vec<Delivery> {
     let mut rows: Vec<Delivery> = words
         .iter()
         .zip(subjects)
@@ -283,12 +288,8 @@ fn deliveries(words: &[Word], subjects: &[Option<Found>], results: &[SliceResult
                 order_id: own.map(|f| f.order_id),
                 payment_id: own.map(|f| f.payment_id),
                 verified_by: Some(notice.verified_by() as i16),
-                body_sha256: raw_digest(raw),
                 reason: settled.reason().map(String::from),
-                method: raw.method.clone(),
-                query: raw.query.clone(),
-                headers: stored_headers(raw),
-                body: raw.body.clone(),
+                kept: raw::keep(&app.sealer, raw),
             })
         })
         .collect();

@@ -1,6 +1,7 @@
 //! Starts an attempt to pay. The attempt is a row before its gateway hears of it, so that nothing the gateway says can
 //! come too early; a repeat with the same key asks the gateway for the same payment again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -20,7 +21,7 @@ use crate::orders::state::OrderState;
 use crate::orders::store as orders;
 use crate::payments::accounts::Account;
 use crate::payments::ask::{self, CHECK};
-use crate::payments::gateway::{Action, Call, Gateway, NewPayment, StartFailure};
+use crate::payments::gateway::{Action, Call, NewPayment, StartFailure};
 use crate::payments::model::Payment;
 use crate::payments::state::{PaymentChange, PaymentState};
 use crate::payments::store::attempts::{self, NewAttempt};
@@ -110,7 +111,7 @@ async fn prepare(app: &App, actor: &Actor, start: &Start) -> Outcome<(Payment, b
         return Ok((payment, true, Vec::new()));
     }
     refuse_unpayable(app, &order)?;
-    let (account, _) = choose(app, &order, &start.options.method)?;
+    let account = choose(app, &order, &start.options.method)?;
     let earlier = attempts::list(&mut tx, order.id).await?;
     let now = app.clock.now();
     let same = earlier.iter().find(|p| {
@@ -124,7 +125,7 @@ async fn prepare(app: &App, actor: &Actor, start: &Start) -> Outcome<(Payment, b
         return Ok((payment.clone(), false, Vec::new()));
     }
     let attempt = earlier.iter().map(|p| p.attempt).max().unwrap_or(0) + 1;
-    let new = new_attempt(app, &order, account, id, attempt, &start.options);
+    let new = new_attempt(app, &order, &account, id, attempt, &start.options);
     attempts::insert(&mut tx, &new).await?;
     let job = NewJob::new(CHECK, json!({ "payment": id.0 })).once(format!("{}:0", id.0));
     queue::add(&mut tx, &[job.at(new.next_check_at.unwrap_or(now))]).await?;
@@ -184,13 +185,12 @@ fn refuse_unpayable(app: &App, order: &Order) -> Result<(), Refusal> {
     }
 }
 
-fn choose<'a>(app: &'a App, order: &Order, method: &str) -> Result<(&'a Account, &'a dyn Gateway), Refusal> {
+fn choose(app: &App, order: &Order, method: &str) -> Result<Arc<Account>, Refusal> {
     let refuse = |code, text: &str| Refusal::new(code, text).at(["options", "methodId"]);
-    let found = app.accounts.find(method).filter(|(account, gateway)| read::can_start(account, *gateway));
-    let (account, gateway) =
-        found.ok_or_else(|| refuse("METHOD_NOT_AVAILABLE", "there is no such way to pay"))?;
-    match read::unavailable(account, order.total_minor, order.currency) {
-        None => Ok((account, gateway)),
+    let found = read::method(app, method).map(|method| method.account);
+    let account = found.ok_or_else(|| refuse("METHOD_NOT_AVAILABLE", "there is no such way to pay"))?;
+    match read::unavailable(&account, order.total_minor, order.currency) {
+        None => Ok(account),
         Some(code) => Err(refuse(code, "this way to pay does not take this amount")),
     }
 }

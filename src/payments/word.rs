@@ -1,8 +1,5 @@
 //! What is put before `settle`: somebody's word about a payment, and where it comes from.
 
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-
 use crate::base::ids::PaymentId;
 use crate::payments::gateway::{Facts, GatewayState, Notice, RawNotice};
 
@@ -77,21 +74,6 @@ impl Word {
             Self::Free { .. } => "system".into(),
         }
     }
-}
-
-/// The headers as they are stored: pairs in the order received.
-pub fn stored_headers(raw: &RawNotice) -> Value {
-    json!(raw.headers)
-}
-
-/// SHA-256 of method, query and body: tells whether two deliveries are the same.
-pub fn raw_digest(raw: &RawNotice) -> Vec<u8> {
-    let mut digest = Sha256::new();
-    for part in [raw.method.as_bytes(), raw.query.as_bytes(), &raw.body] {
-        digest.update((part.len() as u64).to_be_bytes());
-        digest.update(part);
-    }
-    digest.finalize().to_vec()
 }
 
 /// What became of a word.

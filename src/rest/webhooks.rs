@@ -73,7 +73,9 @@ fn too_large(error: poem::error::ReadBodyError) -> Problem {
 /// Names and values in the order received; a value that is no text is kept byte by byte.
 fn headers(map: &HeaderMap) -> Vec<(String, String)> {
     map.iter()
-        .filter(|(name, _)| !matches!(**name, header::AUTHORIZATION | header::COOKIE))
+        .filter(|(name, _)| {
+            !matches!(**name, header::AUTHORIZATION | header::COOKIE | header::PROXY_AUTHORIZATION)
+        })
         .map(|(name, value)| {
             let text = value.as_bytes().iter().map(|b| char::from(*b)).collect();
             (name.as_str().to_owned(), text)

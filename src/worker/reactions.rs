@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::base::actor::Actor;
-use crate::base::ids::{BatchId, PaymentId, RefundId, VariantId};
+use crate::base::ids::{BatchId, PaymentId, RefundId, StatementRunId, VariantId};
 use crate::base::outcome::{Fault, Outcome};
 use crate::fulfilment;
 use crate::infra::lease::Job;
@@ -53,6 +53,13 @@ async fn of_job(app: &Arc<App>, job: &Job) -> Outcome<Done> {
         payments::ask::CHECK => payments::ask::check(app, PaymentId(id(job, "payment")?)).await?,
         payments::refund_request::WORK => {
             payments::refund_request::work(app, RefundId(id(job, "refund")?)).await?;
+        }
+        payments::statements::import::IMPORT => {
+            let run = StatementRunId(id(job, "run")?);
+            return Ok(match payments::statements::work(app, run).await? {
+                payments::statements::Progress::Finished => Done::Finished,
+                payments::statements::Progress::Later(gap) => Done::Later(gap),
+            });
         }
         outbox::SEND => {
             return Ok(match mail::send::send(app, id(job, "message")?).await? {

@@ -45,6 +45,12 @@ pub const SWEEPS: &[Sweep] = &[
         Box::pin(async move { crate::payments::checkout::settle_forgotten_free(&app).await })
     }),
     sweep("orphan_notices", 60, |app| Box::pin(async move { crate::payments::orphans::sweep(&app).await })),
+    sweep("refused_notices", 3_600, |app| {
+        Box::pin(async move { crate::payments::refuse::sweep(&app).await })
+    }),
+    sweep("daily_statements", 900, |app| {
+        Box::pin(async move { crate::payments::statements::schedule::sweep(&app).await })
+    }),
     sweep("forgotten_payments", 300, |app| {
         Box::pin(async move { crate::payments::ask::sweep_forgotten(&app).await })
     }),

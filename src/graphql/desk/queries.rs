@@ -4,14 +4,17 @@ use crate::base::page::{self, DEFAULT_SIZE, LARGEST_SIZE, Page, PageArgs};
 use crate::fulfilment::by_hand;
 use crate::graphql::connection::Connection;
 use crate::graphql::context::ContextExt;
-use crate::graphql::desk::types::{Health, Notice, Task, TaskState};
+use crate::graphql::desk::accounts::GatewayAccount;
+use crate::graphql::desk::notices::{DeskNoticeFilter, Notice};
+use crate::graphql::desk::statements::{self, DeskStatementFilter, StatementRun};
+use crate::graphql::desk::types::{Health, Task, TaskState};
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::orders::{self, Order, OrderState};
 use crate::graphql::people::types::User;
 use crate::graphql::scalars::DateTime;
 use crate::orders::access::Sight;
 use crate::orders::staff;
-use crate::payments::read::{self, NoticeFilter};
+use crate::payments::{self, read};
 use crate::people;
 
 /// What narrows the desk's list of orders.
@@ -30,15 +33,6 @@ pub struct TaskFilter {
     kinds: Option<Vec<String>>,
     /// In any of these states; by default those that are not resolved.
     states: Option<Vec<TaskState>>,
-}
-
-/// What narrows the list of notices.
-#[derive(Default, InputObject)]
-pub struct DeskNoticeFilter {
-    /// To any of these accounts; at most 20.
-    accounts: Option<Vec<String>>,
-    /// With any of these verdicts; at most 20.
-    verdicts: Option<Vec<String>>,
 }
 
 /// The desk of support and admins.
@@ -152,8 +146,7 @@ impl Desk {
         #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before this row.")] before: Option<String>,
     ) -> Answer<Connection<Notice>> {
-        let filter = filter.unwrap_or_default();
-        let filter = NoticeFilter { accounts: few(filter.accounts), verdicts: few(filter.verdicts) };
+        let filter = filter.unwrap_or_default().read();
         let list = format!("notices {filter:?}");
         let (after, before) = (after.as_deref(), before.as_deref());
         let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
@@ -162,9 +155,40 @@ impl Desk {
         Ok(Connection::new(page.map(|row| (page::encode(&list, &[row.id.to_string()]), row.into()))))
     }
 
+    /// Gateways' statements that were read, the newest first.
+    async fn statements(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What narrows the list.")] filter: Option<DeskStatementFilter>,
+        #[graphql(desc = "How many, 1 to 100; by default 20.")] first: Option<i32>,
+        #[graphql(desc = "Start after this row.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this row.")] before: Option<String>,
+    ) -> Answer<Connection<StatementRun>> {
+        let filter = filter.unwrap_or_default().read();
+        let list = format!("statements {filter:?}");
+        let (after, before) = (after.as_deref(), before.as_deref());
+        let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
+        let page = {
+            let mut conn = ctx.app().db.conn().await.or_top()?;
+            payments::statements::read::list_runs(&mut conn, &filter, &args).await.or_top()?
+        };
+        let cursor = |run: &payments::statements::Run| page::encode(&list, &[run.id.0.to_string()]);
+        let cursors: Vec<String> = page.rows.iter().map(cursor).collect();
+        let (has_next, has_previous) = (page.has_next, page.has_previous);
+        let rows = cursors.into_iter().zip(statements::load(ctx, page.rows).await?).collect();
+        Ok(Connection::new(Page { rows, has_next, has_previous }))
+    }
+
+    /// The merchant accounts at gateways, as they are configured now: what each can do.
+    async fn gateway_accounts(&self, ctx: &Context<'_>) -> Vec<GatewayAccount> {
+        GatewayAccount::list(ctx.app())
+    }
+
     /// How the shop does, in numbers.
     async fn health(&self, ctx: &Context<'_>) -> Answer<Health> {
         let mut conn = ctx.app().db.conn().await.or_top()?;
-        by_hand::health(&mut conn).await.or_top().map(Into::into)
+        let row = by_hand::health(&mut conn).await.or_top()?;
+        Ok(Health::of(row, &ctx.app().accounts.refused()))
     }
 }

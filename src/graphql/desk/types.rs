@@ -5,7 +5,7 @@ use crate::fulfilment::by_hand;
 use crate::graphql::connection::Listed;
 use crate::graphql::people::types::User;
 use crate::graphql::scalars::{DateTime, Int64};
-use crate::payments::read::NoticeRow;
+use crate::payments::accounts::Complaint;
 
 impl Listed for User {
     const NAME: &'static str = "User";
@@ -13,10 +13,6 @@ impl Listed for User {
 
 impl Listed for Task {
     const NAME: &'static str = "Task";
-}
-
-impl Listed for Notice {
-    const NAME: &'static str = "Notice";
 }
 
 /// How far a task has come.
@@ -98,42 +94,6 @@ fn id(task: TaskId) -> ID {
     task.into()
 }
 
-/// A gateway's notification and what became of it.
-#[derive(Clone, Debug, SimpleObject)]
-pub struct Notice {
-    /// Its number in the inbox.
-    pub id: ID,
-    /// The account it came to.
-    pub account_id: String,
-    /// What its gateway knows it by.
-    pub event_key: Option<String>,
-    /// Open code of what became of it: `applied`, `duplicate`, `forged` …
-    pub verdict: String,
-    /// The order it is about.
-    pub order_id: Option<ID>,
-    /// The payment it is about.
-    pub payment_id: Option<ID>,
-    /// Why, where there is something to say.
-    pub reason: Option<String>,
-    /// When it came.
-    pub received_at: DateTime,
-}
-
-impl From<NoticeRow> for Notice {
-    fn from(row: NoticeRow) -> Self {
-        Self {
-            id: ID(format!("ntc_{}", row.id)),
-            account_id: row.account_id,
-            event_key: row.event_key,
-            verdict: row.verdict,
-            order_id: row.order_id.map(Into::into),
-            payment_id: row.payment_id.map(Into::into),
-            reason: row.reason,
-            received_at: row.received_at.into(),
-        }
-    }
-}
-
 /// How the shop does, in numbers.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct Health {
@@ -153,11 +113,16 @@ pub struct Health {
     pub mails_waiting: Int64,
     /// The number of the last event.
     pub last_event: Int64,
+    /// What is wrong with the configuration as it stands in its files now, so that the one before it is still in
+    /// force: the key and a complaint. Empty when it is in force.
+    pub configuration_faults: Vec<String>,
 }
 
-impl From<by_hand::Health> for Health {
-    fn from(row: by_hand::Health) -> Self {
+impl Health {
+    /// The numbers, and the faults of a configuration that was not taken over.
+    pub fn of(row: by_hand::Health, refused: &[Complaint]) -> Self {
         Self {
+            configuration_faults: refused.iter().map(|(key, text)| format!("{key}: {text}")).collect(),
             open_tasks: Int64(row.open_tasks),
             jobs_due: Int64(row.jobs_due),
             jobs_dead: Int64(row.jobs_dead),

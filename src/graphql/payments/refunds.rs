@@ -1,6 +1,6 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
-use crate::base::ids::{OrderId, PaymentId, UnitId};
+use crate::base::ids::{OrderId, PaymentId, RefundId, UnitId};
 use crate::base::money::{Currency, Money};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::graphql::context::ContextExt;
@@ -11,6 +11,7 @@ use crate::graphql::payments::types::Refund;
 use crate::graphql::scalars::Decimal;
 use crate::graphql::user_error::StaffError;
 use crate::payments::refund_request::{self, RefundRequest};
+use crate::payments::refund_retry;
 use crate::payments::{self, model};
 
 /// Input of `orderRefund`: pieces by name, an amount, or with neither everything that is left.
@@ -41,7 +42,16 @@ pub struct PaymentRefundInput {
     reason: Option<String>,
 }
 
-/// Payload of `orderRefund` and `paymentRefund`.
+/// Input of `refundRetry`.
+#[derive(InputObject)]
+pub struct RefundRetryInput {
+    /// 16 to 255 random characters, made and kept before sending.
+    idempotency_key: String,
+    /// Which refund.
+    refund_id: ID,
+}
+
+/// Payload of `orderRefund`, `paymentRefund` and `refundRetry`.
 #[derive(Default, SimpleObject)]
 pub struct RefundPayload {
     /// The refund, on its way.
@@ -107,6 +117,21 @@ impl RefundMutation {
                 reason: input.reason,
             };
             refund_request::request(ctx.app(), ctx.actor(), wish).await
+        };
+        payload(ctx, done.await).await
+    }
+
+    /// For staff: tries a refund again. One that is open is sent or asked about now; one that failed is asked for anew,
+    /// as another refund of the same pieces and amount.
+    async fn refund_retry(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which refund.")] input: RefundRetryInput,
+    ) -> Answer<RefundPayload> {
+        ctx.staff()?;
+        let done = async {
+            let id = id::read(&input.refund_id, "refundId", RefundId::parse)?;
+            refund_retry::retry(ctx.app(), ctx.actor(), input.idempotency_key, id).await
         };
         payload(ctx, done.await).await
     }

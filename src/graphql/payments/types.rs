@@ -37,8 +37,8 @@ pub struct PaymentMethod {
 }
 
 impl PaymentMethod {
-    pub fn of(method: &read::Method<'_>) -> Self {
-        let account = method.account;
+    pub fn of(method: &read::Method) -> Self {
+        let account = &method.account;
         let limit = |minor: Option<i64>| {
             let currency = account.currencies.first()?;
             Some(Money::of(minor?, *currency))

@@ -295,6 +295,7 @@ diesel::table! {
         query -> Text,
         headers -> Jsonb,
         body -> Bytea,
+        sealed -> Nullable<Bytea>,
     }
 }
 
@@ -456,6 +457,27 @@ diesel::table! {
 }
 
 diesel::table! {
+    refused_body (notice_id) {
+        notice_id -> BigInt,
+        received_at -> Timestamptz,
+        method -> Text,
+        query -> Text,
+        headers -> Jsonb,
+        body -> Bytea,
+        sealed -> Nullable<Bytea>,
+    }
+}
+
+diesel::table! {
+    refused_tally (account_id, day) {
+        account_id -> Text,
+        day -> Date,
+        notices -> BigInt,
+        bytes -> BigInt,
+    }
+}
+
+diesel::table! {
     seller (id) {
         id -> Uuid,
         slug -> Text,
@@ -491,6 +513,64 @@ diesel::table! {
         value -> Jsonb,
         version -> BigInt,
         changed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    statement_difference (id) {
+        id -> BigInt,
+        run_id -> Uuid,
+        account_id -> Text,
+        day -> Date,
+        kind -> Text,
+        subject -> Text,
+        order_id -> Nullable<Uuid>,
+        payment_id -> Nullable<Uuid>,
+        there_minor -> Nullable<BigInt>,
+        here_minor -> Nullable<BigInt>,
+        currency -> Text,
+        found_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    statement_line (id) {
+        id -> BigInt,
+        run_id -> Uuid,
+        account_id -> Text,
+        day -> Date,
+        digest -> Bytea,
+        stated -> Text,
+        number -> Nullable<Text>,
+        trade_no -> Text,
+        refund_id -> Nullable<Text>,
+        gateway_refund_id -> Nullable<Text>,
+        amount_minor -> BigInt,
+        fee_minor -> Nullable<BigInt>,
+        currency -> Text,
+        at -> Timestamptz,
+        outcome -> Nullable<Text>,
+        payment_id -> Nullable<Uuid>,
+        our_refund -> Nullable<Uuid>,
+        fee_booked -> Bool,
+    }
+}
+
+diesel::table! {
+    statement_run (id) {
+        id -> Uuid,
+        account_id -> Text,
+        day -> Date,
+        source -> Text,
+        state -> Text,
+        requested_by -> Nullable<Uuid>,
+        lines -> Integer,
+        new_lines -> Integer,
+        compared_to -> BigInt,
+        failure -> Nullable<Text>,
+        requested_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -646,10 +726,15 @@ diesel::allow_tables_to_appear_in_same_query!(
     refresh_token,
     refund,
     refund_unit,
+    refused_body,
+    refused_tally,
     seller,
     seller_member,
     session,
     setting,
+    statement_difference,
+    statement_line,
+    statement_run,
     task,
     translation,
     unit,

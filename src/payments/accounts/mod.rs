@@ -1,7 +1,9 @@
-//! Accounts at gateways: one configured merchant identity each, built once at start. Their rows in
-//! `gateway_account` are never deleted; one that leaves the configuration receives nothing new to start.
+//! Accounts at gateways: one configured merchant identity each, built at start and again whenever their configuration
+//! changes. Their rows in `gateway_account` are never deleted; one that is retired, or leaves the configuration, starts
+//! nothing.
 
 mod registry;
+pub mod reload;
 pub mod store;
 
-pub use registry::{Account, Accounts, Complaint, faults};
+pub use registry::{Account, Accounts, Complaint, Spoken, faults};

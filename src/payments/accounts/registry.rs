@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use metrics::gauge;
 use url::Url;
 
 use crate::base::money::Currency;
@@ -19,6 +20,8 @@ pub struct Account {
     pub title: String,
     pub currencies: Vec<Currency>,
     pub sandbox: bool,
+    /// Receives, is asked and gives back, but starts nothing any more.
+    pub retired: bool,
     pub policy: Policy,
     pub keys: AccountKeys,
 }
@@ -44,12 +47,18 @@ pub fn faults(config: &Config) -> Vec<Complaint> {
 }
 
 /// An account and who speaks for it.
-type Spoken = (Account, Arc<dyn Gateway>);
+pub type Spoken = (Arc<Account>, Arc<dyn Gateway>);
 
-/// All configured accounts, in the order of their ids.
-#[derive(Clone, Default)]
+/// Accounts by their ids.
+type ById = BTreeMap<String, Spoken>;
+
+/// All configured accounts. They can be replaced while the program runs: whoever asks gets the ones of that moment
+/// and keeps them for as long as it works with them.
+#[derive(Default)]
 pub struct Accounts {
-    by_id: BTreeMap<String, Arc<Spoken>>,
+    by_id: RwLock<Arc<ById>>,
+    /// Of a configuration that was read since and not taken over.
+    refused: RwLock<Arc<[Complaint]>>,
 }
 
 impl Accounts {
@@ -57,31 +66,63 @@ impl Accounts {
     pub fn build(config: &Config, outbound: &Outbound) -> Result<Self, Vec<Complaint>> {
         let known = gateways::all(outbound);
         let mut faults = Vec::new();
-        let mut by_id = BTreeMap::new();
+        let mut spoken = Vec::new();
         for entry in &config.accounts {
             match account(entry, &known) {
-                Ok(pair) => {
-                    by_id.insert(entry.id.clone(), Arc::new(pair));
-                }
+                Ok((account, gateway)) => spoken.push((Arc::new(account), gateway)),
                 Err(found) => faults.extend(
                     found.into_iter().map(|(key, text)| (format!("accounts[{}].{key}", entry.id), text)),
                 ),
             }
         }
-        if faults.is_empty() { Ok(Self { by_id }) } else { Err(faults) }
+        if faults.is_empty() { Ok(Self::of(spoken)) } else { Err(faults) }
     }
 
-    pub fn find(&self, id: &str) -> Option<(&Account, &dyn Gateway)> {
-        self.by_id.get(id).map(|pair| (&pair.0, pair.1.as_ref()))
+    /// These accounts, each checked by its gateway.
+    pub fn of(spoken: Vec<Spoken>) -> Self {
+        let by_id: ById = spoken.into_iter().map(|one| (one.0.id.clone(), one)).collect();
+        Self { by_id: RwLock::new(Arc::new(by_id)), refused: RwLock::default() }
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&Account, &dyn Gateway)> {
-        self.by_id.values().map(|pair| (&pair.0, pair.1.as_ref()))
+    /// One account as it is configured now.
+    pub fn find(&self, id: &str) -> Option<Spoken> {
+        self.now().get(id).cloned()
+    }
+
+    /// All accounts as they are configured now, in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = Spoken> {
+        self.now().values().cloned().collect::<Vec<_>>().into_iter()
     }
 
     /// The account beside what tells test from real money: true when every account is a test account.
     pub fn all_sandbox(&self) -> bool {
-        self.iter().all(|(account, _)| account.sandbox)
+        self.now().values().all(|(account, _)| account.sandbox)
+    }
+
+    /// From now on the accounts are these.
+    pub fn replace(&self, others: Self) {
+        *self.by_id.write().unwrap_or_else(PoisonError::into_inner) = others.now();
+        self.in_force();
+    }
+
+    /// The configuration as it stands in its files is the one in force.
+    pub(super) fn in_force(&self) {
+        self.refuse(Vec::new());
+    }
+
+    /// The accounts stay as they are, because the configuration that was read has these faults.
+    pub(super) fn refuse(&self, faults: Vec<Complaint>) {
+        gauge!("dispense_config_faults").set(faults.len() as f64);
+        *self.refused.write().unwrap_or_else(PoisonError::into_inner) = faults.into();
+    }
+
+    /// The faults of the configuration as it stands in its files now; none when it is in force.
+    pub fn refused(&self) -> Arc<[Complaint]> {
+        self.refused.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn now(&self) -> Arc<ById> {
+        self.by_id.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -132,6 +173,7 @@ fn account(
         title: entry.title.clone().unwrap_or_else(|| gateway.title().to_owned()),
         currencies,
         sandbox: entry.sandbox,
+        retired: entry.retired,
         policy: entry.policy.clone(),
         keys,
     };

@@ -3,7 +3,7 @@ use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::outcome::Fault;
-use crate::payments::accounts::Accounts;
+use crate::payments::accounts::{Account, Accounts};
 
 #[derive(QueryableByName)]
 struct Kept {
@@ -13,11 +13,11 @@ struct Kept {
 
 const SYNC: &str = "
 with wanted as (
-  select * from unnest($1, $2, $3, $4) as w (id, gateway, currencies, sandbox)
+  select * from unnest($1, $2, $3, $4, $5) as w (id, gateway, currencies, sandbox, active)
 ), put as (
   insert into gateway_account (id, gateway, currencies, sandbox, active)
-  select id, gateway, string_to_array(currencies, ','), sandbox, true from wanted
-  on conflict (id) do update set currencies = excluded.currencies, active = true
+  select id, gateway, string_to_array(currencies, ','), sandbox, active from wanted
+  on conflict (id) do update set currencies = excluded.currencies, active = excluded.active
     where gateway_account.gateway = excluded.gateway and gateway_account.sandbox = excluded.sandbox
   returning id
 ), rest as (
@@ -25,12 +25,12 @@ with wanted as (
 )
 select id from wanted where id not in (select id from put) order by id";
 
-/// Brings the rows in line with the configuration: configured accounts are there and active, all others are kept
-/// and inactive. Answers the ids whose gateway or mode changed: old payments point there, so such an account needs
-/// a new id and the program must not start.
+/// Brings the rows in line with the configuration: configured accounts are there and active unless retired, all others
+/// are kept and inactive. Answers the ids whose gateway or mode changed: old payments point there, so such an account
+/// needs a new id, and the caller must roll everything back.
 pub async fn sync(conn: &mut AsyncPgConnection, accounts: &Accounts) -> Result<Vec<String>, Fault> {
     let list: Vec<_> = accounts.iter().map(|(account, _)| account).collect();
-    let currencies = |account: &super::Account| {
+    let currencies = |account: &Account| {
         account.currencies.iter().map(|c| c.as_str().to_owned()).collect::<Vec<_>>().join(",")
     };
     let kept: Vec<Kept> = sql_query(SYNC)
@@ -38,6 +38,7 @@ pub async fn sync(conn: &mut AsyncPgConnection, accounts: &Accounts) -> Result<V
         .bind::<Array<Text>, _>(list.iter().map(|a| a.gateway).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(list.iter().map(|a| currencies(a)).collect::<Vec<_>>())
         .bind::<Array<Bool>, _>(list.iter().map(|a| a.sandbox).collect::<Vec<_>>())
+        .bind::<Array<Bool>, _>(list.iter().map(|a| !a.retired).collect::<Vec<_>>())
         .load(conn)
         .await?;
     Ok(kept.into_iter().map(|row| row.id).collect())

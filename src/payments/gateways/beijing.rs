@@ -1,9 +1,14 @@
 //! Beijing time, UTC+8 without summer time: what Chinese gateways write in requests, notices and statements.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, Offset, TimeDelta, Utc};
 
 const AHEAD: TimeDelta = TimeDelta::hours(8);
 const STAMP: &str = "%Y-%m-%d %H:%M:%S";
+
+/// The calendar by which days are cut.
+pub(super) fn calendar() -> FixedOffset {
+    FixedOffset::east_opt(8 * 3_600).unwrap_or_else(|| Utc.fix())
+}
 
 /// `2027-01-15 15:58:40`.
 pub(super) fn stamp(at: DateTime<Utc>) -> String {

@@ -1,12 +1,15 @@
 //! The inbox: every delivery is a row; only a handled one stops its repeat.
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Bytea, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, BigInt, Bytea, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
 use crate::base::ids::{OrderId, PaymentId};
 use crate::infra::db::statement::Statement;
+use crate::payments::raw::Kept;
 
 /// A delivery to be stored.
 #[derive(Clone, Debug)]
@@ -17,12 +20,8 @@ pub struct Delivery {
     pub order_id: Option<OrderId>,
     pub payment_id: Option<PaymentId>,
     pub verified_by: Option<i16>,
-    pub body_sha256: Vec<u8>,
     pub reason: Option<String>,
-    pub method: String,
-    pub query: String,
-    pub headers: Value,
-    pub body: Vec<u8>,
+    pub kept: Kept,
 }
 
 #[derive(QueryableByName)]
@@ -75,13 +74,13 @@ pub async fn find_first_seen(
 const INSERT: &str = "with given as materialized (
     select nextval(pg_get_serial_sequence('notice', 'id')) as id, g.* from unnest($1::text[], $2::text[], $3::text[],
       $4::uuid[], $5::uuid[], $6::smallint[], $7::bytea[], $8::text[], $9::text[], $10::text[], $11::jsonb[],
-      $12::bytea[]) as g (account_id, event_key, verdict, order_id, payment_id, verified_by, body_sha256, reason,
-      method, query, headers, body)),
+      $12::bytea[], $13::bytea[]) as g (account_id, event_key, verdict, order_id, payment_id, verified_by, body_sha256,
+      reason, method, query, headers, body, sealed)),
   narrow as (insert into notice (id, account_id, event_key, verdict, order_id, payment_id, verified_by, body_sha256,
       reason) overriding system value
     select id, account_id, event_key, verdict, order_id, payment_id, verified_by, body_sha256, reason from given)
-  insert into notice_body (notice_id, method, query, headers, body)
-  select id, method, query, headers, body from given";
+  insert into notice_body (notice_id, method, query, headers, body, sealed)
+  select id, method, query, headers, body, sealed from given";
 
 /// Stores deliveries with their bytes, in one statement. They come sorted by account and event key, so that two
 /// writers never wait for each other crosswise.
@@ -97,46 +96,80 @@ pub async fn insert(mut conn: &AsyncPgConnection, deliveries: &[Delivery]) -> Qu
         .bind::<Array<Nullable<SqlUuid>>, _>(all().map(|d| d.order_id.map(|o| o.0)).collect::<Vec<_>>())
         .bind::<Array<Nullable<SqlUuid>>, _>(all().map(|d| d.payment_id.map(|p| p.0)).collect::<Vec<_>>())
         .bind::<Array<Nullable<SmallInt>>, _>(all().map(|d| d.verified_by).collect::<Vec<_>>())
-        .bind::<Array<Bytea>, _>(all().map(|d| d.body_sha256.as_slice()).collect::<Vec<_>>())
+        .bind::<Array<Bytea>, _>(all().map(|d| d.kept.sha256.as_slice()).collect::<Vec<_>>())
         .bind::<Array<Nullable<Text>>, _>(all().map(|d| d.reason.as_deref()).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(all().map(|d| d.method.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(all().map(|d| d.query.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Jsonb>, _>(all().map(|d| d.headers.clone()).collect::<Vec<_>>())
-        .bind::<Array<Bytea>, _>(all().map(|d| d.body.as_slice()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(all().map(|d| d.kept.method.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(all().map(|d| d.kept.query.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Jsonb>, _>(all().map(|d| d.kept.headers.clone()).collect::<Vec<_>>())
+        .bind::<Array<Bytea>, _>(all().map(|d| d.kept.body.as_slice()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Bytea>>, _>(all().map(|d| d.kept.sealed.as_deref()).collect::<Vec<_>>())
         .execute(&mut conn)
         .await
 }
 
-/// A stored notice that was genuine and could not be handled.
-#[derive(QueryableByName)]
+/// A stored notice.
+#[derive(Debug, QueryableByName)]
 pub struct Stored {
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
     #[diesel(sql_type = Text)]
     pub account_id: String,
     #[diesel(sql_type = Timestamptz)]
     pub received_at: chrono::DateTime<chrono::Utc>,
-    #[diesel(sql_type = Text)]
-    pub method: String,
-    #[diesel(sql_type = Text)]
-    pub query: String,
-    #[diesel(sql_type = Jsonb)]
-    pub headers: Value,
     #[diesel(sql_type = Bytea)]
-    pub body: Vec<u8>,
+    body_sha256: Vec<u8>,
+    #[diesel(sql_type = Nullable<Text>)]
+    method: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    query: Option<String>,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    headers: Option<Value>,
+    #[diesel(sql_type = Nullable<Bytea>)]
+    body: Option<Vec<u8>>,
+    #[diesel(sql_type = Nullable<Bytea>)]
+    sealed: Option<Vec<u8>>,
 }
 
-const UNHANDLED: &str = "select distinct on (n.account_id, n.event_key) n.account_id, n.received_at, b.method, b.query,
-    b.headers, b.body
+impl Stored {
+    /// What is kept of it; none when that has left.
+    pub fn kept(self) -> Option<Kept> {
+        Some(Kept {
+            method: self.method?,
+            query: self.query?,
+            headers: self.headers?,
+            body: self.body?,
+            sealed: self.sealed,
+            sha256: self.body_sha256,
+        })
+    }
+}
+
+const LIST: &str = "select n.id, n.account_id, n.received_at, n.body_sha256, coalesce(b.method, r.method) as method,
+    coalesce(b.query, r.query) as query, coalesce(b.headers, r.headers) as headers, coalesce(b.body, r.body) as body,
+    coalesce(b.sealed, r.sealed) as sealed
+  from notice n left join notice_body b on b.notice_id = n.id and b.received_at = n.received_at
+    left join refused_body r on r.notice_id = n.id
+  where n.id = any($1::bigint[])";
+
+/// These notices, in any order.
+pub async fn list(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<Stored>> {
+    Statement::new(LIST).bind::<Array<BigInt>, _>(ids.to_vec()).load(conn).await
+}
+
+const UNHANDLED: &str =
+    "select distinct on (n.account_id, n.event_key) n.id, n.account_id, n.received_at, n.body_sha256, b.method, b.query,
+    b.headers, b.body, b.sealed
   from notice n join notice_body b on b.notice_id = n.id and b.received_at = n.received_at
   where n.verdict in ('orphan', 'fault') and n.event_key is not null and n.received_at > app_now() - interval '1 day'
     and not exists (select 1 from notice h where h.account_id = n.account_id and h.event_key = n.event_key
       and h.verdict in ('applied', 'recorded'))
     and (n.verdict = 'fault' or n.payment_id is not null or exists (select 1 from payment p
       where p.account_id = n.account_id and p.started_at > n.received_at - interval '1 hour'
-        and position(p.gateway_number in convert_from(b.body, 'LATIN1')) > 0))
+        and position(p.gateway_number in convert_from(b.body, 'LATIN1') || b.query) > 0))
   order by n.account_id, n.event_key, n.received_at desc limit $1";
 
 /// Genuine notices of the last day that were not handled and whose payment may be there now. The number is looked for
-/// in the raw bytes only to leave out what cannot match; authentication and matching decide.
+/// in the stored bytes only to leave out what cannot match; authentication and matching decide.
 pub async fn list_unhandled(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<Stored>> {
-    Statement::new(UNHANDLED).bind::<diesel::sql_types::BigInt, _>(limit).load(conn).await
+    Statement::new(UNHANDLED).bind::<BigInt, _>(limit).load(conn).await
 }

@@ -2,7 +2,7 @@
 //! not wait for each other go to the server together.
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::{LineId, OrderId, PaymentId, SellerId};
@@ -148,12 +148,12 @@ fn currencies<'a>(rows: impl Iterator<Item = &'a Payment>) -> Vec<Option<String>
 }
 
 const INSERT_STRAY: &str = "insert into payment (id, order_id, account_id, account_snapshot, attempt, state,
-    expected_minor, expected_currency, received_minor, received_currency, refunded_minor, trade_no, captured_at)
+    expected_minor, expected_currency, received_minor, received_currency, refunded_minor, trade_no, captured_at, options)
   select u.id, u.order_id, u.account_id, '{}', u.attempt, u.state, u.expected_minor, u.expected_currency,
-    u.received_minor, u.received_currency, u.refunded_minor, u.trade_no, app_now()
+    u.received_minor, u.received_currency, u.refunded_minor, u.trade_no, app_now(), u.options
   from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::bigint[], $7::text[], $8::bigint[],
-    $9::text[], $10::bigint[], $11::text[]) as u (id, order_id, account_id, attempt, state, expected_minor,
-    expected_currency, received_minor, received_currency, refunded_minor, trade_no)";
+    $9::text[], $10::bigint[], $11::text[], $12::jsonb[]) as u (id, order_id, account_id, attempt, state, expected_minor,
+    expected_currency, received_minor, received_currency, refunded_minor, trade_no, options)";
 
 /// Writes payments for money that came a second time.
 pub async fn insert_strays(conn: &mut AsyncPgConnection, strays: &[&Tracked]) -> QueryResult<usize> {
@@ -170,6 +170,7 @@ pub async fn insert_strays(conn: &mut AsyncPgConnection, strays: &[&Tracked]) ->
         .bind::<Array<Nullable<Text>>, _>(currencies(rows()))
         .bind::<Array<BigInt>, _>(rows().map(|p| p.refunded_minor).collect::<Vec<_>>())
         .bind::<Array<Nullable<Text>>, _>(rows().map(|p| p.trade_no.as_deref()).collect::<Vec<_>>())
+        .bind::<Array<Jsonb>, _>(rows().map(|p| p.options.clone()).collect::<Vec<_>>())
         .execute(conn)
         .await
 }

@@ -88,7 +88,7 @@ async fn money_that_does_not_add_up_is_found() {
         },
         Planted {
             sql: "delete from ledger_entry where transaction_id = (select transaction_id from ledger_entry limit 1)",
-            found_by: "the gateway's book holds what a payment received less what it gave back",
+            found_by: "the gateway's book and its fees hold what a payment received less what it gave back",
             names: "payment ",
         },
         Planted {

@@ -39,7 +39,7 @@ async fn a_notice_that_was_handled_twice_or_lost_its_bytes_is_found() {
         },
         Planted {
             sql: "delete from notice_body where notice_id = (select min(notice_id) from notice_body)",
-            found_by: "a notice answered with success, and any other that is stored, has its bytes",
+            found_by: "a notice that was authentic has its bytes",
             names: "notice ",
         },
         Planted {

@@ -1,6 +1,6 @@
 //! The GraphQL door, called as a client would call it.
 
-mod client;
+pub mod client;
 mod hostile;
 mod limits;
 mod operations;

@@ -97,6 +97,21 @@ impl Server {
         kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
     }
 
+    /// Rewrites its configuration file while it runs.
+    pub fn edit_config(&mut self, edit: impl FnOnce(String) -> String) {
+        self.setup.config = edit(std::mem::take(&mut self.setup.config));
+        std::fs::write(self.setup.folder.path().join("dispense.toml"), &self.setup.config).unwrap();
+    }
+
+    /// Waits until its log has these words this many times. Panics when they do not come.
+    pub fn wait_for_log(&self, words: &str, times: usize) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.log().matches(words).count() < times {
+            assert!(Instant::now() < deadline, "never logged {times} times: {words}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// SIGKILL, and waits until the process is gone.
     pub fn kill(&mut self) {
         let _ = self.child.kill();

@@ -58,6 +58,7 @@ async fn schema_rs_is_what_the_migrations_make() {
 fn sql_type(udt: &str) -> &'static str {
     match udt {
         "uuid" => "Uuid",
+        "date" => "Date",
         "text" => "Text",
         "timestamptz" => "Timestamptz",
         "int8" => "BigInt",

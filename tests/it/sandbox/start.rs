@@ -63,7 +63,7 @@ async fn its_accounts_start_with_secrets_that_are_random_per_data_folder_and_kep
     let simulator = beside(&mut shop, Clock::default()).await.unwrap();
     let first = secrets(&shop.accounts);
     let accounts = Accounts::build(&shop, &Outbound::new().unwrap()).unwrap();
-    let ids: Vec<&str> = accounts.iter().map(|(a, _)| a.id.as_str()).collect();
+    let ids: Vec<String> = accounts.iter().map(|(a, _)| a.id.clone()).collect();
     assert_eq!(ids, ALL);
     assert!(accounts.all_sandbox());
     drop(simulator);

@@ -10,7 +10,7 @@ mod trade;
 mod wire;
 
 use async_trait::async_trait;
-use chrono::NaiveDate;
+use chrono::{FixedOffset, NaiveDate};
 use serde_json::Value;
 
 use crate::base::money::Currency;
@@ -21,8 +21,8 @@ use crate::payments::gateway::{
     Notice, NoticeRefusal, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
     StartFailure, Started, Statement, StatementLine, Verdict,
 };
-use crate::payments::gateways::json;
 use crate::payments::gateways::rsa::{PrivateKey, PublicKey};
+use crate::payments::gateways::{beijing, json};
 
 pub struct Alipay {
     outbound: Outbound,
@@ -193,6 +193,10 @@ impl Gateway for Alipay {
 
     async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
         refunds::refund_query(&self.outbound, call, refund).await
+    }
+
+    fn calendar(&self) -> FixedOffset {
+        beijing::calendar()
     }
 
     async fn statement(&self, call: &Call<'_>, day: NaiveDate) -> Statement {

@@ -5,7 +5,7 @@ mod api;
 mod signature;
 
 use async_trait::async_trait;
-use chrono::NaiveDate;
+use chrono::{FixedOffset, NaiveDate};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -17,7 +17,7 @@ use crate::payments::gateway::{
     Notice, NoticeRefusal, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
     StartFailure, Started, Statement, StatementLine, Verdict,
 };
-use crate::payments::gateways::{epay, json, secret};
+use crate::payments::gateways::{beijing, epay, json, secret};
 
 pub struct EpayV1 {
     outbound: Outbound,
@@ -158,6 +158,10 @@ impl Gateway for EpayV1 {
 
     async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
         api::refund_query(&self.outbound, call, refund).await
+    }
+
+    fn calendar(&self) -> FixedOffset {
+        beijing::calendar()
     }
 
     async fn statement(&self, call: &Call<'_>, day: NaiveDate) -> Statement {

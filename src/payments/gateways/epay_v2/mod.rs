@@ -5,7 +5,7 @@ mod api;
 mod signature;
 
 use async_trait::async_trait;
-use chrono::NaiveDate;
+use chrono::{FixedOffset, NaiveDate};
 use serde_json::Value;
 
 use crate::base::money::Currency;
@@ -17,7 +17,7 @@ use crate::payments::gateway::{
     StartFailure, Started, Statement, StatementLine, Verdict,
 };
 use crate::payments::gateways::rsa::{PrivateKey, PublicKey};
-use crate::payments::gateways::{epay, json};
+use crate::payments::gateways::{beijing, epay, json};
 
 pub struct EpayV2 {
     outbound: Outbound,
@@ -163,6 +163,10 @@ impl Gateway for EpayV2 {
 
     async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
         api::refund_query(&self.outbound, call, refund).await
+    }
+
+    fn calendar(&self) -> FixedOffset {
+        beijing::calendar()
     }
 
     async fn statement(&self, call: &Call<'_>, day: NaiveDate) -> Statement {

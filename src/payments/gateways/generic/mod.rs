@@ -8,7 +8,7 @@ mod event;
 mod signature;
 
 use async_trait::async_trait;
-use chrono::NaiveDate;
+use chrono::{FixedOffset, NaiveDate, Offset, Utc};
 use serde_json::Value;
 
 use crate::base::money::Currency;
@@ -131,6 +131,10 @@ impl Gateway for Generic {
 
     async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
         api::refund_query(&self.outbound, call, refund).await
+    }
+
+    fn calendar(&self) -> FixedOffset {
+        Utc.fix()
     }
 
     async fn statement(&self, _call: &Call<'_>, _day: NaiveDate) -> Statement {

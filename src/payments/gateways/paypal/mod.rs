@@ -13,7 +13,7 @@ mod statement;
 mod token;
 
 use async_trait::async_trait;
-use chrono::NaiveDate;
+use chrono::{FixedOffset, NaiveDate, Offset, Utc};
 use serde_json::Value;
 
 use crate::base::money::Currency;
@@ -252,6 +252,10 @@ impl Gateway for PayPal {
 
     async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
         refunds::refund_query(self, call, refund).await
+    }
+
+    fn calendar(&self) -> FixedOffset {
+        Utc.fix()
     }
 
     async fn statement(&self, call: &Call<'_>, day: NaiveDate) -> Statement {

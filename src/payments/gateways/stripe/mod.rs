@@ -10,7 +10,7 @@ mod signature;
 mod statement;
 
 use async_trait::async_trait;
-use chrono::NaiveDate;
+use chrono::{FixedOffset, NaiveDate, Offset, Utc};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -144,6 +144,10 @@ impl Gateway for Stripe {
 
     async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
         refunds::refund_query(&self.outbound, call, refund).await
+    }
+
+    fn calendar(&self) -> FixedOffset {
+        Utc.fix()
     }
 
     async fn statement(&self, call: &Call<'_>, day: NaiveDate) -> Statement {

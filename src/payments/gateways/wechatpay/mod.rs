@@ -15,7 +15,7 @@ mod wire;
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use chrono::NaiveDate;
+use chrono::{FixedOffset, NaiveDate};
 use serde_json::Value;
 
 use crate::base::money::Currency;
@@ -26,8 +26,8 @@ use crate::payments::gateway::{
     Notice, NoticeRefusal, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
     StartFailure, Started, Statement, StatementLine, Verdict,
 };
-use crate::payments::gateways::json;
 use crate::payments::gateways::rsa::PrivateKey;
+use crate::payments::gateways::{beijing, json};
 use certificates::Shelf;
 use keys::{PlatformKey, Signed};
 
@@ -236,6 +236,10 @@ impl Gateway for WechatPay {
 
     async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
         refunds::refund_query(self, call, refund).await
+    }
+
+    fn calendar(&self) -> FixedOffset {
+        beijing::calendar()
     }
 
     async fn statement(&self, call: &Call<'_>, day: NaiveDate) -> Statement {

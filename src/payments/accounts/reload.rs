@@ -1,0 +1,108 @@
+//! A changed configuration of accounts is taken over while the program runs: secrets rotate, policies change, accounts
+//! come and go without a restart (P10). One with any fault changes nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::Signal;
+use tokio::time::MissedTickBehavior;
+
+use crate::app::App;
+use crate::base::outcome::Fault;
+use crate::config::{self, Config, Sources, Stamp};
+use crate::infra::db::Db;
+use crate::payments::accounts::{Accounts, Complaint, faults, store};
+
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Where the accounts of a running program come from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub sources: Sources,
+    /// Those of a simulator inside the program, which stand in no file. Beside them only test accounts are taken.
+    pub simulated: Vec<config::Account>,
+}
+
+/// Reads the accounts again and takes them over. Answers the faults that kept it from doing so; they are told in the
+/// log, once, and by [`Accounts::refused`]. An error is a fault of the database: nothing has changed.
+pub async fn reload(app: &App, origin: &Origin) -> Result<Vec<Complaint>, Fault> {
+    let complaints = match read(app, origin) {
+        Err(complaints) => complaints,
+        Ok(accounts) => {
+            let complaints = sync(&app.db, &accounts).await?;
+            if complaints.is_empty() {
+                let ids: Vec<String> = accounts.iter().map(|(account, _)| account.id.clone()).collect();
+                app.accounts.replace(accounts);
+                tracing::info!(accounts = ids.join(", "), "the accounts were read again and are in force");
+            }
+            complaints
+        }
+    };
+    if !complaints.is_empty() {
+        let told: Vec<String> = complaints.iter().map(|(key, text)| format!("{key}: {text}")).collect();
+        tracing::error!(faults = told.join("; "), "the new configuration has faults; the old accounts stay");
+        app.accounts.refuse(complaints.clone());
+    }
+    Ok(complaints)
+}
+
+fn read(app: &App, origin: &Origin) -> Result<Accounts, Vec<Complaint>> {
+    let mut config = Config::load(&origin.sources, faults).map_err(|faults| {
+        faults.iter().map(|(key, text)| (key.to_owned(), text.to_owned())).collect::<Vec<_>>()
+    })?;
+    if !origin.simulated.is_empty() {
+        let real = config.accounts.iter().filter(|a| !a.sandbox);
+        let text = "only test accounts stand beside --sandbox";
+        let complaints: Vec<Complaint> =
+            real.map(|a| (format!("accounts[{}].sandbox", a.id), text.to_owned())).collect();
+        if !complaints.is_empty() {
+            return Err(complaints);
+        }
+        config.accounts.retain(|a| origin.simulated.iter().all(|own| own.id != a.id));
+        config.accounts.extend(origin.simulated.iter().cloned());
+    }
+    Accounts::build(&config, &app.outbound)
+}
+
+/// Brings the accounts' rows in line, all or none. Answers what stands in the way: an account is at one gateway and in
+/// one mode for ever, because old payments point to it.
+pub async fn sync(db: &Db, accounts: &Accounts) -> Result<Vec<Complaint>, Fault> {
+    let mut tx = db.begin().await?;
+    let changed = store::sync(&mut tx, accounts).await?;
+    if changed.is_empty() {
+        tx.commit().await?;
+    }
+    let text = "gateway and sandbox of an account never change: give it a new id";
+    Ok(changed.into_iter().map(|id| (format!("accounts[{id}]"), text.to_owned())).collect())
+}
+
+/// Reads the accounts again whenever their files changed, and at each hang-up signal. `seen` is what the files were like
+/// before the configuration in force was read. Never ends by itself.
+pub async fn watch(app: Arc<App>, origin: Origin, mut seen: Stamp, mut hangup: Signal) {
+    let mut tick = tokio::time::interval(LOOK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last = seen.clone();
+    app.accounts.in_force();
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {
+                let now = Stamp::of(&origin.sources);
+                // One that changed since the last look may still be written to.
+                let quiet = now == last;
+                last = now;
+                if !quiet || last == seen {
+                    continue;
+                }
+            }
+            _ = hangup.recv() => {}
+        }
+        let now = Stamp::of(&origin.sources);
+        match reload(&app, &origin).await {
+            Ok(_) => seen = now,
+            Err(fault) => {
+                tracing::warn!(%fault, "the accounts could not be read again; trying at the next look")
+            }
+        }
+    }
+}

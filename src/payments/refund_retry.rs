@@ -1,0 +1,45 @@
+//! A refund that did not come to its end is tried again by staff.
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::RefundId;
+use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::payments::model::Refund;
+use crate::payments::refund_request::{self, RefundRequest};
+use crate::payments::state::RefundState;
+use crate::payments::store::refunds;
+
+/// Sends an open refund, or asks about it, now. One that failed is asked for anew, for the same pieces and amount and
+/// under an id of its own: its gateway answers the old id with the old no. Refusals: `FORBIDDEN`, `NOT_FOUND`,
+/// `ILLEGAL_TRANSITION` for one that succeeded, and those of a new refund.
+pub async fn retry(app: &App, actor: &Actor, key: String, id: RefundId) -> Outcome<Refund> {
+    if !actor.is_staff() {
+        return Err(Refusal::new("FORBIDDEN", "refunds are for staff").into());
+    }
+    let missing = || Refusal::new("NOT_FOUND", "there is no such refund").at(["refundId"]);
+    let (refund, units) = {
+        let mut conn = app.db.conn().await?;
+        let refund = refunds::find(&mut conn, id).await?.ok_or_else(missing)?;
+        (refund, refunds::list_units(&mut conn, id).await?)
+    };
+    match refund.state {
+        RefundState::Succeeded => {
+            Err(Refusal::new("ILLEGAL_TRANSITION", "this refund was made").at(["refundId"]).into())
+        }
+        RefundState::Failed => {
+            let wish = RefundRequest {
+                idempotency_key: key,
+                payment_id: refund.payment_id,
+                units,
+                amount_minor: Some(refund.amount_minor),
+                reason: refund.reason,
+            };
+            refund_request::request(app, actor, wish).await
+        }
+        RefundState::Requested | RefundState::Pending | RefundState::Unknown => {
+            refund_request::work(app, id).await?;
+            let now = refunds::find(&mut *app.db.conn().await?, id).await?;
+            Ok(now.ok_or_else(|| Fault::bug("a refund is gone"))?)
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What lines are compared with, and what came of it.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Date, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::base::ids::{OrderId, PaymentId, RefundId};
+use crate::base::money::Currency;
+use crate::infra::db::statement::Statement;
+use crate::payments::statements::model::{Kind, Line, NewDifference, Run};
+
+#[derive(QueryableByName)]
+struct PaymentRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: PaymentId,
+}
+
+const FIND_PAYMENT: &str = "select id from (
+    select id, 1 as how from payment where account_id = $1 and trade_no = $2
+    union all
+    select p.id, 2 from payment p, (select $3::text as account_id, $4::text as number) w
+      where p.account_id = w.account_id and p.gateway_number = w.number and p.trade_no is null) found
+  order by how limit 1";
+
+/// The payment a line speaks of: the one with its trade number, else the one with our number that has no trade yet.
+pub async fn find_payment(
+    conn: &mut AsyncPgConnection,
+    account_id: &str,
+    line: &Line,
+) -> QueryResult<Option<PaymentId>> {
+    let row: Option<PaymentRow> = Statement::new(FIND_PAYMENT)
+        .bind::<Text, _>(account_id)
+        .bind::<Text, _>(line.trade_no.as_str())
+        .bind::<Text, _>(account_id)
+        .bind::<Nullable<Text>, _>(line.number.as_deref())
+        .get_result(conn)
+        .await
+        .optional()?;
+    Ok(row.map(|row| row.id))
+}
+
+#[derive(QueryableByName)]
+struct RefundRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: RefundId,
+}
+
+const FIND_REFUND: &str = "select r.id from refund r,
+    (select $1::uuid as payment_id, $2::uuid as ours, $3::text as theirs, $4::bigint as minor, $5::bigint as line) w
+  where r.payment_id = w.payment_id and (r.id = w.ours or r.gateway_refund_id = w.theirs
+    or (r.amount_minor = w.minor and r.state <> 'failed'
+      and not exists (select 1 from statement_line l where l.our_refund = r.id and l.id <> w.line)))
+  order by r.id = w.ours desc nulls last, r.gateway_refund_id = w.theirs desc nulls last, r.requested_at limit 1";
+
+/// The refund a line speaks of: by our id, by the gateway's, else the oldest of the same amount that no other line is.
+pub async fn find_refund(
+    conn: &mut AsyncPgConnection,
+    payment_id: PaymentId,
+    line: &Line,
+) -> QueryResult<Option<RefundId>> {
+    let ours = line.refund_id.as_deref().and_then(|id| RefundId::parse(id).ok());
+    let row: Option<RefundRow> = Statement::new(FIND_REFUND)
+        .bind::<SqlUuid, _>(payment_id.0)
+        .bind::<Nullable<SqlUuid>, _>(ours.map(|r| r.0))
+        .bind::<Nullable<Text>, _>(line.gateway_refund_id.as_deref())
+        .bind::<BigInt, _>(line.amount_minor)
+        .bind::<BigInt, _>(line.id)
+        .get_result(conn)
+        .await
+        .optional()?;
+    Ok(row.map(|row| row.id))
+}
+
+#[derive(QueryableByName)]
+struct Sum {
+    #[diesel(sql_type = BigInt)]
+    sum: i64,
+}
+
+/// What the ledger says is left of a payment: at the gateway, and kept by it as fees.
+pub async fn sum_ledger(conn: &mut AsyncPgConnection, payment_id: PaymentId) -> QueryResult<i64> {
+    let row: Sum = Statement::new(
+        "select coalesce(sum(amount_minor), 0)::bigint as sum from ledger_entry
+         where payment_id = $1 and book in ('gateway', 'fees')",
+    )
+    .bind::<SqlUuid, _>(payment_id.0)
+    .get_result(conn)
+    .await?;
+    Ok(row.sum)
+}
+
+const TWIN_BOOKED: &str = "select count(*) as sum from statement_line l join statement_line t on t.id = $1
+  where l.account_id = t.account_id and l.trade_no = t.trade_no and l.stated = t.stated and l.at = t.at
+    and l.amount_minor = t.amount_minor and l.gateway_refund_id is not distinct from t.gateway_refund_id
+    and l.day <> t.day and l.fee_booked";
+
+/// Whether the same line stood in the statement of another day and its fee is booked.
+pub async fn is_booked_elsewhere(conn: &mut AsyncPgConnection, line: i64) -> QueryResult<bool> {
+    let row: Sum = Statement::new(TWIN_BOOKED).bind::<BigInt, _>(line).get_result(conn).await?;
+    Ok(row.sum > 0)
+}
+
+/// Adds a fee to what a payment's gateway kept.
+pub async fn add_fee(conn: &mut AsyncPgConnection, payment_id: PaymentId, fee: i64) -> QueryResult<usize> {
+    Statement::new(
+        "update payment set fee_minor = coalesce(fee_minor, 0) + w.fee
+        from (select $1::uuid as id, $2::bigint as fee) w where payment.id = w.id",
+    )
+    .bind::<SqlUuid, _>(payment_id.0)
+    .bind::<BigInt, _>(fee)
+    .execute(conn)
+    .await
+}
+
+const INSERT_DIFFERENCE: &str =
+    "insert into statement_difference as d (run_id, account_id, day, kind, subject, order_id,
+    payment_id, there_minor, here_minor, currency) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+  on conflict (account_id, kind, subject) do update set ended_at = null, run_id = excluded.run_id,
+    there_minor = excluded.there_minor, here_minor = excluded.here_minor where d.ended_at is not null";
+
+/// Writes a difference down. Answers false when it is known and still open.
+pub async fn insert_difference(
+    conn: &mut AsyncPgConnection,
+    run: &Run,
+    new: &NewDifference,
+) -> QueryResult<bool> {
+    let written = Statement::new(INSERT_DIFFERENCE)
+        .bind::<SqlUuid, _>(run.id.0)
+        .bind::<Text, _>(run.account_id.as_str())
+        .bind::<Date, _>(run.day)
+        .bind::<Text, _>(new.kind.as_str())
+        .bind::<Text, _>(new.subject.as_str())
+        .bind::<Nullable<SqlUuid>, _>(new.order_id.map(|o| o.0))
+        .bind::<Nullable<SqlUuid>, _>(new.payment_id.map(|p| p.0))
+        .bind::<Nullable<BigInt>, _>(new.there_minor)
+        .bind::<Nullable<BigInt>, _>(new.here_minor)
+        .bind::<Text, _>(new.currency.as_str())
+        .execute(conn)
+        .await?;
+    Ok(written > 0)
+}
+
+const END_DIFFERENCES: &str = "update statement_difference d set ended_at = app_now()
+  from (select $1::text as account_id, $2::text as subject, $3::text[] as kinds) w
+  where d.account_id = w.account_id and d.subject = w.subject and d.kind = any(w.kinds) and d.ended_at is null";
+
+/// Both sides agree about this now.
+pub async fn end_differences(
+    conn: &mut AsyncPgConnection,
+    account_id: &str,
+    subject: &str,
+    kinds: &[Kind],
+) -> QueryResult<usize> {
+    Statement::new(END_DIFFERENCES)
+        .bind::<Text, _>(account_id)
+        .bind::<Text, _>(subject)
+        .bind::<Array<Text>, _>(kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>())
+        .execute(conn)
+        .await
+}
+
+/// Money that moved here and of which no statement speaks.
+#[derive(Clone, Debug, QueryableByName)]
+pub struct Unstated {
+    #[diesel(sql_type = SqlUuid)]
+    pub payment_id: PaymentId,
+    #[diesel(sql_type = SqlUuid)]
+    pub order_id: OrderId,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub refund_id: Option<RefundId>,
+    #[diesel(sql_type = BigInt)]
+    pub amount_minor: i64,
+    #[diesel(sql_type = Text)]
+    pub currency: Currency,
+    #[diesel(sql_type = Timestamptz)]
+    pub at: DateTime<Utc>,
+}
+
+const UNSTATED: &str = "select p.id as payment_id, p.order_id, null::uuid as refund_id, p.received_minor as amount_minor,
+    p.received_currency as currency, p.captured_at as at
+  from payment p where p.account_id = $1 and p.captured_at >= $2 and p.captured_at < $3 and p.received_minor > 0
+    and not exists (select 1 from statement_line l where l.payment_id = p.id and l.stated = 'payment')
+  union all
+  select p.id, p.order_id, r.id, r.amount_minor, r.currency, r.succeeded_at
+  from refund r join payment p on p.id = r.payment_id
+  where p.account_id = $4 and r.succeeded_at >= $5 and r.succeeded_at < $6
+    and not exists (select 1 from statement_line l where l.our_refund = r.id)
+  order by at";
+
+/// Payments and refunds of an account in this time of which no statement speaks.
+pub async fn list_unstated(
+    conn: &mut AsyncPgConnection,
+    account_id: &str,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> QueryResult<Vec<Unstated>> {
+    Statement::new(UNSTATED)
+        .bind::<Text, _>(account_id)
+        .bind::<Timestamptz, _>(from)
+        .bind::<Timestamptz, _>(until)
+        .bind::<Text, _>(account_id)
+        .bind::<Timestamptz, _>(from)
+        .bind::<Timestamptz, _>(until)
+        .load(conn)
+        .await
+}
+
+const NAMES_REFUNDS: &str = "select count(*) as sum from (select 1 from statement_line where account_id = $1
+    and stated = 'refund' and (refund_id is not null or gateway_refund_id is not null) limit 1) named";
+
+/// Whether this account's statements tell of single refunds. Some gateways only tell how much of a payment went back,
+/// on the day of the payment.
+pub async fn names_refunds(conn: &mut AsyncPgConnection, account_id: &str) -> QueryResult<bool> {
+    let row: Sum = Statement::new(NAMES_REFUNDS).bind::<Text, _>(account_id).get_result(conn).await?;
+    Ok(row.sum > 0)
+}

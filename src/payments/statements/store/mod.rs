@@ -1,0 +1,4 @@
+//! All SQL of statements but the questions of staff.
+
+pub mod books;
+pub mod runs;

@@ -1,0 +1,185 @@
+//! Accounts change while the program runs.
+
+use dispense::base::actor::Role;
+use dispense::config::Sources;
+use dispense::payments::accounts::reload::{self, Origin};
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::graphql::client::Client;
+use crate::harness::shop::{GENERIC, generic_secret};
+use crate::harness::signing::{self, webhook_secret};
+use crate::harness::{Said, Server, TestApp, with_generic};
+
+fn account(id: &str, gateway: &str, secrets: &[&str]) -> String {
+    format!(
+        "[[accounts]]\nid = \"{id}\"\ngateway = \"{gateway}\"\ncurrencies = [\"USD\", \"EUR\", \"CNY\"]\n\
+         secrets = {secrets:?}\nsandbox = true\n"
+    )
+}
+
+/// The file that a running shop reads its accounts from.
+struct File<'a> {
+    t: &'a TestApp,
+    origin: Origin,
+}
+
+impl<'a> File<'a> {
+    fn of(t: &'a TestApp) -> Self {
+        let file = t.data.path().join("dispense.toml");
+        let sources = Sources { file: Some(file), data: Some(t.data.path().into()), ..Sources::default() };
+        Self { t, origin: Origin { sources, simulated: Vec::new() } }
+    }
+
+    /// Writes it and has it read. Answers what was wrong with it.
+    async fn read(&self, toml: &str) -> Vec<String> {
+        std::fs::write(self.origin.sources.file.as_ref().unwrap(), toml).unwrap();
+        let complaints = reload::reload(&self.t.app, &self.origin).await.unwrap();
+        complaints.into_iter().map(|(key, text)| format!("{key}: {text}")).collect()
+    }
+}
+
+/// Sends a notice signed with this secret and gives the status of the answer.
+async fn notify(t: &TestApp, base: &str, said: &Said, secret: &str) -> u16 {
+    let raw = signing::webhook(secret, &said.id, t.app.clock.unix(), &said.body());
+    let mut request = t.http().post(format!("{base}/webhooks/{GENERIC}")).body(raw.body);
+    for (name, value) in raw.headers {
+        request = request.header(name, value);
+    }
+    request.send().await.unwrap().status().as_u16()
+}
+
+async fn verified_by(t: &TestApp, said: &Said) -> String {
+    t.db.one(&format!("select coalesce(max(verified_by), 0) from notice where event_key = '{}'", said.id))
+        .await
+}
+
+/// Rows: P10, P4.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_is_rotated_with_overlap_and_the_inbox_says_which_one_verified() {
+    let t = TestApp::start_with(with_generic).await;
+    let (old, new) = (generic_secret(), webhook_secret(9));
+    t.canary(&old);
+    t.canary(&new);
+    let variant = t.selling_keys(5, 990).await;
+    let said = async |name: &str| Said::paid(&t.order(variant, 1).await, name);
+    let file = File::of(&t);
+
+    let before = said("before").await;
+    assert_eq!(notify(&t, &t.base, &before, &new).await, 400, "not known yet");
+    assert_eq!(notify(&t, &t.base, &before, &old).await, 200);
+    assert_eq!(verified_by(&t, &before).await, "1");
+
+    assert_eq!(file.read(&account(GENERIC, "generic", &[&new, &old])).await, [""; 0]);
+    let (by_old, by_new) = (said("by-old").await, said("by-new").await);
+    assert_eq!(notify(&t, &t.base, &by_old, &old).await, 200);
+    assert_eq!(notify(&t, &t.base, &by_new, &new).await, 200);
+    assert_eq!((verified_by(&t, &by_old).await, verified_by(&t, &by_new).await), ("2".into(), "1".into()));
+
+    assert_eq!(file.read(&account(GENERIC, "generic", &[&new])).await, [""; 0]);
+    let after = said("after").await;
+    assert_eq!(notify(&t, &t.base, &after, &old).await, 400, "it was taken away");
+    assert_eq!(t.db.one("select count(*) from orders where state = 'paid'").await, "3");
+    assert_eq!(notify(&t, &t.base, &after, &new).await, 200);
+    assert_eq!(t.db.one("select count(*) from orders where state = 'paid'").await, "4");
+    t.finish_with_jobs().await;
+}
+
+/// Rows: P10.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_faulty_configuration_changes_nothing_and_every_fault_is_told() {
+    let t = TestApp::start_with(with_generic).await;
+    let secret = generic_secret();
+    let variant = t.selling_keys(8, 990).await;
+    let file = File::of(&t);
+    let rows =
+        "select string_agg(id || ' ' || gateway || ' ' || active, ', ' order by id) from gateway_account";
+    let before = t.db.one(rows).await;
+
+    let other = webhook_secret(7);
+    for (toml, faults) in [
+        ("[[accounts]".to_owned(), 1),
+        (account(GENERIC, "generic", &[""]), 1),
+        (account(GENERIC, "generic", &[&other]) + &account("b", "barter", &[]) + "colour = 1\n", 2),
+        (account("new", "generic", &[&other]) + &account(GENERIC, "stripe", &[&other]), 1),
+        (account(GENERIC, "generic", &[&other]).replace("sandbox = true", "sandbox = false"), 1),
+    ] {
+        let told = file.read(&toml).await;
+        assert!(told.len() >= faults, "{told:?} of {toml}");
+        assert!(told.iter().all(|line| !line.contains(&other)), "{told:?}");
+        assert_eq!(t.db.one(rows).await, before, "{toml}");
+        let paid = Said::paid(&t.order(variant, 1).await, &format!("trade-{}", toml.len()));
+        assert_eq!(notify(&t, &t.base, &paid, &secret).await, 200, "{told:?}");
+    }
+    let staff = t.person("support@shop.example", &[Role::Support]).await;
+    let token = t.sign_in("support@shop.example").await.tokens.access;
+    let desk = Client::new(&t.app).with(token.expose());
+    let health = "{ desk { health { configurationFaults } } }";
+    let told = desk.data(health, json!({})).await["desk"]["health"]["configurationFaults"].clone();
+    assert_eq!(
+        told,
+        json!(["accounts[generic]: gateway and sandbox of an account never change: give it a new id"])
+    );
+    let figures = t.get("/metrics").await.text().await.unwrap();
+    assert!(figures.contains("dispense_config_faults"), "{figures}");
+
+    assert_eq!(file.read(&account(GENERIC, "generic", &[&secret])).await, [""; 0], "{staff}");
+    let told = desk.data(health, json!({})).await["desk"]["health"]["configurationFaults"].clone();
+    assert_eq!(told, json!([]));
+    t.finish_with_jobs().await;
+}
+
+/// Rows: P1, P10.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retired_account_starts_nothing_and_still_receives() {
+    let t = TestApp::start_with(with_generic).await;
+    let secret = generic_secret();
+    let variant = t.selling_keys(2, 990).await;
+    let said = Said::paid(&t.order(variant, 1).await, "late");
+    let file = File::of(&t);
+    let with_api = account(GENERIC, "generic", &[&secret]) + "api_url = \"http://127.0.0.1:9\"\n";
+    let methods = "{ paymentMethods { id } }";
+    assert_eq!(file.read(&with_api).await, [""; 0]);
+    let offered = Client::new(&t.app).data(methods, json!({})).await;
+    assert_eq!(offered["paymentMethods"], json!([{ "id": "mth_generic" }]));
+    assert_eq!(file.read(&format!("{with_api}retired = true\n")).await, [""; 0]);
+    assert_eq!(Client::new(&t.app).data(methods, json!({})).await["paymentMethods"], json!([]));
+    assert_eq!(t.db.one("select active from gateway_account where id = 'generic'").await, "f");
+    assert_eq!(notify(&t, &t.base, &said, &secret).await, 200);
+    assert_eq!(t.db.one("select count(*) from orders where state = 'paid'").await, "1");
+    t.finish_with_jobs().await;
+}
+
+/// Rows: P10.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_server_takes_its_accounts_over_at_a_hang_up_and_when_the_file_changes() {
+    let t = TestApp::start_with(with_generic).await;
+    let (old, new, third) = (generic_secret(), webhook_secret(9), webhook_secret(10));
+    let variant = t.selling_keys(3, 990).await;
+    let toml = account(GENERIC, "generic", &[&old]);
+    let mut server = Server::of(&t.db.app_url()).config(&toml).arg("--no-worker").start();
+    let base = server.url("");
+    let said = async |name: &str| Said::paid(&t.order(variant, 1).await, name);
+
+    let first = said("first").await;
+    server.edit_config(|all| all.replace(&old, &new));
+    server.signal(Signal::SIGHUP);
+    server.wait_for_log("are in force", 1);
+    assert_eq!(notify(&t, &base, &first, &old).await, 400);
+    assert_eq!(notify(&t, &base, &first, &new).await, 200);
+
+    server.edit_config(|all| all.replace("secrets = [\"", "secrets = [\"x\", \""));
+    server.wait_for_log("the new configuration has faults", 1);
+    let second = said("second").await;
+    assert_eq!(notify(&t, &base, &second, &new).await, 200);
+
+    server.edit_config(|all| all.replace("\"x\"", &format!("{third:?}")));
+    server.wait_for_log("are in force", 2);
+    let last = said("last").await;
+    assert_eq!(notify(&t, &base, &last, &third).await, 200);
+    assert_eq!(server.log().matches("the new configuration has faults").count(), 1, "{}", server.log());
+    assert!([&old, &new, &third].iter().all(|secret| !server.log().contains(secret.as_str())));
+    assert!(server.terminate().success());
+    assert_eq!(t.db.one("select count(*) from orders where state = 'paid'").await, "3");
+    t.finish_with_jobs().await;
+}
