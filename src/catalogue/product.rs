@@ -53,7 +53,7 @@ pub async fn create(app: &App, actor: &Actor, new: NewProduct) -> Outcome<Produc
         .await
         .on_constraint("product_slug_key", slug_taken)?;
     store::insert_texts(&mut tx, id.0, &checked).await?;
-    events::append(&mut tx, &[of_product("product.created", &product, actor)]).await?;
+    events::append(&tx, &[of_product("product.created", &product, actor)]).await?;
     tx.commit().await?;
     Ok(product)
 }
@@ -74,7 +74,7 @@ pub async fn update(app: &App, actor: &Actor, id: ProductId, edit: ProductEdit) 
         .await
         .on_constraint("product_slug_key", slug_taken)?;
     store::insert_texts(&mut tx, id.0, &checked).await?;
-    events::append(&mut tx, &[of_product("product.updated", &product, actor)]).await?;
+    events::append(&tx, &[of_product("product.updated", &product, actor)]).await?;
     tx.commit().await?;
     Ok(product)
 }

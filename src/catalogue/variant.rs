@@ -58,7 +58,7 @@ pub async fn create(app: &App, actor: &Actor, product: ProductId, new: VariantEd
     let product = lock_own(&mut tx, actor, product, None).await?;
     let blank = store::insert_variant(&mut tx, VariantId(app.clock.uuid()), &product, kind).await?;
     let variant = apply(&mut tx, app, actor, &product, &blank, new).await?;
-    events::append(&mut tx, &[of_variant("variant.created", &variant, actor)]).await?;
+    events::append(&tx, &[of_variant("variant.created", &variant, actor)]).await?;
     tx.commit().await?;
     Ok(variant)
 }
@@ -74,7 +74,7 @@ pub async fn update(app: &App, actor: &Actor, id: VariantId, edit: VariantEdit) 
         return Err(Refusal::new("KIND_NOT_CHANGEABLE", text).at(["kind"]).into());
     }
     let variant = apply(&mut tx, app, actor, &product, &variant, edit).await?;
-    events::append(&mut tx, &[of_variant("variant.updated", &variant, actor)]).await?;
+    events::append(&tx, &[of_variant("variant.updated", &variant, actor)]).await?;
     tx.commit().await?;
     Ok(variant)
 }
@@ -91,7 +91,7 @@ pub async fn retire(app: &App, actor: &Actor, id: VariantId) -> Outcome<Variant>
     let columns = VariantColumns { state: Some(state), ..Default::default() };
     let variant = store::advance_variant(&mut tx, &variant, &columns).await?;
     store::advance_product_time(&mut tx, product.id).await?;
-    events::append(&mut tx, &[of_variant("variant.retired", &variant, actor)]).await?;
+    events::append(&tx, &[of_variant("variant.retired", &variant, actor)]).await?;
     tx.commit().await?;
     Ok(variant)
 }

@@ -76,7 +76,7 @@ pub async fn extend_grant(
     {
         return Err(Refusal::new("ILLEGAL_TRANSITION", "this download was revoked").into());
     }
-    infra::events::append(&mut tx, &[events::extended(&standing, more, until, actor)]).await?;
+    infra::events::append(&tx, &[events::extended(&standing, more, until, actor)]).await?;
     let standing = found(&mut tx, id).await?;
     tx.commit().await?;
     Ok(standing)
@@ -93,7 +93,7 @@ pub async fn revoke_grant(app: &App, actor: &Actor, id: GrantId) -> Outcome<Stan
     if standing.state == GrantState::Active {
         let revoked = store::advance_grant_revoked(&mut tx, id).await?;
         store::advance_sessions_closed(&mut tx, &[id]).await?;
-        infra::events::append(&mut tx, &events::revoked(&revoked, &actor.label())).await?;
+        infra::events::append(&tx, &events::revoked(&revoked, &actor.label())).await?;
     }
     let standing = found(&mut tx, id).await?;
     tx.commit().await?;

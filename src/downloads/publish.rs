@@ -96,7 +96,7 @@ pub async fn publish_version(app: &App, actor: &Actor, new: NewVersion) -> Outco
         events::upload("upload.used", &upload, &actor.label()),
         events::published(&published, new.variant_id, actor),
     ];
-    infra::events::append(&mut tx, &rows).await?;
+    infra::events::append(&tx, &rows).await?;
     tx.commit().await?;
     Ok(published)
 }
@@ -109,7 +109,7 @@ pub async fn yank_version(app: &App, actor: &Actor, id: FileVersionId) -> Outcom
         .filter(|v| actor.sells_for(v.seller_id))
         .ok_or_else(|| Refusal::new("NOT_FOUND", "there is no such file version"))?;
     if store::advance_yanked(&mut tx, id).await? == 1 {
-        infra::events::append(&mut tx, &[events::yanked(&version, actor)]).await?;
+        infra::events::append(&tx, &[events::yanked(&version, actor)]).await?;
         version.yanked_at = Some(app.clock.now());
     }
     tx.commit().await?;

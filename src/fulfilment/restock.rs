@@ -74,7 +74,7 @@ async fn store_chunk(app: &App, actor: &Actor, open: Batch, chunk: Chunk) -> Out
         let variant = open.variant_id.0;
         let job = NewJob::new(super::tell::FILL, serde_json::json!({ "variant": variant }))
             .once(variant.to_string());
-        queue::add(&mut tx, &[job]).await?;
+        queue::add(&tx, &[job]).await?;
     }
     crate::fault_point!("restock.chunk");
     tx.commit().await?;

@@ -38,8 +38,8 @@ pub async fn send_again(app: &App, actor: &Actor, id: Uuid, recipient: Option<&s
         Some(order) => event.of_order(order),
         None => event,
     };
-    events::append(&mut tx, &[event]).await?;
-    queue::add(&mut tx, &[NewJob::new(outbox::SEND, json!({ "message": id })).once(id.to_string())]).await?;
+    events::append(&tx, &[event]).await?;
+    queue::add(&tx, &[NewJob::new(outbox::SEND, json!({ "message": id })).once(id.to_string())]).await?;
     tx.commit().await?;
     app.bell.ring();
     Ok(())

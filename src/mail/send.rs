@@ -64,7 +64,7 @@ async fn begin(app: &App, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> 
         store::advance_attempt(&mut tx, id, attempt, "refused", Some(reason)).await?;
         let failed = after(MessageState::Sending, MessageChange::Fail)?;
         one(store::advance(&mut tx, id, attempt, MessageState::Sending, failed).await?)?;
-        events::append(&mut tx, &[event("message.failed", &message, attempt)]).await?;
+        events::append(&tx, &[event("message.failed", &message, attempt)]).await?;
         tx.commit().await?;
         return Ok(None);
     };
@@ -99,7 +99,7 @@ async fn end(app: &App, message: &Message, attempt: i32, outcome: Attempt) -> Ou
         return Ok(Next::Finished);
     }
     if let Some(kind) = kind {
-        events::append(&mut tx, &[event(kind, message, attempt)]).await?;
+        events::append(&tx, &[event(kind, message, attempt)]).await?;
     }
     if state == MessageState::Failed {
         let escalated = after(state, MessageChange::Escalate)?;

@@ -38,7 +38,7 @@ pub async fn claim(app: &App, actor: &Actor, id: OrderId, token: &str) -> Outcom
     }
     store::advance_owner(&mut tx, id, user_id).await?;
     let event = NewEvent::shop("order.claimed", id.0, actor.label(), json!({})).of_order(id);
-    events::append(&mut tx, &[event]).await?;
+    events::append(&tx, &[event]).await?;
     tx.commit().await?;
     Ok(Order { user_id: Some(user_id), ..order })
 }

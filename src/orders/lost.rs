@@ -36,7 +36,7 @@ pub async fn request(app: &App, email: &str, number: Option<&str>, locale: Local
             locale: locale.as_str().to_owned(),
             payload: json!({ "code": id }),
         };
-        outbox::enqueue(&mut tx, &[message]).await?;
+        outbox::enqueue(&tx, &[message]).await?;
     }
     tx.commit().await?;
     app.bell.ring();

@@ -51,9 +51,9 @@ pub async fn resend(
         locale: order.locale.clone(),
         payload: json!({}),
     };
-    outbox::enqueue(&mut tx, &[message]).await?;
+    outbox::enqueue(&tx, &[message]).await?;
     let event = NewEvent::shop("order.mail_asked_again", id.0, actor.label(), json!({})).of_order(id);
-    events::append(&mut tx, &[event]).await?;
+    events::append(&tx, &[event]).await?;
     let next = next_allowed(&mut tx, app, id).await?.unwrap_or(now);
     tx.commit().await?;
     app.bell.ring();

@@ -179,7 +179,7 @@ pub async fn check(app: &App, payment_id: PaymentId) -> Outcome<()> {
         attempts::note_check(&mut tx, payment_id, next).await?;
         let key = format!("{}:{}", payment_id.0, payment.checks + 1);
         let job = NewJob::new(CHECK, json!({ "payment": payment_id.0 })).once(key).at(next);
-        queue::add(&mut tx, &[job]).await?;
+        queue::add(&tx, &[job]).await?;
         tx.commit().await?;
     }
     Ok(())
@@ -193,7 +193,7 @@ pub async fn sweep_forgotten(app: &App) -> Outcome<usize> {
         .iter()
         .map(|id| NewJob::new(CHECK, json!({ "payment": id.0 })).once(format!("{}:forgotten", id.0)))
         .collect();
-    let added = queue::add(&mut tx, &jobs).await?;
+    let added = queue::add(&tx, &jobs).await?;
     tx.commit().await?;
     Ok(added)
 }

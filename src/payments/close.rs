@@ -70,7 +70,7 @@ async fn give_up(app: &App, payment: &Payment) -> Outcome<Closed> {
     let after = now.state.after(PaymentChange::Expire).map_err(|e| Fault::bug(e.to_string()))?;
     attempts::advance(&mut tx, now.id, now.state, after, None).await?;
     let event = NewEvent::shop("payment.expired", now.id.0, "system", serde_json::json!({}));
-    events::append(&mut tx, &[event.of_order(now.order_id)]).await?;
+    events::append(&tx, &[event.of_order(now.order_id)]).await?;
     tx.commit().await?;
     Ok(Closed::Yes)
 }

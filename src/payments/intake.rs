@@ -134,7 +134,7 @@ async fn patiently(app: &App, word: &Word, mut in_doubt: bool) -> Result<Settled
 async fn look_up(app: &App, word: &Word) -> Result<Option<Settled>, Fault> {
     let Some(event_key) = word.event_key() else { return Ok(None) };
     let key = (word.account_id().to_owned(), event_key.to_owned());
-    let mut conn = app.db.conn_for(Purpose::Notices).await?;
-    let handled = inbox::list_handled(&mut conn, &[key]).await?;
+    let conn = app.db.conn_for(Purpose::Notices).await?;
+    let handled = inbox::list_handled(&conn, &[key]).await?;
     Ok((!handled.is_empty()).then_some(Settled::Applied))
 }

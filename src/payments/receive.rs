@@ -117,7 +117,7 @@ async fn handle(
             store_fault(app, &notice, &raw, "the gateway's own word is unclear").await?;
             let job =
                 NewJob::new(ask::CHECK, json!({ "payment": payment_id.0 })).once(payment_id.0.to_string());
-            queue::add(&mut *app.db.conn().await?, &[job]).await?;
+            queue::add(&*app.db.conn().await?, &[job]).await?;
             Ok(Verdict::TryLater)
         }
         Err(Fault::Overloaded(why)) => Err(Fault::Overloaded(why)),
@@ -186,7 +186,7 @@ async fn orphan(
             "meaning": notice.meaning.as_str(), "gateway_says": said,
         }),
     };
-    tasks::open(&mut conn, &[task]).await?;
+    tasks::open(&conn, &[task]).await?;
     Ok(Verdict::Success)
 }
 
@@ -195,7 +195,7 @@ async fn store_fault(app: &App, notice: &Notice, raw: &RawNotice, why: &str) -> 
     let mut row = delivery(app, notice.account_id(), raw, "fault", why.to_owned());
     row.event_key = Some(notice.event_key().to_owned());
     row.verified_by = Some(notice.verified_by() as i16);
-    inbox::insert(&mut *app.db.conn_for(Purpose::Notices).await?, &[row]).await?;
+    inbox::insert(&*app.db.conn_for(Purpose::Notices).await?, &[row]).await?;
     Ok(())
 }
 

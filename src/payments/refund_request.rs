@@ -102,11 +102,11 @@ async fn record(app: &App, actor: &Actor, wish: &RefundRequest) -> Outcome<Refun
     }
     let body = json!({ "payment": payment.id.0, "amount_minor": amount, "units": units.len() });
     let event = NewEvent::shop("refund.requested", id.0, actor.label(), body).of_order(payment.order_id);
-    events::append(&mut tx, &[event]).await?;
+    events::append(&tx, &[event]).await?;
     // Should this program stop now, the job goes on; it waits so that it does not race the call that follows.
     let later = app.clock.now() + TimeDelta::seconds(60);
     let job = NewJob::new(WORK, json!({ "refund": id.0 })).once(format!("{}:0", id.0)).at(later);
-    queue::add(&mut tx, &[job]).await?;
+    queue::add(&tx, &[job]).await?;
     crate::fault_point!("refund.r1");
     tx.commit().await?;
     Ok(id)
@@ -183,7 +183,7 @@ pub async fn sweep_forgotten(app: &App) -> Outcome<usize> {
         .iter()
         .map(|id| NewJob::new(WORK, json!({ "refund": id.0 })).once(format!("{}:forgotten", id.0)))
         .collect();
-    let added = queue::add(&mut tx, &jobs).await?;
+    let added = queue::add(&tx, &jobs).await?;
     tx.commit().await?;
     Ok(added)
 }
@@ -299,7 +299,7 @@ async fn apply(app: &App, refund: &Refund, answer: Refunding) -> Outcome<()> {
             again(&mut tx, app, &row, RefundChange::LoseSight, None).await?;
             if row.checks == UNCLEAR_AFTER {
                 let body = json!({ "refund": row.id.to_string(), "gateway": why });
-                tasks::open(&mut tx, &[task(app, &row, "refund_unclear", body)]).await?;
+                tasks::open(&tx, &[task(app, &row, "refund_unclear", body)]).await?;
             }
         }
         Refunding::NotFound => again(&mut tx, app, &row, RefundChange::LoseSight, None).await?,

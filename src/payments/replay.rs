@@ -94,7 +94,7 @@ async fn judge(app: &App, actor: &Actor, stored: Stored) -> Outcome<&'static str
 async fn note(app: &App, actor: &Actor, id: i64, verdict: &'static str) -> Result<(), Fault> {
     let body = json!({ "notice": id, "verdict": verdict });
     let event = NewEvent::shop("notice.replayed", app.clock.uuid(), actor.label(), body);
-    events::append(&mut *app.db.conn().await?, &[event]).await?;
+    events::append(&*app.db.conn().await?, &[event]).await?;
     app.bell.ring();
     Ok(())
 }

@@ -128,14 +128,14 @@ async fn prepare(app: &App, actor: &Actor, start: &Start) -> Outcome<(Payment, b
     let new = new_attempt(app, &order, &account, id, attempt, &start.options);
     attempts::insert(&mut tx, &new).await?;
     let job = NewJob::new(CHECK, json!({ "payment": id.0 })).once(format!("{}:0", id.0));
-    queue::add(&mut tx, &[job.at(new.next_check_at.unwrap_or(now))]).await?;
+    queue::add(&tx, &[job.at(new.next_check_at.unwrap_or(now))]).await?;
     let event = NewEvent::shop(
         "payment.started",
         id.0,
         actor.label(),
         json!({ "account": account.id, "attempt": attempt }),
     );
-    events::append(&mut tx, &[event.of_order(order.id)]).await?;
+    events::append(&tx, &[event.of_order(order.id)]).await?;
     let payment = attempts::find(&mut tx, id).await?.ok_or_else(|| Fault::bug("a new payment is gone"))?;
     tx.commit().await?;
     Ok((payment, false, earlier.into_iter().filter(|p| p.state.is_open()).collect()))
@@ -324,7 +324,7 @@ async fn note_failure(app: &App, payment: &Payment, failure: StartFailure) -> Ou
         let kind = if after == PaymentState::Failed { "payment.failed" } else { "payment.unknown" };
         let event =
             NewEvent::shop(kind, payment.id.0, "system", json!({ "code": code })).of_order(payment.order_id);
-        events::append(&mut tx, &[event]).await?;
+        events::append(&tx, &[event]).await?;
         tx.commit().await?;
     }
     Ok(refusal)

@@ -36,7 +36,7 @@ pub async fn change_password(
         return Err(error::credentials_wrong().at(["currentPassword"]).into());
     }
     store::advance_session_generation(&mut tx, person.session_id).await?;
-    event_rows::append(&mut tx, &[events::password_changed(user, "change")]).await?;
+    event_rows::append(&tx, &[events::password_changed(user, "change")]).await?;
     end_sessions(&mut tx, user, Some(person.session_id), &user.to_string(), "password_changed").await?;
     let subject = format!("{user}:{}", known.generation + 1);
     mail(app, &mut tx, "password_changed", subject, None, &known.email, user, &known.locale).await?;

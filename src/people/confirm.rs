@@ -24,7 +24,7 @@ pub async fn confirm_email(app: &App, caller: &Caller, email: &str, code: &Secre
         return Err(error::code_wrong().into());
     };
     if store::advance_email_confirmed(&mut tx, user).await? {
-        event_rows::append(&mut tx, &[events::email_confirmed(user)]).await?;
+        event_rows::append(&tx, &[events::email_confirmed(user)]).await?;
     }
     tx.commit().await?;
     Ok(user)

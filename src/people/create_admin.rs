@@ -43,7 +43,7 @@ pub async fn create_admin(
     let mut tx = app.db.begin().await?;
     let user = if store::insert_user(&mut tx, &new).await? {
         store::insert_roles(&mut tx, new.id, &[Role::Buyer]).await?;
-        event_rows::append(&mut tx, &[events::registered(new.id)]).await?;
+        event_rows::append(&tx, &[events::registered(new.id)]).await?;
         new.id
     } else {
         let found = store::find_credentials(&mut tx, email.normalised()).await?;
@@ -52,7 +52,7 @@ pub async fn create_admin(
             return Err(crate::people::error::suspended().into());
         }
         store::advance_email_confirmed(&mut tx, found.id).await?;
-        event_rows::append(&mut tx, &[events::password_changed(found.id, "operator")]).await?;
+        event_rows::append(&tx, &[events::password_changed(found.id, "operator")]).await?;
         end_sessions(&mut tx, found.id, None, "system", "password_changed").await?;
         found.id
     };

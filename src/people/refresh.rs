@@ -34,7 +34,7 @@ pub async fn refresh(app: &App, token: &Secret) -> Outcome<SignedIn> {
     };
     let Some(next) = next else {
         store::advance_revoked(&mut tx, session, "refresh_reused").await?;
-        event_rows::append(&mut tx, &[events::refresh_reused(session, family.user_id)]).await?;
+        event_rows::append(&tx, &[events::refresh_reused(session, family.user_id)]).await?;
         tx.commit().await?;
         return Err(error::refresh_reused().into());
     };

@@ -50,7 +50,7 @@ pub async fn register(app: &App, caller: &Caller, input: Registration) -> Outcom
     let mut tx = app.db.begin().await?;
     if store::insert_user(&mut tx, &new).await? {
         store::insert_roles(&mut tx, new.id, &[Role::Buyer]).await?;
-        event_rows::append(&mut tx, &[events::registered(new.id)]).await?;
+        event_rows::append(&tx, &[events::registered(new.id)]).await?;
         mail_confirmation(app, &mut tx, &email, new.id, locale.as_str()).await?;
     } else if let Some(user) = store::advance_unconfirmed(&mut tx, &new).await? {
         store::advance_codes_used(&mut tx, Purpose::ConfirmEmail.as_str(), email.normalised()).await?;

@@ -71,7 +71,7 @@ pub async fn reset_password(
     if store::advance_email_confirmed(&mut tx, user).await? {
         facts.push(events::email_confirmed(user));
     }
-    event_rows::append(&mut tx, &facts).await?;
+    event_rows::append(&tx, &facts).await?;
     end_sessions(&mut tx, user, None, &user.to_string(), "password_reset").await?;
     let subject = format!("{user}:{}", person.generation + 1);
     mail(app, &mut tx, "password_changed", subject, None, &person.email, user, &person.locale).await?;

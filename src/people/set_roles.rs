@@ -43,7 +43,7 @@ pub async fn set_roles(app: &App, actor: &Actor, user: UserId, roles: &[Role]) -
         store::insert_roles(&mut tx, user, &roles).await?;
         store::insert_sellers(&mut tx, user, &sellers).await?;
         store::advance_generation(&mut tx, user).await?;
-        event_rows::append(&mut tx, &[events::roles_changed(user, actor.label(), &before, &roles)]).await?;
+        event_rows::append(&tx, &[events::roles_changed(user, actor.label(), &before, &roles)]).await?;
         end_sessions(&mut tx, user, None, &actor.label(), "roles_changed").await?;
     }
     let profile = read::profile(&mut tx, user).await?.ok_or_else(error::user_not_found)?;

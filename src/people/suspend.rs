@@ -35,7 +35,7 @@ async fn change(app: &App, actor: &Actor, user: UserId, change: UserChange) -> O
             return Err(Fault::bug("a locked person changed").into());
         }
         let fact = events::state_changed(user, actor.label(), person.state.as_str(), next.as_str());
-        event_rows::append(&mut tx, &[fact]).await?;
+        event_rows::append(&tx, &[fact]).await?;
         end_sessions(&mut tx, user, None, &actor.label(), next.as_str()).await?;
     }
     let profile = read::profile(&mut tx, user).await?.ok_or_else(error::user_not_found)?;

@@ -81,7 +81,7 @@ pub async fn open(app: &App, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
     let body = json!({ "variant": batch.variant_id.to_string(), "origin": batch.origin.as_str() });
     let event =
         NewEvent::shop("keys.batch_opened", batch.id.0, actor.label(), body).of_seller(batch.seller_id);
-    events::append(&mut tx, &[event]).await?;
+    events::append(&tx, &[event]).await?;
     if new.generate.is_some() {
         // Whoever opened it makes the keys; should they be killed, the job goes on where they were.
         let job = NewJob::new(generate::GO_ON, json!({ "batch": id.0 })).once(id.0.to_string());

@@ -32,7 +32,7 @@ pub async fn sweep(app: &App) -> Result<usize, Fault> {
                     .of_seller(seller)
             })
             .collect();
-        events::append(&mut tx, &facts).await?;
+        events::append(&tx, &facts).await?;
         tx.commit().await?;
         total += expired.len();
     }

@@ -98,7 +98,7 @@ async fn alarm(app: &App, key: KeyId) -> Fault {
         line_id: None,
         body: json!({ "key": key.to_string() }),
     };
-    let told = async { Ok::<_, Fault>(tasks::open(&mut *app.db.conn().await?, &[task]).await?) }.await;
+    let told = async { Ok::<_, Fault>(tasks::open(&*app.db.conn().await?, &[task]).await?) }.await;
     if let Err(fault) = told {
         tracing::error!(key = %key, %fault, "the task for it could not be written");
     }

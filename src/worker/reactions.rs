@@ -97,7 +97,7 @@ pub async fn to_events(app: &App) -> Result<usize, Fault> {
     let Some(reacted) = sequence::claim_reacted(&mut tx).await? else { return Ok(0) };
     let events = sequence::after(&mut tx, reacted, 512).await?;
     let jobs: Vec<NewJob> = events.iter().filter_map(of_event).collect();
-    queue::add(&mut tx, &jobs).await?;
+    queue::add(&tx, &jobs).await?;
     if let Some(last) = events.last() {
         sequence::advance_reacted(&mut tx, last.seq).await?;
     }

@@ -49,7 +49,7 @@ pub async fn retry(app: &App, actor: &Actor, ids: &[UnitId]) -> Outcome<Vec<Resu
     let job = |variant: &VariantId| {
         NewJob::new(tell::FILL, json!({ "variant": variant.0 })).once(variant.0.to_string())
     };
-    queue::add(&mut tx, &variants.iter().map(job).collect::<Vec<_>>()).await?;
+    queue::add(&tx, &variants.iter().map(job).collect::<Vec<_>>()).await?;
     tx.commit().await?;
     app.bell.ring();
     Ok(results)

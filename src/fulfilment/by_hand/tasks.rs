@@ -69,7 +69,7 @@ async fn change(
     if let Some(order) = task.order_id {
         event = event.of_order(order);
     }
-    events::append(&mut tx, &[event]).await?;
+    events::append(&tx, &[event]).await?;
     let task = store::lock_task(&mut tx, id).await?.ok_or_else(missing)?;
     tx.commit().await?;
     Ok(task)

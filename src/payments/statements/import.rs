@@ -82,9 +82,9 @@ async fn begin(app: &App, actor: &Actor, account_id: &str, day: NaiveDate, sourc
     let mut tx = app.db.begin().await?;
     runs::insert_run(&mut tx, id, account_id, day, source, actor.user_id()).await?;
     let body = json!({ "account": account_id, "day": day.to_string(), "source": source });
-    events::append(&mut tx, &[NewEvent::shop("statement.requested", id.0, actor.label(), body)]).await?;
+    events::append(&tx, &[NewEvent::shop("statement.requested", id.0, actor.label(), body)]).await?;
     if source == "gateway" {
-        queue::add(&mut tx, &[job(id)]).await?;
+        queue::add(&tx, &[job(id)]).await?;
     }
     let run = runs::find_run(&mut tx, id).await?.ok_or_else(|| Fault::bug("a new run is gone"))?;
     tx.commit().await?;
@@ -207,7 +207,7 @@ async fn keep(app: &App, run: &Run, lines: &[StatementLine]) -> Outcome<()> {
     runs::advance_run(&mut tx, run, after, (lines.len(), new), None).await?;
     if run.source == "file" {
         // Should whoever imports it stop, the worker goes on.
-        queue::add(&mut tx, &[job(run.id).at(app.clock.now() + TimeDelta::minutes(10))]).await?;
+        queue::add(&tx, &[job(run.id).at(app.clock.now() + TimeDelta::minutes(10))]).await?;
     }
     tx.commit().await?;
     Ok(())
@@ -273,7 +273,7 @@ async fn finish(app: &App, run: &Run, change: RunChange, failure: Option<&str>) 
     }
     let kind = if after == RunState::Done { "statement.compared" } else { "statement.failed" };
     let body = json!({ "account": run.account_id, "day": run.day.to_string() });
-    events::append(&mut tx, &[NewEvent::shop(kind, run.id.0, "system", body)]).await?;
+    events::append(&tx, &[NewEvent::shop(kind, run.id.0, "system", body)]).await?;
     tx.commit().await?;
     app.bell.ring();
     Ok(Progress::Finished)

@@ -30,7 +30,7 @@ pub async fn sweep(app: &App) -> Outcome<usize> {
         let mut tx = app.db.begin().await?;
         let added = runs::insert_missing_runs(&mut tx, &account.id, &days).await?;
         let jobs: Vec<_> = added.iter().map(|id| import::job(*id)).collect();
-        queue::add(&mut tx, &jobs).await?;
+        queue::add(&tx, &jobs).await?;
         tx.commit().await?;
         asked += added.len();
     }

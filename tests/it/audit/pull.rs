@@ -23,11 +23,11 @@ async fn an_administrator_pulls_every_event_once_and_nobody_else_any() {
     t.buyer("buyer@shop.example").await;
     let admin = t.sign_in("admin@shop.example").await.tokens.access;
     let buyer = t.sign_in("buyer@shop.example").await.tokens.access;
-    let mut tx = t.app.db.begin().await.unwrap();
+    let tx = t.app.db.begin().await.unwrap();
     let batch: Vec<NewEvent> = (0..7)
         .map(|n| NewEvent::shop("order.tested", t.app.clock.uuid(), "system", json!({ "n": n })))
         .collect();
-    events::append(&mut tx, &batch).await.unwrap();
+    events::append(&tx, &batch).await.unwrap();
     tx.commit().await.unwrap();
     t.drain().await;
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::harness::TestApp;
 
 async fn chain(t: &TestApp, events_count: i32) {
-    let mut tx = t.app.db.begin().await.unwrap();
+    let tx = t.app.db.begin().await.unwrap();
     let batch: Vec<NewEvent> = (0..events_count)
         .map(|n| {
             NewEvent::shop(
@@ -16,7 +16,7 @@ async fn chain(t: &TestApp, events_count: i32) {
             )
         })
         .collect();
-    events::append(&mut tx, &batch).await.unwrap();
+    events::append(&tx, &batch).await.unwrap();
     tx.commit().await.unwrap();
     t.drain().await;
 }

@@ -80,9 +80,8 @@ impl FileShop {
 
     /// Gives the units of the sale their grants.
     pub async fn grant(&self, t: &TestApp, sale: &Sale, max_downloads: Option<i32>) -> Vec<Granted> {
-        let mut tx = t.app.db.begin().await.unwrap();
-        let granted =
-            downloads::grant(&mut tx, &t.app.clock, &self.wants(sale, max_downloads)).await.unwrap();
+        let tx = t.app.db.begin().await.unwrap();
+        let granted = downloads::grant(&tx, &t.app.clock, &self.wants(sale, max_downloads)).await.unwrap();
         tx.commit().await.unwrap();
         granted
     }

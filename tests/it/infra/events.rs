@@ -9,12 +9,12 @@ async fn an_event_is_written_with_the_transaction_and_goes_with_its_rollback() {
     let t = TestApp::start().await;
     let id = t.app.clock.uuid();
     let event = NewEvent::shop("shop.opened", id, "system", json!({ "n": 1 }));
-    let mut tx = t.app.db.begin().await.unwrap();
-    events::append(&mut tx, std::slice::from_ref(&event)).await.unwrap();
+    let tx = t.app.db.begin().await.unwrap();
+    events::append(&tx, std::slice::from_ref(&event)).await.unwrap();
     drop(tx);
     assert_eq!(t.db.one("select count(*) from event").await, "0");
-    let mut tx = t.app.db.begin().await.unwrap();
-    events::append(&mut tx, &[event.clone(), event]).await.unwrap();
+    let tx = t.app.db.begin().await.unwrap();
+    events::append(&tx, &[event.clone(), event]).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(t.db.one("select count(*) from event where body->>'n' = '1'").await, "2");
     t.finish().await;

@@ -10,7 +10,7 @@ use crate::harness::TestApp;
 const LEASE: Duration = Duration::from_secs(121);
 
 async fn add(t: &TestApp, jobs: &[NewJob]) {
-    queue::add(&mut t.app.db.conn().await.unwrap(), jobs).await.unwrap();
+    queue::add(&t.app.db.conn().await.unwrap(), jobs).await.unwrap();
 }
 
 async fn claim(t: &TestApp, limit: i64) -> Vec<Job> {
@@ -37,8 +37,8 @@ async fn a_job_is_leased_to_one_worker_of_many_that_ask_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_becomes_visible_with_the_commit_even_when_later_ones_were_taken_before() {
     let t = TestApp::start().await;
-    let mut late = t.app.db.begin().await.unwrap();
-    queue::add(&mut late, &[NewJob::new("test.late", json!({}))]).await.unwrap();
+    let late = t.app.db.begin().await.unwrap();
+    queue::add(&late, &[NewJob::new("test.late", json!({}))]).await.unwrap();
     add(&t, &[NewJob::new("test.early", json!({}))]).await;
     let first = claim(&t, 10).await;
     assert_eq!(first.iter().map(|j| j.kind.as_str()).collect::<Vec<_>>(), ["test.early"]);

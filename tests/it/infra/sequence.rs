@@ -11,9 +11,9 @@ fn event(t: &TestApp, n: i32) -> NewEvent {
 }
 
 async fn write(t: &TestApp, from: i32, to: i32) {
-    let mut tx = t.app.db.begin().await.unwrap();
+    let tx = t.app.db.begin().await.unwrap();
     let batch: Vec<NewEvent> = (from..to).map(|n| event(t, n)).collect();
-    events::append(&mut tx, &batch).await.unwrap();
+    events::append(&tx, &batch).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -33,8 +33,8 @@ async fn told(t: &TestApp) -> Vec<i64> {
 async fn an_event_that_commits_late_with_a_lower_id_is_not_skipped() {
     let t = TestApp::start().await;
     let mut sequencer = Sequencer::with_patience(Duration::ZERO);
-    let mut late = t.app.db.begin().await.unwrap();
-    events::append(&mut late, &[event(&t, 1)]).await.unwrap();
+    let late = t.app.db.begin().await.unwrap();
+    events::append(&late, &[event(&t, 1)]).await.unwrap();
     write(&t, 2, 4).await;
     // Many looks: the floor has every chance to pass the open transaction, and must not.
     for _ in 0..6 {
@@ -80,8 +80,8 @@ async fn sequencers_and_writers_at_once_leave_no_hole_and_no_double() {
         async move {
             for round in 0..10 {
                 let n = w * 100 + round * 3;
-                let mut tx = t.app.db.begin().await.unwrap();
-                events::append(&mut tx, &[event(t, n), event(t, n + 1), event(t, n + 2)]).await.unwrap();
+                let tx = t.app.db.begin().await.unwrap();
+                events::append(&tx, &[event(t, n), event(t, n + 1), event(t, n + 2)]).await.unwrap();
                 if round % 3 == 2 {
                     drop(tx);
                 } else {

@@ -11,10 +11,10 @@ fn want(variant_id: VariantId, count: i64) -> Want {
 
 /// Claims for one unit, as a settle does; the key when there was one.
 async fn buy(t: &TestApp, variant_id: VariantId, unit: UnitId) -> Option<KeyId> {
-    let mut tx = t.app.db.begin().await.unwrap();
-    let claimed = claim(&mut tx, &[want(variant_id, 1)]).await.unwrap();
+    let tx = t.app.db.begin().await.unwrap();
+    let claimed = claim(&tx, &[want(variant_id, 1)]).await.unwrap();
     let key = claimed[0].key_ids.first().copied()?;
-    assign(&mut tx, &[(key, unit)]).await.unwrap();
+    assign(&tx, &[(key, unit)]).await.unwrap();
     tx.commit().await.unwrap();
     Some(key)
 }
@@ -43,8 +43,8 @@ async fn the_first_to_expire_goes_first_then_the_oldest_and_an_expired_key_never
     let v = variant(&t).await;
     let (day, gone) = ("app_now() + interval '1 day'", "app_now() - interval '1 second'");
     bare_keys(&t, v, &["'infinity'", gone, "app_now() + interval '2 days'", "'infinity'", day]).await;
-    let mut tx = t.app.db.begin().await.unwrap();
-    let claimed = claim(&mut tx, &[want(v, 2), want(v, 7)]).await.unwrap();
+    let tx = t.app.db.begin().await.unwrap();
+    let claimed = claim(&tx, &[want(v, 2), want(v, 7)]).await.unwrap();
     drop(tx);
     assert_eq!(claimed.len(), 1, "wants of one variant are added up");
     let mut positions = Vec::new();
@@ -61,15 +61,15 @@ async fn a_claim_passes_over_keys_that_another_holds_and_they_are_free_again_aft
     let t = TestApp::start().await;
     let v = variant(&t).await;
     bare_keys(&t, v, &["'infinity'"; 3]).await;
-    let mut first = t.app.db.begin().await.unwrap();
-    let held = claim(&mut first, &[want(v, 2)]).await.unwrap();
-    let mut second = t.app.db.begin().await.unwrap();
-    let rest = claim(&mut second, &[want(v, 2)]).await.unwrap();
+    let first = t.app.db.begin().await.unwrap();
+    let held = claim(&first, &[want(v, 2)]).await.unwrap();
+    let second = t.app.db.begin().await.unwrap();
+    let rest = claim(&second, &[want(v, 2)]).await.unwrap();
     assert_eq!((held[0].key_ids.len(), rest[0].key_ids.len()), (2, 1));
     assert!(held[0].key_ids.iter().all(|k| !rest[0].key_ids.contains(k)));
     drop((first, second));
-    let mut third = t.app.db.begin().await.unwrap();
-    while claim(&mut third, &[want(v, 3)]).await.unwrap()[0].key_ids.len() < 3 {
+    let third = t.app.db.begin().await.unwrap();
+    while claim(&third, &[want(v, 3)]).await.unwrap()[0].key_ids.len() < 3 {
         // The two rollbacks run on their own connections; their locks go with them.
         tokio::task::yield_now().await;
     }
@@ -84,11 +84,11 @@ async fn a_short_variant_answers_fewer_keys_and_an_unknown_one_none() {
     let (v, other, unknown) = (variant(&t).await, variant(&t).await, VariantId(Uuid::from_u128(1)));
     bare_keys(&t, v, &["'infinity'"; 2]).await;
     bare_keys(&t, other, &["'infinity'"; 2]).await;
-    let mut tx = t.app.db.begin().await.unwrap();
-    let claimed = claim(&mut tx, &[want(v, 5), want(other, 1), want(unknown, 1)]).await.unwrap();
+    let tx = t.app.db.begin().await.unwrap();
+    let claimed = claim(&tx, &[want(v, 5), want(other, 1), want(unknown, 1)]).await.unwrap();
     let count = |id| claimed.iter().find(|c| c.variant_id == id).unwrap().key_ids.len();
     assert_eq!((count(v), count(other), count(unknown)), (2, 1, 0));
-    assert!(claim(&mut tx, &[]).await.unwrap().is_empty());
+    assert!(claim(&tx, &[]).await.unwrap().is_empty());
     drop(tx);
     t.finish().await;
 }
@@ -101,8 +101,8 @@ async fn a_sold_key_cannot_be_assigned_again() {
     bare_keys(&t, v, &["'infinity'"]).await;
     let units = units(&t, v, 2).await;
     let key = buy(&t, v, units[0]).await.unwrap();
-    let mut tx = t.app.db.begin().await.unwrap();
-    assert!(assign(&mut tx, &[(key, units[1])]).await.is_err());
+    let tx = t.app.db.begin().await.unwrap();
+    assert!(assign(&tx, &[(key, units[1])]).await.is_err());
     drop(tx);
     assert_eq!(t.db.one("select unit_id from vault_key").await, units[0].0.to_string());
     t.finish().await;

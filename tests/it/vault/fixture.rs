@@ -96,10 +96,10 @@ pub async fn problems(t: &TestApp, batch: &Batch) -> Vec<String> {
 
 /// Sells one key for each unit.
 pub async fn sell(t: &TestApp, variant: VariantId, units: &[UnitId]) {
-    let mut tx = t.app.db.begin().await.unwrap();
+    let tx = t.app.db.begin().await.unwrap();
     let want = Want { variant_id: variant, count: units.len() as i64 };
-    let keys = claim(&mut tx, &[want]).await.unwrap().remove(0).key_ids;
+    let keys = claim(&tx, &[want]).await.unwrap().remove(0).key_ids;
     let pairs: Vec<_> = keys.into_iter().zip(units.iter().copied()).collect();
-    assign(&mut tx, &pairs).await.unwrap();
+    assign(&tx, &pairs).await.unwrap();
     tx.commit().await.unwrap();
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::harness::TestApp;
 
 async fn add(t: &TestApp, jobs: &[NewJob]) {
-    queue::add(&mut t.app.db.conn().await.unwrap(), jobs).await.unwrap();
+    queue::add(&t.app.db.conn().await.unwrap(), jobs).await.unwrap();
 }
 
 /// What the job's kind says happens.
