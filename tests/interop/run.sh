@@ -40,8 +40,8 @@ failed=0
 node tests/interop/operations.mjs || failed=1
 node tests/interop/audits.mjs "$address" || failed=1
 node tests/interop/notices.mjs "$address" "$folder/data" target/interop/bin/python || failed=1
-target/interop/bin/python tests/interop/west.py "$program" "$address" "$folder/data" || failed=1
-{ target/interop/bin/python tests/interop/china.py "$program" "$folder" && node tests/interop/china.mjs "$program" "$folder/china.json"; } || failed=1
+target/interop/bin/python tests/interop/paypal_and_epay.py "$program" "$address" "$folder/data" || failed=1
+{ target/interop/bin/python tests/interop/alipay_and_wechatpay.py "$program" "$folder" && node tests/interop/alipay_and_wechatpay.mjs "$program" "$folder/signed.json"; } || failed=1
 node tests/interop/storefront.mjs "$address" || failed=1
 node tests/interop/sandbox.mjs "$address" || failed=1
 exit $failed

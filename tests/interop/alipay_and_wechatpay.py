@@ -1,8 +1,8 @@
 """Alipay and WeChat Pay by their official and well-known Python software. A gateway of a few lines takes a shop's calls:
 alipay-sdk-python and wechatpayv3 verify what the shop signed, and sign what it is answered and notified of. What was
-captured goes to a file, for china.mjs to verify once more with the npm packages.
+captured goes to a file, for alipay_and_wechatpay.mjs to verify once more with the npm packages.
 
-china.py PROGRAM FOLDER"""
+alipay_and_wechatpay.py PROGRAM FOLDER"""
 
 import base64
 import http.server
@@ -131,7 +131,7 @@ server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 base = f"http://127.0.0.1:{server.server_port}"
 
-config = folder / "china.toml"
+config = folder / "played.toml"
 config.write_text(f'''
 [[accounts]]
 id = "ali"
@@ -154,9 +154,9 @@ settings = {{ mchid = "{MCHID}", appid = "{APPID}", serial_no = "0A1B2C3D" }}
 api_url = "{base}"
 sandbox = true
 ''')
-log = open(folder / "china.log", "w")
+log = open(folder / "played.log", "w")
 shop = subprocess.Popen(
-    [program, "serve", "--demo", "--config", str(config), "--listen", "127.0.0.1:0", "--data", str(folder / "china")],
+    [program, "serve", "--demo", "--config", str(config), "--listen", "127.0.0.1:0", "--data", str(folder / "played")],
     stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder)
 
 
@@ -262,13 +262,13 @@ try:
             address = line.removeprefix("listening on ").strip()
             break
     if address is None:
-        raise SystemExit(f"interop: the shop did not start: {(folder / 'china.log').read_text()}")
+        raise SystemExit(f"interop: the shop did not start: {(folder / 'played.log').read_text()}")
     buy_by_alipay()
     buy_by_wechat()
 finally:
     shop.terminate()
     shop.wait()
     server.shutdown()
-(folder / "china.json").write_text(json.dumps(captured, ensure_ascii=False))
+(folder / "signed.json").write_text(json.dumps(captured, ensure_ascii=False))
 print(f"Alipay and WeChat Pay: {'some differ' if failed else 'all as they should be'}")
 sys.exit(failed)

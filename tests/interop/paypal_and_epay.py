@@ -2,7 +2,7 @@
 message of an event (the RSA signature is OpenSSL's, the certificates are made here), epay-sdk signs callbacks. The other
 way round epay-sdk verifies what the demo shop signs when it starts a payment.
 
-west.py PROGRAM [ADDRESS DATA]"""
+paypal_and_epay.py PROGRAM [ADDRESS DATA]"""
 
 import base64
 import datetime

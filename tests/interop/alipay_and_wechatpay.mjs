@@ -1,7 +1,7 @@
-// What china.py captured of the shop's calls, verified by npm's alipay-sdk (official) and wechatpay-axios-plugin; and
+// What alipay_and_wechatpay.py captured of the shop's calls, verified by npm's alipay-sdk (official) and wechatpay-axios-plugin; and
 // WeChat notices that the latter signs and seals, held against `dispense gateway test`.
 //
-// china.mjs PROGRAM FILE
+// alipay_and_wechatpay.mjs PROGRAM FILE
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
