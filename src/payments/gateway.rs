@@ -252,6 +252,7 @@ pub struct RefundRef<'a> {
     /// What the gateway called it, if it ever answered.
     pub gateway_refund_id: Option<&'a str>,
     pub payment: PaymentRef<'a>,
+    pub amount: Money,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

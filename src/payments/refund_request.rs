@@ -247,6 +247,7 @@ async fn ask_gateway(app: &App, refund: &Refund, payment: &Payment) -> Refunding
             refund_id: &id,
             gateway_refund_id: refund.gateway_refund_id.as_deref(),
             payment: reference,
+            amount: Money::new(refund.amount_minor, refund.currency),
         };
         let answer = gateway.refund_query(&call, &question).await;
         if answer != Refunding::NotFound {

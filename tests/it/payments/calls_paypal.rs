@@ -159,7 +159,12 @@ async fn a_refund_is_made_once_and_found_again_by_our_number() {
         amount: usd(400),
         reason: Some("late"),
     };
-    let asked = |id| RefundRef { refund_id: id, gateway_refund_id: None, payment: named(Some("CAP1")) };
+    let asked = |id| RefundRef {
+        refund_id: id,
+        gateway_refund_id: None,
+        payment: named(Some("CAP1")),
+        amount: named(Some("CAP1")).money,
+    };
     assert_eq!(paypal.refund_query(&call, &asked(first)).await, Refunding::NotFound);
     let done = Refunding::Succeeded { gateway_refund_id: "REF1".into() };
     assert_eq!(paypal.refund(&call, &new(first)).await, done);

@@ -279,7 +279,12 @@ async fn alipay_refunds_once_under_our_refunds_id() {
     let Refunding::Failed { code, message } = refund("ref_poor").await else { panic!() };
     assert_eq!((code.as_str(), message.as_str()), ("ACQ.SELLER_BALANCE_NOT_ENOUGH", "too little"));
     let find = async |id: &str| {
-        let asked = RefundRef { refund_id: id, gateway_refund_id: None, payment: named("D1-2") };
+        let asked = RefundRef {
+            refund_id: id,
+            gateway_refund_id: None,
+            payment: named("D1-2"),
+            amount: named("D1-2").money,
+        };
         gateway().refund_query(&call(&account), &asked).await
     };
     assert_eq!(find("ref_new").await, succeeded("ref_new"));

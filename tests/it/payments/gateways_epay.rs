@@ -332,11 +332,19 @@ async fn a_refund_goes_out_once_and_an_unclear_answer_stays_unclear() {
     side.answer_by(|_| (500, String::new()));
     assert!(matches!(refund(990).await, Refunding::Failed { code, .. } if code == "not_sent"));
     assert_eq!(side.count("POST /api.php"), calls + 1);
-    let asked = RefundRef { refund_id: "ref_1", gateway_refund_id: None, payment: named(Some("T1")) };
+    let asked = RefundRef {
+        refund_id: "ref_1",
+        gateway_refund_id: None,
+        payment: named(Some("T1")),
+        amount: named(Some("T1")).money,
+    };
     answer(1, 200, "{}");
     assert!(matches!(epay.refund_query(&call(&keys), &asked).await, Refunding::Unknown(_)));
     answer(2, 200, "{}");
     assert_eq!(epay.refund_query(&call(&keys), &asked).await, done);
+    // Any part may have made it "refunded": of this part it proves nothing.
+    let part = RefundRef { amount: cny(400), ..asked };
+    assert!(matches!(epay.refund_query(&call(&keys), &part).await, Refunding::Unknown(_)));
 }
 
 /// Rows: P8.

@@ -303,7 +303,12 @@ async fn a_refund_ends_when_the_platform_says_so_under_our_number() {
     assert!(matches!(refund().await, Refunding::Unknown(_)));
     answer("lost", Some(1));
     assert!(matches!(refund().await, Refunding::Unknown(_)));
-    let asked = RefundRef { refund_id: "ref_1", gateway_refund_id: None, payment: named(Some("T1")) };
+    let asked = RefundRef {
+        refund_id: "ref_1",
+        gateway_refund_id: None,
+        payment: named(Some("T1")),
+        amount: named(Some("T1")).money,
+    };
     answer("lost", None);
     assert_eq!(epay.refund_query(&call(&ours.keys), &asked).await, Refunding::NotFound);
     answer("lost", Some(2));

@@ -292,7 +292,12 @@ async fn wechat_refunds_once_under_our_refunds_id() {
         gateway().refund(&call(&account), &wanted).await
     };
     let find = async |id: &str| {
-        let asked = RefundRef { refund_id: id, gateway_refund_id: None, payment: named("D1-2") };
+        let asked = RefundRef {
+            refund_id: id,
+            gateway_refund_id: None,
+            payment: named("D1-2"),
+            amount: named("D1-2").money,
+        };
         gateway().refund_query(&call(&account), &asked).await
     };
     let done = Refunding::Succeeded { gateway_refund_id: "R1".into() };

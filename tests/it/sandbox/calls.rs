@@ -83,7 +83,8 @@ async fn what_was_paid_and_given_back_is_what_the_gateway_answers() {
             "the same id never refunds twice"
         );
         for known in [None, Some(gateway_refund_id.as_str())] {
-            let asked = RefundRef { refund_id: "ref_1", gateway_refund_id: known, payment: paid };
+            let asked =
+                RefundRef { refund_id: "ref_1", gateway_refund_id: known, payment: paid, amount: paid.money };
             let answer = side.gateway.refund_query(&side.call(), &asked).await;
             assert_eq!(
                 answer,
@@ -96,7 +97,8 @@ async fn what_was_paid_and_given_back_is_what_the_gateway_answers() {
 
         let too_much = NewRefund { refund_id: "ref_2", payment: paid, amount: usd(1500), reason: None };
         assert!(matches!(side.gateway.refund(&side.call(), &too_much).await, Refunding::Failed { .. }));
-        let never = RefundRef { refund_id: "ref_9", gateway_refund_id: None, payment: paid };
+        let never =
+            RefundRef { refund_id: "ref_9", gateway_refund_id: None, payment: paid, amount: paid.money };
         assert_eq!(side.gateway.refund_query(&side.call(), &never).await, Refunding::NotFound);
         let rest = NewRefund { refund_id: "ref_3", payment: paid, amount: usd(1499), reason: None };
         assert!(matches!(side.gateway.refund(&side.call(), &rest).await, Refunding::Succeeded { .. }));
@@ -157,7 +159,12 @@ async fn an_answer_that_does_not_come_in_time_leaves_the_outcome_unknown_and_ask
         assert!(matches!(side.gateway.close(&side.call(), &asked).await, Closing::Unknown(_)), "{name}");
         simulator.set_trouble(json!({})).unwrap();
         side.timeout = Duration::from_secs(10);
-        let asked = RefundRef { refund_id: "ref_lost", gateway_refund_id: None, payment };
+        let asked = RefundRef {
+            refund_id: "ref_lost",
+            gateway_refund_id: None,
+            payment: payment,
+            amount: payment.money,
+        };
         let found = side.gateway.refund_query(&side.call(), &asked).await;
         assert!(matches!(found, Refunding::Succeeded { .. }), "{name}: {found:?}");
         assert!(matches!(side.gateway.refund(&side.call(), &refund).await, Refunding::Succeeded { .. }));
@@ -245,8 +252,12 @@ async fn a_refund_on_its_way_is_pending_until_the_gateway_has_done_it() {
         };
         assert_eq!(meaning(&side.gateway.query(&side.call(), &asked).await), Meaning::Paid);
         simulator.act(&reference, "finish-refund", json!({})).unwrap();
-        let asked_refund =
-            RefundRef { refund_id: refund.refund_id, gateway_refund_id: Some(&gateway_refund_id), payment };
+        let asked_refund = RefundRef {
+            refund_id: refund.refund_id,
+            gateway_refund_id: Some(&gateway_refund_id),
+            payment: payment,
+            amount: payment.money,
+        };
         assert!(matches!(
             side.gateway.refund_query(&side.call(), &asked_refund).await,
             Refunding::Succeeded { .. }

@@ -212,7 +212,12 @@ pub(super) async fn refund(outbound: &Outbound, call: &Call<'_>, refund: &NewRef
 /// The platform tells of an order only that it was refunded, not by which refund.
 pub(super) async fn refund_query(outbound: &Outbound, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
     match query(outbound, call, &refund.payment).await {
-        Queried::Known(state) if state.meaning == Meaning::Refunded => done(refund.refund_id),
+        // Some platforms show an order as refunded after any part of it was: only the whole of it proves something.
+        Queried::Known(state)
+            if state.meaning == Meaning::Refunded && is_whole(&refund.payment, refund.amount.minor) =>
+        {
+            done(refund.refund_id)
+        }
         Queried::Unknown(text) => Refunding::Unknown(text),
         _ => Refunding::Unknown("this platform does not tell what became of a refund".into()),
     }

@@ -170,7 +170,12 @@ pub(super) async fn refund(outbound: &Outbound, call: &Call<'_>, refund: &NewRef
         Err(error) => return Refunding::Unknown(error.to_string()),
     };
     // Taken or refused, the platform's own list tells what became of it.
-    let asked = RefundRef { refund_id: refund.refund_id, gateway_refund_id: None, payment: refund.payment };
+    let asked = RefundRef {
+        refund_id: refund.refund_id,
+        gateway_refund_id: None,
+        payment: refund.payment,
+        amount: refund.amount,
+    };
     match (refund_query(outbound, call, &asked).await, refused) {
         (Refunding::NotFound, Some(answer)) => {
             failed(&epay::text(&answer, "code").unwrap_or_default(), &epay::message(&answer))

@@ -30,8 +30,12 @@ pub(super) async fn refund(paypal: &PayPal, call: &Call<'_>, refund: &NewRefund<
         Ok((status, answer)) if is_final_no(status) => {
             let (code, message) = error_of(&answer);
             // "Refunded already": perhaps by ourselves, long ago.
-            let asked =
-                RefundRef { refund_id: refund.refund_id, gateway_refund_id: None, payment: refund.payment };
+            let asked = RefundRef {
+                refund_id: refund.refund_id,
+                gateway_refund_id: None,
+                payment: refund.payment,
+                amount: refund.amount,
+            };
             match refund_query(paypal, call, &asked).await {
                 found @ (Refunding::Succeeded { .. } | Refunding::Pending { .. }) => found,
                 _ => Refunding::Failed { code, message },

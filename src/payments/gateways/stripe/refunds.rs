@@ -34,8 +34,12 @@ pub(super) async fn refund(outbound: &Outbound, call: &Call<'_>, refund: &NewRef
                 return Refunding::Failed { code, message };
             }
             // Perhaps by ourselves, long ago.
-            let asked =
-                RefundRef { refund_id: refund.refund_id, gateway_refund_id: None, payment: refund.payment };
+            let asked = RefundRef {
+                refund_id: refund.refund_id,
+                gateway_refund_id: None,
+                payment: refund.payment,
+                amount: refund.amount,
+            };
             match refund_query(outbound, call, &asked).await {
                 Refunding::NotFound => Refunding::Failed { code, message },
                 found => found,
