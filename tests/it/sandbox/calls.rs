@@ -159,12 +159,8 @@ async fn an_answer_that_does_not_come_in_time_leaves_the_outcome_unknown_and_ask
         assert!(matches!(side.gateway.close(&side.call(), &asked).await, Closing::Unknown(_)), "{name}");
         simulator.set_trouble(json!({})).unwrap();
         side.timeout = Duration::from_secs(10);
-        let asked = RefundRef {
-            refund_id: "ref_lost",
-            gateway_refund_id: None,
-            payment: payment,
-            amount: payment.money,
-        };
+        let asked =
+            RefundRef { refund_id: "ref_lost", gateway_refund_id: None, payment, amount: payment.money };
         let found = side.gateway.refund_query(&side.call(), &asked).await;
         assert!(matches!(found, Refunding::Succeeded { .. }), "{name}: {found:?}");
         assert!(matches!(side.gateway.refund(&side.call(), &refund).await, Refunding::Succeeded { .. }));
@@ -255,7 +251,7 @@ async fn a_refund_on_its_way_is_pending_until_the_gateway_has_done_it() {
         let asked_refund = RefundRef {
             refund_id: refund.refund_id,
             gateway_refund_id: Some(&gateway_refund_id),
-            payment: payment,
+            payment,
             amount: payment.money,
         };
         assert!(matches!(
