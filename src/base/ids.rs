@@ -102,6 +102,7 @@ ids! {
     SellerId = "sel";
     /// A sign-in of a person on a device: the family of its refresh tokens.
     SessionId = "ses";
+    DisputeId = "dsp";
     DownloadSessionId = "dls";
     StatementRunId = "stm";
     TaskId = "tsk";

@@ -3,6 +3,7 @@
 pub mod actor;
 pub mod caller;
 pub mod clock;
+pub mod hand_over;
 pub mod ids;
 pub mod money;
 pub mod outcome;

@@ -42,6 +42,7 @@ pub(super) const HANDED_OVER: Invariant = Invariant {
                   bool_or(l.partial_delivery) as in_parts
                 from unit u join order_line l on l.id = u.line_id join orders o on o.id = u.order_id
                 where u.state = 'awaiting_stock' and u.superseded_by is null
+                  and not exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id))
                 group by u.variant_id, u.line_id, o.paid_at, o.id, l.position
                 order by u.variant_id, o.paid_at, o.id, l.position) w
               where (select count(*) from (select 1 from vault_key k where k.variant_id = w.variant_id
@@ -92,7 +93,7 @@ pub(super) const PAID_FOR: Invariant = Invariant {
         Question {
             name: "money that pays for no order is before a person",
             sql: "select 'payment ' || p.id || ' of ' || p.received_minor || ' ' || p.received_currency as counter
-              from payment p where p.state = 'captured' and not p.allocated
+              from payment p where p.received_minor > p.refunded_minor + p.lost_minor and not p.allocated
                 and not exists (select 1 from task t where t.payment_id = p.id or t.subject = p.id::text)",
         },
     ],

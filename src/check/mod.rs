@@ -11,6 +11,7 @@ mod goods;
 mod keys;
 mod messages;
 mod money;
+mod money_back;
 mod notices;
 mod report;
 mod run;

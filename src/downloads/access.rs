@@ -1,6 +1,7 @@
 //! May this grant be used now? One answer for every door: the order page, links, the API, and each piece of a
 //! running stream (L8).
 
+use crate::base::hand_over::{self, HoldCause, Piece, may_hand_over};
 use crate::base::outcome::Refusal;
 use crate::downloads::model::Standing;
 use crate::downloads::state::GrantState;
@@ -19,26 +20,9 @@ pub enum Shown {
 /// Refuses with the code that tells the buyer why. An open session is never exhausted: its download is counted.
 pub fn may_download(standing: &Standing) -> Result<(), Refusal> {
     let refuse = |code, text: &str| Err(Refusal::new(code, text));
-    if !matches!(standing.order_state.as_str(), "paid" | "closed") {
-        return refuse("NOT_PAID", "this order is not paid");
-    }
-    if standing.unit_state == "replaced" {
-        return refuse("REPLACED", "this delivery was replaced by another one");
-    }
-    if standing.state == GrantState::Revoked || standing.unit_state == "revoked" {
-        return match standing.refunded {
-            true => refuse("REFUNDED", "this purchase was refunded"),
-            false => refuse("REVOKED", "this download was withdrawn"),
-        };
-    }
-    if standing.refunded || standing.refund_open {
-        return refuse("REFUNDED", "this purchase is being refunded");
-    }
-    if standing.disputed {
-        return refuse("REVOKED", "the payment of this purchase is disputed");
-    }
-    if !matches!(standing.unit_state.as_str(), "assigned" | "revealed") {
-        return refuse("NOT_READY", "this delivery is not ready yet");
+    may_hand_over(&of_unit(standing))?;
+    if standing.state == GrantState::Revoked {
+        return refuse("REVOKED", "this download was withdrawn");
     }
     if standing.expires_at.is_some_and(|end| end <= standing.now) {
         return refuse("GRANT_EXPIRED", "the time for this download has passed");
@@ -50,6 +34,23 @@ pub fn may_download(standing: &Standing) -> Result<(), Refusal> {
         return refuse("GRANT_EXHAUSTED", "all downloads of this purchase were used");
     }
     Ok(())
+}
+
+/// The grant's unit as the rule of all doors sees it.
+fn of_unit(standing: &Standing) -> hand_over::Standing {
+    let piece = match standing.unit_state.as_str() {
+        "assigned" | "revealed" => Piece::Delivered,
+        "replaced" => Piece::Replaced,
+        "revoked" if standing.is_lost => Piece::Revoked,
+        "revoked" => Piece::Refunded,
+        "cancelled" => Piece::Cancelled,
+        _ => Piece::Waiting,
+    };
+    hand_over::Standing {
+        paid: matches!(standing.order_state.as_str(), "paid" | "closed"),
+        piece,
+        hold: standing.hold.as_deref().and_then(HoldCause::parse),
+    }
 }
 
 /// Downloads left; `None` is unlimited.

@@ -108,15 +108,12 @@ pub struct Standing {
     pub order_state: String,
     #[diesel(sql_type = Text)]
     pub unit_state: String,
-    /// A refund that names this unit is on its way.
+    /// Why nothing of this unit may leave now.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub hold: Option<String>,
+    /// The order's money went to the buyer by a dispute.
     #[diesel(sql_type = Bool)]
-    pub refund_open: bool,
-    /// A refund that names this unit has succeeded, or the whole payment was given back.
-    #[diesel(sql_type = Bool)]
-    pub refunded: bool,
-    /// The payment is disputed, or was lost in a dispute.
-    #[diesel(sql_type = Bool)]
-    pub disputed: bool,
+    pub is_lost: bool,
     /// The session that is open now.
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub session_id: Option<DownloadSessionId>,

@@ -15,14 +15,9 @@ macro_rules! standing {
             "select g.id as grant_id, g.seller_id, g.order_id, g.line_id, g.unit_id, g.file_id, g.state, \
                g.max_downloads, g.used, nullif(g.expires_at, 'infinity') as expires_at, g.bind_address, \
                o.state as order_state, u.state as unit_state, \
-               exists (select from refund_unit ru join refund r on r.id = ru.refund_id \
-                 where ru.unit_id = u.id and r.state in ('requested', 'pending', 'unknown')) \
-                 or exists (select from refund r where r.payment_id = p.id and r.state in ('requested', 'pending', \
-                 'unknown') and r.amount_minor >= p.received_minor - p.refunded_minor) as refund_open, \
-               exists (select from refund_unit ru join refund r on r.id = ru.refund_id \
-                 where ru.unit_id = u.id and r.state = 'succeeded') \
-                 or coalesce(p.state = 'refunded', false) as refunded, \
-               coalesce(p.state in ('disputed', 'lost'), false) as disputed, \
+               (select h.cause from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id) \
+                 order by h.cause <> 'refund', h.cause limit 1) as hold, \
+               coalesce(p.lost_minor > 0, false) as is_lost, \
                s.id as session_id, s.file_version_id as session_version_id, s.served_bytes as session_served, \
                s.byte_cap as session_cap, g.file_version_id as bought_version_id, \
                case when var.updates_included then newest.id else bought.id end as current_version_id, \

@@ -2,13 +2,15 @@
 
 use chrono::TimeDelta;
 use diesel_async::AsyncPgConnection;
+use serde_json::json;
 
 use crate::app::App;
 use crate::base::ids::{OrderId, VariantId};
 use crate::base::outcome::Outcome;
 use crate::fulfilment::assign::{self, PaidLine};
 use crate::fulfilment::store;
-use crate::fulfilment::tell::{Occasion, tell};
+use crate::fulfilment::tell::{FILL, Occasion, tell};
+use crate::infra::queue::NewJob;
 use crate::infra::{events, outbox, queue};
 use crate::orders::model::Order;
 use crate::orders::unit::UnitState;
@@ -48,6 +50,13 @@ pub async fn run(app: &App, variant_id: VariantId) -> Outcome<Filled> {
         app.bell.ring();
     }
     Ok(total)
+}
+
+/// The jobs that fill what waits in an order whose hold was lifted.
+pub async fn jobs_of_order(conn: &mut AsyncPgConnection, id: OrderId) -> Outcome<Vec<NewJob>> {
+    let variants = store::list_waiting_variants(conn, id).await?;
+    let job = |v: VariantId| NewJob::new(FILL, json!({ "variant": v.0 })).once(v.0.to_string());
+    Ok(variants.into_iter().map(job).collect())
 }
 
 /// Fills within the caller's transaction, which holds the variant's lock: nobody else brings its stock and its

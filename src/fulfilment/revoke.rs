@@ -3,6 +3,7 @@
 
 use diesel_async::AsyncPgConnection;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::base::ids::{LineId, OrderId, UnitId};
 use crate::base::outcome::{Fault, Outcome};
@@ -15,12 +16,14 @@ use crate::orders::unit::{UnitChange, UnitState};
 use crate::vault::give_back::give_back;
 
 /// Revokes the named units of an order, or all of them: delivered ones lose their key and grants, waiting ones are
-/// cancelled. Units already revoked are passed over. The caller holds the order's lock. Returns the lines concerned.
+/// cancelled. Units already revoked are passed over. `cause` is the refund, dispute or payment
+/// they are taken back for. The caller holds the order's lock. Returns the lines concerned.
 pub async fn revoke(
     conn: &mut AsyncPgConnection,
     order_id: OrderId,
     named: Option<&[UnitId]>,
     actor: &str,
+    cause: Uuid,
 ) -> Outcome<Vec<LineId>> {
     let held = store::lock_units(conn, order_id, named).await?;
     let mut moves: Vec<(UnitId, UnitState, UnitState)> = Vec::new();
@@ -35,6 +38,7 @@ pub async fn revoke(
         return Err(Fault::bug("a locked unit changed its state").into());
     }
     let taken: Vec<UnitId> = moves.iter().filter(|m| m.2 == UnitState::Revoked).map(|m| m.0).collect();
+    store::note_revoked_for(conn, &taken, cause).await?;
     downloads::grant::revoke(conn, &taken, actor).await?;
     let keys = give_back(conn, actor, &taken).await?;
     let fills: Vec<NewJob> = keys

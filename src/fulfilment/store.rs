@@ -94,9 +94,11 @@ const WAITING: &str = "select l.id as line_id, l.order_id, l.seller_id, l.varian
     array_agg(u.id order by u.unit_no) as unit_ids
   from unit u join order_line l on l.id = u.line_id join orders o on o.id = u.order_id
   where u.variant_id = $1 and u.state = 'awaiting_stock' and u.superseded_by is null and o.state in ('paid', 'closed')
+    and not exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id))
   group by l.id, o.paid_at, o.id order by o.paid_at, o.id, l.position limit $2";
 
-/// Lines of a variant that wait for stock, the earliest paid first.
+/// Lines of a variant that wait for stock, the earliest paid first. Units on hold are left out: nothing is assigned
+/// while its money goes back.
 pub async fn list_waiting(
     conn: &mut AsyncPgConnection,
     variant_id: VariantId,
@@ -139,6 +141,22 @@ pub async fn advance_units(
         .await
 }
 
+/// Writes down what units were taken back for.
+pub async fn note_revoked_for(
+    conn: &mut AsyncPgConnection,
+    units: &[UnitId],
+    cause: Uuid,
+) -> QueryResult<usize> {
+    if units.is_empty() {
+        return Ok(0);
+    }
+    Statement::new("update unit set revoked_for = $1 where id = any($2::uuid[])")
+        .bind::<SqlUuid, _>(cause)
+        .bind::<Array<SqlUuid>, _>(units.iter().map(|u| u.0).collect::<Vec<_>>())
+        .execute(conn)
+        .await
+}
+
 const DELIVERED: &str =
     "update orders set delivered_at = app_now() where id = any($1::uuid[]) and delivered_at is null
   and not exists (select 1 from unit u where u.order_id = orders.id and u.superseded_by is null
@@ -170,12 +188,24 @@ struct VariantRow {
     variant_id: VariantId,
 }
 
-const NEGLECTED: &str = "select distinct u.variant_id from unit u where u.state = 'awaiting_stock' and exists (
+const NEGLECTED: &str = "select distinct u.variant_id from unit u where u.state = 'awaiting_stock'
+    and not exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id))
+    and exists (
     select 1 from vault_key k where k.variant_id = u.variant_id and k.state = 'available' and k.expires_at > app_now())";
 
 /// Variants with free keys beside waiting lines.
 pub async fn list_neglected(conn: &mut AsyncPgConnection) -> QueryResult<Vec<VariantId>> {
     let rows: Vec<VariantRow> = Statement::new(NEGLECTED).load(conn).await?;
+    Ok(rows.into_iter().map(|r| r.variant_id).collect())
+}
+
+const WAITING_OF: &str =
+    "select distinct u.variant_id from unit u where u.order_id = $1 and u.state = 'awaiting_stock'
+    and u.superseded_by is null";
+
+/// Variants whose stock units of this order wait for.
+pub async fn list_waiting_variants(conn: &mut AsyncPgConnection, id: OrderId) -> QueryResult<Vec<VariantId>> {
+    let rows: Vec<VariantRow> = Statement::new(WAITING_OF).bind::<SqlUuid, _>(id.0).load(conn).await?;
     Ok(rows.into_iter().map(|r| r.variant_id).collect())
 }
 

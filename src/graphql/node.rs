@@ -157,7 +157,7 @@ async fn payment(ctx: &Context<'_>, id: PaymentId) -> Answer<Option<Payment>> {
 async fn refund(ctx: &Context<'_>, id: RefundId) -> Answer<Option<Refund>> {
     let found = {
         let mut conn = ctx.app().db.conn().await.or_top()?;
-        payments::store::refunds::find(&mut conn, id).await.or_top()?
+        payments::refunds::store::find(&mut conn, id).await.or_top()?
     };
     let seen = of_order(ctx, found.as_ref().map(|r| r.order_id)).await?.is_some();
     Ok(found.filter(|_| seen).map(Into::into))

@@ -45,3 +45,22 @@ pub async fn open(mut conn: &AsyncPgConnection, tasks: &[NewTask]) -> diesel::Qu
         .execute(&mut conn)
         .await
 }
+
+const RESOLVE: &str = "update task t set state = 'resolved', resolved_at = app_now(), taken_by = null
+    from unnest($1::text[], $2::text[]) as w (kind, subject)
+    where t.kind = w.kind and t.subject = w.subject and t.state <> 'resolved'";
+
+/// Ends tasks that came to nothing by themselves: pairs of kind and subject.
+pub async fn resolve(
+    mut conn: &AsyncPgConnection,
+    over: &[(&'static str, String)],
+) -> diesel::QueryResult<usize> {
+    if over.is_empty() {
+        return Ok(0);
+    }
+    Statement::new(RESOLVE)
+        .bind::<Array<Text>, _>(over.iter().map(|o| o.0).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(over.iter().map(|o| o.1.as_str()).collect::<Vec<_>>())
+        .execute(&mut conn)
+        .await
+}

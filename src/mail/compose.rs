@@ -5,6 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::base::hand_over::may_hand_over;
 use crate::base::ids::{OrderId, RefundId, UnitId};
 use crate::base::money::{Currency, Money};
 use crate::base::outcome::{Fault, Outcome};
@@ -14,7 +15,7 @@ use crate::mail::facts::{Access, Content, DeliveredLine, FileLink};
 use crate::mail::model::{MailLine, Message};
 use crate::mail::read;
 use crate::orders::model::Order;
-use crate::orders::{access, store as orders};
+use crate::orders::{self, access};
 use crate::people::code::{self, Purpose};
 use crate::vault::reveal;
 
@@ -31,11 +32,12 @@ pub async fn content(conn: &mut AsyncPgConnection, app: &App, message: &Message)
         "order_resend" => return delivered(conn, app, message, true).await,
         "order_awaiting_stock" => return awaiting(conn, app, message).await,
         "refund_made" => {
-            let refund = read::get_refund(conn, RefundId(payload_id(&message.payload, "refund")?)).await?;
-            let currency = Currency::parse(&refund.currency).map_err(|e| Fault::bug(e.to_string()))?;
-            let amount = Money::new(refund.amount_minor, currency);
             let access = access_of(app, &order_of(conn, message).await?);
-            Content::RefundMade { access, amount: format!("{} {}", amount.decimal(), refund.currency) }
+            Content::RefundMade { access, amount: refund_amount(conn, message).await? }
+        }
+        "refund_failed" => {
+            let access = access_of(app, &order_of(conn, message).await?);
+            Content::RefundFailed { access, amount: refund_amount(conn, message).await? }
         }
         "order_access_code" => Content::OrderAccessCode { code: code(Purpose::OrderAccess)? },
         "confirm_email" => Content::ConfirmEmail { code: code(Purpose::ConfirmEmail)? },
@@ -46,7 +48,7 @@ pub async fn content(conn: &mut AsyncPgConnection, app: &App, message: &Message)
             let text =
                 |name: &str| message.payload.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
             let number = match message.order_id {
-                Some(id) => orders::find(conn, id).await?.map(|order| order.number),
+                Some(id) => orders::store::find(conn, id).await?.map(|order| order.number),
                 None => None,
             };
             Content::TaskOpened { kind: text("task_kind"), subject: text("task_subject"), number }
@@ -61,10 +63,24 @@ fn payload_id(payload: &Value, name: &str) -> Result<Uuid, Fault> {
     text.and_then(|t| t.parse().ok()).ok_or_else(|| Fault::bug(format!("a message names no `{name}`")))
 }
 
+/// The amount that the message is about; what a sum reported may have got another name and amount since.
+async fn refund_amount(conn: &mut AsyncPgConnection, message: &Message) -> Outcome<String> {
+    let told = message.payload.get("amount_minor").and_then(Value::as_i64);
+    let (minor, currency) = match (told, message.payload.get("currency").and_then(Value::as_str)) {
+        (Some(minor), Some(currency)) => (minor, currency.to_owned()),
+        _ => {
+            let refund = read::get_refund(conn, RefundId(payload_id(&message.payload, "refund")?)).await?;
+            (refund.amount_minor, refund.currency)
+        }
+    };
+    let money = Money::new(minor, Currency::parse(&currency).map_err(|e| Fault::bug(e.to_string()))?);
+    Ok(format!("{} {currency}", money.decimal()))
+}
+
 async fn order_of(conn: &mut AsyncPgConnection, message: &Message) -> Result<Order, Fault> {
     let id: OrderId =
         message.order_id.ok_or_else(|| Fault::bug("a message of an order without its order"))?;
-    orders::find(conn, id).await?.ok_or_else(|| Fault::bug("a message of an order that is not there"))
+    orders::store::find(conn, id).await?.ok_or_else(|| Fault::bug("a message of an order that is not there"))
 }
 
 fn access_of(app: &App, order: &Order) -> Access {
@@ -88,6 +104,16 @@ async fn delivered(
 ) -> Outcome<Option<Content>> {
     let order = order_of(conn, message).await?;
     let mut lines = lines_of(conn, message, order.id).await?;
+    // The order is locked: what may leave now is marked before anybody can take it back.
+    let may_leave: Vec<UnitId> = orders::read::list_standings_of_order(conn, order.id)
+        .await?
+        .into_iter()
+        .filter(|unit| may_hand_over(&unit.of(&order)).is_ok())
+        .map(|unit| unit.unit.id)
+        .collect();
+    for line in &mut lines {
+        line.units.retain(|unit| may_leave.contains(unit));
+    }
     lines.retain(|line| !line.units.is_empty());
     if lines.is_empty() {
         return Ok(None);
@@ -96,7 +122,9 @@ async fn delivered(
         lines.iter().filter(|l| l.mail_policy == "key").flat_map(|l| l.units.iter().copied()).collect();
     let mut opened = reveal::open(conn, app, &in_clear).await?;
     let mailed: Vec<UnitId> = opened.iter().map(|key| key.unit_id).collect();
-    reveal::mark_mailed(conn, &mailed).await?;
+    if reveal::mark_mailed(conn, &mailed).await? != mailed.len() {
+        return Err(Fault::bug("a key of a locked order was taken back").into());
+    }
     let lines = lines
         .into_iter()
         .map(|line| {

@@ -45,6 +45,11 @@ pub enum Content {
         access: Access,
         amount: String,
     },
+    /// A refund that was announced did not reach the buyer.
+    RefundFailed {
+        access: Access,
+        amount: String,
+    },
     OrderAccessCode {
         code: Secret,
     },

@@ -44,7 +44,7 @@ pub struct MailLine {
     pub variant_title: String,
     #[diesel(sql_type = Text)]
     pub mail_policy: String,
-    /// Units whose goods the buyer may see now.
+    /// Of what is sent: those that may leave the shop now.
     #[diesel(sql_type = Array<SqlUuid>)]
     pub units: Vec<UnitId>,
     #[diesel(sql_type = BigInt)]

@@ -11,18 +11,12 @@ use crate::mail::model::MailLine;
 
 const LINES: &str = "\
     select l.id, l.title, l.variant_title, l.mail_policy, \
-      array(select u.id from unit u where u.line_id = l.id and u.superseded_by is null \
-        and u.state in ('assigned', 'revealed') \
-        and not exists (select 1 from payment p where p.order_id = l.order_id and p.state in ('disputed', 'lost')) \
-        and not exists (select 1 from refund_unit ru join refund r on r.id = ru.refund_id \
-          where ru.unit_id = u.id and r.state in ('requested', 'pending', 'unknown')) \
-        order by u.unit_no) as units, \
+      array(select u.id from unit u where u.line_id = l.id and u.superseded_by is null order by u.unit_no) as units, \
       (select count(*) from unit u where u.line_id = l.id and u.superseded_by is null \
         and u.state in ('awaiting_stock', 'awaiting_supplier', 'awaiting_person')) as waiting \
     from order_line l where l.order_id = $1 and ($2 or l.id = any($3)) order by l.position";
 
-/// Lines of an order with the units whose goods may be told of: none while the payment is disputed or a refund of
-/// them is open. `only` empty: all lines.
+/// Lines of an order with all their units. `only` empty: all lines.
 pub async fn list_lines(
     conn: &mut AsyncPgConnection,
     order: OrderId,

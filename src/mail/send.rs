@@ -18,6 +18,7 @@ use crate::infra::tasks::{self, NewTask};
 use crate::mail::model::Message;
 use crate::mail::state::{IllegalChange, MessageChange, MessageState};
 use crate::mail::{alert, compose, facts::Content, store, texts};
+use crate::orders;
 
 /// What to do with the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,10 @@ pub async fn send(app: &App, id: Uuid) -> Outcome<Next> {
 /// The message as it was read, the number of this attempt, and what to tell.
 async fn begin(app: &App, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> {
     let mut tx = app.db.begin().await?;
+    // The order first, as everybody who changes anything about it does.
+    if let Some(order) = store::find_order(&mut tx, id).await? {
+        orders::store::lock(&mut tx, order).await?;
+    }
     let Some(message) = store::lock(&mut tx, id).await? else { return Ok(None) };
     if message.state.after(MessageChange::Start).is_err() {
         return Ok(None);

@@ -6,6 +6,7 @@ use diesel::sql_types::{BigInt, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
+use crate::base::ids::OrderId;
 use crate::infra::db::schema::message;
 use crate::infra::db::statement::Statement;
 use crate::mail::model::Message;
@@ -13,6 +14,12 @@ use crate::mail::state::MessageState;
 
 pub async fn lock(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<Message>> {
     message::table.find(id).select(Message::as_select()).for_update().first(conn).await.optional()
+}
+
+/// The order that a message is about.
+pub async fn find_order(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<OrderId>> {
+    let found = message::table.find(id).select(message::order_id).first::<Option<OrderId>>(conn);
+    Ok(found.await.optional()?.flatten())
 }
 
 /// Begins the next attempt. 0 rows: somebody else did.

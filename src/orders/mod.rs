@@ -4,6 +4,7 @@
 pub mod access;
 pub mod cancel;
 pub mod claim;
+pub mod holds;
 pub mod lost;
 pub mod model;
 pub mod number;

@@ -6,22 +6,45 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use chrono::{DateTime, Utc};
 
+use crate::base::hand_over::{HoldCause, Standing};
 use crate::base::ids::{LineId, OrderId, UnitId, UserId};
 use crate::base::page::{Page, PageArgs};
 use crate::infra::db::schema::{order_line, orders, unit};
 use crate::infra::db::statement::Statement;
+use crate::orders::holds;
 use crate::orders::model::{Line, Order, Unit};
 use crate::orders::reveal::Target;
 
-/// A unit and what stands in the way of showing it.
+/// A unit with what the rule of the doors must know of it.
 #[derive(Clone, Debug, QueryableByName)]
-pub struct Standing {
+pub struct UnitStanding {
     #[diesel(embed)]
     pub unit: Unit,
+    /// The order's money went to the buyer by a dispute.
     #[diesel(sql_type = Bool)]
-    pub refund_open: bool,
-    #[diesel(sql_type = Bool)]
-    pub disputed: bool,
+    is_lost: bool,
+    #[diesel(sql_type = Nullable<Text>)]
+    hold: Option<String>,
+}
+
+impl UnitStanding {
+    pub fn of(&self, order: &Order) -> Standing {
+        let hold = self.hold.as_deref().and_then(HoldCause::parse);
+        holds::standing(order, self.unit.state, self.is_lost, hold)
+    }
+}
+
+macro_rules! standings {
+    ($where:literal) => {
+        concat!(
+            "select u.*, \
+               exists (select 1 from payment p where p.order_id = u.order_id and p.allocated and p.lost_minor > 0) as is_lost, \
+               (select h.cause from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id) \
+                 order by h.cause <> 'refund', h.cause limit 1) as hold \
+             from unit u where ",
+            $where
+        )
+    };
 }
 
 /// The order that a target belongs to; several units of different orders belong to none.
@@ -43,15 +66,21 @@ pub async fn order_of(conn: &mut AsyncPgConnection, target: &Target) -> QueryRes
     }
 }
 
-const STANDINGS: &str = "select u.*,
-    exists (select 1 from refund_unit ru join refund r on r.id = ru.refund_id where ru.unit_id = u.id
-      and r.state in ('requested', 'pending', 'unknown'))
-    or exists (select 1 from refund r join payment p on p.id = r.payment_id where r.order_id = u.order_id and p.allocated
-      and r.state in ('requested', 'pending', 'unknown') and r.amount_minor >= p.received_minor - p.refunded_minor)
-      as refund_open,
-    exists (select 1 from payment p where p.order_id = u.order_id and p.allocated and p.state = 'disputed') as disputed
-  from unit u where u.order_id = $1 and (u.line_id = $2 and u.superseded_by is null or u.id = any($3::uuid[]))
-    and u.unit_no > $4 order by u.line_id, u.unit_no limit $5 for update of u";
+const STANDINGS: &str = standings!(
+    "u.order_id = $1 and (u.line_id = $2 and u.superseded_by is null or u.id = any($3::uuid[])) \
+       and u.unit_no > $4 order by u.line_id, u.unit_no limit $5 for update of u"
+);
+
+const STANDINGS_OF_ORDER: &str =
+    standings!("u.order_id = $1 and u.superseded_by is null order by u.line_id, u.unit_no");
+
+/// The units of an order; the caller holds the order's lock, so that they stay as they are.
+pub async fn list_standings_of_order(
+    conn: &mut AsyncPgConnection,
+    order_id: OrderId,
+) -> QueryResult<Vec<UnitStanding>> {
+    Statement::new(STANDINGS_OF_ORDER).bind::<SqlUuid, _>(order_id.0).load(conn).await
+}
 
 /// Locks units of a target, in the order of their numbers, from after the given number on.
 pub async fn list_standings(
@@ -60,7 +89,7 @@ pub async fn list_standings(
     target: &Target,
     after: i32,
     limit: i64,
-) -> QueryResult<Vec<Standing>> {
+) -> QueryResult<Vec<UnitStanding>> {
     let (line, units): (Option<LineId>, &[UnitId]) = match target {
         Target::Line(id) => (Some(*id), &[]),
         Target::Units(ids) => (None, ids),

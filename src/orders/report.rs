@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::base::actor::Actor;
+use crate::base::hand_over::may_hand_over;
 use crate::base::ids::{LineId, OrderId, UnitId};
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::infra::events::{self, NewEvent};
@@ -86,7 +87,7 @@ pub async fn report(app: &App, actor: &Actor, report: Report) -> Outcome<(OrderI
     {
         return Ok((order_id, line_id));
     }
-    super::reveal::may_reveal(&order, standing)?;
+    may_hand_over(&standing.of(&order))?;
     // Buyers paste the key that does not work. The queue is no place for it: the unit's id leads there.
     let mut words = text.map(str::to_owned);
     for opened in vault::reveal::open(&mut tx, app, &[report.unit_id]).await? {

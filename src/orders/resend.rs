@@ -6,16 +6,17 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::base::actor::Actor;
+use crate::base::hand_over::may_hand_over;
 use crate::base::ids::OrderId;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::infra::events::{self, NewEvent};
 use crate::infra::outbox::{self, NewMessage};
 use crate::orders::access::{self, Sight};
 use crate::orders::model::Order;
-use crate::orders::store;
+use crate::orders::{read, store};
 
 /// Sends the delivery mail again, to the order's own address. `NOT_FOUND`, `NOT_PAID`, `NOT_READY`,
-/// `RESEND_TOO_SOON`. Answers when the next one is possible.
+/// `REFUNDED`, `REVOKED`, `RESEND_TOO_SOON`. Answers when the next one is possible.
 pub async fn resend(
     app: &App,
     actor: &Actor,
@@ -31,9 +32,16 @@ pub async fn resend(
     if !order.state.is_paid() {
         return Err(Refusal::new("NOT_PAID", "this order is not paid").into());
     }
-    let delivered = store::list_units(&mut tx, &[id]).await?.iter().any(|u| u.state.is_delivered());
-    let Some(recipient) = order.email.clone().filter(|_| delivered) else {
-        return Err(Refusal::new("NOT_READY", "there is nothing to send yet").into());
+    let units = read::list_standings_of_order(&mut tx, id).await?;
+    let verdicts: Vec<_> = units.iter().map(|unit| may_hand_over(&unit.of(&order))).collect();
+    if !verdicts.iter().any(Result::is_ok) {
+        // Of several reasons the one that a delivered piece has says most.
+        let why = verdicts.into_iter().filter_map(Result::err).min_by_key(|no| no.code == "NOT_READY");
+        let nothing = || Refusal::new("NOT_READY", "there is nothing to send yet");
+        return Err(why.unwrap_or_else(nothing).into());
+    }
+    let Some(recipient) = order.email.clone() else {
+        return Err(Refusal::new("NOT_READY", "there is nobody to send it to").into());
     };
     let now = app.clock.now();
     if let Some(next) = next_allowed(&mut tx, app, id).await?.filter(|next| *next > now) {

@@ -4,13 +4,14 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::base::actor::Actor;
+use crate::base::hand_over::may_hand_over;
 use crate::base::ids::{LineId, OrderId, UnitId};
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::base::secret::Secret;
 use crate::infra::events::{self, NewEvent};
 use crate::orders::access::{self, Sight};
 use crate::orders::model::{Order, Unit};
-use crate::orders::read::{self, Standing};
+use crate::orders::read;
 use crate::orders::store;
 use crate::orders::unit::{UnitChange, UnitState};
 use crate::vault;
@@ -72,7 +73,7 @@ pub async fn reveal(
         return Err(missing());
     }
     for standing in &standings {
-        may_reveal(&order, standing)?;
+        may_hand_over(&standing.of(&order))?;
     }
     let ids: Vec<UnitId> = standings.iter().map(|s| s.unit.id).collect();
     let opened = vault::reveal::open(&mut tx, app, &ids).await?;
@@ -94,31 +95,6 @@ pub async fn reveal(
         .collect();
     tx.commit().await?;
     Ok(Revealed { order, secrets, last_unit_no, has_next })
-}
-
-/// Whether a unit's secret may be shown now (L8): paid, handed over, and no money on its way back.
-pub(super) fn may_reveal(order: &Order, standing: &Standing) -> Result<(), Refusal> {
-    let refuse = |code, text: &str| Err(Refusal::new(code, text));
-    if !order.state.is_paid() {
-        return refuse("NOT_PAID", "this order is not paid");
-    }
-    match standing.unit.state {
-        UnitState::Assigned | UnitState::Revealed => {}
-        UnitState::Revoked => return refuse("REFUNDED", "this purchase was refunded"),
-        UnitState::Replaced => return refuse("REPLACED", "this delivery was replaced by another one"),
-        UnitState::Cancelled => return refuse("REVOKED", "this delivery was cancelled"),
-        UnitState::Unassigned
-        | UnitState::AwaitingStock
-        | UnitState::AwaitingSupplier
-        | UnitState::AwaitingPerson => return refuse("NOT_READY", "this delivery is not ready yet"),
-    }
-    if standing.refund_open {
-        return refuse("REFUNDED", "this purchase is being refunded");
-    }
-    if standing.disputed {
-        return refuse("REVOKED", "the payment of this purchase is disputed");
-    }
-    Ok(())
 }
 
 async fn record(

@@ -9,6 +9,7 @@ use crate::orders::model::Order;
 use crate::orders::state::OrderState;
 use crate::orders::{self, store};
 use crate::payments::close::{self, Closed};
+use crate::payments::model::Payment;
 use crate::payments::store::attempts;
 
 /// Cancels. `NOT_FOUND`, `ALREADY_PAID`, `PAYMENT_IN_PROGRESS` (a gateway does not say whether money came),
@@ -37,7 +38,9 @@ pub async fn cancel(
     }
     let mut tx = app.db.begin().await?;
     let order = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
-    if attempts::list(&mut tx, id).await?.iter().any(|p| p.state.is_open()) {
+    let payments = attempts::list(&mut tx, id).await?;
+    let unfinished = |p: &Payment| p.state.is_open() || p.waits_for_a_person();
+    if order.state == OrderState::PendingPayment && payments.iter().any(unfinished) {
         return Err(in_progress().into());
     }
     orders::cancel::cancel(&mut tx, &order, &actor.label(), reason).await?;

@@ -1,18 +1,19 @@
-//! What a word about a payment changes, in pure Rust: no clock, no database, no gateway.
+//! What a word about a payment changes, in pure Rust: no database, no gateway.
 
-use std::collections::HashMap;
-
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use crate::base::ids::{OrderId, PaymentId, RefundId};
+use crate::base::ids::PaymentId;
 use crate::base::money::{Currency, Money};
 use crate::config::Policy;
 use crate::orders::state::{OrderChange, OrderState};
-use crate::payments::decide_back::{dispute, dispute_lost, move_refund, one_refund, refunded_so_far};
+use crate::payments::case::{Case, Tracked};
+use crate::payments::disputes::DisputeChange;
 use crate::payments::gateway::{Expected, Facts, Identity, Match, Meaning, matches};
-use crate::payments::model::{Payment, Refund};
+use crate::payments::model::Payment;
 use crate::payments::state::{PaymentChange, PaymentState};
 use crate::payments::word::{Settled, Word};
+use crate::payments::{disputes, refunds};
 
 /// What must be known of an account to judge its words.
 #[derive(Clone, Debug, Default)]
@@ -23,29 +24,6 @@ pub struct AccountView {
     pub hints_only: bool,
 }
 
-/// An order that is locked, with all its payments; the decisions of a slice change it one after the other.
-#[derive(Clone, Debug)]
-pub struct Case {
-    pub order_id: OrderId,
-    pub number: String,
-    pub state: OrderState,
-    pub payments: Vec<Tracked>,
-    pub refunds: Vec<Refund>,
-    /// The order became paid in this slice.
-    pub paid_now: bool,
-    pub news: Vec<News>,
-}
-
-/// A payment and the state it had when it was locked.
-#[derive(Clone, Debug)]
-pub struct Tracked {
-    pub before: PaymentState,
-    pub row: Payment,
-    /// Made by this slice: money that came a second time.
-    pub is_new: bool,
-    pub changed: bool,
-}
-
 /// What has to be written beside the payment and order rows.
 #[derive(Clone, Debug)]
 pub enum News {
@@ -54,22 +32,14 @@ pub enum News {
         amount: Money,
         allocated: bool,
     },
-    /// Money went back, by a refund of ours or one that we only saw.
-    Refunded {
-        payment_id: PaymentId,
-        refund: SeenRefund,
-        amount_minor: i64,
-        all: bool,
+    /// Another payment pays for the order's lines now.
+    Reallocated {
+        from: PaymentId,
+        to: PaymentId,
     },
-    /// A refund of ours moved without money.
-    RefundMoved {
-        refund_id: RefundId,
-        change: crate::payments::state::RefundChange,
-        gateway_refund_id: Option<String>,
-    },
-    DisputeLost {
+    /// What is known of a payment's refunds contradicts itself: its gateway is to be asked for the sum.
+    AskSum {
         payment_id: PaymentId,
-        amount_minor: i64,
     },
     Task {
         kind: &'static str,
@@ -81,13 +51,6 @@ pub enum News {
         payment_id: PaymentId,
         body: serde_json::Value,
     },
-}
-
-/// Which refund a word is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SeenRefund {
-    Ours { refund_id: RefundId, gateway_refund_id: Option<String> },
-    AtGateway { gateway_refund_id: Option<String> },
 }
 
 /// Judges one word. `payment` is the one it was found to be about; `new_id` is for a row of stray money.
@@ -124,28 +87,21 @@ pub fn decide(
         return Settled::Confirm(payment);
     }
     match facts.meaning {
-        Meaning::Paid => paid(case, index, facts, fit, new_id),
+        Meaning::Paid => paid(case, index, word, facts, fit, new_id),
         Meaning::Approved => approved(case, index, word),
         Meaning::Pending => quiet(case, index, PaymentChange::Wait, "payment.pending"),
         Meaning::Failed => quiet(case, index, PaymentChange::Fail, "payment.failed"),
         Meaning::Closed => quiet(case, index, PaymentChange::Expire, "payment.expired"),
-        Meaning::Refunded | Meaning::PartiallyRefunded => {
-            if !case.payments[index].row.state.was_captured() {
-                let whole = facts.meaning == Meaning::Refunded;
-                capture_late(case, index, facts, fit, whole);
-            }
-            refunded_so_far(case, index, facts)
-        }
-        Meaning::RefundSucceeded => one_refund(case, index, facts),
-        Meaning::RefundPending => move_refund(case, facts, crate::payments::state::RefundChange::Accept),
-        Meaning::RefundFailed => move_refund(case, facts, crate::payments::state::RefundChange::Fail),
-        Meaning::DisputeOpened => dispute(case, index, PaymentChange::Dispute, "payment.disputed"),
-        Meaning::DisputeWon => {
-            let part = case.payments[index].row.refunded_minor > 0;
-            let change = if part { PaymentChange::RefundPart } else { PaymentChange::WinDispute };
-            dispute(case, index, change, "payment.dispute_won")
-        }
-        Meaning::DisputeLost => dispute_lost(case, index),
+        Meaning::Refunded
+        | Meaning::PartiallyRefunded
+        | Meaning::RefundSucceeded
+        | Meaning::RefundPending
+        | Meaning::RefundFailed => money_back(case, index, word, facts, fit),
+        Meaning::DisputeInquiry => quarrel(case, index, word, facts, fit, DisputeChange::Inquire),
+        Meaning::DisputeOpened => quarrel(case, index, word, facts, fit, DisputeChange::Open),
+        Meaning::DisputeWon => quarrel(case, index, word, facts, fit, DisputeChange::Win),
+        Meaning::DisputeLost => quarrel(case, index, word, facts, fit, DisputeChange::Lose),
+        Meaning::DisputeWithdrawn => quarrel(case, index, word, facts, fit, DisputeChange::Withdraw),
         Meaning::Ignored => Settled::Ignored,
     }
 }
@@ -182,13 +138,15 @@ fn must_confirm(case: &Case, index: usize, word: &Word, facts: &Facts, account: 
         | Meaning::RefundSucceeded
         | Meaning::DisputeOpened
         | Meaning::DisputeWon
-        | Meaning::DisputeLost => !captured,
+        | Meaning::DisputeLost
+        | Meaning::DisputeWithdrawn => !captured,
         Meaning::Approved
         | Meaning::Pending
         | Meaning::Closed
         | Meaning::Failed
         | Meaning::RefundPending
         | Meaning::RefundFailed
+        | Meaning::DisputeInquiry
         | Meaning::Ignored => false,
     }
 }
@@ -254,14 +212,14 @@ fn capture_free(case: &mut Case, index: usize) -> Settled {
     Settled::Applied
 }
 
-fn paid(case: &mut Case, index: usize, facts: &Facts, fit: Match, new_id: PaymentId) -> Settled {
+fn paid(case: &mut Case, index: usize, word: &Word, facts: &Facts, fit: Match, new_id: PaymentId) -> Settled {
     let row = &case.payments[index].row;
     let (Some(minor), Some(trade_no)) = (facts.amount_minor, facts.trade_no.as_deref()) else {
         return Settled::Orphan;
     };
     let money = Money::new(minor, facts.currency.unwrap_or(row.expected_currency));
     if is_known_trade(case, index, facts) {
-        return Settled::Recorded;
+        return all_is_well(case, index, word, facts);
     }
     if row.state.was_captured() {
         // A second trade under a number that is paid: money that nobody asked for.
@@ -278,6 +236,61 @@ fn paid(case: &mut Case, index: usize, facts: &Facts, fit: Match, new_id: Paymen
     let reason = why_unallocated(case, fit);
     unallocated(case, index, reason);
     Settled::Recorded
+}
+
+/// When a word was said: by the gateway's clock, and an answer to a question now.
+fn said_at(case: &Case, word: &Word, facts: &Facts) -> DateTime<Utc> {
+    let now = case.clock.now();
+    if word.is_answer() { now } else { facts.occurred_at.unwrap_or(now) }
+}
+
+/// The gateway says that a known payment is paid, and perhaps how much of it went back.
+fn all_is_well(case: &mut Case, index: usize, word: &Word, facts: &Facts) -> Settled {
+    if !word.is_answer() || facts.refunded_minor.is_none() {
+        return Settled::Recorded;
+    }
+    let now = case.clock.now();
+    let calmed = disputes::hear::calm(case, index, now);
+    match refunds::hear::facts(case, index, facts, now, true) {
+        Settled::Recorded => calmed,
+        settled => settled,
+    }
+}
+
+/// A word about money that went back. Money that is seen for the first time through its refund is written down, and
+/// pays for the order only when a part of it stayed.
+fn money_back(case: &mut Case, index: usize, word: &Word, facts: &Facts, fit: Match) -> Settled {
+    if !case.payments[index].row.state.was_captured()
+        && matches!(facts.meaning, Meaning::Refunded | Meaning::PartiallyRefunded)
+    {
+        capture_late(case, index, facts, fit, facts.meaning == Meaning::Refunded);
+    }
+    if !case.payments[index].row.state.was_captured() {
+        return Settled::Recorded;
+    }
+    let said_at = said_at(case, word, facts);
+    refunds::hear::facts(case, index, facts, said_at, word.is_answer())
+}
+
+fn quarrel(
+    case: &mut Case,
+    index: usize,
+    word: &Word,
+    facts: &Facts,
+    fit: Match,
+    change: DisputeChange,
+) -> Settled {
+    if !case.payments[index].row.state.was_captured() {
+        if !word.is_answer() || change != DisputeChange::Open {
+            return Settled::Recorded;
+        }
+        capture_late(case, index, facts, fit, false);
+    }
+    let said_at = said_at(case, word, facts);
+    if facts.refunded_minor.is_some() {
+        refunds::hear::facts(case, index, facts, said_at, word.is_answer());
+    }
+    disputes::hear::facts(case, index, facts, change, said_at)
 }
 
 /// Whether a capture that fits pays for the order's lines.
@@ -308,8 +321,7 @@ fn unallocated(case: &mut Case, index: usize, kind: &'static str) {
     case.news.push(News::Task { kind, payment_id, body });
 }
 
-/// Money seen for the first time through its refund: it is written down, and pays for the order only when a part of
-/// it stayed.
+/// Money seen for the first time through what became of it.
 fn capture_late(case: &mut Case, index: usize, facts: &Facts, fit: Match, whole: bool) {
     let row = &case.payments[index].row;
     let Some(minor) = facts.amount_minor else { return };
@@ -351,6 +363,9 @@ fn stray(case: &mut Case, index: usize, id: PaymentId, trade_no: &str) -> usize 
         received_currency: None,
         allocated: false,
         refunded_minor: 0,
+        lost_minor: 0,
+        told_sum_minor: None,
+        told_sum_at: None,
         trade_no: Some(trade_no.to_owned()),
         gateway_reference: None,
         action: None,
@@ -365,9 +380,6 @@ fn stray(case: &mut Case, index: usize, id: PaymentId, trade_no: &str) -> usize 
     case.payments.push(Tracked { before: PaymentState::Started, row, is_new: true, changed: true });
     case.payments.len() - 1
 }
-
-/// The cases of a slice by order.
-pub type Cases = HashMap<OrderId, Case>;
 
 /// The currency of a capture, for its ledger entries.
 pub fn received_currency(row: &Payment) -> Currency {

@@ -13,8 +13,8 @@ use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 use crate::base::money::{Currency, Money};
 use crate::base::secret::Secret;
 pub use crate::payments::gateways::notice::{
-    Expected, Facts, GatewayState, Identity, Match, Meaning, Notice, NoticeRefusal, RawNotice, RefundFact,
-    Stage, matches,
+    DisputeFact, Expected, Facts, GatewayState, Identity, Match, Meaning, Notice, NoticeRefusal, RawNotice,
+    RefundFact, Stage, matches,
 };
 
 /// What an account needs to prove itself to its gateway and to check the gateway's messages.
@@ -263,6 +263,8 @@ pub enum Refunding {
     /// Accepted; the end comes by notice or by `refund_query`.
     Pending {
         gateway_refund_id: String,
+        /// Nothing more happens until a person does something at the gateway.
+        needs_person: bool,
     },
     Failed {
         code: String,

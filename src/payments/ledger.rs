@@ -2,11 +2,13 @@
 //! does not.
 
 use crate::base::clock::Clock;
-use crate::base::ids::{LineId, SHOP, SellerId};
+use crate::base::ids::{DisputeId, LineId, RefundId, SHOP, SellerId};
 use crate::base::money::spread;
 use crate::fulfilment::assign::PaidLine;
-use crate::payments::decide::{Case, News};
+use crate::payments::case::Case;
+use crate::payments::decide::{News, received_currency};
 use crate::payments::model::Payment;
+use crate::payments::refunds::store::LineShare;
 use crate::payments::store::slice::Entry;
 
 /// Entries for what was captured in a slice: the gateway owes it, and the sellers of the lines earned it or nobody has
@@ -30,19 +32,63 @@ pub fn captures<'a>(clock: &Clock, cases: impl Iterator<Item = &'a Case>, lines:
     entries
 }
 
-/// Entries for money that went back (or was lost in a dispute): `shares` are the lines that lose it, with how much
-/// each is to bear at most; none for money that was never allocated.
-pub fn give_back(
+/// What a movement of money back is booked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    Refund(RefundId),
+    Dispute(DisputeId),
+}
+
+impl Cause {
+    pub fn id(self) -> uuid::Uuid {
+        match self {
+            Self::Refund(id) => id.0,
+            Self::Dispute(id) => id.0,
+        }
+    }
+}
+
+/// Entries for `amount` that went back (negative: that came back to us), spread over the lines by their weights; with
+/// none, it is money that was never allocated.
+pub fn money_back(
     clock: &Clock,
     payment: &Payment,
     amount: i64,
-    shares: &[(LineId, SellerId, i64)],
+    weights: &[LineShare],
+    cause: Cause,
 ) -> Vec<Entry> {
     let mut entries = Vec::new();
-    let weights: Vec<i64> = shares.iter().map(|s| s.2).collect();
-    let parts: Vec<(LineId, SellerId, i64)> =
-        shares.iter().zip(spread(-amount, &weights)).map(|(s, part)| (s.0, s.1, part)).collect();
-    movement(clock, payment, -amount, &parts, &mut entries);
+    let parts = spread(-amount, &weights.iter().map(|w| w.left_minor).collect::<Vec<_>>());
+    let shares: Vec<(LineId, SellerId, i64)> =
+        weights.iter().zip(parts).map(|(w, part)| (w.line_id, w.seller_id, part)).collect();
+    movement(clock, payment, -amount, &shares, &mut entries);
+    for entry in &mut entries {
+        match cause {
+            Cause::Refund(id) => entry.refund_id = Some(id),
+            Cause::Dispute(id) => entry.dispute_id = Some(id),
+        }
+    }
+    entries
+}
+
+/// Entries for money that pays for nothing and now pays for the order's lines.
+pub fn allocation(clock: &Clock, payment: &Payment, lines: &[LineShare]) -> Vec<Entry> {
+    let total: i64 = lines.iter().map(|l| l.left_minor).sum();
+    let model = entry(clock, payment);
+    let mut entries: Vec<Entry> = lines
+        .iter()
+        .filter(|line| line.left_minor != 0)
+        .map(|line| Entry {
+            book: "sales",
+            line_id: Some(line.line_id),
+            seller_id: line.seller_id,
+            amount_minor: -line.left_minor,
+            ..model.clone()
+        })
+        .collect();
+    if total != 0 {
+        entries.push(Entry { book: "unallocated", amount_minor: total, ..model });
+    }
     entries
 }
 
@@ -58,17 +104,7 @@ fn movement(
     if amount == 0 {
         return;
     }
-    let first = Entry {
-        transaction_id: clock.uuid(),
-        book: "gateway",
-        account_id: payment.account_id.clone(),
-        order_id: payment.order_id,
-        payment_id: payment.id,
-        line_id: None,
-        seller_id: SHOP,
-        amount_minor: amount,
-        currency: crate::payments::decide::received_currency(payment),
-    };
+    let first = Entry { amount_minor: amount, ..entry(clock, payment) };
     let shared: i64 = shares.iter().map(|s| s.2).sum();
     for (line_id, seller_id, part) in shares.iter().filter(|s| s.2 != 0) {
         entries.push(Entry {
@@ -83,4 +119,21 @@ fn movement(
         entries.push(Entry { book: "unallocated", amount_minor: shared - amount, ..first.clone() });
     }
     entries.push(first);
+}
+
+/// A side of a new transaction about a payment, with nothing in it yet.
+fn entry(clock: &Clock, payment: &Payment) -> Entry {
+    Entry {
+        transaction_id: clock.uuid(),
+        book: "gateway",
+        account_id: payment.account_id.clone(),
+        order_id: payment.order_id,
+        payment_id: payment.id,
+        line_id: None,
+        seller_id: SHOP,
+        amount_minor: 0,
+        currency: received_currency(payment),
+        refund_id: None,
+        dispute_id: None,
+    }
 }

@@ -1,16 +1,16 @@
-//! Rows of payments and refunds.
+//! Rows of payments.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
 
-use crate::base::ids::{OrderId, PaymentId, RefundId, UserId};
+use crate::base::ids::{OrderId, PaymentId};
 use crate::base::money::Currency;
-use crate::infra::db::schema::{payment, refund};
-use crate::payments::state::{PaymentState, RefundState};
+use crate::infra::db::schema::payment;
+use crate::payments::state::PaymentState;
 use crate::text_column;
 
-text_column!(PaymentState, RefundState);
+text_column!(PaymentState);
 
 /// One attempt to pay, or money that came without one. Amounts are minor units.
 #[derive(Clone, Debug, Queryable, Selectable, QueryableByName)]
@@ -30,6 +30,11 @@ pub struct Payment {
     /// Pays for its order's lines.
     pub allocated: bool,
     pub refunded_minor: i64,
+    /// What disputes took.
+    pub lost_minor: i64,
+    /// The newest sum of all refunds that the gateway named, and when it was true by the gateway's clock.
+    pub told_sum_minor: Option<i64>,
+    pub told_sum_at: Option<DateTime<Utc>>,
     pub trade_no: Option<String>,
     pub gateway_reference: Option<String>,
     pub action: Option<Value>,
@@ -49,28 +54,13 @@ impl Payment {
         self.gateway_number.as_deref().or_else(second).unwrap_or_default()
     }
 
-    /// What is here and was not given back, minor units of the received currency.
-    pub fn kept_minor(&self) -> i64 {
-        self.received_minor.unwrap_or(0) - self.refunded_minor
+    /// Money that pays for nothing: not what was asked for, or one time too many.
+    pub fn waits_for_a_person(&self) -> bool {
+        self.state.was_captured() && !self.allocated && self.kept_minor() > 0
     }
-}
 
-/// Money on its way back.
-#[derive(Clone, Debug, Queryable, Selectable, QueryableByName)]
-#[diesel(table_name = refund, check_for_backend(diesel::pg::Pg))]
-pub struct Refund {
-    pub id: RefundId,
-    pub order_id: OrderId,
-    pub payment_id: PaymentId,
-    pub state: RefundState,
-    pub amount_minor: i64,
-    pub currency: Currency,
-    pub reason: Option<String>,
-    pub origin: String,
-    pub gateway_refund_id: Option<String>,
-    pub requested_by: Option<UserId>,
-    pub requested_at: DateTime<Utc>,
-    pub succeeded_at: Option<DateTime<Utc>>,
-    pub failure_code: Option<String>,
-    pub checks: i32,
+    /// What is here and neither went back nor was lost, minor units of the received currency.
+    pub fn kept_minor(&self) -> i64 {
+        self.received_minor.unwrap_or(0) - self.refunded_minor - self.lost_minor
+    }
 }

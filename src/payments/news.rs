@@ -8,12 +8,12 @@ use crate::base::ids::OrderId;
 use crate::base::outcome::{Failure, Outcome};
 use crate::fulfilment::Handed;
 use crate::fulfilment::tell::{Occasion, Told, tell};
-use crate::infra::events::{self, NewEvent};
+use crate::infra::events;
 use crate::infra::tasks::{self, NewTask};
 use crate::infra::{outbox, queue};
 use crate::orders::model::Order;
-use crate::payments::decide::{Case, Cases, News};
-use crate::payments::refund;
+use crate::payments::case::{Case, Cases};
+use crate::payments::consequences;
 use crate::payments::settle::SliceResult;
 use crate::payments::store::slice::Found;
 use crate::payments::word::{Settled, Word};
@@ -36,10 +36,9 @@ pub async fn tell_all(
         orders.iter().filter(|o| sorted.iter().any(|c| c.order_id == o.id && c.paid_now)).collect();
     let mut told = tell(app, &paid, &handed, Occasion::Paid, "system");
     for case in &sorted {
-        case_rows(app, case, &actor_of(case.order_id, words, subjects), &mut told);
-        for news in &case.news {
-            refund::write_news(conn, app, case, news, &mut told).await?;
-        }
+        consequences::case_rows(app, case, &actor_of(case.order_id, words, subjects), &mut told);
+        let order = orders.iter().find(|o| o.id == case.order_id);
+        consequences::write(conn, app, case, order, &mut told).await?;
     }
     told.tasks.extend(foreign_tasks(app, words, subjects, results));
     told.tasks.sort_by(|a, b| (a.kind, &a.subject).cmp(&(b.kind, &b.subject)));
@@ -63,37 +62,6 @@ fn actor_of(order_id: OrderId, words: &[Word], subjects: &[Option<Found>]) -> St
         .zip(subjects)
         .find(|(_, subject)| subject.is_some_and(|s| s.order_id == order_id))
         .map_or_else(|| "system".into(), |(word, _)| word.actor())
-}
-
-fn case_rows(app: &App, case: &Case, actor: &str, told: &mut Told) {
-    for news in &case.news {
-        match news {
-            News::Event { kind, payment_id, body } => {
-                told.events
-                    .push(NewEvent::shop(kind, payment_id.0, actor, body.clone()).of_order(case.order_id));
-            }
-            News::Task { kind, payment_id, body } => {
-                let subject = payment_id.map_or_else(|| case.order_id.0.to_string(), |p| p.0.to_string());
-                told.tasks.push(NewTask {
-                    id: app.clock.uuid(),
-                    kind,
-                    subject,
-                    order_id: Some(case.order_id),
-                    payment_id: *payment_id,
-                    line_id: None,
-                    body: body.clone(),
-                });
-            }
-            News::Captured { .. }
-            | News::Refunded { .. }
-            | News::RefundMoved { .. }
-            | News::DisputeLost { .. } => {}
-        }
-    }
-    if case.paid_now {
-        let body = json!({ "number": case.number });
-        told.events.push(NewEvent::shop("order.paid", case.order_id.0, actor, body).of_order(case.order_id));
-    }
 }
 
 /// A number of ours at another account than the one that was told to use it.

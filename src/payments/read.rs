@@ -15,8 +15,9 @@ use crate::infra::db::schema::{payment, refund};
 use crate::infra::db::statement::Statement;
 use crate::payments::accounts::{Account, Spoken};
 use crate::payments::gateway::{ActionKind, Gateway};
-use crate::payments::model::{Payment, Refund};
+use crate::payments::model::Payment;
 use crate::payments::raw::Kept;
+use crate::payments::refunds::Refund;
 use crate::payments::store::inbox;
 
 /// Seconds between two questions of a buyer about the same payment.
@@ -81,19 +82,23 @@ pub async fn list_payments(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> Que
         .await
 }
 
-/// Refunds of several orders, the first asked for first.
+/// Refunds of several orders, the first asked for first. A sum that known refunds explain by now is no refund.
 pub async fn list_refunds(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<Refund>> {
     refund::table
         .filter(refund::order_id.eq_any(ids))
+        .filter(refund::amount_minor.gt(0))
         .order((refund::order_id, refund::requested_at))
         .select(Refund::as_select())
         .load(conn)
         .await
 }
 
-const REFUNDED_LINES: &str = "select u.line_id, sum(ru.amount_minor)::bigint as minor from refund r \
-    join refund_unit ru on ru.refund_id = r.id join unit u on u.id = ru.unit_id \
-    where r.order_id = any($1::uuid[]) and r.state = 'succeeded' group by u.line_id";
+/// By the ledger, which spreads every refund and lost dispute over the lines it falls on, so that lines sum to the order.
+const REFUNDED_LINES: &str = "select e.line_id, sum(e.amount_minor)::bigint as minor from ledger_entry e \
+    join payment p on p.id = e.payment_id and p.allocated \
+    where e.payment_id in (select id from payment where order_id = any($1::uuid[])) and e.book = 'sales' \
+      and (e.refund_id is not null or e.dispute_id is not null) \
+    group by e.line_id having sum(e.amount_minor) <> 0";
 
 #[derive(QueryableByName)]
 struct RefundedLine {
@@ -103,7 +108,7 @@ struct RefundedLine {
     minor: i64,
 }
 
-/// What was given back by name, per line of several orders; lines of which nothing was are left out.
+/// What was given back or lost of each line of several orders; lines of which nothing was are left out.
 pub async fn list_refunded_lines(
     conn: &mut AsyncPgConnection,
     ids: &[OrderId],

@@ -15,7 +15,8 @@ use crate::fulfilment::assign;
 use crate::infra::db::Purpose;
 use crate::orders::model::Order;
 use crate::payments::accounts::Accounts;
-use crate::payments::decide::{self, AccountView, Case, Cases, Tracked};
+use crate::payments::case::{self, Cases, Tracked};
+use crate::payments::decide::{self, AccountView};
 use crate::payments::store::inbox::{self, Delivery};
 use crate::payments::store::slice::{self, Found, How};
 use crate::payments::word::{Settled, Word};
@@ -85,7 +86,9 @@ async fn within(
         (Locking::Wait | Locking::SkipHeld, orders) => slice::lock_free(conn, orders).await?,
     };
     fault_point!("settle.t1");
-    let (mut cases, handled) = futures::try_join!(load_cases(conn, words, &locked), handled(conn, words))?;
+    let money_back = words.iter().any(Word::is_about_money_back);
+    let cases = case::load(conn, &app.clock, &locked, money_back);
+    let (mut cases, handled) = futures::try_join!(cases, handled(conn, words))?;
     let views = account_views(&app.accounts, words);
     let results = decide_all(&mut cases, words, &subjects, handled, &views, &app.clock);
     write(conn, app, words, &subjects, &results, &locked, cases, locking).await?;
@@ -103,36 +106,6 @@ fn subjects(words: &[Word], found: &[Found]) -> Vec<Option<Found>> {
         }
     }
     best
-}
-
-async fn load_cases(conn: &AsyncPgConnection, words: &[Word], locked: &[Order]) -> Result<Cases, Failure> {
-    let ids: Vec<OrderId> = locked.iter().map(|o| o.id).collect();
-    if ids.is_empty() {
-        return Ok(Cases::new());
-    }
-    let mut payments: HashMap<OrderId, Vec<Tracked>> = HashMap::new();
-    for row in slice::list_payments(conn, &ids).await? {
-        let tracked = Tracked { before: row.state, row, is_new: false, changed: false };
-        payments.entry(tracked.row.order_id).or_default().push(tracked);
-    }
-    let about_refunds =
-        words.iter().filter_map(Word::facts).any(|f| f.refund.is_some() || f.refunded_minor.is_some());
-    let refunds = if about_refunds { slice::list_refunds(conn, &ids).await? } else { Vec::new() };
-    Ok(locked
-        .iter()
-        .map(|order| {
-            let case = Case {
-                order_id: order.id,
-                number: order.number.clone(),
-                state: order.state,
-                payments: payments.remove(&order.id).unwrap_or_default(),
-                refunds: refunds.iter().filter(|r| r.order_id == order.id).cloned().collect(),
-                paid_now: false,
-                news: Vec::new(),
-            };
-            (order.id, case)
-        })
-        .collect())
 }
 
 async fn handled(conn: &AsyncPgConnection, words: &[Word]) -> Result<HashSet<(String, String)>, Failure> {
@@ -214,6 +187,7 @@ async fn write(
 ) -> Result<(), Failure> {
     let tracked = || cases.values().flat_map(|c| &c.payments);
     let changed: Vec<&Tracked> = tracked().filter(|t| t.changed && !t.is_new).collect();
+    slice::give_way(conn, &changed).await?;
     let mut paid: Vec<OrderId> = cases.values().filter(|c| c.paid_now).map(|c| c.order_id).collect();
     paid.sort_unstable();
     let rows = deliveries(app, words, subjects, results);

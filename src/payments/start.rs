@@ -68,7 +68,7 @@ pub struct Attempt {
 }
 
 /// Starts a payment for an unpaid order, or gives the one that was started before with this key or for the same
-/// method. Refusals: `NOT_FOUND`, `ALREADY_PAID`, `ORDER_EXPIRED`, `ORDER_CANCELLED`, `NOTHING_DUE`,
+/// method. Refusals: `NOT_FOUND`, `ALREADY_PAID`, `ORDER_EXPIRED`, `ORDER_CANCELLED`, `NOTHING_DUE`, `NEEDS_ATTENTION`,
 /// `METHOD_NOT_AVAILABLE`, `AMOUNT_BELOW_MINIMUM`, `AMOUNT_ABOVE_MAXIMUM`, `CURRENCY_NOT_SUPPORTED`,
 /// `RETURN_URL_NOT_ALLOWED`, `GATEWAY_DECLINED`, `GATEWAY_UNAVAILABLE`, `GATEWAY_OUTCOME_UNKNOWN`, and those of
 /// idempotency.
@@ -113,6 +113,10 @@ async fn prepare(app: &App, actor: &Actor, start: &Start) -> Outcome<(Payment, b
     refuse_unpayable(app, &order)?;
     let account = choose(app, &order, &start.options.method)?;
     let earlier = attempts::list(&mut tx, order.id).await?;
+    if earlier.iter().any(Payment::waits_for_a_person) {
+        let text = "money came for this order that is not what was asked for; staff looks at it first";
+        return Err(Refusal::new("NEEDS_ATTENTION", text).into());
+    }
     let now = app.clock.now();
     let same = earlier.iter().find(|p| {
         p.account_id == account.id

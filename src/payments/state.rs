@@ -1,4 +1,4 @@
-//! The machines of a payment and of a refund.
+//! The machine of a payment.
 
 use crate::orders::state::IllegalChange;
 
@@ -29,11 +29,11 @@ pub enum PaymentChange {
     /// It was given up, or closed at the gateway.
     Expire,
     LoseSight,
+    /// All its money is here (again).
+    Restore,
     RefundPart,
     RefundAll,
     Dispute,
-    /// A dispute ended for us with all the money here.
-    WinDispute,
     LoseDispute,
 }
 
@@ -51,10 +51,11 @@ impl PaymentState {
         Self::Lost,
     ];
 
-    /// The state after a change. The same state again is a repeat and does nothing.
+    /// The state after a change. The same state again is a repeat and does nothing. Once money came, the state follows
+    /// from refunds and disputes, which may turn any of those states into any other.
     pub fn after(self, change: PaymentChange) -> Result<Self, IllegalChange> {
         use PaymentChange::{
-            Capture, Dispute, Expire, Fail, LoseDispute, LoseSight, RefundAll, RefundPart, Wait, WinDispute,
+            Capture, Dispute, Expire, Fail, LoseDispute, LoseSight, RefundAll, RefundPart, Restore, Wait,
         };
         use PaymentState as S;
         match (self, change) {
@@ -64,47 +65,36 @@ impl PaymentState {
             (S::Started | S::Pending | S::Unknown, Expire) => Ok(S::Expired),
             (S::Started | S::Pending | S::Unknown, LoseSight) => Ok(S::Unknown),
             (S::Unknown, Wait) => Err(IllegalChange),
-            (
-                S::Started | S::Pending | S::Unknown,
-                RefundPart | RefundAll | Dispute | WinDispute | LoseDispute,
-            ) => Err(IllegalChange),
-            (S::Captured, Capture) => Ok(S::Captured),
-            (S::Captured, RefundPart) => Ok(S::PartiallyRefunded),
-            (S::Captured, RefundAll) => Ok(S::Refunded),
-            (S::Captured, Dispute) => Ok(S::Disputed),
-            (S::Captured, Wait | Fail | Expire | LoseSight | WinDispute | LoseDispute) => Err(IllegalChange),
             (S::Failed | S::Expired, Capture) => Ok(S::Captured),
             (S::Failed, Fail) => Ok(S::Failed),
             (S::Expired, Expire) => Ok(S::Expired),
+            (S::Failed, Wait | Expire | LoseSight) => Err(IllegalChange),
+            (S::Expired, Wait | Fail | LoseSight) => Err(IllegalChange),
             (
-                S::Failed,
-                Wait | Expire | LoseSight | RefundPart | RefundAll | Dispute | WinDispute | LoseDispute,
+                S::Started | S::Pending | S::Unknown | S::Failed | S::Expired,
+                Restore | RefundPart | RefundAll | Dispute | LoseDispute,
             ) => Err(IllegalChange),
+            (S::Captured, Capture) => Ok(S::Captured),
+            (S::PartiallyRefunded | S::Refunded | S::Disputed | S::Lost, Capture) => Err(IllegalChange),
             (
-                S::Expired,
-                Wait | Fail | LoseSight | RefundPart | RefundAll | Dispute | WinDispute | LoseDispute,
+                S::Captured | S::PartiallyRefunded | S::Refunded | S::Disputed | S::Lost,
+                Wait | Fail | Expire | LoseSight,
             ) => Err(IllegalChange),
-            (S::PartiallyRefunded, RefundPart) => Ok(S::PartiallyRefunded),
-            (S::PartiallyRefunded, RefundAll) => Ok(S::Refunded),
-            (S::PartiallyRefunded, Dispute) => Ok(S::Disputed),
-            (S::PartiallyRefunded, Wait | Capture | Fail | Expire | LoseSight | WinDispute | LoseDispute) => {
-                Err(IllegalChange)
+            (S::Captured | S::PartiallyRefunded | S::Refunded | S::Disputed | S::Lost, Restore) => {
+                Ok(S::Captured)
             }
-            (S::Refunded, RefundAll) => Ok(S::Refunded),
-            (
-                S::Refunded,
-                Wait | Capture | Fail | Expire | LoseSight | RefundPart | Dispute | WinDispute | LoseDispute,
-            ) => Err(IllegalChange),
-            (S::Disputed, Dispute) => Ok(S::Disputed),
-            (S::Disputed, WinDispute) => Ok(S::Captured),
-            (S::Disputed, RefundPart) => Ok(S::PartiallyRefunded),
-            (S::Disputed, LoseDispute) => Ok(S::Lost),
-            (S::Disputed, Wait | Capture | Fail | Expire | LoseSight | RefundAll) => Err(IllegalChange),
-            (S::Lost, LoseDispute) => Ok(S::Lost),
-            (
-                S::Lost,
-                Wait | Capture | Fail | Expire | LoseSight | RefundPart | RefundAll | Dispute | WinDispute,
-            ) => Err(IllegalChange),
+            (S::Captured | S::PartiallyRefunded | S::Refunded | S::Disputed | S::Lost, RefundPart) => {
+                Ok(S::PartiallyRefunded)
+            }
+            (S::Captured | S::PartiallyRefunded | S::Refunded | S::Disputed | S::Lost, RefundAll) => {
+                Ok(S::Refunded)
+            }
+            (S::Captured | S::PartiallyRefunded | S::Refunded | S::Disputed | S::Lost, Dispute) => {
+                Ok(S::Disputed)
+            }
+            (S::Captured | S::PartiallyRefunded | S::Refunded | S::Disputed | S::Lost, LoseDispute) => {
+                Ok(S::Lost)
+            }
         }
     }
 
@@ -148,74 +138,10 @@ impl PaymentChange {
         Self::Fail,
         Self::Expire,
         Self::LoseSight,
+        Self::Restore,
         Self::RefundPart,
         Self::RefundAll,
         Self::Dispute,
-        Self::WinDispute,
         Self::LoseDispute,
     ];
-}
-
-/// How far a refund has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RefundState {
-    Requested,
-    Pending,
-    Succeeded,
-    Failed,
-    Unknown,
-}
-
-/// What can happen to a refund.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefundChange {
-    /// The gateway took it and will tell.
-    Accept,
-    Succeed,
-    Fail,
-    LoseSight,
-}
-
-impl RefundState {
-    pub const ALL: [Self; 5] = [Self::Requested, Self::Pending, Self::Succeeded, Self::Failed, Self::Unknown];
-
-    /// The state after a change. The same state again is a repeat and does nothing.
-    pub fn after(self, change: RefundChange) -> Result<Self, IllegalChange> {
-        use RefundChange::{Accept, Fail, LoseSight, Succeed};
-        use RefundState as S;
-        match (self, change) {
-            (S::Requested | S::Pending, Accept) => Ok(S::Pending),
-            (S::Requested | S::Pending | S::Unknown, Succeed) => Ok(S::Succeeded),
-            (S::Requested | S::Pending | S::Unknown, Fail) => Ok(S::Failed),
-            (S::Requested | S::Pending | S::Unknown, LoseSight) => Ok(S::Unknown),
-            (S::Unknown, Accept) => Err(IllegalChange),
-            (S::Succeeded, Succeed) => Ok(S::Succeeded),
-            (S::Succeeded, Accept | Fail | LoseSight) => Err(IllegalChange),
-            (S::Failed, Fail) => Ok(S::Failed),
-            (S::Failed, Accept | Succeed | LoseSight) => Err(IllegalChange),
-        }
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Requested => "requested",
-            Self::Pending => "pending",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text)
-    }
-
-    /// Nobody has said yet how it ends; access to its units is refused meanwhile.
-    pub fn is_open(self) -> bool {
-        matches!(self, Self::Requested | Self::Pending | Self::Unknown)
-    }
-}
-
-impl RefundChange {
-    pub const ALL: [Self; 4] = [Self::Accept, Self::Succeed, Self::Fail, Self::LoseSight];
 }

@@ -34,6 +34,19 @@ impl Word {
         }
     }
 
+    /// The gateway was asked, and said so now.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Answer { .. } | Self::Notice { confirmed: Some(_), .. })
+    }
+
+    /// It is about money that goes back, or may be.
+    pub fn is_about_money_back(&self) -> bool {
+        let back = |facts: &Facts| {
+            facts.meaning.is_about_money_back() || facts.refund.is_some() || facts.refunded_minor.is_some()
+        };
+        self.facts().is_some_and(back)
+    }
+
     /// The payment it is about, where the asker knows it.
     pub fn payment_id(&self) -> Option<PaymentId> {
         match self {

@@ -81,7 +81,8 @@ pub async fn mark_revealed(conn: &mut AsyncPgConnection, units: &[UnitId]) -> Re
     Ok(store::advance_revealed(conn, units).await?)
 }
 
-/// Records that the texts of these units' keys leave by mail now.
+/// Records that the texts of these units' keys leave by mail now; the first time counts. Returns how many keys are
+/// marked: all of them, or somebody took one back.
 pub async fn mark_mailed(conn: &mut AsyncPgConnection, units: &[UnitId]) -> Result<usize, Fault> {
     Ok(store::advance_mailed(conn, units).await?)
 }

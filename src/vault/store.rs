@@ -111,7 +111,7 @@ pub(super) async fn advance_revealed(conn: &mut AsyncPgConnection, units: &[Unit
     Statement::new(REVEALED).bind::<Array<SqlUuid>, _>(units).execute(conn).await
 }
 
-const MAILED: &str = "update vault_key set mailed_at = app_now() where unit_id = any($1) and state = 'sold' and mailed_at is null";
+const MAILED: &str = "update vault_key set mailed_at = coalesce(mailed_at, app_now()) where unit_id = any($1) and state = 'sold'";
 
 pub(super) async fn advance_mailed(conn: &mut AsyncPgConnection, units: &[UnitId]) -> QueryResult<usize> {
     Statement::new(MAILED).bind::<Array<SqlUuid>, _>(units).execute(conn).await

@@ -51,8 +51,11 @@ async fn of_job(app: &Arc<App>, job: &Job) -> Outcome<Done> {
             fulfilment::restock::generate(app, &Actor::system(), batch).await?;
         }
         payments::ask::CHECK => payments::ask::check(app, PaymentId(id(job, "payment")?)).await?,
-        payments::refund_request::WORK => {
-            payments::refund_request::work(app, RefundId(id(job, "refund")?)).await?;
+        payments::refunds::work::WORK => {
+            payments::refunds::work::work(app, RefundId(id(job, "refund")?)).await?;
+        }
+        payments::refunds::sums::ASK => {
+            payments::refunds::sums::ask(app, PaymentId(id(job, "payment")?)).await?;
         }
         payments::statements::import::IMPORT => {
             let run = StatementRunId(id(job, "run")?);

@@ -55,7 +55,7 @@ pub const SWEEPS: &[Sweep] = &[
         Box::pin(async move { crate::payments::ask::sweep_forgotten(&app).await })
     }),
     sweep("forgotten_refunds", 300, |app| {
-        Box::pin(async move { crate::payments::refund_request::sweep_forgotten(&app).await })
+        Box::pin(async move { crate::payments::refunds::work::sweep_forgotten(&app).await })
     }),
     sweep("neglected_lines", 60, |app| Box::pin(async move { crate::fulfilment::fill::sweep(&app).await })),
     sweep("expire_keys", 60, |app| Box::pin(async move { Ok(crate::vault::expire::sweep(&app).await?) })),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use dispense::orders::{OrderChange, OrderState, UnitChange, UnitState};
+use dispense::payments::disputes::{DisputeChange, DisputeState};
 use dispense::payments::statements::state::{RunChange, RunState};
 use dispense::payments::{PaymentChange, PaymentState, RefundChange, RefundState};
 use dispense::vault::state::{KeyChange, KeyState};
@@ -42,6 +43,7 @@ fn states() -> String {
     grid!(out, "Unit: one piece of an order's line", UnitState, UnitChange);
     grid!(out, "Payment: one attempt to pay", PaymentState, PaymentChange);
     grid!(out, "Refund", RefundState, RefundChange);
+    grid!(out, "Dispute", DisputeState, DisputeChange);
     grid!(out, "Statement: one reading of a gateway's day", RunState, RunChange);
     grid!(out, "Key", KeyState, KeyChange);
     out.truncate(out.trim_end().len());

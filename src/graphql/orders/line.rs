@@ -141,7 +141,7 @@ impl OrderLine {
 
     /// Why it is paid and not all delivered; null when it is.
     async fn why_not_delivered(&self, ctx: &Context<'_>) -> Option<Explanation> {
-        stage::why_not(self.whole.order.state.is_paid(), &[self.line()], ctx.locale())
+        stage::why_not(&self.whole, &[self.line()], ctx.locale())
     }
 
     /// What was delivered, one entry per piece.

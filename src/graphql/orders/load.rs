@@ -13,7 +13,7 @@ use crate::graphql::orders::order::Order;
 use crate::infra::db::Connection;
 use crate::orders::access::{self, Sight};
 use crate::orders::{self, store};
-use crate::payments::{self, model};
+use crate::payments::{self, model, refunds};
 
 /// An order with its lines, units, payments and refunds.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Whole {
     pub sight: Sight,
     pub lines: Vec<WholeLine>,
     pub payments: Vec<model::Payment>,
-    pub refunds: Vec<model::Refund>,
+    pub refunds: Vec<refunds::Refund>,
 }
 
 /// A line with its pieces and what of it was given back.
@@ -59,7 +59,7 @@ async fn wholes(
     for payment in payments::read::list_payments(conn, &ids).await? {
         payments.entry(payment.order_id).or_default().push(payment);
     }
-    let mut refunds: HashMap<OrderId, Vec<model::Refund>> = HashMap::new();
+    let mut refunds: HashMap<OrderId, Vec<refunds::Refund>> = HashMap::new();
     for refund in payments::read::list_refunds(conn, &ids).await? {
         refunds.entry(refund.order_id).or_default().push(refund);
     }

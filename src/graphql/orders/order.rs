@@ -15,6 +15,7 @@ use crate::graphql::payments::types::{Explanation, Payment, PaymentMethod, Refun
 use crate::graphql::scalars::{CurrencyCode, DateTime, LocaleTag, Money};
 use crate::orders::access::{self, Sight};
 use crate::orders::{self, OrderState as State, resend};
+use crate::payments::model;
 
 /// An order, as far as the caller may see it.
 #[derive(Clone, Debug)]
@@ -61,6 +62,12 @@ impl Order {
 
     fn money(&self, minor: i64) -> Money {
         Money::of(minor, self.0.order.currency)
+    }
+
+    /// Minor units in the order's currency that came and are still here, whether they pay for its lines or not.
+    fn here_minor(&self) -> i64 {
+        let ours = |p: &&model::Payment| p.received_currency == Some(self.0.order.currency);
+        self.0.payments.iter().filter(ours).map(model::Payment::kept_minor).sum()
     }
 
     /// Minor units that came and pay for the lines.
@@ -133,15 +140,16 @@ impl Order {
         self.money(self.paid_minor())
     }
 
-    /// What of that was given back.
+    /// What of that was given back, or lost in a dispute.
     async fn refunded(&self) -> Money {
-        self.money(self.0.payments.iter().filter(|p| p.allocated).map(|p| p.refunded_minor).sum())
+        let gone = |p: &model::Payment| p.refunded_minor + p.lost_minor;
+        self.money(self.0.payments.iter().filter(|p| p.allocated).map(gone).sum())
     }
 
-    /// What is still to be paid.
+    /// What is still to be paid; money that came and is looked at by staff is taken off.
     async fn due(&self) -> Money {
         let open = self.0.order.state == State::PendingPayment;
-        self.money(if open { (self.0.order.total_minor - self.paid_minor()).max(0) } else { 0 })
+        self.money(if open { (self.0.order.total_minor - self.here_minor()).max(0) } else { 0 })
     }
 
     /// Every attempt to pay, the first one first; at most 100.
@@ -154,7 +162,7 @@ impl Order {
     async fn payment_methods(&self, ctx: &Context<'_>) -> Vec<PaymentMethod> {
         let order = &self.0.order;
         match order.state {
-            State::PendingPayment if order.total_minor > 0 => {
+            State::PendingPayment if order.total_minor > 0 && !stage::holds_money(&self.0) => {
                 PaymentMethod::list(ctx.app(), Some((order.total_minor, order.currency)))
             }
             _ => Vec::new(),
@@ -171,6 +179,7 @@ impl Order {
         let order = &self.0.order;
         self.whole()
             && order.state == State::PendingPayment
+            && !stage::holds_money(&self.0)
             && order.total_minor > 0
             && order.pay_by > ctx.app().clock.now()
     }
@@ -233,7 +242,7 @@ impl Order {
     /// Why it is paid and not all delivered; null when it is.
     async fn why_not_delivered(&self, ctx: &Context<'_>) -> Option<Explanation> {
         let lines: Vec<_> = self.0.lines.iter().collect();
-        stage::why_not(self.0.order.state.is_paid(), &lines, ctx.locale())
+        stage::why_not(&self.0, &lines, ctx.locale())
     }
 
     /// How to follow it.

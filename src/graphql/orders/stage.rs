@@ -7,7 +7,7 @@ use crate::base::text::Locale;
 use crate::graphql::orders::load::{Whole, WholeLine};
 use crate::graphql::payments::types::Explanation;
 use crate::orders::{OrderState, UnitState};
-use crate::payments::PaymentState;
+use crate::payments::{Payment, PaymentState};
 
 /// What a screen says about an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -32,15 +32,21 @@ pub enum OrderStage {
     Refunded,
 }
 
+/// Money came that pays for nothing: not what was asked for, or one time too many. A person looks at it.
+pub fn holds_money(whole: &Whole) -> bool {
+    whole.payments.iter().any(Payment::waits_for_a_person)
+}
+
 /// The stage of an order.
 pub fn of(whole: &Whole) -> OrderStage {
     match whole.order.state {
-        OrderState::Expired => return OrderStage::Expired,
         OrderState::Cancelled => return OrderStage::Cancelled,
+        OrderState::PendingPayment | OrderState::Expired if holds_money(whole) => {
+            return OrderStage::NeedsAttention;
+        }
+        OrderState::Expired => return OrderStage::Expired,
         OrderState::PendingPayment => {
-            let confirming = |p: &crate::payments::Payment| {
-                matches!(p.state, PaymentState::Pending | PaymentState::Unknown)
-            };
+            let confirming = |p: &Payment| matches!(p.state, PaymentState::Pending | PaymentState::Unknown);
             return match whole.payments.iter().any(confirming) {
                 true => OrderStage::ConfirmingPayment,
                 false => OrderStage::AwaitingPayment,
@@ -51,9 +57,12 @@ pub fn of(whole: &Whole) -> OrderStage {
     let states: Vec<UnitState> = whole.lines.iter().flat_map(|l| &l.units).map(|u| u.state).collect();
     let paying = whole.payments.iter().find(|p| p.allocated).map(|p| p.state);
     let gone = |s: &UnitState| matches!(s, UnitState::Revoked | UnitState::Cancelled);
-    if matches!(paying, Some(PaymentState::Refunded | PaymentState::Lost))
-        || (!states.is_empty() && states.iter().all(gone))
-    {
+    let all_gone = !states.is_empty() && states.iter().all(gone);
+    let unpaid = matches!(paying, Some(PaymentState::Refunded | PaymentState::Lost));
+    if unpaid && !all_gone && holds_money(whole) {
+        return OrderStage::NeedsAttention;
+    }
+    if unpaid || all_gone {
         return OrderStage::Refunded;
     }
     if paying == Some(PaymentState::Disputed) || states.contains(&UnitState::AwaitingPerson) {
@@ -76,16 +85,36 @@ pub fn poll_after(whole: &Whole, now: DateTime<Utc>) -> Option<i32> {
         OrderStage::AwaitingPayment => Some(5),
         // Quick at first, then ever slower.
         OrderStage::Delivering | OrderStage::PartlyDelivered | OrderStage::NeedsAttention => {
-            Some((since(whole.order.paid_at.unwrap_or(now)) / 10).clamp(2, 60))
+            Some((since(whole.order.paid_at.unwrap_or(whole.order.placed_at)) / 10).clamp(2, 60))
         }
         OrderStage::Delivered | OrderStage::Expired | OrderStage::Cancelled | OrderStage::Refunded => None,
     }
 }
 
-/// Why a paid line is not all delivered.
-pub fn why_not(paid: bool, lines: &[&WholeLine], locale: Locale) -> Option<Explanation> {
-    if !paid {
-        return None;
+/// Why what was paid for is not all delivered.
+pub fn why_not(whole: &Whole, lines: &[&WholeLine], locale: Locale) -> Option<Explanation> {
+    let say = |code: &str, english: &str, chinese: &str| {
+        let message = if locale == Locale::Zh { chinese } else { english };
+        Some(Explanation { code: code.into(), message: message.into(), expected_at: None })
+    };
+    if !whole.order.state.is_paid() {
+        return if whole.order.state != OrderState::Cancelled && holds_money(whole) {
+            say(
+                "PAYMENT_NEEDS_ATTENTION",
+                "Your money has arrived, but not as this order asks for it. Our staff is looking at it; please do not \
+                 pay again.",
+                "款项已收到，但与订单要求不符。工作人员正在处理，请勿重复付款。",
+            )
+        } else {
+            None
+        };
+    }
+    if whole.payments.iter().any(|p| p.allocated && p.state == PaymentState::Disputed) {
+        return say(
+            "PAYMENT_DISPUTED",
+            "The payment is disputed. Nothing can be delivered until that is decided.",
+            "该笔付款存在争议，处理完成前无法交付。",
+        );
     }
     let waiting = lines.iter().flat_map(|l| &l.units).map(|u| u.state).filter(|s| s.is_waiting());
     let worst = UnitState::of_line(waiting.chain([UnitState::Cancelled]));
@@ -104,9 +133,5 @@ pub fn why_not(paid: bool, lines: &[&WholeLine], locale: Locale) -> Option<Expla
         UnitState::Unassigned => ("DELIVERING", "This is being delivered right now.", "正在交付。"),
         _ => return None,
     };
-    let message = match locale {
-        Locale::En => english,
-        Locale::Zh => chinese,
-    };
-    Some(Explanation { code: code.into(), message: message.into(), expected_at: None })
+    say(code, english, chinese)
 }

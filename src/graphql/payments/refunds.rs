@@ -10,9 +10,9 @@ use crate::graphql::orders::{self, Order};
 use crate::graphql::payments::types::Refund;
 use crate::graphql::scalars::Decimal;
 use crate::graphql::user_error::StaffError;
-use crate::payments::refund_request::{self, RefundRequest};
-use crate::payments::refund_retry;
-use crate::payments::{self, model};
+use crate::payments::refunds::request::{self, RefundRequest};
+use crate::payments::refunds::retry;
+use crate::payments::{self, refunds};
 
 /// Input of `orderRefund`: pieces by name, an amount, or with neither everything that is left.
 #[derive(InputObject)]
@@ -75,7 +75,7 @@ fn minor(amount: Option<Decimal>, currency: Currency) -> Result<Option<i64>, Ref
     }
 }
 
-async fn payload(ctx: &Context<'_>, done: Outcome<model::Refund>) -> Answer<RefundPayload> {
+async fn payload(ctx: &Context<'_>, done: Outcome<refunds::Refund>) -> Answer<RefundPayload> {
     Ok(match split(done)? {
         Ok(refund) => RefundPayload {
             order: orders::find(ctx, refund.order_id, None).await?,
@@ -116,7 +116,7 @@ impl RefundMutation {
                 amount_minor: minor(input.amount, payment.expected_currency)?,
                 reason: input.reason,
             };
-            refund_request::request(ctx.app(), ctx.actor(), wish).await
+            request::request(ctx.app(), ctx.actor(), wish).await
         };
         payload(ctx, done.await).await
     }
@@ -131,7 +131,7 @@ impl RefundMutation {
         ctx.staff()?;
         let done = async {
             let id = id::read(&input.refund_id, "refundId", RefundId::parse)?;
-            refund_retry::retry(ctx.app(), ctx.actor(), input.idempotency_key, id).await
+            retry::retry(ctx.app(), ctx.actor(), input.idempotency_key, id).await
         };
         payload(ctx, done.await).await
     }
@@ -158,7 +158,7 @@ impl RefundMutation {
                 amount_minor: minor(input.amount, currency)?,
                 reason: input.reason,
             };
-            refund_request::request(ctx.app(), ctx.actor(), wish).await
+            request::request(ctx.app(), ctx.actor(), wish).await
         };
         payload(ctx, done.await).await
     }

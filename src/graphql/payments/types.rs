@@ -7,7 +7,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::messages;
 use crate::graphql::payments::actions::{self, PaymentAction, PaymentActionKind};
 use crate::graphql::scalars::{CurrencyCode, DateTime, Money};
-use crate::payments::{model, read, state};
+use crate::payments::{model, read, refunds, state};
 
 /// Begins the ids of ways to pay; the rest is the account's id.
 pub const METHOD_PREFIX: &str = "mth_";
@@ -138,10 +138,10 @@ impl Payment {
         }
     }
 
-    /// What was given back.
+    /// What was given back, or lost in a dispute.
     async fn refunded(&self) -> Money {
         let currency = self.row.received_currency.unwrap_or(self.row.expected_currency);
-        Money::of(self.row.refunded_minor, currency)
+        Money::of(self.row.refunded_minor + self.row.lost_minor, currency)
     }
 
     /// What the client has to do; null when nothing is left to do.
@@ -186,7 +186,7 @@ impl Payment {
 
 /// How far a refund has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "state::RefundState")]
+#[graphql(remote = "refunds::RefundState")]
 pub enum RefundState {
     /// Asked for.
     Requested,
@@ -218,8 +218,8 @@ pub struct Refund {
     pub succeeded_at: Option<DateTime>,
 }
 
-impl From<model::Refund> for Refund {
-    fn from(row: model::Refund) -> Self {
+impl From<refunds::Refund> for Refund {
+    fn from(row: refunds::Refund) -> Self {
         Self {
             id: row.id.into(),
             state: row.state.into(),

@@ -39,6 +39,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    dispute (id) {
+        id -> Uuid,
+        order_id -> Uuid,
+        payment_id -> Uuid,
+        account_id -> Text,
+        gateway_dispute_id -> Nullable<Text>,
+        state -> Text,
+        amount_minor -> BigInt,
+        counted_minor -> BigInt,
+        currency -> Text,
+        reason -> Nullable<Text>,
+        opened_at -> Timestamptz,
+        decided_at -> Nullable<Timestamptz>,
+        said_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     download_grant (id) {
         id -> Uuid,
         seller_id -> Uuid,
@@ -166,6 +184,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    hold (id) {
+        id -> BigInt,
+        order_id -> Uuid,
+        unit_id -> Nullable<Uuid>,
+        cause -> Text,
+        cause_id -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     idempotency (scope, operation, key) {
         scope -> Text,
         operation -> Text,
@@ -237,6 +266,8 @@ diesel::table! {
         amount_minor -> BigInt,
         currency -> Text,
         created_at -> Timestamptz,
+        refund_id -> Nullable<Uuid>,
+        dispute_id -> Nullable<Uuid>,
     }
 }
 
@@ -383,6 +414,9 @@ diesel::table! {
         closed_at -> Nullable<Timestamptz>,
         next_check_at -> Nullable<Timestamptz>,
         checks -> Integer,
+        lost_minor -> BigInt,
+        told_sum_minor -> Nullable<BigInt>,
+        told_sum_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -445,6 +479,11 @@ diesel::table! {
         failure_code -> Nullable<Text>,
         next_check_at -> Nullable<Timestamptz>,
         checks -> Integer,
+        basis -> Text,
+        counted_minor -> BigInt,
+        made_at -> Nullable<Timestamptz>,
+        failed_at -> Nullable<Timestamptz>,
+        said_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -453,6 +492,7 @@ diesel::table! {
         refund_id -> Uuid,
         unit_id -> Uuid,
         amount_minor -> BigInt,
+        active -> Bool,
     }
 }
 
@@ -614,6 +654,7 @@ diesel::table! {
         revealed_at -> Nullable<Timestamptz>,
         revoked_at -> Nullable<Timestamptz>,
         superseded_by -> Nullable<Uuid>,
+        revoked_for -> Nullable<Uuid>,
     }
 }
 
@@ -699,6 +740,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     api_client,
     app_user,
     data_key,
+    dispute,
     download_grant,
     download_link,
     download_session,
@@ -709,6 +751,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     file,
     file_version,
     gateway_account,
+    hold,
     idempotency,
     job,
     key_batch,

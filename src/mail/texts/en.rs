@@ -37,6 +37,16 @@ pub(super) fn text(shop: &Shop, content: &Content) -> Text {
             );
             (format!("Your order {number}: {amount} refunded"), body)
         }
+        Content::RefundFailed { access, amount } => {
+            let number = &access.number;
+            let body = format!(
+                "the refund of {amount} for your order {number}, of which we wrote to you, did not go through: the bank \
+                 or payment service sent the money back to us. Nothing is lost. We look for another way to return it \
+                 to you; if your card or account has changed, please tell us.\n\n{}",
+                way_back(access)
+            );
+            (format!("Your order {number}: the refund of {amount} did not go through"), body)
+        }
         Content::OrderAccessCode { code } => (
             format!("Your code for your orders at {name}"),
             format!(

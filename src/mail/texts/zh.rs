@@ -36,6 +36,15 @@ pub(super) fn text(shop: &Shop, content: &Content) -> Text {
             );
             (format!("订单 {number}：已退款 {amount}"), body)
         }
+        Content::RefundFailed { access, amount } => {
+            let number = &access.number;
+            let body = format!(
+                "此前通知您的订单 {number} 的退款 {amount} 未能完成：银行或支付机构已将款项退回给我们。您的款项没有丢失，\
+                 我们会设法以其他方式退还；如您的银行卡或账户有变更，请告知我们。\n\n{}",
+                way_back(access)
+            );
+            (format!("订单 {number}：退款 {amount} 未能完成"), body)
+        }
         Content::OrderAccessCode { code } => (
             format!("{name}：查询订单的验证码"),
             format!(

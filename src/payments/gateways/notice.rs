@@ -102,9 +102,13 @@ pub enum Meaning {
     RefundSucceeded,
     RefundPending,
     RefundFailed,
+    /// The buyer's bank asks; no money moves.
+    DisputeInquiry,
     DisputeOpened,
     DisputeWon,
     DisputeLost,
+    /// It ended without a verdict: the buyer gave it up, or an inquiry was closed.
+    DisputeWithdrawn,
     /// Genuine and of no concern to us.
     Ignored,
 }
@@ -122,10 +126,31 @@ impl Meaning {
             Self::RefundSucceeded => "refund_succeeded",
             Self::RefundPending => "refund_pending",
             Self::RefundFailed => "refund_failed",
+            Self::DisputeInquiry => "dispute_inquiry",
             Self::DisputeOpened => "dispute_opened",
             Self::DisputeWon => "dispute_won",
             Self::DisputeLost => "dispute_lost",
+            Self::DisputeWithdrawn => "dispute_withdrawn",
             Self::Ignored => "ignored",
+        }
+    }
+
+    /// It may move money back, or the right to it.
+    pub fn is_about_money_back(self) -> bool {
+        match self {
+            Self::Refunded
+            | Self::PartiallyRefunded
+            | Self::RefundSucceeded
+            | Self::RefundPending
+            | Self::RefundFailed
+            | Self::DisputeInquiry
+            | Self::DisputeOpened
+            | Self::DisputeWon
+            | Self::DisputeLost
+            | Self::DisputeWithdrawn => true,
+            Self::Paid | Self::Approved | Self::Pending | Self::Closed | Self::Failed | Self::Ignored => {
+                false
+            }
         }
     }
 }
@@ -149,7 +174,38 @@ pub struct RefundFact {
     /// Our refund's id, when we started it.
     pub refund_id: Option<String>,
     pub gateway_refund_id: String,
-    pub amount_minor: i64,
+    /// Of this refund alone; none where the message names only the sum of all.
+    pub amount_minor: Option<i64>,
+    /// When it was made, by the gateway's clock.
+    pub made_at: Option<DateTime<Utc>>,
+    /// The gateway's word for why it failed.
+    pub failure_code: Option<String>,
+    /// It stays pending until a person does something at the gateway.
+    pub needs_person: bool,
+}
+
+impl RefundFact {
+    pub(super) fn new(gateway_refund_id: String, amount_minor: impl Into<Option<i64>>) -> Self {
+        Self {
+            refund_id: None,
+            gateway_refund_id,
+            amount_minor: amount_minor.into(),
+            made_at: None,
+            failure_code: None,
+            needs_person: false,
+        }
+    }
+}
+
+/// One dispute, when a message is about one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DisputeFact {
+    /// None: the message only says that the payment is disputed.
+    pub gateway_dispute_id: Option<String>,
+    /// What it is about, or what the buyer got where that is said; none: all that is there.
+    pub amount_minor: Option<i64>,
+    /// The gateway's own code.
+    pub reason: Option<String>,
 }
 
 /// What was said about a payment. Amounts are in ISO 4217's minor units, whatever the gateway counts in.
@@ -170,6 +226,7 @@ pub struct Facts {
     /// Sum of all refunds so far, where told.
     pub refunded_minor: Option<i64>,
     pub refund: Option<RefundFact>,
+    pub dispute: Option<DisputeFact>,
     /// Whose payment, which mode: as the message says it.
     pub identity: Vec<Identity>,
     /// When it happened, by the gateway's clock.
@@ -187,6 +244,7 @@ impl Facts {
             currency: None,
             refunded_minor: None,
             refund: None,
+            dispute: None,
             identity: Vec::new(),
             occurred_at: None,
         }

@@ -13,14 +13,15 @@ use crate::orders::model::Order;
 use crate::orders::state::OrderState;
 use crate::orders::store as orders;
 use crate::payments::accounts::Account;
+use crate::payments::ask;
 use crate::payments::decide::received_currency;
 use crate::payments::model::Payment;
-use crate::payments::state::{PaymentState, RefundState};
+use crate::payments::refunds::{RefundState, store as refunds, work};
+use crate::payments::state::PaymentState;
 use crate::payments::statements::model::{Kind, Line, NewDifference, Run};
 use crate::payments::statements::store::{books, runs};
+use crate::payments::store::attempts;
 use crate::payments::store::slice::{self, Entry};
-use crate::payments::store::{attempts, refunds};
-use crate::payments::{ask, refund_request};
 
 /// Kinds that a line itself can be in.
 const OF_A_LINE: [Kind; 3] = [Kind::PaidThereOnly, Kind::AmountDiffers, Kind::RefundDiffers];
@@ -96,7 +97,7 @@ async fn ask_where_behind(app: &App, payment_id: PaymentId, line: &Line) -> Outc
         return Ok(());
     }
     let asked = match refund {
-        Some(refund) if refund.state.is_open() => refund_request::work(app, refund.id).await,
+        Some(refund) if refund.state.is_open() => work::work(app, refund.id).await,
         _ => ask::reconcile(app, &payment).await.map(drop),
     };
     if let Err(failure) = asked {
@@ -242,6 +243,8 @@ async fn book_fee(
             seller_id: SHOP,
             amount_minor: fee,
             currency: line.currency,
+            refund_id: None,
+            dispute_id: None,
         };
         let gone = Entry { book: "gateway", amount_minor: -fee, ..kept.clone() };
         slice::insert_entries(conn, &[kept, gone]).await?;

@@ -2,6 +2,5 @@
 
 pub mod attempts;
 pub mod inbox;
-pub mod refunds;
 pub mod refused;
 pub mod slice;

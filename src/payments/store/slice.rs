@@ -2,16 +2,16 @@
 //! not wait for each other go to the server together.
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::base::ids::{LineId, OrderId, PaymentId, SellerId};
+use crate::base::ids::{DisputeId, LineId, OrderId, PaymentId, RefundId, SellerId};
 use crate::base::money::Currency;
-use crate::infra::db::schema::{orders, payment, refund};
+use crate::infra::db::schema::{orders, payment};
 use crate::infra::db::statement::Statement;
 use crate::orders::model::Order;
-use crate::payments::decide::Tracked;
-use crate::payments::model::{Payment, Refund};
+use crate::payments::case::Tracked;
+use crate::payments::model::Payment;
 use crate::payments::word::Word;
 
 /// How a word was matched to a payment. The order is the order of trust.
@@ -105,22 +105,34 @@ pub async fn list_payments(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> Que
         .await
 }
 
-pub async fn list_refunds(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<Refund>> {
-    refund::table
-        .filter(refund::order_id.eq_any(ids))
-        .order(refund::requested_at)
-        .select(Refund::as_select())
+const WITH_GOODS: &str = "select distinct u.order_id as id from unit u where u.order_id = any($1::uuid[])
+    and u.superseded_by is null and u.state not in ('revoked', 'cancelled')";
+
+#[derive(QueryableByName)]
+struct OrderRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: OrderId,
+}
+
+/// Those of the orders that have a unit with goods, or one that waits for some.
+pub async fn list_with_goods(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<OrderId>> {
+    let rows: Vec<OrderRow> = Statement::new(WITH_GOODS)
+        .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
         .load(&mut conn)
-        .await
+        .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 const ADVANCE: &str = "update payment p set state = u.state, trade_no = u.trade_no, received_minor = u.received_minor,
     received_currency = u.received_currency, allocated = u.allocated, refunded_minor = u.refunded_minor,
+    lost_minor = u.lost_minor, told_sum_minor = u.told_sum_minor, told_sum_at = u.told_sum_at,
     captured_at = case when u.received_minor is not null then coalesce(p.captured_at, app_now()) end,
     closed_at = case when u.state in ('failed', 'expired') then coalesce(p.closed_at, app_now()) else p.closed_at end,
     next_check_at = case when u.state in ('started', 'pending', 'unknown') then p.next_check_at end
-  from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bool[], $8::bigint[])
-    as u (id, before, state, trade_no, received_minor, received_currency, allocated, refunded_minor)
+  from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bool[], $8::bigint[],
+    $9::bigint[], $10::bigint[], $11::timestamptz[])
+    as u (id, before, state, trade_no, received_minor, received_currency, allocated, refunded_minor, lost_minor,
+      told_sum_minor, told_sum_at)
   where p.id = u.id and p.state = u.before";
 
 /// Writes the changed payments. Answers how many rows still had the state they were locked in: all of them, or the
@@ -139,8 +151,28 @@ pub async fn advance(mut conn: &AsyncPgConnection, changed: &[&Tracked]) -> Quer
         .bind::<Array<Nullable<Text>>, _>(currencies(rows()))
         .bind::<Array<Bool>, _>(rows().map(|p| p.allocated).collect::<Vec<_>>())
         .bind::<Array<BigInt>, _>(rows().map(|p| p.refunded_minor).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(rows().map(|p| p.lost_minor).collect::<Vec<_>>())
+        .bind::<Array<Nullable<BigInt>>, _>(rows().map(|p| p.told_sum_minor).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Timestamptz>>, _>(rows().map(|p| p.told_sum_at).collect::<Vec<_>>())
         .execute(&mut conn)
         .await
+}
+
+const GIVE_WAY: &str = "update payment set allocated = false where id = any($1::uuid[]) and allocated";
+
+/// Payments that pay for their order no longer make room first: at most one of an order may be allocated at any
+/// moment.
+pub async fn give_way(conn: &AsyncPgConnection, changed: &[&Tracked]) -> QueryResult<usize> {
+    let mut conn = conn;
+    let gone: Vec<_> = changed
+        .iter()
+        .filter(|t| t.row.state.was_captured() && !t.row.allocated && t.before.was_captured())
+        .map(|t| t.row.id.0)
+        .collect();
+    if gone.is_empty() {
+        return Ok(0);
+    }
+    Statement::new(GIVE_WAY).bind::<Array<SqlUuid>, _>(gone).execute(&mut conn).await
 }
 
 fn currencies<'a>(rows: impl Iterator<Item = &'a Payment>) -> Vec<Option<String>> {
@@ -148,12 +180,15 @@ fn currencies<'a>(rows: impl Iterator<Item = &'a Payment>) -> Vec<Option<String>
 }
 
 const INSERT_STRAY: &str = "insert into payment (id, order_id, account_id, account_snapshot, attempt, state,
-    expected_minor, expected_currency, received_minor, received_currency, refunded_minor, trade_no, captured_at, options)
+    expected_minor, expected_currency, received_minor, received_currency, refunded_minor, trade_no, captured_at, options,
+    allocated, lost_minor, told_sum_minor, told_sum_at)
   select u.id, u.order_id, u.account_id, '{}', u.attempt, u.state, u.expected_minor, u.expected_currency,
-    u.received_minor, u.received_currency, u.refunded_minor, u.trade_no, app_now(), u.options
+    u.received_minor, u.received_currency, u.refunded_minor, u.trade_no, app_now(), u.options, u.allocated,
+    u.lost_minor, u.told_sum_minor, u.told_sum_at
   from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::bigint[], $7::text[], $8::bigint[],
-    $9::text[], $10::bigint[], $11::text[], $12::jsonb[]) as u (id, order_id, account_id, attempt, state, expected_minor,
-    expected_currency, received_minor, received_currency, refunded_minor, trade_no, options)";
+    $9::text[], $10::bigint[], $11::text[], $12::jsonb[], $13::bool[], $14::bigint[], $15::bigint[], $16::timestamptz[])
+    as u (id, order_id, account_id, attempt, state, expected_minor, expected_currency, received_minor,
+      received_currency, refunded_minor, trade_no, options, allocated, lost_minor, told_sum_minor, told_sum_at)";
 
 /// Writes payments for money that came a second time.
 pub async fn insert_strays(conn: &mut AsyncPgConnection, strays: &[&Tracked]) -> QueryResult<usize> {
@@ -171,6 +206,10 @@ pub async fn insert_strays(conn: &mut AsyncPgConnection, strays: &[&Tracked]) ->
         .bind::<Array<BigInt>, _>(rows().map(|p| p.refunded_minor).collect::<Vec<_>>())
         .bind::<Array<Nullable<Text>>, _>(rows().map(|p| p.trade_no.as_deref()).collect::<Vec<_>>())
         .bind::<Array<Jsonb>, _>(rows().map(|p| p.options.clone()).collect::<Vec<_>>())
+        .bind::<Array<Bool>, _>(rows().map(|p| p.allocated).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(rows().map(|p| p.lost_minor).collect::<Vec<_>>())
+        .bind::<Array<Nullable<BigInt>>, _>(rows().map(|p| p.told_sum_minor).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Timestamptz>>, _>(rows().map(|p| p.told_sum_at).collect::<Vec<_>>())
         .execute(conn)
         .await
 }
@@ -207,12 +246,15 @@ pub struct Entry {
     pub seller_id: SellerId,
     pub amount_minor: i64,
     pub currency: Currency,
+    /// What it was booked for, when money went back.
+    pub refund_id: Option<RefundId>,
+    pub dispute_id: Option<DisputeId>,
 }
 
 const INSERT_ENTRIES: &str = "insert into ledger_entry (transaction_id, book, account_id, order_id, payment_id, line_id,
-    seller_id, amount_minor, currency)
+    seller_id, amount_minor, currency, refund_id, dispute_id)
   select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::bigint[],
-    $9::text[])";
+    $9::text[], $10::uuid[], $11::uuid[])";
 
 pub async fn insert_entries(mut conn: &AsyncPgConnection, entries: &[Entry]) -> QueryResult<usize> {
     if entries.is_empty() {
@@ -230,6 +272,12 @@ pub async fn insert_entries(mut conn: &AsyncPgConnection, entries: &[Entry]) -> 
         .bind::<Array<SqlUuid>, _>(entries.iter().map(|e| e.seller_id.0).collect::<Vec<_>>())
         .bind::<Array<BigInt>, _>(entries.iter().map(|e| e.amount_minor).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(entries.iter().map(|e| e.currency.as_str().to_owned()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SqlUuid>>, _>(
+            entries.iter().map(|e| e.refund_id.map(|r| r.0)).collect::<Vec<_>>(),
+        )
+        .bind::<Array<Nullable<SqlUuid>>, _>(
+            entries.iter().map(|e| e.dispute_id.map(|d| d.0)).collect::<Vec<_>>(),
+        )
         .execute(&mut conn)
         .await
 }

@@ -25,9 +25,11 @@ pub async fn find_all(t: &TestApp, faults: &[Planted]) {
               drop constraint vault_key_unit_columns, drop constraint vault_key_unit_state;
             alter table vault_key drop constraint vault_key_fp_key; drop index vault_key_unit, payment_one_allocated,
               notice_once, unit_once, download_session_open;
-            alter table payment drop constraint payment_allocated, drop constraint payment_refunded,
+            alter table payment drop constraint payment_allocated, drop constraint payment_given_back,
               drop constraint payment_trade_key;
             alter table download_grant drop constraint download_grant_used;
+            alter table refund drop constraint refund_counted; drop index refund_unit_once;
+            alter table dispute drop constraint dispute_counted;
             alter table message drop constraint message_once, drop constraint message_sent";
         owner.batch_execute(open_doors).await.unwrap();
         owner.batch_execute(fault.sql).await.unwrap_or_else(|e| panic!("{}: {e}", fault.sql));

@@ -3,6 +3,7 @@
 use std::fmt::{Debug, Write};
 
 use dispense::orders::{OrderChange, OrderState, UnitChange, UnitState};
+use dispense::payments::disputes::{DisputeChange, DisputeState};
 use dispense::payments::{PaymentChange, PaymentState, RefundChange, RefundState};
 
 /// A line per state and change that leads somewhere; everything else is refused.
@@ -30,4 +31,5 @@ fn every_change_of_every_state_of_order_unit_payment_and_refund_is_decided() {
     insta::assert_snapshot!("unit", grid(&UnitState::ALL, &UnitChange::ALL, UnitState::after));
     insta::assert_snapshot!("payment", grid(&PaymentState::ALL, &PaymentChange::ALL, PaymentState::after));
     insta::assert_snapshot!("refund", grid(&RefundState::ALL, &RefundChange::ALL, RefundState::after));
+    insta::assert_snapshot!("dispute", grid(&DisputeState::ALL, &DisputeChange::ALL, DisputeState::after));
 }

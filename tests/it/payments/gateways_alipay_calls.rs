@@ -273,7 +273,10 @@ async fn alipay_refunds_once_under_our_refunds_id() {
     assert_eq!(gateway().refund(&call(&account), &wanted).await, succeeded("ref_new"));
     let asked = biz(&played.last().fields());
     assert_eq!((&asked["trade_no"], asked.get("out_trade_no")), (&serde_json::json!("T1"), None));
-    assert_eq!(refund("ref_slow").await, Refunding::Pending { gateway_refund_id: "ref_slow".into() });
+    assert_eq!(
+        refund("ref_slow").await,
+        Refunding::Pending { gateway_refund_id: "ref_slow".into(), needs_person: false }
+    );
     assert!(matches!(refund("ref_other").await, Refunding::Unknown(_)));
     assert!(matches!(refund("ref_busy").await, Refunding::Unknown(_)));
     let Refunding::Failed { code, message } = refund("ref_poor").await else { panic!() };

@@ -294,7 +294,7 @@ async fn a_refund_ends_when_the_platform_says_so_under_our_number() {
         assert!(sent.iter().any(|(n, v)| (n.as_str(), v.as_str()) == (name, value)), "{name}");
     }
     answer("yes", Some(0));
-    assert_eq!(refund().await, Refunding::Pending { gateway_refund_id: number() });
+    assert_eq!(refund().await, Refunding::Pending { gateway_refund_id: number(), needs_person: false });
     answer("no", Some(1));
     assert_eq!(refund().await, Refunding::Succeeded { gateway_refund_id: number() }, "made before");
     answer("no", None);

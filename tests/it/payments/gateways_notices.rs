@@ -196,7 +196,7 @@ fn refunds_and_disputes_of_stripe_are_found_by_the_payment_intent() {
         let fact = notice.refund.clone().unwrap();
         assert_eq!(
             (fact.refund_id.as_deref(), fact.gateway_refund_id.as_str(), fact.amount_minor),
-            (Some("ref_a"), "re_1", 500)
+            (Some("ref_a"), "re_1", Some(500))
         );
     }
 

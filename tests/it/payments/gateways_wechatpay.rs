@@ -176,12 +176,14 @@ fn wechats_refunds_are_told_one_by_one_and_carry_no_application() {
     let fact = part.refund.clone().unwrap();
     assert_eq!(
         (fact.refund_id.as_deref(), fact.gateway_refund_id.as_str(), fact.amount_minor),
-        (Some("ref_1"), "R1", 300)
+        (Some("ref_1"), "R1", Some(300))
     );
     let whole = read("REFUND.SUCCESS", &refund("SUCCESS", 990)).unwrap();
     assert_eq!((whole.meaning, whole.refunded_minor), (Meaning::Refunded, Some(990)));
     assert_eq!(read("REFUND.CLOSED", &refund("CLOSED", 300)).unwrap().meaning, Meaning::RefundFailed);
-    assert_eq!(read("REFUND.ABNORMAL", &refund("ABNORMAL", 300)).unwrap().meaning, Meaning::Ignored);
+    let stuck = read("REFUND.ABNORMAL", &refund("ABNORMAL", 300)).unwrap();
+    assert_eq!(stuck.meaning, Meaning::RefundPending, "it can still be completed in the console");
+    assert!(stuck.refund.as_ref().unwrap().needs_person);
     assert_eq!(read("PAYSCORE.USER_PAID", &json!({})).unwrap().meaning, Meaning::Ignored);
     let refused = |kind: &str, inner: &Value| {
         let refusal = read(kind, inner).unwrap_err();

@@ -313,9 +313,11 @@ async fn wechat_refunds_once_under_our_refunds_id() {
     gateway().refund(&call(&account), &wanted).await;
     let asked: Value = serde_json::from_str(&played.last().text()).unwrap();
     assert_eq!((&asked["transaction_id"], &asked["out_trade_no"]), (&json!("T2"), &Value::Null));
-    let waits = Refunding::Pending { gateway_refund_id: "R1".into() };
+    let waits = Refunding::Pending { gateway_refund_id: "R1".into(), needs_person: false };
     assert_eq!((refund("ref_waits").await, find("ref_waits").await), (waits.clone(), waits));
-    for (id, wanted) in [("ref_closed", "CLOSED"), ("ref_stuck", "ABNORMAL"), ("ref_poor", "NOT_ENOUGH")] {
+    let stuck = Refunding::Pending { gateway_refund_id: "R1".into(), needs_person: true };
+    assert_eq!(refund("ref_stuck").await, stuck, "it can still be completed in the console");
+    for (id, wanted) in [("ref_closed", "CLOSED"), ("ref_poor", "NOT_ENOUGH")] {
         assert!(matches!(refund(id).await, Refunding::Failed { code, .. } if code == wanted), "{id}");
     }
     for id in ["ref_less", "ref_other", "ref_busy"] {

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use dispense::base::actor::Actor;
 use dispense::orders::place::Placed;
-use dispense::payments::refund_request;
+use dispense::payments::refunds::{request, work};
 use dispense::payments::{ask, cancel, close};
 use serde_json::json;
 
@@ -18,8 +18,8 @@ async fn a_purchase_and_its_refund_go_through_each_gateway() {
         let (placed, payment_id) = street.bought(method).await;
         assert_eq!(t.unit_states(placed.order.id).await, "assigned:1");
         let wish = refund(payment_id, method, None);
-        let first = refund_request::request(&t.app, &Actor::system(), wish.clone()).await.unwrap();
-        let again = refund_request::request(&t.app, &Actor::system(), wish).await.unwrap();
+        let first = request::request(&t.app, &Actor::system(), wish.clone()).await.unwrap();
+        let again = request::request(&t.app, &Actor::system(), wish).await.unwrap();
         assert_eq!(first.id, again.id);
         street.settled().await;
         assert_eq!(t.unit_states(placed.order.id).await, "revoked:1", "{method}");
@@ -49,15 +49,14 @@ async fn refunds_never_exceed_what_was_paid_and_a_part_leaves_the_goods() {
     let t = &street.t;
     let (placed, payment_id) = street.bought("stripe").await;
     let system = Actor::system();
-    refund_request::request(&t.app, &system, refund(payment_id, "part-one", Some(400))).await.unwrap();
+    request::request(&t.app, &system, refund(payment_id, "part-one", Some(400))).await.unwrap();
     street.settled().await;
     assert_eq!(t.unit_states(placed.order.id).await, "assigned:1");
-    let too_much = refund_request::request(&t.app, &system, refund(payment_id, "too-much", Some(591))).await;
+    let too_much = request::request(&t.app, &system, refund(payment_id, "too-much", Some(591))).await;
     assert!(format!("{too_much:?}").contains("REFUND_TOO_LARGE"));
-    let by_guest =
-        refund_request::request(&t.app, &Actor::guest(), refund(payment_id, "by-guest", None)).await;
+    let by_guest = request::request(&t.app, &Actor::guest(), refund(payment_id, "by-guest", None)).await;
     assert!(format!("{by_guest:?}").contains("FORBIDDEN"));
-    refund_request::request(&t.app, &system, refund(payment_id, "the-rest", None)).await.unwrap();
+    request::request(&t.app, &system, refund(payment_id, "the-rest", None)).await.unwrap();
     street.settled().await;
     assert_eq!(street.refunded(&placed.order.number), 990);
     assert_eq!(t.unit_states(placed.order.id).await, "revoked:1");
@@ -165,13 +164,12 @@ async fn a_refund_whose_answer_was_lost_is_asked_about_and_never_done_twice() {
     let t = &street.t;
     let (placed, payment_id) = street.bought("generic").await;
     street.simulator.set_trouble(json!({ "lose_answers": true })).unwrap();
-    let asked = refund_request::request(&t.app, &Actor::system(), refund(payment_id, "lost-answer", None))
-        .await
-        .unwrap();
+    let asked =
+        request::request(&t.app, &Actor::system(), refund(payment_id, "lost-answer", None)).await.unwrap();
     // The notice of the refund may have been faster than the end of our patience with the answer.
     assert!(["unknown", "succeeded"].contains(&asked.state.as_str()), "{asked:?}");
     street.simulator.set_trouble(json!({})).unwrap();
-    refund_request::work(&t.app, asked.id).await.unwrap();
+    work::work(&t.app, asked.id).await.unwrap();
     street.settled().await;
     assert_eq!(street.refunded(&placed.order.number), 990);
     assert_eq!(t.db.one("select string_agg(state, ',') from refund").await, "succeeded");

@@ -4,7 +4,8 @@ use dispense::base::actor::Actor;
 use dispense::base::ids::PaymentId;
 use dispense::config::Account;
 use dispense::orders::place::Placed;
-use dispense::payments::refund_request::{self, RefundRequest};
+use dispense::payments::refunds::request::{self, RefundRequest};
+use dispense::payments::refunds::work;
 use dispense::payments::start::{self, Start, StartOptions};
 
 use super::gateways_epay::{KEY, keys, notice, platforms};
@@ -148,10 +149,10 @@ async fn a_refund_whose_answer_was_lost_is_never_sent_a_second_time() {
         amount_minor: Some(400),
         reason: None,
     };
-    let refund = refund_request::request(&t.app, &Actor::system(), wish).await.unwrap();
+    let refund = request::request(&t.app, &Actor::system(), wish).await.unwrap();
     assert_eq!(refund.state.as_str(), "unknown");
     for _ in 0..4 {
-        refund_request::work(&t.app, refund.id).await.unwrap();
+        work::work(&t.app, refund.id).await.unwrap();
     }
     assert_eq!(street.side.count("POST /api.php"), 1);
     assert_eq!(t.db.one("select state from refund").await, "unknown");

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use dispense::base::actor::Actor;
 use dispense::base::ids::PaymentId;
 use dispense::orders::place::Placed;
-use dispense::payments::refund_request::{self, RefundRequest};
+use dispense::payments::refunds::request::{self, RefundRequest};
 use dispense::payments::start::{self, Start, StartOptions};
 use dispense::payments::{ask, cancel, close};
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ async fn what_the_buyer_approves_is_taken_at_once_and_paid_for() {
         amount_minor: Some(400),
         reason: None,
     };
-    let refund = refund_request::request(&t.app, &Actor::system(), wish).await.unwrap();
+    let refund = request::request(&t.app, &Actor::system(), wish).await.unwrap();
     assert_eq!(refund.state.as_str(), "succeeded");
     // The same refund by notice is not counted twice, one made at PayPal's own pages is.
     let told = |id: &str, value: &str, total: &str| {

@@ -3,8 +3,9 @@
 
 use chrono::TimeDelta;
 use dispense::base::actor::Actor;
+use dispense::payments::ask;
 use dispense::payments::gateway::{Call, Stated, Statement};
-use dispense::payments::{ask, refund_request};
+use dispense::payments::refunds::{request, work};
 use serde_json::json;
 
 use super::street::{GATEWAYS, Street, currency, refund, street};
@@ -150,7 +151,7 @@ async fn the_statement_of_the_day_has_every_payment_and_every_refund() {
         let (kept, _) = street.bought(method).await;
         let (back, payment_id) = street.bought(method).await;
         let wish = refund(payment_id, method, Some(400));
-        refund_request::request(&t.app, &Actor::system(), wish).await.unwrap();
+        request::request(&t.app, &Actor::system(), wish).await.unwrap();
         street.settled().await;
         assert_eq!(
             street.payment(payment_id, "state || refunded_minor").await,
@@ -197,7 +198,7 @@ async fn a_refund_that_takes_its_time_revokes_once_the_gateway_has_done_it() {
         let (placed, payment_id) = street.bought(method).await;
         street.simulator.set_trouble(json!({ "refunds": "pending" })).unwrap();
         let wish = refund(payment_id, method, None);
-        let asked = refund_request::request(&t.app, &Actor::system(), wish).await.unwrap();
+        let asked = request::request(&t.app, &Actor::system(), wish).await.unwrap();
         street.simulator.set_trouble(json!({})).unwrap();
         street.settled().await;
         assert_eq!(asked.state.as_str(), "pending", "{method}");
@@ -205,7 +206,7 @@ async fn a_refund_that_takes_its_time_revokes_once_the_gateway_has_done_it() {
         street.act(&placed.order.number, "finish-refund");
         street.settled().await;
         // Where the gateway does not tell, the shop asks.
-        refund_request::work(&t.app, asked.id).await.unwrap();
+        work::work(&t.app, asked.id).await.unwrap();
         let told = street.told(&placed.order.number);
         assert_eq!(
             street.payment(payment_id, "state || refunded_minor").await,

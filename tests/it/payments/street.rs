@@ -9,7 +9,7 @@ use dispense::base::ids::{PaymentId, VariantId};
 use dispense::config::Account;
 use dispense::orders::place::Placed;
 use dispense::payments::gateway::Action;
-use dispense::payments::refund_request::RefundRequest;
+use dispense::payments::refunds::request::RefundRequest;
 use dispense::payments::start::{self, Attempt, Start, StartOptions};
 use dispense::sandbox::{Drawer, Simulator, SimulatorConfig};
 use serde_json::{Value, json};

@@ -242,7 +242,7 @@ async fn a_refund_on_its_way_is_pending_until_the_gateway_has_done_it() {
         let payment = PaymentRef { trade_no: Some(&trade), ..asked };
         let refund =
             NewRefund { refund_id: &format!("ref_{reference}"), payment, amount: usd(300), reason: None };
-        let Refunding::Pending { gateway_refund_id } = side.gateway.refund(&side.call(), &refund).await
+        let Refunding::Pending { gateway_refund_id, .. } = side.gateway.refund(&side.call(), &refund).await
         else {
             panic!()
         };

@@ -90,11 +90,8 @@ fn facts(fields: &Fields) -> Result<Facts, &'static str> {
         let sum = refunded.or(facts.amount_minor).ok_or("total_amount_missing")?;
         facts.refunded_minor = Some(sum);
         // Only the sum of all refunds is told; how much this one was is the difference to what was known.
-        facts.refund = short(fields, "out_biz_no").map(|id| RefundFact {
-            refund_id: Some(id.to_owned()),
-            gateway_refund_id: id.to_owned(),
-            amount_minor: sum,
-        });
+        facts.refund = short(fields, "out_biz_no")
+            .map(|id| RefundFact { refund_id: Some(id.to_owned()), ..RefundFact::new(id.to_owned(), None) });
     }
     let at = match facts.meaning {
         Meaning::Refunded | Meaning::PartiallyRefunded => "gmt_refund",

@@ -25,7 +25,9 @@ pub(super) async fn refund(outbound: &Outbound, call: &Call<'_>, refund: &NewRef
         }
         // No money moved by this call: it is a repeat of a refund that is done, or still on its way.
         wire::Answer::Done(_) => match found(outbound, call, refund.refund_id, &refund.payment).await {
-            Refunding::NotFound => Refunding::Pending { gateway_refund_id: refund.refund_id.to_owned() },
+            Refunding::NotFound => {
+                Refunding::Pending { gateway_refund_id: refund.refund_id.to_owned(), needs_person: false }
+            }
             found => found,
         },
         wire::Answer::No { code, message } => Refunding::Failed { code, message },

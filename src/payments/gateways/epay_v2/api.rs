@@ -205,7 +205,7 @@ pub(super) async fn refund_query(outbound: &Outbound, call: &Call<'_>, refund: &
     };
     match epay::text(&answer, "status").as_deref() {
         Some("1") => Refunding::Succeeded { gateway_refund_id },
-        Some("0") => Refunding::Pending { gateway_refund_id },
+        Some("0") => Refunding::Pending { gateway_refund_id, needs_person: false },
         Some("2") => failed("failed", "the refund did not go through"),
         _ => Refunding::Unknown("the refund has no known status".into()),
     }

@@ -228,7 +228,7 @@ fn refunding(refund_id: &str, answered: Result<(u16, Value), Trouble>) -> Refund
     };
     match json::text(&answer, &["status"]) {
         Some("succeeded") => Refunding::Succeeded { gateway_refund_id },
-        Some("pending") => Refunding::Pending { gateway_refund_id },
+        Some("pending") => Refunding::Pending { gateway_refund_id, needs_person: false },
         Some("failed") => {
             let (code, message) = error_of(&answer);
             Refunding::Failed { code, message }

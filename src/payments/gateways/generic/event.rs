@@ -68,11 +68,10 @@ pub(super) fn payment(data: &Value) -> Result<Facts, &'static str> {
         _ => {}
     }
     if let Some(refund) = data.get("refund").filter(|r| !r.is_null()) {
-        facts.refund = Some(RefundFact {
-            refund_id: name(refund, "refund_id", 128)?,
-            gateway_refund_id: name(refund, "gateway_refund_id", 128)?.ok_or("gateway_refund_id_missing")?,
-            amount_minor: amount(refund, "amount_minor")?.ok_or("refund_amount_missing")?,
-        });
+        let id = name(refund, "gateway_refund_id", 128)?.ok_or("gateway_refund_id_missing")?;
+        let minor = amount(refund, "amount_minor")?.ok_or("refund_amount_missing")?;
+        facts.refund =
+            Some(RefundFact { refund_id: name(refund, "refund_id", 128)?, ..RefundFact::new(id, minor) });
     }
     Ok(facts)
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::currencies;
 use crate::base::ids::RefundId;
 use crate::payments::gateways::json;
-use crate::payments::gateways::notice::{Facts, Identity, Meaning, NoticeRefusal, RefundFact};
+use crate::payments::gateways::notice::{DisputeFact, Facts, Identity, Meaning, NoticeRefusal, RefundFact};
 
 pub(super) fn identity(merchant_id: &str) -> Vec<Identity> {
     vec![Identity::new("merchant_id", merchant_id)]
@@ -48,7 +48,9 @@ fn facts(kind: &str, resource: &Value, merchant_id: &str) -> Result<Facts, &'sta
             facts if facts.meaning == Meaning::Approved => Ok(facts),
             _ => Err("status_contradicts_type"),
         },
-        "CUSTOMER.DISPUTE.CREATED" | "CUSTOMER.DISPUTE.RESOLVED" => dispute(resource, merchant_id),
+        "CUSTOMER.DISPUTE.CREATED" | "CUSTOMER.DISPUTE.UPDATED" | "CUSTOMER.DISPUTE.RESOLVED" => {
+            dispute(resource, merchant_id)
+        }
         _ => Ok(Facts::of(Meaning::Ignored)),
     }
 }
@@ -94,9 +96,12 @@ pub(super) fn order(object: &Value) -> Result<Facts, &'static str> {
     facts.number = number(unit).or(facts.number);
     facts.identity = said_merchant(unit, "payee");
     facts.gateway_reference = Some(id);
-    if matches!(facts.meaning, Meaning::Refunded | Meaning::PartiallyRefunded) {
-        facts.refunded_minor = refunds(unit, facts.trade_no.as_deref())?;
-    }
+    facts.refunded_minor = match facts.meaning {
+        // An order lists every refund it had: none listed is none made.
+        Meaning::Paid => Some(refunds(unit, facts.trade_no.as_deref())?.unwrap_or(0)),
+        Meaning::Refunded | Meaning::PartiallyRefunded => refunds(unit, facts.trade_no.as_deref())?,
+        _ => None,
+    };
     Ok(facts)
 }
 
@@ -155,7 +160,12 @@ fn refunded(resource: &Value, merchant_id: &str) -> Result<Facts, &'static str> 
         (Meaning::Refunded, None) => facts.meaning = Meaning::RefundSucceeded,
         _ => {}
     }
-    facts.refund = Some(RefundFact { refund_id, gateway_refund_id, amount_minor: money.minor });
+    facts.refund = Some(RefundFact {
+        refund_id,
+        made_at: moment(resource, "create_time"),
+        failure_code: json::text(resource, &["status_details", "reason"]).map(str::to_owned),
+        ..RefundFact::new(gateway_refund_id, money.minor)
+    });
     facts.identity = said_or(resource, "payer", merchant_id);
     Ok(facts)
 }
@@ -170,14 +180,15 @@ fn reversed(resource: &Value, merchant_id: &str) -> Result<Facts, &'static str> 
     Ok(facts)
 }
 
-/// A dispute's amount may be a part of the payment's, so it is not told as such.
+/// A dispute has an amount of its own, which may be a part of the payment's; when it is decided, what the buyer got
+/// counts. PayPal withholds the money from the first stage on, INQUIRY included.
 fn dispute(resource: &Value, merchant_id: &str) -> Result<Facts, &'static str> {
     let meaning = match json::text(resource, &["dispute_outcome", "outcome_code"]) {
         None | Some("NONE") => Meaning::DisputeOpened,
         Some("RESOLVED_BUYER_FAVOUR" | "ACCEPTED") => Meaning::DisputeLost,
-        Some("RESOLVED_SELLER_FAVOUR" | "RESOLVED_WITH_PAYOUT" | "CANCELED_BY_BUYER" | "DENIED") => {
-            Meaning::DisputeWon
-        }
+        // With payout: PayPal pays the buyer out of its own pocket.
+        Some("RESOLVED_SELLER_FAVOUR" | "RESOLVED_WITH_PAYOUT" | "DENIED") => Meaning::DisputeWon,
+        Some("CANCELED_BY_BUYER") => Meaning::DisputeWithdrawn,
         Some(_) => return Err("dispute_outcome_unknown"),
     };
     let transactions = resource.get("disputed_transactions").and_then(Value::as_array);
@@ -185,6 +196,15 @@ fn dispute(resource: &Value, merchant_id: &str) -> Result<Facts, &'static str> {
     let mut facts = Facts::of(meaning);
     facts.trade_no = Some(id_at(transaction, &["seller_transaction_id"])?.ok_or("capture_id_missing")?);
     facts.identity = said_or(transaction, "seller", merchant_id);
+    let about = resource.get("dispute_amount").map(currencies::money).transpose()?;
+    let got =
+        json::at(resource, &["dispute_outcome", "amount_refunded"]).map(currencies::money).transpose()?;
+    let decided = got.filter(|_| meaning == Meaning::DisputeLost);
+    facts.dispute = Some(DisputeFact {
+        gateway_dispute_id: id_at(resource, &["dispute_id"])?,
+        amount_minor: decided.or(about).map(|money| money.minor),
+        reason: json::text(resource, &["reason"]).map(str::to_owned),
+    });
     Ok(facts)
 }
 

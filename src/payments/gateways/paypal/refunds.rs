@@ -105,7 +105,7 @@ fn outcome(refund_id: &str, refund: &Value) -> Refunding {
     };
     match json::text(refund, &["status"]) {
         Some("COMPLETED") => Refunding::Succeeded { gateway_refund_id: id.to_owned() },
-        Some("PENDING") => Refunding::Pending { gateway_refund_id: id.to_owned() },
+        Some("PENDING") => Refunding::Pending { gateway_refund_id: id.to_owned(), needs_person: false },
         Some(status @ ("FAILED" | "CANCELLED")) => failed(status, "the refund did not go through"),
         _ => Refunding::Unknown("the refund has no known status".into()),
     }

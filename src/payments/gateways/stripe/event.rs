@@ -8,7 +8,7 @@ use super::currencies;
 use crate::base::money::Currency;
 use crate::payments::gateway::from_gateway_units;
 use crate::payments::gateways::json;
-use crate::payments::gateways::notice::{Facts, Identity, Meaning, NoticeRefusal, RefundFact};
+use crate::payments::gateways::notice::{DisputeFact, Facts, Identity, Meaning, NoticeRefusal, RefundFact};
 
 /// `account` is empty unless the event belongs to a connected account (Stripe Connect).
 pub(super) fn identity(livemode: bool, account: &str) -> Vec<Identity> {
@@ -47,9 +47,11 @@ fn facts(kind: &str, object: &Value) -> Result<Facts, &'static str> {
         "checkout.session.expired" => session_as(object, Meaning::Closed),
         "charge.refunded" => charge(object),
         "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => refund(object),
-        "charge.dispute.created" | "charge.dispute.funds_withdrawn" | "charge.dispute.closed" => {
-            dispute(object)
-        }
+        "charge.dispute.created"
+        | "charge.dispute.updated"
+        | "charge.dispute.funds_withdrawn"
+        | "charge.dispute.funds_reinstated"
+        | "charge.dispute.closed" => dispute(object),
         _ => Ok(Facts::of(Meaning::Ignored)),
     }
 }
@@ -129,32 +131,37 @@ fn refund(object: &Value) -> Result<Facts, &'static str> {
     facts.number = json::text(object, &["metadata", "order_no"]).map(str::to_owned);
     facts.trade_no = Some(named(object, "payment_intent").ok_or("payment_intent_missing")?);
     facts.currency = Some(currency);
+    let id = json::text(object, &["id"]).filter(|id| is_id(id)).ok_or("refund_id_missing")?;
     facts.refund = Some(RefundFact {
         refund_id: json::text(object, &["metadata", "refund_id"]).map(str::to_owned),
-        gateway_refund_id: json::text(object, &["id"])
-            .filter(|id| is_id(id))
-            .ok_or("refund_id_missing")?
-            .to_owned(),
-        amount_minor: amount(object, "amount", currency)?,
+        made_at: json::integer(object, &["created"]).and_then(|at| DateTime::from_timestamp(at, 0)),
+        failure_code: json::text(object, &["failure_reason"]).map(str::to_owned),
+        ..RefundFact::new(id.to_owned(), amount(object, "amount", currency)?)
     });
     Ok(facts)
 }
 
-/// A dispute's amount may be a part of the payment's, so it is not told as such. Inquiries (`warning_…`) take no
-/// money back; one that grows into a dispute is seen when the funds are withdrawn.
+/// A dispute has an amount of its own, which may be a part of the payment's. Inquiries (`warning_…`) take no money; one
+/// that grows into a dispute keeps its id (docs.stripe.com, Dispute object: `status`).
 fn dispute(object: &Value) -> Result<Facts, &'static str> {
-    let status = json::text(object, &["status"]).ok_or("dispute_status_missing")?;
-    let meaning = match status {
+    let meaning = match json::text(object, &["status"]).ok_or("dispute_status_missing")? {
         "won" => Meaning::DisputeWon,
         "lost" => Meaning::DisputeLost,
-        inquiry if inquiry.starts_with("warning_") => Meaning::Ignored,
+        "warning_closed" => Meaning::DisputeWithdrawn,
+        inquiry if inquiry.starts_with("warning_") => Meaning::DisputeInquiry,
+        // Closed before it became a chargeback: the refund that prevented it is reported by itself.
+        "prevented" => Meaning::DisputeWithdrawn,
         _ => Meaning::DisputeOpened,
     };
     let mut facts = Facts::of(meaning);
-    facts.trade_no = named(object, "payment_intent");
-    if facts.trade_no.is_none() && meaning != Meaning::Ignored {
-        return Err("payment_intent_missing");
-    }
+    facts.trade_no = Some(named(object, "payment_intent").ok_or("payment_intent_missing")?);
+    let id = json::text(object, &["id"]).filter(|id| is_id(id)).ok_or("dispute_id_missing")?;
+    let currency = currency(object)?;
+    facts.dispute = Some(DisputeFact {
+        gateway_dispute_id: Some(id.to_owned()),
+        amount_minor: Some(amount(object, "amount", currency)?),
+        reason: json::text(object, &["reason"]).map(str::to_owned),
+    });
     Ok(facts)
 }
 

@@ -87,7 +87,9 @@ fn outcome(refund_id: &str, refund: &Value) -> Refunding {
     };
     match json::text(refund, &["status"]) {
         Some("succeeded") => Refunding::Succeeded { gateway_refund_id: id.to_owned() },
-        Some("pending" | "requires_action") => Refunding::Pending { gateway_refund_id: id.to_owned() },
+        Some("pending" | "requires_action") => {
+            Refunding::Pending { gateway_refund_id: id.to_owned(), needs_person: false }
+        }
         Some(status @ ("failed" | "canceled")) => {
             failed(json::text(refund, &["failure_reason"]).unwrap_or(status), "the refund did not go through")
         }

@@ -78,8 +78,10 @@ fn refund(keys: &AccountKeys, kind: &str, inner: &Value) -> Result<Facts, &'stat
         "SUCCESS" if part >= total => Meaning::Refunded,
         "SUCCESS" => Meaning::RefundSucceeded,
         "CLOSED" => Meaning::RefundFailed,
-        // The money is neither here nor there: asking for the refund tells, and a person decides.
-        _ => Meaning::Ignored,
+        // The buyer's card or account does not take the money: it stays on its way until a person completes it in the
+        // merchant's console, or gives it up.
+        "ABNORMAL" => Meaning::RefundPending,
+        _ => return Err("refund_status_unknown"),
     };
     let mut facts = Facts::of(meaning);
     facts.number = Some(name(inner, &["out_trade_no"]).ok_or("out_trade_no_missing")?);
@@ -89,8 +91,9 @@ fn refund(keys: &AccountKeys, kind: &str, inner: &Value) -> Result<Facts, &'stat
     facts.refunded_minor = (meaning == Meaning::Refunded).then_some(total);
     facts.refund = Some(RefundFact {
         refund_id: name(inner, &["out_refund_no"]),
-        gateway_refund_id: name(inner, &["refund_id"]).ok_or("refund_id_missing")?,
-        amount_minor: part,
+        failure_code: (meaning == Meaning::RefundFailed).then(|| status.to_owned()),
+        needs_person: meaning == Meaning::RefundPending,
+        ..RefundFact::new(name(inner, &["refund_id"]).ok_or("refund_id_missing")?, part)
     });
     facts.occurred_at = moment(inner, "success_time");
     // The merchant is compared; the application is that of the trade, which is compared by its number.

@@ -64,15 +64,13 @@ fn outcome(refund_id: &str, answer: &Value) -> Refunding {
     };
     match json::text(answer, &["status"]) {
         Some("SUCCESS") => Refunding::Succeeded { gateway_refund_id },
-        Some("PROCESSING") => Refunding::Pending { gateway_refund_id },
+        Some("PROCESSING") => Refunding::Pending { gateway_refund_id, needs_person: false },
         Some("CLOSED") => Refunding::Failed {
             code: "CLOSED".into(),
             message: "the refund was closed without money moving".into(),
         },
-        Some("ABNORMAL") => Refunding::Failed {
-            code: "ABNORMAL".into(),
-            message: "the buyer's card or account does not take the money: see the merchant's console".into(),
-        },
+        // The buyer's card or account does not take the money; it can still be completed in the merchant's console.
+        Some("ABNORMAL") => Refunding::Pending { gateway_refund_id, needs_person: true },
         _ => Refunding::Unknown("the refund has no known status".into()),
     }
 }

@@ -4,10 +4,11 @@ use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::RefundId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
-use crate::payments::model::Refund;
-use crate::payments::refund_request::{self, RefundRequest};
-use crate::payments::state::RefundState;
-use crate::payments::store::refunds;
+use crate::payments::refunds::model::Refund;
+use crate::payments::refunds::request::{self, RefundRequest};
+use crate::payments::refunds::state::RefundState;
+use crate::payments::refunds::store as refunds;
+use crate::payments::refunds::work;
 
 /// Sends an open refund, or asks about it, now. One that failed is asked for anew, for the same pieces and amount and
 /// under an id of its own: its gateway answers the old id with the old no. Refusals: `FORBIDDEN`, `NOT_FOUND`,
@@ -34,10 +35,10 @@ pub async fn retry(app: &App, actor: &Actor, key: String, id: RefundId) -> Outco
                 amount_minor: Some(refund.amount_minor),
                 reason: refund.reason,
             };
-            refund_request::request(app, actor, wish).await
+            request::request(app, actor, wish).await
         }
         RefundState::Requested | RefundState::Pending | RefundState::Unknown => {
-            refund_request::work(app, id).await?;
+            work::work(app, id).await?;
             let now = refunds::find(&mut *app.db.conn().await?, id).await?;
             Ok(now.ok_or_else(|| Fault::bug("a refund is gone"))?)
         }

@@ -1,0 +1,82 @@
+//! THE rule that every door asks: may a piece of a purchase leave the shop now? It is here, below all features, because
+//! files and orders both ask it: the order page, reveal, mail, resend, claim links, download links, running streams,
+//! and the filling of lines that wait.
+
+use crate::base::outcome::Refusal;
+
+/// Why nothing may leave although it was paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HoldCause {
+    /// Its money is on its way back.
+    Refund,
+    /// The payment is disputed.
+    Dispute,
+    /// The money that paid for it is gone, and other money of the order is here: a person decides.
+    Uncovered,
+}
+
+impl HoldCause {
+    pub const ALL: [Self; 3] = [Self::Refund, Self::Dispute, Self::Uncovered];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refund => "refund",
+            Self::Dispute => "dispute",
+            Self::Uncovered => "uncovered",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == text)
+    }
+}
+
+/// How far the piece itself has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Piece {
+    /// It has no goods yet.
+    Waiting,
+    /// It has its goods.
+    Delivered,
+    /// Another one took its place.
+    Replaced,
+    /// Its money went back.
+    Refunded,
+    /// It was taken back for another reason: a lost dispute, an act of staff.
+    Revoked,
+    Cancelled,
+}
+
+/// Everything the rule looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Standing {
+    pub paid: bool,
+    pub piece: Piece,
+    pub hold: Option<HoldCause>,
+}
+
+/// Whether the piece may be shown, sent or served now. Refusals: `NOT_PAID`, `NOT_READY`, `REPLACED`, `REFUNDED`,
+/// `REVOKED`.
+pub fn may_hand_over(standing: &Standing) -> Result<(), Refusal> {
+    let refuse = |code, text: &str| Err(Refusal::new(code, text));
+    if !standing.paid {
+        return refuse("NOT_PAID", "this order is not paid");
+    }
+    match (standing.piece, standing.hold) {
+        (Piece::Replaced, _) => refuse("REPLACED", "this delivery was replaced by another one"),
+        (Piece::Refunded, _) => refuse("REFUNDED", "this purchase was refunded"),
+        (Piece::Revoked, _) => refuse("REVOKED", "this delivery was taken back"),
+        (Piece::Cancelled, _) => refuse("REVOKED", "this delivery was cancelled"),
+        (Piece::Waiting | Piece::Delivered, Some(HoldCause::Refund)) => {
+            refuse("REFUNDED", "this purchase is being refunded")
+        }
+        (Piece::Waiting | Piece::Delivered, Some(HoldCause::Dispute)) => {
+            refuse("REVOKED", "the payment of this purchase is disputed")
+        }
+        (Piece::Waiting | Piece::Delivered, Some(HoldCause::Uncovered)) => {
+            refuse("REVOKED", "the payment of this purchase is being looked at")
+        }
+        (Piece::Waiting, None) => refuse("NOT_READY", "this delivery is not ready yet"),
+        (Piece::Delivered, None) => Ok(()),
+    }
+}

@@ -1,0 +1,188 @@
+//! An order in the hands of a transaction that holds its lock: what decisions read and change before it is written.
+
+use std::collections::{HashMap, HashSet};
+
+use diesel_async::AsyncPgConnection;
+
+use crate::base::clock::Clock;
+use crate::base::ids::{OrderId, PaymentId, RefundId};
+use crate::base::outcome::{Failure, Fault};
+use crate::orders::model::Order;
+use crate::orders::state::OrderState;
+use crate::payments::cover::{self, Coverage};
+use crate::payments::decide::News;
+use crate::payments::disputes::{DisputeState, TrackedDispute};
+use crate::payments::model::Payment;
+use crate::payments::refunds::arithmetic;
+use crate::payments::refunds::model::TrackedRefund;
+use crate::payments::state::{PaymentChange, PaymentState};
+use crate::payments::store::slice;
+use crate::payments::{disputes, refunds};
+
+/// An order that is locked, with all its payments; the decisions of a slice change it one after the other.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub order_id: OrderId,
+    pub number: String,
+    pub state: OrderState,
+    pub payments: Vec<Tracked>,
+    /// Read only when somebody speaks of money that goes back.
+    pub refunds: Vec<TrackedRefund>,
+    pub disputes: Vec<TrackedDispute>,
+    /// Some unit has goods, or waits for some.
+    pub has_goods: bool,
+    /// Somebody spoke of money that goes back: refunds and disputes were weighed anew.
+    pub weighed: bool,
+    /// Whether money pays for the goods, as far as it was weighed.
+    pub coverage: Option<Coverage>,
+    /// The order became paid in this slice.
+    pub paid_now: bool,
+    pub news: Vec<News>,
+    /// For the present and for ids of new rows.
+    pub clock: Clock,
+}
+
+/// A payment and the state it had when it was locked.
+#[derive(Clone, Debug)]
+pub struct Tracked {
+    pub before: PaymentState,
+    pub row: Payment,
+    /// Made by this slice: money that came a second time.
+    pub is_new: bool,
+    pub changed: bool,
+}
+
+/// The cases of a slice by order.
+pub type Cases = HashMap<OrderId, Case>;
+
+impl Case {
+    pub fn payment(&self, id: PaymentId) -> Option<&Payment> {
+        self.payments.iter().map(|t| &t.row).find(|p| p.id == id)
+    }
+
+    /// [`rebalance`](Self::rebalance) by the payment's id.
+    pub fn rebalance_payment(&mut self, id: PaymentId) {
+        if let Some(index) = self.payments.iter().position(|t| t.row.id == id) {
+            self.rebalance(index);
+        }
+    }
+
+    /// Brings everything that follows from refunds and disputes of one payment in line: what counts, the payment's
+    /// state, and what now pays for the order.
+    pub fn rebalance(&mut self, index: usize) {
+        let Self { payments, refunds, disputes, clock, .. } = self;
+        let tracked = &mut payments[index];
+        if !tracked.row.state.was_captured() {
+            return;
+        }
+        let id = tracked.row.id;
+        let (given, lost) = (tracked.row.refunded_minor, tracked.row.lost_minor);
+        let mut rows: Vec<&mut TrackedRefund> =
+            refunds.iter_mut().filter(|r| r.row.payment_id == id).collect();
+        let mut quarrels: Vec<&mut TrackedDispute> =
+            disputes.iter_mut().filter(|d| d.row.payment_id == id).collect();
+        let opened = quarrels.iter().any(|d| d.row.state == DisputeState::Opened);
+        let fresh = || RefundId(clock.uuid());
+        let new = arithmetic::balance(&mut tracked.row, &mut rows, &mut quarrels, fresh, clock.now());
+        refunds.extend(new);
+        tracked.changed |= (given, lost) != (tracked.row.refunded_minor, tracked.row.lost_minor);
+        if let Ok(next) = tracked.row.state.after(money_change(&tracked.row, opened))
+            && next != tracked.row.state
+        {
+            (tracked.row.state, tracked.changed) = (next, true);
+        }
+        self.weighed = true;
+        cover::settle(self);
+    }
+}
+
+/// What a payment's money says of its state. The heaviest counts: lost, disputed, refunded, partly refunded.
+fn money_change(payment: &Payment, disputed: bool) -> PaymentChange {
+    let gone = payment.refunded_minor + payment.lost_minor;
+    match gone {
+        0 if disputed => PaymentChange::Dispute,
+        0 => PaymentChange::Restore,
+        all if all == payment.received_minor.unwrap_or(0) && payment.lost_minor > 0 => {
+            PaymentChange::LoseDispute
+        }
+        _ if disputed => PaymentChange::Dispute,
+        all if all == payment.received_minor.unwrap_or(0) => PaymentChange::RefundAll,
+        _ => PaymentChange::RefundPart,
+    }
+}
+
+/// Reads what belongs to locked orders, in a fixed number of statements; refunds and disputes only where somebody
+/// speaks of money that goes back.
+pub async fn load(
+    conn: &AsyncPgConnection,
+    clock: &Clock,
+    orders: &[Order],
+    money_back: bool,
+) -> Result<Cases, Failure> {
+    let ids: Vec<OrderId> = orders.iter().map(|o| o.id).collect();
+    if ids.is_empty() {
+        return Ok(Cases::new());
+    }
+    let mut payments: HashMap<OrderId, Vec<Tracked>> = HashMap::new();
+    for row in slice::list_payments(conn, &ids).await? {
+        let tracked = Tracked { before: row.state, row, is_new: false, changed: false };
+        payments.entry(tracked.row.order_id).or_default().push(tracked);
+    }
+    let mut back = MoneyBack::default();
+    if money_back {
+        back = MoneyBack::load(conn, &ids).await?;
+    }
+    Ok(orders
+        .iter()
+        .map(|order| {
+            let case = Case {
+                order_id: order.id,
+                number: order.number.clone(),
+                state: order.state,
+                payments: payments.remove(&order.id).unwrap_or_default(),
+                refunds: back.refunds.remove(&order.id).unwrap_or_default(),
+                disputes: back.disputes.remove(&order.id).unwrap_or_default(),
+                has_goods: back.with_goods.contains(&order.id),
+                weighed: false,
+                coverage: None,
+                paid_now: false,
+                news: Vec::new(),
+                clock: clock.clone(),
+            };
+            (order.id, case)
+        })
+        .collect())
+}
+
+/// The case of one locked order, refunds and disputes included.
+pub async fn load_one(conn: &AsyncPgConnection, clock: &Clock, order: &Order) -> Result<Case, Failure> {
+    let mut cases = load(conn, clock, std::slice::from_ref(order), true).await?;
+    cases.remove(&order.id).ok_or_else(|| Fault::bug("a locked order has no case").into())
+}
+
+#[derive(Default)]
+struct MoneyBack {
+    refunds: HashMap<OrderId, Vec<TrackedRefund>>,
+    disputes: HashMap<OrderId, Vec<TrackedDispute>>,
+    with_goods: HashSet<OrderId>,
+}
+
+impl MoneyBack {
+    async fn load(conn: &AsyncPgConnection, ids: &[OrderId]) -> Result<Self, Failure> {
+        let (rows, quarrels, with_goods) = futures::try_join!(
+            refunds::store::list_of_orders(conn, ids),
+            disputes::store::list_of_orders(conn, ids),
+            slice::list_with_goods(conn, ids),
+        )?;
+        let mut back = Self { with_goods: with_goods.into_iter().collect(), ..Self::default() };
+        let mut units = refunds::store::list_named_units(conn, ids).await?;
+        for row in rows {
+            let named = units.remove(&row.id).unwrap_or_default();
+            back.refunds.entry(row.order_id).or_default().push(TrackedRefund::read(row, named));
+        }
+        for row in quarrels {
+            back.disputes.entry(row.order_id).or_default().push(TrackedDispute::read(row));
+        }
+        Ok(back)
+    }
+}

@@ -1,0 +1,182 @@
+//! Asks a gateway to give money back. The refund is a row before the gateway hears of it; its own id is the key of
+//! idempotency there, so that a repeat after a crash never refunds twice.
+
+use chrono::TimeDelta;
+use diesel_async::AsyncPgConnection;
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::actor::{Actor, Role};
+use crate::base::ids::{PaymentId, RefundId, UnitId};
+use crate::base::money::{Money, spread};
+use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::infra::events::{self, NewEvent};
+use crate::infra::idempotency::{self, Claim};
+use crate::infra::queue::{self, NewJob};
+use crate::orders::model::Unit;
+use crate::orders::store as orders;
+use crate::orders::unit::UnitState;
+use crate::payments::accounts::Spoken;
+use crate::payments::case::{self, Case};
+use crate::payments::consequences::{self, already_refunded};
+use crate::payments::decide;
+use crate::payments::disputes;
+use crate::payments::model::Payment;
+use crate::payments::refunds::arithmetic;
+use crate::payments::refunds::model::{Basis, Refund, TrackedRefund};
+use crate::payments::refunds::state::RefundState;
+use crate::payments::refunds::store as refunds;
+use crate::payments::refunds::work::{self, WORK};
+use crate::payments::store::attempts;
+
+/// What is to be given back.
+#[derive(Clone, Debug)]
+pub struct RefundRequest {
+    pub idempotency_key: String,
+    pub payment_id: PaymentId,
+    /// Units that lose their goods, and with none given: an amount alone.
+    pub units: Vec<UnitId>,
+    /// Minor units; with none given the units' own total, or everything that is left.
+    pub amount_minor: Option<i64>,
+    pub reason: Option<String>,
+}
+
+/// Records a refund and starts it. Refusals: `FORBIDDEN`, `NOT_FOUND`, `NOT_PAID`, `ALREADY_REFUNDED`, `DISPUTE_OPEN`,
+/// `REFUND_TOO_LARGE`, `REFUND_NOT_SUPPORTED`, `INVALID`, and those of idempotency. The outcome comes with the gateway's
+/// answer; access to the units is refused meanwhile.
+pub async fn request(app: &App, actor: &Actor, wish: RefundRequest) -> Outcome<Refund> {
+    if !actor.has(Role::Admin) && !actor.has(Role::Support) {
+        return Err(Refusal::new("FORBIDDEN", "refunds are for staff").into());
+    }
+    let id = record(app, actor, &wish).await?;
+    if let Err(failure) = work::work(app, id).await {
+        tracing::warn!(?failure, refund = %id, "a refund goes on in the background");
+    }
+    let mut conn = app.db.conn().await?;
+    Ok(refunds::find(&mut conn, id).await?.ok_or_else(|| Fault::bug("a recorded refund is gone"))?)
+}
+
+async fn record(app: &App, actor: &Actor, wish: &RefundRequest) -> Outcome<RefundId> {
+    let missing = || Refusal::new("NOT_FOUND", "there is no such payment").at(["paymentId"]);
+    let mut tx = app.db.begin().await?;
+    let seen = attempts::find(&mut tx, wish.payment_id).await?.ok_or_else(missing)?;
+    let order = orders::lock(&mut tx, seen.order_id).await?.ok_or_else(missing)?;
+    let mut case = case::load_one(&tx, &app.clock, &order).await?;
+    let payment = case.payment(wish.payment_id).ok_or_else(missing)?.clone();
+    let id = RefundId(app.clock.uuid());
+    let scope = format!("staff:{}", actor.label());
+    let named: Vec<String> = wish.units.iter().map(ToString::to_string).collect();
+    let amount = wish.amount_minor.map(|a| a.to_string()).unwrap_or_default();
+    let payment_text = wish.payment_id.to_string();
+    let body = [payment_text.as_str(), &named.join(","), &amount, wish.reason.as_deref().unwrap_or_default()];
+    if let Claim::Replay(known) =
+        idempotency::claim(&mut tx, &scope, "orderRefund", &wish.idempotency_key, &body, id.0).await?
+    {
+        return Ok(RefundId(known));
+    }
+    refuse_impossible(app, &payment)?;
+    let units = named_units(&mut tx, &payment, &wish.units).await?;
+    refuse_disputed(&mut tx, &payment).await?;
+    let amount = amount_of(&case, &payment, wish, &units)?;
+    let row = Refund {
+        state: RefundState::Requested,
+        succeeded_at: None,
+        basis: Basis::Refund,
+        reason: wish.reason.clone(),
+        origin: if actor.system { "automatic" } else { "staff" }.into(),
+        requested_by: actor.user_id(),
+        ..arithmetic::blank(&payment, id, amount, app.clock.now())
+    };
+    let prices: Vec<i64> = units.iter().map(|unit| unit.total_minor).collect();
+    let shares = units.iter().map(|unit| unit.id).zip(spread(amount, &prices)).collect();
+    case.refunds.push(TrackedRefund::naming(row, shares));
+    case.rebalance_payment(payment.id);
+    consequences::write_alone(&mut tx, app, &case, &order).await?;
+    let body = json!({ "payment": payment.id.0, "amount_minor": amount, "units": wish.units.len() });
+    let event = NewEvent::shop("refund.requested", id.0, actor.label(), body).of_order(payment.order_id);
+    events::append(&tx, &[event]).await?;
+    // Should this program stop now, the job goes on; it waits so that it does not race the call that follows.
+    let later = app.clock.now() + TimeDelta::seconds(60);
+    let job = NewJob::new(WORK, json!({ "refund": id.0 })).once(format!("{}:0", id.0)).at(later);
+    queue::add(&tx, &[job]).await?;
+    crate::fault_point!("refund.r1");
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// What its gateway says it cannot do is not begun. An account that left the configuration may come back.
+fn refuse_impossible(app: &App, payment: &Payment) -> Result<(), Refusal> {
+    let able = |(account, gateway): Spoken| gateway.abilities(&account.keys).refund;
+    if app.accounts.find(&payment.account_id).is_none_or(able) {
+        return Ok(());
+    }
+    let text = "this gateway takes no refunds by itself: give it back in its own console";
+    Err(Refusal::new("REFUND_NOT_SUPPORTED", text).at(["paymentId"]))
+}
+
+/// The named units of this payment's order.
+async fn named_units(
+    conn: &mut AsyncPgConnection,
+    payment: &Payment,
+    named: &[UnitId],
+) -> Outcome<Vec<Unit>> {
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let units = orders::list_units(conn, &[payment.order_id]).await?;
+    let mut found: Vec<Unit> = Vec::new();
+    for id in named {
+        let unit = units.iter().find(|u| u.id == *id);
+        let unit =
+            unit.ok_or_else(|| Refusal::new("NOT_FOUND", "this unit is not of this order").at(["units"]))?;
+        if found.iter().any(|seen| seen.id == *id) {
+            return Err(Refusal::new("INVALID", "a unit is named twice").at(["units"]).into());
+        }
+        if matches!(unit.state, UnitState::Revoked | UnitState::Cancelled) {
+            return Err(already_refunded().into());
+        }
+        found.push(unit.clone());
+    }
+    if !payment.allocated {
+        let text = "this payment paid for no unit; refund an amount";
+        return Err(Refusal::new("INVALID", text).at(["units"]).into());
+    }
+    // The index `refund_unit_once` decides between two who ask at once; this is the kinder way to learn it.
+    if !refunds::list_named_of(conn, named).await?.is_empty() {
+        return Err(already_refunded().into());
+    }
+    Ok(found)
+}
+
+/// Whoever decides the dispute decides about this money: gateways refuse such refunds or pay twice.
+async fn refuse_disputed(conn: &mut AsyncPgConnection, payment: &Payment) -> Outcome<()> {
+    if !disputes::store::is_open(conn, payment.id).await? {
+        return Ok(());
+    }
+    let text = "the payment is disputed: accept or contest the dispute at the gateway";
+    Err(Refusal::new("DISPUTE_OPEN", text).at(["paymentId"]).into())
+}
+
+fn amount_of(case: &Case, payment: &Payment, wish: &RefundRequest, units: &[Unit]) -> Outcome<i64> {
+    if !payment.state.was_captured() {
+        return Err(Refusal::new("NOT_PAID", "no money came by this payment").at(["paymentId"]).into());
+    }
+    let open = |r: &&TrackedRefund| r.row.payment_id == payment.id && r.row.state.is_open();
+    let asked: i64 = case.refunds.iter().filter(open).map(|r| r.row.amount_minor).sum();
+    let left = payment.kept_minor() - asked;
+    let of_units: i64 = units.iter().map(|unit| unit.total_minor).sum();
+    let amount = wish.amount_minor.unwrap_or(if units.is_empty() { left } else { of_units });
+    if amount <= 0 {
+        let text = if left <= 0 { "everything was given back already" } else { "the amount must be above 0" };
+        let code = if left <= 0 { "REFUND_TOO_LARGE" } else { "INVALID" };
+        return Err(Refusal::new(code, text).at(["amount"]).into());
+    }
+    let most = if units.is_empty() { left } else { left.min(of_units) };
+    if amount > most {
+        let most = Money::new(most.max(0), decide::received_currency(payment));
+        return Err(Refusal::new("REFUND_TOO_LARGE", format!("at most {most} can be refunded"))
+            .at(["amount"])
+            .into());
+    }
+    Ok(amount)
+}

@@ -1,0 +1,206 @@
+//! The work on one refund: it is sent to its gateway, or asked about, and the answer is applied as every other word
+//! about it.
+
+use std::time::Duration;
+
+use diesel_async::AsyncPgConnection;
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::ids::RefundId;
+use crate::base::money::Money;
+use crate::base::outcome::{Fault, Outcome};
+use crate::infra::queue::{self, NewJob};
+use crate::infra::tasks::{self, NewTask};
+use crate::orders::store as orders;
+use crate::payments::gateway::{Call, NewRefund, PaymentRef, RefundRef, Refunding};
+use crate::payments::model::Payment;
+use crate::payments::refunds::hear::{self, Heard};
+use crate::payments::refunds::model::Refund;
+use crate::payments::refunds::state::{RefundChange, RefundState};
+use crate::payments::refunds::store as refunds;
+use crate::payments::store::attempts;
+use crate::payments::{ask, case, consequences, decide};
+
+/// The job that sends or asks about one refund; its payload is `{"refund": uuid}`.
+pub const WORK: &str = "refund.work";
+
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Questions after which a person is told that a gateway does not say what became of a refund.
+const UNCLEAR_AFTER: i32 = 4;
+
+/// Sweep: queues the work on refunds whose own job was lost.
+pub async fn sweep_forgotten(app: &App) -> Outcome<usize> {
+    let mut tx = app.db.begin().await?;
+    let jobs: Vec<NewJob> = refunds::list_forgotten(&mut tx, 100)
+        .await?
+        .iter()
+        .map(|id| NewJob::new(WORK, json!({ "refund": id.0 })).once(format!("{}:forgotten", id.0)))
+        .collect();
+    let added = queue::add(&tx, &jobs).await?;
+    tx.commit().await?;
+    Ok(added)
+}
+
+/// Job `refund.work`: sends a refund, or asks about one that was sent, and applies the answer.
+pub async fn work(app: &App, id: RefundId) -> Outcome<()> {
+    let (refund, payment) = {
+        let mut conn = app.db.conn().await?;
+        let Some(refund) = refunds::find(&mut conn, id).await? else { return Ok(()) };
+        let payment = attempts::find(&mut conn, refund.payment_id).await?;
+        (refund, payment.ok_or_else(|| Fault::bug("a refund without its payment"))?)
+    };
+    // One that was made at the gateway is not ours to send.
+    if !refund.state.is_open() || refund.origin == "gateway" {
+        return Ok(());
+    }
+    if refund.state == RefundState::Requested && !repeatable(app, &payment) && !mark_sent(app, id).await? {
+        return Ok(());
+    }
+    let answer = ask_gateway(app, &refund, &payment).await;
+    crate::fault_point!("refund.r3");
+    apply(app, &refund, answer).await
+}
+
+fn repeatable(app: &App, payment: &Payment) -> bool {
+    let found = app.accounts.find(&payment.account_id);
+    found.is_none_or(|(account, gateway)| gateway.abilities(&account.keys).refund_repeatable)
+}
+
+/// Writes down that a refund is on its way before it is, where sending it twice would give the money back twice: should
+/// this program stop now, whoever goes on only asks about it. Says no when somebody else was faster.
+async fn mark_sent(app: &App, id: RefundId) -> Outcome<bool> {
+    let mut tx = app.db.begin().await?;
+    let Some(seen) = refunds::find(&mut tx, id).await? else { return Ok(false) };
+    let order = orders::lock(&mut tx, seen.order_id).await?;
+    let order = order.ok_or_else(|| Fault::bug("a refund without its order"))?;
+    let mut case = case::load_one(&tx, &app.clock, &order).await?;
+    let found = case.refunds.iter_mut().find(|r| r.row.id == id && r.row.state == RefundState::Requested);
+    let Some(tracked) = found else { return Ok(false) };
+    tracked.row.state =
+        tracked.row.state.after(RefundChange::LoseSight).map_err(|e| Fault::bug(e.to_string()))?;
+    case.rebalance_payment(seen.payment_id);
+    consequences::write_alone(&mut tx, app, &case, &order).await?;
+    refunds::note_check(&mut tx, id, app.clock.now() + ask::gap(app, 0)).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+async fn ask_gateway(app: &App, refund: &Refund, payment: &Payment) -> Refunding {
+    if payment.account_id == "free" {
+        return Refunding::Unsupported;
+    }
+    let Some((account, gateway)) = app.accounts.find(&payment.account_id) else {
+        return Refunding::Unknown("the account left the configuration".into());
+    };
+    let id = refund.id.to_string();
+    let reference = PaymentRef {
+        number: payment.number_there(),
+        gateway_reference: payment.gateway_reference.as_deref(),
+        trade_no: payment.trade_no.as_deref(),
+        money: Money::new(payment.received_minor.unwrap_or(0), decide::received_currency(payment)),
+    };
+    let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: TIMEOUT };
+    if refund.state != RefundState::Requested {
+        let question = RefundRef {
+            refund_id: &id,
+            gateway_refund_id: refund.gateway_refund_id.as_deref(),
+            payment: reference,
+            amount: Money::new(refund.amount_minor, refund.currency),
+        };
+        let answer = gateway.refund_query(&call, &question).await;
+        if answer != Refunding::NotFound {
+            return answer;
+        }
+    }
+    let new = NewRefund {
+        refund_id: &id,
+        payment: reference,
+        amount: Money::new(refund.amount_minor, refund.currency),
+        reason: refund.reason.as_deref(),
+    };
+    gateway.refund(&call, &new).await
+}
+
+async fn apply(app: &App, refund: &Refund, answer: Refunding) -> Outcome<()> {
+    let mut tx = app.db.begin().await?;
+    let order = orders::lock(&mut tx, refund.order_id)
+        .await?
+        .ok_or_else(|| Fault::bug("a refund without its order"))?;
+    let mut case = case::load_one(&tx, &app.clock, &order).await?;
+    let index = case.payments.iter().position(|t| t.row.id == refund.payment_id);
+    let index = index.ok_or_else(|| Fault::bug("a refund without its payment"))?;
+    // A notice was faster.
+    if !case.refunds.iter().any(|r| r.row.id == refund.id && r.row.state.is_open()) {
+        return Ok(());
+    }
+    let heard = |change| Heard {
+        refund_id: Some(refund.id),
+        gateway_refund_id: None,
+        amount_minor: None,
+        change,
+        said_at: app.clock.now(),
+        made_at: None,
+        failure_code: None,
+        needs_person: false,
+    };
+    let (heard, unclear) = match &answer {
+        Refunding::Succeeded { gateway_refund_id } => {
+            (Heard { gateway_refund_id: Some(gateway_refund_id), ..heard(RefundChange::Succeed) }, None)
+        }
+        Refunding::Pending { gateway_refund_id, needs_person } => {
+            let pending = heard(RefundChange::Accept);
+            let named = Some(gateway_refund_id.as_str());
+            (Heard { gateway_refund_id: named, needs_person: *needs_person, ..pending }, None)
+        }
+        Refunding::Unknown(why) => {
+            tracing::warn!(why, refund = %refund.id, "the outcome of a refund is unknown");
+            (heard(RefundChange::LoseSight), Some(why))
+        }
+        Refunding::NotFound => (heard(RefundChange::LoseSight), None),
+        Refunding::Failed { code, message } => {
+            tracing::warn!(code, message, refund = %refund.id, "a gateway refused a refund");
+            (Heard { failure_code: Some(code), ..heard(RefundChange::Fail) }, None)
+        }
+        Refunding::Unsupported => {
+            (Heard { failure_code: Some("unsupported"), ..heard(RefundChange::Fail) }, None)
+        }
+    };
+    hear::one_refund(&mut case, index, &heard);
+    case.rebalance(index);
+    consequences::write_alone(&mut tx, app, &case, &order).await?;
+    if case.refunds.iter().any(|r| r.row.id == refund.id && r.row.state.is_open()) {
+        again(&mut tx, app, refund).await?;
+        if let Some(why) = unclear.filter(|_| refund.checks == UNCLEAR_AFTER) {
+            let body = json!({ "refund": refund.id.to_string(), "gateway": why });
+            tasks::open(&tx, &[unclear_task(app, refund, body)]).await?;
+        }
+    }
+    crate::fault_point!("refund.r4");
+    tx.commit().await?;
+    app.bell.ring();
+    Ok(())
+}
+
+/// The next look at a refund that has not ended, after a growing gap.
+async fn again(conn: &mut AsyncPgConnection, app: &App, row: &Refund) -> Outcome<()> {
+    let next = app.clock.now() + ask::gap(app, row.checks);
+    refunds::note_check(conn, row.id, next).await?;
+    let job =
+        NewJob::new(WORK, json!({ "refund": row.id.0 })).once(format!("{}:{}", row.id.0, row.checks + 1));
+    queue::add(conn, &[job.at(next)]).await?;
+    Ok(())
+}
+
+fn unclear_task(app: &App, row: &Refund, body: serde_json::Value) -> NewTask {
+    NewTask {
+        id: app.clock.uuid(),
+        kind: "refund_unclear",
+        subject: row.id.0.to_string(),
+        order_id: Some(row.order_id),
+        payment_id: Some(row.payment_id),
+        line_id: None,
+        body,
+    }
+}
