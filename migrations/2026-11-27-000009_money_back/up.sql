@@ -84,9 +84,9 @@ alter table ledger_entry
 create index ledger_entry_refund on ledger_entry (refund_id) where refund_id is not null;
 create index ledger_entry_dispute on ledger_entry (dispute_id) where dispute_id is not null;
 
--- Disputes that were only a payment's state become rows.
+-- Disputes that were only a payment's state become rows, one for each, which takes the payment's id.
 insert into dispute (id, order_id, payment_id, account_id, state, amount_minor, counted_minor, currency, decided_at)
-select gen_random_uuid(), p.order_id, p.id, p.account_id, case p.state when 'lost' then 'lost' else 'opened' end,
+select p.id, p.order_id, p.id, p.account_id, case p.state when 'lost' then 'lost' else 'opened' end,
     case p.state when 'lost' then p.refunded_minor - given.minor else p.received_minor - p.refunded_minor end,
     case p.state when 'lost' then p.refunded_minor - given.minor else 0 end,
     p.received_currency, case p.state when 'lost' then app_now() end

@@ -69,14 +69,16 @@ pub(super) const INVARIANT: Invariant = Invariant {
         // payment pays for the order.
         Question {
             name: "a refund by name is booked on the lines of its units",
-            sql: "select 'refund ' || r.id || ' on line ' || coalesce(n.line_id, b.line_id) as counter
-              from refund r join payment p on p.id = r.payment_id and p.allocated
-                cross join lateral (select u.line_id, sum(ru.amount_minor) as minor from refund_unit ru
-                  join unit u on u.id = ru.unit_id where ru.refund_id = r.id group by 1) n
-                full join lateral (select e.line_id, sum(e.amount_minor) as minor from ledger_entry e
-                  where e.refund_id = r.id and e.book = 'sales' group by 1 having sum(e.amount_minor) <> 0) b
-                  on b.line_id = n.line_id
-              where r.state = 'succeeded' and r.counted_minor = r.amount_minor and n.minor is distinct from b.minor
+            sql: "select 'refund ' || r.id as counter from refund r join payment p on p.id = r.payment_id and p.allocated
+              where r.state = 'succeeded' and r.counted_minor = r.amount_minor
+                and exists (select 1 from refund_unit ru where ru.refund_id = r.id)
+                and (select array_agg((n.line_id, n.minor) order by n.line_id) from (select u.line_id,
+                    sum(ru.amount_minor)::bigint as minor from refund_unit ru join unit u on u.id = ru.unit_id
+                    where ru.refund_id = r.id group by 1) n where n.minor <> 0)
+                  is distinct from
+                  (select array_agg((b.line_id, b.minor) order by b.line_id) from (select e.line_id,
+                    sum(e.amount_minor)::bigint as minor from ledger_entry e
+                    where e.refund_id = r.id and e.book = 'sales' group by 1) b where b.minor <> 0)
                 and not exists (select 1 from refund o where o.payment_id = r.payment_id and o.id <> r.id
                   and o.counted_minor > 0)",
         },

@@ -124,6 +124,9 @@ pub fn one_refund(case: &mut Case, index: usize, heard: &Heard<'_>) {
     let mut tracked = TrackedRefund::new(row);
     step(&mut tracked, heard);
     tracked.needs_person = heard.needs_person;
+    if tracked.row.state == RefundState::Succeeded {
+        tracked.row.succeeded_at = Some(case.clock.now());
+    }
     case.refunds.push(tracked);
 }
 

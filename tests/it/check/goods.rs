@@ -110,12 +110,12 @@ async fn money_that_does_not_add_up_is_found() {
         },
         Planted {
             sql: "update payment set refunded_minor = received_minor + 1 where id = (select id from payment where allocated limit 1)",
-            found_by: "refunds do not exceed what was received",
+            found_by: "refunds and lost disputes do not exceed what was received",
             names: "payment ",
         },
         Planted {
-            sql: "update refund set amount_minor = amount_minor - 1",
-            found_by: "what a payment gave back is the sum of its refunds",
+            sql: "update refund set counted_minor = counted_minor - 1",
+            found_by: "what a payment gave back is what its refunds count",
             names: "payment ",
         },
         Planted {

@@ -74,7 +74,6 @@ async fn order_of(t: &TestApp) -> dispense::base::ids::OrderId {
 async fn every_door_gives_the_same_reason_when_a_grant_may_not_be_used() {
     let (t, _, sale, grant) = opened().await;
     let order = sale.order.0;
-    let unit = sale.units[0].0;
     let fresh = link(&t, grant).await;
     let claim = claim_links(&t.app, sale.order).await.unwrap().remove(0);
     let pay = format!(
@@ -84,17 +83,33 @@ async fn every_door_gives_the_same_reason_when_a_grant_may_not_be_used() {
         t.app.clock.uuid()
     );
     t.db.sql(&pay).await;
-    let refund = format!(
-        "insert into refund (id, order_id, payment_id, amount_minor, currency) select '{r}', '{order}', id, 100, 'USD' \
-           from payment; insert into refund_unit values ('{r}', '{unit}', 100)",
-        r = t.app.clock.uuid()
-    );
-    t.db.sql(&refund).await;
     let cases = [
         // What happens, the answer while it lasts, what ends it.
-        ("select 1", "403 REFUNDED", "update refund set state = 'failed'"),
-        ("update payment set state = 'disputed'", "403 REVOKED", "update payment set state = 'captured'"),
-        ("update payment set state = 'lost'", "403 REVOKED", "update payment set state = 'captured'"),
+        (
+            "insert into hold (order_id, unit_id, cause, cause_id) select order_id, id, 'refund', id from unit",
+            "403 REFUNDED",
+            "delete from hold",
+        ),
+        (
+            "insert into hold (order_id, cause, cause_id) select id, 'dispute', id from orders",
+            "403 REVOKED",
+            "delete from hold",
+        ),
+        (
+            "insert into hold (order_id, cause, cause_id) select id, 'uncovered', id from orders",
+            "403 REVOKED",
+            "delete from hold",
+        ),
+        (
+            "update payment set state = 'lost', lost_minor = 100; update unit set state = 'revoked', revoked_at = app_now()",
+            "403 REVOKED",
+            "update payment set state = 'captured', lost_minor = 0; update unit set state = 'assigned'",
+        ),
+        (
+            "update unit set state = 'revoked', revoked_at = app_now()",
+            "403 REFUNDED",
+            "update unit set state = 'assigned'",
+        ),
         (
             "update download_grant set expires_at = app_now()",
             "410 GRANT_EXPIRED",

@@ -1,0 +1,40 @@
+//! Holds: while money goes back, or its way is disputed, nothing of an order (or of one unit) leaves. Payments set and
+//! lift them in the transaction that moves the refund or dispute; every door asks for them through
+//! [`may_hand_over`](crate::base::hand_over::may_hand_over).
+
+mod store;
+
+use uuid::Uuid;
+
+pub use crate::base::hand_over::HoldCause as Cause;
+use crate::base::hand_over::{Piece, Standing};
+use crate::base::ids::UnitId;
+use crate::orders::model::Order;
+use crate::orders::unit::UnitState;
+pub use store::replace;
+
+/// One reason to keep doors shut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// None: the whole order.
+    pub unit_id: Option<UnitId>,
+    pub cause: Cause,
+    /// The refund, the dispute, or the payment whose money is gone.
+    pub cause_id: Uuid,
+}
+
+/// How a unit looks to the rule. `is_lost`: the order's money went to the buyer by a dispute.
+pub fn standing(order: &Order, unit: UnitState, is_lost: bool, hold: Option<Cause>) -> Standing {
+    let piece = match unit {
+        UnitState::Assigned | UnitState::Revealed => Piece::Delivered,
+        UnitState::Replaced => Piece::Replaced,
+        UnitState::Revoked if is_lost => Piece::Revoked,
+        UnitState::Revoked => Piece::Refunded,
+        UnitState::Cancelled => Piece::Cancelled,
+        UnitState::Unassigned
+        | UnitState::AwaitingStock
+        | UnitState::AwaitingSupplier
+        | UnitState::AwaitingPerson => Piece::Waiting,
+    };
+    Standing { paid: order.state.is_paid(), piece, hold }
+}
