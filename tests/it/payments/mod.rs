@@ -25,4 +25,5 @@ mod small_paypal;
 mod stated;
 mod statements;
 mod statements_stripe;
-mod street;
+pub mod street;
+mod way_back;

@@ -1,0 +1,87 @@
+//! Disputes are rows: parts, several at once, inquiries, verdicts that turn.
+
+use serde_json::json;
+
+use super::shop::bought;
+
+/// Rows: P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dispute_about_a_part_that_is_lost_takes_that_part_and_a_person_decides_about_the_goods() {
+    let shop = bought(&[(2, 1_900)]).await;
+    shop.tell(&shop.dispute("charge.dispute.created", "dp_1", 500, "needs_response", 0)).await;
+    assert_eq!(shop.money().await, "0.00 [] DISPUTED");
+    let refused = shop.staff_refund(json!({})).await;
+    assert_eq!(
+        (&refused["userErrors"][0]["code"], &refused["refund"]),
+        (&json!("DISPUTE_OPEN"), &json!(null))
+    );
+    shop.tell(&shop.dispute("charge.dispute.closed", "dp_1", 500, "lost", 1)).await;
+    assert_eq!(shop.money().await, "5.00 [] PARTIALLY_REFUNDED");
+    assert_eq!(
+        (shop.units().await, shop.tasks().await),
+        ("assigned:2".into(), "dispute_lost_in_part".into())
+    );
+    // The bank turns its verdict around.
+    shop.tell(&shop.dispute("charge.dispute.closed", "dp_1", 500, "won", 600)).await;
+    assert_eq!(shop.money().await, "0.00 [] CAPTURED");
+    assert_eq!(shop.tasks().await, "dispute_won_late");
+    shop.sound().await;
+}
+
+/// Rows: P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_disputes_about_one_payment_are_told_apart_and_the_last_one_opens_the_doors() {
+    let shop = bought(&[(2, 1_900)]).await;
+    for id in ["dp_1", "dp_2"] {
+        shop.tell(&shop.dispute("charge.dispute.created", id, 1_900, "needs_response", 0)).await;
+    }
+    shop.tell(&shop.dispute("charge.dispute.closed", "dp_1", 1_900, "won", 1)).await;
+    assert_eq!(shop.money().await, "0.00 [] DISPUTED", "the other one is open");
+    shop.tell(&shop.dispute("charge.dispute.closed", "dp_2", 1_900, "lost", 2)).await;
+    assert_eq!(shop.money().await, "19.00 [] PARTIALLY_REFUNDED");
+    // What came late about them changes nothing.
+    shop.tell(&shop.dispute("charge.dispute.created", "dp_2", 1_900, "needs_response", 0)).await;
+    shop.tell(&shop.dispute("charge.dispute.funds_withdrawn", "dp_1", 1_900, "needs_response", 0)).await;
+    assert_eq!(shop.money().await, "19.00 [] PARTIALLY_REFUNDED");
+    shop.sound().await;
+}
+
+/// Rows: P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_inquiry_moves_nothing_holds_nothing_and_may_be_refunded() {
+    let shop = bought(&[(1, 1_900)]).await;
+    shop.tell(&shop.dispute("charge.dispute.created", "dp_1", 1_900, "warning_needs_response", 0)).await;
+    assert_eq!(
+        (shop.money().await, shop.tasks().await),
+        ("0.00 [] CAPTURED".into(), "dispute_inquiry".into())
+    );
+    assert_eq!(shop.street.t.db.one("select count(*) from hold").await, "0");
+    let done = shop.staff_refund(json!({})).await;
+    assert_eq!(done["refund"]["state"], "SUCCEEDED", "{done}");
+    shop.street.settled().await;
+    shop.tell(&shop.dispute("charge.dispute.closed", "dp_1", 1_900, "warning_closed", 60)).await;
+    assert_eq!(
+        (shop.money().await, shop.tasks().await),
+        ("19.00 [SUCCEEDED 19.00] REFUNDED".into(), "".into())
+    );
+    shop.sound().await;
+}
+
+/// Rows: P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_during_a_dispute_stands_when_the_dispute_is_given_up_and_an_end_without_a_beginning_counts()
+{
+    let shop = bought(&[(1, 1_900)]).await;
+    shop.tell(&shop.dispute("charge.dispute.created", "dp_1", 1_900, "needs_response", 0)).await;
+    shop.tell(&shop.refund("refund.created", "re_1", 1_900, "succeeded", None, 1)).await;
+    shop.tell(&shop.dispute("charge.dispute.closed", "dp_1", 1_900, "lost", 2)).await;
+    assert_eq!(shop.money().await, "19.00 [SUCCEEDED 19.00] REFUNDED", "nothing was left to lose");
+    assert_eq!(shop.units().await, "revoked:1");
+    shop.sound().await;
+    let shop = bought(&[(1, 1_900)]).await;
+    shop.tell(&shop.dispute("charge.dispute.closed", "dp_2", 1_900, "lost", 2)).await;
+    shop.tell(&shop.dispute("charge.dispute.created", "dp_2", 1_900, "needs_response", 0)).await;
+    assert_eq!(shop.money().await, "19.00 [] LOST");
+    assert_eq!(shop.units().await, "revoked:1");
+    shop.sound().await;
+}

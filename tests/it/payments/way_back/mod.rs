@@ -1,0 +1,9 @@
+//! Money that goes back: refunds and disputes as gateways report them, in every order, and what buyers, staff and the
+//! books see of it.
+
+mod disputes;
+mod paid_twice;
+mod shop;
+mod sums;
+mod turns;
+mod units;

@@ -1,0 +1,112 @@
+//! An order that was paid twice, and money that is not what was asked for.
+
+use serde_json::json;
+
+use super::shop::{Bought, bought};
+use crate::graphql::client::Client;
+
+async fn twice() -> Bought {
+    let shop = bought(&[(1, 1_900)]).await;
+    shop.street.act(&shop.placed.order.number, "pay-twice");
+    shop.street.settled().await;
+    assert_eq!(shop.money().await, "0.00 [] CAPTURED CAPTURED");
+    shop
+}
+
+/// Rows: O6, P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_paid_twice_keeps_its_goods_when_the_first_payment_goes_back() {
+    let shop = twice().await;
+    shop.tell(&shop.sum(1_900, 0)).await;
+    assert_eq!(shop.money().await, "0.00 [SUCCEEDED 19.00] REFUNDED CAPTURED");
+    assert_eq!(
+        (shop.units().await, shop.order().await["stage"].clone()),
+        ("assigned:1".into(), json!("DELIVERED"))
+    );
+    assert_eq!(shop.tasks().await, "", "the second payment pays for the order: nobody has to give it back");
+    assert_eq!(
+        shop.street.t.db.one("select count(*) from event where kind = 'payment.allocated'").await,
+        "1"
+    );
+    // Now the second goes back too, by staff: the goods with it.
+    let done = shop.staff_refund(json!({})).await;
+    assert_eq!(done["userErrors"], json!([]));
+    shop.street.settled().await;
+    assert_eq!(shop.units().await, "revoked:1");
+    shop.sound().await;
+}
+
+/// Rows: O6, P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_payment_that_is_going_back_itself_does_not_cover_and_a_person_decides_meanwhile() {
+    let shop = twice().await;
+    shop.street.simulator.set_trouble(json!({ "refunds": "pending" })).unwrap();
+    let second = shop.street.t.db.one("select id from payment where not allocated").await;
+    let second = dispense::base::ids::PaymentId(second.parse().unwrap()).to_string();
+    let give_back =
+        "mutation($p: ID!) { paymentRefund(input: { idempotencyKey: \"give it back 0001\", paymentId: $p }) {
+        refund { state } userErrors { code } } }";
+    let answer = shop.staff.data(give_back, json!({ "p": second })).await["paymentRefund"].clone();
+    assert_eq!(answer["refund"]["state"], "PENDING");
+    shop.tell(&shop.sum(1_900, 0)).await;
+    assert_eq!(
+        (shop.units().await, shop.order().await["stage"].clone()),
+        ("assigned:1".into(), json!("NEEDS_ATTENTION"))
+    );
+    assert!(shop.tasks().await.contains("order_uncovered"), "{}", shop.tasks().await);
+    let reveal =
+        "mutation($l: ID!, $t: String) { deliveryReveal(input: { target: { lineId: $l }, accessToken: $t }) {
+        secrets { text } userErrors { code } } }";
+    let line = shop.order().await["lines"][0]["id"].clone();
+    let token = shop.placed.access_token.expose().to_owned();
+    let shown = Client::new(&shop.street.t.app).data(reveal, json!({ "l": line, "t": token })).await;
+    assert_eq!(shown["deliveryReveal"], json!({ "secrets": [], "userErrors": [{ "code": "REVOKED" }] }));
+    // The second refund ends: no money is left, so the goods go.
+    shop.street.simulator.set_trouble(json!({})).unwrap();
+    shop.street.act(&shop.placed.order.number, "finish-refund");
+    shop.street.settled().await;
+    shop.street.t.advance(chrono::TimeDelta::hours(1)).await;
+    shop.street.settled().await;
+    assert_eq!(shop.units().await, "revoked:1");
+    shop.sound().await;
+}
+
+/// Rows: O6.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_that_is_not_what_was_asked_for_is_looked_at_and_nobody_is_asked_to_pay_again() {
+    let street = crate::payments::street::street().await;
+    for (act, input, due) in [
+        ("wrong-amount", json!({ "amount": 1_710 }), "1.90"),
+        ("wrong-amount", json!({ "amount": 2_500 }), "0.00"),
+        ("wrong-currency", json!({ "currency": "EUR" }), "19.00"),
+    ] {
+        let variant = street.t.selling_keys(1, 1_900).await;
+        let placed = street.t.place(&[(variant, 1)]).await;
+        street.start(&placed, "stripe").await;
+        street.try_act(&placed.order.number, act, input).unwrap();
+        street.settled().await;
+        let token = placed.access_token.expose().to_owned();
+        let buyer = Client::new(&street.t.app);
+        let query = "query($n: String!, $t: String) { order(number: $n, accessToken: $t) { id state stage canPay canCancel
+            due { amount } whyNotDelivered { code } paymentMethods { id } } }";
+        let order = buyer.data(query, json!({ "n": placed.order.number, "t": token })).await["order"].clone();
+        assert_eq!(
+            (&order["state"], &order["stage"]),
+            (&json!("PENDING_PAYMENT"), &json!("NEEDS_ATTENTION")),
+            "{act}"
+        );
+        assert_eq!((&order["canPay"], &order["canCancel"]), (&json!(false), &json!(false)));
+        assert_eq!((&order["due"]["amount"], &order["paymentMethods"]), (&json!(due), &json!([])));
+        assert_eq!(order["whyNotDelivered"]["code"], "PAYMENT_NEEDS_ATTENTION");
+        let start = "mutation($i: PaymentStartInput!) { paymentStart(input: $i) { payment { id } userErrors { code } } }";
+        let wish = json!({ "orderId": order["id"], "accessToken": token, "idempotencyKey": "another try to pay",
+            "options": { "methodId": "mth_generic", "accepts": ["REDIRECT"] } });
+        let refused = buyer.data(start, json!({ "i": wish })).await["paymentStart"].clone();
+        assert_eq!(refused["userErrors"][0]["code"], "NEEDS_ATTENTION", "{refused}");
+        let cancel = "mutation($i: OrderCancelInput!) { orderCancel(input: $i) { userErrors { code } } }";
+        let wish = json!({ "orderId": order["id"], "accessToken": token });
+        let refused = buyer.data(cancel, json!({ "i": wish })).await["orderCancel"].clone();
+        assert_eq!(refused["userErrors"][0]["code"], "PAYMENT_IN_PROGRESS", "{refused}");
+    }
+    street.t.finish_with_jobs().await;
+}

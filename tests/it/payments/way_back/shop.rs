@@ -1,0 +1,179 @@
+//! A shop whose buyer paid at Stripe, and Stripe's events about that payment, signed by the test with times of its own.
+
+use dispense::base::actor::Role;
+use dispense::base::ids::VariantId;
+use dispense::orders::place::Placed;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::graphql::client::Client;
+use crate::harness::signing;
+use crate::payments::street::{Street, street};
+
+pub struct Bought {
+    pub street: Street,
+    pub placed: Placed,
+    pub intent: String,
+    pub total: i64,
+    pub staff: Client,
+}
+
+const ORDER: &str = "query($n: String!, $t: String) { order(number: $n, accessToken: $t) {
+    state stage canPay canCancel total { amount } paid { amount } refunded { amount } due { amount } whyNotDelivered { code }
+    payments { state refunded { amount } } refunds { id state amount { amount } }
+    lines { id total { amount } refunded { amount } deliveries(first: 50) { nodes { id state } } } } }";
+
+/// Lines of (pieces, minor units of each), paid in one order.
+pub async fn bought(lines: &[(i32, i64)]) -> Bought {
+    let street = street().await;
+    let mut wanted: Vec<(VariantId, i32)> = Vec::new();
+    for (quantity, unit) in lines {
+        wanted.push((street.t.selling_keys(*quantity as usize, *unit).await, *quantity));
+    }
+    let placed = street.t.place(&wanted).await;
+    let attempt = street.start(&placed, "stripe").await;
+    street.act(&placed.order.number, "pay");
+    street.settled().await;
+    let intent = street.payment(attempt.payment.id, "trade_no").await;
+    street.t.person("support@shop.example", &[Role::Support]).await;
+    let token = street.t.sign_in("support@shop.example").await.tokens.access;
+    let staff = Client::new(&street.t.app).with(token.expose());
+    let total = placed.order.total_minor;
+    Bought { street, placed, intent, total, staff }
+}
+
+/// One event of Stripe's: its type, its object, and seconds from the test's beginning at which it was said.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub kind: &'static str,
+    pub object: Value,
+    pub at: i64,
+}
+
+impl Bought {
+    fn secret(&self) -> String {
+        self.street.simulator.account("stripe").unwrap().secrets[0].expose().to_owned()
+    }
+
+    /// Sends an event; Stripe's id of it is made of what it says, so that a repeat is a repeat.
+    pub async fn send(&self, event: &Event) -> u16 {
+        let now = self.street.t.app.clock.unix();
+        let created = now + event.at;
+        let mut object = event.object.clone();
+        if let Some(made) = object.get("created").and_then(Value::as_i64) {
+            object["created"] = json!(now + made);
+        }
+        let said = format!("{}{}{}", event.kind, event.at, event.object);
+        let id = format!("evt_{}", &hex::encode(Sha256::digest(said.as_bytes()))[..24]);
+        let body = json!({ "id": id, "object": "event", "livemode": false, "created": created, "type": event.kind,
+            "data": { "object": object } });
+        let raw = signing::stripe(&self.secret(), now, &body.to_string());
+        let t = &self.street.t;
+        let mut request = t.http().post(format!("{}/webhooks/stripe", t.base)).body(raw.body);
+        for (name, value) in raw.headers {
+            request = request.header(name, value);
+        }
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    /// Sends and expects success.
+    pub async fn tell(&self, event: &Event) {
+        assert_eq!(self.send(event).await, 200, "{event:?}");
+    }
+
+    /// `charge.refunded`: the sum of all refunds so far.
+    pub fn sum(&self, refunded: i64, at: i64) -> Event {
+        let object = json!({ "id": "ch_1", "object": "charge", "livemode": false, "amount": self.total,
+            "amount_captured": self.total, "amount_refunded": refunded, "refunded": refunded == self.total,
+            "currency": "usd", "payment_intent": self.intent, "metadata": {} });
+        Event { kind: "charge.refunded", object, at }
+    }
+
+    /// An event about one refund. `ours`: the id under which staff asked for it.
+    pub fn refund(
+        &self,
+        kind: &'static str,
+        id: &str,
+        amount: i64,
+        status: &str,
+        ours: Option<&str>,
+        at: i64,
+    ) -> Event {
+        let metadata = ours.map_or(json!({}), |id| json!({ "refund_id": id }));
+        let object = json!({ "id": id, "object": "refund", "amount": amount, "created": at, "currency": "usd",
+            "payment_intent": self.intent, "status": status, "metadata": metadata,
+            "failure_reason": if status == "failed" { json!("expired_or_canceled_card") } else { Value::Null } });
+        Event { kind, object, at }
+    }
+
+    pub fn dispute(&self, kind: &'static str, id: &str, amount: i64, status: &str, at: i64) -> Event {
+        let object = json!({ "id": id, "object": "dispute", "amount": amount, "currency": "usd",
+            "payment_intent": self.intent, "status": status, "reason": "fraudulent" });
+        Event { kind, object, at }
+    }
+
+    /// The order as its buyer sees it.
+    pub async fn order(&self) -> Value {
+        let token = self.placed.access_token.expose();
+        let asked = json!({ "n": self.placed.order.number, "t": token });
+        Client::new(&self.street.t.app).data(ORDER, asked).await["order"].clone()
+    }
+
+    /// What went back, the refunds with their states, and the payment's state, as one line.
+    pub async fn money(&self) -> String {
+        let order = self.order().await;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut refunds: Vec<String> = order["refunds"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|r| format!("{} {}", text(&r["state"]), text(&r["amount"]["amount"])))
+            .collect();
+        refunds.sort();
+        let states: Vec<String> =
+            order["payments"].as_array().unwrap().iter().map(|p| text(&p["state"])).collect();
+        format!("{} [{}] {}", text(&order["refunded"]["amount"]), refunds.join(", "), states.join(" "))
+    }
+
+    pub async fn units(&self) -> String {
+        self.street.t.unit_states(self.placed.order.id).await
+    }
+
+    /// Kinds of the order's open tasks.
+    pub async fn tasks(&self) -> String {
+        let sql =
+            "select coalesce(string_agg(kind, ' ' order by kind), '') from task where state <> 'resolved'";
+        self.street.t.db.one(sql).await
+    }
+
+    /// How many mails of a kind there are.
+    pub async fn mails(&self, kind: &str) -> String {
+        self.street.t.db.one(&format!("select count(*) from message where kind = '{kind}'")).await
+    }
+
+    pub async fn staff_refund(&self, input: Value) -> Value {
+        let mut given = json!({ "orderId": self.placed.order.id.to_string(),
+            "idempotencyKey": hex::encode(dispense::base::clock::random::<12>()) });
+        for (name, value) in input.as_object().unwrap() {
+            given[name] = value.clone();
+        }
+        let query = "mutation($i: OrderRefundInput!) { orderRefund(input: $i) {
+            refund { id state amount { amount } } userErrors { code field } } }";
+        self.staff.data(query, json!({ "i": given })).await["orderRefund"].clone()
+    }
+
+    /// The deliveries of a line, in their order.
+    pub async fn deliveries(&self, line: usize) -> Vec<String> {
+        let order = self.order().await;
+        let nodes = order["lines"][line]["deliveries"]["nodes"].as_array().unwrap().clone();
+        nodes.iter().map(|n| n["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Proves the database and ends the test.
+    pub async fn sound(self) {
+        let report =
+            dispense::check::run(&self.street.t.app.db, &self.street.t.app.config.secrets).await.unwrap();
+        assert!(report.is_clean(), "{report}");
+        self.street.t.finish_with_jobs().await;
+    }
+}

@@ -1,0 +1,110 @@
+//! One refund told twice, sums before and after the refunds that they are made of, repeats and every order.
+
+use super::shop::{Event, bought};
+
+fn permutations(events: &[Event]) -> Vec<Vec<Event>> {
+    let [first, rest @ ..] = events else { return vec![Vec::new()] };
+    let mut all = Vec::new();
+    for shorter in permutations(rest) {
+        for place in 0..=shorter.len() {
+            let mut longer = shorter.clone();
+            longer.insert(place, first.clone());
+            all.push(longer);
+        }
+    }
+    all
+}
+
+/// Rows: P5, P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_refund_reported_as_a_sum_and_by_itself_is_one_refund_in_every_order() {
+    let mut order = 0;
+    loop {
+        let shop = bought(&[(2, 1_900)]).await;
+        let events = [
+            shop.sum(1_900, 1),
+            shop.refund("refund.created", "re_1", 1_900, "succeeded", None, 1),
+            shop.refund("refund.updated", "re_1", 1_900, "succeeded", None, 2),
+        ];
+        let orders = permutations(&events);
+        for event in &orders[order] {
+            shop.tell(event).await;
+        }
+        for event in &orders[order] {
+            shop.tell(event).await;
+        }
+        assert_eq!(shop.money().await, "19.00 [SUCCEEDED 19.00] PARTIALLY_REFUNDED", "{:?}", orders[order]);
+        assert_eq!(shop.units().await, "assigned:2");
+        assert_eq!(
+            (shop.mails("refund_made").await, shop.tasks().await),
+            ("1".into(), "refund_units_unknown".into())
+        );
+        shop.sound().await;
+        order += 1;
+        if order == orders.len() {
+            break;
+        }
+    }
+}
+
+/// Rows: P5, P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_refunds_and_their_sums_come_to_the_same_in_every_order() {
+    let mut order = 0;
+    loop {
+        let shop = bought(&[(2, 1_900)]).await;
+        // A day lies between the two: the first sum cannot have known the second refund.
+        let events = [
+            shop.sum(500, -86_400),
+            shop.refund("refund.created", "re_1", 500, "succeeded", None, -86_400),
+            shop.sum(1_200, 0),
+            shop.refund("refund.created", "re_2", 700, "succeeded", None, 0),
+        ];
+        let orders = permutations(&events);
+        for event in &orders[order] {
+            shop.tell(event).await;
+        }
+        let wanted = "12.00 [SUCCEEDED 5.00, SUCCEEDED 7.00] PARTIALLY_REFUNDED";
+        assert_eq!(shop.money().await, wanted, "{:?}", orders[order]);
+        assert_eq!(shop.units().await, "assigned:2");
+        shop.sound().await;
+        // Each run has a shop of its own: a third of the orders is enough to meet every pair both ways round.
+        order += 3;
+        if order >= orders.len() {
+            break;
+        }
+    }
+}
+
+/// Rows: P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_of_ours_that_its_sum_overtakes_is_counted_once_and_keeps_the_goods() {
+    let shop = bought(&[(2, 1_900)]).await;
+    shop.street.simulator.set_trouble(serde_json::json!({ "refunds": "pending" })).unwrap();
+    let asked = shop.staff_refund(serde_json::json!({ "amount": "5.00" })).await;
+    let ours = asked["refund"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(asked["refund"]["state"], "PENDING");
+    shop.tell(&shop.sum(500, 1)).await;
+    assert_eq!(shop.order().await["refunded"]["amount"], "5.00", "the money is known to be gone");
+    let there = shop.street.there(&shop.placed.order.number)["refunds"][0]["id"].as_str().unwrap().to_owned();
+    shop.tell(&shop.refund("refund.updated", &there, 500, "succeeded", Some(&ours), 1)).await;
+    assert_eq!(shop.money().await, "5.00 [SUCCEEDED 5.00] PARTIALLY_REFUNDED");
+    assert_eq!(shop.units().await, "assigned:2");
+    assert_eq!((shop.mails("refund_made").await, shop.tasks().await), ("1".into(), String::new()));
+    shop.sound().await;
+}
+
+/// Rows: P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sum_above_what_was_received_takes_no_more_than_that() {
+    let shop = bought(&[(1, 1_900)]).await;
+    shop.tell(&shop.refund("refund.created", "re_1", 1_900, "succeeded", None, 0)).await;
+    shop.tell(&shop.refund("refund.created", "re_2", 1_900, "succeeded", None, 0)).await;
+    let seen = shop.order().await;
+    assert_eq!((&seen["refunded"]["amount"], &seen["stage"]), (&"19.00".into(), &"REFUNDED".into()));
+    assert_eq!(shop.units().await, "revoked:1");
+    // The first of the two had failed before the second was made.
+    shop.tell(&shop.refund("refund.failed", "re_1", 1_900, "failed", None, 0)).await;
+    assert_eq!(shop.money().await, "19.00 [FAILED 19.00, SUCCEEDED 19.00] REFUNDED");
+    shop.sound().await;
+}

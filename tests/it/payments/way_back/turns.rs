@@ -1,0 +1,76 @@
+//! Refunds that succeed and fail later, and the other way round.
+
+use serde_json::json;
+
+use super::shop::bought;
+
+/// Rows: P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_fails_later_is_taken_back_in_books_state_mail_and_queue_and_may_succeed_after_all() {
+    let shop = bought(&[(1, 1_900)]).await;
+    let asked = shop.staff_refund(json!({})).await;
+    let ours = asked["refund"]["id"].as_str().unwrap().to_owned();
+    let there = shop.street.there(&shop.placed.order.number)["refunds"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(shop.money().await, "19.00 [SUCCEEDED 19.00] REFUNDED");
+    let failed = |kind, at| shop.refund(kind, &there, 1_900, "failed", Some(&ours), at);
+    for event in [failed("refund.failed", 5), failed("refund.updated", 5), failed("refund.failed", 5)] {
+        shop.tell(&event).await;
+    }
+    assert_eq!(shop.money().await, "0.00 [FAILED 19.00] CAPTURED");
+    assert_eq!(
+        (shop.mails("refund_made").await, shop.mails("refund_failed").await),
+        ("1".into(), "1".into())
+    );
+    assert_eq!(shop.tasks().await, "refund_failed");
+    // A sum that was said before the failure, and a success that is older than it, change nothing.
+    shop.tell(&shop.sum(1_900, -60)).await;
+    shop.tell(&shop.refund("refund.updated", &there, 1_900, "succeeded", Some(&ours), 1)).await;
+    assert_eq!(shop.money().await, "0.00 [FAILED 19.00] CAPTURED");
+
+    shop.tell(&shop.refund("refund.updated", &there, 1_900, "succeeded", Some(&ours), 900)).await;
+    assert_eq!(shop.money().await, "19.00 [SUCCEEDED 19.00] REFUNDED");
+    assert_eq!(shop.units().await, "revoked:1");
+    assert_eq!(
+        (shop.mails("refund_made").await, shop.tasks().await),
+        ("2".into(), "refund_succeeded_late".into())
+    );
+    shop.sound().await;
+}
+
+/// Rows: P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_failed_gives_its_units_free_for_another_and_their_sums_are_told_apart() {
+    let shop = bought(&[(2, 1_900)]).await;
+    shop.street.simulator.set_trouble(json!({ "refunds": "failed" })).unwrap();
+    let unit = shop.deliveries(0).await.remove(0);
+    let first = shop.staff_refund(json!({ "units": [unit] })).await;
+    assert_eq!((&first["userErrors"], shop.units().await), (&json!([]), "assigned:2".into()));
+    shop.street.settled().await;
+    shop.street.simulator.set_trouble(json!({})).unwrap();
+    assert_eq!(shop.tasks().await, "refund_failed");
+    let second = shop.staff_refund(json!({ "units": [unit] })).await;
+    assert_eq!(second["refund"]["state"], "SUCCEEDED", "{second}");
+    shop.street.settled().await;
+    assert_eq!(shop.money().await, "19.00 [FAILED 19.00, SUCCEEDED 19.00] PARTIALLY_REFUNDED");
+    assert_eq!(shop.units().await, "assigned:1 revoked:1");
+    shop.sound().await;
+}
+
+/// Rows: P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_gateway_is_asked_for_the_sum_when_a_refund_fails_late_and_its_answer_may_lower_it() {
+    let shop = bought(&[(1, 1_900)]).await;
+    shop.tell(&shop.sum(1_900, 0)).await;
+    assert_eq!(shop.money().await, "19.00 [SUCCEEDED 19.00] REFUNDED");
+    let asks = "select count(*) from job where kind = 'refund.ask_sum'";
+    assert_eq!(shop.street.t.db.one(asks).await, "0");
+    shop.tell(&shop.refund("refund.created", "re_9", 1_900, "succeeded", None, 0)).await;
+    shop.tell(&shop.refund("refund.failed", "re_9", 1_900, "failed", None, 3)).await;
+    assert_eq!(shop.street.t.db.one(asks).await, "2", "now, and once its clocks cannot disagree any more");
+    // The simulator's own books never had this refund: nothing went back.
+    shop.street.settled().await;
+    shop.street.t.advance(chrono::TimeDelta::minutes(10)).await;
+    shop.street.settled().await;
+    assert_eq!(shop.money().await, "0.00 [FAILED 19.00] CAPTURED");
+    shop.sound().await;
+}
