@@ -1,4 +1,4 @@
 mod clean;
 mod goods;
-mod planted;
+pub mod planted;
 mod records;

@@ -2,7 +2,10 @@
 //! books see of it.
 
 mod disputes;
+mod doors;
 mod paid_twice;
+mod planted;
+mod races;
 mod shop;
 mod sums;
 mod turns;

@@ -1,0 +1,145 @@
+//! Every door asks one rule: each door against each state of money and piece.
+
+use chrono::TimeDelta;
+use dispense::base::ids::UnitId;
+use serde_json::{Value, json};
+
+use super::shop::{Bought, bought};
+use crate::graphql::client::Client;
+
+const REVEAL: &str = "mutation($d: [ID!]!, $t: String) { deliveryReveal(input: { target: { deliveryIds: $d }, accessToken: $t }) {
+    secrets { text } userErrors { code } } }";
+const RESEND: &str = "mutation($o: ID!, $t: String) { deliveryResend(input: { orderId: $o, accessToken: $t }) { userErrors { code } } }";
+const REPORT: &str =
+    "mutation($i: DeliveryReportInput!) { deliveryReport(input: $i) { userErrors { code } } }";
+
+/// What happens to the money, and what every door says then.
+struct Case {
+    name: &'static str,
+    door: &'static str,
+}
+
+async fn happen(shop: &Bought, name: &str) {
+    let open = async |kind: &str| {
+        shop.street.simulator.set_trouble(json!({ "refunds": kind })).unwrap();
+    };
+    match name {
+        "paid" => {}
+        "full refund open" => {
+            open("pending").await;
+            shop.staff_refund(json!({})).await;
+        }
+        "refund of the unit open" => {
+            open("pending").await;
+            let unit = shop.deliveries(0).await.remove(0);
+            shop.staff_refund(json!({ "units": [unit] })).await;
+        }
+        "refund failed" => {
+            open("failed").await;
+            shop.staff_refund(json!({})).await;
+        }
+        "refunded" => {
+            shop.staff_refund(json!({})).await;
+        }
+        "part refunded by amount" => {
+            shop.staff_refund(json!({ "amount": "1.00" })).await;
+        }
+        "inquiry" => {
+            shop.tell(&shop.dispute("charge.dispute.created", "dp_1", 1_900, "warning_needs_response", 0))
+                .await;
+        }
+        "disputed" | "dispute won" | "dispute lost" | "dispute lost in part" => {
+            let amount = if name == "dispute lost in part" { 500 } else { 1_900 };
+            shop.tell(&shop.dispute("charge.dispute.created", "dp_1", amount, "needs_response", 0)).await;
+            let end = match name {
+                "dispute won" => "won",
+                "disputed" => return,
+                _ => "lost",
+            };
+            shop.tell(&shop.dispute("charge.dispute.closed", "dp_1", amount, end, 1)).await;
+        }
+        other => panic!("{other}"),
+    }
+    shop.street.simulator.settled().await;
+}
+
+fn code(payload: &Value) -> String {
+    payload["userErrors"][0]["code"].as_str().unwrap_or("open").to_owned()
+}
+
+/// Rows: L8, P9, D3.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_door_says_the_same_in_every_state_of_the_money() {
+    let cases = [
+        Case { name: "paid", door: "open" },
+        Case { name: "part refunded by amount", door: "open" },
+        Case { name: "refund of the unit open", door: "REFUNDED" },
+        Case { name: "full refund open", door: "REFUNDED" },
+        Case { name: "refund failed", door: "open" },
+        Case { name: "refunded", door: "REFUNDED" },
+        Case { name: "inquiry", door: "open" },
+        Case { name: "disputed", door: "REVOKED" },
+        Case { name: "dispute won", door: "open" },
+        Case { name: "dispute lost in part", door: "open" },
+        Case { name: "dispute lost", door: "REVOKED" },
+    ];
+    for case in cases {
+        let shop = bought(&[(1, 1_900)]).await;
+        let t = &shop.street.t;
+        let unit = shop.deliveries(0).await.remove(0);
+        happen(&shop, case.name).await;
+        let (buyer, token) = (Client::new(&t.app), shop.placed.access_token.expose());
+        let shown = buyer.data(REVEAL, json!({ "d": [unit], "t": token })).await["deliveryReveal"].clone();
+        assert_eq!(code(&shown), case.door, "reveal, {}", case.name);
+        assert_eq!(
+            shown["secrets"].as_array().unwrap().len(),
+            usize::from(case.door == "open"),
+            "{}",
+            case.name
+        );
+        t.advance(TimeDelta::hours(2)).await;
+        let order = shop.placed.order.id.to_string();
+        let sent = buyer.data(RESEND, json!({ "o": order, "t": token })).await["deliveryResend"].clone();
+        assert_eq!(code(&sent), case.door, "resend, {}", case.name);
+        let report = json!({ "idempotencyKey": "a report of one piece", "deliveryId": unit, "accessToken": token,
+            "problem": "not_working", "wish": "HELP" });
+        let reported = buyer.data(REPORT, json!({ "i": report })).await["deliveryReport"].clone();
+        assert_eq!(code(&reported), case.door, "report, {}", case.name);
+        // A mail that was asked for before the money moved says nothing of the key after it.
+        let key = "select count(*) from vault_key where mailed_at is not null";
+        assert_eq!(t.db.one(key).await, "1", "the delivery itself was mailed");
+        let id = UnitId::parse(&unit).unwrap().0;
+        let restocked = format!(
+            "select count(*) from vault_key where unit_id is distinct from '{id}' and mailed_at is not null"
+        );
+        assert_eq!(t.db.one(&restocked).await, "0", "a key that was mailed never goes back, {}", case.name);
+        shop.street.t.finish_with_jobs().await;
+    }
+}
+
+/// Rows: K10, P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stock_that_comes_while_money_goes_back_fills_nothing_until_the_money_stays() {
+    let street = crate::payments::street::street().await;
+    let t = &street.t;
+    let variant = t.selling_keys(1, 1_900).await;
+    let placed = t.place(&[(variant, 1)]).await;
+    street.start(&placed, "stripe").await;
+    // Somebody else buys the last key meanwhile.
+    t.db.sql("update vault_key set state = 'voided', voided_at = app_now()").await;
+    street.act(&placed.order.number, "pay");
+    street.settled().await;
+    assert_eq!(t.unit_states(placed.order.id).await, "awaiting_stock:1");
+    let intent = t.db.one("select trade_no from payment").await;
+    let shop = Bought { intent, total: 1_900, staff: Client::new(&t.app), placed, street };
+    let t = &shop.street.t;
+    shop.tell(&shop.dispute("charge.dispute.created", "dp_1", 1_900, "needs_response", 0)).await;
+    t.import(variant, 1).await;
+    shop.street.settled().await;
+    dispense::fulfilment::fill::sweep(&t.app).await.unwrap();
+    assert_eq!(shop.units().await, "awaiting_stock:1", "nothing is assigned while the payment is disputed");
+    shop.tell(&shop.dispute("charge.dispute.closed", "dp_1", 1_900, "won", 1)).await;
+    shop.street.settled().await;
+    assert_eq!(shop.units().await, "assigned:1", "the end of the dispute fills what waited");
+    shop.sound().await;
+}
