@@ -1,4 +1,4 @@
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
 use crate::base::ids::{OrderId, PaymentId, RefundId, UnitId};
 use crate::base::money::{Currency, Money};
@@ -11,7 +11,7 @@ use crate::graphql::payments::types::Refund;
 use crate::graphql::scalars::Decimal;
 use crate::graphql::user_error::StaffError;
 use crate::payments::refunds::request::{self, RefundRequest};
-use crate::payments::refunds::retry;
+use crate::payments::refunds::{conclude, retry};
 use crate::payments::{self, refunds};
 
 /// Input of `orderRefund`: pieces by name, an amount, or with neither everything that is left.
@@ -51,7 +51,27 @@ pub struct RefundRetryInput {
     refund_id: ID,
 }
 
-/// Payload of `orderRefund`, `paymentRefund` and `refundRetry`.
+/// How a refund ended.
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+pub enum RefundOutcome {
+    /// The buyer has the money.
+    Succeeded,
+    /// The shop still has the money.
+    Failed,
+}
+
+/// Input of `refundConclude`.
+#[derive(InputObject)]
+pub struct RefundConcludeInput {
+    /// Which refund.
+    refund_id: ID,
+    /// How it ended.
+    outcome: RefundOutcome,
+    /// By what you know it.
+    reason: String,
+}
+
+/// Payload of `orderRefund`, `paymentRefund`, `refundRetry` and `refundConclude`.
 #[derive(Default, SimpleObject)]
 pub struct RefundPayload {
     /// The refund, on its way.
@@ -132,6 +152,21 @@ impl RefundMutation {
         let done = async {
             let id = id::read(&input.refund_id, "refundId", RefundId::parse)?;
             retry::retry(ctx.app(), ctx.actor(), input.idempotency_key, id).await
+        };
+        payload(ctx, done.await).await
+    }
+
+    /// For staff: says how a refund ended that its gateway leaves open. Repeating it with another outcome is refused.
+    async fn refund_conclude(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which refund and how it ended.")] input: RefundConcludeInput,
+    ) -> Answer<RefundPayload> {
+        ctx.staff()?;
+        let done = async {
+            let id = id::read(&input.refund_id, "refundId", RefundId::parse)?;
+            let succeeded = input.outcome == RefundOutcome::Succeeded;
+            conclude::conclude(ctx.app(), ctx.actor(), id, succeeded, &input.reason).await
         };
         payload(ctx, done.await).await
     }

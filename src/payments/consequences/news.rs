@@ -129,7 +129,8 @@ impl Writer<'_> {
                 let body = json!({ "payment": row.payment_id.0, "amount_minor": row.counted_minor });
                 told.events.push(self.event("refund.succeeded", row.id, body));
                 over.extend(
-                    ["refund_failed", "refund_unclear", "refund_needs_person"].map(|k| (k, subject.clone())),
+                    ["refund_failed", "refund_unclear", "refund_needs_person", "refund_overdue"]
+                        .map(|k| (k, subject.clone())),
                 );
                 if !tracked.mailed_by_sum && row.counted_minor > 0 {
                     told.messages.extend(self.mail("refund_made", tracked, from));
@@ -148,6 +149,7 @@ impl Writer<'_> {
                     [
                         "refund_unclear",
                         "refund_needs_person",
+                        "refund_overdue",
                         "refund_units_unknown",
                         "refund_succeeded_late",
                     ]

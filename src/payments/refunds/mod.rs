@@ -1,6 +1,7 @@
 //! Money on its way back: a row per refund at the gateway, whoever asked for it, and rows for what only a sum names.
 
 pub mod arithmetic;
+pub mod conclude;
 pub mod hear;
 pub mod model;
 pub mod request;

@@ -240,6 +240,17 @@ pub async fn list_line_totals(conn: &mut AsyncPgConnection, id: OrderId) -> Quer
     Statement::new(LINE_TOTALS).bind::<SqlUuid, _>(id.0).load(conn).await
 }
 
+const OVERDUE: &str = "select r.* from refund r
+    where r.state in ('requested', 'pending', 'unknown') and r.requested_at < app_now() - interval '20 hours'
+      and not exists (select 1 from task t where t.subject = r.id::text and t.state <> 'resolved'
+        and t.kind in ('refund_unclear', 'refund_needs_person', 'refund_overdue'))
+    order by r.requested_at limit $1";
+
+/// Refunds that are open for almost a day and of which no person knows.
+pub async fn list_overdue(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<Refund>> {
+    Statement::new(OVERDUE).bind::<BigInt, _>(limit).load(conn).await
+}
+
 /// Open refunds that nobody has worked on for a quarter of an hour beyond their time: their job was lost.
 pub async fn list_forgotten(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<RefundId>> {
     let rows: Vec<ForgottenRow> = Statement::new(

@@ -30,9 +30,12 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// Questions after which a person is told that a gateway does not say what became of a refund.
 const UNCLEAR_AFTER: i32 = 4;
 
-/// Sweep: queues the work on refunds whose own job was lost.
+/// Sweep: queues the work on refunds whose own job was lost, and puts those before a person that nobody ends.
 pub async fn sweep_forgotten(app: &App) -> Outcome<usize> {
     let mut tx = app.db.begin().await?;
+    let overdue = refunds::list_overdue(&mut tx, 100).await?;
+    let late = |row: &Refund| task(app, row, "refund_overdue", json!({ "refund": row.id.to_string() }));
+    tasks::open(&tx, &overdue.iter().map(late).collect::<Vec<_>>()).await?;
     let jobs: Vec<NewJob> = refunds::list_forgotten(&mut tx, 100)
         .await?
         .iter()
@@ -174,7 +177,7 @@ async fn apply(app: &App, refund: &Refund, answer: Refunding) -> Outcome<()> {
         again(&mut tx, app, refund).await?;
         if let Some(why) = unclear.filter(|_| refund.checks == UNCLEAR_AFTER) {
             let body = json!({ "refund": refund.id.to_string(), "gateway": why });
-            tasks::open(&tx, &[unclear_task(app, refund, body)]).await?;
+            tasks::open(&tx, &[task(app, refund, "refund_unclear", body)]).await?;
         }
     }
     crate::fault_point!("refund.r4");
@@ -193,10 +196,10 @@ async fn again(conn: &mut AsyncPgConnection, app: &App, row: &Refund) -> Outcome
     Ok(())
 }
 
-fn unclear_task(app: &App, row: &Refund, body: serde_json::Value) -> NewTask {
+fn task(app: &App, row: &Refund, kind: &'static str, body: serde_json::Value) -> NewTask {
     NewTask {
         id: app.clock.uuid(),
-        kind: "refund_unclear",
+        kind,
         subject: row.id.0.to_string(),
         order_id: Some(row.order_id),
         payment_id: Some(row.payment_id),

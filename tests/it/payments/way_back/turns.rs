@@ -74,3 +74,37 @@ async fn the_gateway_is_asked_for_the_sum_when_a_refund_fails_late_and_its_answe
     assert_eq!(shop.money().await, "0.00 [FAILED 19.00] CAPTURED");
     shop.sound().await;
 }
+
+/// Rows: P9, D6.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_its_gateway_leaves_open_is_put_before_a_person_who_says_how_it_ended() {
+    for outcome in ["SUCCEEDED", "FAILED"] {
+        let shop = bought(&[(1, 1_900)]).await;
+        shop.street.simulator.set_trouble(json!({ "refunds": "pending" })).unwrap();
+        let asked = shop.staff_refund(json!({})).await;
+        shop.street.t.advance(chrono::TimeDelta::hours(21)).await;
+        dispense::payments::refunds::work::sweep_forgotten(&shop.street.t.app).await.unwrap();
+        assert_eq!(shop.tasks().await, "refund_overdue");
+        let query = "mutation($i: RefundConcludeInput!) { refundConclude(input: $i) {
+            refund { state } userErrors { code field } } }";
+        let conclude = async |reason: &str| {
+            let token = shop.street.t.sign_in("support@shop.example").await.tokens.access;
+            let staff = crate::graphql::client::Client::new(&shop.street.t.app).with(token.expose());
+            let input = json!({ "refundId": asked["refund"]["id"], "outcome": outcome, "reason": reason });
+            staff.data(query, json!({ "i": input })).await["refundConclude"].clone()
+        };
+        let silent = conclude(" ").await;
+        assert_eq!(silent["userErrors"], json!([{ "code": "REASON_REQUIRED", "field": ["reason"] }]));
+        assert_eq!(conclude("seen in the console").await["refund"]["state"], outcome);
+        assert_eq!(conclude("once more").await["userErrors"][0]["code"], "ILLEGAL_TRANSITION");
+        let (money, units, tasks) = match outcome {
+            "SUCCEEDED" => ("19.00 [SUCCEEDED 19.00] REFUNDED", "revoked:1", ""),
+            _ => ("0.00 [FAILED 19.00] CAPTURED", "assigned:1", "refund_failed"),
+        };
+        assert_eq!(
+            (shop.money().await, shop.units().await, shop.tasks().await),
+            (money.into(), units.into(), tasks.into())
+        );
+        shop.sound().await;
+    }
+}
