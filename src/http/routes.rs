@@ -66,6 +66,11 @@ pub fn table() -> Vec<Row> {
             .answers(303, "", "On to the gateway.")
             .limited()
             .paged(),
+        get("/pay/{token}/code.svg", pay::code, "The code of a payment that is scanned, as a picture")
+            .tag("payments")
+            .answers(200, "image/svg+xml", "The code.")
+            .limited()
+            .paged(),
         get("/return/{payment}", pay::back, "Back from a gateway")
             .tag("payments")
             .answers(200, "text/html", "What became of it, for clients that named no address.")

@@ -96,7 +96,9 @@ pub async fn claim_redeem(
 /// Links carry everything in their path. What others add when they pass a link on is passed over; our own names may stand
 /// once.
 fn own_parameters(request: &Request) -> Result<(), Problem> {
-    page::parameter(request, "token")?;
+    page::parameter(request, "token").map_err(|_| {
+        Problem::new(StatusCode::FORBIDDEN, "LINK_FORGED", "a link of this shop has one token, in its path")
+    })?;
     page::parameter(request, "locale")?;
     Ok(())
 }

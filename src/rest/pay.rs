@@ -77,6 +77,21 @@ pub async fn hosted_page(
     })
 }
 
+/// `GET /pay/{token}/code.svg`: what is to be scanned, as a picture.
+#[handler]
+pub async fn code(app: Data<&Arc<App>>, Path(token): Path<String>) -> Result<Response, Problem> {
+    let id = hosted::open(&app, &token).ok_or_else(Problem::not_found)?;
+    let (payment, _) = find(&app, id).await?;
+    let drawn = match payment.action.map(serde_json::from_value::<Action>) {
+        Some(Ok(Action::Qr { text })) => qr::svg(&text),
+        _ => None,
+    };
+    Ok(Response::builder()
+        .content_type("image/svg+xml")
+        .header(header::CACHE_CONTROL, "private, no-store")
+        .body(drawn.ok_or_else(Problem::not_found)?))
+}
+
 /// `GET /return/{payment}`: asks the gateway what became of the payment, then sends the buyer back to the client that
 /// started it, with the order's number and a ticket that shows its state and can do nothing else.
 #[handler]
