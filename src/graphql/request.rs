@@ -125,20 +125,21 @@ impl Parts {
     /// # Errors
     /// What is wrong with it, ready to show.
     pub fn from_query_string(text: &str) -> Result<Self, String> {
-        let mut seen: [Option<String>; 4] = Default::default();
+        let mut seen: [Option<String>; 5] = Default::default();
         for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
             let place = match name.as_ref() {
                 "query" => 0,
                 "operationName" => 1,
                 "variables" => 2,
                 "extensions" => 3,
+                "locale" => 4,
                 _ => continue,
             };
             if seen[place].replace(value.into_owned()).is_some() {
                 return Err(format!("`{name}` stands twice"));
             }
         }
-        let [query, operation_name, variables, extensions] = seen;
+        let [query, operation_name, variables, extensions, _] = seen;
         let json = |part: Option<String>| match part {
             Some(text) if !text.is_empty() => strict(text.as_bytes()).map(Some),
             _ => Ok(None),

@@ -5,6 +5,7 @@ use dispense::base::ids::{
     BatchId, FileVersionId, GrantId, LineId, PaymentId, ProductId, RefundId, SHOP, SessionId, TaskId, UnitId,
     UserId, VariantId,
 };
+use dispense::config::Account;
 use dispense::orders::place::Placed;
 use uuid::Uuid;
 
@@ -15,7 +16,6 @@ use crate::harness::{TestApp, with_generic};
 pub struct Stocked {
     pub t: TestApp,
     pub keys: VariantId,
-    pub files: VariantId,
     pub file: FileVersionId,
     /// Two keys, one refunded by name, of the buyer.
     pub order: Placed,
@@ -31,7 +31,17 @@ pub const STRANGER: &str = "stranger@example.com";
 
 impl Stocked {
     pub async fn open() -> Self {
-        let t = TestApp::start_with(with_generic).await;
+        let t = TestApp::start_with(|config| {
+            with_generic(config);
+            // Buyers can choose it; nobody here does.
+            let till = Account {
+                id: "till".into(),
+                api_url: Some("http://127.0.0.1:9".into()),
+                ..config.accounts[0].clone()
+            };
+            config.accounts.push(till);
+        })
+        .await;
         let keys = t.selling_keys(12, 1_250).await;
         let files = t.shelf("file", 300).await;
         let file = FileShop { variant: files }.publish(&t, "a.bin", "1", b"content").await.id;
@@ -57,7 +67,7 @@ impl Stocked {
             t.app.clock.uuid(),
         ))
         .await;
-        Self { t, keys, files, file, order, download, guest }
+        Self { t, keys, file, order, download, guest }
     }
 
     pub async fn buyer(&self) -> Wire<'_> {
@@ -76,7 +86,7 @@ impl Stocked {
         self.t.db.one(sql).await.parse().unwrap()
     }
 
-    /// The id of something of every type that is a `Node`, and whether everybody may see it.
+    /// The id of something of every type that is a `Node`, and whether everybody may see it. The buyer must have signed in.
     pub async fn nodes(&self) -> Vec<(&'static str, String, bool)> {
         let of = |order: &Placed| format!("order_id = '{}'", order.order.id.0);
         let (order, download) = (of(&self.order), of(&self.download));
@@ -87,7 +97,7 @@ impl Stocked {
             ("Variant", self.keys.to_string(), true),
             ("SellerProfile", SHOP.to_string(), true),
             ("FileVersion", self.file.to_string(), true),
-            ("PaymentMethod", "mth_generic".into(), true),
+            ("PaymentMethod", "mth_till".into(), true),
             ("Order", self.order.order.id.to_string(), false),
             (
                 "OrderLine",

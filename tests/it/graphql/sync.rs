@@ -45,13 +45,14 @@ async fn touch(shop: &Stocked, number: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_changed_since_a_moment_comes_in_the_order_it_changed_and_again_when_it_changes_again() {
     let shop = Stocked::open().await;
-    let buyer = shop.buyer().await;
     let (order, download) = (shop.order.order.number.clone(), shop.download.order.number.clone());
     for (query, root) in [(ORDERS, "myOrders"), (LINES, "myDownloads")] {
+        // Tokens of before have ended.
+        shop.t.advance(TimeDelta::hours(1)).await;
+        let buyer = shop.buyer().await;
         let list = async |since: &str, first: i32, after: Option<&str>| {
             buyer.data(query, json!({ "s": since, "n": first, "a": after })).await[root].clone()
         };
-        shop.t.advance(TimeDelta::hours(1)).await;
         let start = shop.t.app.clock.now();
         let since = start.to_rfc3339_opts(chrono::SecondsFormat::Millis, false);
         assert_eq!(list(&since, 10, None).await["totalCount"], 0, "{root}");
@@ -87,7 +88,8 @@ async fn what_changed_since_a_moment_comes_in_the_order_it_changed_and_again_whe
         assert_eq!(other.code(), "INVALID_CURSOR", "{root}");
     }
     // Without a moment, the newest first as ever.
-    let plain = buyer.data("{ myOrders { nodes { number } } }", json!({})).await["myOrders"].clone();
+    let plain =
+        shop.buyer().await.data("{ myOrders { nodes { number } } }", json!({})).await["myOrders"].clone();
     assert_eq!(numbers(&plain), [download, order]);
     shop.finish().await;
 }
@@ -96,9 +98,9 @@ async fn what_changed_since_a_moment_comes_in_the_order_it_changed_and_again_whe
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_that_is_committed_late_is_not_passed_over() {
     let shop = Stocked::open().await;
-    let (buyer, admin) = (shop.buyer().await, shop.admin().await);
     let (order, download) = (shop.order.order.number.clone(), shop.download.order.number.clone());
     shop.t.advance(TimeDelta::hours(1)).await;
+    let (buyer, admin) = (shop.buyer().await, shop.admin().await);
     let since = shop.t.app.clock.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let desk = "query($s: DateTime, $n: Int, $a: String) { desk { orders(filter: {changedSince: $s}, first: $n, after: $a) {
         totalCount nodes { number changedAt } pageInfo { hasNextPage endCursor } } } }";

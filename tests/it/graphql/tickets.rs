@@ -127,6 +127,7 @@ async fn a_watch_ticket_shows_how_far_its_order_is_and_is_refused_by_all_else() 
 async fn the_header_with_order_tokens_opens_what_the_argument_opens() {
     let shop = Stocked::open().await;
     let guest = Wire::new(&shop.t);
+    shop.buyer().await;
     let other = shop.t.paid_order(shop.keys, 7).await;
     let (one, two) = (shop.guest.access_token.expose(), other.access_token.expose());
     let find =

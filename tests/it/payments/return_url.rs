@@ -11,7 +11,7 @@ async fn started(street: &Street, placed: &Placed, url: &str) -> Value {
     let query = "mutation($in: PaymentStartInput!) { paymentStart(input: $in) {
         payment { id action { kind hostedUrl } } userErrors { code field } } }";
     let input = json!({ "in": {
-        "idempotencyKey": format!("start-{}", placed.order.number), "orderId": placed.order.id.to_string(),
+        "idempotencyKey": format!("start of {} 0123456789", placed.order.number), "orderId": placed.order.id.to_string(),
         "accessToken": placed.access_token.expose(),
         "options": { "methodId": "mth_stripe", "accepts": ["REDIRECT"], "returnUrl": url },
     } });
