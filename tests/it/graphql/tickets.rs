@@ -9,7 +9,7 @@ const STATUS: &str =
     "query($t: String!) { orderStatus(ticket: $t) { __typename number stage total { amount currency }
     live { cursor pollAfterSeconds watchTicket watchTicketExpiresAt } whyNotDelivered { code } } }";
 
-/// Rows: C7, X4.
+/// Rows: C7.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watch_ticket_shows_how_far_its_order_is_and_is_refused_by_all_else() {
     let shop = Stocked::open().await;
@@ -171,5 +171,18 @@ async fn the_header_with_order_tokens_opens_what_the_argument_opens() {
     );
     let shown = single.data(reveal, json!({ "l": line })).await["deliveryReveal"].clone();
     assert_eq!(shown["secrets"].as_array().unwrap().len(), 7, "{shown}");
+    // A guest's order joins the account of its own address.
+    let claim = "mutation($o: ID!, $t: String) { orderClaim(input: {orderId: $o, accessToken: $t}) { order { id } userErrors { code } } }";
+    let id = other.order.id.to_string();
+    let owner = other.order.email.clone().unwrap();
+    shop.t.buyer(&owner).await;
+    let owner = Wire::signed_in(&shop.t, &owner).await;
+    let refused = owner.data(claim, json!({ "o": id })).await;
+    assert_eq!(refused["orderClaim"]["userErrors"][0]["code"], "NOT_FOUND");
+    let (ticket, _) = dispense::orders::access::watch_ticket(&shop.t.app, other.order.id);
+    let by_ticket = owner.data(claim, json!({ "o": id, "t": ticket })).await;
+    assert_eq!(by_ticket["orderClaim"]["userErrors"][0]["code"], "NOT_FOUND");
+    let claimed = owner.with("dispense-order-token", two).data(claim, json!({ "o": id })).await;
+    assert_eq!(claimed["orderClaim"], json!({ "order": { "id": id }, "userErrors": [] }));
     shop.finish().await;
 }
