@@ -4,7 +4,7 @@ use crate::check::report::{Invariant, Question};
 
 pub(super) const INVARIANT: Invariant = Invariant {
     number: 5,
-    title: "what a caller named stands for one thing",
+    title: "what a caller named is one thing",
     questions: &[
         Question {
             name: "a reference that was taken is its order's",

@@ -1,7 +1,10 @@
 //! Automatic persisted queries: a client sends the SHA-256 of its document, and the document itself when asked to.
 
+use std::time::Duration;
+
 use async_graphql::parser::types::ExecutableDocument;
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::base::caller::Caller;
@@ -10,6 +13,12 @@ use crate::graphql::error::{Code, Refused};
 use crate::graphql::request::Parts;
 use crate::graphql::secrets;
 use crate::infra::persisted::{self, LARGEST, Room};
+
+/// Documents that are being kept at once by this process; in the database it is one at a time.
+static TURNS: Semaphore = Semaphore::const_new(2);
+
+/// How long an answer waits for its document to be kept.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Puts the document of a known hash into a request that has the hash alone.
 ///
@@ -65,6 +74,8 @@ pub fn to_keep(parts: &Parts, document: &ExecutableDocument) -> Option<(Vec<u8>,
 pub async fn keep(app: &App, caller: &Caller, (hash, query): (Vec<u8>, String)) {
     let limits = &app.config.limits;
     let room = Room { rows: limits.persisted_queries, bytes: limits.persisted_query_bytes };
+    // Whoever waits for the turn holds no connection meanwhile.
+    let Ok(Ok(_turn)) = tokio::time::timeout(PATIENCE, TURNS.acquire()).await else { return };
     let kept: Outcome<()> = async {
         let mut tx = app.db.begin().await?;
         persisted::keep(&mut tx, &hash, &query, &source(app, caller), room).await?;

@@ -14,7 +14,7 @@ const SECRETS: [&str; 8] =
 const WATCH_TICKET: &str = "wat_";
 
 /// Whether this text, the value of `name` below the field `field`, is a secret. `direct` is for arguments
-/// themselves, not for what stands inside their values.
+/// themselves, not for the fields inside their values.
 pub fn is_secret(name: &str, text: &str, field: &str, direct: bool) -> bool {
     let named = SECRETS.contains(&name)
         || (direct && name == "key")
@@ -22,7 +22,7 @@ pub fn is_secret(name: &str, text: &str, field: &str, direct: bool) -> bool {
     named && !text.starts_with(WATCH_TICKET)
 }
 
-/// Begins guests' order tokens, wherever one stands.
+/// Begins guests' order tokens, in whatever argument one is.
 const ORDER_TOKEN: &str = "oat_";
 
 /// Defaults of variables, which are part of the document's text.

@@ -194,7 +194,7 @@ pub struct Row {
     pub timed: bool,
     /// Counts against `limits.requests_per_minute` of the client's address.
     pub limited: bool,
-    /// People open it: a browser is told in a page of its language why something is refused.
+    /// People open it: a browser gets a page in its language that says why something is refused.
     pub paged: bool,
     pub endpoint: BoxEndpoint<'static, Response>,
 }

@@ -39,7 +39,7 @@ pub fn with_ticket(url: &str, number: &str, ticket: &str) -> Option<Url> {
     let mut url = Url::parse(url).ok()?;
     let ours = |name: &str| name == "order" || name == "ticket";
     if url.query_pairs().any(|(name, _)| ours(&name)) {
-        // Each stands once: a client that reads the first must not read a former one.
+        // Each is there once: a client that reads the first must not read a former one.
         let kept: Vec<(String, String)> =
             url.query_pairs().filter(|(name, _)| !ours(name)).map(|(n, v)| (n.into(), v.into())).collect();
         url.query_pairs_mut().clear().extend_pairs(kept);

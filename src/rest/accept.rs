@@ -36,7 +36,13 @@ pub fn is_utf8(charset: &str) -> bool {
     charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("utf8")
 }
 
-/// A browser that opens the address: HTML is what it wants most.
+/// A browser that opens the address: it wants HTML before it wants data or anything at all.
 pub fn wants_page(accept: Option<&str>) -> bool {
-    accept.is_some_and(|a| wishes(a).first().is_some_and(|w| w.kind.eq_ignore_ascii_case("text/html")))
+    let is_page = |wish: &Wish<'_>| match wish.kind.to_ascii_lowercase().as_str() {
+        "text/html" | "application/xhtml+xml" => Some(true),
+        "*/*" | "application/*" => Some(false),
+        kind if kind.ends_with("json") => Some(false),
+        _ => None,
+    };
+    accept.is_some_and(|a| wishes(a).iter().find_map(is_page).unwrap_or(false))
 }

@@ -41,14 +41,14 @@ pub fn parameter(request: &Request, name: &'static str) -> Result<Option<String>
     let first = found.next().map(|value| value.into_owned());
     if found.next().is_some() {
         let mut problem =
-            Problem::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", format!("`{name}` stands twice"));
+            Problem::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", format!("`{name}` is given twice"));
         problem.field = vec![name.to_owned()];
         return Err(problem);
     }
     Ok(first)
 }
 
-/// Text as it stands in a page or an attribute.
+/// Text as it is written in a page or an attribute.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -149,7 +149,7 @@ fn advice(code: &str, locale: Locale) -> (&'static str, &'static str) {
             ("链接尚未生效", "请稍候片刻再刷新本页。"),
         ),
         "LINK_REVOKED" | "REVOKED" => (
-            ("This download was withdrawn", "Open your order to see how it stands, or ask the shop."),
+            ("This download was withdrawn", "Open your order to see its state, or ask the shop."),
             ("该下载已被收回", "请打开订单查看状态，或联系商店。"),
         ),
         "LINK_OTHER_NETWORK" => (
@@ -215,7 +215,7 @@ fn advice(code: &str, locale: Locale) -> (&'static str, &'static str) {
             ("暂时无法处理", "您的数据没有丢失，请几分钟后再刷新本页。"),
         ),
         _ => (
-            ("This does not work", "Open your order to see how it stands, or ask the shop."),
+            ("This does not work", "Open your order to see its state, or ask the shop."),
             ("无法完成", "请打开订单查看状态，或联系商店。"),
         ),
     };

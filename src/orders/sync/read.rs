@@ -12,7 +12,7 @@ use crate::infra::db::statement::Statement;
 use crate::infra::db::{settled, total};
 use crate::orders::model::{Line, Order};
 
-/// When an order last changed. Every change writes an event; its own columns tell where the events have left.
+/// When an order last changed. Every change writes an event; its own columns are read for events that were deleted by age.
 macro_rules! order_changed {
     () => {
         "greatest(o.placed_at, o.paid_at, o.delivered_at, o.cancelled_at, o.closed_at, \

@@ -1,4 +1,4 @@
-//! Links that people pass on: what others add to them changes nothing, and whoever opens one is told what to do.
+//! Links that people pass on: what others add to them changes nothing, and whoever opens one learns what to do.
 
 use chrono::TimeDelta;
 use dispense::base::ids::{GrantId, PaymentId};
@@ -128,7 +128,7 @@ async fn what_others_add_to_a_link_changes_nothing() {
 
 /// Rows: L3, L8.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_browser_is_told_in_its_language_what_to_do_and_other_clients_get_a_code() {
+async fn a_browser_gets_a_page_in_its_language_that_says_what_to_do_and_other_clients_get_a_code() {
     let (t, sale, grant, claim) = opened().await;
     let download = link(&t, grant).await.url;
     let order = sale.order.0;
@@ -240,6 +240,20 @@ async fn a_browser_is_told_in_its_language_what_to_do_and_other_clients_get_a_co
         assert!(text.contains(words), "{url}: {text}");
         let data = t.http().get(&url).send().await.unwrap();
         assert_eq!(data.headers()["content-type"], "application/problem+json", "{url}");
+    }
+    for (accept, wants_page) in [
+        ("text/html", true),
+        ("application/xhtml+xml,text/html;q=0.9,*/*;q=0.1", true),
+        ("image/avif,text/html,application/json", true),
+        ("application/json,text/html", false),
+        ("text/html;q=0.5,application/json", false),
+        ("*/*,text/html", false),
+        ("image/*", false),
+        ("", false),
+    ] {
+        let answer = open(&t, &format!("{}/claims/nonsense", t.base), accept, "en").await;
+        let is_page = answer.headers()["content-type"].to_str().unwrap().starts_with("text/html");
+        assert_eq!(is_page, wants_page, "{accept}");
     }
     // Looking counts nothing, whoever looks and however.
     for _ in 0..3 {
