@@ -98,7 +98,7 @@ impl Order {
         LocaleTag(self.0.order.locale.clone())
     }
 
-    /// The address it was placed with, as typed; masked for a watch ticket, empty when its person was deleted.
+    /// The address it was placed with, as typed; masked for sellers, empty when its person was deleted.
     async fn email(&self) -> String {
         let email = self.0.order.email.as_deref().unwrap_or_default();
         if self.whole() { email.to_owned() } else { masked_email(email) }

@@ -10,8 +10,11 @@ use super::stocked::{BUYER, Stocked};
 use super::wire::Wire;
 use crate::harness::{TestApp, with_generic};
 
-/// Object types of the schema with the interfaces they implement and their fields: name and type.
-fn objects() -> BTreeMap<String, (Vec<String>, Vec<(String, String)>)> {
+/// The interfaces an object type implements, and its fields: name and type.
+type Shape = (Vec<String>, Vec<(String, String)>);
+
+/// Object types of the schema by their names.
+fn objects() -> BTreeMap<String, Shape> {
     let mut found = BTreeMap::new();
     for definition in parse_schema(dispense::graphql::sdl()).unwrap().definitions {
         let TypeSystemDefinition::Type(definition) = definition else { continue };
