@@ -165,12 +165,12 @@ async fn a_browser_gets_a_page_in_its_language_that_says_what_to_do_and_other_cl
             "update download_grant set state = 'active'",
         ),
         (
-            "update payment set state = 'refunded' where allocated",
+            "update unit set state = 'revoked', revoked_at = app_now()",
             "REFUNDED",
             403,
             "This purchase was refunded",
             "该购买已退款",
-            "update payment set state = 'captured' where allocated",
+            "update unit set state = 'assigned', revoked_at = null",
         ),
         (
             "update unit set state = 'awaiting_person'",
