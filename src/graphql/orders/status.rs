@@ -89,6 +89,6 @@ impl OrderStatus {
     /// Why it is paid and not all delivered; null when it is.
     async fn why_not_delivered(&self, ctx: &Context<'_>) -> Option<Explanation> {
         let lines: Vec<_> = self.whole.lines.iter().collect();
-        stage::why_not(self.whole.order.state.is_paid(), &lines, ctx.locale())
+        stage::why_not(&self.whole, &lines, ctx.locale())
     }
 }
