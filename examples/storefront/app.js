@@ -159,16 +159,19 @@ function lineCard(line, token) {
 /** Follows an order as long as the shop says that something more can happen. */
 async function orderPage(show, number, current, ticket) {
   const own = memory.tokenOf(number);
-  const token = own ?? ticket;
   const stage = node('span', { class: 'stage', id: 'stage' });
   const lines = node('div', { class: 'list' });
   const more = node('p');
   show(node('h1', {}, `${t().order} ${number} `, stage), more, lines);
   let shown = null;
   for (;;) {
-    const { order } = await ask(api.ORDER_PAGE, { n: number, t: token });
+    // Whoever comes back with a ticket alone sees how far the order is; its goods need the token or an account.
+    const found = await ask(api.ORDER_PAGE, { n: number, t: own });
+    const order = found.order ?? (ticket ? (await ask(api.ORDER_STATUS, { t: ticket })).orderStatus : null);
     if (!current()) return;
     if (!order) return show(node('p', {}, t().missing));
+    order.lines ??= [];
+    order.payments ??= [];
     // Redrawn only when something changed: a key that is being read stays where it is.
     const state = JSON.stringify([order.stage, order.lines.map((line) => line.grants)]);
     if (state !== shown) {

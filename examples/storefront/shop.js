@@ -43,6 +43,8 @@ export const QUOTE = `query Quote($in: QuoteInput!) { quote(input: $in) { token 
 export const BUY = `mutation Buy($in: OrderPlaceInput!) { orderPlace(input: $in) { accessToken order { id number stage }
   payment { id action { kind hostedUrl } } userErrors { code message } paymentErrors { code message } } }`;
 export const ORDER_PAGE = `query OrderPage($n: String!, $t: String) { order(number: $n, accessToken: $t) { ...Ord } } ${ORDER}`;
+export const ORDER_STATUS = `query OrderStatus($t: String!) { orderStatus(ticket: $t) { number stage whyNotDelivered { message }
+  live { pollAfterSeconds } } }`;
 export const CHECK = `mutation Check($in: PaymentCheckInput!) { paymentCheck(input: $in) { payment { state }
   userErrors { code message retryAfterSeconds } } }`;
 export const REVEAL = `mutation Reveal($line: ID!, $t: String) { deliveryReveal(input: {target: {lineId: $line}, accessToken: $t}) {

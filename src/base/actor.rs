@@ -1,6 +1,9 @@
 //! Who asks, and what they may.
 
+use std::net::IpAddr;
+
 use crate::base::ids::{ApiClientId, SellerId, SessionId, UserId};
+use crate::base::secret::Secret;
 
 /// A right a person holds in the shop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +49,10 @@ pub struct Actor {
     pub api_client: Option<ApiClientId>,
     /// The worker or the operator at the command line.
     pub system: bool,
+    /// Tokens of orders that came beside the request: each opens its order as an `accessToken` argument does.
+    pub order_tokens: Vec<Secret>,
+    /// Where the request came from; none for the program itself.
+    pub address: Option<IpAddr>,
 }
 
 impl Actor {

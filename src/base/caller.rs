@@ -5,6 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::base::secret::Secret;
 use crate::base::text::Locale;
 
+/// Order tokens read of one request: a page of a guest's own orders.
+pub const MOST_ORDER_TOKENS: usize = 100;
+
 /// One request's origin. Made by the HTTP server; the command line and the worker use `Caller::local`.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -14,6 +17,9 @@ pub struct Caller {
     pub address: IpAddr,
     /// The token of `Authorization: Bearer …`, not yet believed.
     pub bearer: Option<Secret>,
+    /// The tokens of `Dispense-Order-Token`, not yet believed: each opens one order, as the argument `accessToken`
+    /// does. At most [`MOST_ORDER_TOKENS`].
+    pub order_tokens: Vec<Secret>,
     /// The language the client asks for, when the shop speaks it.
     pub locale: Option<Locale>,
     /// `User-Agent`, cleaned and cut to 200 characters.
@@ -27,6 +33,7 @@ impl Caller {
             request_id: "local".into(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             bearer: None,
+            order_tokens: Vec::new(),
             locale: None,
             device: None,
         }

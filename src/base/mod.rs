@@ -8,5 +8,6 @@ pub mod ids;
 pub mod money;
 pub mod outcome;
 pub mod page;
+pub mod rfc3339;
 pub mod secret;
 pub mod text;

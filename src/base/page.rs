@@ -9,6 +9,8 @@ use crate::base::outcome::Refusal;
 
 pub const DEFAULT_SIZE: i64 = 20;
 pub const LARGEST_SIZE: i64 = 100;
+/// Totals are exact up to here and unknown above: counting further would cost more than it says.
+pub const LARGEST_TOTAL: i64 = 10_000;
 
 /// Which part of a list is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::base::ids::{ProductId, VariantId};
+use crate::base::ids::{ProductId, SellerId, VariantId};
 use crate::base::money::Currency;
 use crate::base::text::Locale;
 use crate::catalogue::availability::count_up_to;
@@ -153,6 +153,33 @@ pub async fn find_product(
     };
     let rows = query.load(conn).await?;
     Ok(fill(conn, scope, rows, locale).await?.pop())
+}
+
+/// Who sells: the seller's part of web addresses and name, when something of it is on sale, or the scope reaches it.
+pub async fn find_seller(
+    conn: &mut AsyncPgConnection,
+    scope: &Scope,
+    id: SellerId,
+) -> QueryResult<Option<(String, String)>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        slug: String,
+        #[diesel(sql_type = Text)]
+        name: String,
+    }
+    let seen = match scope {
+        Scope::Everything => true,
+        Scope::Sellers(own) => own.contains(&id),
+        Scope::Buyers => false,
+    };
+    let mut query = Statement::new("select s.slug, s.name from seller s where s.id = ");
+    query.push_bind::<SqlUuid, _>(id);
+    if !seen {
+        query.push(" and exists (select 1 from product p where p.seller_id = s.id and p.state = 'on_sale')");
+    }
+    let rows: Vec<Row> = query.load(conn).await?;
+    Ok(rows.into_iter().next().map(|row| (row.slug, row.name)))
 }
 
 /// The products of these ids that the scope reaches, in no particular order.

@@ -8,16 +8,17 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use crate::base::outcome::Fault;
 use crate::check::report::{Finding, Invariant, Report, Verdict};
-use crate::check::{chain, downloads, goods, keys, messages, money, money_back, notices, seals};
+use crate::check::{callers, chain, downloads, goods, keys, messages, money, money_back, notices, seals};
 use crate::config::{Config, Secrets};
 use crate::infra::db::{Db, Limits, migrate};
 use crate::infra::seal::Sealer;
 
-const INVARIANTS: [Invariant; 9] = [
+const INVARIANTS: [Invariant; 10] = [
     keys::INVARIANT,
     goods::HANDED_OVER,
     goods::PAID_FOR,
     money::INVARIANT,
+    callers::INVARIANT,
     money_back::INVARIANT,
     notices::INVARIANT,
     messages::INVARIANT,

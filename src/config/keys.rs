@@ -232,6 +232,13 @@ pub const KEYS: &[Key] = &[
     key("limits.graphql_aliases", COUNT, "15", "Aliases in one GraphQL request."),
     key("limits.graphql_directives", COUNT, "50", "Directives in one GraphQL request."),
     key("limits.graphql_tokens", COUNT, "3000", "Tokens of one GraphQL request."),
+    key(
+        "limits.persisted_queries",
+        COUNT,
+        "10000",
+        "GraphQL documents kept under their hash, for clients that send the hash alone (automatic persisted queries).",
+    ),
+    key("limits.persisted_query_bytes", BYTES, "16777216", "Bytes of all of them together."),
     key("limits.graphql_body", BYTES, "65536", "Bytes of a GraphQL request."),
     key("limits.notice_body", BYTES, "262144", "Bytes of a notice."),
     key("limits.request_seconds", SECONDS, "10", "Seconds a GraphQL request may take."),

@@ -11,6 +11,9 @@ pub struct Limits {
     pub graphql_aliases: usize,
     pub graphql_directives: usize,
     pub graphql_tokens: usize,
+    /// Documents kept under their hash for clients that send the hash alone, and bytes of all of them.
+    pub persisted_queries: i64,
+    pub persisted_query_bytes: i64,
     /// Bytes of a GraphQL request and of a notice.
     pub graphql_body: usize,
     pub notice_body: usize,
@@ -40,6 +43,8 @@ impl Default for Limits {
             graphql_aliases: 15,
             graphql_directives: 50,
             graphql_tokens: 3_000,
+            persisted_queries: 10_000,
+            persisted_query_bytes: 16 * 1024 * 1024,
             graphql_body: 64 * 1024,
             notice_body: 256 * 1024,
             request_seconds: 10,

@@ -26,7 +26,7 @@ pub use log::Log;
 pub use mail::Mail;
 pub use people::People;
 pub use secrets::{Bytes32, RingKey, Secrets};
-pub use server::Server;
+pub use server::{Server, is_app_scheme};
 pub use shop::Shop;
 pub use show::{documented, effective};
 pub use stamp::Stamp;

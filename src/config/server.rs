@@ -63,11 +63,47 @@ impl Server {
     }
 }
 
+/// Schemes that are no app's: what they open is the browser's own, a file of the device, or whatever the rest of the
+/// address says.
+const NEVER: [&str; 24] = [
+    "about",
+    "blob",
+    "cid",
+    "content",
+    "data",
+    "file",
+    "filesystem",
+    "ftp",
+    "ftps",
+    "http",
+    "https",
+    "intent",
+    "jar",
+    "javascript",
+    "mailto",
+    "mid",
+    "sms",
+    "tel",
+    "urn",
+    "vbscript",
+    "view-source",
+    "wais",
+    "ws",
+    "wss",
+];
+
+/// Whether this can be the scheme of an app, in letters of either case.
+pub fn is_app_scheme(scheme: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(plain)
+        && !NEVER.iter().any(|never| scheme.eq_ignore_ascii_case(never))
+}
+
 /// Scheme, host and port without a path; or an app's own scheme alone.
 fn is_origin(text: &str) -> bool {
     if let Some(scheme) = text.strip_suffix("://") {
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b);
-        return scheme.starts_with(|c: char| c.is_ascii_lowercase()) && scheme.bytes().all(plain);
+        return is_app_scheme(scheme);
     }
     Url::parse(text)
         .is_ok_and(|u| ["http", "https"].contains(&u.scheme()) && u.origin().ascii_serialization() == text)

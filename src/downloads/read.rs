@@ -4,7 +4,7 @@ use diesel::sql_types::{Array, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::base::ids::{FileVersionId, GrantId, LineId, LinkId, OrderId, UploadId, VariantId};
+use crate::base::ids::{FileVersionId, GrantId, LineId, LinkId, OrderId, UploadId, UserId, VariantId};
 use crate::downloads::model::{FileVersion, Link, Standing, Upload};
 use crate::infra::db::statement::Statement;
 
@@ -95,6 +95,50 @@ pub async fn find_version(
     id: FileVersionId,
 ) -> QueryResult<Option<FileVersion>> {
     Ok(list_versions(conn, &[id]).await?.pop())
+}
+
+/// The variant that shows this version to everybody: the newest of its file, not yanked.
+pub async fn find_showing_variant(
+    conn: &mut AsyncPgConnection,
+    id: FileVersionId,
+) -> QueryResult<Option<VariantId>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        variant_id: VariantId,
+    }
+    let rows: Vec<Row> = Statement::new(
+        "select f.variant_id from file_version v join file f on f.id = v.file_id where v.id = $1 and v.id = ( \
+           select n.id from file_version n where n.file_id = f.id and n.yanked_at is null \
+           order by n.published_at desc, n.id desc limit 1)",
+    )
+    .bind::<SqlUuid, _>(id)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().next().map(|row| row.variant_id))
+}
+
+/// What a person bought of the file that this is a version of; at most 100 grants, the newest first.
+pub async fn list_grants_of_version(
+    conn: &mut AsyncPgConnection,
+    id: FileVersionId,
+    user: UserId,
+) -> QueryResult<Vec<Standing>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        id: GrantId,
+    }
+    let rows: Vec<Row> = Statement::new(
+        "select g.id from (select $1::uuid as version, $2::uuid as owner) w join file_version v on v.id = w.version \
+           join download_grant g on g.file_id = v.file_id join orders o on o.id = g.order_id \
+         where o.user_id = w.owner order by g.created_at desc, g.id desc limit 100",
+    )
+    .bind::<SqlUuid, _>(id)
+    .bind::<SqlUuid, _>(user.0)
+    .load(conn)
+    .await?;
+    list_standings(conn, &rows.into_iter().map(|row| row.id).collect::<Vec<_>>()).await
 }
 
 /// What buyers of these variants get: the newest version of each file that is not yanked, with its variant.

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use async_graphql::{Context, Object, OutputType, SimpleObject, TypeName};
 use futures::future::BoxFuture;
 
+use crate::app::App;
 use crate::base::outcome::Fault;
-use crate::base::page::{self, Page, PageArgs};
+use crate::base::page::{self, LARGEST_TOTAL, Page, PageArgs};
 use crate::graphql::error::{Answer, OutcomeExt};
-
-/// Totals are exact up to here and null above: counting further would cost more than it tells.
-pub const LARGEST_TOTAL: i64 = 10_000;
+use crate::infra::db;
 
 /// Where a page lies in its list.
 #[derive(Clone, Debug, Default, SimpleObject)]
@@ -34,6 +33,24 @@ pub trait Listed: OutputType + Send + Sync {
 
 /// Counts the whole list; asked only when the client asks. Reads at most `LARGEST_TOTAL` + 1 rows.
 pub type Total = Arc<dyn Fn() -> BoxFuture<'static, Result<Option<i64>, Fault>> + Send + Sync>;
+
+/// A total that is counted on a connection of its own.
+pub fn counted<F>(app: &Arc<App>, count: F) -> Total
+where
+    F: for<'c> Fn(&'c mut db::Connection) -> BoxFuture<'c, Result<Option<i64>, Fault>>
+        + Send
+        + Sync
+        + 'static,
+{
+    let (app, count) = (app.clone(), Arc::new(count));
+    Arc::new(move || {
+        let (app, count) = (app.clone(), count.clone());
+        Box::pin(async move {
+            let mut conn = app.db.conn().await?;
+            count(&mut conn).await
+        })
+    })
+}
 
 /// A row and the place it has in the list.
 pub struct Edge<N> {
@@ -118,7 +135,7 @@ impl<N: Listed> Connection<N> {
         &self.info
     }
 
-    /// How many rows the whole list has: exact up to 10,000, null above or where counting is not offered.
+    /// How many rows the whole list has: exact up to 10,000, null above.
     async fn total_count(&self, _ctx: &Context<'_>) -> Answer<Option<i32>> {
         let Some(total) = &self.total else { return Ok(None) };
         let count = total().await.or_top()?;

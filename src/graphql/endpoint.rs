@@ -8,7 +8,6 @@ use async_graphql::parser::types::OperationType;
 use async_graphql::{Request as Operation, ServerError};
 use poem::http::{Method, StatusCode, header};
 use poem::{Endpoint, Request, Response};
-use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
 use crate::app::App;
@@ -19,8 +18,9 @@ use crate::graphql::error::{self, Code, Refused};
 use crate::graphql::limits::{self, Manner};
 use crate::graphql::negotiate::{self, Media};
 use crate::graphql::request::Parts;
-use crate::graphql::{loaders, page, scan, schema, sdl, viewer};
+use crate::graphql::{caching, loaders, page, persisted, scan, schema, sdl, viewer};
 use crate::infra::throttle;
+use crate::rest::accept;
 use crate::rest::problem::Problem;
 
 /// The handler of `/graphql`. Finds the program and the request's origin where the server put them.
@@ -34,13 +34,25 @@ struct Answer {
     /// The methods that would do, when the one that was used does not.
     allow: Option<&'static str>,
     retry_after: Option<u32>,
+    /// Seconds that everybody may be given this answer; none when it is the caller's alone.
+    max_age: Option<u64>,
+}
+
+/// An operation that may run.
+struct Prepared {
+    operation: Operation,
+    /// Told when it was asked for.
+    cost: Option<u64>,
+    max_age: Option<u64>,
+    /// To be kept under its hash once it was found valid.
+    to_keep: Option<(Vec<u8>, String)>,
 }
 
 impl Answer {
     fn refused(status: StatusCode, refused: Refused) -> Self {
         let retry_after = refused.retry_after;
         let body = async_graphql::Response::from_errors(vec![refused.into_server_error()]);
-        Self { status, body, allow: None, retry_after }
+        Self { status, body, allow: None, retry_after, max_age: None }
     }
 
     fn bad(message: impl Into<String>) -> Self {
@@ -53,6 +65,7 @@ struct Visit {
     app: Arc<App>,
     caller: Caller,
     media: Media,
+    if_none_match: Option<String>,
 }
 
 impl Visit {
@@ -83,7 +96,7 @@ impl Visit {
                 ..Answer::refused(StatusCode::METHOD_NOT_ALLOWED, refused)
             };
         };
-        let parts = match parts {
+        let mut parts = match parts {
             Ok(parts) => parts,
             Err(message) => return Answer::bad(message),
         };
@@ -98,12 +111,27 @@ impl Visit {
                 return Answer::refused(status, refused);
             }
         };
-        match self.prepare(parts, &viewer, in_url) {
-            Ok((operation, cost)) => self.run(operation, viewer, cost).await,
+        let resolved = persisted::resolve(&self.app, &self.caller, &mut parts).await;
+        let prepared = match resolved {
+            Ok(()) => self.prepare(parts, &viewer, in_url),
+            Err(refused) => Err((None, refused)),
+        };
+        match prepared {
+            Ok(prepared) => {
+                let Prepared { operation, cost, max_age, to_keep } = prepared;
+                let answer = self.run(operation, viewer, cost).await;
+                if let Some(to_keep) = to_keep
+                    && !never_ran(&answer.body)
+                {
+                    persisted::keep(&self.app, &self.caller, to_keep).await;
+                }
+                Answer { max_age, ..answer }
+            }
             Err((status, refused)) => {
-                let status = status.unwrap_or(match self.media {
-                    Media::Response => StatusCode::BAD_REQUEST,
-                    Media::Json => StatusCode::OK,
+                let status = status.unwrap_or(match (refused.code, self.media) {
+                    (Code::Unavailable, _) => StatusCode::SERVICE_UNAVAILABLE,
+                    (Code::BadRequest, _) | (_, Media::Response) => StatusCode::BAD_REQUEST,
+                    (_, Media::Json) => StatusCode::OK,
                 });
                 let allow = (status == StatusCode::METHOD_NOT_ALLOWED).then_some("POST");
                 Answer { allow, ..Answer::refused(status, refused) }
@@ -118,11 +146,7 @@ impl Visit {
         parts: Parts,
         viewer: &Viewer,
         in_url: bool,
-    ) -> Result<(Operation, Option<u64>), (Option<StatusCode>, Refused)> {
-        if parts.query.trim().is_empty() && parts.persisted {
-            let text = "this query is not known by its hash: send it in full";
-            return Err((None, Refused::new(Code::PersistedQueryNotFound, text)));
-        }
+    ) -> Result<Prepared, (Option<StatusCode>, Refused)> {
         let limits = &self.app.config.limits;
         scan::scan(&parts.query, limits.graphql_tokens).map_err(|r| (None, r))?;
         let document = async_graphql::parser::parse_query(&parts.query)
@@ -150,10 +174,18 @@ impl Visit {
                 let status = (refused.code == Code::SecretInUrl).then_some(StatusCode::BAD_REQUEST);
                 (status, refused)
             })?;
+        // Of answers that stand under a hash in a URL, and never of one that somebody proved a right for.
+        let theirs = self.caller.bearer.is_some() || !self.caller.order_tokens.is_empty();
+        let max_age = match parts.hash.is_some() && in_url && !theirs {
+            true => caching::max_age(&document, operation, &parts.variables),
+            false => None,
+        };
+        // A GET changes nothing: another site's page could send it in its visitors' names.
+        let to_keep = if in_url { None } else { persisted::to_keep(&parts, &document) };
         let mut request = Operation::new(parts.query).variables(parts.variables);
         request.operation_name = parts.operation_name;
         request.set_parsed_query(document);
-        Ok((request, parts.wants_cost.then_some(cost)))
+        Ok(Prepared { operation: request, cost: parts.wants_cost.then_some(cost), max_age, to_keep })
     }
 
     /// Runs it in a task of its own, so that a client that hangs up cuts nothing in half.
@@ -168,12 +200,8 @@ impl Visit {
                 let fault = error::fault(Fault::bug(format!("a resolver panicked: {panic}")));
                 let body =
                     async_graphql::Response::from_errors(vec![fault.into_server_error(Default::default())]);
-                return Answer {
-                    status: StatusCode::INTERNAL_SERVER_ERROR,
-                    body,
-                    allow: None,
-                    retry_after: None,
-                };
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                return Answer { status, body, allow: None, retry_after: None, max_age: None };
             }
             Err(_) => {
                 let text = format!("this took longer than {} s; it may still be going on", limit.as_secs());
@@ -185,21 +213,16 @@ impl Visit {
             let value = async_graphql::value!({ "requested": cost });
             body.extensions.insert("cost".into(), value);
         }
-        let never_ran = body.data == async_graphql::Value::Null
-            && !body.errors.is_empty()
-            && body.errors.iter().all(|e| e.path.is_empty());
         let status = match self.media {
-            Media::Response if never_ran => StatusCode::BAD_REQUEST,
+            Media::Response if never_ran(&body) => StatusCode::BAD_REQUEST,
             _ => StatusCode::OK,
         };
-        Answer { status, body, allow: None, retry_after: None }
+        Answer { status, body, allow: None, retry_after: None, max_age: None }
     }
 
     fn write(&self, mut answer: Answer) -> Response {
         error::finish(&mut answer.body.errors, &self.caller.request_id);
-        let never_ran = answer.body.data == async_graphql::Value::Null
-            && !answer.body.errors.is_empty()
-            && answer.body.errors.iter().all(|e| e.path.is_empty());
+        let never_ran = never_ran(&answer.body);
         let mut object = serde_json::Map::new();
         if !answer.body.errors.is_empty() {
             object.insert("errors".into(), serde_json::to_value(&answer.body.errors).unwrap_or_default());
@@ -218,11 +241,21 @@ impl Visit {
             }
             text.push('}');
         }
-        let mut response = Response::builder()
-            .status(answer.status)
-            .content_type(self.media.header())
-            .header(header::CACHE_CONTROL, "private, no-store")
-            .header(header::VARY, "Accept, Accept-Language, Authorization, Origin");
+        let mut response = Response::builder().header(header::VARY, caching::VARY);
+        match answer.max_age.filter(|_| answer.status == StatusCode::OK && answer.body.errors.is_empty()) {
+            Some(seconds) => {
+                let tag = caching::tag(self.media.header(), &text);
+                let known = caching::has(self.if_none_match.as_deref(), &tag);
+                response = response
+                    .header(header::CACHE_CONTROL, format!("public, max-age={seconds}"))
+                    .header(header::ETAG, tag);
+                if known {
+                    return response.status(StatusCode::NOT_MODIFIED).finish();
+                }
+            }
+            None => response = response.header(header::CACHE_CONTROL, "private, no-store"),
+        }
+        let mut response = response.status(answer.status).content_type(self.media.header());
         if let Some(allow) = answer.allow {
             response = response.header(header::ALLOW, allow);
         }
@@ -234,6 +267,13 @@ impl Visit {
         }
         response.body(text)
     }
+}
+
+/// Whether execution never began.
+fn never_ran(body: &async_graphql::Response) -> bool {
+    body.data == async_graphql::Value::Null
+        && !body.errors.is_empty()
+        && body.errors.iter().all(|e| e.path.is_empty())
 }
 
 impl Endpoint for GraphqlEndpoint {
@@ -248,17 +288,18 @@ impl Endpoint for GraphqlEndpoint {
         let accept = req.header(header::ACCEPT).map(str::to_owned);
         if *req.method() == Method::GET
             && app.config.server.graphiql
-            && !req.uri().query().unwrap_or_default().contains("query=")
-            && negotiate::wants_page(accept.as_deref())
+            && !["query=", "extensions="].iter().any(|p| req.uri().query().unwrap_or_default().contains(p))
+            && accept::wants_page(accept.as_deref())
         {
             return Ok(page::explorer());
         }
         let Some(media) = negotiate::answer(accept.as_deref()) else {
             let text = "this answers application/graphql-response+json and application/json";
             let answer = Answer::refused(StatusCode::NOT_ACCEPTABLE, Refused::new(Code::BadRequest, text));
-            return Ok(Visit { app, caller, media: Media::Json }.write(answer));
+            return Ok(Visit { app, caller, media: Media::Json, if_none_match: None }.write(answer));
         };
-        let visit = Visit { app, caller, media };
+        let if_none_match = req.header(header::IF_NONE_MATCH).map(str::to_owned);
+        let visit = Visit { app, caller, media, if_none_match };
         let key = throttle::prefix(visit.caller.address);
         let answer = match visit.app.throttles.requests.take(&key) {
             Ok(()) => visit.answer(&mut req).await,
@@ -277,13 +318,13 @@ impl Endpoint for GraphqlEndpoint {
 pub async fn schema_file(req: &Request) -> Response {
     static FILE: LazyLock<(String, String)> = LazyLock::new(|| {
         let text = sdl();
-        let tag = format!("\"{}\"", hex::encode(&Sha256::digest(text.as_bytes())[..16]));
+        let tag = caching::tag("application/graphql", &text);
         (text, tag)
     });
     let (text, tag) = &*FILE;
     let response =
         Response::builder().header(header::ETAG, tag).header(header::CACHE_CONTROL, "public, max-age=300");
-    if req.header(header::IF_NONE_MATCH).is_some_and(|given| given.split(',').any(|t| t.trim() == tag)) {
+    if caching::has(req.header(header::IF_NONE_MATCH), tag) {
         return response.status(StatusCode::NOT_MODIFIED).finish();
     }
     response.content_type("application/graphql; charset=utf-8").body(text.as_str())

@@ -2,6 +2,7 @@
 //! are counted as often as they are spread, each measured once, so a bomb of them costs nothing to refuse.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::convert::Infallible;
 
 use async_graphql::parser::types::{
     Directive, DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType, Selection,
@@ -11,6 +12,7 @@ use async_graphql::{Name, Positioned, Value, Variables};
 
 use crate::config::Limits;
 use crate::graphql::error::{Code, Refused};
+use crate::graphql::secrets;
 
 /// Mutations that make an order or move money: one per request, so that an answer tells about one thing.
 pub const MONEY: [&str; 5] = ["orderPlace", "paymentStart", "orderRefund", "paymentRefund", "refundRetry"];
@@ -24,13 +26,6 @@ const DIRECTIVES_PER_FIELD: usize = 5;
 const DEFAULT_PAGE: u64 = 20;
 const DEFAULT_DELIVERIES: u64 = 5;
 const DEFAULT_REVEAL: u64 = 100;
-
-/// Arguments and input fields whose value is a secret wherever they stand.
-const SECRETS: [&str; 7] =
-    ["accessToken", "refreshToken", "password", "newPassword", "currentPassword", "token", "code"];
-
-/// How watch tickets begin: they show a state for an hour and may stand in a URL.
-const WATCH_TICKET: &str = "wat_";
 
 /// How the request came, which decides what it may carry.
 #[derive(Clone, Copy, Debug)]
@@ -267,9 +262,11 @@ impl<'a> Walk<'a> {
         }
         for (argument, value) in &field.arguments {
             let argument = argument.node.as_str();
-            let value = value.node.clone().into_const_with(|v| self.variables.get(&v).cloned().ok_or(()));
-            // A variable without a value: the argument counts as left out.
-            let Ok(value) = value else { continue };
+            // A variable without a value counts as left out, an argument of its own or a part of one.
+            let value = value.node.clone().into_const_with(|name| {
+                Ok::<_, Infallible>(self.variables.get(&name).cloned().unwrap_or_default())
+            });
+            let Ok(value) = value;
             self.look(argument, &value, parent, true)?;
             match (argument, &value) {
                 ("first" | "last", Value::Number(n)) => size = n.as_u64().unwrap_or(u64::from(n.is_f64())),
@@ -299,10 +296,7 @@ impl<'a> Walk<'a> {
                 if text.contains('\0') {
                     return Err(Refused::new(Code::BadRequest, format!("`{name}` must not contain NUL")));
                 }
-                let secret = SECRETS.contains(&name)
-                    || (direct && name == "key")
-                    || (direct && name == "search" && field == "desk");
-                if self.manner.in_url && secret && !text.starts_with(WATCH_TICKET) {
+                if self.manner.in_url && secrets::is_secret(name, text, field, direct) {
                     let text = format!("`{name}` must not stand in a URL: send the request by POST");
                     return Err(Refused::new(Code::SecretInUrl, text));
                 }

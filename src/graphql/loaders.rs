@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
+use chrono::{DateTime, Utc};
 
 use crate::app::App;
 use crate::base::actor::Actor;
-use crate::base::ids::{FileVersionId, LineId, ProductId, UnitId, VariantId};
+use crate::base::ids::{FileVersionId, LineId, OrderId, ProductId, UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
 use crate::catalogue::read;
@@ -18,6 +19,7 @@ use crate::downloads;
 use crate::downloads::model::{FileVersion, Standing};
 use crate::graphql::catalogue::types::{Product, Variant};
 use crate::graphql::error::{Answer, fault};
+use crate::orders::sync;
 use crate::payments;
 use crate::payments::raw::Kept;
 use crate::vault;
@@ -67,6 +69,10 @@ key! {
     GrantsOf(LineId);
     /// The key of a unit, opened, for its masked form.
     KeyOf(UnitId);
+    /// When an order last changed.
+    OrderChange(OrderId);
+    /// When a line last changed.
+    LineChange(LineId);
     /// What is kept of a notice, by its number in the inbox.
     NoticeOf(i64);
 }
@@ -160,6 +166,30 @@ impl Loader<KeyOf> for Batch {
     }
 }
 
+impl Loader<OrderChange> for Batch {
+    type Value = DateTime<Utc>;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[OrderChange]) -> Result<HashMap<OrderChange, DateTime<Utc>>, Shared> {
+        let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
+        let mut conn = self.app.db.conn().await?;
+        let rows = sync::changes_of_orders(&mut conn, &ids).await?;
+        Ok(rows.into_iter().map(|(id, at)| (OrderChange(id), at)).collect())
+    }
+}
+
+impl Loader<LineChange> for Batch {
+    type Value = DateTime<Utc>;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[LineChange]) -> Result<HashMap<LineChange, DateTime<Utc>>, Shared> {
+        let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
+        let mut conn = self.app.db.conn().await?;
+        let rows = sync::changes_of_lines(&mut conn, &ids).await?;
+        Ok(rows.into_iter().map(|(id, at)| (LineChange(id), at)).collect())
+    }
+}
+
 impl Loader<NoticeOf> for Batch {
     type Value = Kept;
     type Error = Shared;
@@ -213,6 +243,16 @@ pub async fn grants(ctx: &Context<'_>, line: LineId) -> Answer<Vec<Standing>> {
 /// The key of a unit. The caller shows no more of it than its masked form.
 pub async fn key(ctx: &Context<'_>, unit: UnitId) -> Answer<Option<OpenedKey>> {
     one(ctx, KeyOf(unit)).await
+}
+
+/// When an order last changed.
+pub async fn order_change(ctx: &Context<'_>, id: OrderId) -> Answer<Option<DateTime<Utc>>> {
+    one(ctx, OrderChange(id)).await
+}
+
+/// When a line last changed.
+pub async fn line_change(ctx: &Context<'_>, id: LineId) -> Answer<Option<DateTime<Utc>>> {
+    one(ctx, LineChange(id)).await
 }
 
 /// What is kept of a notice, card numbers masked; for admins.

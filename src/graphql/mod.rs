@@ -1,5 +1,6 @@
 //! The public API: GraphQL over HTTP. Resolvers translate and guard; what happens is in the features.
 
+mod caching;
 pub mod catalogue;
 pub mod codes;
 pub mod connection;
@@ -17,10 +18,12 @@ pub mod orders;
 mod page;
 pub mod payments;
 pub mod people;
+mod persisted;
 mod request;
 mod root;
 pub mod scalars;
 mod scan;
+mod secrets;
 mod seller;
 pub mod shop;
 pub mod user_error;

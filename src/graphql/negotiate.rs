@@ -1,5 +1,7 @@
 //! Which media type a client wants back, and whether it sent one that is taken (GraphQL over HTTP, sections 4.1 and 6.1).
 
+use crate::rest::accept::{is_utf8, wishes};
+
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Media {
@@ -18,40 +20,6 @@ impl Media {
     }
 }
 
-/// One entry of an `Accept` header.
-struct Wish<'a> {
-    kind: &'a str,
-    q: f32,
-}
-
-fn wishes(accept: &str) -> Vec<Wish<'_>> {
-    let mut list: Vec<Wish<'_>> = Vec::new();
-    for entry in accept.split(',') {
-        let mut parts = entry.split(';').map(str::trim);
-        let kind = parts.next().unwrap_or_default();
-        let mut q = 1.0;
-        let mut utf8 = true;
-        for (name, value) in parts.filter_map(|p| p.split_once('=')) {
-            match name.trim().to_ascii_lowercase().as_str() {
-                "q" => q = value.trim().parse().unwrap_or(0.0),
-                "charset" => utf8 = is_utf8(value),
-                _ => {}
-            }
-        }
-        if utf8 && q > 0.0 && !kind.is_empty() {
-            list.push(Wish { kind, q });
-        }
-    }
-    // Stable: equal weights keep the client's order.
-    list.sort_by(|a, b| b.q.total_cmp(&a.q));
-    list
-}
-
-fn is_utf8(charset: &str) -> bool {
-    let charset = charset.trim().trim_matches('"');
-    charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("utf8")
-}
-
 /// The answer's form, or None when the client takes none we have.
 pub fn answer(accept: Option<&str>) -> Option<Media> {
     let Some(accept) = accept.filter(|a| !a.trim().is_empty()) else { return Some(Media::Json) };
@@ -60,11 +28,6 @@ pub fn answer(accept: Option<&str>) -> Option<Media> {
         "application/json" | "application/*" | "*/*" => Some(Media::Json),
         _ => None,
     })
-}
-
-/// A browser that opens the address: HTML is what it wants most.
-pub fn wants_page(accept: Option<&str>) -> bool {
-    accept.is_some_and(|a| wishes(a).first().is_some_and(|w| w.kind.eq_ignore_ascii_case("text/html")))
 }
 
 /// Whether a body of this type is read: JSON in UTF-8 only. Anything a browser sends without asking first

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Interface, Object};
 
 use crate::base::ids::{
-    self, BatchId, FileVersionId, LineId, OrderId, PaymentId, ProductId, RefundId, TaskId, UnitId, UserId,
-    VariantId,
+    self, BatchId, FileVersionId, GrantId, LineId, OrderId, PaymentId, ProductId, RefundId, SellerId,
+    SessionId, TaskId, UnitId, UserId, VariantId,
 };
-use crate::catalogue::read::By;
+use crate::base::outcome::Failure;
+use crate::catalogue::read::{self, By};
 use crate::catalogue::scope::Scope;
+use crate::downloads;
 use crate::graphql::catalogue::{self, FileVersion, Product, SellerProfile, Variant};
 use crate::graphql::context::ContextExt;
 use crate::graphql::desk::Task;
@@ -18,11 +20,12 @@ use crate::graphql::loaders;
 use crate::graphql::orders::{self, Delivery, DownloadGrant, FileDelivery, Order, OrderLine, SecretDelivery};
 use crate::graphql::payments::types::METHOD_PREFIX;
 use crate::graphql::payments::{Payment, PaymentMethod, Refund};
-use crate::graphql::people::types::{self, Session, User};
+use crate::graphql::people::types::{self as persons, Session, User};
 use crate::graphql::seller::KeyBatch;
 use crate::orders::access::Sight;
 use crate::orders::staff;
 use crate::payments;
+use crate::people;
 
 /// Anything that has an id. Ids are opaque and unique over all kinds.
 #[derive(Interface)]
@@ -89,27 +92,31 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
         OrderId::PREFIX => orders::find(ctx, uuid.into(), None).await?.map(Node::Order),
         LineId::PREFIX => line(ctx, uuid.into()).await?.map(Node::OrderLine),
         UnitId::PREFIX => delivery(ctx, uuid.into()).await?,
+        GrantId::PREFIX => grant(ctx, uuid.into()).await?.map(Node::DownloadGrant),
+        SellerId::PREFIX => seller(ctx, uuid.into()).await?.map(Node::SellerProfile),
+        SessionId::PREFIX => session(ctx, uuid.into()).await?.map(Node::Session),
         FileVersionId::PREFIX => file_version(ctx, uuid.into()).await?.map(Node::FileVersion),
         PaymentId::PREFIX => payment(ctx, uuid.into()).await?.map(Node::Payment),
         RefundId::PREFIX => refund(ctx, uuid.into()).await?.map(Node::Refund),
         UserId::PREFIX => {
             let id = UserId(uuid);
             let seen = ctx.actor().user_id() == Some(id) || ctx.actor().is_staff();
-            if seen { types::find(ctx, id).await?.map(Node::User) } else { None }
+            if seen { persons::find(ctx, id).await?.map(Node::User) } else { None }
         }
         BatchId::PREFIX => {
             let mut conn = ctx.app().db.conn().await.or_top()?;
-            crate::vault::batch::get(&mut conn, ctx.actor(), uuid.into())
-                .await
-                .ok()
-                .map(|b| Node::KeyBatch(KeyBatch(b)))
+            match crate::vault::batch::get(&mut conn, ctx.actor(), uuid.into()).await {
+                Ok(batch) => Some(Node::KeyBatch(KeyBatch(batch))),
+                Err(Failure::Refused(_)) => None,
+                Err(fault) => return Err(fault).or_top(),
+            }
         }
         TaskId::PREFIX => task(ctx, uuid.into()).await?.map(Node::Task),
         _ => None,
     })
 }
 
-/// The order that a row belongs to, as far as the caller may see it without a token.
+/// The order that a row belongs to, as far as the caller may see it.
 async fn of_order(ctx: &Context<'_>, id: Option<OrderId>) -> Answer<Option<Order>> {
     match id {
         Some(id) => Ok(orders::find(ctx, id, None).await?.filter(|order| order.0.sight >= Sight::Buyer)),
@@ -163,17 +170,62 @@ async fn refund(ctx: &Context<'_>, id: RefundId) -> Answer<Option<Refund>> {
     Ok(found.filter(|_| seen).map(Into::into))
 }
 
-/// Files on sale are everybody's to know about; what was withdrawn only its seller's.
+async fn grant(ctx: &Context<'_>, id: GrantId) -> Answer<Option<DownloadGrant>> {
+    let found = {
+        let mut conn = ctx.app().db.conn().await.or_top()?;
+        downloads::read::find_standing(&mut conn, id).await.or_top()?
+    };
+    let seen = of_order(ctx, found.as_ref().map(|grant| grant.order_id)).await?.is_some();
+    Ok(found.filter(|_| seen).map(DownloadGrant))
+}
+
+/// Whoever sells something is everybody's to know about.
+async fn seller(ctx: &Context<'_>, id: SellerId) -> Answer<Option<SellerProfile>> {
+    let mut conn = ctx.app().db.conn().await.or_top()?;
+    let found = read::find_seller(&mut conn, &Scope::of(ctx.actor()), id).await.or_top()?;
+    Ok(found.map(|(slug, name)| SellerProfile { id: id.into(), slug, name }))
+}
+
+/// One's own sessions that are still open, as `User.sessions` shows them.
+async fn session(ctx: &Context<'_>, id: SessionId) -> Answer<Option<Session>> {
+    let Some(person) = &ctx.actor().person else { return Ok(None) };
+    let mut conn = ctx.app().db.conn().await.or_top()?;
+    let rows = people::read::sessions(&mut conn, person.user_id).await.or_top()?;
+    Ok(rows.into_iter().find(|row| row.id == id).map(|row| Session::new(row, person.session_id)))
+}
+
+/// Files on sale are everybody's to know about in the version one gets; what was bought is its buyer's too, and the rest
+/// its seller's.
 async fn file_version(ctx: &Context<'_>, id: FileVersionId) -> Answer<Option<FileVersion>> {
-    let found = loaders::file_version(ctx, id).await?;
-    let scope = Scope::of(ctx.actor());
-    Ok(found
-        .filter(|version| match &scope {
-            Scope::Everything => true,
-            Scope::Sellers(own) => own.contains(&version.seller_id),
-            Scope::Buyers => false,
-        })
-        .map(FileVersion))
+    let Some(found) = loaders::file_version(ctx, id).await? else { return Ok(None) };
+    let own = match Scope::of(ctx.actor()) {
+        Scope::Everything => true,
+        Scope::Sellers(own) => own.contains(&found.seller_id),
+        Scope::Buyers => false,
+    };
+    let seen = own || on_sale(ctx, id).await? || bought(ctx, id).await?;
+    Ok(seen.then_some(FileVersion(found)))
+}
+
+async fn on_sale(ctx: &Context<'_>, id: FileVersionId) -> Answer<bool> {
+    let variant = {
+        let mut conn = ctx.app().db.conn().await.or_top()?;
+        downloads::read::find_showing_variant(&mut conn, id).await.or_top()?
+    };
+    match variant {
+        Some(variant) => Ok(loaders::variant(ctx, variant).await?.is_some()),
+        None => Ok(false),
+    }
+}
+
+async fn bought(ctx: &Context<'_>, id: FileVersionId) -> Answer<bool> {
+    let Some(user) = ctx.actor().user_id() else { return Ok(false) };
+    let mut conn = ctx.app().db.conn().await.or_top()?;
+    let grants = downloads::read::list_grants_of_version(&mut conn, id, user).await.or_top()?;
+    let shows = |g: &downloads::model::Standing| {
+        [Some(g.bought_version_id), g.current_version_id, g.newest_version_id].contains(&Some(id))
+    };
+    Ok(grants.iter().any(shows))
 }
 
 async fn task(ctx: &Context<'_>, id: TaskId) -> Answer<Option<Task>> {

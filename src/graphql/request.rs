@@ -14,8 +14,9 @@ pub struct Parts {
     pub query: String,
     pub operation_name: Option<String>,
     pub variables: Variables,
-    /// The client named a query by its hash (automatic persisted queries).
-    pub persisted: bool,
+    /// The SHA-256 by which the client named its query (automatic persisted queries); not of 32 bytes when it named
+    /// none that can be.
+    pub hash: Option<Vec<u8>>,
     /// The client wants to be told what the request cost.
     pub wants_cost: bool,
 }
@@ -124,20 +125,21 @@ impl Parts {
     /// # Errors
     /// What is wrong with it, ready to show.
     pub fn from_query_string(text: &str) -> Result<Self, String> {
-        let mut seen: [Option<String>; 4] = Default::default();
+        let mut seen: [Option<String>; 5] = Default::default();
         for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
             let place = match name.as_ref() {
                 "query" => 0,
                 "operationName" => 1,
                 "variables" => 2,
                 "extensions" => 3,
+                "locale" => 4,
                 _ => continue,
             };
             if seen[place].replace(value.into_owned()).is_some() {
                 return Err(format!("`{name}` stands twice"));
             }
         }
-        let [query, operation_name, variables, extensions] = seen;
+        let [query, operation_name, variables, extensions, _] = seen;
         let json = |part: Option<String>| match part {
             Some(text) if !text.is_empty() => strict(text.as_bytes()).map(Some),
             _ => Ok(None),
@@ -165,11 +167,27 @@ impl Parts {
             Some(Value::Object(object)) => object,
             Some(_) => return Err("`extensions` must be an object".into()),
         };
-        let persisted = extensions.get("persistedQuery").is_some_and(Value::is_object);
+        let hash = persisted(extensions.get("persistedQuery"))?;
         let wants_cost = extensions.get("cost") == Some(&Value::Bool(true));
-        if query.trim().is_empty() && !persisted {
+        if query.trim().is_empty() && hash.is_none() {
             return Err("`query` is missing".into());
         }
-        Ok(Self { query, operation_name, variables, persisted, wants_cost })
+        Ok(Self { query, operation_name, variables, hash, wants_cost })
+    }
+}
+
+/// The hash of a `persistedQuery`, as Apollo's protocol of automatic persisted queries writes it, in its version 1.
+fn persisted(extension: Option<&Value>) -> Result<Option<Vec<u8>>, String> {
+    let object = match extension {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Object(object)) => object,
+        Some(_) => return Err("`persistedQuery` must be an object".into()),
+    };
+    if object.get("version").is_some_and(|version| version != 1) {
+        return Err("`persistedQuery` is known in version 1 alone".into());
+    }
+    match object.get("sha256Hash") {
+        Some(Value::String(text)) => Ok(Some(hex::decode(text).unwrap_or_default())),
+        _ => Err("`persistedQuery` has no `sha256Hash`".into()),
     }
 }

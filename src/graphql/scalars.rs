@@ -2,9 +2,9 @@
 //! request is validated, before any of it runs.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value};
-use chrono::{NaiveDateTime, Utc};
+use chrono::Utc;
 
-use crate::base::money;
+use crate::base::{money, rfc3339};
 
 macro_rules! string_scalar {
     ($(#[doc = $doc:literal])* $name:ident($inner:ty) = $graphql:literal, $read:expr, $write:expr) => {
@@ -40,17 +40,10 @@ macro_rules! string_scalar {
 
 const TIME_FORM: &str = "%Y-%m-%dT%H:%M:%SZ";
 
-fn read_time(text: &str) -> Option<chrono::DateTime<Utc>> {
-    if text.len() != 20 {
-        return None;
-    }
-    let time = NaiveDateTime::parse_from_str(text, TIME_FORM).ok()?.and_utc();
-    (time.format(TIME_FORM).to_string() == text).then_some(time)
-}
-
 string_scalar! {
-    /// A moment in UTC with whole seconds, always written `2026-01-31T12:00:00Z`.
-    DateTime(chrono::DateTime<Utc>) = "DateTime", read_time, |time| time.format(TIME_FORM).to_string()
+    /// A moment in UTC with whole seconds, always written `2026-01-31T12:00:00Z`. Any time of RFC 3339 is read, with a
+    /// fraction or an offset too, and brought to that form.
+    DateTime(chrono::DateTime<Utc>) = "DateTime", rfc3339::read, |time| time.format(TIME_FORM).to_string()
 }
 
 impl From<chrono::DateTime<Utc>> for DateTime {
@@ -97,8 +90,8 @@ string_scalar! {
 }
 
 fn read_url(text: &str) -> Option<String> {
-    (text.len() <= 2_048 && url::Url::parse(text).is_ok_and(|u| !u.cannot_be_a_base()))
-        .then(|| text.to_owned())
+    let visible = !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    (text.len() <= 2_048 && visible && url::Url::parse(text).is_ok()).then(|| text.to_owned())
 }
 
 string_scalar! {

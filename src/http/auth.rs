@@ -1,5 +1,6 @@
 use poem::http::{HeaderMap, header};
 
+use crate::base::caller::MOST_ORDER_TOKENS;
 use crate::base::secret::Secret;
 
 /// The token of `Authorization: Bearer …` (RFC 6750, 2.1). Of several such headers, or of another scheme, none is
@@ -15,4 +16,15 @@ pub fn bearer(headers: &HeaderMap) -> Option<Secret> {
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
     Some(Secret::new(token.unwrap_or_default()))
+}
+
+/// Opens orders to whoever holds their tokens, beside `Authorization`.
+pub const ORDER_TOKEN: &str = "dispense-order-token";
+
+/// The tokens of `Dispense-Order-Token`: the header may come several times and hold several, separated by commas.
+/// What is longer than any token, and what is too many, is passed over.
+pub fn order_tokens(headers: &HeaderMap) -> Vec<Secret> {
+    let values = headers.get_all(ORDER_TOKEN).iter().filter_map(|value| value.to_str().ok());
+    let tokens = values.flat_map(|value| value.split(',')).map(str::trim);
+    tokens.filter(|t| (1..=200).contains(&t.len())).take(MOST_ORDER_TOKENS).map(Secret::new).collect()
 }

@@ -5,7 +5,7 @@ use poem::Response;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 const METHODS: &str = "GET, HEAD, POST, PATCH, DELETE";
-const REQUEST_HEADERS: &str = "authorization, content-type, accept, accept-language, x-request-id, if-none-match, \
+const REQUEST_HEADERS: &str = "authorization, dispense-order-token, content-type, accept, accept-language, x-request-id, if-none-match, \
     if-range, range, last-event-id, tus-resumable, upload-length, upload-offset, upload-metadata, upload-checksum";
 const ANSWER_HEADERS: &str = "x-request-id, retry-after, etag, location, content-range, accept-ranges, \
     content-disposition, tus-resumable, upload-offset, upload-length";
@@ -23,7 +23,7 @@ impl Origins {
         Self(
             allowed
                 .iter()
-                .filter(|o| o.starts_with("http"))
+                .filter(|o| o.starts_with("http://") || o.starts_with("https://"))
                 .map(|o| o.trim_end_matches('/').to_owned())
                 .collect(),
         )

@@ -16,6 +16,7 @@ use crate::http::auth;
 use crate::http::cors::Origins;
 use crate::http::request_id::{self, REQUEST_ID};
 use crate::http::room::Template;
+use crate::rest::page::Reader;
 use crate::rest::problem::Problem;
 
 /// Wraps the table of routes.
@@ -42,6 +43,7 @@ impl<E: Endpoint<Output = Response>> Door<E> {
             request_id: request_id::choose(headers, &self.app.clock),
             address: address::client(peer, headers, &self.trusted),
             bearer: auth::bearer(headers),
+            order_tokens: auth::order_tokens(headers),
             locale: text(header::ACCEPT_LANGUAGE).and_then(Locale::negotiate),
             device: text(header::USER_AGENT)
                 .map(|t| t.chars().filter(|c| !c.is_control()).take(200).collect()),
@@ -55,9 +57,16 @@ impl<E: Endpoint<Output = Response>> Door<E> {
         let request_id =
             request.extensions().get::<Caller>().map(|c| c.request_id.clone()).unwrap_or_default();
         request.extensions_mut().insert(self.app.clone());
+        let reader = Reader::of(&self.app, &request);
         match self.inner.call(request).await {
             Ok(response) => response,
-            Err(error) => Problem::from_status(error.status()).answer(&request_id),
+            Err(error) => {
+                let problem = Problem::from_status(error.status());
+                match reader {
+                    Some(reader) => reader.refusal(&self.app, &problem, &request_id),
+                    None => problem.answer(&request_id),
+                }
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::base::caller::Caller;
 use crate::http::routes::Row;
 use crate::infra::throttle;
+use crate::rest::page::Reader;
 use crate::rest::problem::Problem;
 
 /// The path's template, left in each answer's extensions for the log: a path itself may hold a token.
@@ -30,6 +31,8 @@ pub struct Room {
 struct Ready {
     method: Method,
     limited: bool,
+    /// People open it: a browser gets a page where others get a problem's JSON.
+    paged: bool,
     /// `None`: as long as it takes.
     time: Option<Duration>,
     endpoint: BoxEndpoint<'static, Response>,
@@ -42,8 +45,13 @@ impl Room {
 
     pub fn add(&mut self, row: Row) {
         let time = row.timed.then(|| Duration::from_secs(self.app.config.limits.request_seconds));
-        let ready =
-            Ready { method: row.operation.method, limited: row.limited, time, endpoint: row.endpoint };
+        let ready = Ready {
+            method: row.operation.method,
+            limited: row.limited,
+            paged: row.paged,
+            time,
+            endpoint: row.endpoint,
+        };
         self.rows.push(ready);
     }
 
@@ -114,6 +122,8 @@ impl Endpoint for Room {
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let request_id =
             request.extensions().get::<Caller>().map(|c| c.request_id.clone()).unwrap_or_default();
+        let paged = self.rows.iter().any(|row| row.paged);
+        let reader = if paged { Reader::of(&self.app, &request) } else { None };
         let mut response = match self.answer(request).await {
             Ok(response) => response,
             Err(problem) => {
@@ -126,7 +136,10 @@ impl Endpoint for Room {
                         "request failed"
                     );
                 }
-                problem.answer(&request_id)
+                match reader {
+                    Some(reader) => reader.refusal(&self.app, &problem, &request_id),
+                    None => problem.answer(&request_id),
+                }
             }
         };
         response.extensions_mut().insert(Template(self.template));

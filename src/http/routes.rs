@@ -48,6 +48,8 @@ pub fn table() -> Vec<Row> {
         .parameter("query", "query", "The document.")
         .parameter("query", "operationName", "Which of its operations.")
         .parameter("query", "variables", "A JSON object; never with a secret.")
+        .parameter("query", "extensions", "A JSON object: `persistedQuery` names the document by its SHA-256.")
+        .answers(304, "", "The client has this answer to a persisted query already.")
         .answers(200, "application/graphql-response+json", "It ran; or `application/json`, as `Accept` asks.")
         .untimed(),
         notices(Method::POST),
@@ -62,12 +64,19 @@ pub fn table() -> Vec<Row> {
             .tag("payments")
             .answers(200, "text/html", "What the buyer has to do.")
             .answers(303, "", "On to the gateway.")
-            .limited(),
+            .limited()
+            .paged(),
+        get("/pay/{token}/code.svg", pay::code, "The code of a payment that is scanned, as a picture")
+            .tag("payments")
+            .answers(200, "image/svg+xml", "The code.")
+            .limited()
+            .paged(),
         get("/return/{payment}", pay::back, "Back from a gateway")
             .tag("payments")
             .answers(200, "text/html", "What became of it, for clients that named no address.")
             .answers(303, "", "On to the client, with the order's number and a watch ticket.")
-            .limited(),
+            .limited()
+            .paged(),
         get("/schema.graphql", schema_file, "The GraphQL schema in its definition language")
             .tag("graphql")
             .answers(200, "application/graphql", "The schema.")
@@ -100,6 +109,7 @@ pub fn table() -> Vec<Row> {
             .answers(416, "application/problem+json", "`RANGE_NOT_SATISFIABLE`.")
             .answers(429, "application/problem+json", "More than 16 connections of one download.")
             .limited()
+            .paged()
             .untimed(),
         row(Method::HEAD, "/downloads/{token}", downloads::download, "Size, name and hash; counts nothing")
             .tag("downloads")
@@ -139,9 +149,10 @@ pub fn table() -> Vec<Row> {
         get("/claims/{token}", downloads::claim_page, "What the link in a mail leads to; counts nothing")
             .tag("downloads")
             .answers(200, "application/json", "Name, version, size, hash, downloads left; or a page, as `Accept` asks.")
-            .answers(403, "application/problem+json", "As for a download.")
-            .answers(410, "application/problem+json", "As for a download.")
-            .limited(),
+            .answers(403, "application/problem+json", "As for a download; or a page, as `Accept` asks.")
+            .answers(410, "application/problem+json", "As for a download; or a page, as `Accept` asks.")
+            .limited()
+            .paged(),
         row(Method::POST, "/claims/{token}", downloads::claim_redeem, "Starts the download behind a mailed link")
             .tag("downloads")
             .answers(303, "", "`Location` is a download link of ten minutes.")
@@ -183,6 +194,8 @@ pub struct Row {
     pub timed: bool,
     /// Counts against `limits.requests_per_minute` of the client's address.
     pub limited: bool,
+    /// People open it: a browser gets a page in its language that says why something is refused.
+    pub paged: bool,
     pub endpoint: BoxEndpoint<'static, Response>,
 }
 
@@ -202,7 +215,7 @@ where
         answers: Vec::new(),
         signed_in: false,
     };
-    Row { operation, timed: true, limited: false, endpoint: endpoint.map_to_response().boxed() }
+    Row { operation, timed: true, limited: false, paged: false, endpoint: endpoint.map_to_response().boxed() }
 }
 
 fn get<E>(path: &'static str, endpoint: E, summary: &'static str) -> Row
@@ -250,6 +263,12 @@ impl Row {
 
     pub fn limited(mut self) -> Self {
         self.limited = true;
+        self
+    }
+
+    /// For links that people open and pass on.
+    pub fn paged(mut self) -> Self {
+        self.paged = true;
         self
     }
 }

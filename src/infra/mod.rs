@@ -11,6 +11,7 @@ pub mod logs;
 pub mod mailer;
 pub mod outbound;
 pub mod outbox;
+pub mod persisted;
 pub mod queue;
 pub mod seal;
 pub mod sequence;

@@ -5,13 +5,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::app::App;
 use crate::base::actor::Actor;
-use crate::base::ids::OrderId;
+use crate::base::ids::{self, OrderId};
 use crate::base::secret::Secret;
 use crate::infra::sign;
 use crate::orders::model::Order;
 
 const ACCESS: &str = "order-access";
 const WATCH: &str = "order-watch";
+
+/// Begins watch tickets.
+const TICKET: &str = "wat";
 
 /// How long a watch ticket works.
 const WATCH_TICKET: TimeDelta = TimeDelta::hours(1);
@@ -34,13 +37,28 @@ pub fn token(app: &App, order: OrderId, generation: i32) -> Secret {
     Secret::new(format!("oat_{}", hex::encode(mac)))
 }
 
-/// A ticket that shows one order's state for an hour and can do nothing else. May stand in a URL.
+/// A ticket that shows one order's state for an hour and can do nothing else. May stand in a URL. It names its order,
+/// so that it is enough by itself.
 pub fn watch_ticket(app: &App, order: OrderId) -> (String, DateTime<Utc>) {
     // Ends on a full ten minutes, so that a client's cache does not see a new ticket on every poll.
     let end = (app.clock.now() + WATCH_TICKET).timestamp() / 600 * 600 + 600;
     let ends = DateTime::from_timestamp(end, 0).unwrap_or_default();
     let mac = sign::mac(&app.config.secrets.access, WATCH, &[order.0.as_bytes(), &end.to_be_bytes()]);
-    (format!("wat_{end}_{}", hex::encode(mac)), ends)
+    (format!("{}_{end}_{}", ids::encode(TICKET, order.0), hex::encode(mac)), ends)
+}
+
+/// The order that a watch ticket shows, and when the ticket ends; none for what is not ours or over.
+pub fn open_watch_ticket(app: &App, ticket: &str) -> Option<(OrderId, DateTime<Utc>)> {
+    let mut parts = ticket.splitn(4, '_');
+    let (prefix, order) = (parts.next()?, parts.next()?);
+    let order = match ids::decode(&format!("{prefix}_{order}")) {
+        Ok((TICKET, uuid)) => OrderId(uuid),
+        _ => return None,
+    };
+    let (end, mac) = (parts.next()?.parse::<i64>().ok()?, hex::decode(parts.next()?).ok()?);
+    let expected = sign::mac(&app.config.secrets.access, WATCH, &[order.0.as_bytes(), &end.to_be_bytes()]);
+    let fits = sign::equal(&expected, &mac) && app.clock.unix() < end;
+    Some((order, DateTime::from_timestamp(end, 0)?)).filter(|_| fits)
 }
 
 /// What this actor with this token may see of the order; `None` looks like a missing order.
@@ -51,17 +69,11 @@ pub fn sight(app: &App, actor: &Actor, order: &Order, given: Option<&str>) -> Op
     if order.user_id.is_some() && order.user_id == actor.user_id() {
         return Some(Sight::Buyer);
     }
-    let given = given?;
-    if let Some(rest) = given.strip_prefix("wat_") {
-        return watch_ticket_fits(app, order.id, rest).then_some(Sight::Status);
-    }
+    let beside = actor.order_tokens.iter().map(Secret::expose);
     let expected = token(app, order.id, order.access_generation);
-    sign::equal(expected.expose().as_bytes(), given.as_bytes()).then_some(Sight::Buyer)
-}
-
-fn watch_ticket_fits(app: &App, order: OrderId, rest: &str) -> bool {
-    let Some((end, mac)) = rest.split_once('_') else { return false };
-    let (Ok(end), Ok(mac)) = (end.parse::<i64>(), hex::decode(mac)) else { return false };
-    let expected = sign::mac(&app.config.secrets.access, WATCH, &[order.0.as_bytes(), &end.to_be_bytes()]);
-    sign::equal(&expected, &mac) && app.clock.unix() < end
+    let sight = |given: &str| match given.starts_with("wat_") {
+        true => open_watch_ticket(app, given).filter(|(id, _)| *id == order.id).map(|_| Sight::Status),
+        false => sign::equal(expected.expose().as_bytes(), given.as_bytes()).then_some(Sight::Buyer),
+    };
+    given.into_iter().chain(beside).filter_map(sight).max()
 }

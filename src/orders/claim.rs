@@ -14,14 +14,14 @@ use crate::people;
 
 /// Gives the order to the signed-in buyer. `CLAIM_EMAIL_MISMATCH` unless the account has confirmed the order's own
 /// address; `ALREADY_CLAIMED` when it is somebody else's.
-pub async fn claim(app: &App, actor: &Actor, id: OrderId, token: &str) -> Outcome<Order> {
+pub async fn claim(app: &App, actor: &Actor, id: OrderId, token: Option<&str>) -> Outcome<Order> {
     let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
     let Some(user_id) = actor.user_id() else {
         return Err(Refusal::new("FORBIDDEN", "sign in first").into());
     };
     let mut tx = app.db.begin().await?;
     let order = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
-    if access::sight(app, actor, &order, Some(token)) < Some(Sight::Buyer) {
+    if access::sight(app, actor, &order, token) < Some(Sight::Buyer) {
         return Err(missing().into());
     }
     if order.user_id == Some(user_id) {

@@ -17,6 +17,7 @@ pub mod reveal;
 pub mod staff;
 pub mod state;
 pub mod store;
+pub mod sync;
 pub mod unit;
 
 pub use model::{Line, Order, Unit};

@@ -13,6 +13,7 @@ use crate::base::text::{Email, Locale};
 use crate::infra::db::ResultExt;
 use crate::infra::events::{self, NewEvent};
 use crate::infra::idempotency::{self, Claim};
+use crate::infra::{sign, throttle};
 use crate::orders::model::Order;
 use crate::orders::quote::{self, Cart, CartLine, Quote};
 use crate::orders::store::{self, NewLine, NewOrder};
@@ -220,9 +221,15 @@ async fn write(
         metadata: json!(metadata),
         pay_within: i32::try_from(app.config.shop.pay_within_seconds).unwrap_or(i32::MAX),
     };
-    store::insert(conn, &row).await.on_constraint("orders_reference_key", || {
-        Refusal::new("REFERENCE_TAKEN", "this reference was used for another order").at(["reference"])
-    })?;
+    let taken =
+        || Refusal::new("REFERENCE_TAKEN", "this reference was used for another order").at(["reference"]);
+    store::insert(conn, &row).await.on_constraint("orders_reference_key", taken)?;
+    if let Some(reference) = &new.reference {
+        let scope = reference_scope(app, actor);
+        store::insert_reference(conn, &scope, reference, id)
+            .await
+            .on_constraint("order_reference_pkey", taken)?;
+    }
     let lines = lines(app, quote);
     store::insert_lines(conn, id, &lines).await?;
     store::insert_units(conn, &units(app, &lines)).await?;
@@ -230,6 +237,20 @@ async fn write(
     let event = NewEvent::shop("order.placed", id.0, actor.label(), body).of_order(id);
     events::append(conn, &[event]).await?;
     Ok(())
+}
+
+/// Whose references must differ: an API client's, a person's, or for guests those of the network they call from (a
+/// frontend's own server calls from one). Keyed, so that the row does not say where somebody was.
+fn reference_scope(app: &App, actor: &Actor) -> String {
+    match (actor.api_client, actor.user_id()) {
+        (Some(client), _) => format!("client:{}", client.0),
+        (None, Some(user)) => format!("user:{}", user.0),
+        (None, None) => {
+            let network = actor.address.map(|a| throttle::prefix(a).to_string()).unwrap_or_default();
+            let mac = sign::mac(&app.config.secrets.access, "order-reference", &[network.as_bytes()]);
+            format!("guest:{}", hex::encode(&mac[..16]))
+        }
+    }
 }
 
 fn lines(app: &App, quote: &Quote) -> Vec<NewLine> {

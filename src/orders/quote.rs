@@ -125,13 +125,16 @@ async fn price_lines(conn: &mut AsyncPgConnection, actor: &Actor, cart: &Cart) -
             None => wants.push((line.variant_id, quantity)),
         }
     }
-    let offers = read::for_order(conn, &wants, cart.currency, cart.locale).await?;
-    let bought = match &cart.email {
-        Some(email) if offers.iter().any(|o| o.variant.limit_per_buyer.is_some()) => {
-            let ids: Vec<VariantId> = wants.iter().map(|w| w.0).collect();
-            store::count_bought(conn, actor.user_id(), email, &ids).await?
-        }
-        _ => Vec::new(),
+    let counted: Vec<(VariantId, i64)> =
+        wants.iter().map(|(variant, wanted)| (*variant, stock_wanted(*wanted))).collect();
+    let offers = read::for_order(conn, &counted, cart.currency, cart.locale).await?;
+    let email = cart.email.as_deref().unwrap_or_default();
+    let known = actor.user_id().is_some() || !email.is_empty();
+    let bought = if known && offers.iter().any(|o| o.variant.limit_per_buyer.is_some()) {
+        let ids: Vec<VariantId> = wants.iter().map(|w| w.0).collect();
+        store::count_bought(conn, actor.user_id(), email, &ids).await?
+    } else {
+        Vec::new()
     };
     let line = |(index, line): (usize, &CartLine)| {
         let offer = offers.iter().find(|o| o.variant.id == line.variant_id);
@@ -140,6 +143,12 @@ async fn price_lines(conn: &mut AsyncPgConnection, actor: &Actor, cart: &Cart) -
         price_line(index, line, offer, wanted, before)
     };
     Ok(cart.lines.iter().enumerate().map(line).collect())
+}
+
+/// How many pieces the stock is held against: at least one, so that an empty quantity says nothing of the stock unless
+/// there is none, and no more than an order can have, so that a huge one neither counts the whole stock.
+fn stock_wanted(wanted: i64) -> i64 {
+    wanted.clamp(1, i64::from(LARGEST_QUANTITY))
 }
 
 /// `wanted` is the variant's quantity over the whole cart, `before` what the buyer has of it already.
@@ -168,13 +177,9 @@ fn price_line(index: usize, line: &CartLine, offer: Option<&Offer>, wanted: i64,
     if !offer.on_sale {
         problem("NOT_ON_SALE", format!("{} is not on sale", offer.title), "variantId", None);
     }
-    if line.quantity < variant.min_quantity.max(1) {
-        problem(
-            "QUANTITY_TOO_SMALL",
-            format!("at least {} at a time", variant.min_quantity),
-            "quantity",
-            None,
-        );
+    let least = variant.min_quantity.max(1);
+    if line.quantity < least {
+        problem("QUANTITY_TOO_SMALL", format!("at least {least} at a time"), "quantity", None);
     }
     let most = variant.max_quantity.unwrap_or(LARGEST_QUANTITY).min(LARGEST_QUANTITY);
     if wanted > i64::from(most) {
@@ -188,7 +193,7 @@ fn price_line(index: usize, line: &CartLine, offer: Option<&Offer>, wanted: i64,
     }
     match offer.available {
         Some(0) => problem("OUT_OF_STOCK", format!("{} is sold out", offer.title), "quantity", Some(0)),
-        Some(left) if left < wanted => {
+        Some(left) if left < stock_wanted(wanted) => {
             problem(
                 "NOT_ENOUGH_STOCK",
                 format!("only {left} of {} are left", offer.title),
@@ -198,7 +203,8 @@ fn price_line(index: usize, line: &CartLine, offer: Option<&Offer>, wanted: i64,
         }
         Some(_) | None => {}
     }
-    let tier = tier_at(&offer.tiers, i32::try_from(wanted).unwrap_or(i32::MAX));
+    // What a quantity that is too small would cost is shown at the least one that is sold.
+    let tier = tier_at(&offer.tiers, i32::try_from(wanted).unwrap_or(i32::MAX).max(least));
     if tier.is_none() {
         problem(
             "CURRENCY_NOT_SOLD",

@@ -1,7 +1,7 @@
 //! Scoped questions about orders: who asks sees what is theirs.
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use chrono::{DateTime, Utc};
@@ -11,9 +11,12 @@ use crate::base::ids::{LineId, OrderId, UnitId, UserId};
 use crate::base::page::{Page, PageArgs};
 use crate::infra::db::schema::{order_line, orders, unit};
 use crate::infra::db::statement::Statement;
+use crate::infra::db::total;
 use crate::orders::holds;
 use crate::orders::model::{Line, Order, Unit};
 use crate::orders::reveal::Target;
+use crate::orders::staff;
+use crate::orders::sync::{self, ChangedOrder};
 
 /// A unit with what the rule of the doors must know of it.
 #[derive(Clone, Debug, QueryableByName)]
@@ -145,90 +148,35 @@ pub async fn page_of_user(
     user: UserId,
     args: &PageArgs,
 ) -> QueryResult<Page<Order>> {
-    let from = args.from.as_ref().and_then(|keys| {
-        let at: DateTime<Utc> = keys.as_slice().first()?.parse().ok()?;
-        let id: uuid::Uuid = keys.get(1)?.parse().ok()?;
-        Some((at, OrderId(id)))
-    });
-    let mut query = orders::table.filter(orders::user_id.eq(user)).select(Order::as_select()).into_boxed();
-    if args.backwards {
-        query = query.order((orders::placed_at.asc(), orders::id.asc()));
-        if let Some((at, id)) = from {
-            query =
-                query.filter(orders::placed_at.gt(at).or(orders::placed_at.eq(at).and(orders::id.gt(id))));
-        }
-    } else {
-        query = query.order((orders::placed_at.desc(), orders::id.desc()));
-        if let Some((at, id)) = from {
-            query =
-                query.filter(orders::placed_at.lt(at).or(orders::placed_at.eq(at).and(orders::id.lt(id))));
-        }
-    }
-    let rows = query.limit(args.size + 1).load(conn).await?;
-    Ok(Page::cut(rows, args))
+    let mut query = Statement::new("select o.* from orders o where o.user_id = ");
+    query.push_bind::<SqlUuid, _>(user.0);
+    staff::newest_first(&mut query, "o.placed_at", "o.id", args);
+    Ok(Page::cut(query.load(conn).await?, args))
 }
 
-/// Sort values of an order in its buyer's list.
-pub fn order_keys(order: &Order) -> Vec<String> {
-    vec![order.placed_at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true), order.id.0.to_string()]
-}
-
-/// A paid line of a buyer's library with the time it last changed.
-#[derive(Clone, Debug, QueryableByName)]
-pub struct LibraryLine {
-    #[diesel(embed)]
-    pub line: Line,
-    #[diesel(sql_type = Timestamptz)]
-    pub changed_at: DateTime<Utc>,
-}
-
-const LIBRARY: &str = "with w as (select $1::uuid as user_id, $2::timestamptz as since, $3::text as search,
-    $4::text[] as kinds, $5::timestamptz as from_at, $6::uuid as from_id, $7::bool as ascending)
-  select x.* from w cross join lateral (
-    select l.*, greatest(o.paid_at, max(u.assigned_at), max(u.revealed_at), max(u.revoked_at), max(u.waiting_since))
-      as changed_at
-    from orders o join order_line l on l.order_id = o.id
-      left join unit u on u.line_id = l.id and u.superseded_by is null
-    where o.user_id = w.user_id and o.state in ('paid', 'closed') group by l.id, o.paid_at) x
-  where (w.since is null or x.changed_at > w.since)
-    and (w.search is null or strpos(lower(x.title || ' ' || x.variant_title), lower(w.search)) > 0)
-    and (w.kinds is null or x.kind = any(w.kinds))
-    and (w.from_at is null or case when w.ascending then (x.changed_at, x.id) > (w.from_at, w.from_id)
-      else (x.changed_at, x.id) < (w.from_at, w.from_id) end)
-  order by case when w.ascending then x.changed_at end, case when w.ascending then x.id end, x.changed_at desc, x.id desc
-  limit $8";
-
-/// What a library is narrowed to.
-#[derive(Clone, Debug, Default)]
-pub struct LibraryFilter {
-    pub search: Option<String>,
-    pub kinds: Option<Vec<String>>,
-    pub changed_since: Option<DateTime<Utc>>,
-}
-
-/// Everything a buyer bought and paid, line by line, what changed last first (L6).
-pub async fn page_of_library(
+/// A buyer's orders that changed since a moment, what changed first first.
+pub async fn changed_of_user(
     conn: &mut AsyncPgConnection,
     user: UserId,
-    filter: &LibraryFilter,
+    since: DateTime<Utc>,
     args: &PageArgs,
-) -> QueryResult<Page<LibraryLine>> {
-    let key = |index: usize| args.from.as_ref().and_then(|keys| keys.get(index).cloned());
-    let rows: Vec<LibraryLine> = Statement::new(LIBRARY)
-        .bind::<SqlUuid, _>(user.0)
-        .bind::<Nullable<Timestamptz>, _>(filter.changed_since)
-        .bind::<Nullable<Text>, _>(filter.search.clone())
-        .bind::<Nullable<Array<Text>>, _>(filter.kinds.clone())
-        .bind::<Nullable<Timestamptz>, _>(key(0).and_then(|at| at.parse::<DateTime<Utc>>().ok()))
-        .bind::<Nullable<SqlUuid>, _>(key(1).and_then(|id| id.parse::<uuid::Uuid>().ok()))
-        .bind::<Bool, _>(args.backwards)
-        .bind::<BigInt, _>(args.size + 1)
-        .load(conn)
-        .await?;
-    Ok(Page::cut(rows, args))
+) -> QueryResult<Page<ChangedOrder>> {
+    let own = |query: &mut Statement<'static>| {
+        query.push(" and o.user_id = ").push_bind::<SqlUuid, _>(user.0);
+    };
+    sync::orders_since(conn, since, args, own).await
 }
 
-/// Sort values of a line in its buyer's library.
-pub fn library_keys(line: &LibraryLine) -> Vec<String> {
-    vec![line.changed_at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true), line.line.id.0.to_string()]
+/// How many orders a buyer has, those that changed at `since` or later; none above 10,000.
+pub async fn count_of_user(
+    conn: &mut AsyncPgConnection,
+    user: UserId,
+    since: Option<DateTime<Utc>>,
+) -> QueryResult<Option<i64>> {
+    let mut query = match since {
+        Some(since) => sync::changed_since(since),
+        None => Statement::new("select 1 from orders o where true"),
+    };
+    query.push(" and o.user_id = ").push_bind::<SqlUuid, _>(user.0);
+    total::count(conn, query).await
 }

@@ -102,6 +102,21 @@ pub async fn insert(conn: &mut AsyncPgConnection, new: &NewOrder) -> QueryResult
         .await
 }
 
+/// Takes a caller's reference for an order; its primary key refuses the second.
+pub async fn insert_reference(
+    conn: &mut AsyncPgConnection,
+    scope: &str,
+    reference: &str,
+    order: OrderId,
+) -> QueryResult<usize> {
+    Statement::new("insert into order_reference (scope, reference, order_id) values ($1, $2, $3)")
+        .bind::<Text, _>(scope)
+        .bind::<Text, _>(reference)
+        .bind::<SqlUuid, _>(order.0)
+        .execute(conn)
+        .await
+}
+
 /// A line to be written, with its snapshots.
 #[derive(Clone, Debug)]
 pub struct NewLine {

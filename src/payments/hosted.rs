@@ -13,6 +13,11 @@ pub fn url(app: &App, id: PaymentId) -> String {
     format!("{}/pay/{token}", app.public_url())
 }
 
+/// Where the code that is to be scanned is drawn, of such an address.
+pub fn picture_url(url: &str) -> String {
+    format!("{url}/code.svg")
+}
+
 /// The payment of a token of such an address; none for tokens that are not ours.
 pub fn open(app: &App, token: &str) -> Option<PaymentId> {
     let payload = sign::open_token(&app.config.secrets.links, DOMAIN, token).ok()?;

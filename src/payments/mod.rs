@@ -25,6 +25,7 @@ pub mod receive;
 pub mod refunds;
 pub mod refuse;
 pub mod replay;
+pub mod return_url;
 pub mod settle;
 pub mod start;
 pub mod state;

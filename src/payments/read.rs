@@ -13,6 +13,7 @@ use crate::base::money::Currency;
 use crate::base::page::{Page, PageArgs};
 use crate::infra::db::schema::{payment, refund};
 use crate::infra::db::statement::Statement;
+use crate::infra::db::total;
 use crate::payments::accounts::{Account, Spoken};
 use crate::payments::gateway::{ActionKind, Gateway};
 use crate::payments::model::Payment;
@@ -164,6 +165,24 @@ pub async fn list_notices(
     args: &PageArgs,
 ) -> QueryResult<Page<NoticeRow>> {
     let mut query = Statement::new("select n.* from notice n where true");
+    narrow(&mut query, filter);
+    let (compare, direction) = if args.backwards { (">", "asc") } else { ("<", "desc") };
+    let from = args.from.as_deref().and_then(|keys| keys.iter().next()?.parse::<i64>().ok());
+    if let Some(from) = from {
+        query.push(&format!(" and n.id {compare} ")).push_bind::<BigInt, _>(from);
+    }
+    query.push(&format!(" order by n.id {direction} limit ")).push_bind::<BigInt, _>(args.size + 1);
+    Ok(Page::cut(query.load(conn).await?, args))
+}
+
+/// How many such notices there are; none above 10,000.
+pub async fn count_notices(conn: &mut AsyncPgConnection, filter: &NoticeFilter) -> QueryResult<Option<i64>> {
+    let mut query = Statement::new("select 1 from notice n where true");
+    narrow(&mut query, filter);
+    total::count(conn, query).await
+}
+
+fn narrow(query: &mut Statement<'static>, filter: &NoticeFilter) {
     if !filter.accounts.is_empty() {
         query.push(" and n.account_id = any(").push_bind::<Array<Text>, _>(filter.accounts.clone()).push(")");
     }
@@ -185,13 +204,6 @@ pub async fn list_notices(
     if let Some(until) = filter.until {
         query.push(" and n.received_at < ").push_bind::<Timestamptz, _>(until);
     }
-    let (compare, direction) = if args.backwards { (">", "asc") } else { ("<", "desc") };
-    let from = args.from.as_deref().and_then(|keys| keys.iter().next()?.parse::<i64>().ok());
-    if let Some(from) = from {
-        query.push(&format!(" and n.id {compare} ")).push_bind::<BigInt, _>(from);
-    }
-    query.push(&format!(" order by n.id {direction} limit ")).push_bind::<BigInt, _>(args.size + 1);
-    Ok(Page::cut(query.load(conn).await?, args))
 }
 
 /// Rows of the inbox by their numbers, in any order.

@@ -25,7 +25,7 @@ use crate::payments::gateway::{Action, Call, NewPayment, StartFailure};
 use crate::payments::model::Payment;
 use crate::payments::state::{PaymentChange, PaymentState};
 use crate::payments::store::attempts::{self, NewAttempt};
-use crate::payments::{close, read};
+use crate::payments::{close, read, return_url};
 
 /// Time for the gateway's answer.
 const TIMEOUT: Duration = Duration::from_secs(8);
@@ -73,7 +73,7 @@ pub struct Attempt {
 /// `RETURN_URL_NOT_ALLOWED`, `GATEWAY_DECLINED`, `GATEWAY_UNAVAILABLE`, `GATEWAY_OUTCOME_UNKNOWN`, and those of
 /// idempotency.
 pub async fn start(app: &App, actor: &Actor, start: Start) -> Outcome<Attempt> {
-    check_return_url(app, start.options.return_url.as_deref())?;
+    return_url::check(app, start.options.return_url.as_deref())?;
     let (payment, replayed, others) = prepare(app, actor, &start).await?;
     let payment = if payment.action.is_none() && payment.state.is_open() {
         ask_gateway(app, payment).await?
@@ -197,27 +197,6 @@ fn choose(app: &App, order: &Order, method: &str) -> Result<Arc<Account>, Refusa
         None => Ok(account),
         Some(code) => Err(refuse(code, "this way to pay does not take this amount")),
     }
-}
-
-/// Only addresses of allowed origins and app schemes: a payment page must not become an open door to anywhere.
-fn check_return_url(app: &App, url: Option<&str>) -> Result<(), Refusal> {
-    let Some(text) = url else { return Ok(()) };
-    let allowed = url::Url::parse(text).ok().is_some_and(|url| {
-        let origin = url.origin().ascii_serialization();
-        let scheme = format!("{}:", url.scheme());
-        let own = app.config.server.public_url.trim_end_matches('/');
-        app.config
-            .server
-            .allowed_origins
-            .iter()
-            .any(|a| *a == origin || (*a == scheme && !url.scheme().starts_with("http")))
-            || (!own.is_empty() && origin == own)
-    });
-    if allowed && text.len() <= 2_000 {
-        return Ok(());
-    }
-    let text = "this address is not among the shop's allowed origins";
-    Err(Refusal::new("RETURN_URL_NOT_ALLOWED", text).at(["options", "returnUrl"]))
 }
 
 /// Asks the gateway for what the buyer has to do. The attempt's fields are those of the first time, so a repeat is the

@@ -9,7 +9,9 @@ use crate::people::{error, store};
 /// taken away is gone at once. `TOKEN_EXPIRED` means "refresh and repeat", `UNAUTHENTICATED` "sign in". One query;
 /// a second statement the first time a session's newest tokens are used, which confirms that they arrived.
 pub async fn authenticate(app: &App, caller: &Caller) -> Outcome<Actor> {
-    let Some(token) = &caller.bearer else { return Ok(Actor::guest()) };
+    let guest =
+        Actor { order_tokens: caller.order_tokens.clone(), address: Some(caller.address), ..Actor::guest() };
+    let Some(token) = &caller.bearer else { return Ok(guest) };
     let access = app.access_tokens.read(token, app.clock.now())?;
     let mut conn = app.db.conn().await?;
     let standing = store::find_standing(&mut conn, access.session_id, access.refresh_id)
@@ -30,5 +32,5 @@ pub async fn authenticate(app: &App, caller: &Caller) -> Outcome<Actor> {
         roles: standing.roles.iter().filter_map(|role| Role::parse(role)).collect(),
         sellers: standing.sellers,
     };
-    Ok(Actor { person: Some(person), ..Actor::default() })
+    Ok(Actor { person: Some(person), ..guest })
 }

@@ -4,17 +4,16 @@ use std::collections::HashMap;
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Timestamptz};
+use diesel::sql_types::{Bool, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::actor::Role;
 use crate::base::ids::{SellerId, UserId};
 use crate::base::page::{Page, PageArgs};
 use crate::infra::db::schema::{app_user, seller_member, session, user_role};
+use crate::infra::db::statement::Statement;
+use crate::infra::db::total;
 use crate::people::model::{Profile, Session, User};
-
-/// Name of the list that `users` pages through, for `PageArgs::read` and cursors.
-pub const USERS: &str = "users";
 
 /// These people with their rights, in no order; three statements whatever their number.
 pub async fn profiles(conn: &mut AsyncPgConnection, ids: &[UserId]) -> QueryResult<Vec<Profile>> {
@@ -53,10 +52,7 @@ pub async fn users(
 ) -> QueryResult<Page<Profile>> {
     let mut query = app_user::table.select(User::as_select()).limit(args.size + 1).into_boxed();
     if let Some(search) = search {
-        let pattern = format!(
-            "%{}%",
-            search.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
-        );
+        let pattern = containing(search);
         query = query.filter(
             app_user::email_normalised
                 .like(pattern.clone())
@@ -73,6 +69,21 @@ pub async fn users(
     let page = Page::cut(query.load::<User>(conn).await?, args);
     let (has_next, has_previous) = (page.has_next, page.has_previous);
     Ok(Page { rows: with_rights(conn, page.rows).await?, has_next, has_previous })
+}
+
+/// How many people there are, or how many that `search` finds; none above 10,000.
+pub async fn count_users(conn: &mut AsyncPgConnection, search: Option<&str>) -> QueryResult<Option<i64>> {
+    let mut query = Statement::new("select 1 from app_user u where true");
+    if let Some(search) = search {
+        query.push(" and (u.email_normalised like ").push_bind::<Text, _>(containing(search));
+        query.push(" or u.name ilike ").push_bind::<Text, _>(containing(search)).push(")");
+    }
+    total::count(conn, query).await
+}
+
+/// A pattern for texts that have `part` in them, taken literally, in lower case.
+fn containing(part: &str) -> String {
+    format!("%{}%", part.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
 }
 
 /// The person's open sessions, the one used last first.

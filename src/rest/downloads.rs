@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::base::caller::Caller;
 use crate::base::outcome::{Failure, Outcome};
+use crate::base::text::Locale;
 use crate::downloads::access;
 use crate::downloads::link::{self, Claim};
 use crate::downloads::model::FileVersion;
@@ -19,6 +20,7 @@ use crate::downloads::name;
 use crate::downloads::range::{Conditions, Plan};
 use crate::downloads::serve::{self, Answer, Ask};
 use crate::rest::problem::Problem;
+use crate::rest::{accept, page};
 
 /// GET and HEAD of `/downloads/{token}`.
 #[handler]
@@ -28,7 +30,7 @@ pub async fn download(
     caller: Data<&Caller>,
     Path(token): Path<String>,
 ) -> Result<Response, Problem> {
-    no_parameters(request)?;
+    own_parameters(request)?;
     let headers = request.headers();
     let ask = Ask {
         token: &token,
@@ -53,19 +55,15 @@ pub async fn claim_page(
     caller: Data<&Caller>,
     Path(token): Path<String>,
 ) -> Result<Response, Problem> {
-    no_parameters(request)?;
+    own_parameters(request)?;
     let claim = noted(link::look_at_claim(&app, &token).await, &caller)?;
-    let accept = only(request.headers(), header::ACCEPT).unwrap_or_default();
-    let response = Response::builder().header(header::CACHE_CONTROL, "private, no-store");
-    if accept.contains("text/html") {
-        return Ok(response
-            .content_type("text/html; charset=utf-8")
-            .header(
-                header::CONTENT_SECURITY_POLICY,
-                "default-src 'none'; form-action 'self'; frame-ancestors 'none'",
-            )
-            .body(page(&claim)));
+    if accept::wants_page(request.header(header::ACCEPT)) {
+        let locale = page::locale(request, &app.config.shop.default_locale)?;
+        return Ok(shown(&claim, locale));
     }
+    let response = Response::builder()
+        .header(header::CACHE_CONTROL, "private, no-store")
+        .header(header::VARY, "Accept, Accept-Language");
     let body = json!({
         "name": claim.file.name,
         "version": claim.file.version,
@@ -86,7 +84,7 @@ pub async fn claim_redeem(
     caller: Data<&Caller>,
     Path(token): Path<String>,
 ) -> Result<Response, Problem> {
-    no_parameters(request)?;
+    own_parameters(request)?;
     let link = noted(link::redeem_claim(&app, &token, Some(caller.address)).await, &caller)?;
     Ok(Response::builder()
         .status(StatusCode::SEE_OTHER)
@@ -95,14 +93,14 @@ pub async fn claim_redeem(
         .finish())
 }
 
-/// Links carry everything in their path: whatever stands behind a question mark was added by somebody else.
-fn no_parameters(request: &Request) -> Result<(), Problem> {
-    match request.uri().query() {
-        Some(query) if !query.is_empty() => {
-            Err(Problem::new(StatusCode::FORBIDDEN, "LINK_FORGED", "links of this shop carry no parameters"))
-        }
-        _ => Ok(()),
-    }
+/// Links carry everything in their path. What others add when they pass a link on is passed over; our own names may stand
+/// once.
+fn own_parameters(request: &Request) -> Result<(), Problem> {
+    page::parameter(request, "token").map_err(|_| {
+        Problem::new(StatusCode::FORBIDDEN, "LINK_FORGED", "a link of this shop has one token, in its path")
+    })?;
+    page::parameter(request, "locale")?;
+    Ok(())
 }
 
 /// A header that came once. Several of one name contradict each other and are passed over.
@@ -177,34 +175,29 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-fn page(claim: &Claim) -> String {
-    let left = match access::remaining(&claim.standing) {
-        Some(left) => format!("<p>Downloads left: {left}</p>"),
-        None => String::new(),
+/// The page of a claim link. Looking counts nothing; the button begins the download.
+fn shown(claim: &Claim, locale: Locale) -> Response {
+    let left = access::remaining(&claim.standing);
+    let until = claim.expires_at.format("%Y-%m-%d %H:%M UTC");
+    let (version, size) = (page::escape(&claim.file.version), claim.file.size);
+    let (facts, left, until, button) = match locale {
+        Locale::En => (
+            format!("Version {version}, {size} bytes"),
+            left.map(|left| format!("Downloads left: {left}")),
+            format!("This link works until {until}."),
+            "Download",
+        ),
+        Locale::Zh => (
+            format!("版本 {version}，{size} 字节"),
+            left.map(|left| format!("剩余下载次数：{left}")),
+            format!("链接有效期至 {until}。"),
+            "下载",
+        ),
     };
-    format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><meta name=\"robots\" content=\"noindex\"><title>Download</title>\
-         <h1>{name}</h1><p>Version {version}, {size} bytes</p>{left}<p>This link works until {until}.</p>\
-         <form method=\"post\"><button>Download</button></form></html>",
-        name = escaped(&claim.file.name),
-        version = escaped(&claim.file.version),
-        size = claim.file.size,
-        until = claim.expires_at.format("%Y-%m-%d %H:%M UTC"),
-    )
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
+    let left = left.map(|left| format!("<p>{left}</p>")).unwrap_or_default();
+    let body = format!(
+        "<h1>{}</h1><p>{facts}</p>{left}<p>{until}</p><form method=\"post\"><button>{button}</button></form>",
+        page::escape(&claim.file.name),
+    );
+    page::document(StatusCode::OK, locale, &claim.file.name, &body, "form-action 'self'")
 }

@@ -1,11 +1,13 @@
 //! The REST side: what is not GraphQL. Handlers only; they are mounted by the table in `http/routes.rs`.
 
+pub mod accept;
 pub mod downloads;
 pub mod events;
 pub mod health;
 pub mod keys;
 pub mod metrics;
 pub mod openapi;
+pub mod page;
 pub mod pay;
 pub mod problem;
 pub mod qr;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use poem::http::{StatusCode, header};
+use poem::http::{HeaderValue, StatusCode, header};
 use poem::web::{Data, Path};
-use poem::{Response, handler};
+use poem::{Request, Response, handler};
 use url::Url;
 
 use crate::app::App;
@@ -23,63 +23,86 @@ use crate::orders::state::OrderState;
 use crate::orders::store as orders;
 use crate::payments::gateway::Action;
 use crate::payments::model::Payment;
+use crate::payments::return_url::with_ticket;
 use crate::payments::start::StartOptions;
 use crate::payments::store::attempts;
 use crate::payments::{check_now, hosted};
+use crate::rest::page;
 use crate::rest::problem::Problem;
 use crate::rest::qr;
 
 /// How long a buyer who comes back waits for the gateway's answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-const STYLE: &str = "body{font:16px/1.6 system-ui,sans-serif;max-width:34rem;margin:3rem auto;padding:0 1rem;\
-    color:#1c2430;background:#fff}.amount{font-size:2rem;margin:.2rem 0}pre{white-space:pre-wrap;word-break:break-all;\
-    background:#f2f4f7;padding:1rem;border-radius:.4rem}button,.button{font:inherit;display:inline-block;\
-    padding:.6rem 1.2rem;border:0;border-radius:.4rem;background:#0a5c46;color:#fff;text-decoration:none}";
-
 /// `GET /pay/{token}`: sends the buyer on, posts the gateway's form, or shows what is to be scanned or read.
 #[handler]
-pub async fn hosted_page(app: Data<&Arc<App>>, Path(token): Path<String>) -> Result<Response, Problem> {
+pub async fn hosted_page(
+    request: &Request,
+    app: Data<&Arc<App>>,
+    Path(token): Path<String>,
+) -> Result<Response, Problem> {
     let id = hosted::open(&app, &token).ok_or_else(Problem::not_found)?;
     let (payment, order) = find(&app, id).await?;
-    let words = Words::of(&order.locale);
+    let words = Words::of(page::locale(request, &order.locale)?);
     if let Some(text) = over(&app, &payment, &order, words) {
-        return Ok(page(&order, words, &format!("<p>{text}</p>"), None));
+        return Ok(shown(&order, words, &format!("<p>{text}</p>"), None));
     }
     let action = payment.action.clone().map(serde_json::from_value::<Action>);
     let action = match action {
         Some(Ok(action)) => action,
         Some(Err(_)) => return Err(Fault::bug("a stored action cannot be read").into()),
-        None => return Ok(page(&order, words, &format!("<p>{}</p>", words.not_ready), None)),
+        None => return Ok(shown(&order, words, &format!("<p>{}</p>", words.not_ready), None)),
     };
     Ok(match action {
         Action::Redirect { url } => see_other(&url),
-        Action::Qr { text } => page(
+        Action::Qr { text } => shown(
             &order,
             words,
             &format!(
                 "<p>{}</p>{}<pre id=\"code\">{}</pre>{}",
                 words.scan,
                 qr::svg(&text).unwrap_or_default(),
-                escape(&text),
+                page::escape(&text),
                 open_link(&text, words)
             ),
             None,
         ),
         Action::Form { url, fields } => form(&order, words, &url, &fields),
         Action::Sdk { name, .. } => {
-            page(&order, words, &format!("<p>{} <code>{}</code></p>", words.sdk, escape(&name)), None)
+            shown(&order, words, &format!("<p>{} <code>{}</code></p>", words.sdk, page::escape(&name)), None)
         }
-        Action::Instructions { text } => page(&order, words, &format!("<pre>{}</pre>", escape(&text)), None),
+        Action::Instructions { text } => {
+            shown(&order, words, &format!("<pre>{}</pre>", page::escape(&text)), None)
+        }
     })
+}
+
+/// `GET /pay/{token}/code.svg`: what is to be scanned, as a picture.
+#[handler]
+pub async fn code(app: Data<&Arc<App>>, Path(token): Path<String>) -> Result<Response, Problem> {
+    let id = hosted::open(&app, &token).ok_or_else(Problem::not_found)?;
+    let (payment, _) = find(&app, id).await?;
+    let drawn = match payment.action.map(serde_json::from_value::<Action>) {
+        Some(Ok(Action::Qr { text })) => qr::svg(&text),
+        _ => None,
+    };
+    Ok(Response::builder()
+        .content_type("image/svg+xml")
+        .header(header::CACHE_CONTROL, "private, no-store")
+        .body(drawn.ok_or_else(Problem::not_found)?))
 }
 
 /// `GET /return/{payment}`: asks the gateway what became of the payment, then sends the buyer back to the client that
 /// started it, with the order's number and a ticket that shows its state and can do nothing else.
 #[handler]
-pub async fn back(app: Data<&Arc<App>>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub async fn back(
+    request: &Request,
+    app: Data<&Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     let id = PaymentId::parse(&id).map_err(|_| Problem::not_found())?;
     let (payment, order) = find(&app, id).await?;
+    let words = Words::of(page::locale(request, &order.locale)?);
     if payment.state.is_open() {
         // Goes on by itself when the gateway takes longer than the buyer.
         let (app, payment) = (app.clone(), payment.clone());
@@ -92,15 +115,22 @@ pub async fn back(app: Data<&Arc<App>>, Path(id): Path<String>) -> Result<Respon
     }
     let options: StartOptions = serde_json::from_value(payment.options.clone()).unwrap_or_default();
     // The address was held against the allowed origins when the payment was started.
-    if let Some(Ok(mut url)) = options.return_url.as_deref().map(Url::parse) {
-        let (ticket, _) = access::watch_ticket(&app, order.id);
-        url.query_pairs_mut().append_pair("order", &order.number).append_pair("ticket", &ticket);
-        return Ok(see_other(url.as_str()));
+    let (ticket, _) = access::watch_ticket(&app, order.id);
+    let target = options.return_url.as_deref().and_then(|url| with_ticket(url, &order.number, &ticket));
+    if let Some(target) = target {
+        // Browsers that do not follow a redirect into an app by themselves show the way.
+        let link = page::escape(target.as_str());
+        let body = format!("<p><a class=\"button\" href=\"{link}\">{}</a></p>", words.back);
+        let mut response = shown(&order, words, &body, None);
+        response.set_status(StatusCode::SEE_OTHER);
+        if let Ok(location) = HeaderValue::from_str(target.as_str()) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        return Ok(response);
     }
     let (payment, order) = find(&app, id).await?;
-    let words = Words::of(&order.locale);
     let text = over(&app, &payment, &order, words).unwrap_or(words.coming);
-    Ok(page(&order, words, &format!("<p>{text}</p>"), None))
+    Ok(shown(&order, words, &format!("<p>{text}</p>"), None))
 }
 
 async fn find(app: &App, id: PaymentId) -> Result<(Payment, Order), Problem> {
@@ -127,29 +157,33 @@ fn over(app: &App, payment: &Payment, order: &Order, words: &'static Words) -> O
 /// The form posts itself; the button does it where scripts are off.
 fn form(order: &Order, words: &Words, url: &str, fields: &[(String, String)]) -> Response {
     if !is_web(url) {
-        return page(order, words, &format!("<p>{}</p>", words.failed), None);
+        return shown(order, words, &format!("<p>{}</p>", words.failed), None);
     }
     let inputs: String = fields
         .iter()
         .map(|(name, value)| {
-            format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value))
+            format!(
+                "<input type=\"hidden\" name=\"{}\" value=\"{}\">",
+                page::escape(name),
+                page::escape(value)
+            )
         })
         .collect();
     let nonce = STANDARD.encode(random::<18>());
     let body = format!(
         "<form id=\"go\" method=\"post\" action=\"{}\">{inputs}<button>{}</button></form>\
          <script nonce=\"{nonce}\">document.getElementById(\"go\").submit()</script>",
-        escape(url),
+        page::escape(url),
         words.go,
     );
     // Gateways lead on to other hosts after the post, and browsers hold the whole way against this policy.
     let target = Url::parse(url).map(|u| u.origin().ascii_serialization()).unwrap_or_default();
-    page(order, words, &body, Some(format!("script-src 'nonce-{nonce}'; form-action https: {target}")))
+    shown(order, words, &body, Some(format!("script-src 'nonce-{nonce}'; form-action https: {target}")))
 }
 
 fn open_link(text: &str, words: &Words) -> String {
     match is_web(text) {
-        true => format!("<p><a class=\"button\" href=\"{}\">{}</a></p>", escape(text), words.open),
+        true => format!("<p><a class=\"button\" href=\"{}\">{}</a></p>", page::escape(text), words.open),
         false => String::new(),
     }
 }
@@ -166,45 +200,25 @@ fn see_other(url: &str) -> Response {
         .finish()
 }
 
-fn page(order: &Order, words: &Words, body: &str, more_policy: Option<String>) -> Response {
-    let nonce = STANDARD.encode(random::<18>());
+fn shown(order: &Order, words: &Words, body: &str, more_policy: Option<String>) -> Response {
     let total: Money = order.total();
-    let text = format!(
-        "<!doctype html><html lang=\"{}\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><title>{number}</title><style nonce=\"{nonce}\">{STYLE}</style>\
-         <body><h1>{} {number}</h1><p class=\"amount\">{} {}</p>{body}</body></html>",
-        words.language,
+    let body = format!(
+        "<h1>{} {}</h1><p class=\"amount\">{} {}</p>{body}",
         words.order,
+        page::escape(&order.number),
         total.decimal(),
-        escape(order.currency.as_str()),
-        number = escape(&order.number),
+        page::escape(order.currency.as_str()),
     );
-    let more = more_policy.map(|m| format!("; {m}")).unwrap_or_else(|| "; form-action 'none'".into());
-    Response::builder()
-        .content_type("text/html; charset=utf-8")
-        .header(header::CACHE_CONTROL, "private, no-store")
-        .header(
-            header::CONTENT_SECURITY_POLICY,
-            format!(
-                "default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; frame-ancestors 'none'{more}"
-            ),
-        )
-        .body(text)
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&#39;")
+    let policy = more_policy.unwrap_or_else(|| "form-action 'none'".into());
+    page::document(StatusCode::OK, words.locale, &order.number, &body, &policy)
 }
 
 struct Words {
-    language: &'static str,
+    locale: Locale,
     order: &'static str,
     go: &'static str,
     open: &'static str,
+    back: &'static str,
     scan: &'static str,
     sdk: &'static str,
     not_ready: &'static str,
@@ -216,8 +230,8 @@ struct Words {
 }
 
 impl Words {
-    fn of(locale: &str) -> &'static Self {
-        match Locale::choose(locale) {
+    fn of(locale: Locale) -> &'static Self {
+        match locale {
             Locale::En => &ENGLISH,
             Locale::Zh => &CHINESE,
         }
@@ -225,10 +239,11 @@ impl Words {
 }
 
 const ENGLISH: Words = Words {
-    language: "en",
+    locale: Locale::En,
     order: "Order",
     go: "Go on to pay",
     open: "Open",
+    back: "Back to where you bought it",
     scan: "Scan this code with your payment app, or open its text on the phone:",
     sdk: "This way to pay works inside the app that started it:",
     not_ready: "The payment is not ready yet. Load this page again in a moment.",
@@ -240,10 +255,11 @@ const ENGLISH: Words = Words {
 };
 
 const CHINESE: Words = Words {
-    language: "zh",
+    locale: Locale::Zh,
     order: "订单",
     go: "继续支付",
     open: "打开",
+    back: "返回购买页面",
     scan: "请用支付应用扫描此二维码，或在手机上打开其内容：",
     sdk: "该支付方式须在发起支付的应用内完成：",
     not_ready: "支付尚未就绪，请稍后刷新本页。",

@@ -9,6 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::base::ids::{BatchId, SellerId, VariantId};
 use crate::infra::db::schema::{key_batch, key_batch_problem};
 use crate::infra::db::statement::Statement;
+use crate::infra::db::total;
 use crate::vault::model::{Batch, StockRow};
 
 const STOCK: &str = "\
@@ -60,6 +61,13 @@ pub async fn list_batches(
         query = query.filter(key_batch::id.lt(before));
     }
     query.load(conn).await
+}
+
+/// How many batches these sellers have; none above 10,000.
+pub async fn count_batches(conn: &mut AsyncPgConnection, sellers: &[SellerId]) -> QueryResult<Option<i64>> {
+    let mut query = Statement::new("select 1 from key_batch b where b.seller_id = any(");
+    query.push_bind::<Array<SqlUuid>, _>(sellers.iter().map(|s| s.0).collect::<Vec<_>>()).push(")");
+    total::count(conn, query).await
 }
 
 /// Lines of a batch that were not taken, with their codes, after the given line.

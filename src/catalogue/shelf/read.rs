@@ -17,9 +17,7 @@ use crate::catalogue::shelf::listing::{Listing, Sort};
 use crate::catalogue::view::ProductView;
 use crate::goods;
 use crate::infra::db::statement::Statement;
-
-/// Above this a total is not told.
-const COUNTED: i64 = 10_000;
+use crate::infra::db::{settled, total};
 
 /// A page of products with variants, prices and stock, all read now: three statements, four when files are among
 /// them.
@@ -30,7 +28,8 @@ pub async fn list_products(
     page: &PageArgs,
 ) -> Outcome<Page<ProductView>> {
     let columns = if listing.descriptions { Columns::Whole } else { Columns::Brief };
-    let cut = Page::cut(page_query(scope, listing, page, columns)?.load(conn).await?, page);
+    let until = settled_until(conn, listing).await?;
+    let cut = Page::cut(page_query(scope, listing, page, columns, until)?.load(conn).await?, page);
     let rows = fill(conn, scope, cut.rows, listing.locale).await?;
     Ok(Page { rows, has_next: cut.has_next, has_previous: cut.has_previous })
 }
@@ -61,8 +60,9 @@ pub async fn browse(
     if listing.descriptions || *scope != Scope::Buyers {
         return list_products(conn, scope, listing, page).await;
     }
+    let until = settled_until(conn, listing).await?;
     let cut: Page<StampRow> =
-        Page::cut(page_query(scope, listing, page, Columns::Stamp)?.load(conn).await?, page);
+        Page::cut(page_query(scope, listing, page, Columns::Stamp, until)?.load(conn).await?, page);
     let mut views: HashMap<ProductId, ProductView> = HashMap::new();
     let mut missing: HashMap<ProductId, &StampRow> = HashMap::new();
     for row in &cut.rows {
@@ -96,11 +96,23 @@ pub async fn browse(
     Ok(Page { rows: rows.collect(), has_next: cut.has_next, has_previous: cut.has_previous })
 }
 
+/// How far a delta sync can be read without missing what is being changed right now.
+async fn settled_until(
+    conn: &mut AsyncPgConnection,
+    listing: &Listing,
+) -> QueryResult<Option<DateTime<Utc>>> {
+    match listing.sort {
+        Sort::Changed => settled::until(conn).await.map(Some),
+        _ => Ok(None),
+    }
+}
+
 fn page_query(
     scope: &Scope,
     listing: &Listing,
     page: &PageArgs,
     columns: Columns,
+    until: Option<DateTime<Utc>>,
 ) -> Result<Statement<'static>, Refusal> {
     let key = sort_key(scope, listing.sort);
     let shown = match listing.sort {
@@ -111,6 +123,9 @@ fn page_query(
     let wanted = Wanted { locale: listing.locale, columns, sort_key: &shown, with_gone };
     let mut query = visible(scope, &wanted, |query| join(query, listing));
     narrow(&mut query, listing);
+    if let Some(until) = until {
+        query.push(" and p.updated_at < ").push_bind::<Timestamptz, _>(until);
+    }
     let descends = listing.descends() != page.backwards;
     if let Some(from) = &page.from {
         beyond(&mut query, key, listing, descends, from)?;
@@ -121,28 +136,19 @@ fn page_query(
     Ok(query)
 }
 
-#[derive(QueryableByName)]
-struct Total {
-    #[diesel(sql_type = BigInt)]
-    total: i64,
-}
-
 /// How many products a list has; none above 10,000.
 pub async fn count_products(
     conn: &mut AsyncPgConnection,
     scope: &Scope,
     listing: &Listing,
 ) -> QueryResult<Option<i64>> {
-    let mut query =
-        Statement::new("select count(*) as total from (select 1 from product p cross join (select ");
+    let mut query = Statement::new("select 1 from product p cross join (select ");
     query.push_bind::<Text, _>(listing.locale.as_str()).push("::text as locale) a");
     join(&mut query, listing);
     query.push(" where ");
     only_visible(&mut query, scope, listing.filter.changed_since.is_some());
     narrow(&mut query, listing);
-    query.push(" limit ").push_bind::<BigInt, _>(COUNTED + 1).push(") counted");
-    let row: Total = query.get_result(conn).await?;
-    Ok((row.total <= COUNTED).then_some(row.total))
+    total::count(conn, query).await
 }
 
 /// The value a list is sorted by. Buyers' newest is that of an index.

@@ -2,4 +2,4 @@
 
 mod read;
 
-pub use read::{VariantStock, list_stock, stock_keys};
+pub use read::{VariantStock, count_stock, list_stock, stock_keys};

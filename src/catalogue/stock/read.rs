@@ -8,6 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::base::ids::{SellerId, VariantId};
 use crate::base::page::{Page, PageArgs};
 use crate::infra::db::statement::Statement;
+use crate::infra::db::total;
 
 /// How many keys of a variant there are.
 #[derive(Clone, Debug, QueryableByName)]
@@ -40,6 +41,23 @@ const STOCK: &str = "select v.id as variant_id, v.kind, k.available, k.sold, u.w
       count(*) filter (where state = 'sold') as sold from vault_key where variant_id = v.id) k
   cross join lateral (select count(*) as waiting from unit where variant_id = v.id and state = 'awaiting_stock') u
   where v.state = 'active' and v.seller_id = any(";
+
+/// How many such variants there are; none above 10,000. Keys are counted only where the list is narrowed by them.
+pub async fn count_stock(
+    conn: &mut AsyncPgConnection,
+    sellers: &[SellerId],
+    low: bool,
+) -> QueryResult<Option<i64>> {
+    let mut query = Statement::new("select 1 from variant v where v.state = 'active' and v.seller_id = any(");
+    query.push_bind::<Array<SqlUuid>, _>(sellers.iter().map(|s| s.0).collect::<Vec<_>>()).push(")");
+    if low {
+        query.push(
+            " and v.kind = 'key' and v.low_stock_threshold >= (select count(*) from vault_key k \
+               where k.variant_id = v.id and k.state = 'available' and k.expires_at > app_now())",
+        );
+    }
+    total::count(conn, query).await
+}
 
 /// The active variants of these sellers with what there is of them, the newest first; only the short ones when asked.
 pub async fn list_stock(

@@ -8,5 +8,5 @@ mod tasks;
 
 pub use retry::retry;
 pub use state::{TaskChange, TaskState};
-pub use store::{Health, Task, TaskFilter, find_task, health, list_tasks, task_keys};
+pub use store::{Health, Task, TaskFilter, count_tasks, find_task, health, list_tasks, task_keys};
 pub use tasks::{release, resolve, take};

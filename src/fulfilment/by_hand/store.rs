@@ -11,6 +11,7 @@ use crate::base::page::{Page, PageArgs};
 use crate::fulfilment::by_hand::state::TaskState;
 use crate::infra::db::schema::task;
 use crate::infra::db::statement::Statement;
+use crate::infra::db::total;
 use crate::text_column;
 
 text_column!(TaskState);
@@ -53,13 +54,7 @@ pub async fn list_tasks(
     args: &PageArgs,
 ) -> QueryResult<Page<Task>> {
     let mut query = Statement::new("select t.* from task t where true");
-    if !filter.kinds.is_empty() {
-        query.push(" and t.kind = any(").push_bind::<Array<Text>, _>(filter.kinds.clone()).push(")");
-    }
-    if !filter.states.is_empty() {
-        let states: Vec<&'static str> = filter.states.iter().map(|s| s.as_str()).collect();
-        query.push(" and t.state = any(").push_bind::<Array<Text>, _>(states).push(")");
-    }
+    narrow(&mut query, filter);
     let place = args.from.as_deref().and_then(|keys| {
         let [at, id] = keys else { return None };
         let at = DateTime::from_timestamp_micros(at.parse().ok()?)?;
@@ -73,6 +68,23 @@ pub async fn list_tasks(
     query.push(&format!(" order by t.created_at {direction}, t.id {direction} limit "));
     query.push_bind::<BigInt, _>(args.size + 1);
     Ok(Page::cut(query.load(conn).await?, args))
+}
+
+/// How many such tasks there are; none above 10,000.
+pub async fn count_tasks(conn: &mut AsyncPgConnection, filter: &TaskFilter) -> QueryResult<Option<i64>> {
+    let mut query = Statement::new("select 1 from task t where true");
+    narrow(&mut query, filter);
+    total::count(conn, query).await
+}
+
+fn narrow(query: &mut Statement<'static>, filter: &TaskFilter) {
+    if !filter.kinds.is_empty() {
+        query.push(" and t.kind = any(").push_bind::<Array<Text>, _>(filter.kinds.clone()).push(")");
+    }
+    if !filter.states.is_empty() {
+        let states: Vec<&'static str> = filter.states.iter().map(|s| s.as_str()).collect();
+        query.push(" and t.state = any(").push_bind::<Array<Text>, _>(states).push(")");
+    }
 }
 
 pub async fn find_task(conn: &mut AsyncPgConnection, id: TaskId) -> QueryResult<Option<Task>> {

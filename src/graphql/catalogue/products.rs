@@ -10,7 +10,7 @@ use crate::catalogue::scope::Scope;
 use crate::catalogue::shelf::{self, Listing};
 use crate::graphql::catalogue::filter::{ProductFilter, ProductSort, sort};
 use crate::graphql::catalogue::types::Product;
-use crate::graphql::connection::{Connection, Total};
+use crate::graphql::connection::{Connection, counted};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::shop::types::default_currency;
@@ -53,12 +53,9 @@ pub async fn page(ctx: &Context<'_>, scope: Scope, asked: Asked) -> Answer<Conne
     .or_top()?;
     let page = shelf::read::browse(&app, &scope, &listing, &args).await.or_top()?;
     let page = page.map(|view| (listing.cursor(&view), Product(Arc::new(view))));
-    let total: Total = Arc::new(move || {
-        let (app, scope, listing) = (app.clone(), scope.clone(), listing.clone());
-        Box::pin(async move {
-            let mut conn = app.db.conn().await?;
-            shelf::read::count_products(&mut conn, &scope, &listing).await.map_err(Into::into)
-        })
+    let total = counted(&app, move |conn| {
+        let (scope, listing) = (scope.clone(), listing.clone());
+        Box::pin(async move { Ok(shelf::read::count_products(conn, &scope, &listing).await?) })
     });
     Ok(Connection::new(page).with_total(total))
 }

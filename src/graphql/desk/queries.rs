@@ -2,7 +2,7 @@ use async_graphql::{Context, InputObject, Object};
 
 use crate::base::page::{self, DEFAULT_SIZE, LARGEST_SIZE, Page, PageArgs};
 use crate::fulfilment::by_hand;
-use crate::graphql::connection::Connection;
+use crate::graphql::connection::{Connection, counted};
 use crate::graphql::context::ContextExt;
 use crate::graphql::desk::accounts::GatewayAccount;
 use crate::graphql::desk::notices::{DeskNoticeFilter, Notice};
@@ -22,7 +22,7 @@ use crate::people;
 pub struct DeskOrderFilter {
     /// In any of these states.
     states: Option<Vec<OrderState>>,
-    /// Placed, paid, delivered, cancelled or closed at this moment or later.
+    /// Changed at this moment or later; the list is then in the order of the changes.
     changed_since: Option<DateTime>,
 }
 
@@ -57,7 +57,7 @@ fn few(list: Option<Vec<String>>) -> Vec<String> {
 /// The desk of support and admins: everybody's orders, people, tasks, notices, health.
 #[Object]
 impl Desk {
-    /// Everybody's orders, the newest first.
+    /// Everybody's orders, the newest first; with `changedSince` what changed first first.
     #[allow(clippy::too_many_arguments)]
     async fn orders(
         &self,
@@ -81,15 +81,23 @@ impl Desk {
         let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
         let page = {
             let mut conn = ctx.app().db.conn().await.or_top()?;
-            staff::list_orders(&mut conn, &filter, &args).await.or_top()?
+            match filter.changed_since {
+                Some(since) => staff::list_changed_orders(&mut conn, &filter, since, &args)
+                    .await
+                    .or_top()?
+                    .map(|row| (row.changed_at, row.order)),
+                None => staff::list_orders(&mut conn, &filter, &args)
+                    .await
+                    .or_top()?
+                    .map(|order| (order.placed_at, order)),
+            }
         };
-        let cursor =
-            |order: &crate::orders::Order| page::encode(&list, &staff::keys(order.placed_at, order.id.0));
-        let cursors: Vec<String> = page.rows.iter().map(cursor).collect();
-        let (has_next, has_previous) = (page.has_next, page.has_previous);
-        let orders = page.rows.into_iter().map(|order| (order, Sight::Staff)).collect();
-        let rows = cursors.into_iter().zip(orders::load(ctx, orders).await?).collect();
-        Ok(Connection::new(Page { rows, has_next, has_previous }))
+        let page = orders::connection(ctx, &list, page, Sight::Staff).await?;
+        let total = counted(ctx.app(), move |conn| {
+            let filter = filter.clone();
+            Box::pin(async move { Ok(staff::count_orders(conn, &filter).await?) })
+        });
+        Ok(page.with_total(total))
     }
 
     /// Everybody, the newest first.
@@ -103,13 +111,18 @@ impl Desk {
         #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before this row.")] before: Option<String>,
     ) -> Answer<Connection<User>> {
-        let list = people::read::USERS;
-        let (after, before) = (after.as_deref(), before.as_deref());
-        let args = PageArgs::read(list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
         let search: Option<String> = search.map(|s| s.trim().chars().take(254).collect());
+        let list = format!("users {search:?}");
+        let (after, before) = (after.as_deref(), before.as_deref());
+        let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
         let mut conn = ctx.app().db.conn().await.or_top()?;
         let page = people::read::users(&mut conn, &args, search.as_deref()).await.or_top()?;
-        Ok(Connection::new(page.map(|row| (page::encode(list, &[row.user.id.to_string()]), User(row)))))
+        let page = page.map(|row| (page::encode(&list, &[row.user.id.to_string()]), User(row)));
+        let total = counted(ctx.app(), move |conn| {
+            let search = search.clone();
+            Box::pin(async move { Ok(people::read::count_users(conn, search.as_deref()).await?) })
+        });
+        Ok(Connection::new(page).with_total(total))
     }
 
     /// The manual queue, the oldest first.
@@ -133,7 +146,12 @@ impl Desk {
         let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
         let mut conn = ctx.app().db.conn().await.or_top()?;
         let page = by_hand::list_tasks(&mut conn, &filter, &args).await.or_top()?;
-        Ok(Connection::new(page.map(|row| (page::encode(&list, &by_hand::task_keys(&row)), Task(row)))))
+        let page = page.map(|row| (page::encode(&list, &by_hand::task_keys(&row)), Task(row)));
+        let total = counted(ctx.app(), move |conn| {
+            let filter = filter.clone();
+            Box::pin(async move { Ok(by_hand::count_tasks(conn, &filter).await?) })
+        });
+        Ok(Connection::new(page).with_total(total))
     }
 
     /// The inbox of gateways' notifications, the newest first.
@@ -152,7 +170,12 @@ impl Desk {
         let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
         let mut conn = ctx.app().db.conn().await.or_top()?;
         let page = read::list_notices(&mut conn, &filter, &args).await.or_top()?;
-        Ok(Connection::new(page.map(|row| (page::encode(&list, &[row.id.to_string()]), row.into()))))
+        let page = page.map(|row| (page::encode(&list, &[row.id.to_string()]), row.into()));
+        let total = counted(ctx.app(), move |conn| {
+            let filter = filter.clone();
+            Box::pin(async move { Ok(read::count_notices(conn, &filter).await?) })
+        });
+        Ok(Connection::new(page).with_total(total))
     }
 
     /// Gateways' statements that were read, the newest first.
@@ -177,7 +200,11 @@ impl Desk {
         let cursors: Vec<String> = page.rows.iter().map(cursor).collect();
         let (has_next, has_previous) = (page.has_next, page.has_previous);
         let rows = cursors.into_iter().zip(statements::load(ctx, page.rows).await?).collect();
-        Ok(Connection::new(Page { rows, has_next, has_previous }))
+        let total = counted(ctx.app(), move |conn| {
+            let filter = filter.clone();
+            Box::pin(async move { Ok(payments::statements::read::count_runs(conn, &filter).await?) })
+        });
+        Ok(Connection::new(Page { rows, has_next, has_previous }).with_total(total))
     }
 
     /// The merchant accounts at gateways, as they are configured now: what each can do.

@@ -41,7 +41,7 @@ pub struct DeliveryRevealInput {
     access_token: Option<String>,
     /// How many, 1 to 500.
     #[graphql(default = 100)]
-    first: i32,
+    first: Option<i32>,
     /// Start after this row.
     after: Option<String>,
 }
@@ -172,7 +172,7 @@ impl DeliveryMutation {
         let done = async {
             let target = target(&input.target)?;
             let after = input.after.as_deref();
-            let args = PageArgs::read(&list, Some(input.first), after, None, None, 100, MOST)?;
+            let args = PageArgs::read(&list, input.first, after, None, None, 100, MOST)?;
             let from = args.from.and_then(|keys| keys.first()?.parse().ok()).unwrap_or(0);
             let size = if matches!(target, Target::Units(_)) { MOST } else { args.size };
             reveal::reveal(ctx.app(), ctx.actor(), &target, input.access_token.as_deref(), size, from).await

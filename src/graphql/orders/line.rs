@@ -147,12 +147,12 @@ impl OrderLine {
     /// What was delivered, one entry per piece.
     async fn deliveries(
         &self,
-        #[graphql(desc = "How many, 1 to 100.", default = 5)] first: i32,
+        #[graphql(desc = "How many, 1 to 100; by default 5.", default = 5)] first: Option<i32>,
         #[graphql(desc = "Start after this row.")] after: Option<String>,
     ) -> Answer<Connection<Delivery>> {
         let line = self.line();
         let list = format!("deliveries {}", line.line.id);
-        let args = PageArgs::read(&list, Some(first), after.as_deref(), None, None, 5, 100).or_top()?;
+        let args = PageArgs::read(&list, first, after.as_deref(), None, None, 5, 100).or_top()?;
         let total = line.units.len();
         let units: Vec<_> = line.units.iter().map(|unit| (i64::from(unit.unit_no), unit.clone())).collect();
         let page = slice(&list, units, &args, |unit| Delivery::of(self, unit));
@@ -167,12 +167,9 @@ impl OrderLine {
         Ok(loaders::grants(ctx, self.line().line.id).await?.into_iter().map(DownloadGrant).collect())
     }
 
-    /// When anything about it last changed.
-    async fn changed_at(&self) -> DateTime {
-        let order = &self.whole.order;
-        let units = self.line().units.iter();
-        let times = units.flat_map(|u| [u.assigned_at, u.waiting_since, u.revealed_at, u.revoked_at]);
-        let last = times.chain([order.paid_at, order.cancelled_at]).flatten().max();
-        last.unwrap_or(order.placed_at).max(order.placed_at).into()
+    /// When anything about it or its order last changed: what `changedSince` goes by.
+    async fn changed_at(&self, ctx: &Context<'_>) -> Answer<DateTime> {
+        let changed = loaders::line_change(ctx, self.line().line.id).await?;
+        Ok(changed.unwrap_or(self.whole.order.placed_at).into())
     }
 }

@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::Context;
+use chrono::{DateTime, Utc};
 
 use crate::base::ids::{LineId, OrderId};
+use crate::base::page::{self, Page};
+use crate::graphql::connection::Connection;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::orders::line::OrderLine;
 use crate::graphql::orders::order::Order;
-use crate::infra::db::Connection;
+use crate::infra::db;
 use crate::orders::access::{self, Sight};
 use crate::orders::{self, store};
 use crate::payments::{self, model, refunds};
@@ -36,7 +39,7 @@ pub struct WholeLine {
 
 /// Reads what belongs to these orders: five statements whatever their number.
 async fn wholes(
-    conn: &mut Connection,
+    conn: &mut db::Connection,
     orders: Vec<(orders::Order, Sight)>,
 ) -> Result<Vec<Arc<Whole>>, crate::base::outcome::Failure> {
     let ids: Vec<OrderId> = orders.iter().map(|(order, _)| order.id).collect();
@@ -82,6 +85,23 @@ pub async fn load(ctx: &Context<'_>, orders: Vec<(orders::Order, Sight)>) -> Ans
     Ok(wholes(&mut conn, orders).await.or_top()?.into_iter().map(Order).collect())
 }
 
+/// A page of a list of orders, each with the time it is sorted by.
+pub async fn connection(
+    ctx: &Context<'_>,
+    list: &str,
+    page: Page<(DateTime<Utc>, orders::Order)>,
+    sight: Sight,
+) -> Answer<Connection<Order>> {
+    let cursor = |(at, order): &(DateTime<Utc>, orders::Order)| {
+        page::encode(list, &orders::sync::keys(*at, order.id.0))
+    };
+    let cursors: Vec<String> = page.rows.iter().map(cursor).collect();
+    let (has_next, has_previous) = (page.has_next, page.has_previous);
+    let rows = page.rows.into_iter().map(|(_, order)| (order, sight)).collect();
+    let rows = cursors.into_iter().zip(load(ctx, rows).await?).collect();
+    Ok(Connection::new(Page { rows, has_next, has_previous }))
+}
+
 /// One such order.
 pub async fn load_one(ctx: &Context<'_>, order: orders::Order, sight: Sight) -> Answer<Option<Order>> {
     Ok(load(ctx, vec![(order, sight)]).await?.pop())
@@ -96,7 +116,8 @@ pub async fn find(ctx: &Context<'_>, id: OrderId, token: Option<&str>) -> Answer
     visible(ctx, found, token).await
 }
 
-/// The order, when it may be seen; a foreign one looks exactly like a missing one.
+/// The order, when more than its state may be seen; any other one looks exactly like a missing one. A watch ticket
+/// has `orderStatus` for itself.
 pub async fn visible(
     ctx: &Context<'_>,
     found: Option<orders::Order>,
@@ -104,8 +125,8 @@ pub async fn visible(
 ) -> Answer<Option<Order>> {
     let Some(order) = found else { return Ok(None) };
     match access::sight(ctx.app(), ctx.actor(), &order, token) {
-        Some(sight) => load_one(ctx, order, sight).await,
-        None => Ok(None),
+        Some(sight) if sight >= Sight::Buyer => load_one(ctx, order, sight).await,
+        Some(_) | None => Ok(None),
     }
 }
 

@@ -11,12 +11,13 @@ mod queries;
 mod quote;
 mod reporting;
 mod stage;
+mod status;
 mod timeline;
 
 pub use delivering::DeliveryMutation;
 pub use delivery::{Delivery, DownloadGrant, FileDelivery, SecretDelivery};
 pub use line::OrderLine;
-pub use load::{find, line_page, load, load_one};
+pub use load::{connection, find, line_page, load, load_one};
 pub use mutations::OrderMutation;
 pub use order::{Order, OrderState};
 pub use placing::PlacingMutation;

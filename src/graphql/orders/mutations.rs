@@ -84,8 +84,8 @@ pub struct OrderAccessRedeemPayload {
 pub struct OrderClaimInput {
     /// Which order.
     order_id: ID,
-    /// Its token.
-    access_token: String,
+    /// Its token; the header `Dispense-Order-Token` does the same.
+    access_token: Option<String>,
 }
 
 /// Payload of `orderClaim`.
@@ -185,7 +185,7 @@ impl OrderMutation {
         ctx.person()?;
         let done = async {
             let order = id::read(&input.order_id, "orderId", OrderId::parse)?;
-            claim::claim(ctx.app(), ctx.actor(), order, &input.access_token).await
+            claim::claim(ctx.app(), ctx.actor(), order, input.access_token.as_deref()).await
         };
         Ok(match split(done.await)? {
             Ok(order) => OrderClaimPayload {

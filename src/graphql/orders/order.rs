@@ -1,20 +1,22 @@
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, Object};
 
 use crate::base::text::masked_email;
 use crate::graphql::connection::Listed;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
+use crate::graphql::loaders;
 use crate::graphql::orders::line::OrderLine;
 use crate::graphql::orders::load::Whole;
 use crate::graphql::orders::stage::{self, OrderStage};
+use crate::graphql::orders::status::{self, LiveHint};
 use crate::graphql::orders::timeline::{self, TimelineEntry};
 use crate::graphql::payments::Attribute;
 use crate::graphql::payments::types::{Explanation, Payment, PaymentMethod, Refund};
 use crate::graphql::scalars::{CurrencyCode, DateTime, LocaleTag, Money};
 use crate::orders::access::{self, Sight};
-use crate::orders::{self, OrderState as State, resend};
+use crate::orders::{OrderState as State, resend};
 use crate::payments::model;
 
 /// An order, as far as the caller may see it.
@@ -39,19 +41,6 @@ pub enum OrderState {
     Cancelled,
     /// Paid, delivered, and its warranty over.
     Closed,
-}
-
-/// How to follow an order without asking too often.
-#[derive(Clone, Debug, SimpleObject)]
-pub struct LiveHint {
-    /// Where the order's story stands.
-    cursor: String,
-    /// When to look again; null: nothing more will happen.
-    poll_after_seconds: Option<i32>,
-    /// Shows the order's state and nothing else, in place of an access token; may stand in a URL.
-    watch_ticket: String,
-    /// When the ticket ends.
-    watch_ticket_expires_at: DateTime,
 }
 
 impl Order {
@@ -109,7 +98,7 @@ impl Order {
         LocaleTag(self.0.order.locale.clone())
     }
 
-    /// The address it was placed with, as typed; masked for a watch ticket, empty when its person was deleted.
+    /// The address it was placed with, as typed; masked for sellers, empty when its person was deleted.
     async fn email(&self) -> String {
         let email = self.0.order.email.as_deref().unwrap_or_default();
         if self.whole() { email.to_owned() } else { masked_email(email) }
@@ -234,6 +223,12 @@ impl Order {
         self.0.order.delivered_at.or_else(|| units().filter_map(|u| u.assigned_at).max()).map(Into::into)
     }
 
+    /// When anything about it last changed: what `changedSince` goes by.
+    async fn changed_at(&self, ctx: &Context<'_>) -> Answer<DateTime> {
+        let changed = loaders::order_change(ctx, self.0.order.id).await?;
+        Ok(changed.unwrap_or(self.0.order.placed_at).into())
+    }
+
     /// When it was closed.
     async fn closed_at(&self) -> Option<DateTime> {
         self.0.order.closed_at.map(Into::into)
@@ -247,16 +242,7 @@ impl Order {
 
     /// How to follow it.
     async fn live(&self, ctx: &Context<'_>) -> Answer<LiveHint> {
-        let app = ctx.app();
-        let (watch_ticket, ends) = access::watch_ticket(app, self.0.order.id);
-        let mut conn = app.db.conn().await.or_top()?;
-        let seq = orders::staff::last_seq(&mut conn, self.0.order.id).await.or_top()?;
-        Ok(LiveHint {
-            cursor: seq.to_string(),
-            poll_after_seconds: stage::poll_after(&self.0, app.clock.now()),
-            watch_ticket,
-            watch_ticket_expires_at: ends.into(),
-        })
+        status::hint(ctx, &self.0, access::watch_ticket(ctx.app(), self.0.order.id)).await
     }
 
     /// The integrator's own name for it.

@@ -1,4 +1,5 @@
 use async_graphql::{Context, InputObject, Object, SimpleObject};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::base::money::Money;
 use crate::base::outcome::{Failure, Refusal};
@@ -46,7 +47,7 @@ pub struct OrderPlaceInput {
     locale: Option<LocaleTag>,
     /// The captcha's answer, when the shop asks for one.
     captcha_token: Option<String>,
-    /// The integrator's own name for the order, unique per client.
+    /// The caller's own name for the order: each is used once, `REFERENCE_TAKEN` after that. 1 to 100 bytes.
     reference: Option<String>,
     /// What the integrator notes on it; at most 20.
     metadata: Option<Vec<AttributeInput>>,
@@ -104,13 +105,13 @@ impl PlacingMutation {
             expected_total: expected,
             quote_token: input.quote_token,
             email: input.email,
-            reference: input.reference,
+            reference: input.reference.map(|text| text.trim().nfc().collect()),
             metadata: input.metadata.unwrap_or_default().into_iter().map(|a| (a.key, a.value)).collect(),
         };
         let start =
             match input.start.map(|start| start.read(Some(ctx.caller().address.to_string()))).transpose() {
                 Ok(start) => start,
-                Err(refusal) => return refused(ctx, refusal, &cart).await,
+                Err(refusal) => return refused(ctx, of_start(refusal), &cart).await,
             };
         let done = checkout::checkout(ctx.app(), ctx.actor(), place, start).await;
         let done = match split(done)? {
@@ -118,7 +119,7 @@ impl PlacingMutation {
             Err(refusal) => return refused(ctx, refusal, &cart).await,
         };
         let payment_errors = match done.payment_refusal {
-            Some(refusal) => ctx.user_errors(refusal)?,
+            Some(refusal) => ctx.user_errors(of_start(refusal))?,
             None => Vec::new(),
         };
         Ok(OrderPlacePayload {
@@ -131,6 +132,14 @@ impl PlacingMutation {
             payment_errors,
         })
     }
+}
+
+/// A refusal of what is `options` to `paymentStart` and `start` here.
+fn of_start(mut refusal: Refusal) -> Refusal {
+    if let Some(first) = refusal.field.first_mut().filter(|first| *first == "options") {
+        *first = "start".into();
+    }
+    refusal
 }
 
 /// The refusal, with the cart as it would be priced now and everything that is wrong with it.

@@ -1,19 +1,20 @@
 use async_graphql::{Context, InputObject, Object};
 
 use crate::base::page::{self, DEFAULT_SIZE, LARGEST_SIZE, PageArgs};
-use crate::graphql::connection::Connection;
+use crate::graphql::connection::{Connection, counted};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::orders::line::OrderLine;
 use crate::graphql::orders::load;
 use crate::graphql::orders::order::Order;
 use crate::graphql::orders::quote::{Quote, QuoteInput, lines};
+use crate::graphql::orders::status::{self, OrderStatus};
 use crate::graphql::scalars::DateTime;
 use crate::graphql::shop::types::default_currency;
 use crate::orders::access::Sight;
 use crate::orders::quote::{self, Cart};
-use crate::orders::read::{self, LibraryFilter};
-use crate::orders::store;
+use crate::orders::sync::{self, ChangedLine, LibraryFilter};
+use crate::orders::{read, store};
 
 /// What narrows a library.
 #[derive(Default, InputObject)]
@@ -22,7 +23,7 @@ pub struct DownloadFilter {
     search: Option<String>,
     /// Of any of these kinds; at most 20.
     kinds: Option<Vec<String>>,
-    /// Changed after this moment.
+    /// Changed at this moment or later; the list is then in the order of the changes.
     changed_since: Option<DateTime>,
 }
 
@@ -52,7 +53,9 @@ impl OrderQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The order's number.")] number: String,
-        #[graphql(desc = "A guest's token, or a watch ticket, which shows the state alone.")]
+        #[graphql(
+            desc = "A guest's token; the header `Dispense-Order-Token` does the same. A watch ticket is for `orderStatus`."
+        )]
         access_token: Option<String>,
     ) -> Answer<Option<Order>> {
         let found = {
@@ -62,7 +65,18 @@ impl OrderQuery {
         load::visible(ctx, found, access_token.as_deref()).await
     }
 
-    /// The signed-in person's orders, the newest first; null for guests.
+    /// How far the order of a watch ticket has come; null when the ticket is over or not of this shop.
+    async fn order_status(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The ticket, from `Order.live` or from the address a buyer came back to.")]
+        ticket: String,
+    ) -> Answer<Option<OrderStatus>> {
+        status::find(ctx, ticket).await
+    }
+
+    /// The signed-in person's orders, the newest first; with `changedSince` what changed first first. Null for guests.
+    #[allow(clippy::too_many_arguments)]
     async fn my_orders(
         &self,
         ctx: &Context<'_>,
@@ -70,24 +84,42 @@ impl OrderQuery {
         #[graphql(desc = "Start after this row.")] after: Option<String>,
         #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before this row.")] before: Option<String>,
+        #[graphql(
+            desc = "Only orders that changed at this moment or later, in the order they changed. Going on from the last \
+                    cursor misses none: what changes again comes again."
+        )]
+        changed_since: Option<DateTime>,
     ) -> Answer<Option<Connection<Order>>> {
         let Some(user) = ctx.actor().user_id() else { return Ok(None) };
-        let list = format!("orders {user}");
+        let since = changed_since.map(|at| at.0);
+        let list = match since {
+            Some(since) => format!("orders {user} since {since}"),
+            None => format!("orders {user}"),
+        };
         let (after, before) = (after.as_deref(), before.as_deref());
         let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
         let page = {
             let mut conn = ctx.app().db.conn().await.or_top()?;
-            read::page_of_user(&mut conn, user, &args).await.or_top()?
+            match since {
+                Some(since) => {
+                    let page = read::changed_of_user(&mut conn, user, since, &args).await.or_top()?;
+                    page.map(|row| (row.changed_at, row.order))
+                }
+                None => {
+                    let page = read::page_of_user(&mut conn, user, &args).await.or_top()?;
+                    page.map(|order| (order.placed_at, order))
+                }
+            }
         };
-        let cursors: Vec<String> =
-            page.rows.iter().map(|order| page::encode(&list, &read::order_keys(order))).collect();
-        let (has_next, has_previous) = (page.has_next, page.has_previous);
-        let rows = page.rows.into_iter().map(|order| (order, Sight::Buyer)).collect();
-        let rows = cursors.into_iter().zip(load::load(ctx, rows).await?).collect();
-        Ok(Some(Connection::new(page::Page { rows, has_next, has_previous })))
+        let page = load::connection(ctx, &list, page, Sight::Buyer).await?;
+        let count = counted(ctx.app(), move |conn| {
+            Box::pin(async move { Ok(read::count_of_user(conn, user, since).await?) })
+        });
+        Ok(Some(page.with_total(count)))
     }
 
-    /// Everything the signed-in person bought and paid, what changed last first; null for guests.
+    /// Everything the signed-in person bought and paid, what changed last first; with `changedSince` what changed first
+    /// first. Null for guests.
     async fn my_downloads(
         &self,
         ctx: &Context<'_>,
@@ -112,13 +144,17 @@ impl OrderQuery {
         let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
         let page = {
             let mut conn = ctx.app().db.conn().await.or_top()?;
-            read::page_of_library(&mut conn, user, &filter, &args).await.or_top()?
+            sync::library(&mut conn, user, &filter, &args).await.or_top()?
         };
-        let cursors: Vec<String> =
-            page.rows.iter().map(|row| page::encode(&list, &read::library_keys(row))).collect();
+        let cursor = |row: &ChangedLine| page::encode(&list, &sync::keys(row.changed_at, row.line.id.0));
+        let cursors: Vec<String> = page.rows.iter().map(cursor).collect();
         let (has_next, has_previous) = (page.has_next, page.has_previous);
         let lines = page.rows.iter().map(|row| (row.line.order_id, row.line.id)).collect();
         let rows = cursors.into_iter().zip(load::line_page(ctx, lines, Sight::Buyer).await?).collect();
-        Ok(Some(Connection::new(page::Page { rows, has_next, has_previous })))
+        let count = counted(ctx.app(), move |conn| {
+            let filter = filter.clone();
+            Box::pin(async move { Ok(sync::count_library(conn, user, &filter).await?) })
+        });
+        Ok(Some(Connection::new(page::Page { rows, has_next, has_previous }).with_total(count)))
     }
 }

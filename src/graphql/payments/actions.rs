@@ -101,6 +101,10 @@ pub struct QrCodeAction {
     expires_at: Option<DateTime>,
     /// What the code says.
     qr_text: String,
+    /// The code as a picture (SVG) of ours.
+    image_url: Url,
+    /// What the code says, where it is an address that can be opened on the buyer's own phone; null where it is none.
+    open_url: Option<Url>,
 }
 
 /// Post the fields from a browser.
@@ -178,7 +182,16 @@ pub fn of(app: &App, payment: &model::Payment) -> Option<PaymentAction> {
         }
         Action::Qr { text } => {
             let kind = PaymentActionKind::QrCode;
-            PaymentAction::QrCode(QrCodeAction { kind, hosted_url, expires_at, qr_text: text })
+            let image_url = Url(hosted::picture_url(&hosted_url.0));
+            let open_url = url::Url::parse(&text).is_ok().then(|| Url(text.clone()));
+            PaymentAction::QrCode(QrCodeAction {
+                kind,
+                hosted_url,
+                expires_at,
+                qr_text: text,
+                image_url,
+                open_url,
+            })
         }
         Action::Form { url, fields } => {
             let fields = fields.into_iter().map(|(key, value)| Attribute { key, value }).collect();

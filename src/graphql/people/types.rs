@@ -91,7 +91,7 @@ pub struct Session {
 }
 
 impl Session {
-    fn new(row: people::Session, current: SessionId) -> Self {
+    pub fn new(row: people::Session, current: SessionId) -> Self {
         Self {
             id: row.id.into(),
             current: row.id == current,

@@ -7,14 +7,14 @@ use crate::catalogue::scope::Scope;
 use crate::catalogue::stock;
 use crate::graphql::catalogue::Product;
 use crate::graphql::catalogue::listing::{Asked, ProductFilter, ProductSort, page as products};
-use crate::graphql::connection::Connection;
+use crate::graphql::connection::{Connection, counted};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::orders::{self, OrderLine};
 use crate::graphql::scalars::CurrencyCode;
 use crate::graphql::seller::types::{KeyBatch, VariantStock};
 use crate::orders::access::Sight;
-use crate::orders::staff;
+use crate::orders::{staff, sync};
 use crate::vault;
 
 /// The screens of sellers.
@@ -84,18 +84,25 @@ impl Seller {
     async fn stock(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only what is short.", default)] low: bool,
+        #[graphql(desc = "Only what is short; by default all.", default_with = "Some(false)")] low: Option<
+            bool,
+        >,
         #[graphql(desc = "How many, 1 to 100; by default 20.")] first: Option<i32>,
         #[graphql(desc = "Start after this row.")] after: Option<String>,
     ) -> Answer<Connection<VariantStock>> {
+        let low = low.unwrap_or(false);
         let list = format!("stock {:?} {low}", self.0);
         let args = PageArgs::read(&list, first, after.as_deref(), None, None, DEFAULT_SIZE, LARGEST_SIZE)
             .or_top()?;
         let mut conn = ctx.app().db.conn().await.or_top()?;
         let page = stock::list_stock(&mut conn, &self.0, low, &args).await.or_top()?;
-        Ok(Connection::new(
-            page.map(|row| (page::encode(&list, &stock::stock_keys(&row)), VariantStock(row))),
-        ))
+        let page = page.map(|row| (page::encode(&list, &stock::stock_keys(&row)), VariantStock(row)));
+        let sellers = self.0.clone();
+        let total = counted(ctx.app(), move |conn| {
+            let sellers = sellers.clone();
+            Box::pin(async move { Ok(stock::count_stock(conn, &sellers, low).await?) })
+        });
+        Ok(Connection::new(page).with_total(total))
     }
 
     /// Imports and made keys, the newest first.
@@ -112,7 +119,13 @@ impl Seller {
         let mut conn = ctx.app().db.conn().await.or_top()?;
         let rows = vault::read::list_batches(&mut conn, &self.0, before, args.size + 1).await.or_top()?;
         let page = Page::cut(rows, &args);
-        Ok(Connection::new(page.map(|row| (page::encode(&list, &[row.id.to_string()]), KeyBatch(row)))))
+        let page = page.map(|row| (page::encode(&list, &[row.id.to_string()]), KeyBatch(row)));
+        let sellers = self.0.clone();
+        let total = counted(ctx.app(), move |conn| {
+            let sellers = sellers.clone();
+            Box::pin(async move { Ok(vault::read::count_batches(conn, &sellers).await?) })
+        });
+        Ok(Connection::new(page).with_total(total))
     }
 
     /// Paid lines, the newest first. Who bought them is masked.
@@ -134,12 +147,17 @@ impl Seller {
         let cursors: Vec<String> = page
             .rows
             .iter()
-            .map(|row| page::encode(&list, &staff::keys(row.paid_at, row.line_id.0)))
+            .map(|row| page::encode(&list, &sync::keys(row.paid_at, row.line_id.0)))
             .collect();
         let (has_next, has_previous) = (page.has_next, page.has_previous);
         let lines = page.rows.iter().map(|row| (row.order_id, row.line_id)).collect();
         let lines = orders::line_page(ctx, lines, Sight::Status).await?;
         let rows = cursors.into_iter().zip(lines).collect();
-        Ok(Connection::new(Page { rows, has_next, has_previous }))
+        let sellers = self.0.clone();
+        let total = counted(ctx.app(), move |conn| {
+            let sellers = sellers.clone();
+            Box::pin(async move { Ok(staff::count_lines_of_sellers(conn, &sellers).await?) })
+        });
+        Ok(Connection::new(Page { rows, has_next, has_previous }).with_total(total))
     }
 }

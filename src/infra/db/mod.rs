@@ -9,7 +9,9 @@ mod place;
 mod pool;
 #[rustfmt::skip]
 pub mod schema;
+pub mod settled;
 pub mod statement;
+pub mod total;
 
 pub use errors::{ResultExt, violated};
 pub use place::Place;

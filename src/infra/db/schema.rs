@@ -359,6 +359,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    order_reference (scope, reference) {
+        scope -> Text,
+        reference -> Text,
+        order_id -> Uuid,
+    }
+}
+
+diesel::table! {
     orders (id) {
         id -> Uuid,
         seller_id -> Uuid,
@@ -417,6 +425,17 @@ diesel::table! {
         lost_minor -> BigInt,
         told_sum_minor -> Nullable<BigInt>,
         told_sum_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    persisted_query (hash) {
+        hash -> Bytea,
+        query -> Text,
+        source -> Bytea,
+        shared -> Bool,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
     }
 }
 
@@ -762,8 +781,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     notice,
     notice_body,
     order_line,
+    order_reference,
     orders,
     payment,
+    persisted_query,
     price,
     product,
     refresh_token,

@@ -60,6 +60,12 @@ impl<'a> Statement<'a> {
         self.push(&mark)
     }
 
+    /// Counts its rows, at most so many, as the column `total`.
+    pub fn counted(mut self, most: i64) -> Self {
+        self.sql = format!("select count(*) as total from ({} limit {most}) counted", self.sql).into();
+        self
+    }
+
     /// Gives the next placeholder its value.
     pub fn bind<ST, T>(mut self, value: T) -> Self
     where

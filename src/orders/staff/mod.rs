@@ -2,6 +2,8 @@
 
 mod read;
 
+pub(in crate::orders) use read::newest_first;
 pub use read::{
-    Entry, OrderFilter, keys, last_seq, lines_of_sellers, list_orders, order_of_line, order_of_unit, timeline,
+    Entry, OrderFilter, count_lines_of_sellers, count_orders, last_seq, lines_of_sellers,
+    list_changed_orders, list_orders, order_of_line, order_of_unit, timeline,
 };

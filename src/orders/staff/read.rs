@@ -9,8 +9,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::base::ids::{LineId, OrderId, SellerId, UnitId};
 use crate::base::page::{Page, PageArgs};
 use crate::infra::db::statement::Statement;
+use crate::infra::db::total;
 use crate::orders::model::Order;
 use crate::orders::state::OrderState;
+use crate::orders::sync::{self, ChangedOrder, place};
 
 /// What a list of orders is narrowed to.
 #[derive(Clone, Debug, Default)]
@@ -21,19 +23,8 @@ pub struct OrderFilter {
     pub changed_since: Option<DateTime<Utc>>,
 }
 
-/// Sort values of a row with a time and an id.
-pub fn keys(at: DateTime<Utc>, id: uuid::Uuid) -> Vec<String> {
-    vec![at.timestamp_micros().to_string(), id.to_string()]
-}
-
-fn place(args: &PageArgs) -> Option<(DateTime<Utc>, uuid::Uuid)> {
-    let from = args.from.as_ref()?;
-    let at = DateTime::from_timestamp_micros(from.iter().next()?.parse().ok()?)?;
-    Some((at, from.get(1)?.parse().ok()?))
-}
-
 /// Ends a list sorted by a time and an id, the newest first.
-fn newest_first(query: &mut Statement<'static>, at: &str, id: &str, args: &PageArgs) {
+pub(in crate::orders) fn newest_first(query: &mut Statement<'static>, at: &str, id: &str, args: &PageArgs) {
     let (compare, direction) = if args.backwards { (">", "asc") } else { ("<", "desc") };
     if let Some((from, from_id)) = place(args) {
         query.push(&format!(" and ({at}, {id}) {compare} (")).push_bind::<Timestamptz, _>(from);
@@ -50,6 +41,40 @@ pub async fn list_orders(
     args: &PageArgs,
 ) -> QueryResult<Page<Order>> {
     let mut query = Statement::new("select o.* from orders o where true");
+    narrow(&mut query, filter);
+    newest_first(&mut query, "o.placed_at", "o.id", args);
+    Ok(Page::cut(query.load(conn).await?, args))
+}
+
+/// Everybody's orders that changed since a moment, what changed first first. For staff.
+pub async fn list_changed_orders(
+    conn: &mut AsyncPgConnection,
+    filter: &OrderFilter,
+    since: DateTime<Utc>,
+    args: &PageArgs,
+) -> QueryResult<Page<ChangedOrder>> {
+    let narrowed = |query: &mut Statement<'static>| {
+        narrow(query, filter);
+        touched(query, since);
+    };
+    sync::orders_since(conn, since, args, narrowed).await
+}
+
+/// How many such orders there are, those that changed since a moment; none above 10,000.
+pub async fn count_orders(conn: &mut AsyncPgConnection, filter: &OrderFilter) -> QueryResult<Option<i64>> {
+    let mut query = match filter.changed_since {
+        Some(since) => {
+            let mut query = sync::changed_since(since);
+            touched(&mut query, since);
+            query
+        }
+        None => Statement::new("select 1 from orders o where true"),
+    };
+    narrow(&mut query, filter);
+    total::count(conn, query).await
+}
+
+fn narrow(query: &mut Statement<'static>, filter: &OrderFilter) {
     if let Some(search) = filter.search.as_deref().map(str::trim).filter(|s| !s.is_empty()) {
         query.push(" and (o.number = upper(").push_bind::<Text, _>(search.to_owned());
         query.push(") or starts_with(o.email_normalised, lower(").push_bind::<Text, _>(search.to_owned());
@@ -60,12 +85,16 @@ pub async fn list_orders(
         let states: Vec<&'static str> = filter.states.iter().map(|s| s.as_str()).collect();
         query.push(" and o.state = any(").push_bind::<Array<Text>, _>(states).push(")");
     }
-    if let Some(since) = filter.changed_since {
-        query.push(" and greatest(o.placed_at, o.paid_at, o.delivered_at, o.cancelled_at, o.closed_at) >= ");
-        query.push_bind::<Timestamptz, _>(since);
-    }
-    newest_first(&mut query, "o.placed_at", "o.id", args);
-    Ok(Page::cut(query.load(conn).await?, args))
+}
+
+/// Only orders that something happened to since, found without looking at each one's whole story.
+fn touched(query: &mut Statement<'static>, since: DateTime<Utc>) {
+    query.push(" and (greatest(o.placed_at, o.paid_at, o.delivered_at, o.cancelled_at, o.closed_at) >= ");
+    query.push_bind::<Timestamptz, _>(since);
+    query.push(
+        " or o.id in (select e.order_id from event e where e.order_id is not null and e.created_at >= ",
+    );
+    query.push_bind::<Timestamptz, _>(since).push("))");
 }
 
 /// A line in a seller's list.
@@ -85,13 +114,27 @@ pub async fn lines_of_sellers(
     sellers: &[SellerId],
     args: &PageArgs,
 ) -> QueryResult<Page<SoldLine>> {
-    let mut query = Statement::new(
-        "select l.id as line_id, o.id as order_id, o.paid_at from order_line l join orders o on o.id = l.order_id \
-         where o.paid_at is not null and l.seller_id = any(",
-    );
-    query.push_bind::<Array<SqlUuid>, _>(sellers.iter().map(|s| s.0).collect::<Vec<_>>()).push(")");
+    let mut query = Statement::new("select l.id as line_id, o.id as order_id, o.paid_at");
+    sold_by(&mut query, sellers);
     newest_first(&mut query, "o.paid_at", "l.id", args);
     Ok(Page::cut(query.load(conn).await?, args))
+}
+
+/// How many lines of these sellers are paid; none above 10,000.
+pub async fn count_lines_of_sellers(
+    conn: &mut AsyncPgConnection,
+    sellers: &[SellerId],
+) -> QueryResult<Option<i64>> {
+    let mut query = Statement::new("select 1");
+    sold_by(&mut query, sellers);
+    total::count(conn, query).await
+}
+
+fn sold_by(query: &mut Statement<'static>, sellers: &[SellerId]) {
+    query.push(
+        " from order_line l join orders o on o.id = l.order_id where o.paid_at is not null and l.seller_id = any(",
+    );
+    query.push_bind::<Array<SqlUuid>, _>(sellers.iter().map(|s| s.0).collect::<Vec<_>>()).push(")");
 }
 
 /// One entry of an order's story.

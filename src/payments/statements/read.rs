@@ -7,6 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::base::ids::StatementRunId;
 use crate::base::page::{Page, PageArgs};
 use crate::infra::db::statement::Statement;
+use crate::infra::db::total;
 use crate::payments::statements::model::{Difference, Run};
 
 pub(super) const RUNS: &str = "select r.*, (select count(*) from statement_line l where l.run_id = r.id
@@ -28,6 +29,24 @@ pub async fn list_runs(
 ) -> QueryResult<Page<Run>> {
     let mut query = Statement::new(RUNS);
     query.push(" where true");
+    narrow(&mut query, filter);
+    let (compare, direction) = if args.backwards { (">", "asc") } else { ("<", "desc") };
+    let from = args.from.as_deref().and_then(|keys| keys.iter().next()?.parse::<uuid::Uuid>().ok());
+    if let Some(from) = from {
+        query.push(&format!(" and r.id {compare} ")).push_bind::<SqlUuid, _>(from);
+    }
+    query.push(&format!(" order by r.id {direction} limit ")).push_bind::<BigInt, _>(args.size + 1);
+    Ok(Page::cut(query.load(conn).await?, args))
+}
+
+/// How many such runs there are; none above 10,000.
+pub async fn count_runs(conn: &mut AsyncPgConnection, filter: &RunFilter) -> QueryResult<Option<i64>> {
+    let mut query = Statement::new("select 1 from statement_run r where true");
+    narrow(&mut query, filter);
+    total::count(conn, query).await
+}
+
+fn narrow(query: &mut Statement<'static>, filter: &RunFilter) {
     if !filter.accounts.is_empty() {
         query.push(" and r.account_id = any(").push_bind::<Array<Text>, _>(filter.accounts.clone()).push(")");
     }
@@ -36,13 +55,6 @@ pub async fn list_runs(
             " and exists (select 1 from statement_difference d where d.run_id = r.id and d.ended_at is null)",
         );
     }
-    let (compare, direction) = if args.backwards { (">", "asc") } else { ("<", "desc") };
-    let from = args.from.as_deref().and_then(|keys| keys.iter().next()?.parse::<uuid::Uuid>().ok());
-    if let Some(from) = from {
-        query.push(&format!(" and r.id {compare} ")).push_bind::<SqlUuid, _>(from);
-    }
-    query.push(&format!(" order by r.id {direction} limit ")).push_bind::<BigInt, _>(args.size + 1);
-    Ok(Page::cut(query.load(conn).await?, args))
 }
 
 const DIFFERENCES: &str = "select * from (

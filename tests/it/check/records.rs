@@ -197,3 +197,32 @@ async fn one_text_under_two_fingerprints_is_found_by_opening() {
     assert_eq!(found, ["no text of a key stands twice within a seller"], "{report}");
     t.finish_with_jobs().await;
 }
+
+/// Rows: O2, X3.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reference_of_another_order_and_a_document_under_another_digest_are_found() {
+    let t = busy_shop().await;
+    let faults = [
+        Planted {
+            sql: "insert into order_reference select 'guest:x', 'R-1', id from orders order by id limit 1",
+            found_by: "a reference that was taken is its order's",
+            names: "reference of order ",
+        },
+        Planted {
+            sql: "update orders set reference = 'R-1' where id = (select min(id::text)::uuid from orders);
+                insert into order_reference select 'user:x', 'R-1', id from orders where reference = 'R-1';
+                insert into app_user (id, email, email_normalised, locale) select id, 'x@example.com', 'x@example.com', 'en'
+                  from orders where reference = 'R-1';
+                update orders set user_id = id where reference = 'R-1'",
+            found_by: "a person's reference is taken by an order of that person",
+            names: "reference of order ",
+        },
+        Planted {
+            sql: "insert into persisted_query (hash, query, source) values (sha256('a'), '{ b }', 'x')",
+            found_by: "a document is kept under the digest of its own text",
+            names: "document ",
+        },
+    ];
+    find_all(&t, &faults).await;
+    t.finish_with_jobs().await;
+}

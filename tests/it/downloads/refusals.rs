@@ -50,7 +50,6 @@ async fn malformed_forged_and_foreign_links_are_told_apart_and_none_counts() {
         (other_version, "403 LINK_FORGED"),
         // A link of another door opens none.
         (claim.token.clone(), "403 LINK_FORGED"),
-        (format!("{}?x=1", good.token), "403 LINK_FORGED"),
         (format!("{}?token=a&token=b", good.token), "403 LINK_FORGED"),
     ];
     for (token, expected) in &cases {

@@ -1,6 +1,8 @@
 use serde_json::{Value, json};
 
 use super::client::Client;
+use super::stocked::{BUYER, Stocked};
+use super::wire::Wire;
 use crate::harness::TestApp;
 
 /// Variables with which each operation runs on an empty shop.
@@ -22,6 +24,7 @@ fn variables(operation: &str) -> Value {
         } }),
         "i_have_paid" => json!({ "in": { "paymentId": "pay_00000000000000000000000001" } }),
         "order_page" => json!({ "n": "D-1", "t": "oat_none" }),
+        "order_status" => json!({ "t": "wat_none" }),
         "reveal" => json!({ "line": "lin_00000000000000000000000001" }),
         "download_link" => json!({ "in": { "grantId": "grt_00000000000000000000000001" } }),
         "library" => json!({ "since": "2026-01-31T12:00:00Z" }),
@@ -58,6 +61,148 @@ async fn the_operations_of_real_screens_fit_the_schema_and_the_limits() {
     }
     assert!(seen >= 20, "only {seen} operations");
     t.finish().await;
+}
+
+/// The same operations over HTTP against a shop that has data, by a buyer who has the right to what is asked for: each
+/// finds it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operations_of_real_screens_find_what_a_stocked_shop_has() {
+    let shop = Stocked::open().await;
+    let (buyer, guest) = (shop.buyer().await, Wire::new(&shop.t));
+    let waiting = shop.t.order(shop.keys, 1).await;
+    let nodes = shop.nodes().await;
+    let id = |name: &str| nodes.iter().find(|node| node.0 == name).unwrap().1.clone();
+    let slug = shop
+        .t
+        .db
+        .one(&format!(
+            "select slug from product p join variant v on v.product_id = p.id where v.id = '{}'",
+            shop.keys.0
+        ))
+        .await;
+    let cart = json!([{ "key": "a", "variantId": shop.keys.to_string(), "quantity": 1 }]);
+    let token = waiting.access_token.expose();
+    let payment =
+        shop.t.db.one(&format!("select id from payment where order_id = '{}'", waiting.order.id.0)).await;
+    let payment = dispense::base::ids::PaymentId(payment.parse().unwrap()).to_string();
+    let ticket = dispense::orders::access::watch_ticket(&shop.t.app, waiting.order.id).0;
+    let key = |name: &str| format!("operation {name} 0123456789");
+    // The operation, its variables, where the answer has what was asked for, and its value where it is known.
+    let cases: Vec<(&str, Value, &str, Option<Value>)> = vec![
+        ("home", json!({ "cur": "USD" }), "/products/edges/0/node/id", None),
+        ("search", json!({ "q": "thing" }), "/products/totalCount", Some(json!(2))),
+        (
+            "product_page",
+            json!({ "slug": slug }),
+            "/product/variants/0/id",
+            Some(json!(shop.keys.to_string())),
+        ),
+        (
+            "cart",
+            json!({ "in": { "lines": cart, "currency": "USD" } }),
+            "/quote/total/amount",
+            Some(json!("12.50")),
+        ),
+        (
+            "buy",
+            json!({ "in": { "idempotencyKey": key("buy"), "lines": cart, "currency": "USD", "expectedTotal": "12.50",
+            "email": "guest@example.com" } }),
+            "/orderPlace/order/stage",
+            Some(json!("AWAITING_PAYMENT")),
+        ),
+        (
+            "pay_again",
+            json!({ "in": { "idempotencyKey": key("pay"), "orderId": waiting.order.id.to_string(), "accessToken": token,
+            "options": { "methodId": "mth_generic", "accepts": [] } } }),
+            "/paymentStart/userErrors/0/code",
+            None,
+        ),
+        (
+            "i_have_paid",
+            json!({ "in": { "paymentId": payment, "accessToken": token } }),
+            "/paymentCheck/order/number",
+            Some(json!(waiting.order.number)),
+        ),
+        (
+            "order_page",
+            json!({ "n": waiting.order.number, "t": token }),
+            "/order/number",
+            Some(json!(waiting.order.number)),
+        ),
+        ("order_status", json!({ "t": ticket }), "/orderStatus/number", Some(json!(waiting.order.number))),
+        ("reveal", json!({ "line": id("OrderLine") }), "/deliveryReveal/secrets/1/text", None),
+        (
+            "download_link",
+            json!({ "in": { "grantId": id("DownloadGrant") } }),
+            "/downloadLinkCreate/link/url",
+            None,
+        ),
+        (
+            "library",
+            json!({ "since": "2026-01-31T13:00:00.5+01:00" }),
+            "/myDownloads/edges/1/node/order/number",
+            None,
+        ),
+        ("my_orders", json!({}), "/myOrders/nodes/1/number", None),
+        (
+            "resend",
+            json!({ "in": { "orderId": shop.order.order.id.to_string() } }),
+            "/deliveryResend/order/id",
+            Some(json!(id("Order"))),
+        ),
+        (
+            "report",
+            json!({ "in": { "idempotencyKey": key("report"), "deliveryId": id("SecretDelivery"), "problem": "INVALID_KEY", "wish": "REPLACE" } }),
+            "/deliveryReport/line/id",
+            Some(json!(id("OrderLine"))),
+        ),
+        (
+            "lost_order",
+            json!({ "in": { "email": "guest@example.com" } }),
+            "/orderAccessRequest/userErrors",
+            Some(json!([])),
+        ),
+        (
+            "lost_order_code",
+            json!({ "in": { "email": "guest@example.com", "code": "AAAAA-AAAAA" } }),
+            "/orderAccessRedeem/userErrors/0/code",
+            Some(json!("ACCESS_CODE_WRONG")),
+        ),
+        (
+            "sign_in",
+            json!({ "in": { "email": BUYER, "password": crate::harness::PASSWORD } }),
+            "/sessionCreate/tokens/accessToken",
+            None,
+        ),
+        (
+            "refresh",
+            json!({ "in": { "refreshToken": "none" } }),
+            "/sessionRefresh/userErrors/0/code",
+            Some(json!("REFRESH_TOKEN_INVALID")),
+        ),
+        ("refetch", json!({ "id": id("Order") }), "/node/id", Some(json!(id("Order")))),
+        (
+            "cancel",
+            json!({ "in": { "orderId": waiting.order.id.to_string(), "accessToken": token } }),
+            "/orderCancel/order/id",
+            None,
+        ),
+    ];
+    let shipped = std::fs::read_dir("tests/operations").unwrap().count();
+    assert_eq!(cases.len(), shipped, "every operation is tried");
+    for (name, variables, at, wanted) in cases {
+        let query = std::fs::read_to_string(format!("tests/operations/{name}.graphql")).unwrap();
+        let by_token =
+            ["buy", "pay_again", "i_have_paid", "order_page", "order_status", "cancel"].contains(&name);
+        let client = if by_token { &guest } else { &buyer };
+        let data = client.data(&query, variables).await;
+        let found = data.pointer(at).cloned().unwrap_or_default();
+        assert!(!found.is_null(), "{name}: nothing at {at} in {data}");
+        if let Some(wanted) = wanted {
+            assert_eq!(found, wanted, "{name}: {data}");
+        }
+    }
+    shop.finish().await;
 }
 
 /// Foreign things look exactly like missing ones.

@@ -20,6 +20,7 @@ mod purchase_paypal;
 mod purchase_trouble;
 mod purchase_ways;
 mod reload;
+mod return_url;
 mod settle;
 mod small_paypal;
 mod stated;

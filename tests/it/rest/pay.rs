@@ -49,6 +49,10 @@ async fn the_hosted_page_leads_on_posts_forms_and_shows_codes_and_texts() {
     for never in ["script", "style", "href", " on", "pay.example"] {
         assert!(!drawn.contains(never), "{never} in {drawn}");
     }
+    let picture = t.get(&format!("{page}/code.svg?utm_source=x")).await;
+    assert_eq!(picture.headers()["content-type"], "image/svg+xml");
+    assert!(picture.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    assert!(picture.text().await.unwrap().contains(drawn));
     let long = "9".repeat(9_000);
     with_action(&t, id, &json!({ "kind": "qr", "text": long }), &none).await;
     let text = t.get(&page).await.text().await.unwrap();
@@ -56,6 +60,7 @@ async fn the_hosted_page_leads_on_posts_forms_and_shows_codes_and_texts() {
 
     with_action(&t, id, &json!({ "kind": "instructions", "text": "Transfer to 12-34." }), &none).await;
     assert!(t.get(&page).await.text().await.unwrap().contains("Transfer to 12-34."));
+    assert_eq!(t.get(&format!("{page}/code.svg")).await.status(), 404);
 
     assert_eq!(t.get("/pay/v1.x.y.z").await.status(), 404);
     assert_eq!(t.notify(&Said::paid(&placed, "T1")).await.0, 200);

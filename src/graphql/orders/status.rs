@@ -1,0 +1,94 @@
+//! An order's state alone: what a watch ticket shows.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Object, SimpleObject};
+use chrono::Utc;
+
+use crate::graphql::context::ContextExt;
+use crate::graphql::error::{Answer, OutcomeExt};
+use crate::graphql::orders::load::{Whole, load_one};
+use crate::graphql::orders::stage::{self, OrderStage};
+use crate::graphql::payments::types::Explanation;
+use crate::graphql::scalars::{DateTime, Money};
+use crate::orders::access::{self, Sight};
+use crate::orders::{staff, store};
+
+/// How to follow an order without asking too often.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct LiveHint {
+    /// Where the order's story stands.
+    cursor: String,
+    /// When to look again; null: nothing more will happen.
+    poll_after_seconds: Option<i32>,
+    /// Shows the order's state by `orderStatus` and nothing else; may stand in a URL.
+    watch_ticket: String,
+    /// When the ticket ends.
+    watch_ticket_expires_at: DateTime,
+}
+
+/// The hint of an order, with a ticket and its end.
+pub async fn hint(
+    ctx: &Context<'_>,
+    whole: &Whole,
+    (watch_ticket, ends): (String, chrono::DateTime<Utc>),
+) -> Answer<LiveHint> {
+    let app = ctx.app();
+    let mut conn = app.db.conn().await.or_top()?;
+    let seq = staff::last_seq(&mut conn, whole.order.id).await.or_top()?;
+    Ok(LiveHint {
+        cursor: seq.to_string(),
+        poll_after_seconds: stage::poll_after(whole, app.clock.now()),
+        watch_ticket,
+        watch_ticket_expires_at: ends.into(),
+    })
+}
+
+/// What a watch ticket shows of its order.
+pub struct OrderStatus {
+    whole: Arc<Whole>,
+    ticket: String,
+    ends: chrono::DateTime<Utc>,
+}
+
+/// The order of a watch ticket; none when the ticket is over or not ours.
+pub async fn find(ctx: &Context<'_>, ticket: String) -> Answer<Option<OrderStatus>> {
+    let Some((id, ends)) = access::open_watch_ticket(ctx.app(), &ticket) else { return Ok(None) };
+    let found = {
+        let mut conn = ctx.app().db.conn().await.or_top()?;
+        store::find(&mut conn, id).await.or_top()?
+    };
+    let Some(order) = found else { return Ok(None) };
+    let order = load_one(ctx, order, Sight::Status).await?;
+    Ok(order.map(|order| OrderStatus { whole: order.0, ticket, ends }))
+}
+
+/// What a watch ticket shows of its order: how far it has come. Has no id, so that a cache never mixes it with the order.
+#[Object]
+impl OrderStatus {
+    /// The number that people and gateways know it by.
+    async fn number(&self) -> &str {
+        &self.whole.order.number
+    }
+
+    /// What a screen says about it.
+    async fn stage(&self) -> OrderStage {
+        stage::of(&self.whole)
+    }
+
+    /// What it costs.
+    async fn total(&self) -> Money {
+        Money::of(self.whole.order.total_minor, self.whole.order.currency)
+    }
+
+    /// How to follow it. The ticket stays the same: it is not prolonged by using it.
+    async fn live(&self, ctx: &Context<'_>) -> Answer<LiveHint> {
+        hint(ctx, &self.whole, (self.ticket.clone(), self.ends)).await
+    }
+
+    /// Why it is paid and not all delivered; null when it is.
+    async fn why_not_delivered(&self, ctx: &Context<'_>) -> Option<Explanation> {
+        let lines: Vec<_> = self.whole.lines.iter().collect();
+        stage::why_not(&self.whole, &lines, ctx.locale())
+    }
+}
