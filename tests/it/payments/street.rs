@@ -62,8 +62,11 @@ pub async fn street_with(change: impl Fn(&mut Account)) -> Street {
         own.chain(keys).map(|secret| secret.expose().to_owned()).collect::<Vec<_>>()
     };
     let canaries: Vec<String> = accounts.iter().flat_map(secret).collect();
-    let t =
-        TestApp::start_by(clock, TestDatabase::migrated().await, |config| config.accounts = accounts).await;
+    let t = TestApp::start_by(clock, TestDatabase::migrated().await, |config| {
+        config.shop.currencies.extend(accounts.iter().flat_map(|account| account.currencies.clone()));
+        config.accounts = accounts;
+    })
+    .await;
     for name in GATEWAYS {
         simulator.set_notify_url(name, format!("{}/webhooks/{name}", t.base));
     }
