@@ -27,7 +27,8 @@ pub(super) const INVARIANT: Invariant = Invariant {
         Question {
             name: "an applied notice moved its payment",
             sql: "select 'notice ' || n.id as counter from notice n join payment p on p.id = n.payment_id
-              where n.verdict = 'applied' and p.state = 'started'",
+              where n.verdict = 'applied' and p.state = 'started' and not exists (select 1 from event e
+                where e.kind = 'payment.reopened' and e.object_id = p.id)",
         },
         Question {
             name: "a repeat repeats something handled",
@@ -54,6 +55,11 @@ pub(super) const INVARIANT: Invariant = Invariant {
             name: "a payment is captured, and an order paid, once",
             sql: "select kind || ' ' || object_id || ' ' || count(*) || ' times' as counter from event
               where kind in ('payment.captured', 'order.paid') group by kind, object_id having count(*) > 1",
+        },
+        Question {
+            name: "a trade that was taken for another's sale is no payment's",
+            sql: "select 'payment ' || p.id || ' trade ' || p.trade_no as counter from asked_trade a
+                join payment p on p.account_id = a.account_id and p.trade_no = a.trade_no where a.number is null",
         },
         Question {
             name: "a trade of an account is one payment",

@@ -21,17 +21,24 @@ pub struct Account {
     pub title: Option<String>,
     /// Currencies this account takes.
     pub currencies: Vec<String>,
-    /// What notices are verified with: shared secrets, or the gateway's own public keys and certificates. The first
-    /// signs where signing is symmetric, all verify, so that they can be rotated with overlap.
+    /// What notices are verified with: shared secrets, or the gateway's own public keys and certificates. All verify, so
+    /// that they can be rotated with overlap.
     #[serde(default)]
     pub secrets: Vec<Secret>,
+    /// Which of the secrets signs our own calls where a gateway shares one (Epay's first generation, the generic gateway),
+    /// counted from 1; by default the first. What signs changes when the gateway changes over, what verifies before that.
+    #[serde(default)]
+    pub signs_with: Option<usize>,
     /// What our calls to the gateway's API are made with (Stripe: `sk_…`, PayPal: the client secret, Alipay, WeChat
-    /// Pay and Epay V2: our private key in PEM); the generic gateway signs with its first secret.
+    /// Pay and Epay V2: our private key in PEM); the generic gateway and Epay V1 sign with one of the secrets.
     #[serde(default)]
     pub api_key: Option<Secret>,
     /// What notices are decrypted with (WeChat Pay: the APIv3 key).
     #[serde(default)]
     pub decryption_key: Option<Secret>,
+    /// Others that are tried too while that key is changed: the one before, or the one to come.
+    #[serde(default)]
+    pub other_decryption_keys: Vec<Secret>,
     /// The gateway's own names for this merchant (`app_id`, `mchid`, …); which there are stands in the gateway's
     /// documentation.
     #[serde(default)]
@@ -86,6 +93,9 @@ impl Account {
         }
         if self.currencies.is_empty() {
             faults.add(at("currencies"), "needs at least one");
+        }
+        if self.signs_with.is_some_and(|place| !(1..=self.secrets.len()).contains(&place)) {
+            faults.add(at("signs_with"), "is no place in the list of secrets, counted from 1");
         }
         check_currencies(&at("currencies"), &self.currencies, faults);
         let web = |text: &str| url::Url::parse(text).is_ok_and(|u| ["http", "https"].contains(&u.scheme()));

@@ -344,8 +344,15 @@ pub const ACCOUNT_KEYS: &[Key] = &[
         "secrets",
         Kind::Secrets,
         "[\"whsec_…\"]",
-        "What notices are verified with: shared secrets of 24 bytes or more (the first signs, all verify), or the\n\
-          gateway's own public keys and certificates; several at once, so that they can be rotated with overlap.",
+        "What notices are verified with: shared secrets of 24 bytes or more, or the gateway's own public keys and\n\
+          certificates. All verify, so that they can be rotated with overlap.",
+    ),
+    optional(
+        "signs_with",
+        Kind::Int(1, 100),
+        "2",
+        "Which of the secrets signs our own calls, counted from 1, where a gateway shares one with us (epay_v1, generic).\n\
+          Not set: the first. While a secret is changed it stays the old one until the gateway has changed over.",
     ),
     optional(
         "api_key",
@@ -359,6 +366,12 @@ pub const ACCOUNT_KEYS: &[Key] = &[
         Kind::Secret,
         "\"0123456789abcdef0123456789abcdef\"",
         "What notices are decrypted with (wechatpay: the APIv3 key).",
+    ),
+    optional(
+        "other_decryption_keys",
+        Kind::Secrets,
+        "[\"fedcba9876543210fedcba9876543210\"]",
+        "Others that are tried too while the decryption key is changed: the one before, or the one to come.",
     ),
     optional(
         "settings",

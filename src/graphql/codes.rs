@@ -89,6 +89,7 @@ codes! {
         MethodNotAvailable = "METHOD_NOT_AVAILABLE": "This way to pay is not offered now.",
         AmountBelowMinimum = "AMOUNT_BELOW_MINIMUM": "Too little for this way to pay.",
         AmountAboveMaximum = "AMOUNT_ABOVE_MAXIMUM": "Too much for this way to pay.",
+        AmountNotSupported = "AMOUNT_NOT_SUPPORTED": "This way to pay cannot take exactly this amount: it has fewer decimals.",
         CurrencyNotSupported = "CURRENCY_NOT_SUPPORTED": "Not in this currency.",
         NoAcceptedAction = "NO_ACCEPTED_ACTION": "This way to pay needs an action the client did not list.",
         ReturnUrlNotAllowed = "RETURN_URL_NOT_ALLOWED": "Buyers are not sent back to that address.",

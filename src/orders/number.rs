@@ -22,3 +22,13 @@ pub fn number(prefix: &str, n: u64) -> String {
     let body = String::from_utf8_lossy(&places).into_owned();
     if round == 0 { format!("{prefix}{body}") } else { format!("{prefix}{body}-{round}") }
 }
+
+/// Whether a text may be a number of this shop's, of an order or of an attempt to pay it: the prefix, seven places of the
+/// alphabet, and whatever may stand behind them.
+pub fn has_form(prefix: &str, text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-';
+    let Some((places, rest)) = text.strip_prefix(prefix).and_then(|all| all.split_at_checked(7)) else {
+        return false;
+    };
+    text.len() <= 32 && places.bytes().all(|b| ALPHABET.contains(&b)) && rest.bytes().all(allowed)
+}

@@ -149,8 +149,13 @@ pub async fn reconcile(app: &App, payment: &Payment) -> Outcome<bool> {
     }
     let settled = match asked {
         Asked::Known(state) => {
-            let quiet = matches!(state.meaning, Meaning::Pending | Meaning::Approved | Meaning::Ignored);
-            if quiet && payment.state == PaymentState::Pending {
+            let known = match state.meaning {
+                Meaning::Open => payment.state == PaymentState::Started,
+                Meaning::Pending | Meaning::Approved => payment.state == PaymentState::Pending,
+                Meaning::Ignored => true,
+                _ => false,
+            };
+            if known {
                 return Ok(false);
             }
             app.intake.settle(Word::Answer { payment_id: payment.id, state }).await?

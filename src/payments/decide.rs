@@ -89,6 +89,7 @@ pub fn decide(
     match facts.meaning {
         Meaning::Paid => paid(case, index, word, facts, fit, new_id),
         Meaning::Approved => approved(case, index, word),
+        Meaning::Open => quiet(case, index, PaymentChange::Reopen, "payment.reopened"),
         Meaning::Pending => quiet(case, index, PaymentChange::Wait, "payment.pending"),
         Meaning::Failed => quiet(case, index, PaymentChange::Fail, "payment.failed"),
         Meaning::Closed => quiet(case, index, PaymentChange::Expire, "payment.expired"),
@@ -141,6 +142,7 @@ fn must_confirm(case: &Case, index: usize, word: &Word, facts: &Facts, account: 
         | Meaning::DisputeLost
         | Meaning::DisputeWithdrawn => !captured,
         Meaning::Approved
+        | Meaning::Open
         | Meaning::Pending
         | Meaning::Closed
         | Meaning::Failed
@@ -368,6 +370,7 @@ fn stray(case: &mut Case, index: usize, id: PaymentId, trade_no: &str) -> usize 
         told_sum_at: None,
         trade_no: Some(trade_no.to_owned()),
         gateway_reference: None,
+        returned_at: None,
         action: None,
         failure_code: None,
         options: json!({ "number": model.number_there() }),

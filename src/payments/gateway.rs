@@ -11,38 +11,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 
 use crate::base::money::{Currency, Money};
-use crate::base::secret::Secret;
+pub use crate::payments::account_keys::AccountKeys;
+pub use crate::payments::gateways::amounts::Unit;
 pub use crate::payments::gateways::notice::{
     DisputeFact, Expected, Facts, GatewayState, Identity, Match, Meaning, Notice, NoticeRefusal, RawNotice,
     RefundFact, Stage, matches,
 };
-
-/// What an account needs to prove itself to its gateway and to check the gateway's messages.
-#[derive(Clone, Debug, Default)]
-pub struct AccountKeys {
-    /// The account's id, as in the notify URL.
-    pub id: String,
-    /// What notices are verified with: shared secrets (the first signs, all verify), or the gateway's own public keys
-    /// and certificates.
-    pub secrets: Vec<Secret>,
-    /// What calls are made with: a bearer key, or our private key.
-    pub api_key: Option<Secret>,
-    /// What notices are decrypted with.
-    pub decryption_key: Option<Secret>,
-    /// The gateway's own names for this merchant; which there are says [`Gateway::settings`].
-    pub settings: BTreeMap<String, String>,
-    /// Base address of the API without a slash at the end; none: the official host, or for the generic gateway
-    /// no API at all.
-    pub api_url: Option<String>,
-    /// A test account. Gateways that tell live from test demand the matching mode.
-    pub sandbox: bool,
-}
-
-impl AccountKeys {
-    pub fn setting(&self, name: &str) -> Option<&str> {
-        self.settings.get(name).map(String::as_str)
-    }
-}
 
 /// One entry of an account's `settings`.
 pub struct Setting {
@@ -62,6 +36,8 @@ pub struct Abilities {
     pub refund: bool,
     /// A refund may be sent again under its number without a second one coming of it.
     pub refund_repeatable: bool,
+    /// Our calls are signed with one of the account's secrets, which the gateway shares.
+    pub signs_with_secret: bool,
     /// A signed notice proves what it says. Where it does not (a key that is known to more than two), the gateway is
     /// asked before money is believed.
     pub notice_is_proof: bool,
@@ -213,6 +189,19 @@ pub struct PaymentRef<'a> {
     pub money: Money,
 }
 
+/// What a gateway keeps of ours with a trade.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NumberThere {
+    /// A number that somebody gave it when the payment was started: of this shop's form or of another's.
+    Number(String),
+    /// Nothing that we could have given it, or there is no such trade.
+    None,
+    /// No usable answer; nothing may be concluded.
+    Unknown(String),
+    /// Every message of this gateway's carries the number.
+    Unsupported,
+}
+
 /// The answer to a question about a payment.
 #[allow(clippy::large_enum_variant)] // One per question, never stored.
 #[derive(Clone, Debug)]
@@ -351,8 +340,8 @@ pub trait Gateway: Send + Sync {
     /// for its notices. The error says what is wrong with the file.
     fn vectors(&self, config: &serde_json::Value) -> Result<(AccountKeys, Evidence), String>;
 
-    /// Decimals of the integers this gateway speaks in, per currency; none when it does not take the currency.
-    fn exponent(&self, currency: Currency) -> Option<u32>;
+    /// How this gateway counts a currency (a row of [`crate::payments::gateways::amounts`]); none when it does not take it.
+    fn unit(&self, currency: Currency) -> Option<Unit>;
 
     /// What a notice for this account must say about the merchant and the mode.
     fn identity(&self, keys: &AccountKeys) -> Vec<Identity>;
@@ -375,6 +364,9 @@ pub trait Gateway: Send + Sync {
     async fn start(&self, call: &Call<'_>, payment: &NewPayment<'_>) -> Result<Started, StartFailure>;
 
     async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried;
+
+    /// Our number in what the gateway keeps of a trade: asked for refunds and disputes that carry none.
+    async fn number_of(&self, call: &Call<'_>, trade_no: &str) -> NumberThere;
 
     /// Takes the money that the buyer has approved (`Meaning::Approved`) and answers the state after it. A repeat takes
     /// nothing more. `Unsupported` where approval and payment are one.

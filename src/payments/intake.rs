@@ -2,39 +2,37 @@
 //! delay when idle.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::app::App;
 use crate::base::outcome::Fault;
 use crate::infra::db::Purpose;
+use crate::payments::held::{Held, Waiting};
 use crate::payments::settle::{self, SliceResult};
 use crate::payments::store::inbox;
 use crate::payments::word::{Settled, Word};
 
 /// Words in one slice at most.
-const SLICE: usize = 64;
+pub(super) const SLICE: usize = 64;
 /// Slices in flight: one's fsync overlaps with the other's work.
 const IN_FLIGHT: usize = 2;
 /// Words that may wait; beyond that the answer is "come again".
 const WAITING: usize = 1_024;
 
-struct Waiting {
-    word: Word,
-    answer: oneshot::Sender<Result<Settled, Fault>>,
-}
-
 /// The way into the slices.
 pub struct Intake {
     sender: mpsc::Sender<Waiting>,
     receiver: Arc<Mutex<mpsc::Receiver<Waiting>>>,
+    /// Words whose order somebody else holds.
+    pub(super) held: Held,
 }
 
 impl Default for Intake {
     fn default() -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        Self { sender, receiver: Arc::new(Mutex::new(receiver)) }
+        Self { sender, receiver: Arc::new(Mutex::new(receiver)), held: Held::default() }
     }
 }
 
@@ -61,7 +59,7 @@ impl Intake {
     pub async fn settle(&self, word: Word) -> Result<Settled, Fault> {
         let (answer, settled) = oneshot::channel();
         self.sender
-            .try_send(Waiting { word, answer })
+            .try_send(Waiting { word, answer, since: Instant::now() })
             .map_err(|_| Fault::Overloaded("too many notices wait"))?;
         settled.await.map_err(|_| Fault::bug("a slice ended without an answer"))?
     }
@@ -73,53 +71,48 @@ async fn next(receiver: &Mutex<mpsc::Receiver<Waiting>>) -> Option<Vec<Waiting>>
     (taken > 0).then_some(batch)
 }
 
-async fn settle_batch(app: &App, batch: Vec<Waiting>) {
-    let (words, answers): (Vec<Word>, Vec<_>) = batch.into_iter().map(|w| (w.word, w.answer)).unzip();
+async fn settle_batch(app: &Arc<App>, batch: Vec<Waiting>) {
+    let words: Vec<Word> = batch.iter().map(|waiting| waiting.word.clone()).collect();
     metrics::histogram!("dispense_slice_words").record(words.len() as f64);
-    let mut alone = Vec::new();
-    let mut in_doubt = false;
     match settle::settle(app, &words).await {
         Ok(results) => {
-            for (index, (result, answer)) in results.into_iter().zip(answers).enumerate() {
-                match result {
-                    SliceResult::Done(settled) => drop(answer.send(Ok(settled))),
-                    SliceResult::Held => alone.push((index, answer)),
-                }
+            for (waiting, result) in batch.into_iter().zip(results) {
+                end(app, waiting, Ok(result));
             }
         }
         Err(fault) => {
             tracing::warn!(%fault, words = words.len(), "a slice failed; its words are settled one by one");
-            in_doubt = matches!(fault, Fault::CommitUnknown(_));
-            alone.extend(answers.into_iter().enumerate());
+            let in_doubt = matches!(fault, Fault::CommitUnknown(_));
+            for waiting in batch {
+                let result = patiently(app, &waiting.word, in_doubt).await;
+                end(app, waiting, result);
+            }
         }
-    }
-    // Words for an order that somebody else holds would keep the next slice waiting: they go on by themselves.
-    if !alone.is_empty() {
-        let words: Vec<(Word, _)> =
-            alone.into_iter().map(|(index, answer)| (words[index].clone(), answer)).collect();
-        one_by_one(app, words, in_doubt).await;
     }
 }
 
-async fn one_by_one(app: &App, words: Vec<(Word, oneshot::Sender<Result<Settled, Fault>>)>, in_doubt: bool) {
-    for (word, answer) in words {
-        drop(answer.send(patiently(app, &word, in_doubt).await));
+/// Answers a word, or lets it wait for its order out of the slices' way.
+fn end(app: &Arc<App>, waiting: Waiting, result: Result<SliceResult, Fault>) {
+    match result {
+        Ok(SliceResult::Held(order)) => Held::wait(app, order, waiting),
+        Ok(SliceResult::Done(settled)) => waiting.end(Ok(settled)),
+        Err(fault) => waiting.end(Err(fault)),
     }
 }
 
 /// Settles one word; passing trouble is tried again. While it is in doubt whether it was committed, that is looked up
 /// by the event key first.
-async fn patiently(app: &App, word: &Word, mut in_doubt: bool) -> Result<Settled, Fault> {
+async fn patiently(app: &App, word: &Word, mut in_doubt: bool) -> Result<SliceResult, Fault> {
     let mut last = Fault::Overloaded("not tried");
     for attempt in 0..3_u32 {
         if in_doubt && let Some(settled) = look_up(app, word).await? {
-            return Ok(settled);
+            return Ok(SliceResult::Done(settled));
         }
         if attempt > 0 {
             tokio::time::sleep(Duration::from_millis(20 * u64::from(attempt))).await;
         }
-        match settle::settle_alone(app, word).await {
-            Ok(settled) => return Ok(settled),
+        match settle::settle_alone_if_free(app, word).await {
+            Ok(result) => return Ok(result),
             Err(fault) if fault.may_pass() || attempt == 0 => {
                 in_doubt |= matches!(fault, Fault::CommitUnknown(_));
                 last = fault;

@@ -1,5 +1,6 @@
 //! Payments: gateways and their accounts, notices in, orders settled, money out.
 
+pub mod account_keys;
 pub mod accounts;
 pub mod ask;
 pub mod cancel;
@@ -11,8 +12,10 @@ pub mod consequences;
 pub mod cover;
 pub mod decide;
 pub mod disputes;
+mod foreign;
 pub mod gateway;
 pub mod gateways;
+pub mod held;
 pub mod hosted;
 pub mod intake;
 pub mod ledger;

@@ -45,6 +45,8 @@ pub struct Payment {
     pub expires_at: Option<DateTime<Utc>>,
     pub next_check_at: Option<DateTime<Utc>>,
     pub checks: i32,
+    /// When the buyer last came back from the gateway while it was open.
+    pub returned_at: Option<DateTime<Utc>>,
 }
 
 impl Payment {

@@ -9,7 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::app::App;
 use crate::base::ids::{LineId, OrderId, PaymentId};
-use crate::base::money::Currency;
+use crate::base::money::{Currency, Money};
 use crate::base::page::{Page, PageArgs};
 use crate::infra::db::schema::{payment, refund};
 use crate::infra::db::statement::Statement;
@@ -27,6 +27,7 @@ const CHECK_GAP: TimeDelta = TimeDelta::seconds(5);
 /// A way to pay, and why it cannot be used for this amount if so.
 pub struct Method {
     pub account: Arc<Account>,
+    pub gateway: Arc<dyn Gateway>,
     /// What it may ask of a client.
     pub actions: &'static [ActionKind],
     pub unavailable: Option<&'static str>,
@@ -35,9 +36,10 @@ pub struct Method {
 /// The ways to pay, for an amount when it is known.
 pub fn methods(app: &App, amount: Option<(i64, Currency)>) -> Vec<Method> {
     let of = |(account, gateway): Spoken| {
-        let unavailable = amount.and_then(|(minor, currency)| unavailable(&account, minor, currency));
         let actions = startable(&account, gateway.as_ref())?;
-        Some(Method { account, actions, unavailable })
+        let mut method = Method { account, gateway, actions, unavailable: None };
+        method.unavailable = amount.and_then(|(minor, currency)| method.refuses(Money::new(minor, currency)));
+        Some(method)
     };
     app.accounts.iter().filter_map(of).collect()
 }
@@ -46,7 +48,7 @@ pub fn methods(app: &App, amount: Option<(i64, Currency)>) -> Vec<Method> {
 pub fn method(app: &App, id: &str) -> Option<Method> {
     let (account, gateway) = app.accounts.find(id)?;
     let actions = startable(&account, gateway.as_ref())?;
-    Some(Method { account, actions, unavailable: None })
+    Some(Method { account, gateway, actions, unavailable: None })
 }
 
 /// What starting at this account may ask of a client; none when nothing can be started: one that is retired or has no
@@ -55,16 +57,21 @@ fn startable(account: &Account, gateway: &dyn Gateway) -> Option<&'static [Actio
     Some(gateway.abilities(&account.keys).actions).filter(|actions| !account.retired && !actions.is_empty())
 }
 
-/// Why an account does not take an amount: a code of the payment errors.
-pub fn unavailable(account: &Account, minor: i64, currency: Currency) -> Option<&'static str> {
-    if !account.currencies.contains(&currency) {
-        Some("CURRENCY_NOT_SUPPORTED")
-    } else if account.policy.minimum.is_some_and(|least| minor < least) {
-        Some("AMOUNT_BELOW_MINIMUM")
-    } else if account.policy.maximum.is_some_and(|most| minor > most) {
-        Some("AMOUNT_ABOVE_MAXIMUM")
-    } else {
-        None
+impl Method {
+    /// Why it does not take an amount: a code of the payment errors.
+    pub fn refuses(&self, money: Money) -> Option<&'static str> {
+        let account = &self.account;
+        let unit = self.gateway.unit(money.currency).filter(|_| account.currencies.contains(&money.currency));
+        let Some(unit) = unit else { return Some("CURRENCY_NOT_SUPPORTED") };
+        if account.policy.minimum.is_some_and(|least| money.minor < least) {
+            Some("AMOUNT_BELOW_MINIMUM")
+        } else if account.policy.maximum.is_some_and(|most| money.minor > most) {
+            Some("AMOUNT_ABOVE_MAXIMUM")
+        } else if unit.units(money).is_none() {
+            Some("AMOUNT_NOT_SUPPORTED")
+        } else {
+            None
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::payments::gateway::{
 };
 use crate::payments::store::inbox::{self, Delivery};
 use crate::payments::word::{Settled, Word};
-use crate::payments::{raw, refuse};
+use crate::payments::{foreign, raw, refuse};
 
 /// How long a notice about an unknown order is answered with failure: its order may still be on its way.
 const ORPHAN_PATIENCE: TimeDelta = TimeDelta::minutes(10);
@@ -113,8 +113,13 @@ async fn handle(
         }
         Ok(Settled::Foreign(_)) => Ok(Verdict::Success),
         Ok(Settled::Orphan) => orphan(app, account, gateway, &notice).await,
+        Ok(Settled::AskWhose) => {
+            let why = "the gateway does not say whose this trade is";
+            store_unsettled(app, &notice, &raw, "orphan", why).await?;
+            orphan(app, account, gateway, &notice).await
+        }
         Ok(Settled::Confirm(payment_id)) => {
-            store_fault(app, &notice, &raw, "the gateway's own word is unclear").await?;
+            store_unsettled(app, &notice, &raw, "fault", "the gateway's own word is unclear").await?;
             let job =
                 NewJob::new(ask::CHECK, json!({ "payment": payment_id.0 })).once(payment_id.0.to_string());
             queue::add(&*app.db.conn().await?, &[job]).await?;
@@ -122,14 +127,14 @@ async fn handle(
         }
         Err(Fault::Overloaded(why)) => Err(Fault::Overloaded(why)),
         Err(fault) => {
-            store_fault(app, &notice, &raw, &fault.to_string()).await?;
+            store_unsettled(app, &notice, &raw, "fault", &fault.to_string()).await?;
             Err(fault)
         }
     }
 }
 
-/// Settles an authenticated notice, after asking its gateway where it must be asked first. `Confirm` when the gateway's
-/// own word could not be had.
+/// Settles an authenticated notice, after asking its gateway where it must be asked first. `Confirm` or `AskWhose` when
+/// the gateway's own word could not be had.
 pub(super) async fn settle(app: &App, notice: &Notice, raw: &RawNotice) -> Result<Settled, Fault> {
     let word =
         |confirmed| Word::Notice { notice: Box::new(notice.clone()), raw: Box::new(raw.clone()), confirmed };
@@ -138,6 +143,7 @@ pub(super) async fn settle(app: &App, notice: &Notice, raw: &RawNotice) -> Resul
             Some(state) => app.intake.settle(word(Some(state))).await,
             None => Ok(Settled::Confirm(payment_id)),
         },
+        Settled::AskWhose if foreign::ask(app, notice).await? => app.intake.settle(word(None)).await,
         other => Ok(other),
     }
 }
@@ -190,9 +196,15 @@ async fn orphan(
     Ok(Verdict::Success)
 }
 
-/// Stores a notice by itself when settling it failed.
-async fn store_fault(app: &App, notice: &Notice, raw: &RawNotice, why: &str) -> Result<(), Fault> {
-    let mut row = delivery(app, notice.account_id(), raw, "fault", why.to_owned());
+/// Stores a notice by itself when it could not be settled.
+async fn store_unsettled(
+    app: &App,
+    notice: &Notice,
+    raw: &RawNotice,
+    verdict: &'static str,
+    why: &str,
+) -> Result<(), Fault> {
+    let mut row = delivery(app, notice.account_id(), raw, verdict, why.to_owned());
     row.event_key = Some(notice.event_key().to_owned());
     row.verified_by = Some(notice.verified_by() as i16);
     inbox::insert(&*app.db.conn_for(Purpose::Notices).await?, &[row]).await?;

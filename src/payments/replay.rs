@@ -83,7 +83,7 @@ async fn judge(app: &App, actor: &Actor, stored: Stored) -> Outcome<&'static str
         return Err(unverifiable("format: control_character".into()).into());
     }
     let settled = receive::settle(app, &notice, &raw).await?;
-    if let Settled::Confirm(_) = settled {
+    if matches!(settled, Settled::Confirm(_) | Settled::AskWhose) {
         return Err(unavailable().into());
     }
     note(app, actor, id, settled.verdict()).await?;

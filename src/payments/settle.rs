@@ -20,21 +20,24 @@ use crate::payments::decide::{self, AccountView};
 use crate::payments::store::inbox::{self, Delivery};
 use crate::payments::store::slice::{self, Found, How};
 use crate::payments::word::{Settled, Word};
-use crate::payments::{ledger, news, raw};
+use crate::payments::{foreign, ledger, news, raw};
 
 /// What became of one word of a slice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SliceResult {
     Done(Settled),
     /// Somebody else holds its order: settle it by itself, waiting for the lock.
-    Held,
+    Held(OrderId),
 }
 
 /// How orders are locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Locking {
     SkipHeld,
-    Wait,
+    /// One word by itself, when nobody holds its order.
+    AloneSkipHeld,
+    /// One word by itself, waiting for its order.
+    AloneWait,
 }
 
 /// Settles a slice in one transaction. Words whose order somebody else holds are left out and answered `Held`.
@@ -42,15 +45,23 @@ pub async fn settle(app: &App, words: &[Word]) -> Result<Vec<SliceResult>, Fault
     run(app, words, Locking::SkipHeld).await
 }
 
-/// Settles one word by itself, waiting for its order. Should handing over the goods raise, the payment is kept all
-/// the same and the order's lines go to a person.
+/// Settles one word by itself, waiting for its order up to the session's `lock_timeout`. Should handing over the goods
+/// raise, the payment is kept all the same and the order's lines go to a person.
 pub async fn settle_alone(app: &App, word: &Word) -> Result<Settled, Fault> {
-    match run(app, std::slice::from_ref(word), Locking::Wait).await?.pop() {
+    match run(app, std::slice::from_ref(word), Locking::AloneWait).await?.pop() {
         Some(SliceResult::Done(settled)) => Ok(settled),
-        Some(SliceResult::Held) | None => {
-            Err(Fault::Database("the order is held by another transaction".into()))
-        }
+        Some(SliceResult::Held(_)) | None => Err(held_too_long()),
     }
+}
+
+/// The same without waiting: `Held` when somebody else holds its order.
+pub async fn settle_alone_if_free(app: &App, word: &Word) -> Result<SliceResult, Fault> {
+    let result = run(app, std::slice::from_ref(word), Locking::AloneSkipHeld).await?.pop();
+    result.ok_or_else(|| Fault::bug("a word was settled to nothing"))
+}
+
+pub(super) fn held_too_long() -> Fault {
+    Fault::Database("the order is held by another transaction".into())
 }
 
 async fn run(app: &App, words: &[Word], locking: Locking) -> Result<Vec<SliceResult>, Fault> {
@@ -82,15 +93,20 @@ async fn within(
     wanted.dedup();
     let locked = match (locking, wanted.as_slice()) {
         (_, []) => Vec::new(),
-        (Locking::Wait, [order]) => slice::lock(conn, *order).await?,
-        (Locking::Wait | Locking::SkipHeld, orders) => slice::lock_free(conn, orders).await?,
+        (Locking::AloneWait, [order]) => slice::lock(conn, *order).await?,
+        (_, orders) => slice::lock_free(conn, orders).await?,
     };
     fault_point!("settle.t1");
     let money_back = words.iter().any(Word::is_about_money_back);
-    let cases = case::load(conn, &app.clock, &locked, money_back);
-    let (mut cases, handled) = futures::try_join!(cases, handled(conn, words))?;
+    let (mut cases, handled, kept) = {
+        let conn = &*conn;
+        let cases = case::load(conn, &app.clock, &locked, money_back);
+        let kept = foreign::kept(conn, words, &subjects).map_err(Failure::from);
+        futures::try_join!(cases, handled(conn, words), kept)?
+    };
+    let judge = |word: &Word| foreign::judge(&app.config.shop.order_prefix, word, &kept);
     let views = account_views(&app.accounts, words);
-    let results = decide_all(&mut cases, words, &subjects, handled, &views, &app.clock);
+    let results = decide_all(&mut cases, words, &subjects, handled, &views, &app.clock, judge);
     write(conn, app, words, &subjects, &results, &locked, cases, locking).await?;
     Ok(results)
 }
@@ -136,18 +152,19 @@ fn decide_all(
     mut handled: HashSet<(String, String)>,
     views: &HashMap<String, AccountView>,
     clock: &Clock,
+    judge: impl Fn(&Word) -> Settled,
 ) -> Vec<SliceResult> {
     let none = AccountView::default();
     let mut results = Vec::with_capacity(words.len());
     for (word, subject) in words.iter().zip(subjects) {
         let key = word.event_key().map(|key| (word.account_id().to_owned(), key.to_owned()));
         let result = match subject {
-            None => SliceResult::Done(orphan(word)),
+            None => SliceResult::Done(judge(word)),
             Some(found) if found.how == How::OtherAccount => {
                 SliceResult::Done(Settled::Foreign("account".into()))
             }
             Some(found) => match cases.get_mut(&found.order_id) {
-                None => SliceResult::Held,
+                None => SliceResult::Held(found.order_id),
                 Some(_) if key.as_ref().is_some_and(|k| handled.contains(k)) => {
                     SliceResult::Done(Settled::Duplicate)
                 }
@@ -165,12 +182,6 @@ fn decide_all(
         results.push(result);
     }
     results
-}
-
-/// A word about no payment of ours: of no concern when it says so itself.
-fn orphan(word: &Word) -> Settled {
-    let ignored = word.facts().is_some_and(|f| f.meaning == crate::payments::gateway::Meaning::Ignored);
-    if ignored { Settled::Ignored } else { Settled::Orphan }
 }
 
 /// Writes what was decided: inbox, payments, orders, ledger, goods, and what tells of them.
@@ -215,7 +226,7 @@ async fn write(
             let entered = slice::insert_entries(conn, &entries).map_err(Failure::from);
             futures::try_join!(entered, assign::assign(conn, app, &lines))?.1
         }
-        Locking::Wait => {
+        Locking::AloneSkipHeld | Locking::AloneWait => {
             slice::insert_entries(conn, &entries).await?;
             assign::assign_or_leave_to_a_person(conn, app, &lines).await?
         }
@@ -236,7 +247,7 @@ async fn write(
 }
 
 /// The inbox rows of this slice, sorted by (account, event key). Held words are stored when they are settled, and
-/// those that wait for the gateway's own word when it is there.
+/// those that wait for the gateway's answer when it is there.
 fn deliveries(
     app: &App,
     words: &[Word],
@@ -251,7 +262,7 @@ fn deliveries(
             let (Word::Notice { notice, raw, .. }, SliceResult::Done(settled)) = (word, result) else {
                 return None;
             };
-            if matches!(settled, Settled::Confirm(_)) {
+            if matches!(settled, Settled::Confirm(_) | Settled::AskWhose) {
                 return None;
             }
             let own = subject.filter(|f| f.how != How::OtherAccount);

@@ -69,7 +69,8 @@ pub struct Attempt {
 
 /// Starts a payment for an unpaid order, or gives the one that was started before with this key or for the same
 /// method. Refusals: `NOT_FOUND`, `ALREADY_PAID`, `ORDER_EXPIRED`, `ORDER_CANCELLED`, `NOTHING_DUE`, `NEEDS_ATTENTION`,
-/// `METHOD_NOT_AVAILABLE`, `AMOUNT_BELOW_MINIMUM`, `AMOUNT_ABOVE_MAXIMUM`, `CURRENCY_NOT_SUPPORTED`,
+/// `METHOD_NOT_AVAILABLE`, `AMOUNT_BELOW_MINIMUM`, `AMOUNT_ABOVE_MAXIMUM`, `AMOUNT_NOT_SUPPORTED`,
+/// `CURRENCY_NOT_SUPPORTED`,
 /// `RETURN_URL_NOT_ALLOWED`, `GATEWAY_DECLINED`, `GATEWAY_UNAVAILABLE`, `GATEWAY_OUTCOME_UNKNOWN`, and those of
 /// idempotency.
 pub async fn start(app: &App, actor: &Actor, start: Start) -> Outcome<Attempt> {
@@ -191,10 +192,10 @@ fn refuse_unpayable(app: &App, order: &Order) -> Result<(), Refusal> {
 
 fn choose(app: &App, order: &Order, method: &str) -> Result<Arc<Account>, Refusal> {
     let refuse = |code, text: &str| Refusal::new(code, text).at(["options", "methodId"]);
-    let found = read::method(app, method).map(|method| method.account);
-    let account = found.ok_or_else(|| refuse("METHOD_NOT_AVAILABLE", "there is no such way to pay"))?;
-    match read::unavailable(&account, order.total_minor, order.currency) {
-        None => Ok(account),
+    let method = read::method(app, method)
+        .ok_or_else(|| refuse("METHOD_NOT_AVAILABLE", "there is no such way to pay"))?;
+    match method.refuses(order.total()) {
+        None => Ok(method.account),
         Some(code) => Err(refuse(code, "this way to pay does not take this amount")),
     }
 }

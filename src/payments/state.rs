@@ -24,6 +24,8 @@ pub enum PaymentState {
 pub enum PaymentChange {
     /// The buyer acted, the money is on its way.
     Wait,
+    /// The gateway says that it waits for the buyer (again).
+    Reopen,
     Capture,
     Fail,
     /// It was given up, or closed at the gateway.
@@ -55,21 +57,23 @@ impl PaymentState {
     /// from refunds and disputes, which may turn any of those states into any other.
     pub fn after(self, change: PaymentChange) -> Result<Self, IllegalChange> {
         use PaymentChange::{
-            Capture, Dispute, Expire, Fail, LoseDispute, LoseSight, RefundAll, RefundPart, Restore, Wait,
+            Capture, Dispute, Expire, Fail, LoseDispute, LoseSight, RefundAll, RefundPart, Reopen, Restore,
+            Wait,
         };
         use PaymentState as S;
         match (self, change) {
             (S::Started | S::Pending, Wait) => Ok(S::Pending),
+            (S::Started | S::Pending, Reopen) => Ok(S::Started),
             (S::Started | S::Pending | S::Unknown, Capture) => Ok(S::Captured),
             (S::Started | S::Pending | S::Unknown, Fail) => Ok(S::Failed),
             (S::Started | S::Pending | S::Unknown, Expire) => Ok(S::Expired),
             (S::Started | S::Pending | S::Unknown, LoseSight) => Ok(S::Unknown),
-            (S::Unknown, Wait) => Err(IllegalChange),
+            (S::Unknown, Wait | Reopen) => Err(IllegalChange),
             (S::Failed | S::Expired, Capture) => Ok(S::Captured),
             (S::Failed, Fail) => Ok(S::Failed),
             (S::Expired, Expire) => Ok(S::Expired),
-            (S::Failed, Wait | Expire | LoseSight) => Err(IllegalChange),
-            (S::Expired, Wait | Fail | LoseSight) => Err(IllegalChange),
+            (S::Failed, Wait | Reopen | Expire | LoseSight) => Err(IllegalChange),
+            (S::Expired, Wait | Reopen | Fail | LoseSight) => Err(IllegalChange),
             (
                 S::Started | S::Pending | S::Unknown | S::Failed | S::Expired,
                 Restore | RefundPart | RefundAll | Dispute | LoseDispute,
@@ -78,7 +82,7 @@ impl PaymentState {
             (S::PartiallyRefunded | S::Refunded | S::Disputed | S::Lost, Capture) => Err(IllegalChange),
             (
                 S::Captured | S::PartiallyRefunded | S::Refunded | S::Disputed | S::Lost,
-                Wait | Fail | Expire | LoseSight,
+                Wait | Reopen | Fail | Expire | LoseSight,
             ) => Err(IllegalChange),
             (S::Captured | S::PartiallyRefunded | S::Refunded | S::Disputed | S::Lost, Restore) => {
                 Ok(S::Captured)
@@ -132,8 +136,9 @@ impl PaymentState {
 }
 
 impl PaymentChange {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Wait,
+        Self::Reopen,
         Self::Capture,
         Self::Fail,
         Self::Expire,

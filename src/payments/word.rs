@@ -106,6 +106,8 @@ pub enum Settled {
     Orphan,
     /// The gateway must be asked first: the answer stands above the notice.
     Confirm(PaymentId),
+    /// About a trade that nobody here knows: the gateway must be asked whose it is.
+    AskWhose,
 }
 
 impl Settled {
@@ -117,7 +119,7 @@ impl Settled {
             Self::Duplicate => "duplicate",
             Self::Ignored => "ignored",
             Self::Foreign(_) => "foreign",
-            Self::Orphan | Self::Confirm(_) => "orphan",
+            Self::Orphan | Self::Confirm(_) | Self::AskWhose => "orphan",
         }
     }
 

@@ -21,6 +21,7 @@ use crate::orders::access;
 use crate::orders::model::Order;
 use crate::orders::state::OrderState;
 use crate::orders::store as orders;
+use crate::payments::PaymentState;
 use crate::payments::gateway::Action;
 use crate::payments::model::Payment;
 use crate::payments::return_url::with_ticket;
@@ -104,6 +105,7 @@ pub async fn back(
     let (payment, order) = find(&app, id).await?;
     let words = Words::of(page::locale(request, &order.locale)?);
     if payment.state.is_open() {
+        attempts::note_returned(&mut *app.db.conn().await?, id).await.map_err(Fault::from)?;
         // Goes on by itself when the gateway takes longer than the buyer.
         let (app, payment) = (app.clone(), payment.clone());
         let asked =
@@ -129,8 +131,17 @@ pub async fn back(
         return Ok(response);
     }
     let (payment, order) = find(&app, id).await?;
-    let text = over(&app, &payment, &order, words).unwrap_or(words.coming);
-    Ok(shown(&order, words, &format!("<p>{text}</p>"), None))
+    if let Some(text) = over(&app, &payment, &order, words) {
+        return Ok(shown(&order, words, &format!("<p>{text}</p>"), None));
+    }
+    let body = match payment.state {
+        PaymentState::Started => {
+            let again = page::escape(&hosted::url(&app, payment.id));
+            format!("<p>{}</p><p><a class=\"button\" href=\"{again}\">{}</a></p>", words.unpaid, words.go)
+        }
+        _ => format!("<p>{}</p>", words.coming),
+    };
+    Ok(shown(&order, words, &body, None))
 }
 
 async fn find(app: &App, id: PaymentId) -> Result<(Payment, Order), Problem> {
@@ -223,6 +234,7 @@ struct Words {
     sdk: &'static str,
     not_ready: &'static str,
     coming: &'static str,
+    unpaid: &'static str,
     paid: &'static str,
     expired: &'static str,
     cancelled: &'static str,
@@ -247,7 +259,8 @@ const ENGLISH: Words = Words {
     scan: "Scan this code with your payment app, or open its text on the phone:",
     sdk: "This way to pay works inside the app that started it:",
     not_ready: "The payment is not ready yet. Load this page again in a moment.",
-    coming: "We have not heard of your payment yet. You may close this page; your order goes on by itself.",
+    coming: "Your payment is being confirmed. You may close this page; your order goes on by itself.",
+    unpaid: "This order is not paid yet. If you have just paid, you may close this page; otherwise go on to pay.",
     paid: "This order is paid. You may close this page.",
     expired: "The time to pay is over.",
     cancelled: "This order was cancelled.",
@@ -263,7 +276,8 @@ const CHINESE: Words = Words {
     scan: "请用支付应用扫描此二维码，或在手机上打开其内容：",
     sdk: "该支付方式须在发起支付的应用内完成：",
     not_ready: "支付尚未就绪，请稍后刷新本页。",
-    coming: "暂未收到您的付款。您可以关闭本页，订单会自动继续处理。",
+    coming: "正在确认您的付款。您可以关闭本页，订单会自动继续处理。",
+    unpaid: "该订单尚未付款。如您刚刚完成付款，可以关闭本页；否则请继续支付。",
     paid: "该订单已付款，您可以关闭本页。",
     expired: "支付时间已过。",
     cancelled: "该订单已取消。",

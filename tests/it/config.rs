@@ -116,6 +116,7 @@ fn all_faults_are_told_at_once_with_their_keys() {
         gateway = "stripe"
         currencies = ["EUR"]
         secrets = ["whsec_short"]
+        signs_with = 2
         [[accounts]]
         id = "main"
         gateway = "barter"
@@ -160,6 +161,7 @@ fn all_faults_are_told_at_once_with_their_keys() {
         "secrets.access",
         "accounts[main].secrets",
         "accounts[main].api_key",
+        "accounts[main].signs_with",
         "accounts[main].id",
         "accounts[main].gateway",
         "accounts[main].currencies",

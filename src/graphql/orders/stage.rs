@@ -1,7 +1,7 @@
 //! What a screen says about an order, computed once here instead of differently in every client.
 
 use async_graphql::Enum;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::base::text::Locale;
 use crate::graphql::orders::load::{Whole, WholeLine};
@@ -31,6 +31,9 @@ pub enum OrderStage {
     /// The money was given back.
     Refunded,
 }
+
+/// How long a client looks often after the buyer came back from a gateway that knows of no payment.
+const ATTENTIVE: TimeDelta = TimeDelta::minutes(3);
 
 /// Money came that pays for nothing: not what was asked for, or one time too many. A person looks at it.
 pub fn holds_money(whole: &Whole) -> bool {
@@ -82,6 +85,8 @@ pub fn poll_after(whole: &Whole, now: DateTime<Utc>) -> Option<i32> {
     let since = |at: DateTime<Utc>| i32::try_from((now - at).num_seconds().max(0)).unwrap_or(i32::MAX);
     match of(whole) {
         OrderStage::ConfirmingPayment => Some(2),
+        // Who has just come back from the gateway may have paid, although it does not say so yet.
+        OrderStage::AwaitingPayment if whole.payments.iter().any(|p| came_back(p, now)) => Some(2),
         OrderStage::AwaitingPayment => Some(5),
         // Quick at first, then ever slower.
         OrderStage::Delivering | OrderStage::PartlyDelivered | OrderStage::NeedsAttention => {
@@ -89,6 +94,10 @@ pub fn poll_after(whole: &Whole, now: DateTime<Utc>) -> Option<i32> {
         }
         OrderStage::Delivered | OrderStage::Expired | OrderStage::Cancelled | OrderStage::Refunded => None,
     }
+}
+
+fn came_back(payment: &crate::payments::Payment, now: DateTime<Utc>) -> bool {
+    payment.state.is_open() && payment.returned_at.is_some_and(|at| now - at < ATTENTIVE)
 }
 
 /// Why what was paid for is not all delivered.

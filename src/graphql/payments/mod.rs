@@ -1,6 +1,7 @@
 //! Ways to pay, payments, refunds.
 
 mod actions;
+mod failure;
 mod mutations;
 mod queries;
 mod refunds;

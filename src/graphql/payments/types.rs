@@ -2,10 +2,9 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
 use crate::app::App;
 use crate::base::money::Currency;
-use crate::base::text::Locale;
 use crate::graphql::context::ContextExt;
-use crate::graphql::messages;
 use crate::graphql::payments::actions::{self, PaymentAction, PaymentActionKind};
+use crate::graphql::payments::failure;
 use crate::graphql::scalars::{CurrencyCode, DateTime, Money};
 use crate::payments::{model, read, refunds, state};
 
@@ -152,15 +151,9 @@ impl Payment {
         actions::of(ctx.app(), &self.row)
     }
 
-    /// Why it failed; null when it did not.
+    /// Why it failed, or that nobody knows; null for all others.
     async fn failure(&self, ctx: &Context<'_>) -> Option<Explanation> {
-        let code = self.row.failure_code.clone().or_else(|| {
-            (self.row.state == state::PaymentState::Failed).then(|| "GATEWAY_DECLINED".to_owned())
-        })?;
-        let declined =
-            matches!(ctx.locale(), Locale::Zh).then(|| messages::chinese("GATEWAY_DECLINED")).flatten();
-        let message = declined.unwrap_or("The payment was declined.").to_owned();
-        Some(Explanation { code, message, expected_at: None })
+        failure::of(&self.row, ctx.locale())
     }
 
     /// When `paymentCheck` may ask the gateway again; null when there is nothing to ask.

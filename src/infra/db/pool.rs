@@ -45,12 +45,16 @@ pub struct Limits {
     pub lock_timeout: Duration,
 }
 
+/// Connections that only notices use: two slices, what is asked and stored beside them, and four that wait for orders that
+/// others hold.
+const NOTICES: usize = 8;
+
 impl Db {
     /// Opens no connection yet; the first use does.
     pub fn new(url: &str, limits: &Limits) -> Result<Self, Fault> {
         Ok(Self {
             general: pool(url, limits, limits.connections, Purpose::General)?,
-            notices: pool(url, limits, 4, Purpose::Notices)?,
+            notices: pool(url, limits, NOTICES, Purpose::Notices)?,
             url: url.into(),
         })
     }

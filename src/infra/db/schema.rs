@@ -29,6 +29,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    asked_trade (account_id, trade_no) {
+        account_id -> Text,
+        trade_no -> Text,
+        number -> Nullable<Text>,
+        asked_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     data_key (id) {
         id -> Uuid,
         kek_id -> Text,
@@ -425,6 +434,7 @@ diesel::table! {
         lost_minor -> BigInt,
         told_sum_minor -> Nullable<BigInt>,
         told_sum_at -> Nullable<Timestamptz>,
+        returned_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -758,6 +768,7 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query!(
     api_client,
     app_user,
+    asked_trade,
     data_key,
     dispute,
     download_grant,

@@ -26,15 +26,6 @@ pub struct Account {
     pub keys: AccountKeys,
 }
 
-impl Account {
-    /// Whether it may be offered for this amount (the account's currencies and its smallest and largest amount).
-    pub fn takes(&self, minor: i64, currency: Currency) -> bool {
-        self.currencies.contains(&currency)
-            && self.policy.minimum.is_none_or(|least| minor >= least)
-            && self.policy.maximum.is_none_or(|most| minor <= most)
-    }
-}
-
 /// A key of the configuration and what is wrong with it.
 pub type Complaint = (String, String);
 
@@ -139,7 +130,7 @@ fn account(
     let mut currencies = Vec::new();
     for code in &entry.currencies {
         match Currency::parse(code) {
-            Ok(currency) if gateway.exponent(currency).is_some() => currencies.push(currency),
+            Ok(currency) if gateway.unit(currency).is_some() => currencies.push(currency),
             Ok(_) => faults.push(("currencies".into(), format!("{} does not take {code}", gateway.name()))),
             // Told by the configuration's own check.
             Err(_) => {}
@@ -157,13 +148,23 @@ fn account(
     let keys = AccountKeys {
         id: entry.id.clone(),
         secrets: entry.secrets.clone(),
+        signs_with: entry.signs_with.map_or(0, |place| place.saturating_sub(1)),
         api_key: entry.api_key.clone().filter(|key| !key.is_empty()),
         decryption_key: entry.decryption_key.clone().filter(|key| !key.is_empty()),
+        other_decryption_keys: entry.other_decryption_keys.clone(),
         settings: entry.settings.clone(),
         api_url,
         sandbox: entry.sandbox,
     };
     faults.extend(gateway.faults(&keys).into_iter().map(|(key, text)| (key.to_owned(), text)));
+    if entry.signs_with.is_some() && !gateway.abilities(&keys).signs_with_secret {
+        let text = format!("is not for {}: its calls are not signed with one of the secrets", gateway.name());
+        faults.push(("signs_with".into(), text));
+    }
+    if !entry.other_decryption_keys.is_empty() && entry.decryption_key.is_none() {
+        faults
+            .push(("other_decryption_keys".into(), "stand beside `decryption_key`, which is missing".into()));
+    }
     if !faults.is_empty() {
         return Err(faults);
     }

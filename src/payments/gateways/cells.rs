@@ -1,9 +1,18 @@
-//! Amounts in the cells of Chinese statements: yuan in decimals, with a sign where money went the other way.
+//! Cells of statements. Amounts of Chinese ones are yuan in decimals, with a sign where money went the other way.
 
 use crate::base::money::parse_minor;
 
 /// Decimals that a fee may have in a statement; it is counted in fen only once it is summed up.
 const FEE_DECIMALS: u32 = 5;
+
+/// What is wrong with a table of comma-separated values, and where.
+pub(super) fn unreadable(error: &csv::Error) -> String {
+    let line = error.position().map_or(1, csv::Position::line);
+    match error.kind() {
+        csv::ErrorKind::Utf8 { .. } => format!("line {line}: is not in UTF-8"),
+        _ => format!("line {line}: cannot be read: {error}"),
+    }
+}
 
 /// An amount in fen. The error is the end of a sentence about the line.
 pub(super) fn fen(text: &str) -> Result<i64, String> {

@@ -104,7 +104,8 @@ pub(super) fn order(object: &Value, asker: &str) -> Result<Facts, &'static str> 
     let amount = minor(&need("money").ok_or("money_missing")?)?;
     let refunded = need("refundmoney").map(|text| minor(&text)).transpose()?;
     let meaning = match need("status").as_deref() {
-        Some("0" | "4") => Meaning::Pending,
+        Some("0") => Meaning::Open,
+        Some("4") => Meaning::Pending,
         Some("1") if refunded.is_some_and(|sum| sum > 0) => Meaning::PartiallyRefunded,
         Some("1") => Meaning::Paid,
         Some("2") => Meaning::Refunded,
@@ -114,7 +115,7 @@ pub(super) fn order(object: &Value, asker: &str) -> Result<Facts, &'static str> 
     let mut facts = Facts::of(meaning);
     facts.number = Some(need("out_trade_no").ok_or("out_trade_no_missing")?);
     facts.trade_no = need("trade_no");
-    if meaning != Meaning::Pending && facts.trade_no.is_none() {
+    if !matches!(meaning, Meaning::Open | Meaning::Pending) && facts.trade_no.is_none() {
         return Err("trade_no_missing");
     }
     facts.amount_minor = Some(amount);
@@ -148,7 +149,8 @@ pub(super) fn lines(
             return Err(wrong("of another merchant"));
         }
         let at = facts.occurred_at.ok_or_else(|| wrong("endtime_missing"))?;
-        if day.is_some_and(|day| !(start_of(day)..start_of(day) + TimeDelta::days(1)).contains(&at)) {
+        let since = |day| at.signed_duration_since(start_of(day));
+        if day.is_some_and(|day| !(TimeDelta::zero()..TimeDelta::days(1)).contains(&since(day))) {
             continue;
         }
         let (Some(trade_no), Some(amount_minor), Some(currency)) =
@@ -179,13 +181,14 @@ pub(super) fn lines(
 
 /// The first moment of a Chinese day.
 pub(super) fn start_of(day: NaiveDate) -> DateTime<Utc> {
-    (day.and_time(chrono::NaiveTime::MIN) - TimeDelta::hours(8)).and_utc()
+    let midnight = day.and_time(chrono::NaiveTime::MIN);
+    midnight.checked_sub_signed(TimeDelta::hours(8)).unwrap_or(midnight).and_utc()
 }
 
 /// Whether a page of orders, newest first, reaches back to orders that cannot have been paid on this day any more.
 pub(super) fn is_before(orders: &[Value], day: NaiveDate) -> bool {
     let oldest = orders.last().and_then(|object| moment(object, "addtime"));
-    oldest.is_some_and(|at| at < start_of(day) - TimeDelta::days(1))
+    oldest.is_some_and(|at| start_of(day).signed_duration_since(at) > TimeDelta::days(1))
 }
 
 /// Exactly `success`; the platform looks for that word anywhere in the answer, in any case, and at nothing else.

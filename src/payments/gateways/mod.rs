@@ -2,6 +2,7 @@
 //! line, its row in [`all`].
 
 pub mod alipay;
+pub mod amounts;
 pub mod epay_v1;
 pub mod epay_v2;
 pub mod free;

@@ -89,6 +89,8 @@ pub enum Meaning {
     Paid,
     /// The buyer has agreed, and the money has still to be taken by [`crate::payments::gateway::Gateway::capture`].
     Approved,
+    /// It waits for the buyer, who has not paid. What a gateway answers when it is asked; no notice says so.
+    Open,
     /// The buyer has acted, the money is on its way.
     Pending,
     /// Given up without money.
@@ -118,6 +120,7 @@ impl Meaning {
         match self {
             Self::Paid => "paid",
             Self::Approved => "approved",
+            Self::Open => "open",
             Self::Pending => "pending",
             Self::Closed => "closed",
             Self::Failed => "failed",
@@ -148,9 +151,13 @@ impl Meaning {
             | Self::DisputeWon
             | Self::DisputeLost
             | Self::DisputeWithdrawn => true,
-            Self::Paid | Self::Approved | Self::Pending | Self::Closed | Self::Failed | Self::Ignored => {
-                false
-            }
+            Self::Paid
+            | Self::Approved
+            | Self::Open
+            | Self::Pending
+            | Self::Closed
+            | Self::Failed
+            | Self::Ignored => false,
         }
     }
 }
@@ -295,7 +302,7 @@ impl Deref for Notice {
 }
 
 /// What a gateway answered when asked about a payment; its answer was checked as far as its protocol allows.
-/// Its meaning is one of paid, pending, closed, failed, refunded, partially refunded, dispute opened.
+/// Its meaning is one of paid, approved, open, pending, closed, failed, refunded, partially refunded, dispute opened.
 #[derive(Clone, Debug)]
 pub struct GatewayState {
     account_id: String,
@@ -322,6 +329,13 @@ impl Deref for GatewayState {
     fn deref(&self) -> &Facts {
         &self.facts
     }
+}
+
+/// Whether a text has the form of the numbers that this program sends to gateways; whether it is this shop's own is for
+/// others to judge.
+pub(super) fn is_number(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// What the payment row says must be true.

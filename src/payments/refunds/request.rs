@@ -78,6 +78,7 @@ async fn record(app: &App, actor: &Actor, wish: &RefundRequest) -> Outcome<Refun
     let units = named_units(&mut tx, &payment, &wish.units).await?;
     refuse_disputed(&mut tx, &payment).await?;
     let amount = amount_of(&case, &payment, wish, &units)?;
+    refuse_inexpressible(app, &payment, amount)?;
     let row = Refund {
         state: RefundState::Requested,
         succeeded_at: None,
@@ -112,6 +113,18 @@ fn refuse_impossible(app: &App, payment: &Payment) -> Result<(), Refusal> {
     }
     let text = "this gateway takes no refunds by itself: give it back in its own console";
     Err(Refusal::new("REFUND_NOT_SUPPORTED", text).at(["paymentId"]))
+}
+
+/// What the gateway cannot express in its own decimals is not begun either.
+fn refuse_inexpressible(app: &App, payment: &Payment, amount_minor: i64) -> Result<(), Refusal> {
+    let money = Money::new(amount_minor, decide::received_currency(payment));
+    let expressible =
+        |(_, gateway): Spoken| gateway.unit(money.currency).is_some_and(|unit| unit.units(money).is_some());
+    if app.accounts.find(&payment.account_id).is_none_or(expressible) {
+        return Ok(());
+    }
+    let text = format!("this gateway cannot give back exactly {money}: name an amount that it can express");
+    Err(Refusal::new("REFUND_NOT_SUPPORTED", text).at(["amount"]))
 }
 
 /// The named units of this payment's order.

@@ -110,6 +110,15 @@ pub async fn advance(
         .await
 }
 
+const NOTE_RETURNED: &str = "update payment set returned_at = app_now()
+  where id = $1 and state in ('started', 'pending', 'unknown')
+    and (returned_at is null or returned_at < app_now() - interval '5 seconds')";
+
+/// Notes that the buyer came back from the gateway of an open payment; not more often than every five seconds.
+pub async fn note_returned(conn: &mut AsyncPgConnection, id: PaymentId) -> QueryResult<usize> {
+    Statement::new(NOTE_RETURNED).bind::<SqlUuid, _>(id.0).execute(conn).await
+}
+
 /// Counts a question and notes when the next one is due.
 pub async fn note_check(
     conn: &mut AsyncPgConnection,

@@ -162,7 +162,7 @@ const UNHANDLED: &str =
   from notice n join notice_body b on b.notice_id = n.id and b.received_at = n.received_at
   where n.verdict in ('orphan', 'fault') and n.event_key is not null and n.received_at > app_now() - interval '1 day'
     and not exists (select 1 from notice h where h.account_id = n.account_id and h.event_key = n.event_key
-      and h.verdict in ('applied', 'recorded'))
+      and h.verdict in ('applied', 'recorded', 'ignored'))
     and (n.verdict = 'fault' or n.payment_id is not null or exists (select 1 from payment p
       where p.account_id = n.account_id and p.started_at > n.received_at - interval '1 hour'
         and position(p.gateway_number in convert_from(b.body, 'LATIN1') || b.query) > 0))

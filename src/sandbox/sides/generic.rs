@@ -230,7 +230,8 @@ fn describe(payment: &Payment, capture: Option<&Capture>) -> Value {
         (Status::Paid, Some(capture)) if refunded == capture.amount => "refunded",
         (Status::Paid, Some(_)) if refunded > 0 => "partially_refunded",
         (Status::Paid, _) => "paid",
-        (Status::Open | Status::Approved | Status::Pending, _) => "pending",
+        (Status::Open, _) => "open",
+        (Status::Approved | Status::Pending, _) => "pending",
         (Status::Closed, _) => "closed",
         (Status::Failed, _) => "failed",
     };

@@ -33,6 +33,12 @@ async fn a_notice_that_was_handled_twice_or_lost_its_bytes_is_found() {
             names: "notice ",
         },
         Planted {
+            sql: "insert into asked_trade (account_id, trade_no) select account_id, trade_no from payment
+                where trade_no is not null limit 1",
+            found_by: "a trade that was taken for another's sale is no payment's",
+            names: "payment ",
+        },
+        Planted {
             sql: "update notice set event_key = 'never' where verdict = 'duplicate'",
             found_by: "a repeat repeats something handled",
             names: "notice ",

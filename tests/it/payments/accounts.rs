@@ -2,10 +2,11 @@
 
 use diesel::sql_types::{Bool, Text};
 use diesel_async::RunQueryDsl;
-use dispense::base::money::Currency;
+use dispense::base::money::{Currency, Money};
 use dispense::base::secret::Secret;
 use dispense::config::{Account, Config};
 use dispense::payments::accounts::{self, Accounts, store};
+use dispense::payments::read::Method;
 
 use super::gateways_notices::outbound;
 use crate::harness::signing::webhook_secret;
@@ -77,10 +78,14 @@ fn accounts_are_offered_by_currency_and_amount() {
     entry.policy.maximum = Some(10_000);
     let accounts = Accounts::build(&config(vec![entry]), &outbound()).unwrap();
     let (account, gateway) = accounts.find("a").unwrap();
-    let currency = |code| Currency::parse(code).unwrap();
     assert_eq!(gateway.name(), "generic");
-    assert!(account.takes(10_000, currency("CNY")) && account.takes(1, currency("USD")));
-    assert!(!account.takes(10_001, currency("CNY")) && !account.takes(1, currency("EUR")));
+    let method = Method { account, gateway, actions: &[], unavailable: None };
+    let refuses = |minor, code| method.refuses(Money::new(minor, Currency::parse(code).unwrap()));
+    assert_eq!((refuses(10_000, "CNY"), refuses(1, "USD")), (None, None));
+    assert_eq!(
+        (refuses(10_001, "CNY"), refuses(1, "EUR")),
+        (Some("AMOUNT_ABOVE_MAXIMUM"), Some("CURRENCY_NOT_SUPPORTED"))
+    );
     assert!(accounts.find("b").is_none());
 }
 

@@ -99,7 +99,7 @@ async fn a_token_is_kept_renewed_before_its_end_and_when_paypal_no_longer_takes_
         paypal.query(&call, &named(None)).await
     };
     for _ in 0..3 {
-        assert!(matches!(ask(NOW).await, Queried::Known(state) if state.meaning == Meaning::Pending));
+        assert!(matches!(ask(NOW).await, Queried::Known(state) if state.meaning == Meaning::Open));
     }
     assert_eq!(small.side.count(TOKEN), 1);
     let basic = small.side.last(TOKEN).header("authorization").unwrap().to_owned();

@@ -245,6 +245,6 @@ fn an_alipay_account_without_its_keys_does_not_start() {
     assert!(with("seller_id", "shop@example.com").contains("settings.seller_id"));
     assert!(with("app_id", "wx1").contains("settings.app_id"));
     assert!(with("app_cert_sn", "0a1b").contains("belong together"));
-    assert_eq!(gateway().exponent(cny(1).currency), Some(2));
-    assert_eq!(gateway().exponent(Currency::USD), None);
+    assert_eq!(gateway().unit(cny(1).currency).map(|unit| (unit.exponent, unit.step)), Some((2, 1)));
+    assert_eq!(gateway().unit(Currency::USD), None);
 }

@@ -157,7 +157,7 @@ fn an_account_without_key_or_platform_does_not_start() {
     assert_eq!(told(&|keys| keys.api_url = None), ["api_url"]);
     assert_eq!(told(&|keys| drop(keys.settings.insert("joint".into(), "both".into()))), ["settings.joint"]);
     assert_eq!(told(&|keys| drop(keys.settings.insert("pid".into(), "1 or 1".into()))), ["settings.pid"]);
-    assert_eq!(epay.exponent(Currency::USD), None);
+    assert_eq!(epay.unit(Currency::USD), None);
 }
 
 pub fn payment<'a>(number: &'a str, accepts: &'a [String]) -> NewPayment<'a> {
@@ -260,7 +260,7 @@ async fn an_answer_counts_only_when_it_is_about_our_order() {
         ["act", "pid", "out_trade_no", "key"].map(|n| asked.parameter(n).unwrap()),
         ["order", "1001", "D1", KEY]
     );
-    for (status, meaning) in [(0, Meaning::Pending), (2, Meaning::Refunded), (4, Meaning::Pending)] {
+    for (status, meaning) in [(0, Meaning::Open), (2, Meaning::Refunded), (4, Meaning::Pending)] {
         side.answer_by(move |_| (200, platforms("D1", status, "9.90").to_string()));
         assert!(matches!(ask().await, Queried::Known(state) if state.meaning == meaning));
     }

@@ -159,7 +159,10 @@ fn an_account_with_missing_or_mixed_up_keys_does_not_start() {
     let own = ours("https://pay.example", &[]);
     let mixed = AccountKeys { secrets: vec![Secret::new(STANDARD.encode(&own.public))], ..own.keys };
     assert_eq!(epay.faults(&mixed).into_iter().map(|(key, _)| key).collect::<Vec<_>>(), ["secrets"]);
-    assert_eq!((epay.exponent(Currency::USD), epay.exponent(cny(1).currency)), (None, Some(2)));
+    assert_eq!(
+        (epay.unit(Currency::USD), epay.unit(cny(1).currency).map(|unit| unit.exponent)),
+        (None, Some(2))
+    );
 }
 
 /// Rows: P2.
@@ -227,7 +230,7 @@ async fn an_order_is_asked_about_and_closed_even_where_the_platform_cannot_close
     let (epay, ours) = (EpayV2::new(outbound()), ours(&side.base, &[]));
     let ask = async || epay.query(&call(&ours.keys), &named(None)).await;
     for (status, refunded, meaning, sum) in [
-        (0, "0.00", Meaning::Pending, None),
+        (0, "0.00", Meaning::Open, None),
         (1, "0.00", Meaning::Paid, None),
         (1, "4.00", Meaning::PartiallyRefunded, Some(400)),
         (2, "9.90", Meaning::Refunded, Some(990)),

@@ -232,7 +232,7 @@ fn each_gateway_answers_in_words_that_stop_or_keep_its_repeats() {
 #[test]
 fn amounts_are_counted_as_the_gateway_counts_them() {
     let gateway = Stripe::new(outbound());
-    let exponent = |code: &str| gateway.exponent(Currency::parse(code).unwrap());
+    let exponent = |code: &str| gateway.unit(Currency::parse(code).unwrap()).map(|unit| unit.exponent);
     assert_eq!([exponent("USD"), exponent("JPY"), exponent("KWD")], [Some(2), Some(0), Some(3)]);
     assert_eq!(
         [exponent("ISK"), exponent("UGX"), exponent("MGA")],

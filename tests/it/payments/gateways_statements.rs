@@ -15,11 +15,11 @@ use super::gateways_alipay::{self, NOW, call};
 use super::gateways_wechatpay::{self, PUBLIC_ID, headers};
 use crate::harness::played::{Played, Said, Seen};
 
-const DETAILS: &str = "#支付宝业务明细查询\r\n#账号：[20886219557012340156]\r\n#起始日期：[2027年01月14日 00:00:00]   终止日期：[2027年01月15日 00:00:00]\r\n#-----------------------------------------业务明细列表----------------------------------------\r\n支付宝交易号,商户订单号,业务类型,商品名称,创建时间,完成时间,门店编号,门店名称,操作员,终端号,对方账户,订单金额（元）,商家实收（元）,支付宝红包（元）,集分宝（元）,支付宝优惠（元）,商家优惠（元）,券核销金额（元）,券名称,商家红包消费金额（元）,卡消费金额（元）,退款批次号/请求号,服务费（元）,分润（元）,备注\r\n2027011422001,D1_2\t,交易\t,充值卡,2027-01-14 15:58:01,2027-01-14 15:58:40,,,,,张三(zs***@x.com)\t,9.90,9.90,0.00,0.00,0.00,0.00,0.00,,0.00,0.00,,-0.06,0.00,\r\n2027011422001,D1_2\t,退款\t,充值卡,2027-01-14 15:58:01,2027-01-14 16:20:00,,,,,张三(zs***@x.com)\t,-3.00,-3.00,0.00,0.00,0.00,0.00,0.00,,0.00,0.00,ref_1,0.02,0.00,\r\n2027011422002,D2\t,交易\t,a, b,2027-01-14 17:00:00,2027-01-14 17:00:01,,,,,李四\t,100.00,100.00,0.00,0.00,0.00,0.00,0.00,,0.00,0.00,,-0.60,0.00,\r\n#-----------------------------------------业务明细列表结束------------------------------------\r\n#交易合计：2笔，商家实收共109.90元，商家优惠共0.00元\r\n#导出时间：[2027年01月15日 08:00:00]\r\n";
+pub const DETAILS: &str = "#支付宝业务明细查询\r\n#账号：[20886219557012340156]\r\n#起始日期：[2027年01月14日 00:00:00]   终止日期：[2027年01月15日 00:00:00]\r\n#-----------------------------------------业务明细列表----------------------------------------\r\n支付宝交易号,商户订单号,业务类型,商品名称,创建时间,完成时间,门店编号,门店名称,操作员,终端号,对方账户,订单金额（元）,商家实收（元）,支付宝红包（元）,集分宝（元）,支付宝优惠（元）,商家优惠（元）,券核销金额（元）,券名称,商家红包消费金额（元）,卡消费金额（元）,退款批次号/请求号,服务费（元）,分润（元）,备注\r\n2027011422001,D1_2\t,交易\t,充值卡,2027-01-14 15:58:01,2027-01-14 15:58:40,,,,,张三(zs***@x.com)\t,9.90,9.90,0.00,0.00,0.00,0.00,0.00,,0.00,0.00,,-0.06,0.00,\r\n2027011422001,D1_2\t,退款\t,充值卡,2027-01-14 15:58:01,2027-01-14 16:20:00,,,,,张三(zs***@x.com)\t,-3.00,-3.00,0.00,0.00,0.00,0.00,0.00,,0.00,0.00,ref_1,0.02,0.00,\r\n2027011422002,D2\t,交易\t,a, b,2027-01-14 17:00:00,2027-01-14 17:00:01,,,,,李四\t,100.00,100.00,0.00,0.00,0.00,0.00,0.00,,0.00,0.00,,-0.60,0.00,\r\n#-----------------------------------------业务明细列表结束------------------------------------\r\n#交易合计：2笔，商家实收共109.90元，商家优惠共0.00元\r\n#导出时间：[2027年01月15日 08:00:00]\r\n";
 
 const SUMS: &str = "#支付宝业务汇总查询\r\n门店编号,门店名称,交易订单总笔数,退款订单总笔数,订单金额（元）\r\n合计,,2,1,106.90\r\n";
 
-fn zipped(details: &str) -> Vec<u8> {
+pub fn zipped(details: &str) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, text) in [("sums.csv", SUMS), ("details.csv", details)] {
         zip.start_file(name, SimpleFileOptions::default()).unwrap();
@@ -61,6 +61,11 @@ fn alipays_statement_is_read_from_its_zip_and_a_broken_line_is_named() {
     assert_eq!(fault("-3.00", "3.00"), "line 7: the amount has the wrong sign");
     assert_eq!(fault("退款\t", "红包\t"), "line 7: `红包` is no kind of business this program knows");
     assert_eq!(fault("2027-01-14 17:00:01", "yesterday"), "line 8: `yesterday` is no time");
+    assert_eq!(
+        fault("2027011422002,D2\t,交易\t,a, b,", "2027011422002,D2\t\r\n"),
+        "line 8: has too few cells"
+    );
+    assert_eq!(fault(",9.90,9.90,0.00", "\r\n"), "line 6: has too few cells");
     assert_eq!(read(b"hello").unwrap_err(), "the file is no statement of trades");
     assert!(read(b"PK\x03\x04nothing").unwrap_err().starts_with("the zip cannot be read"));
     let mut without = zip::ZipWriter::new(Cursor::new(Vec::new()));
@@ -108,14 +113,14 @@ async fn alipays_statement_is_fetched_by_its_address() {
     assert!(matches!(fetch(quiet).await, Statement::Lines(lines) if lines.is_empty()));
 }
 
-const TABLE: &str = "\u{feff}交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,应结订单金额,代金券金额,微信退款单号,商户退款单号,退款金额,充值券退款金额,退款类型,退款状态,商品名称,商户数据包,手续费,费率,订单金额,申请退款金额,费率备注\r\n\
+pub const TABLE: &str = "\u{feff}交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,应结订单金额,代金券金额,微信退款单号,商户退款单号,退款金额,充值券退款金额,退款类型,退款状态,商品名称,商户数据包,手续费,费率,订单金额,申请退款金额,费率备注\r\n\
 `2027-01-14 15:58:40,`wxd678efh567hg6787,`1900009191,`0,`,`4200001,`D1-2,`oUpF8,`NATIVE,`SUCCESS,`OTHERS,`CNY,`8.90,`1.00,`0,`0,`0.00,`0.00,`,`,`卡, 一张,`,`0.05940,`0.60%,`9.90,`0.00,`\r\n\
 `2027-01-14 15:58:40,`wxd678efh567hg6787,`1900009191,`0,`,`4200001,`D1-2,`oUpF8,`NATIVE,`REFUND,`OTHERS,`CNY,`0.00,`0.00,`5030001,`ref_1,`2.70,`0.00,`ORIGINAL,`PROCESSING,`卡, 一张,`,`-0.01800,`0.60%,`0.00,`3.00,`\r\n\
 `2027-01-14 15:59:00,`wxd678efh567hg6787,`1900009191,`0,`,`4200002,`D2,`oUpF8,`JSAPI,`REFUND,`OTHERS,`CNY,`0.00,`0.00,`5030002,`ref_2,`1.00,`0.00,`ORIGINAL,`FAIL,`卡,`,`0.00000,`0.60%,`0.00,`1.00,`\r\n\
 总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额\r\n\
 `3,`8.90,`3.70,`0.00,`0.04140,`9.90,`4.00\r\n";
 
-fn packed(table: &str) -> Vec<u8> {
+pub fn packed(table: &str) -> Vec<u8> {
     let mut gz = GzEncoder::new(Vec::new(), Compression::default());
     gz.write_all(table.as_bytes()).unwrap();
     gz.finish().unwrap()
@@ -141,6 +146,9 @@ fn wechats_statement_is_read_packed_or_not_and_a_broken_line_is_named() {
     assert_eq!(fault("`REFUND", "`LATER"), "line 3: `LATER` is no state this program knows");
     assert_eq!(fault("`2027-01-14 15:59:00", "2027-01-14"), "line 4: is neither a trade nor a sum");
     assert_eq!(fault("`3,`8.90", "`4,`8.90"), "the statement says that it has 4 trades, and has 3");
+    let mut binary = TABLE.as_bytes().to_vec();
+    binary[TABLE.find("4200002").unwrap()] = 0xff;
+    assert_eq!(read(&binary).unwrap_err(), "line 4: is not in UTF-8");
     let cut = &TABLE[..TABLE.find("总交易单数").unwrap()];
     assert_eq!(read(cut.as_bytes()).unwrap_err(), "the statement is cut off: it has no sums");
     assert_eq!(read(b"hello").unwrap_err(), "the file is no statement of trades");

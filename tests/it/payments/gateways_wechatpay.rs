@@ -266,8 +266,8 @@ fn a_wechat_account_without_its_keys_does_not_start() {
         account.settings.insert(name.into(), value.into());
         assert!(told(account).contains(&format!("settings.{name}: must be")), "{name}");
     }
-    assert_eq!(gateway().exponent(cny(1).currency), Some(2));
-    assert_eq!(gateway().exponent(Currency::USD), None);
+    assert_eq!(gateway().unit(cny(1).currency).map(|unit| (unit.exponent, unit.step)), Some((2, 1)));
+    assert_eq!(gateway().unit(Currency::USD), None);
 }
 
 /// The answer of `GET /v3/certificates`.

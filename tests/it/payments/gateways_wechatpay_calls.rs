@@ -191,7 +191,7 @@ async fn wechats_answers_that_are_forged_unsigned_or_about_another_payment_prove
     }
     assert!(matches!(ask("NOBODY").await, Queried::NotFound));
     assert!(matches!(ask("PLAINNO").await, Queried::NotFound));
-    assert!(matches!(ask("WAITS").await, Queried::Known(state) if state.meaning == Meaning::Pending));
+    assert!(matches!(ask("WAITS").await, Queried::Known(state) if state.meaning == Meaning::Open));
     let captured = PaymentRef { trade_no: Some("T1"), ..named("BACK") };
     let back = gateway().query(&call(&account), &captured).await;
     assert!(matches!(back, Queried::Known(state) if state.meaning == Meaning::PartiallyRefunded));

@@ -220,7 +220,7 @@ async fn an_unknown_order_gets_failure_for_ten_minutes_then_success_and_a_task()
     let t = shop().await;
     let variant = t.selling_keys(1, 990).await;
     let placed = t.place(&[(variant, 1)]).await;
-    let said = Said { number: "NOBODY".into(), ..Said::paid(&placed, "T1") };
+    let said = Said { number: format!("{}-9", placed.order.number), ..Said::paid(&placed, "T1") };
     assert!(t.notify(&said).await.0 >= 400);
     t.advance(TimeDelta::minutes(9)).await;
     assert!(t.notify(&said).await.0 >= 400);

@@ -9,8 +9,8 @@ use dispense::base::money::Currency;
 use dispense::payments::accounts::Accounts;
 use dispense::payments::gateway::{
     Abilities, AccountKeys, Call, Closing, Evidence, Gateway, Identity, NewPayment, NewRefund, Notice,
-    NoticeRefusal, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting, StartFailure,
-    Started, Stated, Statement, StatementLine, Verdict,
+    NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
+    StartFailure, Started, Stated, Statement, StatementLine, Unit, Verdict,
 };
 use serde_json::Value;
 
@@ -112,8 +112,8 @@ impl Gateway for Statements {
     fn vectors(&self, config: &Value) -> Result<(AccountKeys, Evidence), String> {
         self.generic.vectors(config)
     }
-    fn exponent(&self, currency: Currency) -> Option<u32> {
-        self.generic.exponent(currency)
+    fn unit(&self, currency: Currency) -> Option<Unit> {
+        self.generic.unit(currency)
     }
     fn identity(&self, keys: &AccountKeys) -> Vec<Identity> {
         self.generic.identity(keys)
@@ -137,6 +137,9 @@ impl Gateway for Statements {
     }
     async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
         self.generic.query(call, payment).await
+    }
+    async fn number_of(&self, call: &Call<'_>, trade_no: &str) -> NumberThere {
+        self.generic.number_of(call, trade_no).await
     }
     async fn capture(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
         self.generic.capture(call, payment).await

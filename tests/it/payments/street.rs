@@ -63,6 +63,7 @@ pub async fn street_with(change: impl Fn(&mut Account)) -> Street {
     };
     let canaries: Vec<String> = accounts.iter().flat_map(secret).collect();
     let t = TestApp::start_by(clock, TestDatabase::migrated().await, |config| {
+        config.shop.currencies.extend(accounts.iter().flat_map(|account| account.currencies.clone()));
         config.accounts = accounts;
         config.server.allowed_origins =
             ["https://shop.example", "myapp://", "com.example.SHOP://"].map(str::to_owned).to_vec();

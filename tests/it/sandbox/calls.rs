@@ -39,7 +39,7 @@ async fn a_payment_is_started_once_however_often_the_start_is_repeated() {
         );
         assert!(first.expires_at.is_some());
         let queried = side.gateway.query(&side.call(), &named("D1", &reference, usd(1999))).await;
-        assert_eq!(meaning(&queried), Meaning::Pending, "{}", side.gateway.name());
+        assert_eq!(meaning(&queried), Meaning::Open, "{}", side.gateway.name());
     }
     assert_eq!(simulator.journal()["payments"].as_array().unwrap().len(), 2);
 }

@@ -61,6 +61,8 @@ impl Side {
             secrets: account.secrets,
             api_key: account.api_key,
             decryption_key: account.decryption_key,
+            other_decryption_keys: account.other_decryption_keys,
+            signs_with: 0,
             settings: account.settings,
             api_url: account.api_url,
             sandbox: account.sandbox,

@@ -131,6 +131,9 @@ fn details(table: &[u8]) -> Result<Option<Vec<StatementLine>>, String> {
 }
 
 fn line(columns: &Columns, mut row: Vec<&str>) -> Result<StatementLine, String> {
+    if row.len() <= columns.title {
+        return Err("has too few cells".into());
+    }
     // A comma in a title is not quoted.
     let surplus = row.len().saturating_sub(columns.all);
     row.drain(columns.title + 1..columns.title + 1 + surplus);

@@ -5,7 +5,9 @@
 
 use crate::base::money::{Currency, parse_minor};
 use crate::payments::gateway::AccountKeys;
-use crate::payments::gateways::notice::{Facts, Identity, Meaning, Notice, NoticeRefusal, RefundFact};
+use crate::payments::gateways::notice::{
+    Facts, Identity, Meaning, Notice, NoticeRefusal, RefundFact, is_number,
+};
 use crate::payments::gateways::rsa::PublicKey;
 use crate::payments::gateways::{beijing, form};
 
@@ -64,6 +66,10 @@ fn facts(fields: &Fields) -> Result<Facts, &'static str> {
         return Ok(facts);
     }
     facts.number = Some(number_here(short(fields, "out_trade_no").ok_or("out_trade_no_missing")?));
+    // A trade of other software on the same application.
+    if !facts.number.as_deref().is_some_and(is_number) {
+        return Ok(facts);
+    }
     facts.trade_no = Some(short(fields, "trade_no").ok_or("trade_no_missing")?.to_owned());
     facts.amount_minor = amount(fields, "total_amount")?;
     facts.currency = Currency::parse("CNY").ok();

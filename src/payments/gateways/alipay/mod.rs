@@ -18,11 +18,11 @@ use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateway::{
     Abilities, AccountKeys, ActionKind, Call, Closing, Evidence, Gateway, Identity, NewPayment, NewRefund,
-    Notice, NoticeRefusal, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
-    StartFailure, Started, Statement, StatementLine, Verdict,
+    Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
+    StartFailure, Started, Statement, StatementLine, Unit, Verdict,
 };
 use crate::payments::gateways::rsa::{PrivateKey, PublicKey};
-use crate::payments::gateways::{beijing, json};
+use crate::payments::gateways::{amounts, beijing, json};
 
 pub struct Alipay {
     outbound: Outbound,
@@ -123,6 +123,7 @@ impl Gateway for Alipay {
             close: true,
             refund: true,
             refund_repeatable: true,
+            signs_with_secret: false,
             notice_is_proof: true,
             statement: true,
         }
@@ -139,9 +140,8 @@ impl Gateway for Alipay {
         Ok((keys, Evidence::default()))
     }
 
-    /// Yuan with two decimals; the program counts in fen.
-    fn exponent(&self, currency: Currency) -> Option<u32> {
-        (currency.as_str() == "CNY").then_some(2)
+    fn unit(&self, currency: Currency) -> Option<Unit> {
+        amounts::unit(self.name(), currency)
     }
 
     fn identity(&self, keys: &AccountKeys) -> Vec<Identity> {
@@ -177,6 +177,10 @@ impl Gateway for Alipay {
 
     async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
         trade::query(&self.outbound, call, payment).await
+    }
+
+    async fn number_of(&self, _call: &Call<'_>, _trade_no: &str) -> NumberThere {
+        NumberThere::Unsupported
     }
 
     async fn capture(&self, _call: &Call<'_>, _payment: &PaymentRef<'_>) -> Queried {

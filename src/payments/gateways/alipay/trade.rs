@@ -33,7 +33,7 @@ fn state(call: &Call<'_>, payment: &PaymentRef<'_>, answer: &Value) -> Result<Ga
     // A closed trade that was paid before is one whose money went back whole.
     let paid_once = text("send_pay_date");
     let meaning = match text("trade_status") {
-        Some("WAIT_BUYER_PAY") => Meaning::Pending,
+        Some("WAIT_BUYER_PAY") => Meaning::Open,
         Some("TRADE_SUCCESS" | "TRADE_FINISHED") => Meaning::Paid,
         Some("TRADE_CLOSED") if paid_once.is_some() => Meaning::Refunded,
         Some("TRADE_CLOSED") => Meaning::Closed,

@@ -24,7 +24,7 @@ struct Asker<'a> {
 
 fn asker<'a>(call: &Call<'a>) -> Result<Asker<'a>, String> {
     let base = call.keys.api_url.as_deref().ok_or("no address of the platform")?;
-    let key = call.keys.secrets.first().ok_or("no key")?.expose();
+    let key = call.keys.signing_secret().ok_or("no key")?.expose();
     Ok(Asker { base, pid: call.keys.setting("pid").unwrap_or_default(), key })
 }
 
@@ -167,7 +167,9 @@ pub(super) async fn query(outbound: &Outbound, call: &Call<'_>, payment: &Paymen
 /// There is no such call; but what was paid already must not be given up.
 pub(super) async fn close(outbound: &Outbound, call: &Call<'_>, payment: &PaymentRef<'_>) -> Closing {
     match query(outbound, call, payment).await {
-        Queried::Known(state) if state.meaning != Meaning::Pending => Closing::AlreadyPaid(state),
+        Queried::Known(state) if !matches!(state.meaning, Meaning::Open | Meaning::Pending) => {
+            Closing::AlreadyPaid(state)
+        }
         Queried::Known(_) | Queried::Unsupported => Closing::Unsupported,
         Queried::NotFound => Closing::NothingToClose,
         Queried::Unknown(text) => Closing::Unknown(text),

@@ -14,10 +14,10 @@ use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateway::{
     Abilities, AccountKeys, ActionKind, Call, Closing, Evidence, Gateway, Identity, NewPayment, NewRefund,
-    Notice, NoticeRefusal, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
-    StartFailure, Started, Statement, StatementLine, Verdict,
+    Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
+    StartFailure, Started, Statement, StatementLine, Unit, Verdict,
 };
-use crate::payments::gateways::{beijing, epay, json, secret};
+use crate::payments::gateways::{amounts, beijing, epay, json, secret};
 
 pub struct EpayV1 {
     outbound: Outbound,
@@ -90,6 +90,7 @@ impl Gateway for EpayV1 {
             close: false,
             refund: true,
             refund_repeatable: false,
+            signs_with_secret: true,
             notice_is_proof: false,
             statement: true,
         }
@@ -108,8 +109,8 @@ impl Gateway for EpayV1 {
         Ok((keys, Evidence::default()))
     }
 
-    fn exponent(&self, currency: Currency) -> Option<u32> {
-        (currency.as_str() == epay::CURRENCY).then_some(2)
+    fn unit(&self, currency: Currency) -> Option<Unit> {
+        amounts::unit(self.name(), currency)
     }
 
     fn identity(&self, keys: &AccountKeys) -> Vec<Identity> {
@@ -142,6 +143,10 @@ impl Gateway for EpayV1 {
 
     async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
         api::query(&self.outbound, call, payment).await
+    }
+
+    async fn number_of(&self, _call: &Call<'_>, _trade_no: &str) -> NumberThere {
+        NumberThere::Unsupported
     }
 
     async fn capture(&self, _call: &Call<'_>, _payment: &PaymentRef<'_>) -> Queried {

@@ -147,7 +147,9 @@ pub(super) async fn close(outbound: &Outbound, call: &Call<'_>, payment: &Paymen
         return Closing::Closed;
     }
     match query(outbound, call, payment).await {
-        Queried::Known(state) if state.meaning != Meaning::Pending => Closing::AlreadyPaid(state),
+        Queried::Known(state) if !matches!(state.meaning, Meaning::Open | Meaning::Pending) => {
+            Closing::AlreadyPaid(state)
+        }
         Queried::Known(_) | Queried::Unsupported => Closing::Unsupported,
         Queried::NotFound => Closing::NothingToClose,
         Queried::Unknown(text) => Closing::Unknown(text),

@@ -13,11 +13,11 @@ use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateway::{
     Abilities, AccountKeys, ActionKind, Call, Closing, Evidence, Gateway, Identity, NewPayment, NewRefund,
-    Notice, NoticeRefusal, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
-    StartFailure, Started, Statement, StatementLine, Verdict,
+    Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
+    StartFailure, Started, Statement, StatementLine, Unit, Verdict,
 };
 use crate::payments::gateways::rsa::{PrivateKey, PublicKey};
-use crate::payments::gateways::{beijing, epay, json};
+use crate::payments::gateways::{amounts, beijing, epay, json};
 
 pub struct EpayV2 {
     outbound: Outbound,
@@ -95,6 +95,7 @@ impl Gateway for EpayV2 {
             close: true,
             refund: true,
             refund_repeatable: true,
+            signs_with_secret: false,
             notice_is_proof: true,
             statement: true,
         }
@@ -113,8 +114,8 @@ impl Gateway for EpayV2 {
         Ok((keys, Evidence::default()))
     }
 
-    fn exponent(&self, currency: Currency) -> Option<u32> {
-        (currency.as_str() == epay::CURRENCY).then_some(2)
+    fn unit(&self, currency: Currency) -> Option<Unit> {
+        amounts::unit(self.name(), currency)
     }
 
     fn identity(&self, keys: &AccountKeys) -> Vec<Identity> {
@@ -147,6 +148,10 @@ impl Gateway for EpayV2 {
 
     async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
         api::query(&self.outbound, call, payment).await
+    }
+
+    async fn number_of(&self, _call: &Call<'_>, _trade_no: &str) -> NumberThere {
+        NumberThere::Unsupported
     }
 
     async fn capture(&self, _call: &Call<'_>, _payment: &PaymentRef<'_>) -> Queried {

@@ -43,9 +43,8 @@ async fn exchange(
     let base = call.keys.api_url.as_deref().ok_or(Trouble::NoApi)?;
     let body = body.map(|b| b.to_string().into_bytes()).unwrap_or_default();
     let id = format!("req_{}", hex::encode(random::<16>()));
-    let secret = call.keys.secrets.first().ok_or(Trouble::NoApi)?;
     let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    headers.extend(signature::sign(secret, &id, call.now_unix, &body).ok_or(Trouble::NoApi)?);
+    headers.extend(signature::sign(call.keys, &id, call.now_unix, &body).ok_or(Trouble::NoApi)?);
     let request = Request {
         method,
         url: format!("{base}{path}"),

@@ -1,5 +1,6 @@
 //! The event's shape, which is ours: `{"type", "timestamp", "data": {"order_no", "trade_no", "amount_minor",
-//! "currency", "status", "refunded_minor"?, "reference"?, "refund"?}}`. The same `data` object answers a query.
+//! "currency", "status", "refunded_minor"?, "reference"?, "refund"?}}`. The same `data` object answers a query, whose status
+//! may also be `open`: nobody has paid.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -41,6 +42,7 @@ pub(super) fn read(body: &[u8]) -> Result<Facts, NoticeRefusal> {
 pub(super) fn payment(data: &Value) -> Result<Facts, &'static str> {
     let meaning = match json::text(data, &["status"]).ok_or("status_missing")? {
         "paid" => Meaning::Paid,
+        "open" => Meaning::Open,
         "pending" => Meaning::Pending,
         "closed" => Meaning::Closed,
         "failed" => Meaning::Failed,

@@ -3,7 +3,6 @@
 //! An account without `api_url` only receives.
 
 mod api;
-mod currencies;
 mod event;
 mod signature;
 
@@ -16,10 +15,10 @@ use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateway::{
     Abilities, AccountKeys, ActionKind, Call, Closing, Evidence, Gateway, Identity, NewPayment, NewRefund,
-    Notice, NoticeRefusal, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
-    StartFailure, Started, Statement, StatementLine, Verdict,
+    Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
+    StartFailure, Started, Statement, StatementLine, Unit, Verdict,
 };
-use crate::payments::gateways::{json, secret};
+use crate::payments::gateways::{amounts, json, secret};
 
 pub struct Generic {
     outbound: Outbound,
@@ -65,6 +64,7 @@ impl Gateway for Generic {
             close: api,
             refund: api,
             refund_repeatable: true,
+            signs_with_secret: true,
             notice_is_proof: true,
             statement: false,
         }
@@ -76,8 +76,8 @@ impl Gateway for Generic {
         Ok((keys, Evidence::default()))
     }
 
-    fn exponent(&self, currency: Currency) -> Option<u32> {
-        currencies::CODES.contains(&currency.as_str()).then(|| currency.exponent())
+    fn unit(&self, currency: Currency) -> Option<Unit> {
+        amounts::unit(self.name(), currency)
     }
 
     /// The secret alone says for whom a notice is.
@@ -115,6 +115,10 @@ impl Gateway for Generic {
 
     async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
         api::query(&self.outbound, call, payment).await
+    }
+
+    async fn number_of(&self, _call: &Call<'_>, _trade_no: &str) -> NumberThere {
+        NumberThere::Unsupported
     }
 
     async fn capture(&self, _call: &Call<'_>, _payment: &PaymentRef<'_>) -> Queried {

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::base::secret::Secret;
+use crate::payments::gateway::AccountKeys;
 use crate::payments::gateways::notice::{NoticeRefusal, RawNotice};
 
 /// How far a timestamp may lie in the past or the future, seconds; exactly so much still passes.
@@ -73,13 +74,26 @@ pub(super) fn verify_parts<'a>(
     Ok(Signed { id, secret })
 }
 
-/// The three headers of a message of ours.
-pub(super) fn sign(secret: &Secret, id: &str, now_unix: i64, body: &[u8]) -> Option<[(String, String); 3]> {
+/// The three headers of a message of ours. While a secret is changed there are several, and the message carries the
+/// signature of each, that of `signs_with` first: a receiver takes any that fits (Standard Webhooks, zero downtime secret
+/// rotation), so it may change over at any moment.
+pub(super) fn sign(
+    keys: &AccountKeys,
+    id: &str,
+    now_unix: i64,
+    body: &[u8],
+) -> Option<[(String, String); 3]> {
     let timestamp = now_unix.to_string();
-    let mac = mac(&key_bytes(secret)?, id, &timestamp, body);
+    let first = keys.signing_secret()?;
+    let others = keys.secrets.iter().enumerate().filter(|(place, _)| *place != keys.signs_with);
+    let mut signatures = Vec::new();
+    for secret in std::iter::once(first).chain(others.map(|(_, secret)| secret)) {
+        let mac = mac(&key_bytes(secret)?, id, &timestamp, body);
+        signatures.push(format!("v1,{}", STANDARD.encode(mac.as_ref())));
+    }
     Some([
         ("webhook-id".into(), id.to_owned()),
-        ("webhook-signature".into(), format!("v1,{}", STANDARD.encode(mac.as_ref()))),
+        ("webhook-signature".into(), signatures.join(" ")),
         ("webhook-timestamp".into(), timestamp),
     ])
 }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::{PayPal, currencies, event};
 use crate::infra::outbound::{CallError, Method, Request};
 use crate::payments::gateway::{
-    Action, Call, Closing, GatewayState, Meaning, NewPayment, PaymentRef, Queried, StartFailure, Started,
+    Action, Call, Closing, GatewayState, Meaning, NewPayment, NumberThere, PaymentRef, Queried, StartFailure,
+    Started,
 };
 use crate::payments::gateways::json;
 
@@ -196,6 +197,23 @@ pub(super) async fn query(paypal: &PayPal, call: &Call<'_>, payment: &PaymentRef
         }
         Ok((status, _)) => Queried::Unknown(format!("status {status}")),
         Err(error) => Queried::Unknown(error.to_string()),
+    }
+}
+
+/// The capture's `custom_id` or `invoice_id`, where `start` put our number.
+pub(super) async fn number_of(paypal: &PayPal, call: &Call<'_>, trade_no: &str) -> NumberThere {
+    if !event::is_id(trade_no) {
+        return NumberThere::None;
+    }
+    match exchange(paypal, call, &Sent::get(format!("/v2/payments/captures/{trade_no}"))).await {
+        Ok((200, capture)) if json::text(&capture, &["id"]) == Some(trade_no) => {
+            event::number(&capture).map_or(NumberThere::None, NumberThere::Number)
+        }
+        Ok((404, answer)) if json::text(&answer, &["name"]) == Some("RESOURCE_NOT_FOUND") => {
+            NumberThere::None
+        }
+        Ok((status, _)) => NumberThere::Unknown(format!("status {status}")),
+        Err(error) => NumberThere::Unknown(error.to_string()),
     }
 }
 

@@ -8,7 +8,9 @@ use serde_json::Value;
 use super::currencies;
 use crate::base::ids::RefundId;
 use crate::payments::gateways::json;
-use crate::payments::gateways::notice::{DisputeFact, Facts, Identity, Meaning, NoticeRefusal, RefundFact};
+use crate::payments::gateways::notice::{
+    DisputeFact, Facts, Identity, Meaning, NoticeRefusal, RefundFact, is_number,
+};
 
 pub(super) fn identity(merchant_id: &str) -> Vec<Identity> {
     vec![Identity::new("merchant_id", merchant_id)]
@@ -23,9 +25,29 @@ pub(super) fn read(body: &[u8], merchant_id: &str) -> Result<(String, Facts), No
         .ok_or(NoticeRefusal::format("event_id_missing"))?;
     let kind = json::text(&event, &["event_type"]).ok_or(NoticeRefusal::format("event_type_missing"))?;
     let resource = event.get("resource").ok_or(NoticeRefusal::format("resource_missing"))?;
-    let mut facts = facts(kind, resource, merchant_id).map_err(NoticeRefusal::format)?;
+    let mut facts = match facts(kind, resource, merchant_id) {
+        Ok(facts) => facts,
+        Err(_) if names_nothing(kind, resource) => Facts::of(Meaning::Ignored),
+        Err(word) => return Err(NoticeRefusal::format(word)),
+    };
     facts.occurred_at = moment(&event, "create_time");
     Ok((id.to_owned(), facts))
+}
+
+/// Other software on the same account sells in other ways (orders of several units): an object that has no number of our
+/// form, and of what goes back no capture to look up, cannot be about a payment of ours.
+fn names_nothing(kind: &str, resource: &Value) -> bool {
+    let listed = |key: &str| resource.get(key).and_then(Value::as_array).into_iter().flatten();
+    let numbered = |object: &Value| {
+        ["custom_id", "invoice_id"].iter().any(|key| json::text(object, &[key]).is_some_and(is_number))
+    };
+    let sale = kind.starts_with("CHECKOUT.")
+        || ["COMPLETED", "PENDING", "DENIED", "DECLINED"]
+            .iter()
+            .any(|end| kind.strip_prefix("PAYMENT.CAPTURE.").is_some_and(|rest| rest == *end));
+    let disputed = || listed("disputed_transactions").any(|of| of.get("seller_transaction_id").is_some());
+    let looked_up = || up(resource).is_some() || refund_id(resource).is_some() || disputed();
+    !numbered(resource) && !listed("purchase_units").any(numbered) && (sale || !looked_up())
 }
 
 fn facts(kind: &str, resource: &Value, merchant_id: &str) -> Result<Facts, &'static str> {
@@ -83,7 +105,7 @@ pub(super) fn order(object: &Value) -> Result<Facts, &'static str> {
     let [unit] = units.as_slice() else { return Err("not_one_purchase_unit") };
     let captures = json::at(unit, &["payments", "captures"]).and_then(Value::as_array);
     let mut facts = match json::text(object, &["status"]) {
-        Some("CREATED" | "SAVED" | "PAYER_ACTION_REQUIRED") => Facts::of(Meaning::Pending),
+        Some("CREATED" | "SAVED" | "PAYER_ACTION_REQUIRED") => Facts::of(Meaning::Open),
         Some("APPROVED") => Facts::of(Meaning::Approved),
         Some("VOIDED") => Facts::of(Meaning::Closed),
         Some("COMPLETED") => settled(captures.map_or(&[], Vec::as_slice))?,
@@ -126,7 +148,7 @@ fn refunds(unit: &Value, trade_no: Option<&str>) -> Result<Option<i64>, &'static
         let of = up(refund);
         if of.is_none() || of.as_deref() == trade_no {
             let money = currencies::money(refund.get("amount").ok_or("amount_missing")?)?;
-            sum = Some(sum.unwrap_or(0) + money.minor);
+            sum = Some(sum.unwrap_or(0_i64).checked_add(money.minor).ok_or("amount_malformed")?);
         }
     }
     Ok(sum)
@@ -209,7 +231,7 @@ fn dispute(resource: &Value, merchant_id: &str) -> Result<Facts, &'static str> {
 }
 
 /// Our number: `custom_id`, else `invoice_id`.
-fn number(object: &Value) -> Option<String> {
+pub(super) fn number(object: &Value) -> Option<String> {
     let text = |key| json::text(object, &[key]).filter(|text| !text.is_empty());
     text("custom_id").or_else(|| text("invoice_id")).map(str::to_owned)
 }

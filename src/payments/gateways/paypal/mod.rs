@@ -20,10 +20,10 @@ use crate::base::money::Currency;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateway::{
     Abilities, AccountKeys, ActionKind, Call, Closing, Evidence, Gateway, Identity, NewPayment, NewRefund,
-    Notice, NoticeRefusal, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
-    StartFailure, Started, Statement, StatementLine, Verdict,
+    Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
+    StartFailure, Started, Statement, StatementLine, Unit, Verdict,
 };
-use crate::payments::gateways::json;
+use crate::payments::gateways::{amounts, json};
 use signature::Transmission;
 
 /// What the simulator on PayPal's developer pages signs with: anybody can have that.
@@ -158,6 +158,7 @@ impl Gateway for PayPal {
             close: true,
             refund: true,
             refund_repeatable: true,
+            signs_with_secret: false,
             notice_is_proof: true,
             statement: true,
         }
@@ -181,8 +182,8 @@ impl Gateway for PayPal {
         Ok((keys, evidence))
     }
 
-    fn exponent(&self, currency: Currency) -> Option<u32> {
-        currencies::exponent(currency)
+    fn unit(&self, currency: Currency) -> Option<Unit> {
+        amounts::unit(self.name(), currency)
     }
 
     fn identity(&self, keys: &AccountKeys) -> Vec<Identity> {
@@ -236,6 +237,10 @@ impl Gateway for PayPal {
 
     async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
         api::query(self, call, payment).await
+    }
+
+    async fn number_of(&self, call: &Call<'_>, trade_no: &str) -> NumberThere {
+        api::number_of(self, call, trade_no).await
     }
 
     async fn capture(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {

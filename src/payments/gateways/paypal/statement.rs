@@ -12,7 +12,7 @@ use super::{PayPal, currencies, event};
 use crate::base::ids::RefundId;
 use crate::base::money::Currency;
 use crate::payments::gateway::{Call, Stated, Statement, StatementLine};
-use crate::payments::gateways::json;
+use crate::payments::gateways::{cells, json};
 
 /// Until then executed transactions may still be missing.
 const DELAY: TimeDelta = TimeDelta::hours(3);
@@ -124,7 +124,7 @@ pub(super) fn read(file: &[u8]) -> Result<Vec<StatementLine>, String> {
     }
     let mut lines = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|error| error.to_string())?;
+        let record = record.map_err(|error| cells::unreadable(&error))?;
         let number = record.position().map_or(0, csv::Position::line);
         let text = |name: &str| {
             let found = columns.get(name).and_then(|index| record.get(*index));
@@ -190,5 +190,6 @@ fn when(date: Option<&str>, time: Option<&str>, zone: Option<&str>) -> Result<Da
             hours.filter(|hours| hours.abs() <= 14).ok_or("time_zone_unknown")?
         }
     };
-    Ok((local.ok_or("date_malformed")? - TimeDelta::hours(hours)).and_utc())
+    let utc = local.and_then(|local| local.checked_sub_signed(TimeDelta::hours(hours)));
+    utc.map(|at| at.and_utc()).ok_or("date_malformed")
 }

@@ -5,13 +5,13 @@ use chrono::{DateTime, TimeDelta};
 use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
-use super::{currencies, event};
+use super::event;
 use crate::infra::outbound::{CallError, Method, Outbound, Request};
 use crate::payments::gateway::{
-    Action, Call, Closing, GatewayState, Meaning, NewPayment, PaymentRef, Queried, StartFailure, Started,
-    to_gateway_units,
+    Action, Call, Closing, GatewayState, Meaning, NewPayment, NumberThere, PaymentRef, Queried, StartFailure,
+    Started,
 };
-use crate::payments::gateways::json;
+use crate::payments::gateways::{amounts, json};
 
 const HOST: &str = "https://api.stripe.com";
 const VERSION: &str = "2026-10-28.endive";
@@ -73,8 +73,7 @@ pub(super) async fn start(
     payment: &NewPayment<'_>,
 ) -> Result<Started, StartFailure> {
     let currency = payment.money.currency;
-    let units = currencies::exponent(currency).and_then(|exponent| to_gateway_units(payment.money, exponent));
-    let Some(units) = units else {
+    let Some(units) = amounts::unit("stripe", currency).and_then(|unit| unit.units(payment.money)) else {
         let message = format!("{} is no amount Stripe can take", payment.money);
         return Err(StartFailure::Refused { code: "amount_inexpressible".into(), message });
     };
@@ -173,6 +172,25 @@ pub(super) async fn query(outbound: &Outbound, call: &Call<'_>, payment: &Paymen
         Ok((404, answer)) if error_of(&answer).0 == "resource_missing" => Queried::NotFound,
         Ok((status, _)) => Queried::Unknown(format!("status {status}")),
         Err(error) => Queried::Unknown(error.to_string()),
+    }
+}
+
+/// The payment intent's metadata, where `start` put our number. Stripe gives a charge the metadata of its intent.
+pub(super) async fn number_of(outbound: &Outbound, call: &Call<'_>, trade_no: &str) -> NumberThere {
+    // Something else than an intent was never a trade of ours.
+    if !event::is_id(trade_no) {
+        return NumberThere::None;
+    }
+    match exchange(outbound, call, &format!("/v1/payment_intents/{trade_no}"), None).await {
+        Ok((200, intent)) if json::text(&intent, &["id"]) == Some(trade_no) => {
+            match json::text(&intent, &["metadata", "order_no"]) {
+                Some(number) => NumberThere::Number(number.to_owned()),
+                None => NumberThere::None,
+            }
+        }
+        Ok((404, answer)) if error_of(&answer).0 == "resource_missing" => NumberThere::None,
+        Ok((status, _)) => NumberThere::Unknown(format!("status {status}")),
+        Err(error) => NumberThere::Unknown(error.to_string()),
     }
 }
 

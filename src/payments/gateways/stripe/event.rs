@@ -4,11 +4,12 @@
 use chrono::DateTime;
 use serde_json::Value;
 
-use super::currencies;
 use crate::base::money::Currency;
 use crate::payments::gateway::from_gateway_units;
-use crate::payments::gateways::json;
-use crate::payments::gateways::notice::{DisputeFact, Facts, Identity, Meaning, NoticeRefusal, RefundFact};
+use crate::payments::gateways::notice::{
+    DisputeFact, Facts, Identity, Meaning, NoticeRefusal, RefundFact, is_number,
+};
+use crate::payments::gateways::{amounts, json};
 
 /// `account` is empty unless the event belongs to a connected account (Stripe Connect).
 pub(super) fn identity(livemode: bool, account: &str) -> Vec<Identity> {
@@ -26,7 +27,11 @@ pub(super) fn read(body: &[u8]) -> Result<(String, Facts), NoticeRefusal> {
         Some("event") => {
             let object =
                 json::at(&event, &["data", "object"]).ok_or(NoticeRefusal::format("object_missing"))?;
-            facts(kind, object).map_err(NoticeRefusal::format)?
+            match facts(kind, object) {
+                Ok(facts) => facts,
+                Err(_) if names_nothing(kind, object) => Facts::of(Meaning::Ignored),
+                Err(word) => return Err(NoticeRefusal::format(word)),
+            }
         }
         // Thin events (`v2.core.event`) carry no object.
         Some(_) => Facts::of(Meaning::Ignored),
@@ -35,13 +40,27 @@ pub(super) fn read(body: &[u8]) -> Result<(String, Facts), NoticeRefusal> {
     if let Some(livemode) = event.get("livemode").and_then(Value::as_bool) {
         facts.identity = identity(livemode, json::text(&event, &["account"]).unwrap_or_default());
     }
+    // What others put there may be too long to be kept, and is no number of ours.
+    facts.number = facts.number.filter(|number| number.len() <= 255);
     facts.occurred_at = json::integer(&event, &["created"]).and_then(|at| DateTime::from_timestamp(at, 0));
     Ok((id.to_owned(), facts))
 }
 
+/// Other software on the same account sends what it likes: an object that has no number of our form and no payment
+/// intent to look up cannot be about a payment of ours. Our own sessions always carry the number.
+fn names_nothing(kind: &str, object: &Value) -> bool {
+    let numbers =
+        [json::text(object, &["client_reference_id"]), json::text(object, &["metadata", "order_no"])];
+    let intent = named(object, "payment_intent").filter(|_| !kind.starts_with("checkout."));
+    intent.is_none() && !numbers.into_iter().flatten().any(is_number)
+}
+
 fn facts(kind: &str, object: &Value) -> Result<Facts, &'static str> {
     match kind {
-        "checkout.session.completed" => session(object),
+        "checkout.session.completed" => match session(object)? {
+            facts if facts.meaning == Meaning::Open => Err("status_contradicts_type"),
+            facts => Ok(facts),
+        },
         "checkout.session.async_payment_succeeded" => session_as(object, Meaning::Paid),
         "checkout.session.async_payment_failed" => session_as(object, Meaning::Failed),
         "checkout.session.expired" => session_as(object, Meaning::Closed),
@@ -60,7 +79,7 @@ fn facts(kind: &str, object: &Value) -> Result<Facts, &'static str> {
 pub(super) fn session(object: &Value) -> Result<Facts, &'static str> {
     let meaning = match (json::text(object, &["status"]), json::text(object, &["payment_status"])) {
         (Some("expired"), _) => Meaning::Closed,
-        (Some("open"), _) => Meaning::Pending,
+        (Some("open"), _) => Meaning::Open,
         (Some("complete"), Some("paid" | "no_payment_required")) => Meaning::Paid,
         (Some("complete"), Some("unpaid")) => Meaning::Pending,
         _ => return Err("session_status_unknown"),
@@ -180,7 +199,8 @@ pub(super) fn currency(object: &Value) -> Result<Currency, &'static str> {
 /// and the payment will be found to be of the wrong currency.
 pub(super) fn amount(object: &Value, key: &str, currency: Currency) -> Result<i64, &'static str> {
     let amount = json::integer(object, &[key]).filter(|n| *n >= 0).ok_or("amount_malformed")?;
-    let exponent = currencies::exponent(currency).unwrap_or_else(|| currency.exponent());
+    let exponent =
+        amounts::unit("stripe", currency).map_or_else(|| currency.exponent(), |unit| unit.exponent);
     from_gateway_units(amount, currency, exponent).ok_or("amount_inexpressible")
 }
 

@@ -3,7 +3,6 @@
 //! the official SDKs.
 
 mod api;
-mod currencies;
 mod event;
 mod refunds;
 mod signature;
@@ -19,10 +18,10 @@ use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateway::{
     Abilities, AccountKeys, ActionKind, Call, Closing, Evidence, Gateway, Identity, NewPayment, NewRefund,
-    Notice, NoticeRefusal, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
-    StartFailure, Started, Statement, StatementLine, Verdict,
+    Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
+    StartFailure, Started, Statement, StatementLine, Unit, Verdict,
 };
-use crate::payments::gateways::{json, secret};
+use crate::payments::gateways::{amounts, json, secret};
 
 pub struct Stripe {
     outbound: Outbound,
@@ -75,6 +74,7 @@ impl Gateway for Stripe {
             close: true,
             refund: true,
             refund_repeatable: true,
+            signs_with_secret: false,
             notice_is_proof: true,
             statement: true,
         }
@@ -88,8 +88,8 @@ impl Gateway for Stripe {
         Ok((keys, Evidence::default()))
     }
 
-    fn exponent(&self, currency: Currency) -> Option<u32> {
-        currencies::exponent(currency)
+    fn unit(&self, currency: Currency) -> Option<Unit> {
+        amounts::unit(self.name(), currency)
     }
 
     /// The mode, and that the event is not one of a connected account.
@@ -128,6 +128,10 @@ impl Gateway for Stripe {
 
     async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
         api::query(&self.outbound, call, payment).await
+    }
+
+    async fn number_of(&self, call: &Call<'_>, trade_no: &str) -> NumberThere {
+        api::number_of(&self.outbound, call, trade_no).await
     }
 
     async fn capture(&self, _call: &Call<'_>, _payment: &PaymentRef<'_>) -> Queried {

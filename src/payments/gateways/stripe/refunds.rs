@@ -4,17 +4,17 @@
 use serde_json::Value;
 
 use super::api::{Form, error_of, exchange, field, is_final_no};
-use super::{currencies, event};
+use super::event;
 use crate::infra::outbound::Outbound;
-use crate::payments::gateway::{Call, NewRefund, RefundRef, Refunding, to_gateway_units};
-use crate::payments::gateways::json;
+use crate::payments::gateway::{Call, NewRefund, RefundRef, Refunding};
+use crate::payments::gateways::{amounts, json};
 
 pub(super) async fn refund(outbound: &Outbound, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding {
     let Some(intent) = refund.payment.trade_no.filter(|id| event::is_id(id)) else {
         return failed("no_trade", "the payment has no trade number");
     };
-    let units = currencies::exponent(refund.amount.currency).and_then(|e| to_gateway_units(refund.amount, e));
-    let Some(units) = units else {
+    let unit = amounts::unit("stripe", refund.amount.currency);
+    let Some(units) = unit.and_then(|unit| unit.units(refund.amount)) else {
         return failed("amount_inexpressible", "no amount Stripe can refund");
     };
     let mut form: Form = vec![

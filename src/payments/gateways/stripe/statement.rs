@@ -12,7 +12,7 @@ use super::event;
 use crate::base::money::{Currency, parse_minor};
 use crate::infra::outbound::Outbound;
 use crate::payments::gateway::{Call, Stated, Statement, StatementLine};
-use crate::payments::gateways::json;
+use crate::payments::gateways::{cells, json};
 
 const MOST_PAGES: usize = 1_000;
 
@@ -87,7 +87,7 @@ fn fee(entry: &Value, currency: Currency) -> Result<Option<i64>, &'static str> {
     match json::integer(entry, &["fee"]) {
         None => Ok(None),
         Some(fee) if fee < 0 => {
-            let given_back = serde_json::json!({ "fee": -fee });
+            let given_back = serde_json::json!({ "fee": fee.checked_neg().ok_or("fee_malformed")? });
             event::amount(&given_back, "fee", currency).map(|minor| Some(-minor))
         }
         Some(_) => event::amount(entry, "fee", currency).map(Some),
@@ -107,7 +107,7 @@ pub(super) fn read(file: &[u8]) -> Result<Vec<StatementLine>, String> {
     }
     let mut lines = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|error| error.to_string())?;
+        let record = record.map_err(|error| cells::unreadable(&error))?;
         let number = record.position().map_or(0, csv::Position::line);
         let text = |name: &str| {
             let found = columns.get(name).and_then(|index| record.get(*index));

@@ -91,7 +91,10 @@ fn unpacked(file: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 fn lines(table: &[u8]) -> Result<Vec<StatementLine>, String> {
-    let text = std::str::from_utf8(table).map_err(|_| "the statement is not in UTF-8".to_owned())?;
+    let text = std::str::from_utf8(table).map_err(|error| {
+        let before = table.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count();
+        format!("line {}: is not in UTF-8", before + 1)
+    })?;
     let mut rows = text.trim_start_matches('\u{feff}').lines().enumerate();
     let header = rows.next().map(|(_, line)| line).unwrap_or_default();
     let columns = Columns::of(header).ok_or("the file is no statement of trades")?;

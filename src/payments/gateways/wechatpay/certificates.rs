@@ -80,7 +80,7 @@ fn opened(call: &Call<'_>, body: &[u8]) -> Result<BTreeMap<String, String>, Stri
     for entry in entries {
         let serial = json::text(entry, &["serial_no"]).ok_or("an entry has no serial number")?;
         let sealed = entry.get("encrypt_certificate").ok_or("an entry has no certificate")?;
-        let plain = sealed::open(call.keys.decryption_key.as_ref(), sealed)?;
+        let plain = sealed::open(call.keys, sealed)?;
         let pem = String::from_utf8(plain).map_err(|_| "a certificate is no text".to_owned())?;
         keys::fetched(&pem, serial)
             .ok_or("a certificate does not have the serial number it is listed with")?;

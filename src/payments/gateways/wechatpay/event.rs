@@ -26,7 +26,7 @@ pub(super) fn read(keys: &AccountKeys, body: &[u8]) -> Result<(String, Facts), N
         _ => return Ok((id, Facts::of(Meaning::Ignored))),
     };
     let resource = envelope.get("resource").ok_or(NoticeRefusal::format("resource_missing"))?;
-    let plain = sealed::open(keys.decryption_key.as_ref(), resource).map_err(NoticeRefusal::decrypt)?;
+    let plain = sealed::open(keys, resource).map_err(NoticeRefusal::decrypt)?;
     let inner = json::parse(&plain).map_err(|_| NoticeRefusal::format("inner_not_json"))?;
     let mut facts = reader(keys, kind, &inner).map_err(NoticeRefusal::format)?;
     facts.occurred_at = facts.occurred_at.or_else(|| moment(&envelope, "create_time"));
@@ -44,7 +44,8 @@ pub(super) fn transaction(object: &Value) -> Result<Facts, &'static str> {
         "SUCCESS" => Meaning::Paid,
         // Something went back; how much, only the refunds say.
         "REFUND" => Meaning::PartiallyRefunded,
-        "NOTPAY" | "USERPAYING" | "ACCEPT" => Meaning::Pending,
+        "NOTPAY" => Meaning::Open,
+        "USERPAYING" | "ACCEPT" => Meaning::Pending,
         "CLOSED" | "REVOKED" => Meaning::Closed,
         "PAYERROR" => Meaning::Failed,
         _ => return Err("trade_state_unknown"),

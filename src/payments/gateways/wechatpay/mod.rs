@@ -23,11 +23,11 @@ use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateway::{
     Abilities, AccountKeys, ActionKind, Call, Closing, Evidence, Gateway, Identity, NewPayment, NewRefund,
-    Notice, NoticeRefusal, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
-    StartFailure, Started, Statement, StatementLine, Verdict,
+    Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
+    StartFailure, Started, Statement, StatementLine, Unit, Verdict,
 };
 use crate::payments::gateways::rsa::PrivateKey;
-use crate::payments::gateways::{beijing, json};
+use crate::payments::gateways::{amounts, beijing, json};
 use certificates::Shelf;
 use keys::{PlatformKey, Signed};
 
@@ -116,6 +116,9 @@ impl Gateway for WechatPay {
         if keys.decryption_key.as_ref().is_none_or(|key| key.expose().len() != sealed::KEY_LENGTH) {
             fault("decryption_key", "must be the APIv3 key: 32 characters");
         }
+        if keys.other_decryption_keys.iter().any(|key| key.expose().len() != sealed::KEY_LENGTH) {
+            fault("other_decryption_keys", "must be APIv3 keys: 32 characters each");
+        }
         let all = |text: &str, allowed: fn(&u8) -> bool| text.bytes().all(|b| allowed(&b));
         let wrong = |name: &str, allowed| keys.setting(name).is_some_and(|text| !all(text, allowed));
         if wrong("mchid", u8::is_ascii_digit) {
@@ -141,6 +144,7 @@ impl Gateway for WechatPay {
             close: true,
             refund: true,
             refund_repeatable: true,
+            signs_with_secret: false,
             notice_is_proof: true,
             statement: true,
         }
@@ -164,9 +168,8 @@ impl Gateway for WechatPay {
         Ok((keys, Evidence::default()))
     }
 
-    /// Fen.
-    fn exponent(&self, currency: Currency) -> Option<u32> {
-        (currency.as_str() == "CNY").then_some(2)
+    fn unit(&self, currency: Currency) -> Option<Unit> {
+        amounts::unit(self.name(), currency)
     }
 
     fn identity(&self, keys: &AccountKeys) -> Vec<Identity> {
@@ -220,6 +223,10 @@ impl Gateway for WechatPay {
 
     async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
         trade::query(self, call, payment).await
+    }
+
+    async fn number_of(&self, _call: &Call<'_>, _trade_no: &str) -> NumberThere {
+        NumberThere::Unsupported
     }
 
     async fn capture(&self, _call: &Call<'_>, _payment: &PaymentRef<'_>) -> Queried {

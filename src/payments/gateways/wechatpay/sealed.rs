@@ -7,15 +7,26 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::base::secret::Secret;
+use crate::payments::gateway::AccountKeys;
 use crate::payments::gateways::json;
 
 /// Bytes of the APIv3 key.
 pub(super) const KEY_LENGTH: usize = 32;
 
-/// Opens `{algorithm, nonce, associated_data?, ciphertext}`; the tag stands behind the ciphertext. The error is a stable
-/// word.
-pub(super) fn open(key: Option<&Secret>, sealed: &Value) -> Result<Vec<u8>, &'static str> {
-    let key = key.ok_or("decryption_key_missing")?;
+/// Opens `{algorithm, nonce, associated_data?, ciphertext}` with the first of the account's keys that fits: the platform
+/// changes over to a new APIv3 key at a moment of its own. The tag stands behind the ciphertext. The error is a stable word.
+pub(super) fn open(keys: &AccountKeys, sealed: &Value) -> Result<Vec<u8>, &'static str> {
+    let mut last = "decryption_key_missing";
+    for key in keys.decryption_keys() {
+        match open_with(key, sealed) {
+            Ok(plain) => return Ok(plain),
+            Err(word) => last = word,
+        }
+    }
+    Err(last)
+}
+
+fn open_with(key: &Secret, sealed: &Value) -> Result<Vec<u8>, &'static str> {
     if json::text(sealed, &["algorithm"]) != Some("AEAD_AES_256_GCM") {
         return Err("algorithm_unknown");
     }

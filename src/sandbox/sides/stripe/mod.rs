@@ -147,6 +147,7 @@ impl Played for Stripe {
             {
                 expire_session(desk, path[2], asked.now)
             }
+            ("GET", path) if path.len() == 2 && path[0] == "payment_intents" => show_intent(desk, path[1]),
             ("POST", path) if path == ["refunds"] => create_refund(desk, &fields),
             ("GET", path) if path == ["refunds"] => list_refunds(desk, &fields),
             ("GET", path) if path.len() == 2 && path[0] == "refunds" => show_refund(desk, path[1]),
@@ -251,6 +252,16 @@ fn expire_session(desk: &Arc<Desk>, id: &str, now: i64) -> Answered {
 fn by_intent(desk: &Desk, fields: &Form) -> Result<Payment, (u16, &'static str, String)> {
     let intent = fields.get("payment_intent");
     desk.change(|book| book.by_trade(NAME, intent).cloned()).ok_or_else(|| missing("payment_intent"))
+}
+
+fn show_intent(desk: &Desk, id: &str) -> Answered {
+    let payment =
+        desk.change(|book| book.by_trade(NAME, id).cloned()).ok_or_else(|| missing("payment_intent"))?;
+    let capture = payment.capture(id).ok_or_else(|| missing("payment_intent"))?;
+    Ok(
+        json!({ "id": id, "object": "payment_intent", "livemode": false, "status": "succeeded", "amount": capture.amount,
+        "currency": capture.currency.to_ascii_lowercase(), "metadata": payment.notes_of("intent.") }),
+    )
 }
 
 fn create_refund(desk: &Arc<Desk>, fields: &Form) -> Answered {

@@ -1,0 +1,2 @@
+drop table asked_trade;
+alter table payment drop column returned_at;

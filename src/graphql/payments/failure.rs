@@ -1,0 +1,52 @@
+//! Why a payment is not what it should be, in words that are true for each cause.
+
+use crate::base::text::Locale;
+use crate::graphql::payments::types::Explanation;
+use crate::payments::{PaymentState, model};
+
+/// The explanation of a payment that failed, or of which nobody knows; none for all others, whatever was noted before.
+pub fn of(payment: &model::Payment, locale: Locale) -> Option<Explanation> {
+    let code = match payment.state {
+        PaymentState::Unknown => "GATEWAY_OUTCOME_UNKNOWN",
+        PaymentState::Failed => code(payment.failure_code.as_deref()),
+        _ => return None,
+    };
+    let (english, chinese) = text(code);
+    let message = match locale {
+        Locale::En => english,
+        Locale::Zh => chinese,
+    };
+    Some(Explanation { code: code.into(), message: message.into(), expected_at: None })
+}
+
+/// Our own words are those of `payments/start.rs`; everything else is a gateway's and means that it said no.
+fn code(noted: Option<&str>) -> &'static str {
+    match noted {
+        Some("unsupported") => "METHOD_NOT_AVAILABLE",
+        Some("payer_needed") => "PAYER_ID_REQUIRED",
+        Some("amount_inexpressible") => "AMOUNT_NOT_SUPPORTED",
+        _ => "GATEWAY_DECLINED",
+    }
+}
+
+fn text(code: &str) -> (&'static str, &'static str) {
+    match code {
+        "GATEWAY_OUTCOME_UNKNOWN" => (
+            "It is not known yet whether this payment was made. The payment service is being asked; do not pay again.",
+            "尚不清楚此次付款是否成功，正在向支付渠道查询，请勿重复付款。",
+        ),
+        "METHOD_NOT_AVAILABLE" => (
+            "This way to pay could not be started. Choose another one.",
+            "该付款方式无法发起，请选择其他方式。",
+        ),
+        "PAYER_ID_REQUIRED" => (
+            "This way to pay needs to know the payer. Start it again in the app that can tell.",
+            "该付款方式需要付款人标识，请在相应的应用内重新发起。",
+        ),
+        "AMOUNT_NOT_SUPPORTED" => (
+            "This way to pay cannot take exactly this amount. Choose another one.",
+            "该付款方式无法收取此金额，请选择其他方式。",
+        ),
+        _ => ("The payment service declined this payment.", "支付渠道拒绝了此次付款。"),
+    }
+}

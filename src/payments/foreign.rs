@@ -1,0 +1,113 @@
+//! News of other sales on the same merchant account. What carries nothing of ours is ignored at once; refunds and
+//! disputes, which carry little, are looked up once at the gateway, and its answer is kept. What does carry ours and is
+//! unknown here waits as an orphan: its order may be on its way, or this database may be older than the sale.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use diesel_async::AsyncPgConnection;
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::app::App;
+use crate::base::ids::RefundId;
+use crate::base::outcome::Fault;
+use crate::infra::db::Purpose;
+use crate::orders::number;
+use crate::payments::gateway::{Call, Facts, Meaning, Notice, NumberThere};
+use crate::payments::store::asked::{self, AskedTrade};
+use crate::payments::store::slice::Found;
+use crate::payments::word::{Settled, Word};
+
+/// Time for the one question about a trade.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The answers kept about the trades of words that no payment was found for.
+pub(super) async fn kept(
+    conn: &AsyncPgConnection,
+    words: &[Word],
+    subjects: &[Option<Found>],
+) -> Result<Vec<AskedTrade>, Fault> {
+    let unknown = words.iter().zip(subjects).filter(|(_, subject)| subject.is_none());
+    let trades = unknown.filter_map(|(word, _)| Some((word.account_id(), asked_about(word.facts()?)?)));
+    Ok(asked::list(conn, &trades.collect::<Vec<_>>()).await?)
+}
+
+/// What becomes of a word about no payment of ours. `prefix` is that of this shop's numbers.
+pub(super) fn judge(prefix: &str, word: &Word, kept: &[AskedTrade]) -> Settled {
+    let Some(facts) = word.facts() else { return Settled::Orphan };
+    if facts.meaning == Meaning::Ignored {
+        return Settled::Ignored;
+    }
+    let ours =
+        |number: &str| if number::has_form(prefix, number) { Settled::Orphan } else { Settled::Ignored };
+    if let Some(number) = &facts.number {
+        return ours(number);
+    }
+    if names_our_refund(facts) {
+        return Settled::Orphan;
+    }
+    let Some(trade_no) = asked_about(facts) else { return Settled::Ignored };
+    match kept.iter().find(|k| k.account_id == word.account_id() && k.trade_no == trade_no) {
+        None => Settled::AskWhose,
+        Some(AskedTrade { number: Some(number), .. }) => ours(number),
+        Some(AskedTrade { number: None, .. }) => Settled::Ignored,
+    }
+}
+
+fn names_our_refund(facts: &Facts) -> bool {
+    let named = facts.refund.as_ref().and_then(|refund| refund.refund_id.as_deref());
+    named.is_some_and(|id| RefundId::parse(id).is_ok())
+}
+
+/// The trade that tells whose a refund or dispute is, where its message does not.
+fn asked_about(facts: &Facts) -> Option<&str> {
+    let told = facts.number.is_some() || names_our_refund(facts);
+    facts.trade_no.as_deref().filter(|_| facts.meaning.is_about_money_back() && !told)
+}
+
+/// Asks the gateway whose the trade of a notice is and keeps what it says; false when it does not say. Several notices
+/// about one trade at once ask once.
+pub(super) async fn ask(app: &App, notice: &Notice) -> Result<bool, Fault> {
+    let (account_id, facts) = (notice.account_id(), notice.facts());
+    let Some(trade_no) = asked_about(facts) else { return Ok(false) };
+    let Some((account, gateway)) = app.accounts.find(account_id) else { return Ok(false) };
+    let turn = turn(account_id, trade_no);
+    let _turn = turn.lock().await;
+    {
+        let conn = app.db.conn_for(Purpose::Notices).await?;
+        if !asked::list(&conn, &[(account_id, trade_no)]).await?.is_empty() {
+            return Ok(true);
+        }
+    }
+    let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: TIMEOUT };
+    let answer = tokio::time::timeout(TIMEOUT, gateway.number_of(&call, trade_no)).await;
+    let number = match answer {
+        Ok(NumberThere::Number(number)) => Some(number),
+        Ok(NumberThere::None) => None,
+        Ok(NumberThere::Unsupported) | Err(_) => return Ok(false),
+        Ok(NumberThere::Unknown(why)) => {
+            tracing::warn!(why, account = account_id, "a gateway does not say whose a trade is");
+            return Ok(false);
+        }
+    };
+    // What is no number of ours is of no concern, and may be anything.
+    let number = number.filter(|number| number::has_form(&app.config.shop.order_prefix, number));
+    let conn = app.db.conn_for(Purpose::Notices).await?;
+    asked::insert(&conn, account_id, trade_no, number.as_deref()).await?;
+    Ok(true)
+}
+
+/// Whoever asks about this trade now, one after the other.
+fn turn(account_id: &str, trade_no: &str) -> Arc<AsyncMutex<()>> {
+    type Turns = HashMap<(String, String), Weak<AsyncMutex<()>>>;
+    static TURNS: LazyLock<Mutex<Turns>> = LazyLock::new(Mutex::default);
+    let mut turns = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
+    turns.retain(|_, turn| turn.strong_count() > 0);
+    let slot = turns.entry((account_id.to_owned(), trade_no.to_owned())).or_default();
+    slot.upgrade().unwrap_or_else(|| {
+        let fresh = Arc::default();
+        *slot = Arc::downgrade(&fresh);
+        fresh
+    })
+}
