@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod ask;
+pub mod belongs;
 pub mod cancel;
 pub mod case;
 pub mod check_now;
@@ -11,6 +12,7 @@ pub mod consequences;
 pub mod cover;
 pub mod decide;
 pub mod disputes;
+pub mod expire;
 pub mod gateway;
 pub mod gateways;
 pub mod hosted;
@@ -18,6 +20,7 @@ pub mod intake;
 pub mod ledger;
 pub mod model;
 mod news;
+pub mod number;
 pub mod orphans;
 pub mod raw;
 pub mod read;
@@ -30,6 +33,7 @@ pub mod start;
 pub mod state;
 pub mod statements;
 pub mod store;
+pub mod unstarted;
 pub mod vectors;
 pub mod word;
 
