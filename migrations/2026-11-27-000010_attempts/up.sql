@@ -10,6 +10,8 @@ create table epoch (
   raised_at timestamptz not null default app_now(),
   -- What happened from here on may be unknown to this database. Null for the first.
   unknown_since timestamptz,
+  -- Payments that were found at the gateways by asking for attempts this database knows.
+  found_payments int not null default 0,
   opened_at timestamptz,
   constraint epoch_opened check ((state = 'open') = (opened_at is not null)),
   constraint epoch_since check ((id = 1) = (unknown_since is null))

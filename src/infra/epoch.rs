@@ -22,10 +22,13 @@ pub struct Epoch {
     /// Nothing is sold yet.
     #[diesel(sql_type = Bool)]
     pub held: bool,
+    /// Payments that were found by asking after the restore.
+    #[diesel(sql_type = Integer)]
+    pub found_payments: i32,
 }
 
-const CURRENT: &str =
-    "select id, raised_at, unknown_since, state = 'held' as held from epoch order by id desc limit 1";
+const CURRENT: &str = "select id, raised_at, unknown_since, state = 'held' as held, found_payments
+  from epoch order by id desc limit 1";
 
 pub async fn current(conn: &mut AsyncPgConnection) -> QueryResult<Epoch> {
     Statement::new(CURRENT).get_result(conn).await
@@ -52,6 +55,15 @@ const RAISE: &str = "insert into epoch (id, state, unknown_since) select max(id)
 pub async fn raise(conn: &mut AsyncPgConnection, unknown_since: DateTime<Utc>) -> QueryResult<usize> {
     Statement::new("lock table epoch in share row exclusive mode").execute(conn).await?;
     Statement::new(RAISE).bind::<Timestamptz, _>(unknown_since).execute(conn).await
+}
+
+/// Counts payments that the gateways told of when they were asked after the restore.
+pub async fn note_found(conn: &mut AsyncPgConnection, id: i32, payments: i32) -> QueryResult<usize> {
+    Statement::new("update epoch set found_payments = found_payments + $1 where id = $2")
+        .bind::<Integer, _>(payments)
+        .bind::<Integer, _>(id)
+        .execute(conn)
+        .await
 }
 
 /// Sales go on. Says no when it was opened already.

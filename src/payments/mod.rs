@@ -28,6 +28,7 @@ pub mod receive;
 pub mod refunds;
 pub mod refuse;
 pub mod replay;
+pub mod restored;
 pub mod settle;
 pub mod start;
 pub mod state;
