@@ -8,12 +8,12 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use crate::base::outcome::Fault;
 use crate::check::report::{Finding, Invariant, Report, Verdict};
-use crate::check::{chain, downloads, goods, keys, messages, money, money_back, notices, seals};
+use crate::check::{attempts, chain, downloads, goods, keys, messages, money, money_back, notices, seals};
 use crate::config::{Config, Secrets};
 use crate::infra::db::{Db, Limits, migrate};
 use crate::infra::seal::Sealer;
 
-const INVARIANTS: [Invariant; 9] = [
+const INVARIANTS: [Invariant; 10] = [
     keys::INVARIANT,
     goods::HANDED_OVER,
     goods::PAID_FOR,
@@ -23,6 +23,7 @@ const INVARIANTS: [Invariant; 9] = [
     messages::INVARIANT,
     downloads::INVARIANT,
     seals::INVARIANT,
+    attempts::INVARIANT,
 ];
 
 /// Sales go on while this reads: it takes no lock. It holds one snapshot for as long as it runs, which keeps dead rows

@@ -210,12 +210,13 @@ struct ClaimedOrder {
     id: OrderId,
 }
 
-/// Orders of nothing that were placed and not settled, because the program was stopped in between.
+/// Orders of nothing that were placed and not settled, because the program was stopped in between. In an order of
+/// chance: those that cannot be settled do not stand before the others for ever.
 pub async fn list_unsettled_free(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<OrderId>> {
     orders::table
         .filter(orders::state.eq(OrderState::PendingPayment))
         .filter(orders::total_minor.eq(0))
-        .order(orders::id)
+        .order(diesel::dsl::sql::<diesel::sql_types::Double>("random()"))
         .limit(limit)
         .select(orders::id)
         .load(conn)

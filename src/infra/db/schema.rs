@@ -119,6 +119,7 @@ diesel::table! {
         state -> Text,
         raised_at -> Timestamptz,
         unknown_since -> Nullable<Timestamptz>,
+        found_payments -> Integer,
         opened_at -> Nullable<Timestamptz>,
     }
 }

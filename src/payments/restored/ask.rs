@@ -19,6 +19,7 @@ use crate::payments::gateway::{Call, Stated, Statement, StatementLine};
 use crate::payments::restored::release;
 use crate::payments::restored::store::{self, Known, Question};
 use crate::payments::store::attempts;
+use crate::payments::unstarted;
 use crate::payments::word::Word;
 
 /// Time for one attempt, and for one statement.
@@ -46,7 +47,8 @@ pub(super) struct Attempts {
 
 /// The questions for the days since the backup: a row per account and day of its own calendar, and one row for an account
 /// that cannot be asked for what nobody here knows.
-pub(super) fn questions(app: &App, epoch: &Epoch) -> Vec<Question> {
+/// `paid_at` are the accounts that anything was ever paid at.
+pub(super) fn questions(app: &App, epoch: &Epoch, paid_at: Vec<String>) -> Vec<Question> {
     let since = epoch.unknown_since.unwrap_or(epoch.raised_at);
     let mut questions = Vec::new();
     for (account, gateway) in app.accounts.iter() {
@@ -68,6 +70,14 @@ pub(super) fn questions(app: &App, epoch: &Epoch) -> Vec<Question> {
             questions.push(question(first, "unanswerable", Some(reason)));
         }
     }
+    let gone = paid_at.into_iter().filter(|id| app.accounts.find(id).is_none());
+    questions.extend(gone.map(|account_id| Question {
+        account_id,
+        day: since.date_naive(),
+        state: "unanswerable".into(),
+        unknown_lines: 0,
+        reason: Some("the account is not configured".into()),
+    }));
     questions
 }
 
@@ -105,11 +115,20 @@ enum One {
 }
 
 async fn one(app: &App, id: PaymentId) -> Outcome<One> {
+    let found = async || -> Outcome<One> {
+        let payment = attempts::find(&mut *app.db.conn().await?, id).await?;
+        Ok(if payment.is_some_and(|p| p.state.was_captured()) { One::Found } else { One::Nothing })
+    };
+    let before = attempts::find(&mut *app.db.conn().await?, id).await?;
+    if let Some(payment) = before.filter(|payment| unstarted::is_unstarted(app, payment)) {
+        // Some gateways cannot be asked about it before its start was repeated, which goes on in the background.
+        unstarted::step(app, payment).await?;
+        return found().await;
+    }
     match ask::ask(app, id, TIMEOUT).await? {
         Asked::Known(state) => {
             app.intake.settle(Word::Answer { payment_id: id, state }).await?;
-            let payment = attempts::find(&mut *app.db.conn().await?, id).await?;
-            Ok(if payment.is_some_and(|p| p.state.was_captured()) { One::Found } else { One::Nothing })
+            found().await
         }
         Asked::NotFound | Asked::CannotAsk => Ok(One::Nothing),
         Asked::Unclear => Ok(One::Unclear),

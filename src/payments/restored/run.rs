@@ -68,7 +68,8 @@ async fn raise(app: &App, since: Option<DateTime<Utc>>) -> Outcome<Epoch> {
         app.accounts.iter().filter(|(account, gateway)| !gateway.abilities(&account.keys).refund_repeatable);
     let once: Vec<String> = once.map(|(account, _)| account.id.clone()).collect();
     store::advance_refunds_to_unknown(&mut tx, &once).await?;
-    store::insert_questions(&mut tx, epoch.id, &ask::questions(app, &epoch)).await?;
+    let paid_at = store::list_accounts_paid_at(&mut tx).await?;
+    store::insert_questions(&mut tx, epoch.id, &ask::questions(app, &epoch, paid_at)).await?;
     let body = json!({
         "epoch": epoch.id, "unknown_since": since, "keys_frozen": frozen.iter().map(|s| s.keys).sum::<i64>(),
     });

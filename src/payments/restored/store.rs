@@ -82,7 +82,7 @@ struct PaymentRow {
 
 const TO_ASK: &str = "select id from payment where account_id <> 'free' and gateway_number is not null
     and (state in ('started', 'pending', 'unknown')
-      or (state in ('failed', 'expired') and coalesce(closed_at, started_at) > $1::timestamptz - interval '2 days'))
+      or (state in ('failed', 'expired') and action is not null and coalesce(closed_at, started_at) > $1::timestamptz - interval '2 days'))
     and id > $2 order by id limit 200";
 
 /// Attempts that may have brought money after this time: what is open, and what had just been given up.
@@ -159,6 +159,20 @@ pub(super) async fn advance_refunds_to_unknown(
     accounts: &[String],
 ) -> QueryResult<usize> {
     Statement::new(LOSE_SIGHT).bind::<Array<Text>, _>(accounts).execute(conn).await
+}
+
+#[derive(QueryableByName)]
+struct AccountRow {
+    #[diesel(sql_type = Text)]
+    id: String,
+}
+
+/// Accounts that anything was ever started or paid at.
+pub(super) async fn list_accounts_paid_at(conn: &mut AsyncPgConnection) -> QueryResult<Vec<String>> {
+    let sql = "select a.id from gateway_account a where a.id <> 'free'
+      and exists (select 1 from payment p where p.account_id = a.id) order by a.id";
+    let rows: Vec<AccountRow> = Statement::new(sql).load(conn).await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 #[derive(QueryableByName)]

@@ -1,4 +1,5 @@
 mod accounts;
+mod belonging;
 mod calls_paypal;
 mod gateways_alipay;
 mod gateways_alipay_calls;
@@ -20,9 +21,11 @@ mod purchase_paypal;
 mod purchase_trouble;
 mod purchase_ways;
 mod reload;
+mod restored;
 mod settle;
 mod small_paypal;
 mod stated;
 mod statements;
 mod statements_stripe;
 mod street;
+mod unstarted;
