@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use arguments::{AdminAct, AuditAct, Cli, Command, GatewayQuestion, KeysAct, Places, StatementsAct};
+use chrono::{DateTime, Utc};
 use clap::Parser;
 use dispense::app::App;
 use dispense::audit;
@@ -27,7 +28,7 @@ use dispense::http;
 use dispense::infra::db::Place;
 use dispense::infra::logs;
 use dispense::payments::accounts::reload::{self, Origin};
-use dispense::payments::{statements, vectors};
+use dispense::payments::{self, statements, vectors};
 use dispense::people;
 use dispense::sandbox;
 use dispense::vault::batch::{self, NewBatch};
@@ -103,6 +104,12 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
             create_admin(load(&sources)?, &email, password_stdin).await?;
         }
         Command::Statements { act } => statements(load(&sources)?, act).await?,
+        Command::Restored { release: Some(variant), but_first, .. } => {
+            release_stock(load(&sources)?, &variant, but_first).await?;
+        }
+        Command::Restored { since, open, release: None, .. } => {
+            return restored(load(&sources)?, since, open).await;
+        }
         Command::Audit { act: AuditAct::Verify } => return verify_audit(load(&sources)?).await,
         Command::Config { default: true } => print!("{}", config::documented()),
         Command::Config { default: false } => print!("{}", config::effective(&sources)?),
@@ -269,6 +276,33 @@ async fn statements(config: Config, act: StatementsAct) -> Result<(), Ending> {
             None => statements::import_fetched(app, &actor, &account, date).await?,
         };
         println!("{}", statements::summary(app, &run).await?);
+        Ok(())
+    })
+    .await
+}
+
+/// Prints what the gateways said; fails while sales stay held.
+async fn restored(config: Config, since: Option<DateTime<Utc>>, open: bool) -> Result<ExitCode, Ending> {
+    let mut code = ExitCode::SUCCESS;
+    beside(config, async |app| {
+        let report = payments::restored::run(app, since, open).await?;
+        println!("{report}");
+        if !report.opened {
+            code = ExitCode::FAILURE;
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(code)
+}
+
+/// Prints how many keys went back on sale.
+async fn release_stock(config: Config, variant: &str, but_first: i64) -> Result<(), Ending> {
+    let no_id = |_| Ending::Refused(format!("`{variant}` is not the id of a variant (var_…)"));
+    let id = VariantId::parse(variant).map_err(no_id)?;
+    beside(config, async |app| {
+        let released = payments::restored::release(app, &Actor::system(), id, but_first).await?;
+        println!("{id}: {released} keys are on sale again");
         Ok(())
     })
     .await

@@ -5,6 +5,7 @@
 //! The numbers are those of the fault matrix. What only the journals of gateways and clients can tell (what was
 //! answered to whom, which mail was accepted) is proven by the tests.
 
+mod attempts;
 mod callers;
 mod chain;
 mod downloads;

@@ -8,12 +8,14 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use crate::base::outcome::Fault;
 use crate::check::report::{Finding, Invariant, Report, Verdict};
-use crate::check::{callers, chain, downloads, goods, keys, messages, money, money_back, notices, seals};
+use crate::check::{
+    attempts, callers, chain, downloads, goods, keys, messages, money, money_back, notices, seals,
+};
 use crate::config::{Config, Secrets};
 use crate::infra::db::{Db, Limits, migrate};
 use crate::infra::seal::Sealer;
 
-const INVARIANTS: [Invariant; 10] = [
+const INVARIANTS: [Invariant; 11] = [
     keys::INVARIANT,
     goods::HANDED_OVER,
     goods::PAID_FOR,
@@ -24,6 +26,7 @@ const INVARIANTS: [Invariant; 10] = [
     messages::INVARIANT,
     downloads::INVARIANT,
     seals::INVARIANT,
+    attempts::INVARIANT,
 ];
 
 /// Sales go on while this reads: it takes no lock. It holds one snapshot for as long as it runs, which keeps dead rows

@@ -3,6 +3,7 @@
 pub mod blob;
 pub mod data_keys;
 pub mod db;
+pub mod epoch;
 pub mod events;
 pub mod fault_points;
 pub mod idempotency;

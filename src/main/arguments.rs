@@ -81,6 +81,22 @@ pub enum Command {
     },
     /// Prove on a live database what must always hold; exit code 1 when it does not
     Check,
+    /// To be run after a backup was restored: hold sales, ask the gateways what was paid since, list what nobody here
+    /// knows, open again; exit code 1 while sales stay held
+    Restored {
+        /// When the backup was made [default: the time of the newest thing in the database]
+        #[arg(long, value_name = "RFC 3339")]
+        since: Option<chrono::DateTime<chrono::Utc>>,
+        /// Open sales although a gateway does not answer
+        #[arg(long)]
+        open: bool,
+        /// Instead put the keys of this variant (var_…) back on sale that a restore froze
+        #[arg(long, value_name = "VARIANT", conflicts_with_all = ["since", "open"])]
+        release: Option<String>,
+        /// With --release: leave the first N frozen, in the order in which they would have been sold
+        #[arg(long, value_name = "N", requires = "release", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..))]
+        but_first: i64,
+    },
     /// About the chain of events
     Audit {
         #[command(subcommand)]

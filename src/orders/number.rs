@@ -1,26 +1,28 @@
-//! Order numbers: short, without look-alikes, unique, and silent about how much is sold.
+//! Order numbers: short, without look-alikes, and drawn by chance, so that one says nothing about how much is sold, and
+//! no other shop, copy or restored backup at the same gateway ever comes to the same one.
+
+use crate::base::clock;
 
 /// Digits and capitals without 0, 1, I, L, O, U: nothing to misread on the telephone.
 const ALPHABET: &[u8; 30] = b"23456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// 30^7: seven places.
-const SPACE: u64 = 21_870_000_000;
+/// 30^10, about 6 * 10^14: of a million orders of another life, one in a thousand million new numbers was used before.
+const PLACES: usize = 10;
 
-/// Has no common factor with 30, so that multiplying by it visits every number of the space once.
-const STEP: u64 = 13_666_327_217;
+/// A number that has most likely never been given: the prefix and ten places. That it is new here, the database says.
+pub fn number(prefix: &str) -> String {
+    format!("{prefix}{}", random_part(PLACES))
+}
 
-/// The number of the n-th order, counted from 1: the prefix and seven places or more. Two different n never give the
-/// same number: within one round of the space the step permutes it, and each further round has a place of its own.
-pub fn number(prefix: &str, n: u64) -> String {
-    let round = n / SPACE;
-    let mut scattered = ((u128::from(n % SPACE) * u128::from(STEP)) % u128::from(SPACE)) as u64;
-    let mut places = [0_u8; 7];
-    for place in places.iter_mut().rev() {
-        *place = ALPHABET[(scattered % 30) as usize];
-        scattered /= 30;
+/// So many places of the alphabet, each drawn evenly.
+pub fn random_part(places: usize) -> String {
+    let mut part = String::with_capacity(places);
+    while part.len() < places {
+        // 240 is the largest multiple of 30 in a byte; what is above would favour the first places.
+        let drawn = clock::random::<16>().into_iter().filter(|byte| *byte < 240);
+        part.extend(drawn.map(|byte| ALPHABET[usize::from(byte % 30)] as char).take(places - part.len()));
     }
-    let body = String::from_utf8_lossy(&places).into_owned();
-    if round == 0 { format!("{prefix}{body}") } else { format!("{prefix}{body}-{round}") }
+    part
 }
 
 /// Whether a text may be a number of this shop's, of an order or of an attempt to pay it: the prefix, seven places of the

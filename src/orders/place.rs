@@ -11,6 +11,7 @@ use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::base::secret::Secret;
 use crate::base::text::{Email, Locale};
 use crate::infra::db::ResultExt;
+use crate::infra::epoch;
 use crate::infra::events::{self, NewEvent};
 use crate::infra::idempotency::{self, Claim};
 use crate::infra::{sign, throttle};
@@ -19,6 +20,9 @@ use crate::orders::quote::{self, Cart, CartLine, Quote};
 use crate::orders::store::{self, NewLine, NewOrder};
 use crate::orders::{access, number};
 use crate::people;
+
+/// Numbers that are drawn for one order before something must be wrong.
+const NUMBERS_DRAWN: usize = 20;
 
 /// An order to be placed.
 #[derive(Clone, Debug)]
@@ -95,6 +99,10 @@ pub async fn place_or_explain(app: &App, actor: &Actor, new: Place) -> Outcome<R
         }
         Err(Failure::Refused(refusal)) => return refuse(*refusal),
         Err(fault) => return Err(fault),
+    }
+    if epoch::current(&mut tx).await?.held {
+        let text = "the shop was restored from a backup and sells again in a moment";
+        return refuse(Refusal::new("NOT_ON_SALE", text).retry_after(30));
     }
     // Limits per buyer hold only when one order of a buyer is placed at a time.
     store::lock_buyer(&mut tx, email.normalised()).await?;
@@ -203,11 +211,10 @@ async fn write(
     quote: &Quote,
     email: &Email,
 ) -> Outcome<()> {
-    let n = store::next_number(conn).await?;
     let metadata: Vec<_> = new.metadata.iter().map(|(k, v)| json!({ "key": k, "value": v })).collect();
-    let row = NewOrder {
+    let mut row = NewOrder {
         id,
-        number: number::number(&app.config.shop.order_prefix, n),
+        number: String::new(),
         currency: quote.currency.as_str().to_owned(),
         subtotal_minor: quote.total_minor,
         discount_minor: 0,
@@ -221,14 +228,12 @@ async fn write(
         metadata: json!(metadata),
         pay_within: i32::try_from(app.config.shop.pay_within_seconds).unwrap_or(i32::MAX),
     };
-    let taken =
-        || Refusal::new("REFERENCE_TAKEN", "this reference was used for another order").at(["reference"]);
-    store::insert(conn, &row).await.on_constraint("orders_reference_key", taken)?;
+    insert_numbered(conn, &app.config.shop.order_prefix, &mut row).await?;
     if let Some(reference) = &new.reference {
         let scope = reference_scope(app, actor);
         store::insert_reference(conn, &scope, reference, id)
             .await
-            .on_constraint("order_reference_pkey", taken)?;
+            .on_constraint("order_reference_pkey", reference_taken)?;
     }
     let lines = lines(app, quote);
     store::insert_lines(conn, id, &lines).await?;
@@ -251,6 +256,23 @@ fn reference_scope(app: &App, actor: &Actor) -> String {
             format!("guest:{}", hex::encode(&mac[..16]))
         }
     }
+}
+
+fn reference_taken() -> Refusal {
+    Refusal::new("REFERENCE_TAKEN", "this reference was used for another order").at(["reference"])
+}
+
+/// Draws numbers until one is new. Another transaction that writes the same number at this moment is waited for.
+async fn insert_numbered(conn: &mut AsyncPgConnection, prefix: &str, row: &mut NewOrder) -> Outcome<()> {
+    for _ in 0..NUMBERS_DRAWN {
+        row.number = number::number(prefix);
+        let written =
+            store::insert(conn, row).await.on_constraint("orders_reference_key", reference_taken)?;
+        if written == 1 {
+            return Ok(());
+        }
+    }
+    Err(Fault::bug("no order number that is drawn is new").into())
 }
 
 fn lines(app: &App, quote: &Quote) -> Vec<NewLine> {

@@ -45,18 +45,6 @@ pub async fn list_units(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryR
         .await
 }
 
-#[derive(QueryableByName)]
-struct Next {
-    #[diesel(sql_type = BigInt)]
-    n: i64,
-}
-
-/// The next place in the sequence of order numbers.
-pub async fn next_number(conn: &mut AsyncPgConnection) -> QueryResult<u64> {
-    let next: Next = Statement::new("select nextval('order_number') as n").get_result(conn).await?;
-    Ok(next.n.unsigned_abs())
-}
-
 /// An order to be written.
 #[derive(Clone, Debug)]
 pub struct NewOrder {
@@ -80,8 +68,10 @@ pub struct NewOrder {
 const INSERT: &str =
     "insert into orders (id, number, currency, subtotal_minor, discount_minor, total_minor, user_id, email,
     email_normalised, locale, api_client_id, reference, metadata, pay_by)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, app_now() + make_interval(secs => $14))";
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, app_now() + make_interval(secs => $14))
+  on conflict on constraint orders_number_key do nothing";
 
+/// Writes an order. 0 when its number was given before: draw another.
 pub async fn insert(conn: &mut AsyncPgConnection, new: &NewOrder) -> QueryResult<usize> {
     Statement::new(INSERT)
         .bind::<SqlUuid, _>(new.id.0)
@@ -214,24 +204,34 @@ pub async fn advance(
         .await
 }
 
-/// Orders whose time to pay is over, the oldest first.
-pub async fn list_overdue(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<OrderId>> {
-    orders::table
-        .filter(orders::state.eq(OrderState::PendingPayment))
-        .filter(orders::pay_by.lt(crate::infra::db::app_now()))
-        .order((orders::pay_by, orders::id))
-        .limit(limit)
-        .select(orders::id)
-        .load(conn)
-        .await
+const CLAIM_OVERDUE: &str = "with due as (
+    select id from orders where state = 'pending_payment' and coalesce(next_expiry_at, pay_by) <= app_now()
+      and pay_by < app_now()
+    order by coalesce(next_expiry_at, pay_by), id limit $1 for update skip locked)
+  update orders o set expiry_tries = o.expiry_tries + 1,
+    next_expiry_at = app_now() + least(interval '30 seconds' * power(2, least(o.expiry_tries, 10)), interval '1 hour')
+  from due where o.id = due.id returning o.id";
+
+/// Orders whose time to pay is over and whose next try to expire is due, the longest due first. Each gets its next try
+/// at once, after a gap that grows to an hour: one that cannot expire never stands before the others.
+pub async fn claim_overdue(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<OrderId>> {
+    let rows: Vec<ClaimedOrder> = Statement::new(CLAIM_OVERDUE).bind::<BigInt, _>(limit).load(conn).await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// Orders of nothing that were placed and not settled, because the program was stopped in between.
+#[derive(QueryableByName)]
+struct ClaimedOrder {
+    #[diesel(sql_type = SqlUuid)]
+    id: OrderId,
+}
+
+/// Orders of nothing that were placed and not settled, because the program was stopped in between. In an order of
+/// chance: those that cannot be settled do not stand before the others for ever.
 pub async fn list_unsettled_free(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<OrderId>> {
     orders::table
         .filter(orders::state.eq(OrderState::PendingPayment))
         .filter(orders::total_minor.eq(0))
-        .order(orders::id)
+        .order(diesel::dsl::sql::<diesel::sql_types::Double>("random()"))
         .limit(limit)
         .select(orders::id)
         .load(conn)

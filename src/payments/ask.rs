@@ -22,6 +22,7 @@ use crate::payments::model::Payment;
 use crate::payments::state::PaymentState;
 use crate::payments::store::attempts;
 use crate::payments::word::{Settled, Word};
+use crate::payments::{belongs, unstarted};
 
 /// The job that asks about one quiet payment; its payload is `{"payment": uuid}`.
 pub const CHECK: &str = "payment.check";
@@ -94,7 +95,10 @@ async fn capture(app: &App, payment: &Payment, state: &GatewayState) -> Result<O
         trade_no: None,
         identity: &identity,
     };
-    if matches(state.facts(), &expected) != Match::Fits || !still_wanted(app, payment).await? {
+    if matches(state.facts(), &expected) != Match::Fits
+        || belongs::is_older(payment, state.facts())
+        || !still_wanted(app, payment).await?
+    {
         return Ok(None);
     }
     let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: TIMEOUT };
@@ -175,7 +179,11 @@ pub async fn check(app: &App, payment_id: PaymentId) -> Outcome<()> {
     if !payment.state.is_open() {
         return Ok(());
     }
-    reconcile(app, &payment).await?;
+    if unstarted::is_unstarted(app, &payment) {
+        unstarted::step(app, payment).await?;
+    } else {
+        reconcile(app, &payment).await?;
+    }
     let Some(payment) = find().await? else { return Ok(()) };
     if payment.state.is_open() {
         let mut tx = app.db.begin().await?;
@@ -193,7 +201,7 @@ pub async fn check(app: &App, payment_id: PaymentId) -> Outcome<()> {
 /// Sweep: queues the questions about open payments whose own job was lost.
 pub async fn sweep_forgotten(app: &App) -> Outcome<usize> {
     let mut tx = app.db.begin().await?;
-    let forgotten = attempts::list_forgotten(&mut tx, 100).await?;
+    let forgotten = attempts::claim_forgotten(&mut tx, 100).await?;
     let jobs: Vec<NewJob> = forgotten
         .iter()
         .map(|id| NewJob::new(CHECK, json!({ "payment": id.0 })).once(format!("{}:forgotten", id.0)))

@@ -97,20 +97,24 @@ async fn free_attempt(app: &App, order: &Order) -> Outcome<(PaymentId, String)> 
     Ok((new.id, new.gateway_number))
 }
 
-/// Sweep: orders of nothing that were placed by a program that was stopped before it settled them.
+/// Sweep: orders of nothing that were placed by a program that was stopped before it settled them. One that faults keeps
+/// none of the others waiting. Returns how many were settled.
 pub async fn settle_forgotten_free(app: &App) -> Outcome<usize> {
     let ids = {
         let mut conn = app.db.conn().await?;
         store::list_unsettled_free(&mut conn, 100).await?
     };
-    for id in &ids {
+    let mut settled = 0;
+    for id in ids {
         let order = {
             let mut conn = app.db.conn().await?;
-            store::find(&mut conn, *id).await?
+            store::find(&mut conn, id).await?
         };
-        if let Some(order) = order {
-            settle_free(app, &order).await?;
+        let Some(order) = order else { continue };
+        match settle_free(app, &order).await {
+            Ok(now) => settled += usize::from(now.state != OrderState::PendingPayment),
+            Err(failure) => tracing::warn!(?failure, order = %id, "an order of nothing could not be settled"),
         }
     }
-    Ok(ids.len())
+    Ok(settled)
 }

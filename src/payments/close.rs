@@ -1,5 +1,5 @@
 //! Makes sure that an attempt can no longer bring money, before its order is given up. What the gateway says counts:
-//! "already paid" means paid.
+//! "already paid" means paid, when the trade is this attempt's.
 
 use std::time::Duration;
 
@@ -8,14 +8,15 @@ use crate::base::ids::OrderId;
 use crate::base::money::Money;
 use crate::base::outcome::{Fault, Outcome};
 use crate::infra::events::{self, NewEvent};
-use crate::orders::state::OrderState;
-use crate::orders::{self, store as order_store};
-use crate::payments::checkout;
-use crate::payments::gateway::{Call, Closing, PaymentRef};
+use crate::orders::store as order_store;
+use crate::payments::accounts::Spoken;
+pub use crate::payments::expire::{expire, expire_overdue};
+use crate::payments::gateway::{Call, Closing, GatewayState, PaymentRef};
 use crate::payments::model::Payment;
 use crate::payments::state::PaymentChange;
 use crate::payments::store::attempts;
-use crate::payments::word::Word;
+use crate::payments::unstarted;
+use crate::payments::word::{Settled, Word};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -30,15 +31,46 @@ pub enum Closed {
     Unclear,
 }
 
-/// Closes an open attempt at its gateway. An attempt whose gateway cannot close, or whose account left the
-/// configuration, is given up on our side alone: money that comes all the same is settled as late money.
+/// Closes an open attempt at its gateway. One whose gateway cannot close is given up on our side alone: money that comes
+/// all the same is settled as late money. One whose account left the configuration stays open: nobody can be asked, and
+/// the money may be on its way.
 pub async fn close(app: &App, payment: &Payment) -> Outcome<Closed> {
     if !payment.state.is_open() {
-        return Ok(if payment.state.was_captured() { Closed::Paid } else { Closed::Yes });
+        return Ok(ended(payment));
     }
-    let Some((account, gateway)) = app.accounts.find(&payment.account_id) else {
-        return give_up(app, payment).await;
+    let Some(spoken) = app.accounts.find(&payment.account_id) else {
+        tracing::warn!(payment = %payment.id, account = payment.account_id, "the account of an open payment is not configured");
+        return Ok(Closed::Unclear);
     };
+    let mut closing = close_there(app, &spoken, payment).await;
+    if let Closing::Unknown(why) = &closing
+        && unstarted::is_unstarted(app, payment)
+    {
+        // What was started without an answer has no name to be closed by: a repeat learns it.
+        tracing::info!(why, payment = %payment.id, "a start without an answer is repeated to be closed");
+        match unstarted::go_on(app, payment.clone()).await? {
+            Some(known) if !known.state.is_open() => return Ok(ended(&known)),
+            Some(known) if known.action.is_some() => closing = close_there(app, &spoken, &known).await,
+            _ if unstarted::is_outlived(app, payment) => return give_up(app, payment).await,
+            _ => {}
+        }
+    }
+    match closing {
+        Closing::Closed | Closing::NothingToClose | Closing::Unsupported => give_up(app, payment).await,
+        Closing::AlreadyPaid(state) => paid_already(app, payment, state).await,
+        Closing::Unknown(why) => {
+            tracing::warn!(why, payment = %payment.id, "an attempt could not be closed at its gateway");
+            Ok(Closed::Unclear)
+        }
+    }
+}
+
+fn ended(payment: &Payment) -> Closed {
+    if payment.state.was_captured() { Closed::Paid } else { Closed::Yes }
+}
+
+/// One call, outside any transaction.
+pub(super) async fn close_there(app: &App, (account, gateway): &Spoken, payment: &Payment) -> Closing {
     let reference = PaymentRef {
         number: payment.number_there(),
         gateway_reference: payment.gateway_reference.as_deref(),
@@ -46,17 +78,25 @@ pub async fn close(app: &App, payment: &Payment) -> Outcome<Closed> {
         money: Money::new(payment.expected_minor, payment.expected_currency),
     };
     let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: TIMEOUT };
-    match gateway.close(&call, &reference).await {
-        Closing::Closed | Closing::NothingToClose | Closing::Unsupported => give_up(app, payment).await,
-        Closing::AlreadyPaid(state) => {
-            let word = Word::Answer { payment_id: payment.id, state: Box::new(state) };
-            app.intake.settle(word).await?;
-            Ok(Closed::Paid)
-        }
-        Closing::Unknown(why) => {
-            tracing::warn!(why, payment = %payment.id, "an attempt could not be closed at its gateway");
-            Ok(Closed::Unclear)
-        }
+    match tokio::time::timeout(TIMEOUT, gateway.close(&call, &reference)).await {
+        Ok(closing) => closing,
+        Err(_) => Closing::Unknown("no answer in time".into()),
+    }
+}
+
+/// The gateway says that its number is paid. Where the trade is not this attempt's, which is then before a person,
+/// nothing can be paid under that number any more: the attempt is given up.
+async fn paid_already(app: &App, payment: &Payment, state: GatewayState) -> Outcome<Closed> {
+    let word = Word::Answer { payment_id: payment.id, state: Box::new(state) };
+    let settled = app.intake.settle(word).await?;
+    let now = {
+        let mut conn = app.db.conn().await?;
+        attempts::find(&mut conn, payment.id).await?.ok_or_else(|| Fault::bug("a payment is gone"))?
+    };
+    match settled {
+        _ if !now.state.is_open() => Ok(ended(&now)),
+        Settled::Recorded => give_up(app, payment).await,
+        _ => Ok(Closed::Unclear),
     }
 }
 
@@ -65,7 +105,7 @@ async fn give_up(app: &App, payment: &Payment) -> Outcome<Closed> {
     order_store::lock(&mut tx, payment.order_id).await?;
     let now = attempts::find(&mut tx, payment.id).await?.ok_or_else(|| Fault::bug("a payment is gone"))?;
     if !now.state.is_open() {
-        return Ok(if now.state.was_captured() { Closed::Paid } else { Closed::Yes });
+        return Ok(ended(&now));
     }
     let after = now.state.after(PaymentChange::Expire).map_err(|e| Fault::bug(e.to_string()))?;
     attempts::advance(&mut tx, now.id, now.state, after, None).await?;
@@ -90,47 +130,4 @@ pub async fn close_all(app: &App, order_id: OrderId) -> Outcome<Closed> {
         }
     }
     Ok(all)
-}
-
-/// Sweep: orders whose time is over expire, after their open payments were closed. Returns how many expired.
-pub async fn expire_overdue(app: &App) -> Outcome<usize> {
-    let overdue = {
-        let mut conn = app.db.conn().await?;
-        order_store::list_overdue(&mut conn, 100).await?
-    };
-    let mut expired = 0;
-    for id in overdue {
-        match expire(app, id).await {
-            Ok(true) => expired += 1,
-            Ok(false) => {}
-            Err(failure) => tracing::warn!(?failure, order = %id, "an order could not be expired"),
-        }
-    }
-    Ok(expired)
-}
-
-/// Expires one order if nothing can pay for it any more.
-pub async fn expire(app: &App, id: OrderId) -> Outcome<bool> {
-    let order = {
-        let mut conn = app.db.conn().await?;
-        order_store::find(&mut conn, id).await?
-    };
-    let Some(order) = order.filter(|o| o.state == OrderState::PendingPayment) else { return Ok(false) };
-    if order.total_minor == 0 {
-        checkout::settle_free(app, &order).await?;
-        return Ok(false);
-    }
-    if close_all(app, id).await? != Closed::Yes {
-        return Ok(false);
-    }
-    let mut tx = app.db.begin().await?;
-    let Some(order) = order_store::lock(&mut tx, id).await? else { return Ok(false) };
-    // An attempt may have been started while the others were being closed.
-    let open = attempts::list(&mut tx, id).await?.iter().any(|p| p.state.is_open());
-    if open || order.state != OrderState::PendingPayment {
-        return Ok(false);
-    }
-    orders::cancel::expire(&mut tx, &order).await?;
-    tx.commit().await?;
-    Ok(true)
 }

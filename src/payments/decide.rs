@@ -7,6 +7,7 @@ use crate::base::ids::PaymentId;
 use crate::base::money::{Currency, Money};
 use crate::config::Policy;
 use crate::orders::state::{OrderChange, OrderState};
+use crate::payments::belongs;
 use crate::payments::case::{Case, Tracked};
 use crate::payments::disputes::DisputeChange;
 use crate::payments::gateway::{Expected, Facts, Identity, Match, Meaning, matches};
@@ -82,6 +83,9 @@ pub fn decide(
         let body = json!({ "account": word.account_id(), "reason": reason });
         case.news.push(News::Task { kind: "notice_foreign", payment_id: Some(payment), body });
         return Settled::Foreign(reason.to_owned());
+    }
+    if let Some(settled) = belongs::refuse_older(case, index, word, facts) {
+        return settled;
     }
     if must_confirm(case, index, word, facts, account) {
         return Settled::Confirm(payment);

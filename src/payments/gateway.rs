@@ -31,6 +31,9 @@ pub struct Setting {
 pub struct Abilities {
     /// What `start` may ask of a client; empty when nothing can be started.
     pub actions: &'static [ActionKind],
+    /// A start may be sent again as it was without a second payment coming of it. Where this says no, a start whose
+    /// outcome is unknown is asked for first, and sent again only when the gateway does not know it.
+    pub start_repeatable: bool,
     pub query: bool,
     pub close: bool,
     pub refund: bool,
@@ -83,8 +86,8 @@ pub struct Call<'a> {
     pub timeout: Duration,
 }
 
-/// A payment to be started. Repeating it with the same fields never makes a second payment, so a start whose
-/// outcome is unknown may be repeated as it was.
+/// A payment to be started. Where [`Abilities::start_repeatable`] says so, repeating it with the same fields never makes
+/// a second payment, and a start whose outcome is unknown is repeated as it was.
 pub struct NewPayment<'a> {
     /// Our number of the attempt as the gateway shall know it: at most 32 of `[0-9A-Z-]`, unique per account.
     pub number: &'a str,

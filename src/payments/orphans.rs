@@ -1,7 +1,7 @@
 //! Notices that were faster than their order, or that met a fault of ours, are tried again from the inbox.
 
 use crate::app::App;
-use crate::base::outcome::Outcome;
+use crate::base::outcome::{Fault, Outcome};
 use crate::payments::store::inbox;
 use crate::payments::word::{Settled, Word};
 use crate::payments::{raw, receive};
@@ -17,13 +17,17 @@ pub async fn sweep(app: &App) -> Outcome<usize> {
     for stored in waiting {
         let Some((account, gateway)) = app.accounts.find(&stored.account_id) else { continue };
         let received = stored.received_at.timestamp();
+        let id = stored.id;
         let restored = stored.kept().and_then(|kept| raw::restore(&app.sealer, kept, received));
         let Some(raw) = restored else { continue };
         let Ok(notice) = receive::authenticate(app, &account, gateway.as_ref(), &raw).await else { continue };
         let word = Word::Notice { notice: Box::new(notice), raw: Box::new(raw), confirmed: None };
         // One that is still unknown stays as it is: another row each minute would tell nothing new.
-        if matches!(app.intake.settle(word).await?, Settled::Applied | Settled::Recorded) {
-            applied += 1;
+        match app.intake.settle(word).await {
+            Ok(Settled::Applied | Settled::Recorded) => applied += 1,
+            Ok(_) => {}
+            Err(Fault::Overloaded(why)) => return Err(Fault::Overloaded(why).into()),
+            Err(fault) => tracing::warn!(%fault, notice = id, "a stored notice could not be settled"),
         }
     }
     Ok(applied)

@@ -20,7 +20,7 @@ use crate::payments::decide::{self, AccountView};
 use crate::payments::store::inbox::{self, Delivery};
 use crate::payments::store::slice::{self, Found, How};
 use crate::payments::word::{Settled, Word};
-use crate::payments::{foreign, ledger, news, raw};
+use crate::payments::{belongs, foreign, ledger, news, raw};
 
 /// What became of one word of a slice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +87,9 @@ async fn within(
     words: &[Word],
     locking: Locking,
 ) -> Result<Vec<SliceResult>, Failure> {
-    let subjects = subjects(words, &slice::find(conn, words).await?);
+    let found = slice::find(conn, words).await?;
+    let subjects = subjects(words, &found);
+    let elsewhere = belongs::elsewhere(words, &found, &subjects);
     let mut wanted: Vec<OrderId> = subjects.iter().filter_map(|s| s.map(|f| f.order_id)).collect();
     wanted.sort_unstable();
     wanted.dedup();
@@ -106,7 +108,7 @@ async fn within(
     };
     let judge = |word: &Word| foreign::judge(&app.config.shop.order_prefix, word, &kept);
     let views = account_views(&app.accounts, words);
-    let results = decide_all(&mut cases, words, &subjects, handled, &views, &app.clock, judge);
+    let results = decide_all(&mut cases, words, &subjects, &elsewhere, handled, &views, &app.clock, judge);
     write(conn, app, words, &subjects, &results, &locked, cases, locking).await?;
     Ok(results)
 }
@@ -149,6 +151,7 @@ fn decide_all(
     cases: &mut Cases,
     words: &[Word],
     subjects: &[Option<Found>],
+    elsewhere: &[Option<PaymentId>],
     mut handled: HashSet<(String, String)>,
     views: &HashMap<String, AccountView>,
     clock: &Clock,
@@ -156,25 +159,30 @@ fn decide_all(
 ) -> Vec<SliceResult> {
     let none = AccountView::default();
     let mut results = Vec::with_capacity(words.len());
-    for (word, subject) in words.iter().zip(subjects) {
+    for ((word, subject), known) in words.iter().zip(subjects).zip(elsewhere) {
         let key = word.event_key().map(|key| (word.account_id().to_owned(), key.to_owned()));
         let result = match subject {
             None => SliceResult::Done(judge(word)),
             Some(found) if found.how == How::OtherAccount => {
                 SliceResult::Done(Settled::Foreign("account".into()))
             }
-            Some(found) => match cases.get_mut(&found.order_id) {
-                None => SliceResult::Held(found.order_id),
-                Some(_) if key.as_ref().is_some_and(|k| handled.contains(k)) => {
-                    SliceResult::Done(Settled::Duplicate)
-                }
-                Some(case) => {
-                    let view = views.get(word.account_id()).unwrap_or(&none);
-                    let payment = word.payment_id().unwrap_or(found.payment_id);
-                    let new_id = PaymentId(clock.uuid());
-                    SliceResult::Done(decide::decide(case, word, payment, view, new_id))
-                }
-            },
+            Some(found) if !cases.contains_key(&found.order_id) => SliceResult::Held(found.order_id),
+            Some(found) => {
+                let view = views.get(word.account_id()).unwrap_or(&none);
+                let payment = word.payment_id().unwrap_or(found.payment_id);
+                // Before what was handled: some gateways name their events by the trade alone.
+                let other = belongs::refuse_elsewhere(cases, found.order_id, word, *known, payment);
+                let settled = match (cases.get_mut(&found.order_id), other) {
+                    _ if key.as_ref().is_some_and(|k| handled.contains(k)) => Some(Settled::Duplicate),
+                    (_, Some(refused)) => Some(refused),
+                    (Some(case), None) => {
+                        let new_id = PaymentId(clock.uuid());
+                        Some(decide::decide(case, word, payment, view, new_id))
+                    }
+                    (None, None) => None,
+                };
+                settled.map_or(SliceResult::Held(found.order_id), SliceResult::Done)
+            }
         };
         if let (Some(key), SliceResult::Done(Settled::Applied | Settled::Recorded)) = (key, &result) {
             handled.insert(key);

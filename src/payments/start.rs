@@ -12,6 +12,8 @@ use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{OrderId, PaymentId};
 use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::infra::db::violated;
+use crate::infra::epoch::{self, Epoch};
 use crate::infra::events::{self, NewEvent};
 use crate::infra::idempotency::{self, Claim};
 use crate::infra::queue::{self, NewJob};
@@ -25,7 +27,7 @@ use crate::payments::gateway::{Action, Call, NewPayment, StartFailure};
 use crate::payments::model::Payment;
 use crate::payments::state::{PaymentChange, PaymentState};
 use crate::payments::store::attempts::{self, NewAttempt};
-use crate::payments::{close, read, return_url};
+use crate::payments::{close, number, read, return_url, unstarted};
 
 /// Time for the gateway's answer.
 const TIMEOUT: Duration = Duration::from_secs(8);
@@ -76,10 +78,10 @@ pub struct Attempt {
 pub async fn start(app: &App, actor: &Actor, start: Start) -> Outcome<Attempt> {
     return_url::check(app, start.options.return_url.as_deref())?;
     let (payment, replayed, others) = prepare(app, actor, &start).await?;
-    let payment = if payment.action.is_none() && payment.state.is_open() {
-        ask_gateway(app, payment).await?
-    } else {
-        payment
+    let payment = match payment.action.is_none() && payment.state.is_open() {
+        true if replayed => unstarted::repeat(app, payment).await?,
+        true => ask_gateway(app, payment).await?,
+        false => payment,
     };
     // The buyer chose another way: earlier attempts are closed at their gateways, so that nobody pays twice. Money
     // that comes all the same is kept apart and refunded.
@@ -111,6 +113,11 @@ async fn prepare(app: &App, actor: &Actor, start: &Start) -> Outcome<(Payment, b
         let payment = payment.ok_or_else(|| Fault::bug("a replayed payment is gone"))?;
         return Ok((payment, true, Vec::new()));
     }
+    let epoch = epoch::current(&mut tx).await?;
+    if epoch.held {
+        let text = "the shop was restored from a backup and takes payments again in a moment";
+        return Err(Refusal::new("METHOD_NOT_AVAILABLE", text).retry_after(30).into());
+    }
     refuse_unpayable(app, &order)?;
     let account = choose(app, &order, &start.options.method)?;
     let earlier = attempts::list(&mut tx, order.id).await?;
@@ -130,7 +137,7 @@ async fn prepare(app: &App, actor: &Actor, start: &Start) -> Outcome<(Payment, b
         return Ok((payment.clone(), false, Vec::new()));
     }
     let attempt = earlier.iter().map(|p| p.attempt).max().unwrap_or(0) + 1;
-    let new = new_attempt(app, &order, &account, id, attempt, &start.options);
+    let new = new_attempt(app, &order, &account, id, attempt, &start.options, &epoch);
     attempts::insert(&mut tx, &new).await?;
     let job = NewJob::new(CHECK, json!({ "payment": id.0 })).once(format!("{}:0", id.0));
     queue::add(&tx, &[job.at(new.next_check_at.unwrap_or(now))]).await?;
@@ -146,14 +153,15 @@ async fn prepare(app: &App, actor: &Actor, start: &Start) -> Outcome<(Payment, b
     Ok((payment, false, earlier.into_iter().filter(|p| p.state.is_open()).collect()))
 }
 
-/// The row of an attempt: number 1 goes by the order's own number, the n-th by `<number>-n`.
-pub(super) fn new_attempt(
+/// The row of an attempt.
+fn new_attempt(
     app: &App,
     order: &Order,
     account: &Account,
     id: PaymentId,
     attempt: i32,
     options: &StartOptions,
+    epoch: &Epoch,
 ) -> NewAttempt {
     let now = app.clock.now();
     NewAttempt {
@@ -162,11 +170,7 @@ pub(super) fn new_attempt(
         account_id: account.id.clone(),
         account_snapshot: json!({ "id": account.id, "gateway": account.gateway, "title": account.title }),
         attempt,
-        gateway_number: if attempt == 1 {
-            order.number.clone()
-        } else {
-            format!("{}-{attempt}", order.number)
-        },
+        gateway_number: number::of_attempt(&order.number, order.placed_at, attempt, epoch),
         expected_minor: order.total_minor,
         expected_currency: order.currency.as_str().to_owned(),
         options: json!(options),
@@ -202,7 +206,7 @@ fn choose(app: &App, order: &Order, method: &str) -> Result<Arc<Account>, Refusa
 
 /// Asks the gateway for what the buyer has to do. The attempt's fields are those of the first time, so a repeat is the
 /// same request.
-async fn ask_gateway(app: &App, payment: Payment) -> Outcome<Payment> {
+pub(super) async fn ask_gateway(app: &App, payment: Payment) -> Outcome<Payment> {
     let Some((account, gateway)) = app.accounts.find(&payment.account_id) else {
         return Err(Refusal::new("METHOD_NOT_AVAILABLE", "this way to pay is no longer offered").into());
     };
@@ -241,8 +245,21 @@ async fn ask_gateway(app: &App, payment: Payment) -> Outcome<Payment> {
         Err(failure) => return Err(note_failure(app, &payment, failure).await?.into()),
     };
     crate::fault_point!("payment.started");
-    note_started(app, &payment, &started.action, started.gateway_reference.as_deref(), started.expires_at)
-        .await
+    let payment = note_started(
+        app,
+        &payment,
+        &started.action,
+        started.gateway_reference.as_deref(),
+        started.expires_at,
+    )
+    .await?;
+    if matches!(payment.state, PaymentState::Expired | PaymentState::Failed) {
+        // It was given up while its gateway was being asked: nobody shall pay there what nobody waits for.
+        close::close_there(app, &(account, gateway), &payment).await;
+        let text = "this payment was given up meanwhile; start another one";
+        return Err(Refusal::new("METHOD_NOT_AVAILABLE", text).into());
+    }
+    Ok(payment)
 }
 
 async fn note_started(
@@ -253,7 +270,16 @@ async fn note_started(
     expires_at: Option<DateTime<Utc>>,
 ) -> Outcome<Payment> {
     let mut conn = app.db.conn().await?;
-    attempts::note_started(&mut conn, payment.id, &json!(action), reference, expires_at).await?;
+    let noted = attempts::note_started(&mut conn, payment.id, &json!(action), reference, expires_at).await;
+    if let Err(error) = &noted
+        && violated(error, "payment_reference_key")
+    {
+        let why = "the gateway gave the reference of another payment";
+        drop(conn);
+        let failure = StartFailure::Refused { code: "reference_taken".into(), message: why.into() };
+        return Err(note_failure(app, payment, failure).await?.into());
+    }
+    noted?;
     let payment = attempts::find(&mut conn, payment.id).await?;
     Ok(payment.ok_or_else(|| Fault::bug("a started payment is gone"))?)
 }

@@ -4,6 +4,7 @@ pub mod batch;
 pub mod claim;
 pub mod expire;
 pub mod format;
+pub mod freeze;
 pub mod generate;
 pub mod give_back;
 pub mod import;

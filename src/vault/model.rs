@@ -131,6 +131,17 @@ pub struct ChangedKey {
     pub state: KeyState,
 }
 
+/// How many keys of a variant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, QueryableByName)]
+pub struct ShelfCount {
+    #[diesel(sql_type = SqlUuid)]
+    pub variant_id: VariantId,
+    #[diesel(sql_type = SqlUuid)]
+    pub seller_id: SellerId,
+    #[diesel(sql_type = BigInt)]
+    pub keys: i64,
+}
+
 /// How many keys of a variant may be sold, up to the limit that was asked for.
 #[derive(QueryableByName)]
 pub(super) struct StockRow {

@@ -1,7 +1,7 @@
 //! All SQL of the vault that changes rows, and what is read under a lock.
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::{BatchId, KeyId, SellerId, UnitId, VariantId};
@@ -10,7 +10,9 @@ use crate::infra::db::statement::Statement;
 use crate::vault::batch::NewBatch;
 use crate::vault::claim::Claimed;
 use crate::vault::import::LineProblem;
-use crate::vault::model::{Batch, ChangedKey, ClaimedRow, Origin, SealedKey, SealedRow, Shelf, StoredLine};
+use crate::vault::model::{
+    Batch, ChangedKey, ClaimedRow, Origin, SealedKey, SealedRow, Shelf, ShelfCount, StoredLine,
+};
 use crate::vault::state::BatchState;
 
 /// The array in the scalar sub-select keeps the planner from estimating the limit and joining whole tables; the
@@ -249,4 +251,45 @@ pub(super) async fn insert_problems(
         .bind::<Array<Text>, _>(problems.iter().map(|p| p.1.code()).collect::<Vec<_>>())
         .execute(conn)
         .await
+}
+
+const FREEZE: &str = "\
+    with frozen as (
+      update vault_key set state = 'frozen', frozen_by_epoch = $1, reserved_line_id = null, reserved_until = null
+       where state in ('available', 'reserved') returning variant_id, seller_id)
+    select variant_id, seller_id, count(*)::bigint as keys from frozen group by 1, 2 order by 1";
+
+/// Takes all that may be sold out of sale, in one statement that may take its time.
+pub(super) async fn advance_to_frozen(
+    conn: &mut AsyncPgConnection,
+    epoch: i32,
+) -> QueryResult<Vec<ShelfCount>> {
+    Statement::new("set local statement_timeout = '15min'").execute(conn).await?;
+    Statement::new(FREEZE).bind::<Integer, _>(epoch).load(conn).await
+}
+
+/// In the order in which they would have been sold.
+const THAW: &str = "\
+    with shelf as materialized (
+      select id, row_number() over (order by expires_at, pos) as place from vault_key
+       where variant_id = $1 and state = 'frozen' and frozen_by_epoch is not null)
+    update vault_key k set state = 'available', frozen_by_epoch = null
+      from shelf s where k.id = s.id and s.place > $2 and k.state = 'frozen'";
+
+pub(super) async fn advance_to_thawed(
+    conn: &mut AsyncPgConnection,
+    variant: VariantId,
+    but_first: i64,
+) -> QueryResult<usize> {
+    Statement::new("set local statement_timeout = '15min'").execute(conn).await?;
+    Statement::new(THAW).bind::<SqlUuid, _>(variant).bind::<BigInt, _>(but_first).execute(conn).await
+}
+
+const FROZEN: &str = "\
+    select k.variant_id, k.seller_id, count(*)::bigint as keys from vault_key k
+     where k.state = 'frozen' and k.frozen_by_epoch is not null group by 1, 2 order by 1";
+
+/// How many keys of each variant a restore keeps out of sale.
+pub(super) async fn list_frozen(conn: &mut AsyncPgConnection) -> QueryResult<Vec<ShelfCount>> {
+    Statement::new(FROZEN).load(conn).await
 }

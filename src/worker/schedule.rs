@@ -57,6 +57,9 @@ pub const SWEEPS: &[Sweep] = &[
     sweep("forgotten_refunds", 300, |app| {
         Box::pin(async move { crate::payments::refunds::work::sweep_forgotten(&app).await })
     }),
+    sweep("restored_questions", 900, |app| {
+        Box::pin(async move { crate::payments::restored::sweep(&app).await })
+    }),
     sweep("neglected_lines", 60, |app| Box::pin(async move { crate::fulfilment::fill::sweep(&app).await })),
     sweep("expire_keys", 60, |app| Box::pin(async move { Ok(crate::vault::expire::sweep(&app).await?) })),
     sweep("lapsed_downloads", 60, |app| {

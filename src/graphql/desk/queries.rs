@@ -216,6 +216,6 @@ impl Desk {
     async fn health(&self, ctx: &Context<'_>) -> Answer<Health> {
         let mut conn = ctx.app().db.conn().await.or_top()?;
         let row = by_hand::health(&mut conn).await.or_top()?;
-        Ok(Health::of(row, &ctx.app().accounts.refused()))
+        Ok(Health::of(row, &ctx.app().accounts.complaints()))
     }
 }

@@ -113,13 +113,13 @@ pub struct Health {
     pub mails_waiting: Int64,
     /// The number of the last event.
     pub last_event: Int64,
-    /// What is wrong with the configuration as it stands in its files now, so that the one before it is still in
-    /// force: the key and a complaint. Empty when it is in force.
+    /// What is wrong with the configuration: with the one that stands in its files now and is therefore not in force, and
+    /// with the one in force, such as an account with open payments that is missing. The key and a complaint.
     pub configuration_faults: Vec<String>,
 }
 
 impl Health {
-    /// The numbers, and the faults of a configuration that was not taken over.
+    /// The numbers, and the faults of the configuration.
     pub fn of(row: by_hand::Health, refused: &[Complaint]) -> Self {
         Self {
             configuration_faults: refused.iter().map(|(key, text)| format!("{key}: {text}")).collect(),

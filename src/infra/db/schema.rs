@@ -123,6 +123,29 @@ diesel::table! {
 }
 
 diesel::table! {
+    epoch (id) {
+        id -> Integer,
+        state -> Text,
+        raised_at -> Timestamptz,
+        unknown_since -> Nullable<Timestamptz>,
+        found_payments -> Integer,
+        opened_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    epoch_question (epoch_id, account_id, day) {
+        epoch_id -> Integer,
+        account_id -> Text,
+        day -> Date,
+        state -> Text,
+        unknown_lines -> Integer,
+        reason -> Nullable<Text>,
+        asked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     event (id, created_at) {
         id -> BigInt,
         created_at -> Timestamptz,
@@ -401,6 +424,8 @@ diesel::table! {
         delivered_at -> Nullable<Timestamptz>,
         cancelled_at -> Nullable<Timestamptz>,
         closed_at -> Nullable<Timestamptz>,
+        next_expiry_at -> Nullable<Timestamptz>,
+        expiry_tries -> Integer,
     }
 }
 
@@ -762,6 +787,7 @@ diesel::table! {
         revealed_at -> Nullable<Timestamptz>,
         mailed_at -> Nullable<Timestamptz>,
         voided_at -> Nullable<Timestamptz>,
+        frozen_by_epoch -> Nullable<Integer>,
     }
 }
 
@@ -775,6 +801,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     download_link,
     download_session,
     email_code,
+    epoch,
+    epoch_question,
     event,
     event_head,
     event_seq,

@@ -50,6 +50,8 @@ pub struct Accounts {
     by_id: RwLock<Arc<ById>>,
     /// Of a configuration that was read since and not taken over.
     refused: RwLock<Arc<[Complaint]>>,
+    /// Of the configuration in force.
+    in_force: RwLock<Arc<[Complaint]>>,
 }
 
 impl Accounts {
@@ -72,7 +74,7 @@ impl Accounts {
     /// These accounts, each checked by its gateway.
     pub fn of(spoken: Vec<Spoken>) -> Self {
         let by_id: ById = spoken.into_iter().map(|one| (one.0.id.clone(), one)).collect();
-        Self { by_id: RwLock::new(Arc::new(by_id)), refused: RwLock::default() }
+        Self { by_id: RwLock::new(Arc::new(by_id)), ..Self::default() }
     }
 
     /// One account as it is configured now.
@@ -90,6 +92,11 @@ impl Accounts {
         self.now().values().all(|(account, _)| account.sandbox)
     }
 
+    /// These accounts as they are now, apart from later changes.
+    pub(super) fn copy(&self) -> Self {
+        Self { by_id: RwLock::new(self.now()), ..Self::default() }
+    }
+
     /// From now on the accounts are these.
     pub fn replace(&self, others: Self) {
         *self.by_id.write().unwrap_or_else(PoisonError::into_inner) = others.now();
@@ -103,13 +110,26 @@ impl Accounts {
 
     /// The accounts stay as they are, because the configuration that was read has these faults.
     pub(super) fn refuse(&self, faults: Vec<Complaint>) {
-        gauge!("dispense_config_faults").set(faults.len() as f64);
         *self.refused.write().unwrap_or_else(PoisonError::into_inner) = faults.into();
+        gauge!("dispense_config_faults").set(self.complaints().len() as f64);
     }
 
-    /// The faults of the configuration as it stands in its files now; none when it is in force.
-    pub fn refused(&self) -> Arc<[Complaint]> {
-        self.refused.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The configuration in force has these faults. Says whether they are others than before.
+    pub(super) fn blame(&self, faults: Vec<Complaint>) -> bool {
+        let before = std::mem::replace(
+            &mut *self.in_force.write().unwrap_or_else(PoisonError::into_inner),
+            faults.clone().into(),
+        );
+        gauge!("dispense_config_faults").set(self.complaints().len() as f64);
+        *before != *faults
+    }
+
+    /// The faults of the configuration as it stands in its files now and is therefore not in force, and those of the one
+    /// in force.
+    pub fn complaints(&self) -> Vec<Complaint> {
+        let refused = self.refused.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let in_force = self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone();
+        refused.iter().chain(in_force.iter()).cloned().collect()
     }
 
     fn now(&self) -> Arc<ById> {

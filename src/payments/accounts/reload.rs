@@ -11,10 +11,13 @@ use crate::app::App;
 use crate::base::outcome::Fault;
 use crate::config::{self, Config, Sources, Stamp};
 use crate::infra::db::Db;
-use crate::payments::accounts::{Accounts, Complaint, faults, store};
+use crate::payments::accounts::{Accounts, Complaint, faults, needed, store};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// How often the database is asked whether an account is missing.
+const LOOK_FOR_MISSING: Duration = Duration::from_secs(60);
 
 /// Where the accounts of a running program come from.
 #[derive(Clone, Debug)]
@@ -25,19 +28,11 @@ pub struct Origin {
 }
 
 /// Reads the accounts again and takes them over. Answers the faults that kept it from doing so; they are told in the
-/// log, once, and by [`Accounts::refused`]. An error is a fault of the database: nothing has changed.
+/// log, once, and by [`Accounts::complaints`]. An error is a fault of the database: nothing has changed.
 pub async fn reload(app: &App, origin: &Origin) -> Result<Vec<Complaint>, Fault> {
     let complaints = match read(app, origin) {
         Err(complaints) => complaints,
-        Ok(accounts) => {
-            let complaints = sync(&app.db, &accounts).await?;
-            if complaints.is_empty() {
-                let ids: Vec<String> = accounts.iter().map(|(account, _)| account.id.clone()).collect();
-                app.accounts.replace(accounts);
-                tracing::info!(accounts = ids.join(", "), "the accounts were read again and are in force");
-            }
-            complaints
-        }
+        Ok(accounts) => take_over(app, accounts).await?,
     };
     if !complaints.is_empty() {
         let told: Vec<String> = complaints.iter().map(|(key, text)| format!("{key}: {text}")).collect();
@@ -45,6 +40,40 @@ pub async fn reload(app: &App, origin: &Origin) -> Result<Vec<Complaint>, Fault>
         app.accounts.refuse(complaints.clone());
     }
     Ok(complaints)
+}
+
+/// Puts these accounts in place of the ones in force, unless something speaks against it, which is answered. An attempt
+/// may be started at an account that is left out while this looks: after the change it looks again, and goes back.
+async fn take_over(app: &App, accounts: Accounts) -> Result<Vec<Complaint>, Fault> {
+    let mut complaints = needed::missing(&app.db, &accounts).await?;
+    if complaints.is_empty() {
+        complaints = sync(&app.db, &accounts).await?;
+    }
+    if !complaints.is_empty() {
+        return Ok(complaints);
+    }
+    let ids: Vec<String> = accounts.iter().map(|(account, _)| account.id.clone()).collect();
+    let before = app.accounts.copy();
+    app.accounts.replace(accounts);
+    let late = needed::missing(&app.db, &app.accounts).await?;
+    if !late.is_empty() {
+        sync(&app.db, &before).await?;
+        app.accounts.replace(before);
+        return Ok(late);
+    }
+    app.accounts.blame(Vec::new());
+    tracing::info!(accounts = ids.join(", "), "the accounts were read again and are in force");
+    Ok(Vec::new())
+}
+
+/// Names the accounts that are missed in the configuration in force; in the log when they are others than before.
+pub async fn look_for_missing(app: &App) -> Result<(), Fault> {
+    let missing = needed::missing(&app.db, &app.accounts).await?;
+    let told: Vec<String> = missing.iter().map(|(key, text)| format!("{key} {text}")).collect();
+    if app.accounts.blame(missing) && !told.is_empty() {
+        tracing::error!(faults = told.join("; "), "the configuration in force lacks accounts");
+    }
+    Ok(())
 }
 
 fn read(app: &App, origin: &Origin) -> Result<Accounts, Vec<Complaint>> {
@@ -84,8 +113,16 @@ pub async fn watch(app: Arc<App>, origin: Origin, mut seen: Stamp, mut hangup: S
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = seen.clone();
     app.accounts.in_force();
+    let mut missing = tokio::time::interval(LOOK_FOR_MISSING);
+    missing.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            _ = missing.tick() => {
+                if let Err(fault) = look_for_missing(&app).await {
+                    tracing::warn!(%fault, "could not look for accounts that are missing");
+                }
+                continue;
+            }
             _ = tick.tick() => {
                 let now = Stamp::of(&origin.sources);
                 // One that changed since the last look may still be written to.

@@ -1,4 +1,4 @@
-use diesel::sql_types::{Array, Bool, Text};
+use diesel::sql_types::{Array, BigInt, Bool, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
@@ -42,4 +42,30 @@ pub async fn sync(conn: &mut AsyncPgConnection, accounts: &Accounts) -> Result<V
         .load(conn)
         .await?;
     Ok(kept.into_iter().map(|row| row.id).collect())
+}
+
+/// What is open at one account.
+#[derive(Debug, QueryableByName)]
+pub struct Open {
+    #[diesel(sql_type = Text)]
+    pub account_id: String,
+    #[diesel(sql_type = BigInt)]
+    pub payments: i64,
+    #[diesel(sql_type = BigInt)]
+    pub refunds: i64,
+}
+
+const OPEN_ELSEWHERE: &str = "
+with open as (
+  select account_id, 1 as payments, 0 as refunds from payment where state in ('started', 'pending', 'unknown')
+  union all
+  select p.account_id, 0, 1 from refund r join payment p on p.id = r.payment_id
+    where r.state in ('requested', 'pending', 'unknown')
+)
+select account_id, sum(payments)::bigint as payments, sum(refunds)::bigint as refunds from open
+  where account_id <> all ($1) and account_id <> 'free' group by account_id order by account_id";
+
+/// Accounts beside these that have open payments or refunds.
+pub async fn list_open_elsewhere(conn: &mut AsyncPgConnection, ids: &[String]) -> Result<Vec<Open>, Fault> {
+    Ok(sql_query(OPEN_ELSEWHERE).bind::<Array<Text>, _>(ids).load(conn).await?)
 }

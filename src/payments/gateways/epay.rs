@@ -123,6 +123,7 @@ pub(super) fn order(object: &Value, asker: &str) -> Result<Facts, &'static str> 
     facts.refunded_minor = refunded.filter(|sum| *sum > 0);
     facts.identity = identity(need("pid").as_deref().unwrap_or(asker));
     facts.occurred_at = moment(object, "endtime");
+    facts.began_at = ["addtime", "endtime"].into_iter().filter_map(|key| moment(object, key)).min();
     Ok(facts)
 }
 

@@ -238,6 +238,9 @@ pub struct Facts {
     pub identity: Vec<Identity>,
     /// When it happened, by the gateway's clock.
     pub occurred_at: Option<DateTime<Utc>>,
+    /// When the trade began, or was paid where only that is told, by the gateway's clock. A trade that is older than the
+    /// attempt under whose number it comes is another one's.
+    pub began_at: Option<DateTime<Utc>>,
 }
 
 impl Facts {
@@ -254,6 +257,7 @@ impl Facts {
             dispute: None,
             identity: Vec::new(),
             occurred_at: None,
+            began_at: None,
         }
     }
 }

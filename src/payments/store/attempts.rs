@@ -131,15 +131,16 @@ pub async fn note_check(
         .await
 }
 
-/// Open payments that should have been asked about and were not: their job was lost.
-pub async fn list_forgotten(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<PaymentId>> {
-    let rows: Vec<ForgottenRow> = Statement::new(
-        "select id from payment where next_check_at < app_now() - interval '10 minutes'
-           and state in ('started', 'pending', 'unknown') order by next_check_at limit $1",
-    )
-    .bind::<diesel::sql_types::BigInt, _>(limit)
-    .load(conn)
-    .await?;
+const CLAIM_FORGOTTEN: &str = "with due as (
+    select id from payment where next_check_at < app_now() - interval '10 minutes'
+      and state in ('started', 'pending', 'unknown') order by next_check_at limit $1 for update skip locked)
+  update payment p set next_check_at = app_now() from due where p.id = due.id returning p.id";
+
+/// Open payments that should have been asked about and were not: their job was lost. Each is claimed by its time, so
+/// that one whose question faults does not stand before the others.
+pub async fn claim_forgotten(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<PaymentId>> {
+    let rows: Vec<ForgottenRow> =
+        Statement::new(CLAIM_FORGOTTEN).bind::<diesel::sql_types::BigInt, _>(limit).load(conn).await?;
     Ok(rows.into_iter().map(|r| r.id).collect())
 }
 

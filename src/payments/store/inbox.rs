@@ -157,7 +157,7 @@ pub async fn list(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<
 }
 
 const UNHANDLED: &str =
-    "select distinct on (n.account_id, n.event_key) n.id, n.account_id, n.received_at, n.body_sha256, b.method, b.query,
+    "select u.* from (select distinct on (n.account_id, n.event_key) n.id, n.account_id, n.received_at, n.body_sha256, b.method, b.query,
     b.headers, b.body, b.sealed
   from notice n join notice_body b on b.notice_id = n.id and b.received_at = n.received_at
   where n.verdict in ('orphan', 'fault') and n.event_key is not null and n.received_at > app_now() - interval '1 day'
@@ -166,10 +166,11 @@ const UNHANDLED: &str =
     and (n.verdict = 'fault' or n.payment_id is not null or exists (select 1 from payment p
       where p.account_id = n.account_id and p.started_at > n.received_at - interval '1 hour'
         and position(p.gateway_number in convert_from(b.body, 'LATIN1') || b.query) > 0))
-  order by n.account_id, n.event_key, n.received_at desc limit $1";
+  order by n.account_id, n.event_key, n.received_at desc) u order by random() limit $1";
 
 /// Genuine notices of the last day that were not handled and whose payment may be there now. The number is looked for
-/// in the stored bytes only to leave out what cannot match; authentication and matching decide.
+/// in the stored bytes only to leave out what cannot match; authentication and matching decide. In an order of chance: what
+/// cannot be settled does not stand before the others.
 pub async fn list_unhandled(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<Stored>> {
     Statement::new(UNHANDLED).bind::<BigInt, _>(limit).load(conn).await
 }

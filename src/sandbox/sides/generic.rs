@@ -241,6 +241,7 @@ fn describe(payment: &Payment, capture: Option<&Capture>) -> Value {
         "amount_minor": capture.map_or(payment.amount, |c| c.amount),
         "currency": capture.map_or(&payment.currency, |c| &c.currency),
         "refunded_minor": refunded,
+        "created_at": DateTime::from_timestamp(payment.created, 0).map(|at| at.to_rfc3339()),
         "expires_at": DateTime::from_timestamp(payment.expires_at, 0).map(|at| at.to_rfc3339()),
     })
 }

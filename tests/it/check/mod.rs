@@ -1,3 +1,4 @@
+mod attempts;
 mod clean;
 mod goods;
 pub mod planted;

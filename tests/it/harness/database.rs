@@ -63,6 +63,24 @@ impl TestDatabase {
         Self { name, app_url, owner_url, owner: Default::default(), shared: true }
     }
 
+    /// A dump of this database as it is now, as an operator makes a backup.
+    pub fn dump(&self) -> Vec<u8> {
+        let output = client_program("pg_dump").args(["--format=custom", &self.name]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    /// A new database restored from a dump.
+    pub async fn restored(dump: &[u8]) -> Self {
+        let new = Self::empty().await;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), dump).unwrap();
+        let mut program = client_program("pg_restore");
+        let output = program.args(["--exit-on-error", "-d", &new.name]).arg(file.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        new
+    }
+
     /// A database of a durable cluster, which goes with its cluster.
     pub fn durable(database: &DurableDatabase) -> Self {
         Self {
@@ -162,6 +180,15 @@ impl TestDatabase {
         let admin = connect("dispense_owner", "postgres").await;
         admin.batch_execute(&format!("drop database {} with (force)", self.name)).await.unwrap();
     }
+}
+
+/// A program of PostgreSQL's that speaks to the test cluster as the owner: of the cluster's own version, or as it is found.
+fn client_program(name: &str) -> std::process::Command {
+    let beside = std::env::var_os("DISPENSE_TEST_PG_BIN").map(|folder| PathBuf::from(folder).join(name));
+    let found = beside.filter(|path| path.exists()).unwrap_or_else(|| name.into());
+    let mut program = std::process::Command::new(found);
+    program.arg("-h").arg(socket()).args(["-p", "5432", "-U", "dispense_owner"]);
+    program
 }
 
 /// The migrated template's name; whoever comes first makes it.

@@ -8,8 +8,10 @@ use dispense::base::money::Currency;
 use dispense::base::text::Locale;
 use dispense::config::{Account, Config};
 use dispense::fulfilment::restock;
+use dispense::infra::epoch;
 use dispense::orders::place::{self, Place, Placed};
 use dispense::orders::quote::CartLine;
+use dispense::payments::number;
 use dispense::payments::store::attempts::{self, NewAttempt};
 use dispense::vault::batch::{self, NewBatch};
 use serde_json::{Value, json};
@@ -68,7 +70,13 @@ impl Said {
         }
     }
 
+    /// As it is said now.
     pub fn body(&self) -> String {
+        self.body_of(dispense::base::clock::Clock::default().unix())
+    }
+
+    /// As it was said at this time.
+    pub fn body_of(&self, at: i64) -> String {
         let status = match self.kind {
             "payment.succeeded" => "paid",
             "payment.refunded" if self.refunded_minor < Some(self.amount_minor) => "partially_refunded",
@@ -83,12 +91,13 @@ impl Said {
         if let Some(refunded) = self.refunded_minor {
             data["refunded_minor"] = json!(refunded);
         }
-        json!({ "type": self.kind, "timestamp": "2026-11-21T00:00:00Z", "data": data }).to_string()
+        let at = chrono::DateTime::from_timestamp(at, 0).unwrap().to_rfc3339();
+        json!({ "type": self.kind, "timestamp": at, "data": data }).to_string()
     }
 
     /// The signed headers and body at this time.
     pub fn signed(&self, at: i64) -> (Vec<(String, String)>, String) {
-        let body = self.body();
+        let body = self.body_of(at);
         (signing::webhook(&generic_secret(), &self.id, at, &body).headers, body)
     }
 }
@@ -200,7 +209,9 @@ impl TestApp {
     /// Writes the n-th attempt to pay an order by the generic account, as starting one does.
     pub async fn attempt(&self, placed: &Placed, n: i32) -> PaymentId {
         let order = &placed.order;
-        let number = if n == 1 { order.number.clone() } else { format!("{}-{n}", order.number) };
+        let mut conn = self.app.db.conn().await.unwrap();
+        let epoch = epoch::current(&mut conn).await.unwrap();
+        let number = number::of_attempt(&order.number, order.placed_at, n, &epoch);
         let new = NewAttempt {
             id: PaymentId(self.app.clock.uuid()),
             order_id: order.id,
@@ -212,9 +223,10 @@ impl TestApp {
             expected_currency: order.currency.as_str().into(),
             options: Value::Null,
             expires_at: order.pay_by,
-            next_check_at: None,
+            // Nobody can be asked: this account only receives.
+            next_check_at: Some(order.pay_by + chrono::TimeDelta::days(365)),
         };
-        attempts::insert(&mut self.app.db.conn().await.unwrap(), &new).await.unwrap();
+        attempts::insert(&mut conn, &new).await.unwrap();
         new.id
     }
 

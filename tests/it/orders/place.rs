@@ -135,9 +135,15 @@ async fn nobody_freezes_a_shop_with_unpaid_orders() {
 
 /// Rows: O1.
 #[test]
-fn order_numbers_never_repeat_and_have_no_look_alikes() {
-    let numbers: std::collections::HashSet<String> = (1..50_000).map(|n| number("D", n)).collect();
-    assert_eq!(numbers.len(), 49_999);
-    assert!(numbers.iter().all(|n| n.len() == 8 && n[1..].chars().all(|c| !"01ILOU".contains(c))));
-    assert_ne!(number("D", 1), number("D", 1 + 21_870_000_000));
+fn order_numbers_are_drawn_by_chance_and_have_no_look_alikes() {
+    let numbers: Vec<String> = (0..50_000).map(|_| number("D")).collect();
+    assert_eq!(numbers.iter().collect::<std::collections::HashSet<_>>().len(), 50_000);
+    assert!(numbers.iter().all(|n| n.len() == 11 && n[1..].chars().all(|c| !"01ILOU".contains(c))));
+    // Of 500,000 places each of the thirty letters gets a thirtieth, give or take what chance allows.
+    let mut counts = std::collections::HashMap::new();
+    numbers.iter().flat_map(|n| n[1..].chars()).for_each(|c| *counts.entry(c).or_insert(0_i64) += 1);
+    assert_eq!(counts.len(), 30);
+    assert!(counts.values().all(|n| (n - 16_667).abs() < 1_000), "{counts:?}");
+    let rising = numbers.windows(2).filter(|pair| pair[0] < pair[1]).count();
+    assert!((24_000..26_000).contains(&rising), "the next number is as often larger as smaller: {rising}");
 }

@@ -183,3 +183,73 @@ async fn a_running_server_takes_its_accounts_over_at_a_hang_up_and_when_the_file
     assert_eq!(t.db.one("select count(*) from orders where state = 'paid'").await, "3");
     t.finish_with_jobs().await;
 }
+
+/// Rows: P10, O5.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_without_an_account_that_has_payments_open_is_refused_and_cancelling_waits_for_them() {
+    let t = TestApp::start_with(with_generic).await;
+    let secret = generic_secret();
+    let variant = t.selling_keys(5, 990).await;
+    let file = File::of(&t);
+    let whole = account(GENERIC, "generic", &[&secret]) + &account("other", "generic", &[&webhook_secret(4)]);
+    assert_eq!(file.read(&whole).await, [""; 0]);
+    let placed = t.order(variant, 1).await;
+    t.person("support@shop.example", &[Role::Support]).await;
+    let health = "{ desk { health { configurationFaults } } }";
+    let told = async || {
+        let token = t.sign_in("support@shop.example").await.tokens.access;
+        let desk = Client::new(&t.app).with(token.expose());
+        let faults = desk.data(health, json!({})).await["desk"]["health"]["configurationFaults"].clone();
+        faults.as_array().unwrap().iter().map(|f| f.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    for toml in [String::new(), "# shortened\n".into(), account("other", "generic", &[&webhook_secret(4)])] {
+        let complaints = file.read(&toml).await;
+        assert_eq!(complaints.len(), 1, "{complaints:?}");
+        assert!(
+            complaints[0]
+                .starts_with("accounts[generic]: is not configured, but 1 payments and 0 refunds are open")
+        );
+        assert_eq!(told().await, complaints);
+        assert!(t.app.accounts.find(GENERIC).is_some(), "the old accounts stay");
+        assert_eq!(t.db.one("select active from gateway_account where id = 'generic'").await, "t");
+    }
+    // One without anything open may go.
+    assert_eq!(file.read(&account(GENERIC, "generic", &[&secret])).await, [""; 0]);
+    assert_eq!(told().await, [""; 0]);
+
+    // A program that was started without it says so, gives nothing up, and lets nobody cancel.
+    t.app.accounts.replace(dispense::payments::accounts::Accounts::default());
+    reload::look_for_missing(&t.app).await.unwrap();
+    assert_eq!(told().await.len(), 1);
+    let cancel =
+        "mutation($i: OrderCancelInput!) { orderCancel(input: $i) { order { state } userErrors { code } } }";
+    let input = json!({ "i": { "orderId": placed.order.id.to_string(), "accessToken": placed.access_token.expose() } });
+    let buyer = Client::new(&t.app);
+    let refused = buyer.data(cancel, input.clone()).await["orderCancel"].clone();
+    assert_eq!(refused["userErrors"], json!([{ "code": "PAYMENT_IN_PROGRESS" }]));
+    t.advance(chrono::TimeDelta::hours(3)).await;
+    assert_eq!(dispense::payments::close::expire_overdue(&t.app).await.unwrap(), 0);
+    assert_eq!(t.order_state(placed.order.id).await, "pending_payment");
+    assert_eq!(t.db.one("select state from payment").await, "started");
+
+    // With the account back the money that was on its way pays for the order.
+    assert_eq!(file.read(&account(GENERIC, "generic", &[&secret])).await, [""; 0]);
+    assert_eq!(told().await, [""; 0]);
+    assert_eq!(t.notify(&Said::paid(&placed, "late")).await.0, 200);
+    assert_eq!(t.order_state(placed.order.id).await, "paid");
+    assert_eq!(file.read("").await, [""; 0], "nothing is open any more");
+    t.finish_with_jobs().await;
+}
+
+/// Rows: P10.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_started_without_an_account_with_open_payments_says_so_in_its_log() {
+    let t = TestApp::start_with(with_generic).await;
+    let variant = t.selling_keys(2, 990).await;
+    t.order(variant, 1).await;
+    let mut server = Server::of(&t.db.app_url()).arg("--no-worker").start();
+    server.wait_for_log("the configuration in force lacks accounts", 1);
+    assert!(server.log().contains("accounts[generic] is not configured, but 1 payments"), "{}", server.log());
+    assert!(server.terminate().success());
+    t.finish_with_jobs().await;
+}

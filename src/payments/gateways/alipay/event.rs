@@ -106,6 +106,9 @@ fn facts(fields: &Fields) -> Result<Facts, &'static str> {
     };
     facts.occurred_at =
         form::value(fields, at).or(form::value(fields, "notify_time")).and_then(beijing::read);
+    // `gmt_create` is when the trade came to be, with the scan of a code or the opening of the page.
+    let began = ["gmt_create", "gmt_payment"].into_iter().filter_map(|name| form::value(fields, name));
+    facts.began_at = began.filter_map(beijing::read).min();
     Ok(facts)
 }
 

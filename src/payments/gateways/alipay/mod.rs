@@ -119,6 +119,7 @@ impl Gateway for Alipay {
         let actions = &[ActionKind::Redirect, ActionKind::Qr, ActionKind::Form, ActionKind::Sdk];
         Abilities {
             actions,
+            start_repeatable: true,
             query: true,
             close: true,
             refund: true,

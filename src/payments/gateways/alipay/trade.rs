@@ -48,6 +48,7 @@ fn state(call: &Call<'_>, payment: &PaymentRef<'_>, answer: &Value) -> Result<Ga
         .map_err(|_| "the trade's amount is malformed")?;
     facts.currency = Currency::parse("CNY").ok();
     facts.occurred_at = paid_once.and_then(beijing::read);
+    facts.began_at = facts.occurred_at;
     // Only this application's own trades are told to it, and the answer names neither it nor the seller.
     facts.identity = event::identity(call.keys);
     if matches!(meaning, Meaning::Paid | Meaning::Refunded) {

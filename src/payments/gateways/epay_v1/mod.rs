@@ -86,6 +86,7 @@ impl Gateway for EpayV1 {
         };
         Abilities {
             actions,
+            start_repeatable: false,
             query: true,
             close: false,
             refund: true,

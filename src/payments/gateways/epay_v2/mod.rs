@@ -91,6 +91,7 @@ impl Gateway for EpayV2 {
         };
         Abilities {
             actions,
+            start_repeatable: false,
             query: true,
             close: true,
             refund: true,

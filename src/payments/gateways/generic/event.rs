@@ -1,6 +1,6 @@
 //! The event's shape, which is ours: `{"type", "timestamp", "data": {"order_no", "trade_no", "amount_minor",
-//! "currency", "status", "refunded_minor"?, "reference"?, "refund"?}}`. The same `data` object answers a query, whose status
-//! may also be `open`: nobody has paid.
+//! "currency", "status", "created_at"?, "refunded_minor"?, "reference"?, "refund"?}}`. The same `data` object answers a
+//! query, whose status may also be `open`: nobody has paid. `created_at` is when the trade began there.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -35,6 +35,9 @@ pub(super) fn read(body: &[u8]) -> Result<Facts, NoticeRefusal> {
     let at = json::text(&event, &["timestamp"]).ok_or(NoticeRefusal::format("timestamp_missing"))?;
     let at = DateTime::parse_from_rfc3339(at).map_err(|_| NoticeRefusal::format("timestamp_malformed"))?;
     facts.occurred_at = Some(at.with_timezone(&Utc));
+    if facts.meaning == Meaning::Paid {
+        facts.began_at = facts.began_at.into_iter().chain(facts.occurred_at).min();
+    }
     Ok(facts)
 }
 
@@ -58,6 +61,10 @@ pub(super) fn payment(data: &Value) -> Result<Facts, &'static str> {
     let currency = json::text(data, &["currency"]).ok_or("currency_missing")?;
     facts.currency = Some(Currency::parse(currency).map_err(|_| "currency_malformed")?);
     facts.refunded_minor = amount(data, "refunded_minor")?;
+    facts.began_at = match name(data, "created_at", 64)? {
+        None => None,
+        Some(text) => Some(DateTime::parse_from_rfc3339(&text).map_err(|_| "created_at_malformed")?.to_utc()),
+    };
     let moved = matches!(meaning, Meaning::Paid | Meaning::Refunded | Meaning::PartiallyRefunded);
     if moved && facts.trade_no.is_none() {
         return Err("trade_no_missing");

@@ -60,6 +60,7 @@ impl Gateway for Generic {
         let actions: &[ActionKind] = if api { &[ActionKind::Redirect, ActionKind::Qr] } else { &[] };
         Abilities {
             actions,
+            start_repeatable: true,
             query: api,
             close: api,
             refund: api,

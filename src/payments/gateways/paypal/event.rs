@@ -95,6 +95,7 @@ pub(super) fn capture(object: &Value) -> Result<Facts, &'static str> {
     (facts.amount_minor, facts.currency) = (Some(money.minor), Some(money.currency));
     facts.identity = said_merchant(object, "payee");
     facts.occurred_at = moment(object, "update_time").or_else(|| moment(object, "create_time"));
+    facts.began_at = moment(object, "create_time");
     Ok(facts)
 }
 
@@ -115,6 +116,7 @@ pub(super) fn order(object: &Value) -> Result<Facts, &'static str> {
         let money = currencies::money(unit.get("amount").ok_or("amount_missing")?)?;
         (facts.amount_minor, facts.currency) = (Some(money.minor), Some(money.currency));
     }
+    facts.began_at = moment(object, "create_time").into_iter().chain(facts.began_at).min();
     facts.number = number(unit).or(facts.number);
     facts.identity = said_merchant(unit, "payee");
     facts.gateway_reference = Some(id);

@@ -154,6 +154,7 @@ impl Gateway for PayPal {
         let actions = &[ActionKind::Redirect, ActionKind::Sdk];
         Abilities {
             actions,
+            start_repeatable: true,
             query: true,
             close: true,
             refund: true,

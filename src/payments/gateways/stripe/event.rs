@@ -1,7 +1,7 @@
 //! Stripe's objects translated. Fulfilment listens to one family only, `checkout.session.*`; refunds and disputes
 //! are found by the payment intent, which is our trade number.
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::base::money::Currency;
@@ -42,7 +42,11 @@ pub(super) fn read(body: &[u8]) -> Result<(String, Facts), NoticeRefusal> {
     }
     // What others put there may be too long to be kept, and is no number of ours.
     facts.number = facts.number.filter(|number| number.len() <= 255);
-    facts.occurred_at = json::integer(&event, &["created"]).and_then(|at| DateTime::from_timestamp(at, 0));
+    facts.occurred_at = created(&event);
+    // An event about a payment is never older than the payment; where the object itself is older, that counts.
+    if matches!(facts.meaning, Meaning::Paid | Meaning::Failed | Meaning::Closed) {
+        facts.began_at = facts.began_at.into_iter().chain(facts.occurred_at).min();
+    }
     Ok((id.to_owned(), facts))
 }
 
@@ -111,10 +115,16 @@ fn session_as(object: &Value, meaning: Meaning) -> Result<Facts, &'static str> {
     }
     facts.amount_minor = Some(amount(object, "amount_total", currency)?);
     facts.currency = Some(currency);
+    facts.began_at = created(object);
     if let Some(livemode) = object.get("livemode").and_then(Value::as_bool) {
         facts.identity = identity(livemode, "");
     }
     Ok(facts)
+}
+
+/// `created` of an object, seconds since the epoch.
+fn created(object: &Value) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(json::integer(object, &["created"])?, 0)
 }
 
 /// `charge.refunded`: `amount_refunded` is the sum of all refunds so far.

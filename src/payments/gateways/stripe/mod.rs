@@ -70,6 +70,7 @@ impl Gateway for Stripe {
         let actions = &[ActionKind::Redirect];
         Abilities {
             actions,
+            start_repeatable: true,
             query: true,
             close: true,
             refund: true,

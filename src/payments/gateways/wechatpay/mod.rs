@@ -140,6 +140,7 @@ impl Gateway for WechatPay {
         let actions = &[ActionKind::Redirect, ActionKind::Qr, ActionKind::Sdk];
         Abilities {
             actions,
+            start_repeatable: true,
             query: true,
             close: true,
             refund: true,

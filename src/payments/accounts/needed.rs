@@ -1,0 +1,22 @@
+//! Accounts that cannot be missed: money may be on its way through them. A configuration without them is not taken over,
+//! and where a program was started with one, that is a fault in force until the account is back.
+
+use crate::base::outcome::Fault;
+use crate::infra::db::Db;
+use crate::payments::accounts::{Accounts, Complaint, store};
+
+/// What speaks against these accounts and no others: each one left out that has open payments or refunds.
+pub async fn missing(db: &Db, accounts: &Accounts) -> Result<Vec<Complaint>, Fault> {
+    let ids: Vec<String> = accounts.iter().map(|(account, _)| account.id.clone()).collect();
+    let open = store::list_open_elsewhere(&mut *db.conn().await?, &ids).await?;
+    Ok(open.into_iter().map(complaint).collect())
+}
+
+fn complaint(open: store::Open) -> Complaint {
+    let text = format!(
+        "is not configured, but {} payments and {} refunds are open at it: put it back, with `retired = true` if it shall \
+         start nothing more",
+        open.payments, open.refunds
+    );
+    (format!("accounts[{}]", open.account_id), text)
+}

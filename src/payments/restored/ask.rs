@@ -1,0 +1,246 @@
+//! The gateways are asked: about every attempt that the backup knows and that may have been paid since, and for the
+//! statement of each day since.
+
+use std::time::Duration;
+
+use chrono::{NaiveDate, TimeDelta};
+use futures::StreamExt;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::base::ids::PaymentId;
+use crate::base::outcome::Outcome;
+use crate::infra::epoch::{self, Epoch};
+use crate::infra::tasks::{self, NewTask};
+use crate::payments::accounts::Spoken;
+use crate::payments::ask::{self, Asked};
+use crate::payments::gateway::{Call, Stated, Statement, StatementLine};
+use crate::payments::restored::release;
+use crate::payments::restored::store::{self, Known, Question};
+use crate::payments::store::attempts;
+use crate::payments::unstarted;
+use crate::payments::word::Word;
+
+/// Time for one attempt, and for one statement.
+const TIMEOUT: Duration = Duration::from_secs(10);
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// Attempts asked about at the same time.
+const TOGETHER: usize = 4;
+
+/// A statement that has not come this long after its day will not come by itself.
+const PATIENCE: TimeDelta = TimeDelta::days(7);
+
+/// Why a question waits although the gateway answered.
+pub(super) const NOT_MADE_YET: &str = "the statement is not made yet";
+
+/// What became of asking about attempts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Attempts {
+    pub asked: usize,
+    /// Those that were paid since.
+    pub found: usize,
+    /// Those whose gateway gave no usable answer.
+    pub unclear: usize,
+}
+
+/// The questions for the days since the backup: a row per account and day of its own calendar, and one row for an account
+/// that cannot be asked for what nobody here knows.
+/// `paid_at` are the accounts that anything was ever paid at.
+pub(super) fn questions(app: &App, epoch: &Epoch, paid_at: Vec<String>) -> Vec<Question> {
+    let since = epoch.unknown_since.unwrap_or(epoch.raised_at);
+    let mut questions = Vec::new();
+    for (account, gateway) in app.accounts.iter() {
+        let calendar = gateway.calendar();
+        let first = since.with_timezone(&calendar).date_naive();
+        let last = epoch.raised_at.with_timezone(&calendar).date_naive();
+        let question = |day: NaiveDate, state: &str, reason: Option<&str>| Question {
+            account_id: account.id.clone(),
+            day,
+            state: state.to_owned(),
+            unknown_lines: 0,
+            reason: reason.map(str::to_owned),
+        };
+        if gateway.abilities(&account.keys).statement {
+            let days = first.iter_days().take_while(|day| *day <= last);
+            questions.extend(days.map(|day| question(day, "waiting", None)));
+        } else {
+            let reason = "this gateway gives out no statements: compare its own list by hand";
+            questions.push(question(first, "unanswerable", Some(reason)));
+        }
+    }
+    let gone = paid_at.into_iter().filter(|id| app.accounts.find(id).is_none());
+    questions.extend(gone.map(|account_id| Question {
+        account_id,
+        day: since.date_naive(),
+        state: "unanswerable".into(),
+        unknown_lines: 0,
+        reason: Some("the account is not configured".into()),
+    }));
+    questions
+}
+
+/// Asks about every attempt that may have been paid since and applies the answers.
+pub(super) async fn attempts(app: &App, epoch: &Epoch) -> Outcome<Attempts> {
+    let since = epoch.unknown_since.unwrap_or(epoch.raised_at);
+    let mut done = Attempts::default();
+    let mut after = PaymentId(Uuid::nil());
+    loop {
+        let ids = store::list_to_ask(&mut *app.db.conn().await?, since, after).await?;
+        let Some(last) = ids.last() else { break };
+        after = *last;
+        done.asked += ids.len();
+        let answers = ids.into_iter().map(|id| one(app, id));
+        let answers: Vec<Outcome<One>> =
+            futures::stream::iter(answers).buffer_unordered(TOGETHER).collect().await;
+        for answer in answers {
+            match answer? {
+                One::Found => done.found += 1,
+                One::Unclear => done.unclear += 1,
+                One::Nothing => {}
+            }
+        }
+    }
+    if done.found > 0 {
+        epoch::note_found(&mut *app.db.conn().await?, epoch.id, done.found as i32).await?;
+    }
+    Ok(done)
+}
+
+enum One {
+    Found,
+    Unclear,
+    Nothing,
+}
+
+async fn one(app: &App, id: PaymentId) -> Outcome<One> {
+    let found = async || -> Outcome<One> {
+        let payment = attempts::find(&mut *app.db.conn().await?, id).await?;
+        Ok(if payment.is_some_and(|p| p.state.was_captured()) { One::Found } else { One::Nothing })
+    };
+    let before = attempts::find(&mut *app.db.conn().await?, id).await?;
+    if let Some(payment) = before.filter(|payment| unstarted::is_unstarted(app, payment)) {
+        // Some gateways cannot be asked about it before its start was repeated, which goes on in the background.
+        unstarted::step(app, payment).await?;
+        return found().await;
+    }
+    match ask::ask(app, id, TIMEOUT).await? {
+        Asked::Known(state) => {
+            app.intake.settle(Word::Answer { payment_id: id, state }).await?;
+            found().await
+        }
+        Asked::NotFound | Asked::CannotAsk => Ok(One::Nothing),
+        Asked::Unclear => Ok(One::Unclear),
+    }
+}
+
+/// Asks one question and writes down what was said.
+pub(super) async fn day(app: &App, epoch: &Epoch, mut question: Question) -> Outcome<Question> {
+    let Some(spoken) = app.accounts.find(&question.account_id) else {
+        question.reason = Some("the account is not configured".into());
+        store::advance_question(&mut *app.db.conn().await?, epoch.id, &question).await?;
+        return Ok(question);
+    };
+    let call = Call { keys: &spoken.0.keys, now_unix: app.clock.unix(), timeout: STATEMENT_TIMEOUT };
+    let answer = tokio::time::timeout(STATEMENT_TIMEOUT * 4, spoken.1.statement(&call, question.day)).await;
+    let old = app.clock.now().date_naive() - question.day > PATIENCE;
+    (question.state, question.reason) = match answer {
+        Ok(Statement::Lines(lines)) => {
+            question.unknown_lines = compare(app, &spoken, &lines).await?;
+            ("answered".into(), None)
+        }
+        Ok(Statement::NotReady) if old => ("unanswerable".into(), Some("the statement never came".into())),
+        Ok(Statement::NotReady) => ("waiting".into(), Some(NOT_MADE_YET.into())),
+        Ok(Statement::Unknown(why)) => ("waiting".into(), Some(why.chars().take(200).collect())),
+        Ok(Statement::Unsupported) => {
+            ("unanswerable".into(), Some("this gateway gives out no statements".into()))
+        }
+        Err(_) => ("waiting".into(), Some("no answer in time".into())),
+    };
+    store::advance_question(&mut *app.db.conn().await?, epoch.id, &question).await?;
+    Ok(question)
+}
+
+/// Compares a day with what is known here. What is not is asked about where the attempt is known, and else put before a
+/// person. Answers how many lines stay unknown.
+async fn compare(app: &App, spoken: &Spoken, lines: &[StatementLine]) -> Outcome<i32> {
+    let account = spoken.0.id.as_str();
+    let mut unknown = 0;
+    let known = store::list_known(&mut *app.db.conn().await?, account, lines).await?;
+    for known in known {
+        let Some(line) = lines.get(known.idx as usize - 1) else { continue };
+        if !is_ours(app, line) && known.by_trade.is_none() {
+            continue;
+        }
+        if is_known(line, &known) {
+            continue;
+        }
+        // The gateway's own word about an attempt of ours may settle it.
+        if let Some(id) = known.by_trade.or(known.by_number) {
+            one(app, id).await?;
+            let again =
+                store::list_known(&mut *app.db.conn().await?, account, std::slice::from_ref(line)).await?;
+            if again.first().is_some_and(|known| is_known(line, known)) {
+                continue;
+            }
+        }
+        unknown += 1;
+        tasks::open(&*app.db.conn().await?, &[task(app, account, line, &known)]).await?;
+    }
+    Ok(unknown)
+}
+
+fn is_known(line: &StatementLine, known: &Known) -> bool {
+    known.by_trade.is_some() && (line.stated == Stated::Payment || known.refund_known)
+}
+
+/// Other software may sell at the same merchant account: its sales have other numbers, or none.
+fn is_ours(app: &App, line: &StatementLine) -> bool {
+    line.number.as_deref().is_some_and(|number| number.starts_with(&app.config.shop.order_prefix))
+}
+
+fn task(app: &App, account: &str, line: &StatementLine, known: &Known) -> NewTask {
+    let (kind, name) = match line.stated {
+        Stated::Payment => ("restored_payment_unknown", ""),
+        Stated::Refund => (
+            "restored_refund_unknown",
+            line.gateway_refund_id.as_deref().or(line.refund_id.as_deref()).unwrap_or("?"),
+        ),
+    };
+    NewTask {
+        id: app.clock.uuid(),
+        kind,
+        subject: format!("{account}:{}:{name}", line.trade_no),
+        order_id: known.order_id,
+        payment_id: known.by_trade.or(known.by_number),
+        line_id: None,
+        body: json!({
+            "account": account, "number": line.number, "trade": line.trade_no, "refund": line.gateway_refund_id,
+            "amount_minor": line.amount_minor, "currency": line.currency.as_str(), "at": line.at,
+        }),
+    }
+}
+
+/// Sweep: asks the questions of the last restore again that wait for a statement; once all are answered and nothing is
+/// unknown, the stock goes back on sale. Returns how many were answered.
+pub async fn sweep(app: &App) -> Outcome<usize> {
+    let (epoch, waiting) = {
+        let mut conn = app.db.conn().await?;
+        let epoch = epoch::current(&mut conn).await?;
+        if epoch.unknown_since.is_none() || epoch.held {
+            return Ok(0);
+        }
+        (epoch, store::list_questions(&mut conn, epoch.id).await?)
+    };
+    let mut answered = 0;
+    for question in waiting.into_iter().filter(|q| q.state == "waiting") {
+        let asked = day(app, &epoch, question).await?;
+        answered += usize::from(asked.state != "waiting");
+    }
+    if answered > 0 {
+        release::release_if_nothing_is_unknown(app, &epoch).await?;
+    }
+    // Those that wait are asked again at the next sweep, not at once.
+    Ok(0)
+}

@@ -1,0 +1,71 @@
+//! Stock that a restore froze goes back on sale: by itself when it is certain that nothing was sold since the backup, else
+//! by a person's word.
+
+use diesel_async::AsyncPgConnection;
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::VariantId;
+use crate::base::outcome::Outcome;
+use crate::fulfilment::tell::FILL;
+use crate::infra::epoch::{self, Epoch};
+use crate::infra::queue::{self, NewJob};
+use crate::infra::tasks::{self, NewTask};
+use crate::payments::restored::store;
+use crate::vault::freeze;
+
+/// Puts the frozen keys of a variant back on sale, all but the first ones in the order in which they would have been sold:
+/// those stay frozen. Lines that wait are filled. Answers how many keys.
+pub async fn release(app: &App, actor: &Actor, variant: VariantId, but_first: i64) -> Outcome<usize> {
+    let mut tx = app.db.begin().await?;
+    let thawed = thaw(&mut tx, variant, but_first.max(0), &actor.label()).await?;
+    store::end_stock_tasks(&mut tx).await?;
+    tx.commit().await?;
+    app.bell.ring();
+    Ok(thawed)
+}
+
+async fn thaw(
+    conn: &mut AsyncPgConnection,
+    variant: VariantId,
+    but_first: i64,
+    actor: &str,
+) -> Outcome<usize> {
+    let thawed = freeze::thaw(conn, variant, but_first, actor).await?;
+    let job = NewJob::new(FILL, json!({ "variant": variant.0 })).once(variant.0.to_string());
+    queue::add(conn, &[job]).await?;
+    Ok(thawed)
+}
+
+/// Releases the stock when every question is answered and nothing was sold that is unknown here: no line of a statement,
+/// no attempt that was paid meanwhile. What can be had for nothing stays frozen, because no gateway knows of it. What
+/// stays is put before a person.
+pub(super) async fn release_if_nothing_is_unknown(app: &App, epoch: &Epoch) -> Outcome<()> {
+    let mut tx = app.db.begin().await?;
+    let questions = store::list_questions(&mut tx, epoch.id).await?;
+    let found = epoch::current(&mut tx).await?.found_payments;
+    let certain = found == 0 && questions.iter().all(|q| q.state == "answered" && q.unknown_lines == 0);
+    let free = store::list_free_variants(&mut tx).await?;
+    let mut waiting = Vec::new();
+    for shelf in freeze::frozen(&mut tx).await? {
+        if certain && !free.contains(&shelf.variant_id) {
+            thaw(&mut tx, shelf.variant_id, 0, "system").await?;
+            continue;
+        }
+        waiting.push(NewTask {
+            id: app.clock.uuid(),
+            kind: "restored_stock_frozen",
+            subject: shelf.variant_id.0.to_string(),
+            order_id: None,
+            payment_id: None,
+            line_id: None,
+            body: json!({ "variant": shelf.variant_id.to_string(), "keys": shelf.keys, "epoch": epoch.id }),
+        });
+    }
+    tasks::open(&tx, &waiting).await?;
+    store::end_stock_tasks(&mut tx).await?;
+    tx.commit().await?;
+    app.bell.ring();
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! `dispense restored`, from the raised epoch to the opened shop. Killed in between it is run again and goes on.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::outcome::{Outcome, Refusal};
+use crate::infra::epoch::{self, Epoch};
+use crate::infra::events::{self, NewEvent};
+use crate::payments::restored::ask;
+use crate::payments::restored::release;
+use crate::payments::restored::report::Report;
+use crate::payments::restored::store;
+use crate::vault::freeze;
+
+/// Raises the epoch, asks the gateways, lists what is unknown and opens sales. `since` is when the backup was made; none:
+/// the time of the newest thing the database knows. Sales stay held while a gateway does not answer, unless `anyway`.
+/// Refuses a `since` that is yet to come with `INVALID`.
+pub async fn run(app: &App, since: Option<DateTime<Utc>>, anyway: bool) -> Outcome<Report> {
+    let epoch = raise(app, since).await?;
+    crate::fault_point!("restored.raised");
+    let attempts = ask::attempts(app, &epoch).await?;
+    let questions = store::list_questions(&mut *app.db.conn().await?, epoch.id).await?;
+    let mut silent = attempts.unclear;
+    for question in questions.into_iter().filter(|q| q.state == "waiting") {
+        let asked = ask::day(app, &epoch, question).await?;
+        let no_answer = asked.state == "waiting" && asked.reason.as_deref() != Some(ask::NOT_MADE_YET);
+        silent += usize::from(no_answer);
+    }
+    crate::fault_point!("restored.asked");
+    let opened = silent == 0 || anyway;
+    if opened {
+        open(app, &epoch).await?;
+        release::release_if_nothing_is_unknown(app, &epoch).await?;
+    }
+    let mut conn = app.db.conn().await?;
+    Ok(Report {
+        epoch: epoch.id,
+        since: epoch.unknown_since.unwrap_or(epoch.raised_at),
+        opened,
+        asked: attempts.asked,
+        found: attempts.found,
+        unclear: attempts.unclear,
+        questions: store::list_questions(&mut conn, epoch.id).await?,
+        unknown: store::list_found(&mut conn, epoch.raised_at).await?,
+        frozen: freeze::frozen(&mut conn).await?,
+    })
+}
+
+/// The epoch that is held, or a new one: in one transaction with the freezing of what may have been sold.
+async fn raise(app: &App, since: Option<DateTime<Utc>>) -> Outcome<Epoch> {
+    if since.is_some_and(|since| since > app.clock.now()) {
+        return Err(Refusal::new("INVALID", "the backup cannot be of a time to come").at(["since"]).into());
+    }
+    let mut tx = app.db.begin().await?;
+    let current = epoch::current(&mut tx).await?;
+    if current.held {
+        return Ok(current);
+    }
+    let since = match since {
+        Some(since) => since,
+        None => epoch::newest_fact(&mut tx).await?,
+    };
+    epoch::raise(&mut tx, since).await?;
+    let epoch = epoch::current(&mut tx).await?;
+    let frozen = freeze::freeze_all(&mut tx, epoch.id).await?;
+    let once =
+        app.accounts.iter().filter(|(account, gateway)| !gateway.abilities(&account.keys).refund_repeatable);
+    let once: Vec<String> = once.map(|(account, _)| account.id.clone()).collect();
+    store::advance_refunds_to_unknown(&mut tx, &once).await?;
+    let paid_at = store::list_accounts_paid_at(&mut tx).await?;
+    store::insert_questions(&mut tx, epoch.id, &ask::questions(app, &epoch, paid_at)).await?;
+    let body = json!({
+        "epoch": epoch.id, "unknown_since": since, "keys_frozen": frozen.iter().map(|s| s.keys).sum::<i64>(),
+    });
+    events::append(&tx, &[NewEvent::shop("shop.restored", app.clock.uuid(), "system", body)]).await?;
+    tx.commit().await?;
+    Ok(epoch)
+}
+
+async fn open(app: &App, epoch: &Epoch) -> Outcome<()> {
+    let mut tx = app.db.begin().await?;
+    if epoch::open(&mut tx, epoch.id).await? {
+        let body = json!({ "epoch": epoch.id });
+        events::append(&tx, &[NewEvent::shop("shop.opened", app.clock.uuid(), "system", body)]).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
