@@ -131,7 +131,7 @@ fn moment(object: &Value, key: &str) -> Option<DateTime<Utc>> {
 }
 
 /// The lines of a list of orders, of one Chinese day where that is asked for. The platform does not tell when a refund
-/// was made: it stands beside its payment.
+/// was made, nor which there were: their sum is beside its payment.
 pub(super) fn lines(
     orders: &[Value],
     pid: &str,
@@ -169,8 +169,8 @@ pub(super) fn lines(
         };
         lines.push(line(Stated::Payment, amount_minor));
         match (facts.meaning, facts.refunded_minor) {
-            (Meaning::Refunded, None) => lines.push(line(Stated::Refund, amount_minor)),
-            (_, Some(sum)) => lines.push(line(Stated::Refund, sum)),
+            (Meaning::Refunded, None) => lines.push(line(Stated::RefundSum, amount_minor)),
+            (_, Some(sum)) => lines.push(line(Stated::RefundSum, sum)),
             _ => {}
         }
     }

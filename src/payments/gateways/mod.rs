@@ -16,6 +16,7 @@ mod cells;
 mod epay;
 mod form;
 mod json;
+mod numbers;
 mod rsa;
 mod secret;
 
