@@ -119,7 +119,8 @@ pub(super) fn order(object: &Value, asker: &str) -> Result<Facts, &'static str> 
     }
     facts.amount_minor = Some(amount);
     facts.currency = Currency::parse(CURRENCY).ok();
-    facts.refunded_minor = refunded.filter(|sum| *sum > 0);
+    // A whole that went back is not always counted by older platforms.
+    facts.refunded_minor = refunded.filter(|sum| *sum > 0 || meaning == Meaning::Paid);
     facts.identity = identity(need("pid").as_deref().unwrap_or(asker));
     facts.occurred_at = moment(object, "endtime");
     Ok(facts)
@@ -170,7 +171,7 @@ pub(super) fn lines(
         lines.push(line(Stated::Payment, amount_minor));
         match (facts.meaning, facts.refunded_minor) {
             (Meaning::Refunded, None) => lines.push(line(Stated::RefundSum, amount_minor)),
-            (_, Some(sum)) => lines.push(line(Stated::RefundSum, sum)),
+            (_, Some(sum)) if sum > 0 => lines.push(line(Stated::RefundSum, sum)),
             _ => {}
         }
     }

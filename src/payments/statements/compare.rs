@@ -213,7 +213,8 @@ async fn judge_refund(
     }
     // No refund here has its id. Money that went back all the same was told as a sum, or taken by a dispute.
     let untold = gone(payment) - books::sum_identified(conn, payment.id).await?;
-    let stated = fact.amount_minor + books::sum_unknown_here(conn, &run.account_id, fact).await?;
+    let others = books::sum_unknown_here(conn, &run.account_id, fact).await?;
+    let stated = fact.amount_minor.saturating_add(others);
     Ok((stated > untold).then_some((Kind::RefundDiffers, None)))
 }
 

@@ -5,7 +5,7 @@ use diesel_async::AsyncPgConnection;
 
 use crate::app::App;
 use crate::base::ids::SHOP;
-use crate::base::outcome::Outcome;
+use crate::base::outcome::{Fault, Outcome};
 use crate::payments::accounts::Account;
 use crate::payments::decide::received_currency;
 use crate::payments::gateway::Stated;
@@ -27,7 +27,8 @@ pub(super) async fn book(
 ) -> Outcome<Option<i64>> {
     let ours = payment.received_minor.is_some() && received_currency(payment) == fact.currency;
     let Some(fee) = fact.fee_minor.filter(|fee| ours && fact.booked_minor != Some(*fee)) else { return Ok(None) };
-    let missing = fee - fact.booked_minor.unwrap_or(0);
+    let missing = fee.checked_sub(fact.booked_minor.unwrap_or(0));
+    let missing = missing.ok_or_else(|| Fault::bug("the fee cannot be counted"))?;
     books::add_fee(conn, payment.id, missing).await?;
     if missing != 0 {
         let kept = Entry {
@@ -47,7 +48,7 @@ pub(super) async fn book(
     let expected = account.policy.fees.get(fact.currency.as_str()).map(|policy| policy.of(fact.amount_minor));
     let Some(expected) = expected.filter(|_| fact.stated == Stated::Payment) else { return Ok(Some(fee)) };
     // Gateways round in their own ways: one minor unit is no difference.
-    if (expected - fee).abs() <= 1 {
+    if expected.abs_diff(fee) <= 1 {
         books::end_differences(conn, &run.account_id, &fact.subject(), &[Kind::FeeDiffers]).await?;
         return Ok(Some(fee));
     }
