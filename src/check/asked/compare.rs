@@ -104,7 +104,10 @@ pub(super) fn payment(row: &Row, there: &There) -> Vec<Difference> {
         }
         (Some((minor, currency)), Taken::Money { minor: took, currency: of }) => {
             if took.is_some_and(|took| took != minor) || of.is_some_and(|of| of.as_str() != currency) {
-                differ(MONEY, format!("received {minor} {currency}, and its gateway took {}", written(took, of)));
+                differ(
+                    MONEY,
+                    format!("received {minor} {currency}, and its gateway took {}", written(took, of)),
+                );
             }
             let other = matches!((&row.trade_no, &there.trade_no), (Some(a), Some(b)) if a != b);
             if other {

@@ -81,7 +81,11 @@ pub(super) async fn ask(
     let rows = rows::list(&mut *db.conn().await?, since).await?;
     let end = Instant::now() + WHOLE;
     let asked = rows.into_iter().map(|row| async move {
-        let came = if Instant::now() > end { Ok(Came::NotAsked("the time was up")) } else { one(db, accounts, clock, &row).await };
+        let came = if Instant::now() > end {
+            Ok(Came::NotAsked("the time was up"))
+        } else {
+            one(db, accounts, clock, &row).await
+        };
         came.map(|came| (row, came))
     });
     let all: Vec<_> = stream::iter(asked).buffer_unordered(BESIDE).collect().await;
@@ -104,7 +108,8 @@ pub(super) async fn ask(
             }
         }
     }
-    report.not_asked = left.into_iter().map(|((account, why), ids)| NotAsked { account, why, payments: ids }).collect();
+    report.not_asked =
+        left.into_iter().map(|((account, why), ids)| NotAsked { account, why, payments: ids }).collect();
     let finding = |(question, mut counters): (_, Vec<String>)| {
         counters.sort();
         let count = i64::try_from(counters.len()).unwrap_or(i64::MAX);
@@ -149,7 +154,7 @@ async fn look(db: &Db, accounts: &Accounts, clock: &Clock, row: &Row) -> Result<
     };
     let mut differences = compare::payment(row, &there);
     let told = there.tells_what_went_back();
-    if !told {
+    if !told && differences.iter().all(|difference| difference.question != compare::BACK) {
         let refunds = rows::list_refunds(&mut *db.conn().await?, &row.id, MOST_REFUNDS as i64).await?;
         for refund in &refunds {
             let question = RefundRef {

@@ -57,7 +57,8 @@ const COLUMNS: &str = "select p.id::text as id, p.account_id, p.gateway_number, 
       as decided
   from payment p";
 
-const MOVED: &str = " where p.account_id <> 'free' and (p.state in ('started', 'pending', 'unknown', 'disputed')
+const MOVED: &str =
+    " where p.account_id <> 'free' and (p.state in ('started', 'pending', 'unknown', 'disputed')
     or p.started_at >= $1 or p.captured_at >= $1 or p.closed_at >= $1
     or exists (select 1 from refund r where r.payment_id = p.id
       and (r.state in ('requested', 'pending', 'unknown') or r.requested_at >= $1 or r.succeeded_at >= $1))

@@ -87,12 +87,16 @@ pub(super) struct Amount<'a> {
 pub(super) fn form_of<'a>(amounts: impl Iterator<Item = Amount<'a>>) -> Result<Form, String> {
     let (mut point, mut comma, mut same) = (true, true, true);
     for amount in amounts {
-        let (a, b) = (Form::Point.read(amount.text, amount.exponent), Form::Comma.read(amount.text, amount.exponent));
+        let (a, b) =
+            (Form::Point.read(amount.text, amount.exponent), Form::Comma.read(amount.text, amount.exponent));
         point &= a.is_some();
         comma &= b.is_some();
         same &= a == b;
         if !point && !comma {
-            return Err(format!("line {}: `{}` is no amount in the form of this file", amount.line, amount.text));
+            return Err(format!(
+                "line {}: `{}` is no amount in the form of this file",
+                amount.line, amount.text
+            ));
         }
     }
     match (point, comma) {

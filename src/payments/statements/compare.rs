@@ -18,10 +18,10 @@ use crate::payments::decide::received_currency;
 use crate::payments::gateway::Stated;
 use crate::payments::model::Payment;
 use crate::payments::refunds::{Refund, RefundState, store as refunds, work};
+use crate::payments::statements::fees;
 use crate::payments::statements::model::{Fact, Kind, NewDifference, Run};
 use crate::payments::statements::refunds::{self as claims, Claim};
 use crate::payments::statements::store::{books, facts};
-use crate::payments::statements::fees;
 use crate::payments::store::attempts;
 
 /// Kinds that a fact itself can be in.
@@ -54,9 +54,12 @@ pub async fn compare(app: &App, run: &Run, account: &Account, seen: &Fact) -> Ou
         let Some(fact) = facts::lock(&mut tx, id).await? else { continue };
         match &subject {
             _ if !fact.is_open() => {}
-            Some((order, payment)) => left.extend(settle(&mut tx, app, run, account, order, payment, fact).await?),
+            Some((order, payment)) => {
+                left.extend(settle(&mut tx, app, run, account, order, payment, fact).await?)
+            }
             None => {
-                let kind = if fact.stated == Stated::Payment { Kind::PaidThereOnly } else { Kind::RefundDiffers };
+                let kind =
+                    if fact.stated == Stated::Payment { Kind::PaidThereOnly } else { Kind::RefundDiffers };
                 differ(&mut tx, app, run, &fact, kind, None, None).await?;
                 facts::settle(&mut tx, fact.id, false, None, None, None).await?;
             }
@@ -104,7 +107,9 @@ async fn settle(
     let differs = match fact.stated {
         Stated::Payment => judge_payment(conn, order, payment, &fact).await?,
         Stated::RefundSum => judge_sum(payment, &fact),
-        Stated::Refund | Stated::RefundFailed => judge_refund(conn, run, payment, &fact, refund.as_ref()).await?,
+        Stated::Refund | Stated::RefundFailed => {
+            judge_refund(conn, run, payment, &fact, refund.as_ref()).await?
+        }
     };
     match differs {
         Some((kind, here)) => differ(conn, app, run, &fact, kind, Some(payment), here).await?,

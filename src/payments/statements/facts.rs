@@ -89,7 +89,10 @@ impl Sorted {
     fn of_trade(&self, line: &StatementLine) -> impl Iterator<Item = (usize, &Draft)> {
         let places = self.by_trade.get(&line.trade_no).map_or(&[][..], Vec::as_slice);
         let stated = line.stated;
-        places.iter().map(|place| (*place, &self.drafts[*place])).filter(move |(_, d)| d.fact.stated == stated)
+        places
+            .iter()
+            .map(|place| (*place, &self.drafts[*place]))
+            .filter(move |(_, d)| d.fact.stated == stated)
     }
 
     /// The fact that a line is about. A refund is known by the gateway's id, else by ours; a line without any id is the
@@ -108,22 +111,26 @@ impl Sorted {
         };
         let here = |draft: &Draft| {
             let stored = [draft.fact.refund_id.as_deref(), draft.ours.as_deref()];
-            let other = matches!((draft.fact.gateway_refund_id.as_deref(), theirs), (Some(a), Some(b)) if a != b);
+            let other =
+                matches!((draft.fact.gateway_refund_id.as_deref(), theirs), (Some(a), Some(b)) if a != b);
             ours.is_some() && stored.contains(&ours) && !other
         };
         let alike = |draft: &Draft| {
             let fact = &draft.fact;
-            let same = (fact.amount_minor, fact.currency, fact.at) == (line.amount_minor, line.currency, line.at);
+            let same =
+                (fact.amount_minor, fact.currency, fact.at) == (line.amount_minor, line.currency, line.at);
             same && !draft.taken && (fact.is_unnamed() || (theirs.is_none() && ours.is_none()))
         };
         by(&there).or_else(|| by(&here)).or_else(|| by(&alike))
     }
 
     fn fresh(&self, line: &StatementLine, day: NaiveDate) -> Fact {
-        let nameless = line.stated.is_one_refund() && line.refund_id.is_none() && line.gateway_refund_id.is_none();
+        let nameless =
+            line.stated.is_one_refund() && line.refund_id.is_none() && line.gateway_refund_id.is_none();
         let unnamed = nameless.then(|| {
             let start = format!("{}:{}:", line.amount_minor, line.at.timestamp());
-            let alike = |draft: &Draft| draft.fact.unnamed.as_ref().is_some_and(|text| text.starts_with(&start));
+            let alike =
+                |draft: &Draft| draft.fact.unnamed.as_ref().is_some_and(|text| text.starts_with(&start));
             let places = self.of_trade(line).filter(|(_, draft)| alike(draft)).count();
             format!("{start}{}", places + 1)
         });
@@ -157,7 +164,8 @@ fn merge(fact: &mut Fact, read: &Read<'_>, day: NaiveDate) {
         fact.unnamed = None;
     }
     let fee = line.fee_minor.or(fact.fee_minor);
-    let differs = (fact.amount_minor, fact.currency, fact.fee_minor) != (line.amount_minor, line.currency, fee);
+    let differs =
+        (fact.amount_minor, fact.currency, fact.fee_minor) != (line.amount_minor, line.currency, fee);
     if differs && (!read.seen || fact.day == day) {
         fact.amount_minor = line.amount_minor;
         fact.currency = line.currency;

@@ -26,7 +26,9 @@ pub(super) async fn book(
     fact: &Fact,
 ) -> Outcome<Option<i64>> {
     let ours = payment.received_minor.is_some() && received_currency(payment) == fact.currency;
-    let Some(fee) = fact.fee_minor.filter(|fee| ours && fact.booked_minor != Some(*fee)) else { return Ok(None) };
+    let Some(fee) = fact.fee_minor.filter(|fee| ours && fact.booked_minor != Some(*fee)) else {
+        return Ok(None);
+    };
     let missing = fee.checked_sub(fact.booked_minor.unwrap_or(0));
     let missing = missing.ok_or_else(|| Fault::bug("the fee cannot be counted"))?;
     books::add_fee(conn, payment.id, missing).await?;

@@ -1,4 +1,6 @@
+mod asked;
 mod clean;
 mod goods;
 pub mod planted;
 mod records;
+mod statements;

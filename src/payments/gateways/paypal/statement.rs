@@ -186,7 +186,8 @@ impl<'a> Row<'a> {
 
     fn minor(self, form: Form, name: &str, currency: Currency) -> Result<Option<i64>, &'static str> {
         let exponent = currencies::decimals(currency);
-        let minor = |text| form.read(text, exponent).and_then(|units| from_gateway_units(units, currency, exponent));
+        let minor =
+            |text| form.read(text, exponent).and_then(|units| from_gateway_units(units, currency, exponent));
         self.text(name).map(|text| minor(text).ok_or("amount_malformed")).transpose()
     }
 

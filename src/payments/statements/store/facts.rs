@@ -47,9 +47,8 @@ pub async fn list_known(
         .bind::<Array<Text>, _>(trades.to_vec())
         .load(conn)
         .await?;
-    let known = |row: KnownRow| {
-        Known { fact: row.fact, ours: row.ours.map(|id| id.to_string()), theirs: row.theirs }
-    };
+    let known =
+        |row: KnownRow| Known { fact: row.fact, ours: row.ours.map(|id| id.to_string()), theirs: row.theirs };
     Ok(rows.into_iter().map(known).collect())
 }
 
@@ -227,7 +226,8 @@ pub async fn lock(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<F
         .optional()
 }
 
-const LOCK_HOLDER: &str = "select f.* from statement_fact f, (select $1::uuid as refund, $2::text as stated, $3::bigint as id) w
+const LOCK_HOLDER: &str =
+    "select f.* from statement_fact f, (select $1::uuid as refund, $2::text as stated, $3::bigint as id) w
   where f.our_refund = w.refund and f.stated = w.stated and f.id <> w.id for update of f";
 
 /// The other fact of this kind that was taken for a refund of ours.
@@ -279,12 +279,14 @@ pub async fn release(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<usize
 
 /// Two facts turned out to be one: the lines of `other` say `kept`, which is stored as it stands here.
 pub async fn fold(conn: &mut AsyncPgConnection, kept: &Fact, other: i64) -> QueryResult<()> {
-    Statement::new("update statement_line l set fact_id = w.kept
-        from (select $1::bigint as kept, $2::bigint as other) w where l.fact_id = w.other")
-        .bind::<BigInt, _>(kept.id)
-        .bind::<BigInt, _>(other)
-        .execute(conn)
-        .await?;
+    Statement::new(
+        "update statement_line l set fact_id = w.kept
+        from (select $1::bigint as kept, $2::bigint as other) w where l.fact_id = w.other",
+    )
+    .bind::<BigInt, _>(kept.id)
+    .bind::<BigInt, _>(other)
+    .execute(conn)
+    .await?;
     Statement::new("delete from statement_fact where id = $1").bind::<BigInt, _>(other).execute(conn).await?;
     Statement::new(FOLD)
         .bind::<BigInt, _>(kept.id)
@@ -309,7 +311,8 @@ const FOLD: &str = "update statement_fact f set number = w.number, refund_id = w
     $9::date as day) w
   where f.id = w.id";
 
-const SETTLE: &str = "update statement_fact f set outcome = w.outcome, payment_id = coalesce(w.payment_id, f.payment_id),
+const SETTLE: &str =
+    "update statement_fact f set outcome = w.outcome, payment_id = coalesce(w.payment_id, f.payment_id),
     our_refund = w.our_refund, booked_minor = coalesce(w.booked, f.booked_minor)
   from (select $1::bigint as id, $2::text as outcome, $3::uuid as payment_id, $4::uuid as our_refund,
     $5::bigint as booked) w where f.id = w.id";
