@@ -39,7 +39,7 @@ create table statement_fact (
 
 -- Of all lines about one thing the newest says how it stands; a verdict, a payment, a refund and a fee that any of
 -- them has are kept.
-alter table statement_line add column fact_id bigint, add column thing text;
+alter table statement_line drop constraint statement_line_stated, add column fact_id bigint, add column thing text;
 update statement_line l set stated = 'refund_sum' from gateway_account a
   where a.id = l.account_id and a.gateway in ('epay_v1', 'epay_v2') and l.stated = 'refund'
     and l.refund_id is null and l.gateway_refund_id is null;
@@ -135,7 +135,7 @@ create index statement_fact_open on statement_fact (account_id, id)
 
 -- Lines are what was read; what became of them is said by their facts.
 drop index statement_line_open, statement_line_trade, statement_line_payment, statement_line_refund;
-alter table statement_line drop constraint statement_line_stated, drop constraint statement_line_amount,
+alter table statement_line drop constraint statement_line_amount,
   drop column thing, drop column outcome, drop column payment_id, drop column our_refund, drop column fee_booked,
   alter column fact_id set not null,
   add constraint statement_line_fact foreign key (fact_id) references statement_fact,
