@@ -157,8 +157,9 @@ async fn look(db: &Db, accounts: &Accounts, clock: &Clock, row: &Row) -> Result<
     if !told && differences.iter().all(|difference| difference.question != compare::BACK) {
         let refunds = rows::list_refunds(&mut *db.conn().await?, &row.id, MOST_REFUNDS as i64).await?;
         for refund in &refunds {
+            let id = refund.id.to_string();
             let question = RefundRef {
-                refund_id: &refund.our_id(),
+                refund_id: &id,
                 gateway_refund_id: refund.gateway_refund_id.as_deref(),
                 payment: reference,
                 amount: refund.amount(),

@@ -92,33 +92,23 @@ pub(super) struct RefundRow {
     currency: Currency,
     #[diesel(sql_type = Nullable<Text>)]
     pub gateway_refund_id: Option<String>,
-    #[diesel(sql_type = Bool)]
-    ours: bool,
 }
 
 impl RefundRow {
-    /// The number it was asked for by: ours, or for one made at the gateway the one it has there.
-    pub fn our_id(&self) -> String {
-        match (&self.gateway_refund_id, self.ours) {
-            (Some(there), false) => there.clone(),
-            _ => self.id.to_string(),
-        }
-    }
-
     pub fn amount(&self) -> Money {
         Money::new(self.amount_minor, self.currency)
     }
 }
 
-/// The refunds of a payment that have an id there or here, the newest first.
+/// The refunds of a payment that were asked for here, the newest first: gateways can be asked about them by our number.
 pub(super) async fn list_refunds(
     conn: &mut AsyncPgConnection,
     payment: &str,
     most: i64,
 ) -> QueryResult<Vec<RefundRow>> {
     sql_query(
-        "select id, state, amount_minor, currency, gateway_refund_id, origin <> 'gateway' as ours from refund
-          where payment_id::text = $1 and (origin <> 'gateway' or gateway_refund_id is not null)
+        "select id, state, amount_minor, currency, gateway_refund_id from refund
+          where payment_id::text = $1 and origin <> 'gateway'
             and state in ('pending', 'succeeded', 'failed') order by requested_at desc, id desc limit $2",
     )
     .bind::<Text, _>(payment)

@@ -8,6 +8,7 @@ pub mod free;
 pub mod generic;
 pub mod notice;
 pub mod paypal;
+pub mod stated;
 pub mod stripe;
 pub mod wechatpay;
 

@@ -54,6 +54,7 @@ async fn a_shop_that_heard_everything_agrees_with_all_its_gateways_and_names_who
         opened(&s, method).await;
         let (number, _) = opened(&s, method).await;
         s.act(&number, "pay");
+        s.settled().await;
         s.act(&number, "refund");
         s.settled().await;
     }
@@ -183,8 +184,8 @@ async fn refunds_ends_and_disputes_that_only_one_side_knows_of_are_found_at_each
     .await;
     finds(&setup, BACK, GATEWAYS.len());
     put_away(&s).await;
-    // Ended there, open here. Epay's payments never end.
-    let ending = ["stripe", "generic", "alipay", "wechatpay", "paypal"];
+    // Ended there, open here. Epay's payments never end, and PayPal forgets those that lapse.
+    let ending = ["stripe", "generic", "alipay", "wechatpay"];
     for method in ending {
         let (number, _) = opened(&s, method).await;
         s.act(&number, "expire");
