@@ -53,8 +53,7 @@ impl Row {
 
 const COLUMNS: &str = "select p.id::text as id, p.account_id, p.gateway_number, p.gateway_reference, p.trade_no, p.state,
     p.expected_minor, p.expected_currency, p.received_minor, p.received_currency, p.refunded_minor,
-    exists (select 1 from event e where e.order_id = p.order_id and e.kind in ('payment.dispute_won', 'payment.lost'))
-      as decided
+    exists (select 1 from dispute d where d.payment_id = p.id and d.state in ('won', 'lost', 'withdrawn')) as decided
   from payment p";
 
 const MOVED: &str =
@@ -62,6 +61,7 @@ const MOVED: &str =
     or p.started_at >= $1 or p.captured_at >= $1 or p.closed_at >= $1
     or exists (select 1 from refund r where r.payment_id = p.id
       and (r.state in ('requested', 'pending', 'unknown') or r.requested_at >= $1 or r.succeeded_at >= $1))
+    or exists (select 1 from dispute d where d.payment_id = p.id and (d.state = 'opened' or d.opened_at >= $1 or d.decided_at >= $1))
     or exists (select 1 from ledger_entry e where e.payment_id = p.id and e.created_at >= $1)
     or p.id in (select n.payment_id from notice n where n.payment_id is not null and n.received_at >= $1))
   order by p.id";
@@ -108,7 +108,7 @@ pub(super) async fn list_refunds(
 ) -> QueryResult<Vec<RefundRow>> {
     sql_query(
         "select id, state, amount_minor, currency, gateway_refund_id from refund
-          where payment_id::text = $1 and origin <> 'gateway'
+          where payment_id::text = $1 and origin <> 'gateway' and basis = 'refund'
             and state in ('pending', 'succeeded', 'failed') order by requested_at desc, id desc limit $2",
     )
     .bind::<Text, _>(payment)

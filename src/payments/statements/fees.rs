@@ -43,6 +43,8 @@ pub(super) async fn book(
             seller_id: SHOP,
             amount_minor: missing,
             currency: fact.currency,
+            refund_id: None,
+            dispute_id: None,
         };
         let gone = Entry { book: "gateway", amount_minor: -missing, ..kept.clone() };
         slice::insert_entries(conn, &[kept, gone]).await?;

@@ -4,10 +4,10 @@
 use diesel_async::AsyncPgConnection;
 
 use crate::base::outcome::Outcome;
-use crate::payments::model::{Payment, Refund};
+use crate::payments::model::Payment;
+use crate::payments::refunds::{Refund, store as refunds};
 use crate::payments::statements::model::Fact;
 use crate::payments::statements::store::{books, facts};
-use crate::payments::store::refunds;
 
 /// A fact, perhaps made one with another, and the refund of ours that it is.
 pub(super) struct Claim {

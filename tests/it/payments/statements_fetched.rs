@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use dispense::base::actor::{Actor, Role};
-use dispense::payments::refund_request;
+use dispense::payments::refunds::request;
 use serde_json::json;
 
 use super::street::{refund, street};
@@ -27,7 +27,7 @@ async fn what_gateways_state_agrees_with_a_shop_that_heard_of_it_however_often_i
         let (placed, payment) = s.bought(method).await;
         if method != "epay_v1" {
             let wish = refund(payment, &format!("{method}-of-ours"), Some(300));
-            refund_request::request(&t.app, &Actor::system(), wish).await.unwrap();
+            request::request(&t.app, &Actor::system(), wish).await.unwrap();
             s.settled().await;
         }
         numbers.push(placed.order.number.clone());

@@ -60,7 +60,7 @@ const FIND_REFUND: &str =
     "select r.id, r.gateway_refund_id is not distinct from w.theirs and w.theirs is not null as there from refund r,
     (select $1::uuid as payment_id, $2::uuid as ours, $3::text as theirs, $4::bool as unnamed, $5::bigint as minor,
       $6::bigint as fact, $7::text as stated) w
-  where r.payment_id = w.payment_id and (r.id = w.ours or r.gateway_refund_id = w.theirs
+  where r.payment_id = w.payment_id and r.basis = 'refund' and (r.id = w.ours or r.gateway_refund_id = w.theirs
     or (w.unnamed and r.amount_minor = w.minor and r.state <> 'failed'
       and not exists (select 1 from statement_fact f where f.our_refund = r.id and f.stated = w.stated and f.id <> w.fact)))
   order by there desc, r.id = w.ours desc nulls last, r.requested_at limit 1";
@@ -105,8 +105,8 @@ pub async fn sum_ledger(conn: &mut AsyncPgConnection, payment_id: PaymentId) -> 
     Ok(row.sum)
 }
 
-const IDENTIFIED: &str = "select coalesce(sum(amount_minor), 0)::bigint as sum from refund
-  where payment_id = $1 and state = 'succeeded' and (origin <> 'gateway' or gateway_refund_id is not null)";
+const IDENTIFIED: &str = "select coalesce(sum(counted_minor), 0)::bigint as sum from refund
+  where payment_id = $1 and basis = 'refund'";
 
 /// What went back of a payment by refunds that are known by an id, minor units. The rest of what went back was told
 /// as a sum, or lost.
@@ -244,12 +244,10 @@ const UNSTATED: &str = "select p.id as payment_id, p.order_id, null::uuid as ref
   from refund r join payment p on p.id = r.payment_id
   where p.account_id = $4 and r.succeeded_at >= $5 and r.succeeded_at < $6
     and not exists (select 1 from statement_fact f where f.our_refund = r.id and f.stated = 'refund')
-    and not (r.origin = 'gateway' and r.gateway_refund_id is null
-      and (select coalesce(sum(case f.stated when 'refund' then f.amount_minor else -f.amount_minor end), 0)
+    and not (r.basis = 'sum' and (r.counted_minor = 0 or (select coalesce(sum(case f.stated when 'refund' then f.amount_minor else -f.amount_minor end), 0)
         from statement_fact f where f.payment_id = p.id and f.stated in ('refund', 'refund_failed')
           and f.our_refund is null)
-        >= (select sum(u.amount_minor) from refund u where u.payment_id = p.id and u.state = 'succeeded'
-          and u.origin = 'gateway' and u.gateway_refund_id is null))
+        >= (select sum(u.counted_minor) from refund u where u.payment_id = p.id and u.basis = 'sum')))
   order by at";
 
 /// Payments and refunds of an account in this time of which no statement speaks.
