@@ -120,10 +120,13 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
             place.close().await;
             println!("{} migrations ran", ran?);
         }
-        Command::Check => {
-            let config = load(&sources)?;
+        Command::Check { ask, since } => {
+            let mut config = load(&sources)?;
+            if ask {
+                sandbox::remember(&mut config)?;
+            }
             let place = open(&config, true).await?;
-            let report = check::run_at(place.url(), &config).await;
+            let report = check::run_at(place.url(), &config, ask.then_some(since)).await;
             place.close().await;
             let report = report?;
             println!("{report}");
@@ -263,8 +266,9 @@ async fn keys(config: Config, act: KeysAct) -> Result<(), Ending> {
 }
 
 /// Prints how many lines agree and what the others are.
-async fn statements(config: Config, act: StatementsAct) -> Result<(), Ending> {
+async fn statements(mut config: Config, act: StatementsAct) -> Result<(), Ending> {
     let StatementsAct::Import { account, date, file } = act;
+    sandbox::remember(&mut config)?;
     beside(config, async |app| {
         let actor = Actor::system();
         let run = match file {

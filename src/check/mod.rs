@@ -3,8 +3,10 @@
 //! chain are recomputed here.
 //!
 //! The numbers are those of the fault matrix. What only the journals of gateways and clients can tell (what was
-//! answered to whom, which mail was accepted) is proven by the tests.
+//! answered to whom, which mail was accepted) is proven by the tests. With `--ask` the gateways are asked what they say of
+//! the payments that are open or moved lately.
 
+mod asked;
 mod attempts;
 mod callers;
 mod chain;
@@ -19,5 +21,6 @@ mod report;
 mod run;
 mod seals;
 
-pub use report::{Finding, Report, Verdict};
-pub use run::{ask, run, run_at};
+pub use asked::Since;
+pub use report::{AskedReport, Finding, NotAsked, Report, Verdict};
+pub use run::{ask, ask_gateways, run, run_at};

@@ -27,6 +27,36 @@ pub(super) const INVARIANT: Invariant = Invariant {
               where coalesce(b.kept, 0) <> coalesce(p.fee_minor, 0)",
         },
         Question {
+            name: "statements' fees are what the fees' book holds",
+            sql: "select 'payment ' || p.id || ': statements ' || coalesce(f.kept, 0) || ', book ' || coalesce(b.kept, 0) as counter
+              from payment p
+              left join (select payment_id, sum(booked_minor) as kept from statement_fact group by 1) f on f.payment_id = p.id
+              left join (select payment_id, sum(amount_minor) as kept from ledger_entry where book = 'fees' group by 1) b
+                on b.payment_id = p.id
+              where coalesce(f.kept, 0) <> coalesce(b.kept, 0)",
+        },
+        Question {
+            name: "a fee is booked as the statement tells it",
+            sql: "select 'fact ' || f.id || ' of ' || f.trade_no || ': told ' || coalesce(f.fee_minor, 0) || ', booked '
+                || coalesce(f.booked_minor, 0) as counter
+              from statement_fact f join statement_run r on r.id = f.run_id
+              where f.outcome = 'matched' and r.state = 'done' and f.booked_minor is distinct from f.fee_minor",
+        },
+        Question {
+            name: "what a statement says is of the payment and refund that it was found to be",
+            sql: "select 'fact ' || f.id || ' of ' || f.trade_no as counter from statement_fact f
+                left join payment p on p.id = f.payment_id left join refund r on r.id = f.our_refund
+              where (f.payment_id is not null and (p.id is null or p.account_id <> f.account_id))
+                or (f.our_refund is not null and r.payment_id is distinct from f.payment_id)
+                or (f.outcome = 'matched' and f.payment_id is null)
+                or not exists (select 1 from statement_line l where l.fact_id = f.id)",
+        },
+        Question {
+            name: "one payment and one refund is one fact of its account",
+            sql: "select 'trade ' || trade_no || ' of ' || account_id || ': ' || count(*) || ' facts' as counter from statement_fact
+              group by account_id, trade_no, stated, coalesce(gateway_refund_id, refund_id, unnamed, '') having count(*) > 1",
+        },
+        Question {
             name: "sellers earned what the allocated payment kept, and nothing of other money",
             sql: "select 'payment ' || p.id || ': earned ' || coalesce(b.earned, 0) as counter
               from payment p left join (select payment_id, -sum(amount_minor) as earned from ledger_entry

@@ -41,7 +41,31 @@ pub struct Report {
     /// Keys that were opened, events whose seal was recomputed.
     pub opened: usize,
     pub sealed_events: usize,
+    /// What came of asking the gateways; none when they were not asked.
+    pub asked: Option<AskedReport>,
 }
+
+/// How far gateways could be asked about payments.
+#[derive(Clone, Debug, Default)]
+pub struct AskedReport {
+    /// Payments that were compared with their gateway's answer.
+    pub payments: usize,
+    /// Those of them of which the answer does not tell how much went back; their refunds were asked about one by one.
+    pub sums_not_told: usize,
+    pub not_asked: Vec<NotAsked>,
+}
+
+/// Payments of an account that were not compared, and why.
+#[derive(Clone, Debug)]
+pub struct NotAsked {
+    pub account: String,
+    pub why: &'static str,
+    /// Ids of the payments.
+    pub payments: Vec<String>,
+}
+
+/// Payments named of those that were not asked about.
+const MOST_NAMED: usize = 10;
 
 impl Report {
     /// Whether everything holds.
@@ -64,6 +88,9 @@ impl fmt::Display for Report {
                 writeln!(f, "             first of {}: {}", finding.count, finding.first)?;
             }
         }
+        if let Some(asked) = &self.asked {
+            asked.fmt(f)?;
+        }
         let broken = self.verdicts.iter().filter(|v| !v.findings.is_empty()).count();
         write!(
             f,
@@ -72,5 +99,22 @@ impl fmt::Display for Report {
             self.opened,
             self.sealed_events
         )
+    }
+}
+
+impl fmt::Display for AskedReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left: usize = self.not_asked.iter().map(|one| one.payments.len()).sum();
+        write!(f, "gateways were asked about {} payments, {left} were not asked about", self.payments)?;
+        match self.sums_not_told {
+            0 => writeln!(f)?,
+            sums => writeln!(f, "; of {sums} only single refunds could be compared")?,
+        }
+        for NotAsked { account, why, payments } in &self.not_asked {
+            let named = payments.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = if payments.len() > MOST_NAMED { ", …" } else { "" };
+            writeln!(f, "not asked    {} of {account}, {why}: {named}{more}", payments.len())?;
+        }
+        Ok(())
     }
 }

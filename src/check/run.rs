@@ -6,14 +6,18 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
+use crate::base::clock::Clock;
 use crate::base::outcome::Fault;
+use crate::check::asked::{self, Since};
 use crate::check::report::{Finding, Invariant, Report, Verdict};
 use crate::check::{
     attempts, callers, chain, downloads, goods, keys, messages, money, money_back, notices, seals,
 };
 use crate::config::{Config, Secrets};
 use crate::infra::db::{Db, Limits, migrate};
+use crate::infra::outbound::Outbound;
 use crate::infra::seal::Sealer;
+use crate::payments::accounts::Accounts;
 
 const INVARIANTS: [Invariant; 11] = [
     keys::INVARIANT,
@@ -43,10 +47,11 @@ struct Answer {
     first: Option<String>,
 }
 
-/// Proves the database at `url`, beside whatever else uses it; starts nothing there and writes nothing.
-pub async fn run_at(url: &str, config: &Config) -> Result<Report, Fault> {
+/// Proves the database at `url`, beside whatever else uses it; starts nothing there and writes nothing. With `since` the
+/// gateways are asked too, about what is open or moved since then.
+pub async fn run_at(url: &str, config: &Config, since: Option<Since>) -> Result<Report, Fault> {
     let limits = Limits {
-        connections: 1,
+        connections: 2,
         wait: Duration::from_secs(30),
         statement_timeout: Duration::from_millis(config.database.statement_timeout_ms),
         lock_timeout: Duration::from_millis(config.database.lock_timeout_ms),
@@ -57,7 +62,29 @@ pub async fn run_at(url: &str, config: &Config) -> Result<Report, Fault> {
             "the database is not at this program's migrations; run `dispense migrate` first",
         ));
     }
-    run(&db, &config.secrets).await
+    let mut report = run(&db, &config.secrets).await?;
+    if let Some(since) = since {
+        let accounts = Accounts::build(config, &Outbound::new()?).map_err(|faults| {
+            let told: Vec<String> = faults.iter().map(|(key, text)| format!("{key}: {text}")).collect();
+            Fault::setup(told.join("; "))
+        })?;
+        ask_gateways(&mut report, &db, &accounts, &Clock::default(), since).await?;
+    }
+    Ok(report)
+}
+
+/// Adds to a report what gateways say of the payments that are open or moved since then.
+pub async fn ask_gateways(
+    report: &mut Report,
+    db: &Db,
+    accounts: &Accounts,
+    clock: &Clock,
+    since: Since,
+) -> Result<(), Fault> {
+    let (findings, asked) = asked::ask(db, accounts, clock, since).await?;
+    add(&mut report.verdicts, money::INVARIANT.number, asked::QUESTIONS, findings);
+    report.asked = Some(asked);
+    Ok(())
 }
 
 /// Proves the database of a shop with these secrets.
@@ -94,7 +121,7 @@ pub async fn ask(conn: &mut AsyncPgConnection, secrets: &Secrets) -> Result<Repo
     add(&mut verdicts, keys::INVARIANT.number, 1, seals.twins);
     add(&mut verdicts, seals::INVARIANT.number, seals::BY_OPENING, seals.broken);
     add(&mut verdicts, seals::INVARIANT.number, chain::BY_HASHING, chain.findings);
-    Ok(Report { verdicts, opened: seals.opened, sealed_events: chain.events })
+    Ok(Report { verdicts, opened: seals.opened, sealed_events: chain.events, asked: None })
 }
 
 fn add(verdicts: &mut [Verdict], number: u8, asked: usize, findings: Vec<Finding>) {

@@ -80,7 +80,14 @@ pub enum Command {
         act: StatementsAct,
     },
     /// Prove on a live database what must always hold; exit code 1 when it does not
-    Check,
+    Check {
+        /// Ask the gateways too what they say of payments that are open or moved lately
+        #[arg(long)]
+        ask: bool,
+        /// Since when a payment must have moved to be asked about: 36h, 7d, a day or an RFC 3339 time
+        #[arg(long, value_name = "WHEN", default_value = "24h", requires = "ask")]
+        since: dispense::check::Since,
+    },
     /// To be run after a backup was restored: hold sales, ask the gateways what was paid since, list what nobody here
     /// knows, open again; exit code 1 while sales stay held
     Restored {

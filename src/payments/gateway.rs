@@ -17,6 +17,7 @@ pub use crate::payments::gateways::notice::{
     DisputeFact, Expected, Facts, GatewayState, Identity, Match, Meaning, Notice, NoticeRefusal, RawNotice,
     RefundFact, Stage, matches,
 };
+pub use crate::payments::gateways::stated::{Stated, Statement, StatementLine};
 
 /// One entry of an account's `settings`.
 pub struct Setting {
@@ -264,40 +265,6 @@ pub enum Refunding {
     },
     /// The gateway has no such refund (answer of `refund_query` alone): it may be asked for again.
     NotFound,
-    Unknown(String),
-    Unsupported,
-}
-
-/// What a statement's line is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stated {
-    Payment,
-    Refund,
-}
-
-/// One line of a gateway's statement. Amounts are positive, in ISO 4217's minor units.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatementLine {
-    pub stated: Stated,
-    /// Our number as we sent it, where the statement has it.
-    pub number: Option<String>,
-    pub trade_no: String,
-    /// Our refund's id and the gateway's, of refunds.
-    pub refund_id: Option<String>,
-    pub gateway_refund_id: Option<String>,
-    pub amount_minor: i64,
-    /// What the gateway kept; negative when it gave a fee back.
-    pub fee_minor: Option<i64>,
-    pub currency: Currency,
-    pub at: DateTime<Utc>,
-}
-
-/// What came of asking for a statement.
-#[derive(Clone, Debug)]
-pub enum Statement {
-    Lines(Vec<StatementLine>),
-    /// Not made yet: ask again later.
-    NotReady,
     Unknown(String),
     Unsupported,
 }

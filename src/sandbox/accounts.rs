@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::drawer::{self, Drawer};
+use super::sides;
 use super::simulator::{Simulator, SimulatorConfig};
 use crate::base::clock::Clock;
 use crate::base::outcome::Fault;
@@ -62,6 +63,24 @@ pub async fn beside(config: &mut Config, clock: Clock) -> Result<Simulator, Faul
     config.accounts.retain(|old| accounts.iter().all(|new| new.id != old.id));
     config.accounts.extend(accounts);
     Ok(simulator)
+}
+
+/// Adds the accounts of the simulator that runs, or ran last, beside the shop of this data folder: for commands that
+/// work beside `serve --sandbox`. Nothing beside accounts that take real money, and nothing where none ever ran.
+pub fn remember(config: &mut Config) -> Result<(), Fault> {
+    let mut kept = Drawer::load(&config.data)?;
+    if kept.port == 0 || config.accounts.iter().any(|account| !account.sandbox) {
+        return Ok(());
+    }
+    let base = format!("http://{}", SocketAddr::from(([127, 0, 0, 1], kept.port)));
+    for side in sides::played(&[], &mut kept)? {
+        let currencies = config.shop.currencies.iter().filter(|code| side.takes(code)).cloned().collect();
+        let account = Account { currencies, ..side.account(&base) };
+        if !account.currencies.is_empty() && config.accounts.iter().all(|known| known.id != account.id) {
+            config.accounts.push(account);
+        }
+    }
+    Ok(())
 }
 
 /// Starts the simulator alone. Answers it and the accounts a shop's configuration needs for it, as TOML. `shop` is the

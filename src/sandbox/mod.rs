@@ -15,6 +15,6 @@ mod sides;
 mod signing;
 mod simulator;
 
-pub use accounts::{alone, beside, shop_listens};
+pub use accounts::{alone, beside, remember, shop_listens};
 pub use drawer::Drawer;
 pub use simulator::{Simulator, SimulatorConfig};

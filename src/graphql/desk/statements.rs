@@ -98,7 +98,7 @@ pub struct DifferenceCount {
 /// In what a statement and the shop's books differ.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct StatementDifference {
-    /// Open code: `paid_there_only`, `paid_here_only`, `amount_differs`, `refund_differs` are tasks too,
+    /// Open code: `paid_there_only`, `paid_here_only`, `amount_differs`, `refund_differs`, `not_booked` are tasks too,
     /// `fee_differs` is told here alone.
     kind: String,
     /// The trade's or refund's number there, or the payment's or refund's id here.

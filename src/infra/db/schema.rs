@@ -629,6 +629,29 @@ diesel::table! {
 }
 
 diesel::table! {
+    statement_fact (id) {
+        id -> BigInt,
+        run_id -> Uuid,
+        account_id -> Text,
+        day -> Date,
+        stated -> Text,
+        trade_no -> Text,
+        number -> Nullable<Text>,
+        refund_id -> Nullable<Text>,
+        gateway_refund_id -> Nullable<Text>,
+        unnamed -> Nullable<Text>,
+        amount_minor -> BigInt,
+        fee_minor -> Nullable<BigInt>,
+        currency -> Text,
+        at -> Timestamptz,
+        outcome -> Nullable<Text>,
+        payment_id -> Nullable<Uuid>,
+        our_refund -> Nullable<Uuid>,
+        booked_minor -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     statement_line (id) {
         id -> BigInt,
         run_id -> Uuid,
@@ -644,10 +667,7 @@ diesel::table! {
         fee_minor -> Nullable<BigInt>,
         currency -> Text,
         at -> Timestamptz,
-        outcome -> Nullable<Text>,
-        payment_id -> Nullable<Uuid>,
-        our_refund -> Nullable<Uuid>,
-        fee_booked -> Bool,
+        fact_id -> BigInt,
     }
 }
 
@@ -836,6 +856,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     session,
     setting,
     statement_difference,
+    statement_fact,
     statement_line,
     statement_run,
     task,

@@ -120,7 +120,8 @@ pub(super) fn order(object: &Value, asker: &str) -> Result<Facts, &'static str> 
     }
     facts.amount_minor = Some(amount);
     facts.currency = Currency::parse(CURRENCY).ok();
-    facts.refunded_minor = refunded.filter(|sum| *sum > 0);
+    // A whole that went back is not always counted by older platforms.
+    facts.refunded_minor = refunded.filter(|sum| *sum > 0 || meaning == Meaning::Paid);
     facts.identity = identity(need("pid").as_deref().unwrap_or(asker));
     facts.occurred_at = moment(object, "endtime");
     facts.began_at = ["addtime", "endtime"].into_iter().filter_map(|key| moment(object, key)).min();
@@ -133,7 +134,7 @@ fn moment(object: &Value, key: &str) -> Option<DateTime<Utc>> {
 }
 
 /// The lines of a list of orders, of one Chinese day where that is asked for. The platform does not tell when a refund
-/// was made: it stands beside its payment.
+/// was made, nor which there were: their sum is beside its payment.
 pub(super) fn lines(
     orders: &[Value],
     pid: &str,
@@ -172,8 +173,8 @@ pub(super) fn lines(
         };
         lines.push(line(Stated::Payment, amount_minor));
         match (facts.meaning, facts.refunded_minor) {
-            (Meaning::Refunded, None) => lines.push(line(Stated::Refund, amount_minor)),
-            (_, Some(sum)) => lines.push(line(Stated::Refund, sum)),
+            (Meaning::Refunded, None) => lines.push(line(Stated::RefundSum, amount_minor)),
+            (_, Some(sum)) if sum > 0 => lines.push(line(Stated::RefundSum, sum)),
             _ => {}
         }
     }

@@ -9,6 +9,7 @@ pub mod free;
 pub mod generic;
 pub mod notice;
 pub mod paypal;
+pub mod stated;
 pub mod stripe;
 pub mod wechatpay;
 
@@ -17,6 +18,7 @@ mod cells;
 mod epay;
 mod form;
 mod json;
+mod numbers;
 mod rsa;
 mod secret;
 

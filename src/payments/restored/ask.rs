@@ -203,7 +203,7 @@ fn is_ours(app: &App, line: &StatementLine) -> bool {
 fn task(app: &App, account: &str, line: &StatementLine, known: &Known) -> NewTask {
     let (kind, name) = match line.stated {
         Stated::Payment => ("restored_payment_unknown", ""),
-        Stated::Refund => (
+        Stated::Refund | Stated::RefundFailed | Stated::RefundSum => (
             "restored_refund_unknown",
             line.gateway_refund_id.as_deref().or(line.refund_id.as_deref()).unwrap_or("?"),
         ),

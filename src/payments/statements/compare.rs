@@ -1,11 +1,11 @@
-//! One line of a statement against the payment it speaks of, and against that payment's order and ledger. Where ours is
+//! What a statement says against the payment it speaks of, and against that payment's order and ledger. Where ours is
 //! behind, the gateway is asked first; only what still differs then is a difference.
 
 use diesel_async::AsyncPgConnection;
 use serde_json::json;
 
 use crate::app::App;
-use crate::base::ids::{PaymentId, RefundId, SHOP};
+use crate::base::ids::PaymentId;
 use crate::base::money::Money;
 use crate::base::outcome::{Fault, Outcome};
 use crate::infra::tasks::{self, NewTask};
@@ -15,83 +15,142 @@ use crate::orders::store as orders;
 use crate::payments::accounts::Account;
 use crate::payments::ask;
 use crate::payments::decide::received_currency;
+use crate::payments::gateway::Stated;
 use crate::payments::model::Payment;
-use crate::payments::refunds::{RefundState, store as refunds, work};
-use crate::payments::state::PaymentState;
-use crate::payments::statements::model::{Kind, Line, NewDifference, Run};
-use crate::payments::statements::store::{books, runs};
+use crate::payments::refunds::{Refund, RefundState, store as refunds, work};
+use crate::payments::statements::fees;
+use crate::payments::statements::model::{Fact, Kind, NewDifference, Run};
+use crate::payments::statements::refunds::{self as claims, Claim};
+use crate::payments::statements::store::{books, facts};
 use crate::payments::store::attempts;
-use crate::payments::store::slice::{self, Entry};
 
-/// Kinds that a line itself can be in.
-const OF_A_LINE: [Kind; 3] = [Kind::PaidThereOnly, Kind::AmountDiffers, Kind::RefundDiffers];
+/// Kinds that a fact itself can be in.
+const OF_A_FACT: [Kind; 4] = [Kind::PaidThereOnly, Kind::AmountDiffers, Kind::RefundDiffers, Kind::NotBooked];
 
-/// What comparing found.
-struct Found {
-    /// None: both sides agree. Else the kind and what we have, minor units.
-    differs: Option<(Kind, Option<i64>)>,
-    refund: Option<RefundId>,
-}
+/// Facts that comparing one can make worth another look: the one that gave a refund up, the one that came back.
+const MOST_TOGETHER: usize = 8;
 
-/// Compares one line, in a transaction of its own that locks the order. Doing it twice changes nothing more.
-pub async fn compare(app: &App, run: &Run, account: &Account, line: &Line) -> Outcome<()> {
+/// In what both sides disagree, and what we have, minor units.
+type Differs = Option<(Kind, Option<i64>)>;
+
+/// Compares one fact, in a transaction of its own that locks the order. Doing it twice changes nothing more.
+pub async fn compare(app: &App, run: &Run, account: &Account, seen: &Fact) -> Outcome<()> {
     let payment_id = {
         let mut conn = app.db.conn().await?;
-        books::find_payment(&mut conn, &run.account_id, line).await?
+        books::find_payment(&mut conn, &run.account_id, seen).await?
     };
-    let Some(payment_id) = payment_id else {
-        let kind = if line.is_refund() { Kind::RefundDiffers } else { Kind::PaidThereOnly };
-        let mut tx = app.db.begin().await?;
-        differ(&mut tx, app, run, line, kind, None, None).await?;
-        runs::settle_line(&mut tx, line.id, false, None, None, false).await?;
-        tx.commit().await?;
-        return Ok(());
-    };
-    ask_where_behind(app, payment_id, line).await?;
+    if let Some(payment_id) = payment_id {
+        ask_where_behind(app, payment_id, seen).await?;
+    }
     let mut tx = app.db.begin().await?;
-    let gone = || Fault::bug("a payment of a statement is gone");
-    let seen = attempts::find(&mut tx, payment_id).await?.ok_or_else(gone)?;
-    let order = orders::lock(&mut tx, seen.order_id).await?.ok_or_else(gone)?;
-    let payment = attempts::find(&mut tx, payment_id).await?.ok_or_else(gone)?;
-    let line = &runs::lock_line(&mut tx, line.id).await?;
-    if line.outcome.as_deref() == Some("matched") {
-        return Ok(());
-    }
-    let found = if line.is_refund() {
-        judge_refund(&mut tx, &payment, line).await?
-    } else {
-        judge_payment(&mut tx, &order, &payment, line).await?
+    let subject = match payment_id {
+        Some(id) => Some(lock_payment(&mut tx, id).await?),
+        None => None,
     };
-    match found.differs {
-        Some((kind, here)) => differ(&mut tx, app, run, line, kind, Some(&payment), here).await?,
-        None => agree(&mut tx, run, &payment, line, found.refund).await?,
+    let mut left = vec![seen.id];
+    for _ in 0..MOST_TOGETHER {
+        let Some(id) = left.pop() else { break };
+        // It may have been corrected, settled or found to be one with another meanwhile.
+        let Some(fact) = facts::lock(&mut tx, id).await? else { continue };
+        match &subject {
+            _ if !fact.is_open() => {}
+            Some((order, payment)) => {
+                left.extend(settle(&mut tx, app, run, account, order, payment, fact).await?)
+            }
+            None => {
+                let kind =
+                    if fact.stated == Stated::Payment { Kind::PaidThereOnly } else { Kind::RefundDiffers };
+                differ(&mut tx, app, run, &fact, kind, None, None).await?;
+                facts::settle(&mut tx, fact.id, false, None, None, None).await?;
+            }
+        }
     }
-    let booked = book_fee(&mut tx, app, run, account, &payment, line).await?;
-    let matched = found.differs.is_none();
-    runs::settle_line(&mut tx, line.id, matched, Some(payment.id), found.refund, booked).await?;
+    crate::fault_point!("statement.settled");
     tx.commit().await?;
+    crate::fault_point!("statement.compared");
     Ok(())
 }
 
+async fn lock_payment(conn: &mut AsyncPgConnection, id: PaymentId) -> Outcome<(Order, Payment)> {
+    let gone = || Fault::bug("a payment of a statement is gone");
+    let seen = attempts::find(conn, id).await?.ok_or_else(gone)?;
+    let order = orders::lock(conn, seen.order_id).await?.ok_or_else(gone)?;
+    let payment = attempts::find(conn, id).await?.ok_or_else(gone)?;
+    Ok((order, payment))
+}
+
+/// Compares a fact, books its fee, writes both down. Answers the facts that have to be looked at again.
+async fn settle(
+    conn: &mut AsyncPgConnection,
+    app: &App,
+    run: &Run,
+    account: &Account,
+    order: &Order,
+    payment: &Payment,
+    fact: Fact,
+) -> Outcome<Vec<i64>> {
+    let mut again = Vec::new();
+    let (fact, refund) = match fact.stated {
+        Stated::Payment | Stated::RefundSum => (fact, None),
+        Stated::Refund | Stated::RefundFailed => {
+            let Claim { fact, refund, released } = claims::claim(conn, payment, fact).await?;
+            again.extend(released);
+            if fact.stated == Stated::RefundFailed
+                && let Some(booked) = same_refund(conn, run, &fact, Stated::Refund).await?
+            {
+                facts::release(conn, booked.id).await?;
+                again.push(booked.id);
+            }
+            (fact, refund)
+        }
+    };
+    let differs = match fact.stated {
+        Stated::Payment => judge_payment(conn, order, payment, &fact).await?,
+        Stated::RefundSum => judge_sum(payment, &fact),
+        Stated::Refund | Stated::RefundFailed => {
+            judge_refund(conn, run, payment, &fact, refund.as_ref()).await?
+        }
+    };
+    match differs {
+        Some((kind, here)) => differ(conn, app, run, &fact, kind, Some(payment), here).await?,
+        None => agree(conn, run, payment, &fact, refund.as_ref()).await?,
+    }
+    let booked = fees::book(conn, app, run, account, payment, &fact).await?;
+    let refund_id = refund.as_ref().map(|refund| refund.id);
+    facts::settle(conn, fact.id, differs.is_none(), Some(payment.id), refund_id, booked).await?;
+    Ok(again)
+}
+
+async fn same_refund(
+    conn: &mut AsyncPgConnection,
+    run: &Run,
+    fact: &Fact,
+    stated: Stated,
+) -> Outcome<Option<Fact>> {
+    Ok(facts::find_same_refund(conn, &run.account_id, fact, stated.as_str()).await?)
+}
+
 /// A payment or refund that has not come as far here as the statement says is asked about.
-async fn ask_where_behind(app: &App, payment_id: PaymentId, line: &Line) -> Outcome<()> {
+async fn ask_where_behind(app: &App, payment_id: PaymentId, fact: &Fact) -> Outcome<()> {
     let (payment, refund) = {
         let mut conn = app.db.conn().await?;
         let Some(payment) = attempts::find(&mut conn, payment_id).await? else { return Ok(()) };
-        let refund = match line.is_refund() {
-            true => books::find_refund(&mut conn, payment_id, line).await?,
+        let refund = match fact.stated.is_one_refund() {
+            true => books::find_refund(&mut conn, payment_id, fact).await?,
             false => None,
         };
         let refund = match refund {
-            Some(id) => refunds::find(&mut conn, id).await?,
+            Some(found) => refunds::find(&mut conn, found.id).await?,
             None => None,
         };
         (payment, refund)
     };
-    let behind = if line.is_refund() {
-        refund.as_ref().is_none_or(|refund| refund.state != RefundState::Succeeded)
-    } else {
-        !payment.state.was_captured()
+    let succeeded = refund.as_ref().map(|refund| refund.state == RefundState::Succeeded);
+    let behind = match fact.stated {
+        Stated::Payment => !payment.state.was_captured(),
+        Stated::Refund => succeeded != Some(true),
+        Stated::RefundFailed => succeeded == Some(true),
+        Stated::RefundSum => gone(&payment) != fact.amount_minor,
     };
     if !behind {
         return Ok(());
@@ -106,68 +165,108 @@ async fn ask_where_behind(app: &App, payment_id: PaymentId, line: &Line) -> Outc
     Ok(())
 }
 
+/// What went back of a payment or was lost, minor units.
+fn gone(payment: &Payment) -> i64 {
+    payment.received_minor.unwrap_or(0) - payment.kept_minor()
+}
+
 async fn judge_payment(
     conn: &mut AsyncPgConnection,
     order: &Order,
     payment: &Payment,
-    line: &Line,
-) -> Outcome<Found> {
+    fact: &Fact,
+) -> Outcome<Differs> {
     let here = payment.received_minor;
-    let of = |differs| Found { differs, refund: None };
     if !payment.state.was_captured() {
-        return Ok(of(Some((Kind::PaidThereOnly, None))));
+        return Ok(Some((Kind::PaidThereOnly, None)));
     }
-    if here != Some(line.amount_minor) || received_currency(payment) != line.currency {
-        return Ok(of(Some((Kind::AmountDiffers, here))));
+    if here != Some(fact.amount_minor) || received_currency(payment) != fact.currency {
+        return Ok(Some((Kind::AmountDiffers, here)));
     }
     let ledger = books::sum_ledger(conn, payment.id).await?;
     let paid = matches!(order.state, OrderState::Paid | OrderState::Closed);
     if ledger != payment.kept_minor() || (payment.allocated && !paid) {
-        return Ok(of(Some((Kind::AmountDiffers, Some(ledger + payment.refunded_minor)))));
+        return Ok(Some((Kind::AmountDiffers, Some(ledger + gone(payment)))));
     }
-    Ok(of(None))
+    Ok(None)
 }
 
-async fn judge_refund(conn: &mut AsyncPgConnection, payment: &Payment, line: &Line) -> Outcome<Found> {
-    let refund = match books::find_refund(conn, payment.id, line).await? {
-        Some(id) => refunds::find(conn, id).await?.filter(|refund| refund.state == RefundState::Succeeded),
-        None => None,
-    };
-    let Some(refund) = refund else {
-        // Money that a lost dispute took has no refund of its own, and some gateways tell the sum of all refunds.
-        let lost = payment.state == PaymentState::Lost && line.amount_minor <= payment.refunded_minor;
-        let unnamed = line.refund_id.is_none() && line.gateway_refund_id.is_none();
-        let sum = unnamed && line.amount_minor == payment.refunded_minor;
-        let differs = (!lost && !sum).then_some((Kind::RefundDiffers, None));
-        return Ok(Found { differs, refund: None });
-    };
-    let same = refund.amount_minor == line.amount_minor && refund.currency == line.currency;
-    let differs = (!same).then_some((Kind::RefundDiffers, Some(refund.amount_minor)));
-    Ok(Found { differs, refund: Some(refund.id) })
+fn judge_sum(payment: &Payment, fact: &Fact) -> Differs {
+    let same = gone(payment) == fact.amount_minor && received_currency(payment) == fact.currency;
+    (!same).then(|| (Kind::RefundDiffers, Some(gone(payment))))
+}
+
+async fn judge_refund(
+    conn: &mut AsyncPgConnection,
+    run: &Run,
+    payment: &Payment,
+    fact: &Fact,
+    refund: Option<&Refund>,
+) -> Outcome<Differs> {
+    let came_back = fact.stated == Stated::RefundFailed
+        || same_refund(conn, run, fact, Stated::RefundFailed).await?.is_some();
+    let succeeded = refund.filter(|refund| refund.state == RefundState::Succeeded);
+    if came_back {
+        return Ok(succeeded.map(|refund| (Kind::RefundDiffers, Some(refund.amount_minor))));
+    }
+    if let Some(refund) = succeeded {
+        let same = refund.amount_minor == fact.amount_minor && refund.currency == fact.currency;
+        return Ok((!same).then_some((Kind::RefundDiffers, Some(refund.amount_minor))));
+    }
+    if refund.is_some() || fact.amount_minor <= 0 || received_currency(payment) != fact.currency {
+        return Ok(Some((Kind::RefundDiffers, None)));
+    }
+    // No refund here has its id. Money that went back all the same was told as a sum, or taken by a dispute.
+    let untold = gone(payment) - books::sum_identified(conn, payment.id).await?;
+    let others = books::sum_unknown_here(conn, &run.account_id, fact).await?;
+    let stated = fact.amount_minor.saturating_add(others);
+    Ok((stated > untold).then_some((Kind::RefundDiffers, None)))
 }
 
 async fn differ(
     conn: &mut AsyncPgConnection,
     app: &App,
     run: &Run,
-    line: &Line,
+    fact: &Fact,
     kind: Kind,
     payment: Option<&Payment>,
     here: Option<i64>,
 ) -> Outcome<()> {
     let new = NewDifference {
         kind,
-        subject: line.subject(),
+        subject: fact.subject(),
         order_id: payment.map(|p| p.order_id),
         payment_id: payment.map(|p| p.id),
-        there_minor: Some(line.amount_minor),
+        there_minor: Some(fact.amount_minor),
         here_minor: here,
-        currency: line.currency,
+        currency: fact.currency,
+        why: None,
     };
     // What it was before it was this is no longer so.
-    let others: Vec<Kind> = OF_A_LINE.into_iter().filter(|other| *other != kind).collect();
+    let others: Vec<Kind> = OF_A_FACT.into_iter().filter(|other| *other != kind).collect();
     books::end_differences(conn, &run.account_id, &new.subject, &others).await?;
     write_down(conn, app, run, &new).await
+}
+
+/// A fact that cannot be compared or booked: a difference for a person, and no reason to leave the others.
+pub async fn give_up(app: &App, run: &Run, fact: &Fact, why: String) -> Outcome<()> {
+    tracing::error!(why, run = %run.id, subject = fact.subject(), "a line of a statement could not be booked");
+    let mut tx = app.db.begin().await?;
+    let Some(fact) = facts::lock(&mut tx, fact.id).await? else { return Ok(()) };
+    let new = NewDifference {
+        kind: Kind::NotBooked,
+        subject: fact.subject(),
+        order_id: None,
+        payment_id: None,
+        there_minor: Some(fact.amount_minor),
+        here_minor: None,
+        currency: fact.currency,
+        why: Some(why),
+    };
+    write_down(&mut tx, app, run, &new).await?;
+    facts::settle(&mut tx, fact.id, false, None, fact.our_refund, None).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Writes a difference down; a new one that a person must see becomes a task.
@@ -184,6 +283,13 @@ pub(super) async fn write_down(
         .increment(1);
     let Some(kind) = new.kind.task() else { return Ok(()) };
     let money = |minor: Option<i64>| minor.map(|minor| Money::new(minor, new.currency).to_string());
+    let mut body = json!({
+        "account": run.account_id, "day": run.day.to_string(), "subject": new.subject,
+        "there": money(new.there_minor), "here": money(new.here_minor),
+    });
+    if let Some(why) = &new.why {
+        body["why"] = json!(why);
+    }
     let task = NewTask {
         id: app.clock.uuid(),
         kind,
@@ -191,10 +297,7 @@ pub(super) async fn write_down(
         order_id: new.order_id,
         payment_id: new.payment_id,
         line_id: None,
-        body: json!({
-            "account": run.account_id, "day": run.day.to_string(), "subject": new.subject,
-            "there": money(new.there_minor), "here": money(new.here_minor),
-        }),
+        body,
     };
     tasks::open(conn, &[task]).await?;
     Ok(())
@@ -204,64 +307,18 @@ async fn agree(
     conn: &mut AsyncPgConnection,
     run: &Run,
     payment: &Payment,
-    line: &Line,
-    refund: Option<RefundId>,
+    fact: &Fact,
+    refund: Option<&Refund>,
 ) -> Outcome<()> {
-    books::end_differences(conn, &run.account_id, &line.subject(), &OF_A_LINE).await?;
+    // A line may have named it in another way when it was found to differ.
+    let names = [Some(fact.subject()), fact.refund_id.clone(), fact.gateway_refund_id.clone()];
+    for subject in names.into_iter().flatten() {
+        books::end_differences(conn, &run.account_id, &subject, &OF_A_FACT).await?;
+    }
     let (here, kind) = match refund {
-        Some(refund) => (refund.to_string(), Kind::RefundDiffers),
+        Some(refund) => (refund.id.to_string(), Kind::RefundDiffers),
         None => (payment.id.to_string(), Kind::PaidHereOnly),
     };
     books::end_differences(conn, &run.account_id, &here, &[kind]).await?;
     Ok(())
-}
-
-/// Books what the gateway kept of money that is here, once, and tells when it is not what the policy expects. Answers
-/// whether it was booked now.
-async fn book_fee(
-    conn: &mut AsyncPgConnection,
-    app: &App,
-    run: &Run,
-    account: &Account,
-    payment: &Payment,
-    line: &Line,
-) -> Outcome<bool> {
-    let ours = payment.received_minor.is_some() && received_currency(payment) == line.currency;
-    let Some(fee) = line.fee_minor.filter(|_| ours && !line.fee_booked) else { return Ok(false) };
-    if books::is_booked_elsewhere(conn, line.id).await? {
-        return Ok(false);
-    }
-    books::add_fee(conn, payment.id, fee).await?;
-    if fee != 0 {
-        let kept = Entry {
-            transaction_id: app.clock.uuid(),
-            book: "fees",
-            account_id: payment.account_id.clone(),
-            order_id: payment.order_id,
-            payment_id: payment.id,
-            line_id: None,
-            seller_id: SHOP,
-            amount_minor: fee,
-            currency: line.currency,
-            refund_id: None,
-            dispute_id: None,
-        };
-        let gone = Entry { book: "gateway", amount_minor: -fee, ..kept.clone() };
-        slice::insert_entries(conn, &[kept, gone]).await?;
-    }
-    let expected = account.policy.fees.get(line.currency.as_str()).map(|policy| policy.of(line.amount_minor));
-    // Gateways round in their own ways: one minor unit is no difference.
-    if let Some(expected) = expected.filter(|expected| !line.is_refund() && (expected - fee).abs() > 1) {
-        let new = NewDifference {
-            kind: Kind::FeeDiffers,
-            subject: line.subject(),
-            order_id: Some(payment.order_id),
-            payment_id: Some(payment.id),
-            there_minor: Some(fee),
-            here_minor: Some(expected),
-            currency: line.currency,
-        };
-        write_down(conn, app, run, &new).await?;
-    }
-    Ok(true)
 }

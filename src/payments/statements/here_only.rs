@@ -40,6 +40,7 @@ pub async fn look(app: &App, run: &Run, (_, gateway): &Spoken) -> Outcome<()> {
             there_minor: None,
             here_minor: Some(one.amount_minor),
             currency: one.currency,
+            why: None,
         };
         compare::write_down(&mut tx, app, run, &new).await?;
     }

@@ -1,10 +1,11 @@
-//! A statement comes in: from a file that a person fetched, or from the gateway. Its lines are stored once, however
-//! often it is read; what they say is compared afterwards, so that a stop in between only has to be gone on from.
+//! A statement comes in: from a file that a person fetched, or from the gateway. What its lines say is stored once,
+//! however often it is read; it is compared afterwards, so that a stop in between only has to be gone on from.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{NaiveDate, TimeDelta};
+use diesel_async::AsyncPgConnection;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -12,13 +13,15 @@ use tokio::time::Instant;
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::StatementRunId;
-use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::infra::events::{self, NewEvent};
 use crate::infra::queue::{self, NewJob};
 use crate::payments::accounts::Spoken;
 use crate::payments::gateway::{Call, Statement, StatementLine};
-use crate::payments::statements::model::Run;
+use crate::payments::statements::facts::{self, Read};
+use crate::payments::statements::model::{Fact, Run};
 use crate::payments::statements::state::{RunChange, RunState};
+use crate::payments::statements::store::facts::{self as store, NewLine};
 use crate::payments::statements::store::runs;
 use crate::payments::statements::{compare, here_only, read};
 
@@ -38,8 +41,15 @@ const PATIENCE: TimeDelta = TimeDelta::days(3);
 const NOT_READY: Duration = Duration::from_secs(3_600);
 const NO_ANSWER: Duration = Duration::from_secs(600);
 
-/// Lines stored or compared together.
+/// Lines stored or facts compared together.
 const CHUNK: usize = 500;
+
+/// How long to wait before facts are compared again whose order somebody else held.
+const HELD: Duration = Duration::from_secs(30);
+
+/// How often, and after what time, the command line waits for held orders before it leaves them to the worker.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// Whether a run has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,24 +81,28 @@ pub async fn request(app: &App, actor: &Actor, account_id: &str, day: NaiveDate)
         let text = "this account's gateway hands out no statements; import a file of it";
         return Err(Refusal::new("INVALID", text).at(["accountId"]).into());
     }
-    let run = begin(app, actor, account_id, day, "gateway").await?;
+    let mut tx = app.db.begin().await?;
+    let run = begin(&mut tx, app, actor, account_id, day, "gateway").await?;
+    queue::add(&tx, &[job(run.id)]).await?;
+    tx.commit().await?;
     app.bell.ring();
     Ok(run)
 }
 
-/// Writes the run, and for one of the gateway the job that does it.
-async fn begin(app: &App, actor: &Actor, account_id: &str, day: NaiveDate, source: &str) -> Outcome<Run> {
+/// Writes the run.
+async fn begin(
+    conn: &mut AsyncPgConnection,
+    app: &App,
+    actor: &Actor,
+    account_id: &str,
+    day: NaiveDate,
+    source: &str,
+) -> Outcome<Run> {
     let id = StatementRunId(app.clock.uuid());
-    let mut tx = app.db.begin().await?;
-    runs::insert_run(&mut tx, id, account_id, day, source, actor.user_id()).await?;
+    runs::insert_run(conn, id, account_id, day, source, actor.user_id()).await?;
     let body = json!({ "account": account_id, "day": day.to_string(), "source": source });
-    events::append(&tx, &[NewEvent::shop("statement.requested", id.0, actor.label(), body)]).await?;
-    if source == "gateway" {
-        queue::add(&tx, &[job(id)]).await?;
-    }
-    let run = runs::find_run(&mut tx, id).await?.ok_or_else(|| Fault::bug("a new run is gone"))?;
-    tx.commit().await?;
-    Ok(run)
+    events::append(conn, &[NewEvent::shop("statement.requested", id.0, actor.label(), body)]).await?;
+    Ok(runs::find_run(conn, id).await?.ok_or_else(|| Fault::bug("a new run is gone"))?)
 }
 
 /// The job of a run.
@@ -117,14 +131,26 @@ pub async fn import_file(
         let text = format!("entry {} is of {}, not of {day}", index + 1, line.at.format("%Y-%m-%d"));
         return Err(unreadable(text).into());
     }
-    let run = begin(app, actor, account_id, day, "file").await?;
-    keep(app, &run, &lines).await?;
-    loop {
-        if let Progress::Finished = work(app, run.id).await? {
-            let run = runs::find_run(&mut *app.db.conn().await?, run.id).await?;
-            return Ok(run.ok_or_else(|| Fault::bug("a finished run is gone"))?);
+    // A file is not kept: its run and what its lines say come into being together.
+    let mut tx = app.db.begin().await?;
+    let run = begin(&mut tx, app, actor, account_id, day, "file").await?;
+    keep(&mut tx, &run, &lines).await?;
+    // Should whoever imports it stop, the worker goes on.
+    queue::add(&tx, &[job(run.id).at(app.clock.now() + TimeDelta::minutes(10))]).await?;
+    tx.commit().await?;
+    crate::fault_point!("statement.kept");
+    let mut tries = 0;
+    while let Progress::Later(gap) = work(app, run.id).await? {
+        if gap > Duration::ZERO {
+            tries += 1;
+            if tries == TRIES {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
+    let run = runs::find_run(&mut *app.db.conn().await?, run.id).await?;
+    Ok(run.ok_or_else(|| Fault::bug("a run is gone"))?)
 }
 
 /// Fetches a statement from the gateway and compares it to its end. `NOT_FOUND`, `INVALID`, and `UNAVAILABLE` when the
@@ -157,6 +183,9 @@ pub async fn summary(app: &App, run: &Run) -> Outcome<String> {
     for count in counts {
         text.push_str(&format!("\n{}: {}", count.kind, count.count));
     }
+    if !run.state.has_ended() {
+        text.push_str("\nnot compared to its end: the worker goes on with what others hold now");
+    }
     if let Some(failure) = &run.failure {
         text.push_str(&format!("\nfailed: {failure}"));
     }
@@ -178,7 +207,10 @@ pub async fn work(app: &App, id: StatementRunId) -> Outcome<Progress> {
             let late = app.clock.now() - run.requested_at > PATIENCE;
             match tokio::time::timeout(TIMEOUT, gateway.statement(&call, run.day)).await {
                 Ok(Statement::Lines(lines)) => {
-                    keep(app, &run, &lines).await?;
+                    let mut tx = app.db.begin().await?;
+                    keep(&mut tx, &run, &lines).await?;
+                    tx.commit().await?;
+                    crate::fault_point!("statement.kept");
                     Ok(Progress::Later(Duration::ZERO))
                 }
                 Ok(Statement::Unsupported) => fail(app, &run, "this gateway hands out no statements").await,
@@ -191,25 +223,53 @@ pub async fn work(app: &App, id: StatementRunId) -> Outcome<Progress> {
                 Err(_) => Ok(Progress::Later(NO_ANSWER)),
             }
         }
-        RunState::Read => compare_lines(app, &run, &(account, gateway)).await,
+        RunState::Read => compare_all(app, &run, &(account, gateway)).await,
     }
 }
 
-/// Stores a statement's lines; those that were stored before are left as they are.
-async fn keep(app: &App, run: &Run, lines: &[StatementLine]) -> Outcome<()> {
+/// Stores what a statement says that was not said before, and its lines.
+async fn keep(conn: &mut AsyncPgConnection, run: &Run, lines: &[StatementLine]) -> Outcome<()> {
+    store::lock_account(conn, &run.account_id).await?;
     let digests = digests(lines);
-    let mut tx = app.db.begin().await?;
-    let mut new = 0;
-    for chunk in digests.into_iter().zip(lines).collect::<Vec<_>>().chunks(CHUNK) {
-        new += runs::insert_lines(&mut tx, run, chunk).await?;
+    let mut seen = HashSet::new();
+    let mut known = Vec::new();
+    let mut trades: Vec<&str> = lines.iter().map(|line| line.trade_no.as_str()).collect();
+    trades.sort_unstable();
+    trades.dedup();
+    for chunk in trades.chunks(CHUNK) {
+        known.extend(store::list_known(conn, &run.account_id, chunk).await?);
+    }
+    for chunk in digests.chunks(CHUNK) {
+        let chunk: Vec<&[u8]> = chunk.iter().map(Vec::as_slice).collect();
+        seen.extend(store::list_seen(conn, &run.account_id, &chunk).await?);
+    }
+    let read = |(line, digest)| Read { line, seen: seen.contains(digest) };
+    let reads: Vec<Read<'_>> = lines.iter().zip(&digests).map(read).collect();
+    let new = reads.iter().filter(|read| !read.seen).count();
+    let mut sorted = facts::sort(known, &reads, run.day);
+    let changed: Vec<&Fact> = sorted.drafts.iter().filter(|d| d.is_changed()).map(|d| &d.fact).collect();
+    for chunk in changed.chunks(CHUNK) {
+        store::update(conn, run, chunk).await?;
+    }
+    let fresh: Vec<usize> = (0..sorted.drafts.len()).filter(|place| sorted.drafts[*place].is_new()).collect();
+    for chunk in fresh.chunks(CHUNK) {
+        let new: Vec<&Fact> = chunk.iter().map(|place| &sorted.drafts[*place].fact).collect();
+        let ids = store::insert(conn, run, &new).await?;
+        for (place, id) in chunk.iter().zip(ids) {
+            sorted.drafts[*place].fact.id = id;
+        }
+    }
+    let line = |((line, digest), place): ((_, &Vec<u8>), &usize)| {
+        (line, digest.clone(), sorted.drafts[*place].fact.id)
+    };
+    let stated: Vec<_> = lines.iter().zip(&digests).zip(&sorted.of_line).map(line).collect();
+    for chunk in stated.chunks(CHUNK) {
+        let chunk: Vec<NewLine<'_>> =
+            chunk.iter().map(|(line, digest, fact)| NewLine { line, digest, fact: *fact }).collect();
+        store::insert_lines(conn, run, &chunk).await?;
     }
     let after = run.state.after(RunChange::Read).map_err(|e| Fault::bug(e.to_string()))?;
-    runs::advance_run(&mut tx, run, after, (lines.len(), new), None).await?;
-    if run.source == "file" {
-        // Should whoever imports it stop, the worker goes on.
-        queue::add(&tx, &[job(run.id).at(app.clock.now() + TimeDelta::minutes(10))]).await?;
-    }
-    tx.commit().await?;
+    runs::advance_run(conn, run, after, (lines.len(), new), None).await?;
     Ok(())
 }
 
@@ -239,25 +299,60 @@ fn digests(lines: &[StatementLine]) -> Vec<Vec<u8>> {
     lines.iter().map(one).collect()
 }
 
-async fn compare_lines(app: &App, run: &Run, spoken: &Spoken) -> Outcome<Progress> {
+/// Compares what is left. What cannot be booked is a difference and never keeps the others from their verdict; what
+/// somebody else holds is come back to.
+async fn compare_all(app: &App, run: &Run, spoken: &Spoken) -> Outcome<Progress> {
     let end = Instant::now() + GO;
     let mut after = run.compared_to;
     loop {
-        let lines = runs::list_open_lines(&mut *app.db.conn().await?, run, after, CHUNK as i64).await?;
-        if lines.is_empty() {
+        let facts = store::list_open(&mut *app.db.conn().await?, run, after, CHUNK as i64).await?;
+        if facts.is_empty() {
             break;
         }
-        for line in lines {
-            compare::compare(app, run, &spoken.0, &line).await?;
-            after = line.id;
+        for fact in facts {
+            compare_one(app, run, spoken, &fact).await;
+            after = fact.id;
             if Instant::now() > end {
                 runs::note_compared(&mut *app.db.conn().await?, run.id, after).await?;
                 return Ok(Progress::Later(Duration::ZERO));
             }
         }
     }
+    runs::note_compared(&mut *app.db.conn().await?, run.id, after).await?;
+    for fact in store::list_waiting(&mut *app.db.conn().await?, run, CHUNK as i64).await? {
+        compare_one(app, run, spoken, &fact).await;
+    }
+    if !store::list_waiting(&mut *app.db.conn().await?, run, 1).await?.is_empty() {
+        return Ok(Progress::Later(HELD));
+    }
     here_only::look(app, run, spoken).await?;
     finish(app, run, RunChange::End, None).await
+}
+
+async fn compare_one(app: &App, run: &Run, spoken: &Spoken, fact: &Fact) {
+    let done = match compare::compare(app, run, &spoken.0, fact).await {
+        Err(failure) if !may_pass(&failure) => compare::give_up(app, run, fact, why(&failure)).await,
+        done => done,
+    };
+    if let Err(failure) = done {
+        tracing::warn!(?failure, run = %run.id, subject = fact.subject(), "a line of a statement waits");
+    }
+}
+
+/// Whether trying again can help. A number that no column holds is an error of the database and stays one.
+fn may_pass(failure: &Failure) -> bool {
+    match failure {
+        Failure::Refused(_) => false,
+        Failure::Fault(Fault::Database(text)) => !text.contains("out of range"),
+        Failure::Fault(fault) => fault.may_pass(),
+    }
+}
+
+fn why(failure: &Failure) -> String {
+    match failure {
+        Failure::Refused(refusal) => format!("{} ({})", refusal.message, refusal.code),
+        Failure::Fault(fault) => fault.to_string(),
+    }
 }
 
 async fn fail(app: &App, run: &Run, why: &str) -> Outcome<Progress> {

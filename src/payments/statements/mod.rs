@@ -1,11 +1,15 @@
-//! Gateways' statements of a day (P8): read from a file or fetched, each line compared with the payment it speaks of and
-//! with that payment's order and ledger. Fees are booked; what differs is written down and goes to a person.
+//! Gateways' statements of a day (P8): read from a file or fetched. What a line says is one fact, whatever file or day
+//! says it, and each fact is compared with the payment it speaks of and with that payment's order and ledger. Fees are
+//! booked; what differs is written down and goes to a person.
 
 mod compare;
+mod facts;
+mod fees;
 mod here_only;
 pub mod import;
 pub mod model;
 pub mod read;
+mod refunds;
 pub mod schedule;
 pub mod state;
 mod store;

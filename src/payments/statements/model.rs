@@ -2,11 +2,15 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::QueryableByName;
-use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 
-use crate::base::ids::{OrderId, PaymentId, StatementRunId};
+use crate::base::ids::{OrderId, PaymentId, RefundId, StatementRunId};
 use crate::base::money::Currency;
+use crate::payments::gateway::Stated;
 use crate::payments::statements::state::RunState;
+use crate::text_column;
+
+text_column!(Stated);
 
 /// One reading of an account's statement of a day.
 #[derive(Clone, Debug, QueryableByName)]
@@ -36,26 +40,33 @@ pub struct Run {
     pub requested_at: DateTime<Utc>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub ended_at: Option<DateTime<Utc>>,
-    /// Of its new lines.
+    /// Of its new lines, those whose fact agrees with our books.
     #[diesel(sql_type = BigInt)]
     pub matched: i64,
 }
 
-/// A line that is to be compared.
-#[derive(Clone, Debug, QueryableByName)]
-pub(super) struct Line {
+/// One thing that statements say of an account: a payment, a refund, a refund that came back, or the sum of a trade's
+/// refunds. There is one row for it, whatever file or day says it.
+#[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
+pub(super) struct Fact {
     #[diesel(sql_type = BigInt)]
     pub id: i64,
+    /// The statement that says it as it stands here.
+    #[diesel(sql_type = Date)]
+    pub day: NaiveDate,
     #[diesel(sql_type = Text)]
-    pub stated: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub number: Option<String>,
+    pub stated: Stated,
     #[diesel(sql_type = Text)]
     pub trade_no: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub number: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     pub refund_id: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     pub gateway_refund_id: Option<String>,
+    /// Tells refunds apart of which no line names any id.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub unnamed: Option<String>,
     #[diesel(sql_type = BigInt)]
     pub amount_minor: i64,
     #[diesel(sql_type = Nullable<BigInt>)]
@@ -66,22 +77,34 @@ pub(super) struct Line {
     pub at: DateTime<Utc>,
     #[diesel(sql_type = Nullable<Text>)]
     pub outcome: Option<String>,
-    #[diesel(sql_type = Bool)]
-    pub fee_booked: bool,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub our_refund: Option<RefundId>,
+    /// How much of its fee is in the ledger.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub booked_minor: Option<i64>,
 }
 
-impl Line {
-    pub fn is_refund(&self) -> bool {
-        self.stated == "refund"
+impl Fact {
+    /// Something is left to be done about it: both sides do not agree (yet), or its fee is not in the ledger as it is.
+    pub fn is_open(&self) -> bool {
+        self.outcome.as_deref() != Some("matched") || self.booked_minor != self.fee_minor
+    }
+
+    /// No line says which refund it is.
+    pub fn is_unnamed(&self) -> bool {
+        self.refund_id.is_none() && self.gateway_refund_id.is_none()
     }
 
     /// What it speaks of, for telling one difference from another.
     pub fn subject(&self) -> String {
         let refund = self.gateway_refund_id.as_deref().or(self.refund_id.as_deref());
-        match (self.is_refund(), refund) {
-            (false, _) => self.trade_no.clone(),
-            (true, Some(refund)) => refund.to_owned(),
-            (true, None) => format!("{}:{}:{}", self.trade_no, self.amount_minor, self.at.timestamp()),
+        match (self.stated, refund) {
+            (Stated::Payment, _) => self.trade_no.clone(),
+            (Stated::RefundSum, _) => format!("{}:sum", self.trade_no),
+            (Stated::Refund | Stated::RefundFailed, Some(refund)) => refund.to_owned(),
+            (Stated::Refund | Stated::RefundFailed, None) => {
+                format!("{}:{}:{}", self.trade_no, self.amount_minor, self.at.timestamp())
+            }
         }
     }
 }
@@ -95,6 +118,8 @@ pub enum Kind {
     RefundDiffers,
     /// The gateway kept another fee than the account's policy expects. Told, and no task.
     FeeDiffers,
+    /// It could not be compared or booked at all.
+    NotBooked,
 }
 
 impl Kind {
@@ -105,6 +130,7 @@ impl Kind {
             Self::AmountDiffers => "amount_differs",
             Self::RefundDiffers => "refund_differs",
             Self::FeeDiffers => "fee_differs",
+            Self::NotBooked => "not_booked",
         }
     }
 
@@ -115,6 +141,7 @@ impl Kind {
             Self::PaidHereOnly => Some("statement_paid_here_only"),
             Self::AmountDiffers => Some("statement_amount_differs"),
             Self::RefundDiffers => Some("statement_refund_differs"),
+            Self::NotBooked => Some("statement_not_booked"),
             Self::FeeDiffers => None,
         }
     }
@@ -130,6 +157,8 @@ pub(super) struct NewDifference {
     pub there_minor: Option<i64>,
     pub here_minor: Option<i64>,
     pub currency: Currency,
+    /// Why it could not be booked.
+    pub why: Option<String>,
 }
 
 /// A difference between a statement and our books.
@@ -137,7 +166,7 @@ pub(super) struct NewDifference {
 pub struct Difference {
     #[diesel(sql_type = SqlUuid)]
     pub run_id: StatementRunId,
-    /// `paid_there_only`, `paid_here_only`, `amount_differs`, `refund_differs`, `fee_differs`.
+    /// `paid_there_only`, `paid_here_only`, `amount_differs`, `refund_differs`, `fee_differs`, `not_booked`.
     #[diesel(sql_type = Text)]
     pub kind: String,
     #[diesel(sql_type = Text)]

@@ -10,8 +10,9 @@ use crate::infra::db::statement::Statement;
 use crate::infra::db::total;
 use crate::payments::statements::model::{Difference, Run};
 
-pub(super) const RUNS: &str = "select r.*, (select count(*) from statement_line l where l.run_id = r.id
-    and l.outcome = 'matched') as matched from statement_run r";
+pub(super) const RUNS: &str =
+    "select r.*, (select count(*) from statement_line l join statement_fact f on f.id = l.fact_id
+    where l.run_id = r.id and f.outcome = 'matched') as matched from statement_run r";
 
 /// What a list of runs is narrowed to; empty parts narrow nothing.
 #[derive(Clone, Debug, Default)]

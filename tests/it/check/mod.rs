@@ -1,5 +1,7 @@
+mod asked;
 mod attempts;
 mod clean;
 mod goods;
 pub mod planted;
 mod records;
+mod statements;

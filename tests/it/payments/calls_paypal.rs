@@ -238,5 +238,12 @@ async fn a_days_books_are_read_from_the_report_and_from_the_download() {
     assert_eq!(lines[1].refund_id.as_deref(), Some("ref_00000000000000000000000001"));
     assert_eq!(paypal.read_statement(&keys, b"a,b\n1,2\n").unwrap_err(), "line 1: there is no column `Date`");
     let broken = file.replace("9.90", "nine");
-    assert_eq!(paypal.read_statement(&keys, broken.as_bytes()).unwrap_err(), "line 2: amount_malformed");
+    let wrong = "line 2: `nine` is no amount in the form of this file";
+    assert_eq!(paypal.read_statement(&keys, broken.as_bytes()).unwrap_err(), wrong);
+    side.answer_by(|seen| match seen.what.as_str() {
+        TOKEN => (200, r#"{"access_token":"t","expires_in":3600}"#.into()),
+        _ => (200, json!({ "account_number": "SOMEBODYELSE1", "transaction_details": [] }).to_string()),
+    });
+    let Statement::Unknown(why) = paypal.statement(&call, day).await else { panic!() };
+    assert_eq!(why, "the answer is about another merchant");
 }

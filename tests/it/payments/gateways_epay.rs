@@ -377,7 +377,7 @@ async fn a_days_orders_are_read_page_by_page() {
     let short: Vec<_> = lines.iter().map(|l| (l.stated, l.trade_no.as_str(), l.amount_minor)).collect();
     assert_eq!(
         short,
-        [(Stated::Payment, "T50", 990), (Stated::Payment, "T51", 990), (Stated::Refund, "T51", 990)]
+        [(Stated::Payment, "T50", 990), (Stated::Payment, "T51", 990), (Stated::RefundSum, "T51", 990)]
     );
     assert_eq!(lines[0].at.to_rfc3339(), "2027-01-15T02:01:00+00:00", "the platform's clock is China's");
     assert!(matches!(epay.statement(&call(&keys), "2027-01-16".parse().unwrap()).await, Statement::NotReady));

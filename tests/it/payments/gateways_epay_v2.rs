@@ -231,7 +231,7 @@ async fn an_order_is_asked_about_and_closed_even_where_the_platform_cannot_close
     let ask = async || epay.query(&call(&ours.keys), &named(None)).await;
     for (status, refunded, meaning, sum) in [
         (0, "0.00", Meaning::Open, None),
-        (1, "0.00", Meaning::Paid, None),
+        (1, "0.00", Meaning::Paid, Some(0)),
         (1, "4.00", Meaning::PartiallyRefunded, Some(400)),
         (2, "9.90", Meaning::Refunded, Some(990)),
     ] {
@@ -332,7 +332,7 @@ async fn a_days_orders_are_asked_for_by_a_signed_question() {
         panic!()
     };
     let short: Vec<_> = lines.iter().map(|l| (l.stated, l.amount_minor)).collect();
-    assert_eq!(short, [(Stated::Payment, 990), (Stated::Refund, 400)]);
+    assert_eq!(short, [(Stated::Payment, 990), (Stated::RefundSum, 400)]);
     let file = json!({ "code": 0, "data": [order(1, "0.00")] }).to_string();
     assert_eq!(epay.read_statement(&ours.keys, file.as_bytes()).unwrap().len(), 1);
 }

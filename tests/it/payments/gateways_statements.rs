@@ -48,7 +48,8 @@ fn told(lines: &[StatementLine]) -> Vec<String> {
 #[test]
 fn alipays_statement_is_read_from_its_zip_and_a_broken_line_is_named() {
     let gateway = gateways_alipay::gateway();
-    let read = |file: &[u8]| gateway.read_statement(&AccountKeys::default(), file);
+    let keys = gateways_alipay::Keys::new().account();
+    let read = |file: &[u8]| gateway.read_statement(&keys, file);
     let expected = [
         "payment D1-2 2027011422001 990 fee 6  2027-01-14T07:58:40+00:00",
         "refund D1-2 2027011422001 300 fee -2 ref_1 2027-01-14T08:20:00+00:00",
@@ -58,7 +59,14 @@ fn alipays_statement_is_read_from_its_zip_and_a_broken_line_is_named() {
     assert_eq!(told(&read(&encoding_rs::GBK.encode(DETAILS).0).unwrap()), expected, "the table alone");
     let fault = |from: &str, to: &str| read(&zipped(&DETAILS.replacen(from, to, 1))).unwrap_err();
     assert_eq!(fault(",9.90,9.90", ",9.901,9.90"), "line 6: `9.901` is no amount in yuan");
-    assert_eq!(fault("-3.00", "3.00"), "line 7: the amount has the wrong sign");
+    let signs = read(&zipped(&DETAILS.replacen("-3.00", "3.00", 1).replacen(",9.90,9.90", ",-9.90,9.90", 1)))
+        .unwrap();
+    assert_eq!(signs.iter().map(|line| line.amount_minor).collect::<Vec<_>>(), [-990, -300, 10_000]);
+    assert_eq!(
+        fault("账号：[2088", "账号：[2099"),
+        "the statement is another merchant's: 20996219557012340156"
+    );
+    assert_eq!(fault("账号：[20886219557012340156]", "账号：[]"), "the statement is another merchant's: ");
     assert_eq!(fault("退款\t", "红包\t"), "line 7: `红包` is no kind of business this program knows");
     assert_eq!(fault("2027-01-14 17:00:01", "yesterday"), "line 8: `yesterday` is no time");
     assert_eq!(
@@ -135,7 +143,8 @@ const EXPECTED: [&str; 2] = [
 #[test]
 fn wechats_statement_is_read_packed_or_not_and_a_broken_line_is_named() {
     let gateway = gateways_wechatpay::gateway();
-    let read = |file: &[u8]| gateway.read_statement(&AccountKeys::default(), file);
+    let keys = gateways_wechatpay::Keys::new().account();
+    let read = |file: &[u8]| gateway.read_statement(&keys, file);
     let lines = read(&packed(TABLE)).unwrap();
     assert_eq!(told(&lines), EXPECTED);
     assert_eq!(lines[1].gateway_refund_id.as_deref(), Some("5030001"));
@@ -143,6 +152,12 @@ fn wechats_statement_is_read_packed_or_not_and_a_broken_line_is_named() {
     assert_eq!(told(&read(TABLE.as_bytes()).unwrap()), EXPECTED);
     let fault = |from: &str, to: &str| read(TABLE.replacen(from, to, 1).as_bytes()).unwrap_err();
     assert_eq!(fault("`9.90", "`9.9o"), "line 2: `9.9o` is no amount in yuan");
+    assert_eq!(fault("`9.90", "`19,00"), "line 2: `19,00` is no amount in yuan");
+    assert_eq!(fault("`1900009191", "`1900009192"), "line 2: is another merchant's: 1900009192");
+    let nobody = AccountKeys::default();
+    assert!(gateway.read_statement(&nobody, TABLE.as_bytes()).unwrap_err().contains("no `mchid`"));
+    let back = read(TABLE.replacen("`3.00,`\r", "`-3.00,`\r", 1).as_bytes()).unwrap();
+    assert_eq!(back[1].amount_minor, -300, "signs are kept");
     assert_eq!(fault("`REFUND", "`LATER"), "line 3: `LATER` is no state this program knows");
     assert_eq!(fault("`2027-01-14 15:59:00", "2027-01-14"), "line 4: is neither a trade nor a sum");
     assert_eq!(fault("`3,`8.90", "`4,`8.90"), "the statement says that it has 4 trades, and has 3");

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use dispense::base::actor::Actor;
 use dispense::base::clock::Clock;
 use dispense::base::ids::{PaymentId, VariantId};
+use dispense::base::secret::Secret;
 use dispense::config::Account;
 use dispense::orders::place::Placed;
 use dispense::payments::gateway::Action;
@@ -14,7 +15,7 @@ use dispense::payments::start::{self, Attempt, Start, StartOptions};
 use dispense::sandbox::{Drawer, Simulator, SimulatorConfig};
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, TestDatabase};
+use crate::harness::{Server, Setup, TestApp, TestDatabase};
 
 /// Every gateway that can be paid at; the ids of the accounts are the same words.
 pub const GATEWAYS: [&str; 7] = ["stripe", "generic", "alipay", "wechatpay", "paypal", "epay_v1", "epay_v2"];
@@ -111,6 +112,32 @@ impl Street {
         let action = attempt.payment.action.clone().unwrap();
         self.follow(serde_json::from_value(action).unwrap()).await;
         attempt
+    }
+
+    /// A server process, or a command, of this shop: over its database, with its accounts at the simulator.
+    pub fn setup(&self) -> Setup {
+        let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        let account = |account: &Account| {
+            let secrets: Vec<String> = account.secrets.iter().map(|secret| quoted(secret.expose())).collect();
+            let settings = account.settings.iter().map(|(name, value)| format!("{name} = {}", quoted(value)));
+            let key = |name: &str, secret: &Option<Secret>| {
+                secret.as_ref().map(|s| format!("{name} = {}\n", quoted(s.expose()))).unwrap_or_default()
+            };
+            format!(
+                "[[accounts]]\nid = {}\ngateway = {}\ncurrencies = [{}]\nsecrets = [{}]\n{}{}api_url = {}\n\
+                 sandbox = true\nsettings = {{ {} }}\n",
+                quoted(&account.id),
+                quoted(&account.gateway),
+                quoted(&account.currencies[0]),
+                secrets.join(", "),
+                key("api_key", &account.api_key),
+                key("decryption_key", &account.decryption_key),
+                quoted(account.api_url.as_deref().unwrap()),
+                settings.collect::<Vec<_>>().join(", "),
+            )
+        };
+        let accounts: Vec<String> = self.t.app.config.accounts.iter().map(account).collect();
+        Server::of(&self.t.db.app_url()).config(&accounts.join("\n"))
     }
 
     /// What the buyer's browser, camera or app does; it must end at a page of the simulator's.

@@ -12,7 +12,7 @@ use zip::ZipArchive;
 use super::{event, wire};
 use crate::base::money::Currency;
 use crate::infra::outbound::{CallError, Method, Outbound, Request};
-use crate::payments::gateway::{Call, Stated, Statement, StatementLine};
+use crate::payments::gateway::{AccountKeys, Call, Stated, Statement, StatementLine};
 use crate::payments::gateways::{beijing, cells, json};
 
 const LARGEST_ZIP: usize = 64 * 1024 * 1024;
@@ -48,7 +48,7 @@ pub(super) async fn statement(outbound: &Outbound, call: &Call<'_>, day: NaiveDa
         largest_answer: LARGEST_ZIP,
     };
     match outbound.call(request).await {
-        Ok(answer) if answer.status == 200 => match read(&answer.body) {
+        Ok(answer) if answer.status == 200 => match read(call.keys, &answer.body) {
             Ok(lines) => Statement::Lines(lines),
             Err(text) => Statement::Unknown(text),
         },
@@ -59,21 +59,27 @@ pub(super) async fn statement(outbound: &Outbound, call: &Call<'_>, day: NaiveDa
     }
 }
 
-/// Reads the zip as it was given out, or the table of details out of it.
-pub(super) fn read(file: &[u8]) -> Result<Vec<StatementLine>, String> {
+/// Reads the zip as it was given out, or the table of details out of it. The account stands in a remark of each table
+/// and in the names of the zip.
+pub(super) fn read(keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementLine>, String> {
     if !file.starts_with(b"PK") {
-        return details(file)?.ok_or_else(|| "the file is no statement of trades".to_owned());
+        return details(keys, file)?.ok_or_else(|| "the file is no statement of trades".to_owned());
     }
     let broken = |error: &dyn std::fmt::Display| format!("the zip cannot be read: {error}");
     let mut archive = ZipArchive::new(Cursor::new(file)).map_err(|e| broken(&e))?;
     for index in 0..archive.len() {
         let entry = archive.by_index(index).map_err(|e| broken(&e))?;
+        let name = entry.name().map(|name| name.into_owned()).unwrap_or_default();
+        let named = name.rsplit('/').next().and_then(|name| name.split_once('_'));
+        if let Some((account, _)) = named.filter(|(start, _)| is_account(start)) {
+            belongs(keys, account)?;
+        }
         let mut table = Vec::new();
         let read = entry.take(LARGEST_TABLE + 1).read_to_end(&mut table).map_err(|e| broken(&e))?;
         if read as u64 > LARGEST_TABLE {
             return Err("the zip holds more than 512 MiB".into());
         }
-        if let Some(lines) = details(&table)? {
+        if let Some(lines) = details(keys, &table)? {
             return Ok(lines);
         }
     }
@@ -110,12 +116,27 @@ impl Columns {
     }
 }
 
+fn is_account(text: &str) -> bool {
+    text.len() >= 16 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// An account's number begins with the merchant's.
+fn belongs(keys: &AccountKeys, account: &str) -> Result<(), String> {
+    match keys.setting("seller_id") {
+        Some(seller) if !seller.is_empty() && account.starts_with(seller) => Ok(()),
+        _ => Err(format!("the statement is another merchant's: {account}")),
+    }
+}
+
 /// None when the table is not that of the details.
-fn details(table: &[u8]) -> Result<Option<Vec<StatementLine>>, String> {
+fn details(keys: &AccountKeys, table: &[u8]) -> Result<Option<Vec<StatementLine>>, String> {
     let (text, _, _) = GBK.decode(table);
     let mut columns = None;
     let mut lines = Vec::new();
     for (index, row) in text.lines().enumerate() {
+        if let Some(account) = row.strip_prefix("#账号") {
+            belongs(keys, account.trim_matches(|c: char| !c.is_ascii_digit()))?;
+        }
         if row.trim().is_empty() || row.starts_with('#') {
             continue;
         }
@@ -144,13 +165,7 @@ fn line(columns: &Columns, mut row: Vec<&str>) -> Result<StatementLine, String> 
         other => return Err(format!("`{other}` is no kind of business this program knows")),
     };
     let amount = cells::fen(cell(columns.amount)?)?;
-    let amount_minor = match stated {
-        Stated::Payment => amount,
-        Stated::Refund => -amount,
-    };
-    if amount_minor < 0 {
-        return Err("the amount has the wrong sign".into());
-    }
+    let amount_minor = if stated == Stated::Refund { -amount } else { amount };
     let at = cell(columns.at)?;
     let named = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let refund_id = named(cell(columns.refund_id)?).filter(|_| stated == Stated::Refund);

@@ -208,7 +208,7 @@ impl Gateway for Alipay {
         bill::statement(&self.outbound, call, day).await
     }
 
-    fn read_statement(&self, _keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementLine>, String> {
-        bill::read(file)
+    fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementLine>, String> {
+        bill::read(keys, file)
     }
 }

@@ -24,11 +24,15 @@ pub(super) fn money(object: &Value) -> Result<Money, &'static str> {
     minor(value, currency).map(|minor| Money::new(minor, currency))
 }
 
-/// A plain decimal text in our minor units. A currency without a row cannot have been asked for; its own decimals
-/// count, and the payment will be found to be of the wrong currency.
+/// Decimals of a currency there. One without a row cannot have been asked for; its own decimals count, and the payment
+/// will be found to be of the wrong currency.
+pub(super) fn decimals(currency: Currency) -> u32 {
+    amounts::unit("paypal", currency).map_or_else(|| currency.exponent(), |unit| unit.exponent)
+}
+
+/// A plain decimal text in our minor units.
 pub(super) fn minor(value: &str, currency: Currency) -> Result<i64, &'static str> {
-    let exponent =
-        amounts::unit("paypal", currency).map_or_else(|| currency.exponent(), |unit| unit.exponent);
+    let exponent = decimals(currency);
     let units = parse_minor(value, exponent).map_err(|_| "amount_malformed")?;
     from_gateway_units(units, currency, exponent).ok_or("amount_inexpressible")
 }

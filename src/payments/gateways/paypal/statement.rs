@@ -5,13 +5,15 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
+use csv::StringRecord;
 use serde_json::Value;
 
 use super::api::{Sent, error_of, exchange};
 use super::{PayPal, currencies, event};
 use crate::base::ids::RefundId;
 use crate::base::money::Currency;
-use crate::payments::gateway::{Call, Stated, Statement, StatementLine};
+use crate::payments::gateway::{Call, Stated, Statement, StatementLine, from_gateway_units};
+use crate::payments::gateways::numbers::{self, Amount, Form};
 use crate::payments::gateways::{cells, json};
 
 /// Until then executed transactions may still be missing.
@@ -39,6 +41,10 @@ pub(super) async fn fetch(paypal: &PayPal, call: &Call<'_>, day: NaiveDate) -> S
             }
             Err(error) => return Statement::Unknown(error.to_string()),
         };
+        let merchant = call.keys.setting("merchant_id");
+        if json::text(&answer, &["account_number"]).is_some_and(|number| Some(number) != merchant) {
+            return Statement::Unknown("the answer is about another merchant".into());
+        }
         let Some(list) = answer.get("transaction_details").and_then(Value::as_array) else {
             return Statement::Unknown("the answer lists no transactions".into());
         };
@@ -76,11 +82,12 @@ fn line(info: &Value) -> Result<Option<StatementLine>, &'static str> {
     Ok(Some(StatementLine {
         stated,
         number: text("custom_field").filter(|t| RefundId::parse(t).is_err()).or_else(|| text("invoice_id")),
-        trade_no: match stated {
-            Stated::Payment => own.clone(),
-            Stated::Refund => text("paypal_reference_id").ok_or("reference_missing")?,
+        trade_no: match text("paypal_reference_id") {
+            _ if stated == Stated::Payment => own.clone(),
+            Some(of) => of,
+            None => return Err("reference_missing"),
         },
-        refund_id: text("custom_field").filter(|t| RefundId::parse(t).is_ok()),
+        refund_id: text("custom_field").filter(|t| stated == Stated::Refund && RefundId::parse(t).is_ok()),
         gateway_refund_id: (stated == Stated::Refund).then_some(own),
         amount_minor: value.abs(),
         fee_minor: signed(info, "fee_amount")?.map(|(fee, _)| -fee),
@@ -110,7 +117,8 @@ fn signed_minor(value: &str, currency: Currency) -> Result<i64, &'static str> {
     }
 }
 
-/// The activity download: comma-separated, UTF-8, English column names, in whatever order.
+/// The activity download: comma-separated, UTF-8, English column names, in whatever order; amounts as the account's
+/// language writes them.
 pub(super) fn read(file: &[u8]) -> Result<Vec<StatementLine>, String> {
     let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
@@ -122,54 +130,99 @@ pub(super) fn read(file: &[u8]) -> Result<Vec<StatementLine>, String> {
             return Err(format!("line 1: there is no column `{name}`"));
         }
     }
+    let records: Vec<StringRecord> =
+        reader.records().collect::<Result<_, _>>().map_err(|error| cells::unreadable(&error))?;
+    let row = |record| Row { record, columns: &columns };
+    let form = numbers::form_of(records.iter().map(row).filter(Row::counts).flat_map(|row| row.amounts()))?;
     let mut lines = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| cells::unreadable(&error))?;
-        let number = record.position().map_or(0, csv::Position::line);
-        let text = |name: &str| {
-            let found = columns.get(name).and_then(|index| record.get(*index));
-            found.map(str::trim).filter(|text| !text.is_empty())
-        };
-        let read = row(&text).map_err(|word| format!("line {number}: {word}"))?;
-        lines.extend(read);
+    for row in records.iter().map(row) {
+        lines.extend(row.line(form).map_err(|word| format!("line {}: {word}", row.number()))?);
     }
     Ok(lines)
 }
 
-fn row<'a>(text: &dyn Fn(&str) -> Option<&'a str>) -> Result<Option<StatementLine>, &'static str> {
-    if matches!(text("Status"), Some("Pending" | "Denied")) {
-        return Ok(None);
+/// One line of the download.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    record: &'a StringRecord,
+    columns: &'a HashMap<&'a str, usize>,
+}
+
+impl<'a> Row<'a> {
+    fn text(self, name: &str) -> Option<&'a str> {
+        let found = self.columns.get(name).and_then(|index| self.record.get(*index));
+        found.map(str::trim).filter(|text| !text.is_empty())
     }
-    let kind = text("Type").ok_or("type_missing")?.to_ascii_lowercase();
-    let currency = Currency::parse(text("Currency").ok_or("currency_missing")?);
-    let currency = currency.map_err(|_| "currency_malformed")?;
-    let minor =
-        |name: &str| text(name).map(|value| signed_minor(&value.replace(',', ""), currency)).transpose();
-    let gross = minor("Gross")?.ok_or("amount_missing")?;
-    let back = ["refund", "reversal", "chargeback"].iter().any(|word| kind.contains(word));
-    let forth = kind.contains("payment") || kind.contains("checkout");
-    let stated = match (gross > 0, back) {
-        (true, false) if forth => Stated::Payment,
-        (false, true) => Stated::Refund,
-        _ => return Ok(None),
-    };
-    let own = text("Transaction ID").ok_or("transaction_id_missing")?.to_owned();
-    let custom = text("Custom Number").map(str::to_owned);
-    let is_refund = |text: &String| RefundId::parse(text).is_ok();
-    Ok(Some(StatementLine {
-        stated,
-        number: custom.clone().filter(|t| !is_refund(t)).or(text("Invoice Number").map(str::to_owned)),
-        trade_no: match stated {
-            Stated::Payment => own.clone(),
-            Stated::Refund => text("Reference Txn ID").ok_or("reference_missing")?.to_owned(),
-        },
-        refund_id: custom.filter(is_refund),
-        gateway_refund_id: (stated == Stated::Refund).then_some(own),
-        amount_minor: gross.abs(),
-        fee_minor: minor("Fee")?.map(|fee| -fee),
-        currency,
-        at: when(text("Date"), text("Time"), text("TimeZone"))?,
-    }))
+
+    fn number(self) -> u64 {
+        self.record.position().map_or(0, csv::Position::line)
+    }
+
+    /// Whether it speaks of money that came or went back: which of both. None: of something else, or of nothing that
+    /// has happened.
+    fn is_back(self) -> Option<bool> {
+        if matches!(self.text("Status"), Some("Pending" | "Denied")) {
+            return None;
+        }
+        let kind = self.text("Type")?.to_ascii_lowercase();
+        let back = ["refund", "reversal", "chargeback"].iter().any(|word| kind.contains(word));
+        (back || kind.contains("payment") || kind.contains("checkout")).then_some(back)
+    }
+
+    fn counts(&self) -> bool {
+        self.is_back().is_some()
+    }
+
+    fn currency(self) -> Result<Currency, &'static str> {
+        Currency::parse(self.text("Currency").ok_or("currency_missing")?).map_err(|_| "currency_malformed")
+    }
+
+    fn amounts(self) -> impl Iterator<Item = Amount<'a>> {
+        let exponent = self.currency().ok().map(currencies::decimals);
+        ["Gross", "Fee"].into_iter().filter_map(move |name| {
+            Some(Amount { line: self.number(), text: self.text(name)?, exponent: exponent? })
+        })
+    }
+
+    fn minor(self, form: Form, name: &str, currency: Currency) -> Result<Option<i64>, &'static str> {
+        let exponent = currencies::decimals(currency);
+        let minor =
+            |text| form.read(text, exponent).and_then(|units| from_gateway_units(units, currency, exponent));
+        self.text(name).map(|text| minor(text).ok_or("amount_malformed")).transpose()
+    }
+
+    fn line(self, form: Form) -> Result<Option<StatementLine>, &'static str> {
+        if self.text("Type").is_none() {
+            return Err("type_missing");
+        }
+        let Some(back) = self.is_back() else { return Ok(None) };
+        let currency = self.currency()?;
+        let gross = self.minor(form, "Gross", currency)?.ok_or("amount_missing")?;
+        // The account's own purchases, and what was given back of them.
+        if (gross > 0) == back {
+            return Ok(None);
+        }
+        let stated = if back { Stated::Refund } else { Stated::Payment };
+        let own = self.text("Transaction ID").ok_or("transaction_id_missing")?.to_owned();
+        let custom = self.text("Custom Number").map(str::to_owned);
+        let is_refund = |text: &String| RefundId::parse(text).is_ok();
+        let invoice = self.text("Invoice Number").map(str::to_owned);
+        Ok(Some(StatementLine {
+            stated,
+            number: custom.clone().filter(|text| !is_refund(text)).or(invoice),
+            trade_no: match self.text("Reference Txn ID") {
+                _ if !back => own.clone(),
+                Some(of) => of.to_owned(),
+                None => return Err("reference_missing"),
+            },
+            refund_id: custom.filter(|text| back && is_refund(text)),
+            gateway_refund_id: back.then_some(own),
+            amount_minor: gross.abs(),
+            fee_minor: self.minor(form, "Fee", currency)?.map(|fee| -fee),
+            currency,
+            at: when(self.text("Date"), self.text("Time"), self.text("TimeZone"))?,
+        }))
+    }
 }
 
 /// `01/31/2027 07:59:50 GMT`; other zones stand as `GMT+08:00` or as the letters of the Americas.

@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::api::{error_of, exchange};
 use super::event;
-use crate::base::money::{Currency, parse_minor};
+use crate::base::money::Currency;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateway::{Call, Stated, Statement, StatementLine};
-use crate::payments::gateways::{cells, json};
+use crate::payments::gateways::{cells, json, numbers};
 
 const MOST_PAGES: usize = 1_000;
 
@@ -53,13 +53,17 @@ pub(super) async fn fetch(outbound: &Outbound, call: &Call<'_>, day: NaiveDate) 
 }
 
 /// One balance transaction; none when it is neither a payment nor a refund, or of other software's charges that have no
-/// payment intent.
+/// payment intent. What the balance transaction books the other way round is negative.
 fn line(entry: &Value) -> Result<Option<StatementLine>, &'static str> {
     let stated = match json::text(entry, &["type"]).ok_or("type_missing")? {
         "charge" | "payment" => Stated::Payment,
         "refund" | "payment_refund" => Stated::Refund,
+        "refund_failure" => Stated::RefundFailed,
         _ => return Ok(None),
     };
+    let booked = json::integer(entry, &["amount"]).ok_or("amount_missing")?;
+    let outward = booked < 0;
+    let sign = if outward == (stated == Stated::Refund) || booked == 0 { 1 } else { -1 };
     let source = entry.get("source").filter(|source| source.is_object()).ok_or("source_not_expanded")?;
     let Some(trade_no) = event::named(source, "payment_intent") else { return Ok(None) };
     let currency = event::currency(source)?;
@@ -74,9 +78,9 @@ fn line(entry: &Value) -> Result<Option<StatementLine>, &'static str> {
         stated,
         number: text(&["metadata", "order_no"]),
         trade_no,
-        refund_id: text(&["metadata", "refund_id"]).filter(|_| stated == Stated::Refund),
-        gateway_refund_id: text(&["id"]).filter(|_| stated == Stated::Refund),
-        amount_minor: event::amount(source, "amount", currency)?,
+        refund_id: text(&["metadata", "refund_id"]).filter(|_| stated.is_one_refund()),
+        gateway_refund_id: text(&["id"]).filter(|_| stated.is_one_refund()),
+        amount_minor: sign * event::amount(source, "amount", currency)?,
         fee_minor,
         currency,
         at: at.ok_or("created_missing")?,
@@ -122,6 +126,7 @@ fn row<'a>(text: &dyn Fn(&str) -> Option<&'a str>) -> Result<Option<StatementLin
     let stated = match text("reporting_category") {
         Some("charge") => Stated::Payment,
         Some("refund") => Stated::Refund,
+        Some("refund_failure") => Stated::RefundFailed,
         _ => return Ok(None),
     };
     let Some(trade_no) = text("payment_intent_id") else { return Ok(None) };
@@ -132,15 +137,16 @@ fn row<'a>(text: &dyn Fn(&str) -> Option<&'a str>) -> Result<Option<StatementLin
         (Some(amount), Some(currency)) => (amount, code(Some(currency))?),
         _ => (text("gross").ok_or("gross_missing")?, balance),
     };
-    let fee = text("fee").filter(|_| balance == currency).map(|fee| signed(fee, currency)).transpose()?;
+    let fee = text("fee").filter(|_| balance == currency).map(|fee| minor(fee, currency)).transpose()?;
+    let gross = minor(amount, currency)?;
     let own = |name: &str| text(name).map(str::to_owned);
     Ok(Some(StatementLine {
         stated,
         number: own("payment_metadata[order_no]"),
         trade_no: trade_no.to_owned(),
-        refund_id: own("refund_metadata[refund_id]").filter(|_| stated == Stated::Refund),
-        gateway_refund_id: own("source_id").filter(|_| stated == Stated::Refund),
-        amount_minor: signed(amount, currency)?.abs(),
+        refund_id: own("refund_metadata[refund_id]").filter(|_| stated.is_one_refund()),
+        gateway_refund_id: own("source_id").filter(|_| stated.is_one_refund()),
+        amount_minor: if stated == Stated::Refund { -gross } else { gross },
         fee_minor: fee,
         currency,
         at: moment(text("created_utc").or_else(|| text("created")))?,
@@ -148,11 +154,8 @@ fn row<'a>(text: &dyn Fn(&str) -> Option<&'a str>) -> Result<Option<StatementLin
 }
 
 /// The report writes whole units with a point, and zeros behind it that the currency does not have.
-fn signed(text: &str, currency: Currency) -> Result<i64, &'static str> {
-    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
-    let plain =
-        if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits };
-    parse_minor(plain, currency.exponent()).map(|minor| sign * minor).map_err(|_| "amount_malformed")
+fn minor(text: &str, currency: Currency) -> Result<i64, &'static str> {
+    numbers::plain(text, currency.exponent()).ok_or("amount_malformed")
 }
 
 fn moment(text: Option<&str>) -> Result<DateTime<Utc>, &'static str> {

@@ -14,7 +14,7 @@ use url::Url;
 use super::{WechatPay, wire};
 use crate::base::money::Currency;
 use crate::infra::outbound::Method;
-use crate::payments::gateway::{Call, Stated, Statement, StatementLine};
+use crate::payments::gateway::{AccountKeys, Call, Stated, Statement, StatementLine};
 use crate::payments::gateways::{beijing, cells, json};
 
 const LARGEST_TABLE: u64 = 512 * 1024 * 1024;
@@ -67,12 +67,12 @@ async fn fetched(gateway: &WechatPay, call: &Call<'_>, answer: &Value) -> Result
     if !told.ok_or("the answer has no SHA-1")?.eq_ignore_ascii_case(&hash) {
         return Err("the statement is not the one that was promised: its SHA-1 differs".into());
     }
-    lines(&table)
+    lines(call.keys, &table)
 }
 
 /// Reads a statement as it was given out, packed or not.
-pub(super) fn read(file: &[u8]) -> Result<Vec<StatementLine>, String> {
-    lines(&unpacked(file)?)
+pub(super) fn read(keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementLine>, String> {
+    lines(keys, &unpacked(file)?)
 }
 
 fn unpacked(file: &[u8]) -> Result<Vec<u8>, String> {
@@ -90,7 +90,9 @@ fn unpacked(file: &[u8]) -> Result<Vec<u8>, String> {
     Ok(table)
 }
 
-fn lines(table: &[u8]) -> Result<Vec<StatementLine>, String> {
+/// Each line names its merchant, who has to be this one.
+fn lines(keys: &AccountKeys, table: &[u8]) -> Result<Vec<StatementLine>, String> {
+    let mchid = keys.setting("mchid").filter(|id| !id.is_empty()).ok_or("the account has no `mchid`")?;
     let text = std::str::from_utf8(table).map_err(|error| {
         let before = table.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count();
         format!("line {}: is not in UTF-8", before + 1)
@@ -107,7 +109,7 @@ fn lines(table: &[u8]) -> Result<Vec<StatementLine>, String> {
         }
         let cells = cells_of(row).ok_or_else(|| at("is neither a trade nor a sum".into()))?;
         details += 1;
-        found.extend(columns.line(&cells).map_err(at)?);
+        found.extend(columns.line(mchid, &cells).map_err(at)?);
     }
     let sums =
         rows.next().and_then(|(_, row)| cells_of(row)).ok_or("the statement is cut off: it has no sums")?;
@@ -126,6 +128,7 @@ fn cells_of(row: &str) -> Option<Vec<&str>> {
 /// The places of the columns that are read.
 struct Columns {
     at: usize,
+    merchant: usize,
     trade_no: usize,
     number: usize,
     state: usize,
@@ -144,6 +147,7 @@ impl Columns {
         let place = |name: &str| names.iter().position(|n| *n == name);
         Some(Self {
             at: place("交易时间")?,
+            merchant: place("商户号")?,
             trade_no: place("微信订单号")?,
             number: place("商户订单号")?,
             state: place("交易状态")?,
@@ -158,8 +162,12 @@ impl Columns {
     }
 
     /// None for a refund that did not go through.
-    fn line(&self, cells: &[&str]) -> Result<Option<StatementLine>, String> {
+    fn line(&self, mchid: &str, cells: &[&str]) -> Result<Option<StatementLine>, String> {
         let cell = |place: usize| cells.get(place).copied().ok_or_else(|| "has too few cells".to_owned());
+        let merchant = cell(self.merchant)?;
+        if merchant != mchid {
+            return Err(format!("is another merchant's: {merchant}"));
+        }
         let stated = match cell(self.state)? {
             "SUCCESS" => Stated::Payment,
             "REFUND" | "REVOKED" => Stated::Refund,
@@ -172,9 +180,6 @@ impl Columns {
         let refund = |place: usize| Ok::<_, String>(named(cell(place)?).filter(|_| stated == Stated::Refund));
         let amount = if stated == Stated::Payment { self.amount } else { self.refund_amount };
         let amount_minor = cells::fen(cell(amount)?)?;
-        if amount_minor < 0 {
-            return Err("the amount has the wrong sign".into());
-        }
         let at = cell(self.at)?;
         Ok(Some(StatementLine {
             stated,

@@ -254,7 +254,7 @@ impl Gateway for WechatPay {
         bill::statement(self, call, day).await
     }
 
-    fn read_statement(&self, _keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementLine>, String> {
-        bill::read(file)
+    fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementLine>, String> {
+        bill::read(keys, file)
     }
 }

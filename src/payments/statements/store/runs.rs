@@ -1,14 +1,13 @@
-//! Runs and their lines.
+//! Runs: one reading of a statement each.
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bytea, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Date, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::base::ids::{PaymentId, RefundId, StatementRunId, UserId};
+use crate::base::ids::{StatementRunId, UserId};
 use crate::infra::db::statement::Statement;
-use crate::payments::gateway::{Stated, StatementLine};
-use crate::payments::statements::model::{Line, Run};
+use crate::payments::statements::model::Run;
 use crate::payments::statements::state::RunState;
 
 const INSERT_RUN: &str = "insert into statement_run (id, account_id, day, source, requested_by)
@@ -97,108 +96,16 @@ pub async fn advance_run(
 pub async fn note_compared(
     conn: &mut AsyncPgConnection,
     id: StatementRunId,
-    line: i64,
+    fact: i64,
 ) -> QueryResult<usize> {
     Statement::new(
-        "update statement_run set compared_to = w.line from (select $1::uuid as id, $2::bigint as line) w
+        "update statement_run set compared_to = w.fact from (select $1::uuid as id, $2::bigint as fact) w
         where statement_run.id = w.id",
     )
     .bind::<SqlUuid, _>(id.0)
-    .bind::<BigInt, _>(line)
+    .bind::<BigInt, _>(fact)
     .execute(conn)
     .await
-}
-
-const INSERT_LINES: &str =
-    "insert into statement_line (run_id, account_id, day, digest, stated, number, trade_no, refund_id,
-    gateway_refund_id, amount_minor, fee_minor, currency, at)
-  select $1, $2, $3, w.* from unnest($4::bytea[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-    $10::bigint[], $11::bigint[], $12::text[], $13::timestamptz[]) as w
-  on conflict (account_id, day, digest) do nothing";
-
-/// Stores the lines that were not stored before and answers how many these are.
-pub async fn insert_lines(
-    conn: &mut AsyncPgConnection,
-    run: &Run,
-    lines: &[(Vec<u8>, &StatementLine)],
-) -> QueryResult<usize> {
-    let all = || lines.iter().map(|line| line.1);
-    let stated = |line: &StatementLine| match line.stated {
-        Stated::Payment => "payment",
-        Stated::Refund => "refund",
-    };
-    Statement::new(INSERT_LINES)
-        .bind::<SqlUuid, _>(run.id.0)
-        .bind::<Text, _>(run.account_id.as_str())
-        .bind::<Date, _>(run.day)
-        .bind::<Array<Bytea>, _>(lines.iter().map(|line| line.0.as_slice()).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(all().map(stated).collect::<Vec<_>>())
-        .bind::<Array<Nullable<Text>>, _>(all().map(|l| l.number.as_deref()).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(all().map(|l| l.trade_no.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Nullable<Text>>, _>(all().map(|l| l.refund_id.as_deref()).collect::<Vec<_>>())
-        .bind::<Array<Nullable<Text>>, _>(all().map(|l| l.gateway_refund_id.as_deref()).collect::<Vec<_>>())
-        .bind::<Array<BigInt>, _>(all().map(|l| l.amount_minor).collect::<Vec<_>>())
-        .bind::<Array<Nullable<BigInt>>, _>(all().map(|l| l.fee_minor).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(all().map(|l| l.currency.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Timestamptz>, _>(all().map(|l| l.at).collect::<Vec<_>>())
-        .execute(conn)
-        .await
-}
-
-const OPEN_LINES: &str =
-    "select id, stated, number, trade_no, refund_id, gateway_refund_id, amount_minor, fee_minor,
-    currency, at, outcome, fee_booked from statement_line
-  where account_id = $1 and day = $2 and outcome is distinct from 'matched' and id > $3 order by id limit $4";
-
-/// The lines of a day that do not agree yet, from `after` on.
-pub async fn list_open_lines(
-    conn: &mut AsyncPgConnection,
-    run: &Run,
-    after: i64,
-    limit: i64,
-) -> QueryResult<Vec<Line>> {
-    Statement::new(OPEN_LINES)
-        .bind::<Text, _>(run.account_id.as_str())
-        .bind::<Date, _>(run.day)
-        .bind::<BigInt, _>(after)
-        .bind::<BigInt, _>(limit)
-        .load(conn)
-        .await
-}
-
-/// Locks a line, so that two runs of one day do not book its fee twice.
-pub async fn lock_line(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<Line> {
-    Statement::new(
-        "select id, stated, number, trade_no, refund_id, gateway_refund_id, amount_minor, fee_minor, currency, at,
-            outcome, fee_booked from statement_line where id = $1 for update",
-    )
-    .bind::<BigInt, _>(id)
-    .get_result(conn)
-    .await
-}
-
-const SETTLE_LINE: &str = "update statement_line l set outcome = w.outcome, payment_id = w.payment_id,
-    our_refund = w.our_refund, fee_booked = l.fee_booked or w.booked
-  from (select $1::bigint as id, $2::text as outcome, $3::uuid as payment_id, $4::uuid as our_refund,
-    $5::bool as booked) w where l.id = w.id";
-
-/// What came of comparing a line.
-pub async fn settle_line(
-    conn: &mut AsyncPgConnection,
-    id: i64,
-    matched: bool,
-    payment_id: Option<PaymentId>,
-    our_refund: Option<RefundId>,
-    booked: bool,
-) -> QueryResult<usize> {
-    Statement::new(SETTLE_LINE)
-        .bind::<BigInt, _>(id)
-        .bind::<Text, _>(if matched { "matched" } else { "differs" })
-        .bind::<Nullable<SqlUuid>, _>(payment_id.map(|p| p.0))
-        .bind::<Nullable<SqlUuid>, _>(our_refund.map(|r| r.0))
-        .bind::<diesel::sql_types::Bool, _>(booked)
-        .execute(conn)
-        .await
 }
 
 #[derive(QueryableByName)]
