@@ -5,10 +5,13 @@
 mod accounts;
 mod acts;
 mod book;
+mod chance;
+mod chaos;
 mod drawer;
 mod forms;
 mod notices;
 mod page;
+mod payment;
 mod played;
 mod rsa;
 mod sides;

@@ -25,5 +25,6 @@ mod small_paypal;
 mod stated;
 mod statements;
 mod statements_stripe;
+mod stories;
 pub mod street;
 mod way_back;
