@@ -108,6 +108,8 @@ pub(super) struct Can {
     pub tell_sum_alone: bool,
     /// The sum of refunds counts those that are on their way.
     pub sum_counts_pending: bool,
+    /// A second trade of one number can be asked about.
+    pub second_trade: bool,
     /// It tests shops with wrong signatures of its own.
     pub probe: bool,
     /// The buyer approves first, then the shop takes the money by a call.

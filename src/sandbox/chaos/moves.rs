@@ -54,7 +54,10 @@ pub(super) fn choose(payment: &Payment, can: Can, told: &[SentNotice], chance: &
 fn before_money(payment: &Payment, can: Can) -> Vec<Move> {
     match payment.status {
         Status::Open => {
-            let mut moves = vec![of(16, "pay"), of(3, "pay-twice")];
+            let mut moves = vec![of(16, "pay")];
+            if can.second_trade {
+                moves.push(of(3, "pay-twice"));
+            }
             if can.pend {
                 moves.push(of(2, "pend"));
             }
@@ -115,7 +118,13 @@ fn refunds(payment: &Payment, can: Can, chance: &mut Chance) -> Vec<Move> {
     }
     if can.late_refunds {
         named(&mut moves, 3, "fail-refund", &having(&["succeeded"]));
-        named(&mut moves, 2, "complete-refund", &having(&["failed"]));
+        let free = |id: &&str| {
+            let refund = payment.refund(id);
+            let capture = refund.and_then(|refund| payment.capture(&refund.trade_no));
+            refund.zip(capture).is_some_and(|(refund, capture)| payment.refundable(capture) >= refund.amount)
+        };
+        let failed: Vec<&str> = having(&["failed"]).into_iter().filter(free).collect();
+        named(&mut moves, 2, "complete-refund", &failed);
     }
     moves
 }

@@ -128,7 +128,7 @@ impl Played for EpayV1 {
     }
 
     fn can(&self) -> Can {
-        epay::CAN
+        Can { second_trade: false, ..epay::CAN }
     }
 
     fn decimals(&self, _currency: &str) -> u32 {

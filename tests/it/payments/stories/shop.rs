@@ -32,7 +32,8 @@ fn decimal(cents: i64) -> String {
 /// A shop that is played with, and who works there.
 pub struct Shop {
     pub street: Street,
-    staff: String,
+    /// Who works there: a token and until when it is used.
+    staff: std::sync::Mutex<(String, i64)>,
     /// Variants with the keys that nobody has ordered yet, by currency.
     shelves: std::sync::Mutex<Vec<(String, dispense::base::ids::VariantId, usize)>>,
 }
@@ -50,8 +51,18 @@ pub struct Bought {
 impl Shop {
     pub async fn open(street: Street) -> Self {
         street.t.person("story@shop.example", &[Role::Support]).await;
-        let staff = street.t.sign_in("story@shop.example").await.tokens.access.expose().to_owned();
-        Self { street, staff, shelves: Default::default() }
+        Self { street, staff: Default::default(), shelves: Default::default() }
+    }
+
+    async fn staff_token(&self) -> String {
+        let now = self.street.t.app.clock.unix();
+        let (token, until) = self.staff.lock().unwrap().clone();
+        if now < until {
+            return token;
+        }
+        let token = self.street.t.sign_in("story@shop.example").await.tokens.access.expose().to_owned();
+        *self.staff.lock().unwrap() = (token.clone(), now + 500);
+        token
     }
 
     async fn ask(&self, query: &str, variables: Value, token: Option<&str>) -> Value {
@@ -141,8 +152,18 @@ impl Shop {
                 }
             }
         }
-        let asked = self.ask(REFUND, json!({ "in": wish }), Some(&self.staff)).await["orderRefund"].clone();
+        let staff = self.staff_token().await;
+        let asked = self.ask(REFUND, json!({ "in": wish }), Some(&staff)).await["orderRefund"].clone();
         format!("orderRefund {} {} → {asked}", wish["amount"], wish["units"])
+    }
+
+    /// Whether a person was told of something about this order.
+    pub async fn has_task(&self, bought: &Bought, kind: &str) -> bool {
+        let sql = format!(
+            "select exists (select 1 from task where kind = '{kind}' and order_id = '{}')",
+            bought.placed.order.id.0
+        );
+        self.street.t.db.one(&sql).await == "t"
     }
 
     /// How many mails tell the buyer of money that went back.
