@@ -108,7 +108,7 @@ pub(super) struct Can {
     pub tell_sum_alone: bool,
     /// The sum of refunds counts those that are on their way.
     pub sum_counts_pending: bool,
-    /// A second trade of one number can be asked about.
+    /// A second trade of one number can be asked about and refunded: calls name the trade, not the number alone.
     pub second_trade: bool,
     /// It tests shops with wrong signatures of its own.
     pub probe: bool,

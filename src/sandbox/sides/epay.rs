@@ -29,7 +29,7 @@ pub(super) const CAN: Can = Can {
     tell_sum_apart: false,
     tell_sum_alone: false,
     sum_counts_pending: false,
-    second_trade: true,
+    second_trade: false,
     probe: false,
     approve: false,
 };

@@ -128,7 +128,7 @@ impl Played for EpayV1 {
     }
 
     fn can(&self) -> Can {
-        Can { second_trade: false, ..epay::CAN }
+        epay::CAN
     }
 
     fn decimals(&self, _currency: &str) -> u32 {

@@ -63,6 +63,7 @@ impl Played for Generic {
             tell_refunds: true,
             slow_refunds: true,
             late_refunds: true,
+            second_trade: true,
             tell_sum_alone: true,
             ..epay::CAN
         }

@@ -234,6 +234,7 @@ impl Played for PayPal {
             dispute: true,
             refund_disputed: true,
             late_refunds: true,
+            second_trade: true,
             approve: true,
             ..epay::CAN
         }

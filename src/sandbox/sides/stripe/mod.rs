@@ -79,6 +79,7 @@ impl Played for Stripe {
             slow_refunds: true,
             dispute: true,
             late_refunds: true,
+            second_trade: true,
             tell_sum_apart: true,
             tell_sum_alone: true,
             sum_counts_pending: true,

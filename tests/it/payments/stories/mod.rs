@@ -80,11 +80,6 @@ async fn stories_told_by_chance_end_with_the_gateways_books_equal_to_the_shops()
         }
     }
     broken.iter().for_each(|text| println!("\nBROKEN {text}"));
-    {
-        let profile = story::PROFILE.lock().unwrap();
-        let sum = |i: usize| profile.iter().map(|p| p[i].as_secs_f64()).sum::<f64>() / profile.len() as f64;
-        println!("PROFILE advance {} step {} notices {} drain {}", sum(0), sum(1), sum(2), sum(3));
-    }
     println!(
         "{} of {count} stories with {steps} steps in {seconds:.1} s, {:.1} a second: {} failed{}",
         told.len(),

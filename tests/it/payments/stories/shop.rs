@@ -1,5 +1,6 @@
 //! What a story knows of the shop: what a buyer and the staff see of an order over HTTP.
 
+use chrono::TimeDelta;
 use dispense::base::actor::Role;
 use dispense::orders::place::Placed;
 use serde_json::{Value, json};
@@ -51,7 +52,24 @@ pub struct Bought {
 impl Shop {
     pub async fn open(street: Street) -> Self {
         street.t.person("story@shop.example", &[Role::Support]).await;
+        // The clock is moved at every step: by a row, because a new function would make every plan anew.
+        let sql = "create table story_clock (ahead interval not null);
+            insert into story_clock values ('0');
+            grant select on story_clock to public;
+            create or replace function app_now() returns timestamptz language sql stable parallel safe
+              as $$ select now() + ahead from story_clock $$;";
+        street.t.db.sql(sql).await;
         Self { street, staff: Default::default(), shelves: Default::default() }
+    }
+
+    /// Moves the program's clock and the database's together.
+    pub async fn advance(&self, by: TimeDelta) {
+        let clock = &self.street.t.app.clock;
+        let ahead = clock.offset() + by;
+        let micros = ahead.num_microseconds().unwrap();
+        let sql = format!("update story_clock set ahead = interval '{micros} microseconds'");
+        self.street.t.db.sql(&sql).await;
+        clock.set_offset(ahead);
     }
 
     async fn staff_token(&self) -> String {

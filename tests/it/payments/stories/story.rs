@@ -12,8 +12,6 @@ use super::chance::Chance;
 use super::shop::{Bought, Shop};
 use crate::payments::street::GATEWAYS;
 
-pub static PROFILE: Mutex<Vec<[std::time::Duration; 4]>> = Mutex::new(Vec::new());
-
 /// What happened, and what was wrong at its end.
 pub struct Told {
     pub seed: u64,
@@ -54,22 +52,17 @@ async fn play(shop: &Shop, seed: u64, steps: &Mutex<Vec<String>>) -> Vec<String>
     let story = simulator.begin_story(seed, &ids, length).unwrap();
     let mut asked = 0;
     loop {
-        let p0 = std::time::Instant::now();
-        street.t.advance(TimeDelta::seconds(1 + i64::try_from(chance.below(90)).unwrap())).await;
-        let p1 = std::time::Instant::now();
+        shop.advance(TimeDelta::seconds(1 + i64::try_from(chance.below(90)).unwrap())).await;
         let done = simulator.next_step(story).unwrap();
         if done["over"] == true {
             break;
         }
         write(format!("{} {} {} {}", done["payment"], done["act"], done["input"], done["refused"]));
-        let p2 = std::time::Instant::now();
         simulator.settled().await;
-        let p3 = std::time::Instant::now();
         // The shop's own work is done now or after some more has happened; approved money is taken at once.
         if chance.percent(35) || bought.iter().any(|b| b.gateway == "paypal") {
             street.settled().await;
         }
-        PROFILE.lock().unwrap().push([p1 - p0, p2 - p1, p3 - p2, p3.elapsed()]);
         if chance.percent(20) {
             asked += 1;
             shop_acts(
@@ -136,7 +129,7 @@ async fn end(shop: &Shop, bought: &[Bought]) {
         if open == 0 {
             return;
         }
-        street.t.advance(TimeDelta::minutes(30)).await;
+        shop.advance(TimeDelta::minutes(30)).await;
         street.settled().await;
     }
 }
