@@ -32,7 +32,10 @@ fn taken(payment: &Value) -> Vec<Taken> {
             captured: number(capture, "amount"),
             given_back: refunds().filter(|r| r["status"] == "succeeded").map(|r| number(r, "amount")).sum(),
             lost: disputes().map(|d| number(d, "taken")).sum(),
-            disputed: disputes().any(|d| d["status"] == "opened"),
+            // PayPal withholds the money while buyer and seller talk; at Stripe an inquiry moves nothing.
+            disputed: disputes().any(|d| {
+                d["status"] == "opened" || (d["status"] == "inquiry" && payment["side"] == "paypal")
+            }),
             ever: refunds().any(|r| !r["succeeded_at"].is_null())
                 || disputes().any(|d| d["status"] == "lost" || d["status"] == "won_after_lost"),
         }

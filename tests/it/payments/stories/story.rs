@@ -52,7 +52,7 @@ async fn play(shop: &Shop, seed: u64, steps: &Mutex<Vec<String>>) -> Vec<String>
     let story = simulator.begin_story(seed, &ids, length).unwrap();
     let mut asked = 0;
     loop {
-        shop.advance(TimeDelta::seconds(1 + i64::try_from(chance.below(90)).unwrap())).await;
+        shop.advance(pause(shop, &bought, &mut chance)).await;
         let done = simulator.next_step(story).unwrap();
         if done["over"] == true {
             break;
@@ -81,6 +81,17 @@ async fn play(shop: &Shop, seed: u64, steps: &Mutex<Vec<String>>) -> Vec<String>
         faults.extend(books::differences(shop, one).await);
     }
     faults
+}
+
+/// How long it takes until the next thing happens. While somebody has still to pay, seconds; after that, longer than
+/// what clocks of gateways may disagree by, unless the story is to be told in a hurry (`CHAOS_HURRY=1`).
+fn pause(shop: &Shop, bought: &[Bought], chance: &mut Chance) -> TimeDelta {
+    let unpaid = |b: &&Bought| shop.there(b)["payment"]["captures"].as_array().unwrap().is_empty();
+    let seconds = match bought.iter().any(|b| unpaid(&b)) || std::env::var_os("CHAOS_HURRY").is_some() {
+        true => 1 + chance.below(60),
+        false => 301 + chance.below(1_200),
+    };
+    TimeDelta::seconds(i64::try_from(seconds).unwrap())
 }
 
 /// Staff or the buyer do something of their own, perhaps while the gateway is in trouble.
