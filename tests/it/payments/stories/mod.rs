@@ -32,14 +32,12 @@ async fn lane(seeds: Vec<u64>) -> (Vec<Told>, Vec<String>) {
     let (mut told, mut broken) = (Vec::new(), Vec::new());
     let mut since = seeds.first().copied().unwrap_or_default();
     for (index, seed) in seeds.iter().enumerate() {
-        told.push(tell(&shop, *seed).await);
+        let story = tell(&shop, *seed).await;
+        show(&story);
+        told.push(story);
         if (index + 1) % BETWEEN_CHECKS == 0 || index + 1 == seeds.len() {
-            let t = &shop.street.t;
-            let report = dispense::check::run(&t.app.db, &t.app.config.secrets).await.unwrap();
-            if !report.is_clean() {
-                let text = report.to_string();
-                let bad: Vec<&str> = text.lines().filter(|line| !line.starts_with("ok ")).collect();
-                broken.push(format!("after one of the seeds {since} to {seed}:\n{}", bad.join("\n")));
+            if let Some(text) = broken_by_now(&shop).await {
+                broken.push(format!("after one of the seeds {since} to {seed}:\n{text}"));
                 // What is broken stays so: more stories would tell the same again.
                 break;
             }
@@ -48,6 +46,27 @@ async fn lane(seeds: Vec<u64>) -> (Vec<Told>, Vec<String>) {
     }
     shop.street.t.finish_with_jobs().await;
     (told, broken)
+}
+
+/// What `dispense check` finds in a shop's database.
+async fn broken_by_now(shop: &Shop) -> Option<String> {
+    let t = &shop.street.t;
+    let report = match dispense::check::run(&t.app.db, &t.app.config.secrets).await {
+        Ok(report) if report.is_clean() => return None,
+        Ok(report) => report.to_string(),
+        Err(error) => return Some(error.to_string()),
+    };
+    Some(report.lines().filter(|line| !line.starts_with("ok ")).collect::<Vec<_>>().join("\n"))
+}
+
+/// Prints a story that failed, so that it can be told again.
+fn show(story: &Told) {
+    if story.faults.is_empty() {
+        return;
+    }
+    let steps = story.steps.iter().map(|step| format!("  {step}\n")).collect::<String>();
+    let faults = story.faults.iter().map(|fault| format!("  WRONG {fault}\n")).collect::<String>();
+    println!("\nseed {seed} (CHAOS_SEED={seed} CHAOS_STORIES=1):\n{steps}{faults}", seed = story.seed);
 }
 
 /// Rows: P9, P11, P7.
@@ -70,15 +89,6 @@ async fn stories_told_by_chance_end_with_the_gateways_books_equal_to_the_shops()
     let steps: usize = told.iter().map(|t| t.steps.len()).sum();
     let seconds = started.elapsed().as_secs_f64();
     let failing: Vec<&Told> = told.iter().filter(|t| !t.faults.is_empty()).collect();
-    for story in &failing {
-        println!("\nseed {} (CHAOS_SEED={} CHAOS_STORIES=1):", story.seed, story.seed);
-        for step in &story.steps {
-            println!("  {step}");
-        }
-        for fault in &story.faults {
-            println!("  WRONG {fault}");
-        }
-    }
     broken.iter().for_each(|text| println!("\nBROKEN {text}"));
     println!(
         "{} of {count} stories with {steps} steps in {seconds:.1} s, {:.1} a second: {} failed{}",

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use dispense::base::actor::Role;
 use dispense::orders::place::Placed;
+use dispense::people::token::Access;
 use serde_json::{Value, json};
 
 use super::chance::Chance;
@@ -33,8 +34,8 @@ fn decimal(cents: i64) -> String {
 /// A shop that is played with, and who works there.
 pub struct Shop {
     pub street: Street,
-    /// Who works there: a token and until when it is used.
-    staff: std::sync::Mutex<(String, i64)>,
+    /// The session of who works there.
+    staff: Access,
     /// Variants with the keys that nobody has ordered yet, by currency.
     shelves: std::sync::Mutex<Vec<(String, dispense::base::ids::VariantId, usize)>>,
 }
@@ -52,6 +53,9 @@ pub struct Bought {
 impl Shop {
     pub async fn open(street: Street) -> Self {
         street.t.person("story@shop.example", &[Role::Support]).await;
+        let token = street.t.sign_in("story@shop.example").await.tokens.access;
+        let app = &street.t.app;
+        let staff = app.access_tokens.read(&token, app.clock.now()).unwrap();
         // The clock is moved at every step: by a row, because a new function would make every plan anew.
         let sql = "create table story_clock (ahead interval not null);
             insert into story_clock values ('0');
@@ -59,7 +63,7 @@ impl Shop {
             create or replace function app_now() returns timestamptz language sql stable parallel safe
               as $$ select now() + ahead from story_clock $$;";
         street.t.db.sql(sql).await;
-        Self { street, staff: Default::default(), shelves: Default::default() }
+        Self { street, staff, shelves: Default::default() }
     }
 
     /// Moves the program's clock and the database's together.
@@ -72,15 +76,10 @@ impl Shop {
         clock.set_offset(ahead);
     }
 
-    async fn staff_token(&self) -> String {
-        let now = self.street.t.app.clock.unix();
-        let (token, until) = self.staff.lock().unwrap().clone();
-        if now < until {
-            return token;
-        }
-        let token = self.street.t.sign_in("story@shop.example").await.tokens.access.expose().to_owned();
-        *self.staff.lock().unwrap() = (token.clone(), now + 500);
-        token
+    /// A fresh token of the session that the staff signed in with: a story lasts longer than a token.
+    fn staff_token(&self) -> String {
+        let app = &self.street.t.app;
+        app.access_tokens.issue(&self.staff, app.clock.now()).unwrap().0.expose().to_owned()
     }
 
     async fn ask(&self, query: &str, variables: Value, token: Option<&str>) -> Value {
@@ -170,7 +169,7 @@ impl Shop {
                 }
             }
         }
-        let staff = self.staff_token().await;
+        let staff = self.staff_token();
         let asked = self.ask(REFUND, json!({ "in": wish }), Some(&staff)).await["orderRefund"].clone();
         format!("orderRefund {} {} → {asked}", wish["amount"], wish["units"])
     }
