@@ -17,6 +17,7 @@ mod rsa;
 mod sides;
 mod signing;
 mod simulator;
+mod trouble;
 
 pub use accounts::{alone, beside, shop_listens};
 pub use drawer::Drawer;

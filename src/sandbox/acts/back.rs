@@ -8,7 +8,8 @@ use super::{Acted, Deed, conflict, tell};
 use crate::sandbox::book::{Capture, Payment, Refund, SentNotice};
 use crate::sandbox::notices;
 use crate::sandbox::played::{About, RefundNews};
-use crate::sandbox::simulator::{Desk, RefundCourse};
+use crate::sandbox::simulator::Desk;
+use crate::sandbox::trouble::RefundCourse;
 
 /// In which form and order a refund is told, at gateways that tell both the refund and the sum of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -294,3 +294,18 @@ async fn notices_are_held_back_released_in_another_order_and_repeated() {
     assert_eq!(all.len(), 7);
     assert!(witness.simulator.act(NUMBER, "release-notices", json!({})).is_err());
 }
+
+/// Rows: P11, P7.
+#[tokio::test]
+async fn a_call_whose_answer_is_spoilt_was_done_all_the_same() {
+    for gateway in ["stripe", "generic", "wechatpay", "alipay"] {
+        let witness = Witness::paid(gateway).await;
+        witness.simulator.set_trouble(json!({ "spoil_answers": true })).unwrap();
+        let given = give_back(&witness, "ref_spoilt", 100).await;
+        assert!(matches!(given, Refunding::Unknown(_)), "{gateway}: {given:?}");
+        witness.simulator.set_trouble(json!({})).unwrap();
+        let found = refund_asked(&witness, "ref_spoilt", 100).await;
+        assert!(matches!(found, Refunding::Succeeded { .. }), "{gateway}: {found:?}");
+        assert_eq!(witness.books()["refunds"].as_array().unwrap().len(), 1, "{gateway}");
+    }
+}
