@@ -45,6 +45,9 @@ pub(super) struct Refund {
     /// When it succeeded first, whatever came after.
     #[serde(default)]
     pub succeeded_at: Option<i64>,
+    /// How often it came to succeed; more than once when it failed in between.
+    #[serde(default)]
+    pub successes: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +134,7 @@ impl Refund {
             at: 0,
             moved_at: 0,
             succeeded_at: None,
+            successes: 0,
         }
     }
 
@@ -143,6 +147,7 @@ impl Refund {
         self.moved_at = at;
         if status == "succeeded" {
             self.succeeded_at = self.succeeded_at.or(Some(at));
+            self.successes += 1;
         }
         self
     }
