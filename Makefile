@@ -1,7 +1,7 @@
 # The commands of this repository. `make demo` and `make test` need a Rust toolchain and nothing else: what is missing
 # of PostgreSQL they install, or they say the one command that does.
 
-.PHONY: demo test run interop bench fuzz lint
+.PHONY: demo test run interop bench fuzz chaos lint
 
 ## Plays one whole purchase against a private, temporary shop and tells it as a story.
 demo:
@@ -29,6 +29,10 @@ bench:
 ## Feeds random bytes to what reads notices, for FUZZ_SECONDS each (default 60).
 fuzz:
 	fuzz/run.sh
+
+## A thousand seeded stories of refunds and disputes over all gateways; CHAOS_SEED=… tells one of them again.
+chaos:
+	tests/cluster.sh with tests/chaos.sh
 
 lint:
 	cargo fmt --check

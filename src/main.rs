@@ -92,10 +92,12 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
     let Places { config, data, listen } = cli.places;
     let sources = Sources::of_process(config, data, listen);
     match cli.command {
-        Command::Serve { no_worker, sandbox, demo } => serve(sources, no_worker, sandbox, demo).await?,
+        Command::Serve { no_worker, sandbox, sandbox_chaos, demo } => {
+            serve(sources, no_worker, sandbox.then_some(sandbox_chaos), demo).await?;
+        }
         Command::Demo => demo::play().await?,
         Command::Work => work(sources).await?,
-        Command::Sandbox { shop } => play(&sources, listen, shop).await?,
+        Command::Sandbox { shop, sandbox_chaos } => play(&sources, listen, shop, sandbox_chaos).await?,
         Command::Gateway { question: GatewayQuestion::Test { file } } => return test_notices(&file),
         Command::Schema => print!("{}", graphql::sdl()),
         Command::Openapi => print!("{}", http::openapi().0),
@@ -139,7 +141,13 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
 }
 
 /// Serves until SIGTERM or SIGINT, then lets what runs end and stops the database when it is ours.
-async fn serve(sources: Sources, no_worker: bool, with_sandbox: bool, with_demo: bool) -> Result<(), Ending> {
+/// `simulated`: with the simulator beside, and the seed of its chaos when it is to have any.
+async fn serve(
+    sources: Sources,
+    no_worker: bool,
+    simulated: Option<Option<u64>>,
+    with_demo: bool,
+) -> Result<(), Ending> {
     let seen = Stamp::of(&sources);
     let mut config = load(&sources)?;
     if with_demo {
@@ -155,11 +163,14 @@ async fn serve(sources: Sources, no_worker: bool, with_sandbox: bool, with_demo:
     }
     let (stop, hangup) = (signals::stop()?, signals::hangup()?);
     let clock = Clock::default();
-    let simulator =
-        if with_sandbox { Some(sandbox::beside(&mut config, clock.clone()).await?) } else { None };
+    let simulator = match simulated {
+        Some(_) => Some(sandbox::beside(&mut config, clock.clone()).await?),
+        None => None,
+    };
     if let Some(simulator) = &simulator {
         sandbox::shop_listens(simulator, &format!("http://{}", reachable(address)));
         println!("sandbox on http://{}", simulator.address());
+        unleash(simulator, simulated.flatten());
     }
     let base = simulator.as_ref().map(|simulator| format!("http://{}", simulator.address()));
     let spoken = |account: &&config::Account| {
@@ -217,12 +228,26 @@ async fn work(sources: Sources) -> Result<(), Ending> {
     Ok(worked?)
 }
 
+/// Lets chance tell stories at the simulator, when there is a seed; it is printed, so that they can be told again.
+fn unleash(simulator: &sandbox::Simulator, seed: Option<u64>) {
+    if let Some(seed) = seed {
+        println!("sandbox chaos by seed {seed}");
+        simulator.unleash_chaos(seed);
+    }
+}
+
 /// The simulator alone, until SIGTERM or SIGINT.
-async fn play(sources: &Sources, listen: Option<SocketAddr>, shop: Option<String>) -> Result<(), Ending> {
+async fn play(
+    sources: &Sources,
+    listen: Option<SocketAddr>,
+    shop: Option<String>,
+    chaos: Option<u64>,
+) -> Result<(), Ending> {
     let config = load(sources)?;
     let stop = signals::stop()?;
     let (simulator, accounts) = sandbox::alone(&config.data, listen, shop).await?;
     println!("{accounts}");
+    unleash(&simulator, chaos);
     println!("sandbox on http://{}", simulator.address());
     stop.await;
     Ok(())

@@ -39,7 +39,9 @@ pub(super) const INVARIANT: Invariant = Invariant {
                       and coalesce(r.made_at, case when r.origin <> 'gateway' then r.requested_at end, '-infinity')
                         <= p.told_sum_at + interval '5 minutes'
                       and (r.state = 'succeeded' or (r.state = 'failed'
-                        and r.failed_at > p.told_sum_at - interval '5 minutes'))), 0)) as left_over
+                          and r.failed_at > p.told_sum_at - interval '5 minutes')
+                        or (r.state in ('requested', 'pending', 'unknown') and r.gateway_refund_id is not null))), 0))
+                    as left_over
                 from refund r where r.payment_id = p.id) f
               where p.told_sum_at is not null and p.received_minor is not null and f.sums <> greatest(f.left_over, 0)",
         },

@@ -39,6 +39,9 @@ pub enum Command {
         /// With the simulator of gateways inside; refused beside accounts that take real money
         #[arg(long)]
         sandbox: bool,
+        /// After each payment at the simulator, let this seed decide on refunds, disputes and shuffled notices
+        #[arg(long, value_name = "SEED", requires = "sandbox")]
+        sandbox_chaos: Option<u64>,
         /// As a demo shop: with goods on its shelf, the example storefront and the GraphiQL page
         #[arg(long)]
         demo: bool,
@@ -52,6 +55,9 @@ pub enum Command {
         /// The shop's address: simulated Stripe and PayPal send their notices to its /webhooks/{account}
         #[arg(long, value_name = "URL")]
         shop: Option<String>,
+        /// After each payment, let this seed decide on refunds, disputes and shuffled notices
+        #[arg(long, value_name = "SEED")]
+        sandbox_chaos: Option<u64>,
     },
     /// About gateways of payments
     Gateway {

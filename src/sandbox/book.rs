@@ -8,137 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Status {
-    /// Can be paid.
-    Open,
-    /// The buyer has agreed; the shop has to take the money.
-    Approved,
-    /// The buyer has acted, the money is on its way.
-    Pending,
-    Paid,
-    Closed,
-    Failed,
-}
-
-/// Money taken once. Amounts are in the gateway's own integers.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Capture {
-    pub trade_no: String,
-    pub amount: i64,
-    pub currency: String,
-    pub at: i64,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Refund {
-    pub id: String,
-    /// The shop's id of it; none for one made at the gateway.
-    pub refund_id: Option<String>,
-    pub trade_no: String,
-    pub amount: i64,
-    /// `succeeded`, `pending`, `failed`.
-    pub status: String,
-    pub notes: BTreeMap<String, String>,
-    pub at: i64,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Payment {
-    pub id: String,
-    /// The gateway's name.
-    pub side: String,
-    /// The shop's number of it.
-    pub number: String,
-    pub amount: i64,
-    pub currency: String,
-    pub title: String,
-    pub notify_url: Option<String>,
-    pub return_url: String,
-    pub cancel_url: String,
-    /// What the shop said beside, and what this gateway notes for itself.
-    pub notes: BTreeMap<String, String>,
-    pub created: i64,
-    pub expires_at: i64,
-    pub status: Status,
-    pub disputed: bool,
-    pub captures: Vec<Capture>,
-    pub refunds: Vec<Refund>,
-}
-
-impl Refund {
-    /// A refund before it takes its course.
-    pub fn new(id: String, refund_id: Option<&str>, trade_no: &str, amount: i64) -> Self {
-        Self {
-            id,
-            refund_id: refund_id.map(str::to_owned),
-            trade_no: trade_no.to_owned(),
-            amount,
-            status: "pending".into(),
-            notes: BTreeMap::new(),
-            at: 0,
-        }
-    }
-}
-
-impl Payment {
-    /// A payment that was just started.
-    pub fn new(side: &str, id: String, number: &str, amount: i64, currency: &str, created: i64) -> Self {
-        Self {
-            id,
-            side: side.to_owned(),
-            number: number.to_owned(),
-            amount,
-            currency: currency.to_owned(),
-            title: String::new(),
-            notify_url: None,
-            return_url: String::new(),
-            cancel_url: String::new(),
-            notes: BTreeMap::new(),
-            created,
-            expires_at: created + 86_400,
-            status: Status::Open,
-            disputed: false,
-            captures: Vec::new(),
-            refunds: Vec::new(),
-        }
-    }
-
-    /// A note; empty when there is none.
-    pub fn note(&self, name: &str) -> &str {
-        self.notes.get(name).map(String::as_str).unwrap_or_default()
-    }
-
-    /// Notes whose names begin so, without it.
-    pub fn notes_of(&self, prefix: &str) -> BTreeMap<&str, &str> {
-        self.notes
-            .iter()
-            .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
-            .collect()
-    }
-
-    pub fn capture(&self, trade_no: &str) -> Option<&Capture> {
-        self.captures.iter().find(|c| c.trade_no == trade_no)
-    }
-
-    /// By the gateway's or the shop's id.
-    pub fn refund(&self, id: &str) -> Option<&Refund> {
-        self.refunds.iter().find(|r| r.id == id || r.refund_id.as_deref() == Some(id))
-    }
-
-    /// What went back of one capture.
-    pub fn refunded(&self, trade_no: &str) -> i64 {
-        let of_it = |r: &&Refund| r.trade_no == trade_no && r.status == "succeeded";
-        self.refunds.iter().filter(of_it).map(|r| r.amount).sum()
-    }
-
-    /// What may still be asked back of one capture; refunds on their way count as gone.
-    pub fn refundable(&self, capture: &Capture) -> i64 {
-        let of_it = |r: &&Refund| r.trade_no == capture.trade_no && r.status != "failed";
-        capture.amount - self.refunds.iter().filter(of_it).map(|r| r.amount).sum::<i64>()
-    }
-}
+pub(super) use super::payment::{Capture, Dispute, DisputeStatus, Payment, Refund, Status};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Attempt {
@@ -162,8 +32,10 @@ pub(super) struct SentNotice {
     /// A test of the gateway's own: its signature is wrong and says so.
     #[serde(default)]
     pub probe: bool,
-    /// `sending`, `delivered`, `given_up`, `lost`, `forged`.
+    /// `sending`, `held`, `delivered`, `given_up`, `lost`, `forged`.
     pub state: String,
+    #[serde(default)]
+    pub made_at: i64,
     pub attempts: Vec<Attempt>,
 }
 
@@ -276,6 +148,44 @@ impl Book {
         if let Some(payment) = self.payments.iter_mut().find(|p| p.id == id) {
             payment.refunds.push(refund);
         }
+    }
+
+    /// Changes one refund. Answers it as it is then.
+    pub fn move_refund(&mut self, payment: &str, refund: &str, to: &str, at: i64) -> Option<Refund> {
+        let payment = self.payments.iter_mut().find(|p| p.id == payment)?;
+        let kept = payment.refunds.iter_mut().find(|r| r.is(refund))?;
+        let from = std::mem::take(&mut kept.status);
+        *kept = kept.clone().entering(to, at);
+        let (id, moved) = (payment.id.clone(), kept.clone());
+        let details = json!({ "refund": moved.id, "from": from, "to": to, "amount": moved.amount });
+        self.write("refund_moved", &id, at, details);
+        Some(moved)
+    }
+
+    /// Opens a dispute or changes it.
+    pub fn put_dispute(&mut self, payment: &str, dispute: Dispute, at: i64) {
+        let Some(payment) = self.payments.iter_mut().find(|p| p.id == payment) else { return };
+        let details = json!({ "dispute": dispute.id, "trade_no": dispute.trade_no, "amount": dispute.amount,
+            "status": dispute.status, "taken": dispute.taken });
+        match payment.disputes.iter_mut().find(|d| d.id == dispute.id) {
+            Some(kept) => *kept = dispute,
+            None => payment.disputes.push(dispute),
+        }
+        payment.disputed = payment.disputes.iter().any(|d| d.status == DisputeStatus::Opened);
+        let id = payment.id.clone();
+        self.write("dispute", &id, at, details);
+    }
+
+    /// By the gateway's id of a dispute at one gateway.
+    pub fn by_dispute(&mut self, side: &str, id: &str) -> Option<&mut Payment> {
+        self.payments.iter_mut().find(|p| p.side == side && p.dispute(id).is_some())
+    }
+
+    /// One payment, by its id or by the shop's number, with its notices.
+    pub fn page_of(&self, id: &str) -> Option<Value> {
+        let payment = self.payments.iter().rev().find(|p| p.id == id || p.number == id)?;
+        let notices: Vec<&SentNotice> = self.notices.iter().filter(|n| n.payment == payment.id).collect();
+        Some(json!({ "payment": payment, "notices": notices }))
     }
 
     /// Everything, for tests and people. Bodies of notices included, secrets never were here.

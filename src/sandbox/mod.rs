@@ -5,15 +5,19 @@
 mod accounts;
 mod acts;
 mod book;
+mod chance;
+mod chaos;
 mod drawer;
 mod forms;
 mod notices;
 mod page;
+mod payment;
 mod played;
 mod rsa;
 mod sides;
 mod signing;
 mod simulator;
+mod trouble;
 
 pub use accounts::{alone, beside, remember, shop_listens};
 pub use drawer::Drawer;

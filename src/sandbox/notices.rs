@@ -27,6 +27,7 @@ pub(super) fn make(desk: &Desk, payment: &Payment, about: About<'_>) -> Option<S
         forged: false,
         probe: false,
         state: "sending".to_owned(),
+        made_at: desk.clock.unix(),
         attempts: Vec::new(),
     })
 }
@@ -36,20 +37,57 @@ pub(super) fn send(desk: &Arc<Desk>, notices: Vec<SentNotice>) {
     send_later(desk, notices, Duration::ZERO);
 }
 
-/// The same after a while.
+/// The same after a while. Those of payments whose notices are kept back wait for [`release`].
 pub(super) fn send_later(desk: &Arc<Desk>, notices: Vec<SentNotice>, delay: Duration) {
-    let ids: Vec<String> = notices.iter().map(|n| n.id.clone()).collect();
-    desk.change(|book| book.notices.extend(notices));
-    let desk = desk.clone();
-    tokio::spawn(async move {
-        let sending = async {
-            tokio::time::sleep(delay).await;
-            for id in ids {
-                deliver(&desk, &id).await;
+    let ids = desk.change(|book| {
+        let mut going = Vec::new();
+        for mut notice in notices {
+            let holding = book.payments.iter().any(|p| p.id == notice.payment && p.holding);
+            if holding && !notice.forged {
+                notice.state = "held".into();
+            } else {
+                going.push(notice.id.clone());
             }
-        };
+            book.notices.push(notice);
+        }
+        going
+    });
+    if ids.is_empty() {
+        return;
+    }
+    background(desk, async move |desk| {
+        tokio::time::sleep(delay).await;
+        for id in ids {
+            deliver(&desk, &id, 0).await;
+        }
+    });
+}
+
+/// Sends these one after the other, each once; what was not taken goes its own way after that, so that no notice waits
+/// for another to be believed.
+pub(super) fn release(desk: &Arc<Desk>, ids: Vec<String>) {
+    ids.iter().for_each(|id| enter(desk, id, "sending"));
+    background(desk, async move |desk| {
+        for id in ids {
+            let Some(notice) = find(&desk, &id) else { continue };
+            if attempt(&desk, &notice).await {
+                enter(&desk, &id, "delivered");
+            } else {
+                background(&desk, async move |desk| deliver(&desk, &id, 1).await);
+            }
+        }
+    });
+}
+
+/// Goes on beside everything else until the simulator is stopped.
+pub(super) fn background<F>(desk: &Arc<Desk>, work: impl FnOnce(Arc<Desk>) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (desk, working) = (desk.clone(), work(desk.clone()));
+    tokio::spawn(async move {
         tokio::select! {
-            () = sending => {}
+            () = working => {}
             () = desk.stopping() => {}
         }
     });
@@ -72,13 +110,8 @@ pub(super) fn resume(desk: &Arc<Desk>) {
 /// Sends a notice once more under its own id, until it was taken.
 pub(super) fn repeat(desk: &Arc<Desk>, id: &str) {
     enter(desk, id, "sending");
-    let (desk, id) = (desk.clone(), id.to_owned());
-    tokio::spawn(async move {
-        tokio::select! {
-            () = deliver(&desk, &id) => {}
-            () = desk.stopping() => {}
-        }
-    });
+    let id = id.to_owned();
+    background(desk, async move |desk| deliver(&desk, &id, 0).await);
 }
 
 fn enter(desk: &Desk, id: &str, state: &str) {
@@ -89,14 +122,24 @@ fn enter(desk: &Desk, id: &str, state: &str) {
     });
 }
 
+/// The gateway's own notices about a payment that were sent, in the order in which they were made.
+pub(super) fn of(desk: &Desk, payment: &str) -> Vec<SentNotice> {
+    let sent = |n: &&SentNotice| n.payment == payment && !n.forged && n.state != "held";
+    desk.read(|book| book.notices.iter().filter(sent).cloned().collect())
+}
+
 fn find(desk: &Desk, id: &str) -> Option<SentNotice> {
     desk.read(|book| book.notices.iter().find(|n| n.id == id).cloned())
 }
 
-async fn deliver(desk: &Desk, id: &str) {
+/// All attempts of a notice from this turn on; the gap before a later turn is waited for first.
+async fn deliver(desk: &Desk, id: &str, first: usize) {
     let Some(notice) = find(desk, id) else { return };
     let gaps = desk.side(&notice.side).map(|side| side.gaps()).unwrap_or_default();
-    for turn in 0..=gaps.len() {
+    if let Some(gap) = first.checked_sub(1).and_then(|before| gaps.get(before)) {
+        tokio::time::sleep(desk.fast(*gap)).await;
+    }
+    for turn in first..=gaps.len() {
         let taken = attempt(desk, &notice).await;
         let gap = gaps.get(turn);
         let state = match (notice.forged, taken, gap) {

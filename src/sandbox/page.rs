@@ -7,7 +7,8 @@ use poem::web::{Data, Html, Path, Redirect};
 use poem::{IntoResponse, Response, handler};
 
 use super::acts::{self, ACTS, Input};
-use super::book::{Book, Payment, Status};
+use super::book::{Book, DisputeStatus, Payment, Status};
+use super::forms::Form;
 use super::played::decimal;
 use super::simulator::Desk;
 
@@ -44,6 +45,17 @@ fn status(payment: &Payment) -> &'static str {
         Status::Paid => "paid",
         Status::Closed => "closed",
         Status::Failed => "declined",
+    }
+}
+
+fn dispute_state(status: DisputeStatus) -> &'static str {
+    match status {
+        DisputeStatus::Inquiry => "the buyer asks",
+        DisputeStatus::Opened => "open",
+        DisputeStatus::Won => "won",
+        DisputeStatus::Lost => "lost",
+        DisputeStatus::Withdrawn => "withdrawn",
+        DisputeStatus::WonAfterLost => "won after it was lost",
     }
 }
 
@@ -95,11 +107,17 @@ pub(super) fn show(desk: Data<&Arc<Desk>>, id: Path<String>) -> Response {
     }
 }
 
-/// Does what the button says. Paying leads back to the shop, as a gateway does; the rest stays here.
+/// Does what the button says. Paying leads back to the shop, as a gateway does; the rest stays here. The form may name a
+/// notice.
 #[handler]
-pub(super) fn press(desk: Data<&Arc<Desk>>, Path((id, act)): Path<(String, String)>) -> Response {
+pub(super) fn press(
+    desk: Data<&Arc<Desk>>,
+    Path((id, act)): Path<(String, String)>,
+    body: Vec<u8>,
+) -> Response {
     let now = desk.clock.unix();
-    let done = acts::act(&desk, &id, &act, &Input::default());
+    let notice = Some(Form::parse(&body).get("notice").to_owned()).filter(|notice| !notice.is_empty());
+    let done = acts::act(&desk, &id, &act, &Input { notice, ..Input::default() });
     let Some(payment) = desk.change(|book| book.payment(&id, now).cloned()) else {
         return page("Sandbox", "<h1>No such payment</h1>")
             .with_status(StatusCode::NOT_FOUND)
@@ -142,11 +160,14 @@ fn render(desk: &Desk, payment: &Payment, trouble: Option<&str>) -> Response {
             });
             let answer = answer.unwrap_or_default();
             format!(
-                "<tr><td>{}<td>{}<td>{}<td>{}",
+                "<tr><td>{}<td>{}<td>{}<td>{}<td><form method=\"post\" action=\"/pay/{}/repeat-notice\">\
+                 <button name=\"notice\" value=\"{}\">Send again</button></form>",
                 escape(&n.kind),
                 escape(&n.state),
                 n.attempts.len(),
-                escape(&answer)
+                escape(&answer),
+                escape(&payment.id),
+                escape(&n.id),
             )
         })
         .collect()
@@ -172,12 +193,17 @@ fn render(desk: &Desk, payment: &Payment, trouble: Option<&str>) -> Response {
         let currency = payment.capture(&r.trade_no).map_or(&payment.currency, |c| &c.currency);
         moved("given back", &r.id, r.amount, currency, &r.status)
     });
-    let moved: String = taken.chain(back).collect();
+    let disputes = payment.disputes.iter().map(|d| {
+        let currency = payment.capture(&d.trade_no).map_or(&payment.currency, |c| &c.currency);
+        moved("disputed", &d.id, d.amount, currency, dispute_state(d.status))
+    });
+    let moved: String = taken.chain(back).chain(disputes).collect();
+    let held = if payment.holding { " · notices are held back" } else { "" };
     let body = format!(
         "<h1>{}</h1><p>Simulated {} · order {}</p><p class=\"amount\">{}</p>\
-         <p>State: <strong id=\"state\">{}</strong></p>{trouble}<div class=\"acts\">{buttons}</div>{leave}\
+         <p>State: <strong id=\"state\">{}</strong>{held}</p>{trouble}<div class=\"acts\">{buttons}</div>{leave}\
          <h2>Money</h2><table><tr><th>What<th>Number<th>Amount<th>State{moved}</table>\
-         <h2>Notices</h2><table><tr><th>Kind<th>State<th>Attempts<th>Last answer{notices}</table>",
+         <h2>Notices</h2><table><tr><th>Kind<th>State<th>Attempts<th>Last answer<th>{notices}</table>",
         escape(&payment.title),
         gateway(desk, payment),
         escape(&payment.number),

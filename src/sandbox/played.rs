@@ -7,6 +7,7 @@ use poem::http::StatusCode;
 use serde_json::Value;
 
 use super::book::{Payment, SentNotice};
+use super::signing::fresh_id;
 use super::simulator::Desk;
 use crate::config::Account;
 use crate::infra::outbound::{Answer, Method};
@@ -20,13 +21,35 @@ pub(super) enum About<'a> {
     Pending,
     Closed,
     Failed,
-    /// The sum of a trade's refunds has changed.
-    Refunded(&'a str),
+    /// The sum of a trade's refunds has changed; with the refund that did it, where it is named.
+    Refunded(&'a str, Option<&'a str>),
     /// One refund has moved, by its id.
-    Refund(&'a str),
-    Disputed(&'a str),
-    DisputeWon(&'a str),
-    DisputeLost(&'a str),
+    Refund(&'a str, RefundNews),
+    /// A dispute has moved, by its id.
+    Dispute(&'a str, DisputeNews),
+}
+
+/// What is told of one refund. Gateways that know one message for all of it answer to some of these alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RefundNews {
+    Created,
+    Updated,
+    /// The same again under the charge's name, which Stripe sends for some methods.
+    UpdatedOfCharge,
+    Failed,
+}
+
+/// What is told of one dispute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DisputeNews {
+    Opened,
+    /// It was answered, or an inquiry became a dispute.
+    Updated,
+    FundsWithdrawn,
+    FundsReinstated,
+    /// The money is gone for good.
+    Reversed,
+    Closed,
 }
 
 /// A notice before it is signed.
@@ -73,6 +96,20 @@ pub(super) struct Can {
     /// Refunds can take their time.
     pub slow_refunds: bool,
     pub dispute: bool,
+    /// Money can be given back at the gateway's own pages while it is disputed.
+    pub refund_disputed: bool,
+    /// A refund that was made can fail later, and one that failed can be made after all.
+    pub late_refunds: bool,
+    /// A refund can get stuck until a person decides at the gateway.
+    pub abnormal_refunds: bool,
+    /// It tells each refund and the sum of them in messages of their own.
+    pub tell_sum_apart: bool,
+    /// It can tell the sum of refunds without saying which refund changed it.
+    pub tell_sum_alone: bool,
+    /// The sum of refunds counts those that are on their way.
+    pub sum_counts_pending: bool,
+    /// A second trade of one number can be asked about and refunded: calls name the trade, not the number alone.
+    pub second_trade: bool,
     /// It tests shops with wrong signatures of its own.
     pub probe: bool,
     /// The buyer approves first, then the shop takes the money by a call.
@@ -174,6 +211,16 @@ pub(super) trait Played: Send + Sync {
 
     /// The number of money that is taken now: the trade's own, or a fresh one when it comes twice.
     fn trade_no(&self, payment: &Payment, now: i64) -> String;
+
+    /// A fresh number for a dispute; only where there are any.
+    fn dispute_no(&self) -> String {
+        fresh_id("dispute_")
+    }
+
+    /// Why the buyer disputes, in this gateway's own words; the first unless one is ordered.
+    fn dispute_reasons(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// A fresh number for a refund made here.
     fn refund_no(&self, now: i64) -> String;

@@ -9,14 +9,15 @@ use std::time::Duration;
 use poem::listener::{Acceptor, Listener, TcpListener};
 use poem::web::{Data, Json, Path};
 use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Route, Server, get, handler, post};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::acts::{self, Input};
 use super::book::Book;
+use super::chaos::{self, Stories};
 use super::drawer::Drawer;
 use super::played::{Asked, Played, Told};
+use super::trouble::Trouble;
 use super::{notices, page, sides};
 use crate::base::clock::Clock;
 use crate::base::outcome::Fault;
@@ -52,40 +53,6 @@ impl SimulatorConfig {
     }
 }
 
-/// How the simulator misbehaves when asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case", default, deny_unknown_fields)]
-pub(super) struct Trouble {
-    /// Acts on a call of the API and never answers it.
-    pub lose_answers: bool,
-    /// Answers every call with 503 and does nothing.
-    pub fail_calls: bool,
-    /// Answers with somebody else's signature (gateways that sign their answers).
-    pub forge_answers: bool,
-    /// Signs by a certificate that nobody was given (WeChat Pay); the list of certificates has it.
-    pub rotate: bool,
-    /// What becomes of a refund asked for by API: `succeeded` by default, `pending`, `failed`.
-    pub refunds: Option<RefundCourse>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum RefundCourse {
-    Succeeded,
-    Pending,
-    Failed,
-}
-
-impl RefundCourse {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Pending => "pending",
-            Self::Failed => "failed",
-        }
-    }
-}
-
 /// What all handlers share.
 pub(super) struct Desk {
     pub clock: Clock,
@@ -97,6 +64,7 @@ pub(super) struct Desk {
     /// Where notices go of gateways that are told in their dashboard, by the gateway's name.
     notify: Mutex<BTreeMap<String, String>>,
     trouble: Mutex<Trouble>,
+    stories: Mutex<Stories>,
     book: Mutex<Book>,
     state_file: Option<PathBuf>,
     stop: watch::Receiver<bool>,
@@ -121,6 +89,11 @@ impl Desk {
             tracing::warn!(error, "the simulator could not keep its books");
         }
         done
+    }
+
+    /// The stories that chance tells; they are not kept over a restart.
+    pub fn stories(&self) -> MutexGuard<'_, Stories> {
+        lock(&self.stories)
     }
 
     pub fn trouble(&self) -> Trouble {
@@ -197,6 +170,7 @@ impl Simulator {
             speed: config.speed,
             notify: Mutex::default(),
             trouble: Mutex::default(),
+            stories: Mutex::default(),
             book: Mutex::new(book),
             state_file: config.state_file,
             stop: stopped,
@@ -251,6 +225,11 @@ impl Simulator {
         self.desk.read(Book::journal)
     }
 
+    /// The same as `GET /sandbox/payments/{id}`: one payment as the journal has it, with its `notices`.
+    pub fn payment(&self, id: &str) -> Option<Value> {
+        self.desk.read(|book| book.page_of(id))
+    }
+
     /// The same as `POST /sandbox/payments/{id}/{act}`; the error is the act's refusal.
     pub fn act(&self, id: &str, act: &str, input: Value) -> Result<Value, String> {
         let input: Input = serde_json::from_value(input).map_err(|e| e.to_string())?;
@@ -263,6 +242,22 @@ impl Simulator {
         Ok(())
     }
 
+    /// Begins a story about these payments, by id or number; its number is what [`Simulator::next_step`] takes.
+    pub fn begin_story(&self, seed: u64, payments: &[&str], steps: u64) -> Result<usize, String> {
+        let payments: Vec<String> = payments.iter().map(|p| (*p).to_owned()).collect();
+        chaos::start(&self.desk, seed, &payments, steps)
+    }
+
+    /// Plays a story's next step and answers what was done; `over` says that there is none.
+    pub fn next_step(&self, story: usize) -> Result<Value, String> {
+        chaos::next(&self.desk, story)
+    }
+
+    /// From now on chance tells a story about each few payments that were paid, by this seed, a step a second.
+    pub fn unleash_chaos(&self, seed: u64) {
+        chaos::unleash(&self.desk, seed);
+    }
+
     /// Returns once no notice is on its way: each was taken, lost or given up.
     pub async fn settled(&self) {
         loop {
@@ -270,7 +265,7 @@ impl Simulator {
             if !waiting {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 }
@@ -288,6 +283,9 @@ fn routes(desk: Arc<Desk>) -> impl poem::Endpoint {
         .at("/pay/:id/:act", post(page::press))
         .at("/sandbox/journal", get(journal))
         .at("/sandbox/trouble", post(make_trouble))
+        .at("/sandbox/chaos", post(chaos::begin))
+        .at("/sandbox/chaos/:story/:how", post(chaos::go_on))
+        .at("/sandbox/payments/:id", get(show_payment))
         .at("/sandbox/payments/:id/:act", post(by_json));
     let sides = desk.sides.clone();
     let add = |routes: Route, side: Arc<dyn Played>| {
@@ -324,6 +322,9 @@ impl Endpoint for Door {
             now: self.desk.clock.unix(),
         };
         let told = self.side.answer(&self.desk, &asked);
+        if trouble.spoil_answers {
+            return Ok(Told::bytes(502, "text/html", "<h1>502 Bad Gateway</h1>").into_response());
+        }
         if trouble.lose_answers {
             self.desk.stopping().await;
         }
@@ -334,6 +335,14 @@ impl Endpoint for Door {
 #[handler]
 fn journal(desk: Data<&Arc<Desk>>) -> Json<Value> {
     Json(desk.read(Book::journal))
+}
+
+#[handler]
+fn show_payment(desk: Data<&Arc<Desk>>, id: Path<String>) -> Response {
+    match desk.read(|book| book.page_of(&id)) {
+        Some(page) => Json(page).into_response(),
+        None => poem::http::StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 #[handler]

@@ -7,6 +7,7 @@ use std::ops::Deref;
 use chrono::{DateTime, Utc};
 
 use crate::base::money::Currency;
+use crate::payments::refunds::RefundChange;
 
 /// A notice as it came in, nothing decoded.
 #[derive(Clone, Debug)]
@@ -183,6 +184,8 @@ pub struct RefundFact {
     pub gateway_refund_id: String,
     /// Of this refund alone; none where the message names only the sum of all.
     pub amount_minor: Option<i64>,
+    /// What happened to it, where the message is about the sum of all beside.
+    pub change: RefundChange,
     /// When it was made, by the gateway's clock.
     pub made_at: Option<DateTime<Utc>>,
     /// The gateway's word for why it failed.
@@ -197,6 +200,7 @@ impl RefundFact {
             refund_id: None,
             gateway_refund_id,
             amount_minor: amount_minor.into(),
+            change: RefundChange::Succeed,
             made_at: None,
             failure_code: None,
             needs_person: false,

@@ -78,7 +78,10 @@ fn was_in(refund: &Refund, sum_at: DateTime<Utc>) -> bool {
         RefundState::Succeeded => made,
         // It had succeeded, or was counted as on its way, when the sum was said before it failed.
         RefundState::Failed => made && refund.failed_at.is_some_and(|failed| failed > sum_at - LEEWAY),
-        RefundState::Requested | RefundState::Pending | RefundState::Unknown => false,
+        // Stripe counts a refund from the moment it is made, before its end is known.
+        RefundState::Requested | RefundState::Pending | RefundState::Unknown => {
+            made && refund.gateway_refund_id.is_some()
+        }
     }
 }
 

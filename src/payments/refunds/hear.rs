@@ -41,12 +41,12 @@ pub fn facts(
     if let Some(sum) = sum_of(case, index, facts) {
         sum_so_far(case, index, sum, said_at, is_answer);
     }
-    let change = match facts.meaning {
-        Meaning::RefundPending => RefundChange::Accept,
-        Meaning::RefundFailed => RefundChange::Fail,
-        _ => RefundChange::Succeed,
-    };
     if let Some(fact) = &facts.refund {
+        let change = match facts.meaning {
+            Meaning::RefundPending => RefundChange::Accept,
+            Meaning::RefundFailed => RefundChange::Fail,
+            _ => fact.change,
+        };
         let heard = Heard {
             refund_id: fact.refund_id.as_deref().and_then(|id| RefundId::parse(id).ok()),
             gateway_refund_id: Some(&fact.gateway_refund_id),
@@ -105,7 +105,9 @@ pub fn one_refund(case: &mut Case, index: usize, heard: &Heard<'_>) {
     if let Some(tracked) = find(case, heard) {
         let before = tracked.row.state;
         step(tracked, heard);
-        if (before, tracked.row.state) == (RefundState::Succeeded, RefundState::Failed) {
+        let failed = before != RefundState::Failed && tracked.row.state == RefundState::Failed;
+        let summed = case.payments[index].row.told_sum_minor.is_some_and(|sum| sum > 0);
+        if failed && (before == RefundState::Succeeded || summed) {
             case.news.push(News::AskSum { payment_id });
         }
         return;

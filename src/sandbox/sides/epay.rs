@@ -15,7 +15,7 @@ use crate::sandbox::simulator::Desk;
 /// At once, then after about 1 min, 3 min, 20 min, 1 h and 2 h.
 pub(super) const GAPS: [u32; 5] = [60, 180, 1_200, 3_600, 7_200];
 
-/// Success is the only message there is.
+/// Success is the only message there is. The others add what they can to this.
 pub(super) const CAN: Can = Can {
     other_currency: false,
     pend: false,
@@ -23,6 +23,13 @@ pub(super) const CAN: Can = Can {
     tell_refunds: false,
     slow_refunds: false,
     dispute: false,
+    refund_disputed: false,
+    late_refunds: false,
+    abnormal_refunds: false,
+    tell_sum_apart: false,
+    tell_sum_alone: false,
+    sum_counts_pending: false,
+    second_trade: false,
     probe: false,
     approve: false,
 };

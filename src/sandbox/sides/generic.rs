@@ -15,7 +15,8 @@ use crate::sandbox::acts;
 use crate::sandbox::book::{Capture, Payment, Refund, SentNotice, Status};
 use crate::sandbox::drawer::Drawer;
 use crate::sandbox::notices;
-use crate::sandbox::played::{About, Asked, Can, Draft, Letter, Played, Told};
+use crate::sandbox::played::{About, Asked, Can, Draft, Letter, Played, RefundNews, Told};
+use crate::sandbox::sides::epay;
 use crate::sandbox::signing::{fresh_id, webhook_fits, webhook_header};
 use crate::sandbox::simulator::Desk;
 
@@ -61,9 +62,10 @@ impl Played for Generic {
             decline: true,
             tell_refunds: true,
             slow_refunds: true,
-            dispute: false,
-            probe: false,
-            approve: false,
+            late_refunds: true,
+            second_trade: true,
+            tell_sum_alone: true,
+            ..epay::CAN
         }
     }
 
@@ -251,8 +253,10 @@ fn describe_refund(refund: &Refund) -> Value {
         "status": refund.status })
 }
 
-/// The event for something that happened: its type and its text. Single refunds and disputes have no event here.
+/// The event for something that happened: its type and its text. One refund is told with the sum that it changed; one
+/// that fails, with the sum that it leaves.
 fn event(payment: &Payment, about: About<'_>, now: i64) -> Option<(&'static str, String)> {
+    let sum = |trade: &str| Some(("payment.refunded", describe(payment, Some(payment.capture(trade)?))));
     let (kind, mut data) = match about {
         About::Paid(trade) => {
             // As it was when the money came, whatever came after.
@@ -265,17 +269,21 @@ fn event(payment: &Payment, about: About<'_>, now: i64) -> Option<(&'static str,
         }
         About::Closed => ("payment.closed", describe(payment, None)),
         About::Failed => ("payment.failed", describe(payment, None)),
-        About::Refunded(trade) => ("payment.refunded", describe(payment, Some(payment.capture(trade)?))),
-        About::Approved
-        | About::Refund(_)
-        | About::Disputed(_)
-        | About::DisputeWon(_)
-        | About::DisputeLost(_) => return None,
+        About::Refunded(trade, _) => sum(trade)?,
+        About::Refund(id, RefundNews::Failed) => sum(&payment.refund(id)?.trade_no)?,
+        About::Approved | About::Refund(..) | About::Dispute(..) => return None,
     };
-    if let About::Refunded(trade) = about
-        && let Some(last) = payment.refunds.iter().rev().find(|r| r.trade_no == trade)
-    {
-        data["refund"] = describe_refund(last);
+    let named = match about {
+        About::Refunded(_, id) => id,
+        About::Refund(id, _) => Some(id),
+        _ => None,
+    };
+    if let Some(refund) = named.and_then(|id| payment.refund(id)) {
+        data["refund"] = describe_refund(refund);
+    }
+    if kind == "payment.refunded" && data["refunded_minor"] == 0 {
+        // The event is about what went back, be it nothing any more.
+        data["status"] = json!("partially_refunded");
     }
     let at = DateTime::from_timestamp(now, 0).map(|at| at.to_rfc3339());
     Some((kind, json!({ "type": kind, "timestamp": at, "data": data }).to_string()))

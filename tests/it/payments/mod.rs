@@ -38,6 +38,7 @@ mod statements_carried;
 mod statements_facts;
 mod statements_fetched;
 mod statements_stripe;
+mod stories;
 pub mod street;
 mod unstarted;
 mod way_back;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::base::money::Currency;
 use crate::payments::gateways::json;
 use crate::payments::gateways::notice::{Facts, Meaning, NoticeRefusal, RefundFact};
+use crate::payments::refunds::RefundChange;
 
 pub(super) fn read(body: &[u8]) -> Result<Facts, NoticeRefusal> {
     let event = json::parse(body).map_err(|_| NoticeRefusal::format("not_json"))?;
@@ -79,8 +80,16 @@ pub(super) fn payment(data: &Value) -> Result<Facts, &'static str> {
     if let Some(refund) = data.get("refund").filter(|r| !r.is_null()) {
         let id = name(refund, "gateway_refund_id", 128)?.ok_or("gateway_refund_id_missing")?;
         let minor = amount(refund, "amount_minor")?.ok_or("refund_amount_missing")?;
-        facts.refund =
-            Some(RefundFact { refund_id: name(refund, "refund_id", 128)?, ..RefundFact::new(id, minor) });
+        facts.refund = Some(RefundFact {
+            refund_id: name(refund, "refund_id", 128)?,
+            change: match json::text(refund, &["status"]) {
+                None | Some("succeeded") => RefundChange::Succeed,
+                Some("pending") => RefundChange::Accept,
+                Some("failed") => RefundChange::Fail,
+                Some(_) => return Err("refund_status_unknown"),
+            },
+            ..RefundFact::new(id, minor)
+        });
     }
     Ok(facts)
 }

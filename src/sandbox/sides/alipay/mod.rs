@@ -208,7 +208,7 @@ impl Played for Alipay {
             About::Paid(trade) => (Some(trade), "TRADE_SUCCESS", 0),
             About::Pending => (None, "WAIT_BUYER_PAY", 0),
             About::Closed if trades::exists(payment) => (None, "TRADE_CLOSED", 0),
-            About::Refunded(trade) => match payment.refunded(trade) {
+            About::Refunded(trade, _) => match payment.refunded(trade) {
                 all if all == payment.capture(trade)?.amount => (Some(trade), "TRADE_CLOSED", all),
                 part => (Some(trade), "TRADE_SUCCESS", part),
             },
@@ -241,10 +241,11 @@ impl Played for Alipay {
             told = told.with("gmt_payment", china::time(capture.at)).with("fund_bill_list", channels);
         }
         if refunded > 0 {
-            let last = payment.refunds.iter().rev().find(|r| Some(r.trade_no.as_str()) == trade)?;
+            let About::Refunded(_, Some(id)) = about else { return None };
+            let last = payment.refund(id)?;
             told = told
                 .with("refund_fee", china::yuan(refunded))
-                .with("gmt_refund", china::time(last.at) + ".000");
+                .with("gmt_refund", china::time(last.moved_at) + ".000");
             if let Some(request) = &last.refund_id {
                 told = told.with("out_biz_no", request.clone());
             }

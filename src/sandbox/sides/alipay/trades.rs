@@ -200,7 +200,7 @@ pub(super) fn refund_query(payment: &Payment, business: &Value) -> Value {
         answer["refund_status"] = json!("REFUND_SUCCESS");
         answer["refund_amount"] = json!(china::yuan(refund.amount));
         answer["total_amount"] = json!(china::yuan(payment.amount));
-        answer["gmt_refund_pay"] = json!(china::time(refund.at));
+        answer["gmt_refund_pay"] = json!(china::time(refund.moved_at));
     }
     answer
 }

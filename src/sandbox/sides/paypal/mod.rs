@@ -1,6 +1,7 @@
 //! PayPal: OAuth, orders that the buyer approves and the shop captures, webhooks signed by a certificate that comes from
 //! a root of the simulator's own.
 
+mod back;
 mod events;
 mod orders;
 mod report;
@@ -24,6 +25,7 @@ use crate::sandbox::drawer::Drawer;
 use crate::sandbox::forms::Form;
 use crate::sandbox::played::{About, Asked, Can, Draft, Letter, Played, Told};
 use crate::sandbox::rsa::{self, Pair};
+use crate::sandbox::sides::epay;
 use crate::sandbox::signing::fresh_id;
 use crate::sandbox::simulator::Desk;
 
@@ -155,9 +157,13 @@ impl PayPal {
             ("POST", ["v2", "checkout", "orders", id, "capture"]) => orders::capture(desk, merchant, id, now),
             ("GET", ["v2", "payments", "captures", id]) => orders::show_capture(desk, merchant, id),
             ("POST", ["v2", "payments", "captures", id, "refund"]) => {
-                orders::refund(desk, id, &wish, asked.header("paypal-request-id"))
+                back::refund(desk, id, &wish, asked.header("paypal-request-id"))
             }
-            ("GET", ["v2", "payments", "refunds", id]) => orders::show_refund(desk, id),
+            ("GET", ["v2", "payments", "refunds", id]) => back::show_refund(desk, id),
+            ("GET", ["v1", "customer", "disputes"]) => {
+                back::list_disputes(desk, merchant, &Form::parse(asked.query.as_bytes()))
+            }
+            ("GET", ["v1", "customer", "disputes", id]) => back::show_dispute(desk, merchant, id),
             ("POST", ["v1", "notifications", "verify-webhook-signature"]) => self.check(asked),
             ("GET", ["v1", "reporting", "transactions"]) => {
                 report::transactions(desk, merchant, &Form::parse(asked.query.as_bytes()), now)
@@ -226,8 +232,11 @@ impl Played for PayPal {
             tell_refunds: true,
             slow_refunds: true,
             dispute: true,
-            probe: false,
+            refund_disputed: true,
+            late_refunds: true,
+            second_trade: true,
             approve: true,
+            ..epay::CAN
         }
     }
 
@@ -263,6 +272,14 @@ impl Played for PayPal {
             reserved if !reserved.is_empty() && payment.captures.is_empty() => reserved.to_owned(),
             _ => id(17),
         }
+    }
+
+    fn dispute_no(&self) -> String {
+        format!("PP-R-{}-{}", id(3), id(9))
+    }
+
+    fn dispute_reasons(&self) -> &'static [&'static str] {
+        &["UNAUTHORISED", "MERCHANDISE_OR_SERVICE_NOT_RECEIVED", "INCORRECT_AMOUNT", "DUPLICATE_TRANSACTION"]
     }
 
     fn refund_no(&self, _now: i64) -> String {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use chrono::DateTime;
 use serde_json::{Value, json};
 
-use super::{Answered, NAME, decimals, id};
+use super::{Answered, NAME, back, decimals, id};
 use crate::sandbox::acts;
-use crate::sandbox::book::{Capture, Payment, Refund, Status};
+use crate::sandbox::book::{Capture, Payment, Status};
 use crate::sandbox::notices;
 use crate::sandbox::played::{self, About, decimal};
 use crate::sandbox::simulator::Desk;
@@ -24,7 +24,7 @@ pub(super) fn money(amount: i64, currency: &str) -> Value {
     json!({ "currency_code": currency, "value": decimal(amount, decimals(currency)) })
 }
 
-fn amount_of(value: &Value) -> Option<(i64, String)> {
+pub(super) fn amount_of(value: &Value) -> Option<(i64, String)> {
     let currency = value["currency_code"].as_str()?;
     let amount = played::amount(value["value"].as_str()?, decimals(currency))?;
     (amount > 0).then(|| (amount, currency.to_owned()))
@@ -134,7 +134,8 @@ pub(super) fn order(desk: &Desk, merchant: &str, payment: &Payment) -> Value {
     if let (Status::Pending, reserved) = (payment.status, payment.note("capture_id")) {
         captures.push(described(desk, merchant, payment, reserved, Some("PENDING")));
     }
-    let refunds: Vec<Value> = payment.refunds.iter().map(|r| described_refund(desk, payment, r)).collect();
+    let refunds: Vec<Value> =
+        payment.refunds.iter().map(|r| back::described_refund(desk, payment, r)).collect();
     let mut unit = json!({ "reference_id": "default", "amount": money(payment.amount, &payment.currency),
         "payee": { "merchant_id": merchant, "email_address": "seller@sandbox.example" },
         "description": payment.title });
@@ -220,65 +221,4 @@ pub(super) fn show_capture(desk: &Desk, merchant: &str, trade: &str) -> Answered
         (None, Some(payment)) => Ok((200, described(desk, merchant, &payment, trade, Some("PENDING")))),
         (None, None) => Err((404, "INVALID_RESOURCE_ID")),
     }
-}
-
-/// `POST /v2/payments/captures/{id}/refund`; without an amount, all that is left.
-pub(super) fn refund(desk: &Arc<Desk>, trade: &str, wish: &Value, request_id: &str) -> Answered {
-    let payment =
-        desk.change(|book| book.by_trade(NAME, trade).cloned()).ok_or((404, "INVALID_RESOURCE_ID"))?;
-    let capture = payment.capture(trade).ok_or((404, "INVALID_RESOURCE_ID"))?;
-    let left = payment.refundable(capture);
-    let amount = match &wish["amount"] {
-        Value::Null => left,
-        value => match amount_of(value) {
-            Some((amount, currency)) if currency == capture.currency => amount,
-            Some(_) => return Err((422, "CURRENCY_MISMATCH")),
-            None => return Err((422, "DECIMAL_PRECISION")),
-        },
-    };
-    match () {
-        () if left == 0 => return Err((422, "CAPTURE_FULLY_REFUNDED")),
-        () if amount > left => return Err((422, "REFUND_AMOUNT_EXCEEDED")),
-        () => {}
-    }
-    let named = ["custom_id", "invoice_id"]
-        .into_iter()
-        .filter_map(|name| Some((name.to_owned(), wish[name].as_str()?.to_owned())));
-    let new = Refund { notes: named.collect(), ..Refund::new(id(17), Some(request_id), trade, amount) };
-    let made = acts::refund_for_shop(desk, &payment, new);
-    if made.status == "failed" {
-        return Err((422, "REFUND_FAILED_INSUFFICIENT_FUNDS"));
-    }
-    let payment = desk.change(|book| book.by_trade(NAME, trade).cloned()).unwrap_or(payment);
-    Ok((201, described_refund(desk, &payment, &made)))
-}
-
-pub(super) fn show_refund(desk: &Desk, id: &str) -> Answered {
-    let payment =
-        desk.change(|book| book.by_refund(NAME, id).cloned()).ok_or((404, "INVALID_RESOURCE_ID"))?;
-    let refund = payment.refunds.iter().find(|r| r.id == id).ok_or((404, "INVALID_RESOURCE_ID"))?;
-    Ok((200, described_refund(desk, &payment, refund)))
-}
-
-pub(super) fn described_refund(desk: &Desk, payment: &Payment, refund: &Refund) -> Value {
-    let currency = payment.capture(&refund.trade_no).map_or(&payment.currency, |capture| &capture.currency);
-    let status = match refund.status.as_str() {
-        "succeeded" => "COMPLETED",
-        "failed" => "FAILED",
-        _ => "PENDING",
-    };
-    let up = format!("{}/paypal/v2/payments/captures/{}", desk.base, refund.trade_no);
-    let own = format!("{}/paypal/v2/payments/refunds/{}", desk.base, refund.id);
-    let mut body = json!({ "id": refund.id, "status": status, "amount": money(refund.amount, currency),
-        "create_time": stamp(refund.at), "update_time": stamp(refund.at),
-        "seller_payable_breakdown": { "gross_amount": money(refund.amount, currency),
-            "total_refunded_amount": money(payment.refunded(&refund.trade_no), currency) },
-        "links": [{ "href": own, "rel": "self", "method": "GET" }, { "href": up, "rel": "up", "method": "GET" }] });
-    for name in ["custom_id", "invoice_id"] {
-        let of_order = Some(payment.note(name)).filter(|text| !text.is_empty());
-        if let Some(text) = refund.notes.get(name).map(String::as_str).or(of_order) {
-            body[name] = json!(text);
-        }
-    }
-    body
 }

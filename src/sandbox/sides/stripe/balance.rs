@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{NAME, charge, refund};
+use super::NAME;
+use super::money::{charge, refund};
 use crate::sandbox::forms::Form;
 use crate::sandbox::simulator::Desk;
 

@@ -18,7 +18,7 @@ use crate::config::Account;
 use crate::sandbox::book::{Payment, SentNotice};
 use crate::sandbox::drawer::Drawer;
 use crate::sandbox::forms::Form;
-use crate::sandbox::played::{About, Asked, Can, Draft, Letter, Played, Told};
+use crate::sandbox::played::{About, Asked, Can, Draft, Letter, Played, RefundNews, Told};
 use crate::sandbox::rsa::{self, Pair};
 use crate::sandbox::sides::{china, epay};
 use crate::sandbox::signing::fresh_id;
@@ -211,7 +211,15 @@ impl Played for WechatPay {
     }
 
     fn can(&self) -> Can {
-        Can { pend: true, decline: true, tell_refunds: true, slow_refunds: true, probe: true, ..epay::CAN }
+        Can {
+            pend: true,
+            decline: true,
+            tell_refunds: true,
+            slow_refunds: true,
+            abnormal_refunds: true,
+            probe: true,
+            ..epay::CAN
+        }
     }
 
     fn decimals(&self, _currency: &str) -> u32 {
@@ -277,11 +285,12 @@ impl Played for WechatPay {
                 let inner = orders::described(payment, payment.capture(trade), &self.mchid, &self.appid);
                 ("TRANSACTION.SUCCESS", "支付成功", inner, payment.notify_url.clone())
             }
-            About::Refund(id) => {
+            About::Refund(id, RefundNews::Created | RefundNews::Updated) => {
                 let refund = payment.refund(id)?;
                 let (kind, summary) = match refund.status.as_str() {
                     "succeeded" => ("REFUND.SUCCESS", "退款成功"),
                     "failed" => ("REFUND.CLOSED", "退款关闭"),
+                    "abnormal" => ("REFUND.ABNORMAL", "退款异常"),
                     _ => return None,
                 };
                 let target = refund.notes.get("notify_url").cloned().or(payment.notify_url.clone());

@@ -203,6 +203,7 @@ fn refund_status(refund: &Refund) -> &'static str {
     match refund.status.as_str() {
         "succeeded" => "SUCCESS",
         "failed" => "CLOSED",
+        "abnormal" => "ABNORMAL",
         _ => "PROCESSING",
     }
 }
@@ -223,7 +224,7 @@ fn described_refund(payment: &Payment, refund: &Refund) -> Value {
         "create_time": china::stamp(refund.at), "status": refund_status(refund), "funds_account": "AVAILABLE",
         "amount": amount });
     if refund.status == "succeeded" {
-        answer["success_time"] = json!(china::stamp(refund.at));
+        answer["success_time"] = json!(china::stamp(refund.moved_at));
     }
     answer
 }
@@ -235,7 +236,7 @@ pub(super) fn told_refund(payment: &Payment, refund: &Refund, mchid: &str) -> Va
         "refund_id": refund.id, "refund_status": refund_status(refund), "user_received_account": "支付用户零钱",
         "amount": amounts(payment, refund) });
     if refund.status == "succeeded" {
-        told["success_time"] = json!(china::stamp(refund.at));
+        told["success_time"] = json!(china::stamp(refund.moved_at));
     }
     told
 }

@@ -1,0 +1,194 @@
+//! What a story knows of the shop: what a buyer and the staff see of an order over HTTP.
+
+use chrono::TimeDelta;
+use dispense::base::actor::Role;
+use dispense::orders::place::Placed;
+use dispense::people::token::Access;
+use serde_json::{Value, json};
+
+use super::chance::Chance;
+use crate::payments::street::{Street, currency};
+
+const ORDER: &str = "query($n: String!, $t: String) { order(number: $n, accessToken: $t) {
+    id state stage refunded { amount } total { amount }
+    payments { id state amount { amount } refunded { amount } }
+    refunds { id state amount { amount } }
+    lines { id state deliveries(first: 20) { nodes { id state } } } } }";
+const REVEAL: &str = "mutation($l: ID!, $t: String) { deliveryReveal(input: { target: { lineId: $l }, accessToken: $t, first: 20 }) {
+    secrets { text } userErrors { code } } }";
+const REFUND: &str = "mutation($in: OrderRefundInput!) { orderRefund(input: $in) {
+    refund { id state amount { amount } } userErrors { code } } }";
+
+/// Cents of a decimal text.
+pub fn cents(text: &Value) -> i64 {
+    let text = text.as_str().unwrap_or_else(|| panic!("no amount: {text}"));
+    let (sign, text) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let (whole, part) = text.split_once('.').unwrap_or((text, "00"));
+    sign * (whole.parse::<i64>().unwrap() * 100 + part.parse::<i64>().unwrap())
+}
+
+fn decimal(cents: i64) -> String {
+    format!("{}.{:02}", cents / 100, cents % 100)
+}
+
+/// A shop that is played with, and who works there.
+pub struct Shop {
+    pub street: Street,
+    /// The session of who works there.
+    staff: Access,
+    /// Variants with the keys that nobody has ordered yet, by currency.
+    shelves: std::sync::Mutex<Vec<(String, dispense::base::ids::VariantId, usize)>>,
+}
+
+/// An order of a story.
+pub struct Bought {
+    pub placed: Placed,
+    pub gateway: &'static str,
+    /// The gateway's id of its payment.
+    pub payment: String,
+    /// What the gateway's books said of it last.
+    pub units: i32,
+}
+
+impl Shop {
+    pub async fn open(street: Street) -> Self {
+        street.t.person("story@shop.example", &[Role::Support]).await;
+        let token = street.t.sign_in("story@shop.example").await.tokens.access;
+        let app = &street.t.app;
+        let staff = app.access_tokens.read(&token, app.clock.now()).unwrap();
+        // The clock is moved at every step: by a row, because a new function would make every plan anew.
+        let sql = "create table story_clock (ahead interval not null);
+            insert into story_clock values ('0');
+            grant select on story_clock to public;
+            create or replace function app_now() returns timestamptz language sql stable parallel safe
+              as $$ select now() + ahead from story_clock $$;";
+        street.t.db.sql(sql).await;
+        Self { street, staff, shelves: Default::default() }
+    }
+
+    /// Moves the program's clock and the database's together.
+    pub async fn advance(&self, by: TimeDelta) {
+        let clock = &self.street.t.app.clock;
+        let ahead = clock.offset() + by;
+        let micros = ahead.num_microseconds().unwrap();
+        let sql = format!("update story_clock set ahead = interval '{micros} microseconds'");
+        self.street.t.db.sql(&sql).await;
+        clock.set_offset(ahead);
+    }
+
+    /// A fresh token of the session that the staff signed in with: a story lasts longer than a token.
+    fn staff_token(&self) -> String {
+        let app = &self.street.t.app;
+        app.access_tokens.issue(&self.staff, app.clock.now()).unwrap().0.expose().to_owned()
+    }
+
+    async fn ask(&self, query: &str, variables: Value, token: Option<&str>) -> Value {
+        let mut request = self
+            .street
+            .t
+            .http()
+            .post(format!("{}/graphql", self.street.t.base))
+            .header("content-type", "application/json")
+            .header("accept", "application/graphql-response+json")
+            .body(json!({ "query": query, "variables": variables }).to_string());
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let text = request.send().await.unwrap().text().await.unwrap();
+        let answer: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
+        assert!(answer["errors"].is_null(), "{answer}");
+        answer["data"].clone()
+    }
+
+    /// An order that waits for its payment at a gateway.
+    pub async fn order(&self, gateway: &'static str, units: i32) -> Bought {
+        let wanted = usize::try_from(units).unwrap();
+        let money = currency(gateway).to_owned();
+        let kept = {
+            let mut shelves = self.shelves.lock().unwrap();
+            let shelf = shelves.iter_mut().find(|(of, _, left)| *of == money && *left >= wanted);
+            shelf.map(|(_, variant, left)| {
+                *left -= wanted;
+                *variant
+            })
+        };
+        let variant = match kept {
+            Some(variant) => variant,
+            None => {
+                let variant = self.street.selling(gateway, 200, 1_900).await;
+                self.shelves.lock().unwrap().push((money.clone(), variant, 200 - wanted));
+                variant
+            }
+        };
+        let placed = self.street.t.place_in(&[(variant, units)], &money).await;
+        self.street.start(&placed, gateway).await;
+        let number = &placed.order.number;
+        let simulator = &self.street.simulator;
+        let there = simulator.payment(number).or_else(|| simulator.payment(&number.replace('-', "_")));
+        let payment = there.unwrap()["payment"]["id"].as_str().unwrap().to_owned();
+        Bought { placed, gateway, payment, units }
+    }
+
+    /// The order's page, as its buyer sees it.
+    pub async fn page(&self, bought: &Bought) -> Value {
+        let (number, token) = (&bought.placed.order.number, bought.placed.access_token.expose());
+        self.ask(ORDER, json!({ "n": number, "t": token }), None).await["order"].clone()
+    }
+
+    /// How many keys the buyer can see, or why none.
+    pub async fn reveal(&self, bought: &Bought) -> Result<usize, String> {
+        let line = self.page(bought).await["lines"][0]["id"].clone();
+        let given = json!({ "l": line, "t": bought.placed.access_token.expose() });
+        let shown = self.ask(REVEAL, given, None).await["deliveryReveal"].clone();
+        match shown["userErrors"][0]["code"].as_str() {
+            Some(code) => Err(code.to_owned()),
+            None => Ok(shown["secrets"].as_array().unwrap().len()),
+        }
+    }
+
+    /// What the gateway has written down about the order's payment.
+    pub fn there(&self, bought: &Bought) -> Value {
+        self.street.simulator.payment(&bought.payment).unwrap()
+    }
+
+    /// Staff give money back: all, an amount or one piece. What was asked for and what came of it.
+    pub async fn give_back(&self, bought: &Bought, key: String, chance: &mut Chance) -> String {
+        let page = self.page(bought).await;
+        let mut wish = json!({ "orderId": page["id"], "idempotencyKey": key, "reason": "a story" });
+        match chance.below(3) {
+            0 => {}
+            1 => {
+                let left = cents(&page["total"]["amount"]) - cents(&page["refunded"]["amount"]);
+                let most = usize::try_from(left.max(1)).unwrap();
+                wish["amount"] = json!(decimal(i64::try_from(chance.below(most)).unwrap() + 1));
+            }
+            _ => {
+                let units = page["lines"][0]["deliveries"]["nodes"].as_array().cloned().unwrap_or_default();
+                if !units.is_empty() {
+                    wish["units"] = json!([chance.pick(&units)["id"]]);
+                }
+            }
+        }
+        let staff = self.staff_token();
+        let asked = self.ask(REFUND, json!({ "in": wish }), Some(&staff)).await["orderRefund"].clone();
+        format!("orderRefund {} {} → {asked}", wish["amount"], wish["units"])
+    }
+
+    /// Whether a person was told of something about this order.
+    pub async fn has_task(&self, bought: &Bought, kind: &str) -> bool {
+        let sql = format!(
+            "select exists (select 1 from task where kind = '{kind}' and order_id = '{}')",
+            bought.placed.order.id.0
+        );
+        self.street.t.db.one(&sql).await == "t"
+    }
+
+    /// How many mails tell the buyer of money that went back.
+    pub async fn refund_mails(&self, bought: &Bought) -> usize {
+        let sql = format!(
+            "select count(*) from message where kind = 'refund_made' and order_id = '{}'",
+            bought.placed.order.id.0
+        );
+        self.street.t.db.one(&sql).await.parse().unwrap()
+    }
+}

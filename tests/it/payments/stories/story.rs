@@ -1,0 +1,146 @@
+//! One story: a buyer or a few pay, money goes back in every way, and what is told of it comes when it likes.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::TimeDelta;
+use futures::FutureExt;
+use serde_json::json;
+
+use super::books;
+use super::chance::Chance;
+use super::shop::{Bought, Shop};
+use crate::payments::street::GATEWAYS;
+
+/// What happened, and what was wrong at its end.
+pub struct Told {
+    pub seed: u64,
+    pub steps: Vec<String>,
+    pub faults: Vec<String>,
+}
+
+/// Tells the story of a seed. A panic on the way is a fault of the story and not the end of all.
+pub async fn tell(shop: &Shop, seed: u64) -> Told {
+    let steps = Mutex::new(Vec::new());
+    let faults = match AssertUnwindSafe(play(shop, seed, &steps)).catch_unwind().await {
+        Ok(faults) => faults,
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|t| (*t).to_owned()));
+            vec![format!("it broke off: {}", text.unwrap_or_default())]
+        }
+    };
+    let _ = shop.street.simulator.set_trouble(json!({}));
+    let steps = steps.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Told { seed, steps, faults }
+}
+
+async fn play(shop: &Shop, seed: u64, steps: &Mutex<Vec<String>>) -> Vec<String> {
+    let mut chance = Chance::of(seed);
+    let (street, simulator) = (&shop.street, &shop.street.simulator);
+    let write = |line: String| steps.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    let mut bought: Vec<Bought> = Vec::new();
+    for _ in 0..=chance.below(3) {
+        let gateway = *chance.pick(&GATEWAYS);
+        let units = i32::try_from(chance.below(3)).unwrap() + 1;
+        let one = shop.order(gateway, units).await;
+        write(format!("order {} of {units} keys at {gateway}", one.placed.order.number));
+        bought.push(one);
+    }
+    let ids: Vec<&str> = bought.iter().map(|b| b.payment.as_str()).collect();
+    let length = 4 + u64::try_from(chance.below(14)).unwrap();
+    let story = simulator.begin_story(seed, &ids, length).unwrap();
+    let mut asked = 0;
+    loop {
+        shop.advance(pause(shop, &bought, &mut chance)).await;
+        let done = simulator.next_step(story).unwrap();
+        if done["over"] == true {
+            break;
+        }
+        write(format!("{} {} {} {}", done["payment"], done["act"], done["input"], done["refused"]));
+        simulator.settled().await;
+        // The shop's own work is done now or after some more has happened; approved money is taken at once.
+        if chance.percent(35) || bought.iter().any(|b| b.gateway == "paypal") {
+            street.settled().await;
+        }
+        if chance.percent(20) {
+            asked += 1;
+            shop_acts(
+                shop,
+                chance.pick(&bought),
+                &format!("story-{seed}-refund-{asked:02}"),
+                &mut Chance::of(seed + asked),
+                &write,
+            )
+            .await;
+        }
+    }
+    end(shop, &bought).await;
+    let mut faults = Vec::new();
+    for one in &bought {
+        faults.extend(books::differences(shop, one).await);
+    }
+    faults
+}
+
+/// How long it takes until the next thing happens. While somebody has still to pay, seconds; after that, longer than
+/// what clocks of gateways may disagree by, unless the story is to be told in a hurry (`CHAOS_HURRY=1`).
+fn pause(shop: &Shop, bought: &[Bought], chance: &mut Chance) -> TimeDelta {
+    let unpaid = |b: &&Bought| shop.there(b)["payment"]["captures"].as_array().unwrap().is_empty();
+    let seconds = match bought.iter().any(|b| unpaid(&b)) || std::env::var_os("CHAOS_HURRY").is_some() {
+        true => 1 + chance.below(60),
+        false => 301 + chance.below(1_200),
+    };
+    TimeDelta::seconds(i64::try_from(seconds).unwrap())
+}
+
+/// Staff or the buyer do something of their own, perhaps while the gateway is in trouble.
+async fn shop_acts(shop: &Shop, bought: &Bought, key: &str, chance: &mut Chance, write: &impl Fn(String)) {
+    let simulator = &shop.street.simulator;
+    if chance.percent(25) {
+        write(format!("{} reveal → {:?}", bought.placed.order.number, shop.reveal(bought).await));
+        return;
+    }
+    let told = *chance.pick(&["sum_last", "sum_first", "sum_alone", "refund_alone"]);
+    let trouble = match chance.below(6) {
+        0 if bought.gateway != "epay_v1" => json!({ "refunds": "pending", "tell": told }),
+        1 => json!({ "refunds": "failed" }),
+        2 => json!({ "spoil_answers": true, "tell": told }),
+        3 => json!({ "fail_calls": true }),
+        _ => json!({ "tell": told }),
+    };
+    simulator.set_trouble(trouble.clone()).unwrap();
+    let done = shop.give_back(bought, key.to_owned(), chance).await;
+    simulator.set_trouble(json!({})).unwrap();
+    write(format!("{} {done} during {trouble}", bought.placed.order.number));
+    shop.street.settled().await;
+}
+
+/// Waits, by the movable clock, until the shop has asked for everything that it was not told.
+async fn end(shop: &Shop, bought: &[Bought]) {
+    let street = &shop.street;
+    street.settled().await;
+    for _ in 0..30 {
+        let mut open = 0;
+        for one in bought {
+            let page = shop.page(one).await;
+            let waits = |r: &&serde_json::Value| {
+                ["REQUESTED", "PENDING", "UNKNOWN"].contains(&r["state"].as_str().unwrap_or_default())
+            };
+            open += page["refunds"].as_array().unwrap().iter().filter(waits).count();
+            // The shop asked once more for what the gateway did not hear of, and the gateway took its time.
+            let there = shop.there(one)["payment"].clone();
+            let pending = |r: &&serde_json::Value| r["status"] == "pending" || r["status"] == "abnormal";
+            for refund in there["refunds"].as_array().unwrap().iter().filter(pending) {
+                let about = json!({ "refund": refund["id"] });
+                let _ = street.simulator.act(&one.payment, "finish-refund", about);
+            }
+        }
+        street.settled().await;
+        if open == 0 {
+            return;
+        }
+        shop.advance(TimeDelta::minutes(30)).await;
+        street.settled().await;
+    }
+}
