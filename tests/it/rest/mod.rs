@@ -1,2 +1,3 @@
 mod keys;
 mod pay;
+mod resume;
