@@ -13,7 +13,7 @@ export RUSTFLAGS="--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module -Cllvm-
 cargo build --locked --target "$target"
 
 for name in stripe_notice generic_notice alipay_notice wechatpay_notice paypal_notice epay_v1_notice epay_v2_notice \
-  statements answers; do
+  statements answers key_file file_name; do
   mkdir -p "corpus/$name" "artifacts/$name"
   "target/$target/debug/$name" "corpus/$name" "seeds/$name" -artifact_prefix="artifacts/$name/" \
     -max_total_time="$seconds" -max_len=16384 -timeout=5 -rss_limit_mb=2048 -print_final_stats=1

@@ -16,13 +16,13 @@ use dispense::app::App;
 use dispense::audit;
 use dispense::base::actor::Actor;
 use dispense::base::clock::Clock;
-use dispense::base::ids::VariantId;
+use dispense::base::ids::{BatchId, VariantId};
 use dispense::base::outcome::{Failure, Fault};
 use dispense::base::secret::Secret;
 use dispense::check;
 use dispense::config::{self, Config, Faults, Sources, Stamp};
 use dispense::demo;
-use dispense::fulfilment::restock;
+use dispense::fulfilment::restock::{self, Start};
 use dispense::graphql;
 use dispense::http;
 use dispense::infra::db::Place;
@@ -31,8 +31,10 @@ use dispense::payments::accounts::reload::{self, Origin};
 use dispense::payments::{self, statements, vectors};
 use dispense::people;
 use dispense::sandbox;
+use dispense::vault::Batch;
 use dispense::vault::batch::{self, NewBatch};
 use dispense::worker;
+use tokio::io::AsyncRead;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -269,15 +271,31 @@ async fn keys(config: Config, act: KeysAct) -> Result<(), Ending> {
     beside(config, async |app| {
         let actor = Actor::system();
         let done = match act {
-            KeysAct::Import { file, .. } => {
+            KeysAct::Import { file, batch, offset, line, .. } => {
                 let unread = |e: std::io::Error| Fault::setup(format!("{}: {e}", file.display()));
-                let batch = batch::open(app, &actor, NewBatch::import(variant)).await?;
-                if file.as_os_str() == "-" {
-                    restock::import(app, &actor, batch.id, tokio::io::stdin()).await?
-                } else {
-                    let input = tokio::fs::File::open(&file).await.map_err(unread)?;
-                    restock::import(app, &actor, batch.id, input).await?
+                let input: Box<dyn AsyncRead + Unpin> = match file.as_os_str() == "-" {
+                    true => Box::new(tokio::io::stdin()),
+                    false => Box::new(tokio::fs::File::open(&file).await.map_err(unread)?),
+                };
+                let batch = match batch {
+                    Some(id) => opened_before(app, &actor, &id, variant).await?,
+                    None => batch::open(app, &actor, NewBatch::import(variant)).await?,
+                };
+                // Known before anything can go wrong: with it the import is gone on with.
+                eprintln!("batch {}", batch.id);
+                let start = match (offset, line) {
+                    (Some(byte), _) => Start::Byte(byte),
+                    (None, Some(line)) => Start::Line(line),
+                    (None, None) => Start::File,
+                };
+                let done = restock::go_on(app, &actor, batch.id, start, input).await?;
+                if done.stored_before > 0 {
+                    println!(
+                        "{} lines were stored before, {} of them skipped here",
+                        done.stored_before, done.skipped
+                    );
                 }
+                done.batch
             }
             KeysAct::Generate { quantity, .. } => {
                 let batch = batch::open(app, &actor, NewBatch::generate(variant, quantity, None)).await?;
@@ -288,6 +306,15 @@ async fn keys(config: Config, act: KeysAct) -> Result<(), Ending> {
         Ok(())
     })
     .await
+}
+
+/// The batch of an import that broke off.
+async fn opened_before(app: &App, actor: &Actor, id: &str, variant: VariantId) -> Result<Batch, Ending> {
+    let none = || Ending::Refused(format!("`{id}` is not the id of a batch of this variant (bat_…)"));
+    let id = BatchId::parse(id).map_err(|_| none())?;
+    let mut conn = app.db.conn().await?;
+    let batch = batch::get(&mut conn, actor, id).await.map_err(|_| none())?;
+    if batch.variant_id == variant { Ok(batch) } else { Err(none()) }
 }
 
 /// Prints how many lines agree and what the others are.

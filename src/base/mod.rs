@@ -5,6 +5,7 @@ pub mod caller;
 pub mod clock;
 pub mod hand_over;
 pub mod ids;
+pub mod key_text;
 pub mod money;
 pub mod outcome;
 pub mod page;

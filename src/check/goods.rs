@@ -34,6 +34,26 @@ pub(super) const HANDED_OVER: Invariant = Invariant {
             sql: "select 'order ' || o.number as counter from orders o join unit u on u.order_id = o.id
               where o.state = 'closed' and u.state in ('awaiting_stock', 'awaiting_supplier', 'awaiting_person')",
         },
+        // Nobody is needed for a unit whose variant has something to hand over: a job must be on its way. Not while its
+        // money is disputed or on its way back.
+        Question {
+            name: "no unit awaits a person although it can be handed over",
+            sql: "select 'unit ' || u.id || ' of variant ' || u.variant_id as counter
+              from unit u join order_line l on l.id = u.line_id join orders o on o.id = u.order_id
+              where u.state = 'awaiting_person' and u.superseded_by is null and o.state in ('paid', 'closed')
+                and ((l.kind = 'file' and exists (select 1 from file f join file_version v on v.file_id = f.id
+                    where f.variant_id = u.variant_id and v.yanked_at is null))
+                  or (l.kind = 'key' and (select count(*) from (select 1 from vault_key k
+                      where k.variant_id = u.variant_id and k.state = 'available' and k.expires_at > app_now()
+                      limit l.quantity) free)
+                    >= case when l.partial_delivery then 1 else l.quantity end))
+                and not exists (select 1 from job j where j.kind in ('fulfilment.fill', 'downloads.published')
+                  and j.state in ('queued', 'running') and j.payload ->> 'variant' = u.variant_id::text)
+                and not exists (select 1 from hold h where h.order_id = u.order_id
+                  and (h.unit_id is null or h.unit_id = u.id))
+                and not exists (select 1 from task t where t.kind = 'delivery_failed' and t.subject = l.id::text
+                  and t.state <> 'resolved')",
+        },
         // The first line of a variant's queue that its free keys would fill must have a job that will do so.
         Question {
             name: "no line sleeps beside free keys",

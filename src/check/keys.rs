@@ -46,7 +46,9 @@ pub(super) const INVARIANT: Invariant = Invariant {
         Question {
             name: "no fingerprint stands twice within a seller",
             sql: "select 'keys ' || min(id::text) || ' and ' || max(id::text) as counter from vault_key
-              group by seller_id, fp having count(*) > 1",
+              group by seller_id, fp having count(*) > 1
+              union all select 'keys ' || min(id::text) || ' and ' || max(id::text) from vault_key
+              where fp_next is not null group by seller_id, fp_next having count(*) > 1",
         },
         Question {
             name: "a batch has the keys that it counted",

@@ -1,5 +1,7 @@
 //! An upload becomes what buyers get.
 
+use serde_json::json;
+
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{FileId, FileVersionId, UploadId, VariantId};
@@ -10,6 +12,11 @@ use crate::downloads::state::UploadChange;
 use crate::downloads::{events, name, read, store, upload};
 use crate::infra;
 use crate::infra::db::ResultExt;
+use crate::infra::queue::{self, NewJob};
+use crate::infra::stock_lock;
+
+/// The job of what follows: units that had no file to be served from get theirs. Its payload is `{"variant": uuid}`.
+pub const PUBLISHED: &str = "downloads.published";
 
 /// A version to be published.
 #[derive(Clone, Debug)]
@@ -56,7 +63,7 @@ pub async fn publish_version(app: &App, actor: &Actor, new: NewVersion) -> Outco
         return Err(Refusal::new("FILE_NOT_READY", "this upload has no content yet").at(["uploadId"]).into());
     };
     let name = match &new.name {
-        Some(typed) => name::plain(&text::clean(typed, "name", 500, false)?),
+        Some(typed) => name::typed(typed)?,
         None => upload.name.clone(),
     };
     let file = match new.file_id {
@@ -97,7 +104,15 @@ pub async fn publish_version(app: &App, actor: &Actor, new: NewVersion) -> Outco
         events::published(&published, new.variant_id, actor),
     ];
     infra::events::append(&tx, &rows).await?;
+    // Under the lock, so that a unit which is left to a person now either is seen here or sees this version.
+    stock_lock::take(&mut tx, new.variant_id).await?;
+    if store::has_units_left_to_a_person(&mut tx, new.variant_id).await? {
+        let follow =
+            NewJob::new(PUBLISHED, json!({ "variant": new.variant_id.0 })).once(new.variant_id.0.to_string());
+        queue::add(&tx, &[follow]).await?;
+    }
     tx.commit().await?;
+    app.bell.ring();
     Ok(published)
 }
 

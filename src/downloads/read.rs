@@ -20,7 +20,7 @@ macro_rules! standing {
                coalesce(p.lost_minor > 0, false) as is_lost, \
                s.id as session_id, s.file_version_id as session_version_id, s.served_bytes as session_served, \
                s.byte_cap as session_cap, g.file_version_id as bought_version_id, \
-               case when var.updates_included then newest.id else bought.id end as current_version_id, \
+               case when var.updates_included then newest.id else coalesce(bought.id, newest.id) end as current_version_id, \
                newest.id as newest_version_id, app_now() as now \
              from download_grant g \
              join orders o on o.id = g.order_id \

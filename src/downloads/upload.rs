@@ -9,7 +9,6 @@ use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{SellerId, UploadId};
 use crate::base::outcome::{Fault, Outcome, Refusal};
-use crate::base::text;
 use crate::downloads::model::Upload;
 use crate::downloads::state::{UploadChange, UploadState};
 use crate::downloads::{events, name, read, store};
@@ -38,12 +37,11 @@ pub async fn create_upload(app: &App, actor: &Actor, new: NewUpload) -> Outcome<
         let text = format!("a file has at most {} bytes", app.config.storage.largest_file);
         return Err(Refusal::new("BODY_TOO_LARGE", text).at(["size"]).into());
     }
-    let typed = text::clean(&new.name, "name", 500, false)?;
     let upload = Upload {
         id: UploadId(app.clock.uuid()),
         seller_id: new.seller_id,
         user_id: actor.user_id(),
-        name: name::plain(&typed),
+        name: name::typed(&new.name)?,
         content_type: name::media_type(new.content_type.as_deref().unwrap_or_default()),
         size: new.size as i64,
         received: 0,

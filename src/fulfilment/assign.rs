@@ -115,6 +115,10 @@ async fn advance(conn: &AsyncPgConnection, handed: &Handed, before: UnitState) -
         let stock = line.awaiting_stock.iter().map(|unit| (*unit, UnitChange::AwaitStock));
         let person = line.awaiting_person.iter().map(|unit| (*unit, UnitChange::AwaitPerson));
         for (unit, change) in assigned.chain(stock).chain(person) {
+            // What was left to a person stays there until it can be handed over.
+            if before == UnitState::AwaitingPerson && change != UnitChange::Assign {
+                continue;
+            }
             let after = before.after(change).map_err(|e| Fault::bug(e.to_string()))?;
             if after != before {
                 moves.push((unit, before, after));

@@ -1,7 +1,7 @@
 //! Fills lines that waited for stock, the earliest paid first.
 
 use chrono::TimeDelta;
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
 use serde_json::json;
 
 use crate::app::App;
@@ -9,9 +9,10 @@ use crate::base::ids::{OrderId, VariantId};
 use crate::base::outcome::Outcome;
 use crate::fulfilment::assign::{self, PaidLine};
 use crate::fulfilment::store;
-use crate::fulfilment::tell::{FILL, Occasion, tell};
+use crate::fulfilment::tell::{FILL, Occasion, failed, tell};
+use crate::goods::{self, Supply};
 use crate::infra::queue::NewJob;
-use crate::infra::{events, outbox, queue};
+use crate::infra::{events, outbox, queue, tasks};
 use crate::orders::model::Order;
 use crate::orders::unit::UnitState;
 use crate::vault;
@@ -62,7 +63,41 @@ pub async fn jobs_of_order(conn: &mut AsyncPgConnection, id: OrderId) -> Outcome
 /// Fills within the caller's transaction, which holds the variant's lock: nobody else brings its stock and its
 /// waiting lines together meanwhile, so no line is left asleep beside a free key.
 pub async fn fill(conn: &mut AsyncPgConnection, app: &App, variant_id: VariantId) -> Outcome<Filled> {
-    let seen = store::list_waiting(conn, variant_id, LINES).await?;
+    let by_hand = fill_by_hand(conn, app, variant_id).await?;
+    let stock = fill_waiting(conn, app, variant_id, UnitState::AwaitingStock).await?;
+    Ok(Filled {
+        lines: by_hand.lines + stock.lines,
+        units: by_hand.units + stock.units,
+        more: by_hand.more || stock.more,
+    })
+}
+
+/// What was left to a person, for want of a file or because handing it over failed, is handed over when that is possible
+/// now. Behind a savepoint: should it fail again, those that wait for stock are served all the same.
+async fn fill_by_hand(conn: &mut AsyncPgConnection, app: &App, variant_id: VariantId) -> Outcome<Filled> {
+    AnsiTransactionManager::begin_transaction(conn).await?;
+    match fill_waiting(conn, app, variant_id, UnitState::AwaitingPerson).await {
+        Ok(filled) => {
+            AnsiTransactionManager::commit_transaction(conn).await?;
+            Ok(filled)
+        }
+        Err(failure) => {
+            AnsiTransactionManager::rollback_transaction(conn).await?;
+            tracing::warn!(variant = %variant_id, ?failure, "what is left to a person cannot be handed over yet");
+            let lines = store::list_waiting(conn, variant_id, UnitState::AwaitingPerson, LINES).await?;
+            tasks::open(conn, &lines.iter().map(|line| failed(app, line)).collect::<Vec<_>>()).await?;
+            Ok(Filled::default())
+        }
+    }
+}
+
+async fn fill_waiting(
+    conn: &mut AsyncPgConnection,
+    app: &App,
+    variant_id: VariantId,
+    before: UnitState,
+) -> Outcome<Filled> {
+    let seen = store::list_waiting(conn, variant_id, before, LINES).await?;
     if seen.is_empty() {
         return Ok(Filled::default());
     }
@@ -71,13 +106,13 @@ pub async fn fill(conn: &mut AsyncPgConnection, app: &App, variant_id: VariantId
     ids.dedup();
     let orders = store::lock_orders(conn, &ids).await?;
     // Looked at again under the locks: an order may have been refunded meanwhile.
-    let waiting: Vec<PaidLine> = store::list_waiting(conn, variant_id, LINES)
+    let waiting: Vec<PaidLine> = store::list_waiting(conn, variant_id, before, LINES)
         .await?
         .into_iter()
         .filter(|l| orders.iter().any(|o| o.id == l.order_id && o.state.is_paid()))
         .collect();
     let chosen = choose(conn, app, variant_id, waiting).await?;
-    let mut handed = assign::hand_over(conn, app, &chosen, UnitState::AwaitingStock).await?;
+    let mut handed = assign::hand_over(conn, app, &chosen, before).await?;
     handed.retain(|h| !h.assigned.is_empty());
     let units = handed.iter().map(|h| h.assigned.len()).sum();
     let touched: Vec<&Order> =
@@ -88,6 +123,7 @@ pub async fn fill(conn: &mut AsyncPgConnection, app: &App, variant_id: VariantId
     queue::add(conn, &told.jobs).await?;
     store::mark_delivered(conn, &touched.iter().map(|o| o.id).collect::<Vec<_>>()).await?;
     store::resolve_awaiting_task(conn, variant_id).await?;
+    store::resolve_by_hand_tasks(conn, &handed.iter().map(|h| h.line.line_id).collect::<Vec<_>>()).await?;
     let more = (seen.len() as i64 == LINES && !handed.is_empty()) || orders.len() < ids.len();
     Ok(Filled { lines: handed.len(), units, more })
 }
@@ -100,6 +136,11 @@ async fn choose(
     variant_id: VariantId,
     waiting: Vec<PaidLine>,
 ) -> Outcome<Vec<PaidLine>> {
+    // Files do not run out; whether there is one is seen when they are given.
+    let counted = |line: &PaidLine| goods::find(&line.kind).is_some_and(|kind| kind.supply() == Supply::Keys);
+    if !waiting.iter().any(counted) {
+        return Ok(waiting);
+    }
     let wanted: usize = waiting.iter().map(|l| l.unit_ids.len()).sum();
     let stock = vault::read::stock(conn, &[(variant_id, wanted as i64)]).await?;
     let mut left = stock.get(&variant_id).copied().unwrap_or(0) as usize;

@@ -4,6 +4,7 @@
 pub mod assign;
 pub mod by_hand;
 pub mod fill;
+pub mod key_texts;
 pub mod restock;
 pub mod revoke;
 mod store;

@@ -1,5 +1,6 @@
 //! New keys come in, and the lines that wait for them are filled in the same transactions (K10).
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use tokio::io::AsyncRead;
@@ -7,32 +8,108 @@ use tokio::io::AsyncRead;
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::BatchId;
-use crate::base::outcome::{Failure, Fault, Outcome};
+use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::fulfilment::{fill, store};
 use crate::infra::queue::{self, NewJob};
 use crate::vault::generate;
-use crate::vault::import::{Chunk, ChunkReader};
+use crate::vault::import::{Chunk, ChunkReader, Mark};
 use crate::vault::insert::insert_chunk;
 use crate::vault::state::{BatchChange, BatchState};
-use crate::vault::{Batch, batch};
+use crate::vault::{Batch, Origin, batch};
 
 /// How long the slower of two looks away.
 const SLOWER: Duration = Duration::from_millis(500);
 
-/// Imports a stream of keys, one a line, into an opened batch. Each chunk is a transaction of its own: a killed import
-/// goes on after the last one when the same file is sent to the same batch again.
+/// Where in its file a body of keys begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the beginning. What was stored before is read again and must be the same.
+    File,
+    /// With the byte that has this many before it.
+    Byte(i64),
+    /// With this line, from 1.
+    Line(i64),
+}
+
+/// What became of a body of keys.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    pub batch: Batch,
+    /// Lines of the file that were stored before this body came.
+    pub stored_before: i64,
+    /// Lines of this body that were passed over because they were stored before.
+    pub skipped: i64,
+}
+
+/// Imports a whole file of keys, one a line, into an opened batch; see `go_on`.
 pub async fn import<R: AsyncRead + Unpin>(app: &App, actor: &Actor, id: BatchId, input: R) -> Outcome<Batch> {
+    Ok(go_on(app, actor, id, Start::File, input).await?.batch)
+}
+
+/// Imports keys into an opened batch. Each chunk is a transaction of its own, so that a killed import goes on after the
+/// last one: with the same file from its beginning, whose lines must be those that were stored, or with the rest alone.
+/// `IMPORT_GAP` and `IMPORT_OVERLAP` when the rest begins behind or before that place, `IMPORT_OTHER_FILE` when the
+/// lines are others, `IMPORT_ALREADY_COMMITTED` when the batch has ended and this is more than its file,
+/// `IN_PROGRESS` when somebody else goes on with it.
+pub async fn go_on<R: AsyncRead + Unpin>(
+    app: &App,
+    actor: &Actor,
+    id: BatchId,
+    start: Start,
+    input: R,
+) -> Outcome<Imported> {
     let mut open = {
         let mut conn = app.db.conn().await?;
         batch::get(&mut conn, actor, id).await?
     };
-    let mut reader = ChunkReader::new(input, open.lines);
-    while let Some(chunk) =
-        reader.next().await.map_err(|e| Fault::Upstream(format!("the upload broke off: {e}")))?
-    {
-        open = store_chunk(app, actor, open, chunk).await?;
+    if open.origin != Origin::Import {
+        return Err(Refusal::new("INVALID", "the keys of this batch are made here").at(["batchId"]).into());
     }
-    finish(app, actor, id).await
+    let stored = open.mark();
+    let at = place(start, &open, stored)?;
+    let broke_off = |e: std::io::Error| Fault::Upstream(format!("the upload broke off: {e}"));
+    let mut reader = ChunkReader::new(input, app.sealer.line_chain(id.0), at);
+    let stored_before = open.lines;
+    let skipped = stored_before - at.lines;
+    if skipped > 0 {
+        let reached = reader.pass(stored_before).await.map_err(broke_off)?;
+        if !stored.is_some_and(|stored| reached.lines == stored.lines && reached.digest == stored.digest) {
+            return Err(other_file(&open).into());
+        }
+    }
+    while let Some(chunk) = reader.next().await.map_err(broke_off)? {
+        open = store_chunk(app, actor, open, chunk).await?;
+        crate::fault_point!("restock.stored");
+    }
+    let batch = finish(app, actor, &open).await?;
+    Ok(Imported { batch, stored_before, skipped })
+}
+
+/// The place in its file where a body begins; a refusal when it is not where this batch goes on.
+fn place(start: Start, batch: &Batch, stored: Option<Mark>) -> Result<Mark, Refusal> {
+    let (named, goes_on, stored) = match (start, stored) {
+        (Start::File | Start::Byte(0) | Start::Line(1), _) => return Ok(Mark::default()),
+        (_, None) => return Err(other_file(batch)),
+        (Start::Byte(byte), Some(stored)) => (byte, stored.bytes, stored),
+        // Whoever cuts a file by lines may write the rest in another encoding.
+        (Start::Line(line), Some(stored)) => (line, stored.lines + 1, Mark { encoding: None, ..stored }),
+    };
+    let code = match named.cmp(&goes_on) {
+        Ordering::Equal => return Ok(stored),
+        Ordering::Greater => "IMPORT_GAP",
+        Ordering::Less => "IMPORT_OVERLAP",
+    };
+    let text = format!("this import goes on at byte {}, with line {}", batch.bytes, batch.lines + 1);
+    Err(Refusal::new(code, text))
+}
+
+fn other_file(batch: &Batch) -> Refusal {
+    let text = format!(
+        "{} lines of another file were stored in this batch: send that file, or the rest of it with `Upload-Offset: {}`; \
+         another file needs a batch of its own",
+        batch.lines, batch.bytes
+    );
+    Refusal::new("IMPORT_OTHER_FILE", text)
 }
 
 /// Makes the keys of a batch that is to be generated, or what is left of them. Two that do it at once do it together:
@@ -50,7 +127,7 @@ pub async fn generate(app: &App, actor: &Actor, id: BatchId) -> Outcome<Batch> {
             while let Some(chunk) = generate::next_chunk(&open)? {
                 open = store_chunk(app, actor, open.clone(), chunk).await?;
             }
-            finish(app, actor, id).await
+            finish(app, actor, &open).await
         };
         match made.await {
             Err(Failure::Refused(refusal)) if refusal.code == "IN_PROGRESS" => {
@@ -84,9 +161,14 @@ async fn store_chunk(app: &App, actor: &Actor, open: Batch, chunk: Chunk) -> Out
     Ok(inserted.batch)
 }
 
-async fn finish(app: &App, actor: &Actor, id: BatchId) -> Outcome<Batch> {
+/// Ends a batch, unless somebody went on with it meanwhile.
+async fn finish(app: &App, actor: &Actor, open: &Batch) -> Outcome<Batch> {
     let mut tx = app.db.begin().await?;
-    let done = batch::end(&mut tx, actor, id, BatchChange::Finish).await?;
+    let done = batch::end(&mut tx, actor, open.id, BatchChange::Finish).await?;
+    if done.lines != open.lines {
+        let text = "another run of this batch was faster";
+        return Err(Failure::from(Refusal::new("IN_PROGRESS", text).retry_after(1)));
+    }
     tx.commit().await?;
     Ok(done)
 }

@@ -10,6 +10,7 @@ use crate::base::ids::{KeyId, LineId, OrderId, SellerId, UnitId, VariantId};
 use crate::goods::{Given, Wanted};
 use crate::infra::db::schema::orders;
 use crate::infra::db::statement::Statement;
+use crate::infra::stock_lock;
 use crate::orders::model::Order;
 use crate::orders::unit::UnitState;
 
@@ -93,18 +94,24 @@ const WAITING: &str = "select l.id as line_id, l.order_id, l.seller_id, l.varian
     l.partial_delivery, l.download_limit, l.access_days, min(u.waiting_since) as waiting_since,
     array_agg(u.id order by u.unit_no) as unit_ids
   from unit u join order_line l on l.id = u.line_id join orders o on o.id = u.order_id
-  where u.variant_id = $1 and u.state = 'awaiting_stock' and u.superseded_by is null and o.state in ('paid', 'closed')
+  where u.variant_id = $1 and u.state = $2 and u.superseded_by is null and o.state in ('paid', 'closed')
     and not exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id))
-  group by l.id, o.paid_at, o.id order by o.paid_at, o.id, l.position limit $2";
+  group by l.id, o.paid_at, o.id order by o.paid_at, o.id, l.position limit $3";
 
-/// Lines of a variant that wait for stock, the earliest paid first. Units on hold are left out: nothing is assigned
+/// Lines of a variant that wait in this state, the earliest paid first. Units on hold are left out: nothing is assigned
 /// while its money goes back.
 pub async fn list_waiting(
     conn: &mut AsyncPgConnection,
     variant_id: VariantId,
+    state: UnitState,
     limit: i64,
 ) -> QueryResult<Vec<PaidLine>> {
-    Statement::new(WAITING).bind::<SqlUuid, _>(variant_id).bind::<BigInt, _>(limit).load(conn).await
+    Statement::new(WAITING)
+        .bind::<SqlUuid, _>(variant_id)
+        .bind::<Text, _>(state.as_str())
+        .bind::<BigInt, _>(limit)
+        .load(conn)
+        .await
 }
 
 /// Locks the orders that nobody else holds.
@@ -175,11 +182,7 @@ pub async fn mark_delivered(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> Qu
 
 /// Only one transaction at a time brings a variant's stock and its waiting lines together.
 pub async fn lock_variant(conn: &mut AsyncPgConnection, variant_id: VariantId) -> QueryResult<()> {
-    Statement::new("select pg_advisory_xact_lock(hashtextextended('fill:' || $1::text, 0))")
-        .bind::<Text, _>(variant_id.0.to_string())
-        .execute(conn)
-        .await?;
-    Ok(())
+    stock_lock::take(conn, variant_id).await
 }
 
 #[derive(QueryableByName)]
@@ -188,22 +191,24 @@ struct VariantRow {
     variant_id: VariantId,
 }
 
-const NEGLECTED: &str = "select distinct u.variant_id from unit u where u.state = 'awaiting_stock'
+const NEGLECTED: &str = "select distinct u.variant_id from unit u
+  where u.state in ('awaiting_stock', 'awaiting_person') and u.superseded_by is null
     and not exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id))
-    and exists (
-    select 1 from vault_key k where k.variant_id = u.variant_id and k.state = 'available' and k.expires_at > app_now())";
+    and (exists (select 1 from vault_key k where k.variant_id = u.variant_id and k.state = 'available'
+        and k.expires_at > app_now())
+      or (u.state = 'awaiting_person' and exists (select 1 from file f join file_version v on v.file_id = f.id
+        where f.variant_id = u.variant_id and v.yanked_at is null)))";
 
-/// Variants with free keys beside waiting lines.
+/// Variants with free keys, or a file that may be served, beside waiting lines.
 pub async fn list_neglected(conn: &mut AsyncPgConnection) -> QueryResult<Vec<VariantId>> {
     let rows: Vec<VariantRow> = Statement::new(NEGLECTED).load(conn).await?;
     Ok(rows.into_iter().map(|r| r.variant_id).collect())
 }
 
-const WAITING_OF: &str =
-    "select distinct u.variant_id from unit u where u.order_id = $1 and u.state = 'awaiting_stock'
-    and u.superseded_by is null";
+const WAITING_OF: &str = "select distinct u.variant_id from unit u where u.order_id = $1
+    and u.state in ('awaiting_stock', 'awaiting_person') and u.superseded_by is null";
 
-/// Variants whose stock units of this order wait for.
+/// Variants whose goods units of this order wait for, or that are left to a person.
 pub async fn list_waiting_variants(conn: &mut AsyncPgConnection, id: OrderId) -> QueryResult<Vec<VariantId>> {
     let rows: Vec<VariantRow> = Statement::new(WAITING_OF).bind::<SqlUuid, _>(id.0).load(conn).await?;
     Ok(rows.into_iter().map(|r| r.variant_id).collect())
@@ -238,6 +243,18 @@ pub async fn lock_units(
         .bind::<Array<SqlUuid>, _>(named.unwrap_or_default().iter().map(|u| u.0).collect::<Vec<_>>())
         .load(conn)
         .await
+}
+
+/// Ends the tasks about lines that no person has to look at any more.
+pub async fn resolve_by_hand_tasks(conn: &mut AsyncPgConnection, lines: &[LineId]) -> QueryResult<usize> {
+    Statement::new(
+        "update task set state = 'resolved', resolved_at = app_now() where kind in ('delivery_by_hand', 'delivery_failed')
+           and subject = any($1::text[]) and state <> 'resolved' and not exists (select 1 from unit u
+             where u.line_id::text = task.subject and u.state = 'awaiting_person' and u.superseded_by is null)",
+    )
+    .bind::<Array<Text>, _>(lines.iter().map(|line| line.0.to_string()).collect::<Vec<_>>())
+    .execute(conn)
+    .await
 }
 
 /// Ends the task that told of a variant's waiting lines once none waits.

@@ -4,7 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::fulfilment::store::{Handed, HandedLine};
+use crate::fulfilment::store::{Handed, HandedLine, PaidLine};
 use crate::infra::events::NewEvent;
 use crate::infra::outbox::NewMessage;
 use crate::infra::queue::NewJob;
@@ -40,10 +40,15 @@ pub fn tell(app: &App, orders: &[&Order], handed: &Handed, occasion: Occasion, a
         if !line.awaiting_stock.is_empty() && occasion == Occasion::Paid {
             let variant = line.line.variant_id;
             told.jobs.push(NewJob::new(FILL, json!({ "variant": variant.0 })).once(variant.0.to_string()));
-            told.tasks.push(task(app, "awaiting_stock", variant.0.to_string(), line));
+            told.tasks.push(task(app, "awaiting_stock", variant.0.to_string(), &line.line));
         }
         if !line.awaiting_person.is_empty() {
-            told.tasks.push(task(app, "delivery_by_hand", line.line.line_id.0.to_string(), line));
+            if occasion == Occasion::Paid {
+                // What was missing may have come while this was settled.
+                let variant = line.line.variant_id.0;
+                told.jobs.push(NewJob::new(FILL, json!({ "variant": variant })).once(variant.to_string()));
+            }
+            told.tasks.push(task(app, "delivery_by_hand", line.line.line_id.0.to_string(), &line.line));
         }
     }
     told.jobs.dedup_by(|a, b| a.dedupe_key == b.dedupe_key);
@@ -73,22 +78,27 @@ fn line_events(handed: &HandedLine, occasion: Occasion, actor: &str) -> Vec<NewE
         let body = json!({ "variant": line.variant_id.0, "units": handed.awaiting_stock.len() });
         events.push(event("line.awaiting_stock", body));
     }
-    if !handed.awaiting_person.is_empty() {
+    if !handed.awaiting_person.is_empty() && occasion == Occasion::Paid {
         let body = json!({ "variant": line.variant_id.0, "units": handed.awaiting_person.len() });
         events.push(event("line.awaiting_person", body));
     }
     events
 }
 
-fn task(app: &App, kind: &'static str, subject: String, handed: &HandedLine) -> NewTask {
+/// The task for a line that cannot be handed over although there is something to hand over.
+pub(super) fn failed(app: &App, line: &PaidLine) -> NewTask {
+    task(app, "delivery_failed", line.line_id.0.to_string(), line)
+}
+
+fn task(app: &App, kind: &'static str, subject: String, line: &PaidLine) -> NewTask {
     NewTask {
         id: app.clock.uuid(),
         kind,
         subject,
-        order_id: Some(handed.line.order_id),
+        order_id: Some(line.order_id),
         payment_id: None,
-        line_id: Some(handed.line.line_id),
-        body: json!({ "variant": handed.line.variant_id.to_string() }),
+        line_id: Some(line.line_id),
+        body: json!({ "variant": line.variant_id.to_string() }),
     }
 }
 
@@ -108,7 +118,8 @@ fn order_messages(app: &App, order: &Order, lines: &[&HandedLine], occasion: Occ
         lines.iter().filter(|h| wanted(h)).map(|h| h.line.line_id.0).collect()
     };
     let delivered = ids(|h| !h.assigned.is_empty());
-    let waiting = ids(|h| !h.awaiting_stock.is_empty() || !h.awaiting_person.is_empty());
+    let waiting = ids(|h| !h.awaiting_stock.is_empty());
+    let by_person = ids(|h| !h.awaiting_person.is_empty());
     let mut messages = Vec::new();
     match occasion {
         Occasion::Paid => {
@@ -117,6 +128,9 @@ fn order_messages(app: &App, order: &Order, lines: &[&HandedLine], occasion: Occ
             }
             if !waiting.is_empty() {
                 messages.push(message("order_awaiting_stock", order.id.0.to_string(), waiting));
+            }
+            if !by_person.is_empty() {
+                messages.push(message("order_awaiting_person", order.id.0.to_string(), by_person));
             }
         }
         Occasion::Filled => messages.extend(delivered.into_iter().map(|line| {

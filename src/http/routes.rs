@@ -56,10 +56,19 @@ pub fn table() -> Vec<Row> {
         notices(Method::GET),
         row(Method::POST, "/keys/import/{id}", keys::import, "Takes keys into an opened batch, one a line")
             .tag("keys")
-            .takes("text/plain", "The keys. The same body again goes on where it broke off.")
-            .answers(200, "application/json", "What was taken and what was not.")
+            .parameter("header", "Upload-Offset", "Where in its file the body begins, bytes: for the rest of a file that broke off.")
+            .parameter("header", "Upload-Line", "The same as the number of the body's first line, from 1; in place of the offset.")
+            .takes("text/plain", "The keys: UTF-8, or UTF-16 with its mark; lines end with LF, CR or both.")
+            .answers(200, "application/json", "What was taken and what was not; `storedBefore` and `skipped` count the lines stored earlier and those of them that this body repeated.")
+            .answers(409, "application/problem+json", "`IMPORT_GAP` and `IMPORT_OVERLAP`: the rest begins elsewhere than this import goes on; `IMPORT_OTHER_FILE`: not the file whose lines are stored; `IN_PROGRESS`: somebody else goes on with it.")
+            .answers(422, "application/problem+json", "`IMPORT_ALREADY_COMMITTED`: the batch has ended.")
             .signed_in()
             .untimed(),
+        row(Method::HEAD, "/keys/import/{id}", keys::look, "Where the file of a batch goes on")
+            .tag("keys")
+            .answers(200, "", "`Upload-Offset` in bytes, and `Upload-Line` from 1.")
+            .signed_in()
+            .limited(),
         get("/pay/{token}", pay::hosted_page, "Our own page for any payment")
             .tag("payments")
             .answers(200, "text/html", "What the buyer has to do.")

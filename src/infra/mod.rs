@@ -19,6 +19,7 @@ pub mod sequence;
 pub mod session_lock;
 pub mod sign;
 pub mod smtp;
+pub mod stock_lock;
 pub mod tasks;
 pub mod telemetry;
 pub mod throttle;

@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::{hkdf, hmac};
 use thiserror::Error;
-use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::base::clock;
+use crate::base::key_text;
 use crate::base::outcome::Fault;
 use crate::config::RingKey;
 
@@ -170,18 +170,30 @@ impl Sealer {
         open_with(&self.kek(id)?.derive(purpose)?, &small_aad(purpose, row, id), body)
     }
 
-    /// The blind index of a key's text: HMAC-SHA-256 over the seller and the text as `normalise` gives it. Equal
-    /// texts of one seller have equal fingerprints; without the fingerprint key nothing can be learned from it.
+    /// The blind index of a key's text: HMAC-SHA-256 over the seller and the text as `key_text::compared` gives it.
+    /// Equal texts of one seller have equal fingerprints; without the fingerprint key nothing can be learned from it.
     pub fn fingerprint(&self, seller: Uuid, text: &str, fold_case: bool) -> [u8; 32] {
-        let text = Zeroizing::new(normalise(text, fold_case));
+        self.blind(seller, &key_text::compared(text, fold_case))
+    }
+
+    /// The same under the definition of earlier programs: what `fp` of a key that they stored is.
+    pub fn fingerprint_before(&self, seller: Uuid, text: &str, fold_case: bool) -> [u8; 32] {
+        self.blind(seller, &key_text::compared_before(text, fold_case))
+    }
+
+    /// A running digest of the lines that one import has read. It is keyed: the digest of a short file alone must not
+    /// help anybody to guess its keys.
+    pub fn line_chain(&self, import: Uuid) -> LineChain {
+        LineChain { key: self.fingerprint.clone(), import }
+    }
+
+    fn blind(&self, seller: Uuid, text: &str) -> [u8; 32] {
         let mut mac = hmac::Context::with_key(&self.fingerprint);
         for part in [b"key".as_slice(), seller.as_bytes(), text.as_bytes()] {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }
-        let mut digest = [0_u8; 32];
-        digest.copy_from_slice(mac.sign().as_ref());
-        digest
+        digest_of(mac)
     }
 
     fn kek(&self, id: &str) -> Result<&Kek, SealError> {
@@ -229,10 +241,41 @@ impl Kek {
     }
 }
 
-/// How the text of a key is compared: NFC, trimmed, and lower case where the variant says that case means nothing.
-pub fn normalise(text: &str, fold_case: bool) -> String {
-    let exact: String = text.trim().nfc().collect();
-    if fold_case { exact.to_lowercase().nfc().collect() } else { exact }
+/// Digests lines one after the other: each digest is that of the line and of the digest before it.
+#[derive(Clone)]
+pub struct LineChain {
+    key: hmac::Key,
+    import: Uuid,
+}
+
+/// The digest of a line that is being read.
+pub struct LineDigest(hmac::Context);
+
+impl LineChain {
+    /// Begins the line that follows `before`; the first one follows zeros.
+    pub fn begin(&self, before: &[u8; 32]) -> LineDigest {
+        let mut mac = hmac::Context::with_key(&self.key);
+        mac.update(b"lines of an import");
+        mac.update(self.import.as_bytes());
+        mac.update(before);
+        LineDigest(mac)
+    }
+}
+
+impl LineDigest {
+    pub fn add(&mut self, part: &[u8]) {
+        self.0.update(part);
+    }
+
+    pub fn end(self) -> [u8; 32] {
+        digest_of(self.0)
+    }
+}
+
+fn digest_of(mac: hmac::Context) -> [u8; 32] {
+    let mut digest = [0_u8; 32];
+    digest.copy_from_slice(mac.sign().as_ref());
+    digest
 }
 
 /// Parts with their lengths before them, so that no two lists of parts read the same.

@@ -30,7 +30,8 @@ pub async fn content(conn: &mut AsyncPgConnection, app: &App, message: &Message)
     let content = match message.kind.as_str() {
         "order_delivered" => return delivered(conn, app, message, false).await,
         "order_resend" => return delivered(conn, app, message, true).await,
-        "order_awaiting_stock" => return awaiting(conn, app, message).await,
+        "order_awaiting_stock" => return awaiting(conn, app, message, false).await,
+        "order_awaiting_person" => return awaiting(conn, app, message, true).await,
         "refund_made" => {
             let access = access_of(app, &order_of(conn, message).await?);
             Content::RefundMade { access, amount: refund_amount(conn, message).await? }
@@ -146,16 +147,27 @@ async fn delivered(
     Ok(Some(Content::OrderDelivered { access: access_of(app, &order), lines, again }))
 }
 
-async fn awaiting(conn: &mut AsyncPgConnection, app: &App, message: &Message) -> Outcome<Option<Content>> {
+/// What waits for stock or a supplier, or what waits for a person: never one in the words of the other.
+async fn awaiting(
+    conn: &mut AsyncPgConnection,
+    app: &App,
+    message: &Message,
+    by_person: bool,
+) -> Outcome<Option<Content>> {
     let order = order_of(conn, message).await?;
     let lines = lines_of(conn, message, order.id).await?;
+    let count = |line: &MailLine| if by_person { line.by_person } else { line.waiting - line.by_person };
     let waiting: Vec<(String, i64)> =
-        lines.iter().filter(|l| l.waiting > 0).map(|l| (full_title(l), l.waiting)).collect();
-    // Stock came before the mail left: the other mail tells.
+        lines.iter().map(|l| (full_title(l), count(l))).filter(|(_, count)| *count > 0).collect();
+    // The goods came before the mail left: the other mail tells.
     if waiting.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Content::OrderAwaitingStock { access: access_of(app, &order), lines: waiting }))
+    let access = access_of(app, &order);
+    Ok(Some(match by_person {
+        false => Content::OrderAwaitingStock { access, lines: waiting },
+        true => Content::OrderAwaitingPerson { access, lines: waiting },
+    }))
 }
 
 fn full_title(line: &MailLine) -> String {

@@ -40,6 +40,11 @@ pub enum Content {
         access: Access,
         lines: Vec<(String, i64)>,
     },
+    /// The same for what only a person of the shop can hand over.
+    OrderAwaitingPerson {
+        access: Access,
+        lines: Vec<(String, i64)>,
+    },
     /// `amount` as in `12.50 EUR`.
     RefundMade {
         access: Access,

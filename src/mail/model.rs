@@ -49,4 +49,7 @@ pub struct MailLine {
     pub units: Vec<UnitId>,
     #[diesel(sql_type = BigInt)]
     pub waiting: i64,
+    /// Those of the waiting that only a person can hand over.
+    #[diesel(sql_type = BigInt)]
+    pub by_person: i64,
 }

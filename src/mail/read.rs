@@ -13,7 +13,9 @@ const LINES: &str = "\
     select l.id, l.title, l.variant_title, l.mail_policy, \
       array(select u.id from unit u where u.line_id = l.id and u.superseded_by is null order by u.unit_no) as units, \
       (select count(*) from unit u where u.line_id = l.id and u.superseded_by is null \
-        and u.state in ('awaiting_stock', 'awaiting_supplier', 'awaiting_person')) as waiting \
+        and u.state in ('awaiting_stock', 'awaiting_supplier', 'awaiting_person')) as waiting, \
+      (select count(*) from unit u where u.line_id = l.id and u.superseded_by is null \
+        and u.state = 'awaiting_person') as by_person \
     from order_line l where l.order_id = $1 and ($2 or l.id = any($3)) order by l.position";
 
 /// Lines of an order with all their units. `only` empty: all lines.

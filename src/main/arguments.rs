@@ -131,6 +131,16 @@ pub enum KeysAct {
         variant: String,
         /// The file; - reads standard input
         file: PathBuf,
+        /// Go on with this batch (bat_…), which broke off: with the whole file, or as --offset says
+        #[arg(long, value_name = "BATCH")]
+        batch: Option<String>,
+        /// The input is the rest of the file, and this many bytes came before it
+        #[arg(long, value_name = "BYTES", requires = "batch", conflicts_with = "line",
+            value_parser = clap::value_parser!(i64).range(0..))]
+        offset: Option<i64>,
+        /// The input is the rest of the file, and begins with this line, from 1
+        #[arg(long, value_name = "LINE", requires = "batch", value_parser = clap::value_parser!(i64).range(1..))]
+        line: Option<i64>,
     },
     /// Make unguessable keys
     Generate {

@@ -3,26 +3,43 @@
 
 use std::sync::Arc;
 
-use poem::http::{StatusCode, header};
+use poem::http::{HeaderMap, HeaderValue, StatusCode, header};
 use poem::web::{Data, Path};
 use poem::{Body, Request, Response, handler};
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::base::actor::Role;
+use crate::base::actor::{Actor, Role};
 use crate::base::caller::Caller;
 use crate::base::ids::BatchId;
 use crate::base::outcome::{Failure, Fault};
-use crate::fulfilment::restock;
+use crate::fulfilment::restock::{self, Imported, Start};
 use crate::people;
 use crate::rest::problem::Problem;
+use crate::rest::uploads::{invalid, number};
 use crate::vault::{Batch, batch, read};
 
 /// Lines that a report names; the batch counts all of them.
 const MOST_PROBLEMS: i64 = 1_000;
 
-/// `POST /keys/import/{id}`: one key a line, UTF-8. Every thousand lines are stored together; sending the same file
-/// again after a break goes on behind the last that were.
+/// `HEAD /keys/import/{id}`: where the upload of the batch's file goes on.
+#[handler]
+pub async fn look(
+    app: Data<&Arc<App>>,
+    caller: Data<&Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let actor = seller(&app, &caller).await?;
+    let batch = find(&app, &actor, &id).await?;
+    let mut response = Response::builder().header(header::CACHE_CONTROL, "no-store").finish();
+    response.headers_mut().insert("upload-offset", HeaderValue::from(batch.bytes));
+    response.headers_mut().insert("upload-line", HeaderValue::from(batch.lines + 1));
+    Ok(response)
+}
+
+/// `POST /keys/import/{id}`: one key a line, UTF-8, or UTF-16 with its mark. Every thousand lines are stored together.
+/// After a break the same file is sent again, whose stored lines are compared and passed over, or the rest alone, which
+/// says by `Upload-Offset` (bytes) or `Upload-Line` (from 1) where in the file it begins.
 #[handler]
 pub async fn import(
     request: &Request,
@@ -31,28 +48,22 @@ pub async fn import(
     caller: Data<&Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let actor = people::authenticate(&app, &caller).await?;
-    if actor.person.is_none() {
-        return Err(Problem::from_status(StatusCode::UNAUTHORIZED));
-    }
-    if !actor.has(Role::Seller) && !actor.has(Role::Admin) {
-        return Err(Problem::from_status(StatusCode::FORBIDDEN));
-    }
+    let actor = seller(&app, &caller).await?;
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("text/plain") {
         return Err(Problem::from_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
-    let id = BatchId::parse(&id).map_err(|_| Problem::not_found())?;
+    let start = start(request.headers())?;
     // A foreign batch is refused before its body is read.
-    batch::get(&mut *app.db.conn().await?, &actor, id).await.map_err(missing)?;
-    let done = match restock::import(&app, &actor, id, body.into_async_read()).await {
+    let batch = find(&app, &actor, &id).await?;
+    let done = match restock::go_on(&app, &actor, batch.id, start, body.into_async_read()).await {
         Ok(done) => done,
         Err(Failure::Fault(Fault::Upstream(text))) => {
             let mut problem = Problem::new(
                 StatusCode::BAD_REQUEST,
                 "BAD_REQUEST",
-                "the upload broke off; send the same file again, what is stored is passed over",
+                "the upload broke off; send the same file again, or the rest with `Upload-Offset`, which HEAD answers",
             );
             problem.fault = Some(text);
             return Err(problem);
@@ -65,6 +76,34 @@ pub async fn import(
         .body(report(&app, &done).await?.to_string()))
 }
 
+async fn seller(app: &App, caller: &Caller) -> Result<Actor, Problem> {
+    let actor = people::authenticate(app, caller).await?;
+    if actor.person.is_none() {
+        return Err(Problem::from_status(StatusCode::UNAUTHORIZED));
+    }
+    if !actor.has(Role::Seller) && !actor.has(Role::Admin) {
+        return Err(Problem::from_status(StatusCode::FORBIDDEN));
+    }
+    Ok(actor)
+}
+
+async fn find(app: &App, actor: &Actor, id: &str) -> Result<Batch, Problem> {
+    let id = BatchId::parse(id).map_err(|_| Problem::not_found())?;
+    batch::get(&mut *app.db.conn().await?, actor, id).await.map_err(missing)
+}
+
+/// Where in its file the body begins: at most one of the two headers says so.
+fn start(headers: &HeaderMap) -> Result<Start, Problem> {
+    let (offset, line) = (number(headers, "upload-offset")?, number(headers, "upload-line")?);
+    match (offset, line) {
+        (None, None) => Ok(Start::File),
+        (Some(offset), None) => Ok(Start::Byte(offset)),
+        (None, Some(line)) if line > 0 => Ok(Start::Line(line)),
+        (None, Some(_)) => Err(invalid("lines are counted from 1")),
+        (Some(_), Some(_)) => Err(invalid("`Upload-Offset` and `Upload-Line` exclude each other")),
+    }
+}
+
 /// A foreign batch looks like a missing one.
 fn missing(failure: Failure) -> Problem {
     match failure {
@@ -73,7 +112,8 @@ fn missing(failure: Failure) -> Problem {
     }
 }
 
-async fn report(app: &App, done: &Batch) -> Result<Value, Problem> {
+async fn report(app: &App, imported: &Imported) -> Result<Value, Problem> {
+    let done = &imported.batch;
     let mut conn = app.db.conn().await?;
     let problems = read::list_problems(&mut conn, done.id, 0, MOST_PROBLEMS).await.map_err(Fault::from)?;
     let problems: Vec<Value> =
@@ -84,6 +124,9 @@ async fn report(app: &App, done: &Batch) -> Result<Value, Problem> {
         "lines": done.lines,
         "added": done.added,
         "refused": done.refused,
+        "offset": done.bytes,
+        "storedBefore": imported.stored_before,
+        "skipped": imported.skipped,
         "problems": problems,
     }))
 }

@@ -108,7 +108,13 @@ fn status_of(code: &str) -> StatusCode {
         "CURSOR_TOO_OLD" | "LINK_EXPIRED" | "GRANT_EXPIRED" | "FILE_YANKED" | "CODE_EXPIRED" => {
             StatusCode::GONE
         }
-        "CONFLICT" | "VERSION_CONFLICT" | "IDEMPOTENCY_CONFLICT" | "IN_PROGRESS" => StatusCode::CONFLICT,
+        "CONFLICT"
+        | "VERSION_CONFLICT"
+        | "IDEMPOTENCY_CONFLICT"
+        | "IN_PROGRESS"
+        | "IMPORT_GAP"
+        | "IMPORT_OVERLAP"
+        | "IMPORT_OTHER_FILE" => StatusCode::CONFLICT,
         "BODY_TOO_LARGE" => StatusCode::PAYLOAD_TOO_LARGE,
         "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
         "TIMEOUT" => StatusCode::GATEWAY_TIMEOUT,

@@ -54,7 +54,7 @@ pub async fn create(
             .or_else(|| get("name"))
             .ok_or_else(|| invalid("the metadata has no `filename`"))?,
         content_type: get("filetype").or_else(|| get("type")),
-        size,
+        size: size.unsigned_abs(),
     };
     let upload = upload::create_upload(&app, &actor, new).await?;
     let mut response = described(StatusCode::CREATED, &upload);
@@ -97,7 +97,7 @@ pub async fn receive(
         return Err(Problem::from_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     let offset = number(headers, "upload-offset")?.ok_or_else(|| invalid("`Upload-Offset` is missing"))?;
-    if offset != upload.received as u64 || offset != 0 {
+    if offset != upload.received || offset != 0 {
         let text = format!("this upload goes on at {}", upload.received);
         return Err(Problem::new(StatusCode::CONFLICT, "CONFLICT", text));
     }
@@ -163,16 +163,17 @@ fn parsed(id: &str) -> Result<UploadId, Problem> {
     UploadId::parse(id).map_err(|_| Problem::not_found())
 }
 
-fn invalid(text: &str) -> Problem {
+pub(super) fn invalid(text: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "INVALID", text)
 }
 
-fn number(headers: &HeaderMap, name: &str) -> Result<Option<u64>, Problem> {
+/// A header that is a number from 0.
+pub(super) fn number(headers: &HeaderMap, name: &str) -> Result<Option<i64>, Problem> {
     let Some(value) = headers.get(name) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let number = text.parse().ok().filter(|n| digits && *n <= i64::MAX as u64);
-    number.map(Some).ok_or_else(|| invalid(&format!("`{name}` is not a number of bytes")))
+    let number = text.parse().ok().filter(|_| digits);
+    number.map(Some).ok_or_else(|| invalid(&format!("`{name}` is not a number")))
 }
 
 /// Pairs of a name and base64, separated by commas; a name may stand alone.

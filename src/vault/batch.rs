@@ -112,7 +112,7 @@ pub async fn end(
     if state == batch.state {
         return Ok(batch);
     }
-    if store::advance_batch(conn, id, batch.state, state).await? != 1 {
+    if store::advance_batch(conn, &batch, state).await? != 1 {
         return Err(Failure::from(
             Refusal::new("IN_PROGRESS", "the batch is just being ended").retry_after(1),
         ));

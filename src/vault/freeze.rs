@@ -1,43 +1,60 @@
-//! After a backup was restored nobody knows which of its free keys were sold since: they are taken out of sale until it
-//! is known, or a person decides.
+//! Takes single keys out of sale while a person looks at them, and does what the person decides.
 
 use diesel_async::AsyncPgConnection;
 use serde_json::json;
 
-use crate::base::ids::VariantId;
+use crate::base::ids::KeyId;
 use crate::base::outcome::Fault;
 use crate::infra::events::{self, NewEvent};
-use crate::vault::model::ShelfCount;
+use crate::vault::model::ChangedKey;
+use crate::vault::state::{KeyChange, KeyState};
 use crate::vault::store;
 
-/// Freezes every key that may be sold now, for this epoch.
-pub async fn freeze_all(conn: &mut AsyncPgConnection, epoch: i32) -> Result<Vec<ShelfCount>, Fault> {
-    let shelves = store::advance_to_frozen(conn, epoch).await?;
-    let fact = |shelf: &ShelfCount| {
-        let body = json!({ "count": shelf.keys, "epoch": epoch });
-        NewEvent::shop("keys.frozen", shelf.variant_id.0, "system", body).of_seller(shelf.seller_id)
-    };
-    events::append(conn, &shelves.iter().map(fact).collect::<Vec<_>>()).await?;
-    Ok(shelves)
+/// Freezes those of the keys that are free and that nobody is just taking. Nobody is waited for.
+pub async fn freeze(
+    conn: &mut AsyncPgConnection,
+    keys: &[KeyId],
+    actor: &str,
+) -> Result<Vec<ChangedKey>, Fault> {
+    advance(conn, keys, KeyState::Available, KeyChange::Freeze, actor).await
 }
 
-/// Puts the keys of a variant that a restore froze back on sale, all but the first ones in the order in which they would
-/// have been sold. The caller adds the variant's fill job in the same transaction. Answers how many.
+/// Puts frozen keys back on sale. Whoever calls fills the lines that wait.
 pub async fn thaw(
     conn: &mut AsyncPgConnection,
-    variant: VariantId,
-    but_first: i64,
+    keys: &[KeyId],
     actor: &str,
-) -> Result<usize, Fault> {
-    let thawed = store::advance_to_thawed(conn, variant, but_first).await?;
-    if thawed > 0 {
-        let body = json!({ "count": thawed, "kept": but_first });
-        events::append(conn, &[NewEvent::shop("keys.thawed", variant.0, actor, body)]).await?;
-    }
-    Ok(thawed)
+) -> Result<Vec<ChangedKey>, Fault> {
+    advance(conn, keys, KeyState::Frozen, KeyChange::Thaw, actor).await
 }
 
-/// How many keys of each variant are still frozen by a restore.
-pub async fn frozen(conn: &mut AsyncPgConnection) -> Result<Vec<ShelfCount>, Fault> {
-    Ok(store::list_frozen(conn).await?)
+/// Frozen keys are never sold again.
+pub async fn void(
+    conn: &mut AsyncPgConnection,
+    keys: &[KeyId],
+    actor: &str,
+) -> Result<Vec<ChangedKey>, Fault> {
+    advance(conn, keys, KeyState::Frozen, KeyChange::Void, actor).await
+}
+
+async fn advance(
+    conn: &mut AsyncPgConnection,
+    keys: &[KeyId],
+    from: KeyState,
+    change: KeyChange,
+    actor: &str,
+) -> Result<Vec<ChangedKey>, Fault> {
+    let to = from.after(change).map_err(|e| Fault::bug(e.to_string()))?;
+    let changed = store::advance_frozen(conn, keys, from, to).await?;
+    let kind = match change {
+        KeyChange::Freeze => "key.frozen",
+        KeyChange::Thaw => "key.thawed",
+        _ => "key.voided",
+    };
+    let fact = |key: &ChangedKey| {
+        let body = json!({ "variant": key.variant_id.to_string() });
+        NewEvent::shop(kind, key.id.0, actor, body).of_seller(key.seller_id)
+    };
+    events::append(conn, &changed.iter().map(fact).collect::<Vec<_>>()).await?;
+    Ok(changed)
 }

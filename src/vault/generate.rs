@@ -2,9 +2,10 @@
 
 use chrono::TimeDelta;
 
+use crate::base::key_text::KeyText;
 use crate::base::outcome::Fault;
 use crate::vault::format::KeyFormat;
-use crate::vault::import::{CHUNK, Chunk, NewKey};
+use crate::vault::import::{CHUNK, Chunk, Mark, NewKey};
 use crate::vault::model::Batch;
 
 /// The job that goes on with a generated batch whose maker was killed; its payload is `{"batch": uuid}`.
@@ -25,6 +26,10 @@ pub fn next_chunk(batch: &Batch) -> Result<Option<Chunk>, Fault> {
     }
     let format: KeyFormat = serde_json::from_value(format.clone()).map_err(|e| Fault::bug(e.to_string()))?;
     let last_line = batch.lines + missing;
-    let keys = (batch.lines + 1..=last_line).map(|line| NewKey { line, text: format.make() }).collect();
-    Ok(Some(Chunk { keys, problems: Vec::new(), last_line }))
+    let made = |line| match KeyText::parse(format.make().expose()) {
+        Ok(Some(text)) => Ok(NewKey { line, text }),
+        Ok(None) | Err(_) => Err(Fault::bug("a key was made that import would refuse")),
+    };
+    let keys = (batch.lines + 1..=last_line).map(made).collect::<Result<_, Fault>>()?;
+    Ok(Some(Chunk { keys, problems: Vec::new(), end: Mark { lines: last_line, ..Mark::default() } }))
 }

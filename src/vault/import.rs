@@ -1,13 +1,11 @@
-//! Reads a file of keys, one a line, as it streams by: memory stays the same however long the file is.
+//! Judges the lines of a file of keys, one a line, as they stream by, a chunk at a time.
 
-use tokio::io::{AsyncRead, AsyncReadExt};
-use unicode_normalization::UnicodeNormalization;
-use zeroize::{Zeroize, Zeroizing};
+use tokio::io::AsyncRead;
 
-use crate::base::secret::Secret;
-
-/// Bytes a line may have.
-pub const LONGEST_LINE: usize = 4 * 1024;
+use crate::base::key_text::{KeyText, KeyTextProblem};
+use crate::infra::seal::LineChain;
+use crate::vault::lines::{Broken, LineReader};
+pub use crate::vault::lines::{Encoding, LONGEST_LINE, Mark};
 
 /// Lines of a chunk, which is stored in one transaction.
 pub const CHUNK: usize = 1_000;
@@ -16,8 +14,10 @@ pub const CHUNK: usize = 1_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineProblem {
     InvalidUtf8,
+    InvalidUtf16,
     TooLong,
     ControlCharacter,
+    HiddenCharacter,
     Duplicate,
 }
 
@@ -26,9 +26,30 @@ impl LineProblem {
     pub fn code(self) -> &'static str {
         match self {
             LineProblem::InvalidUtf8 => "INVALID_UTF8",
+            LineProblem::InvalidUtf16 => "INVALID_UTF16",
             LineProblem::TooLong => "TOO_LONG",
             LineProblem::ControlCharacter => "CONTROL_CHARACTER",
+            LineProblem::HiddenCharacter => "HIDDEN_CHARACTER",
             LineProblem::Duplicate => "DUPLICATE",
+        }
+    }
+}
+
+impl From<Broken> for LineProblem {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::TooLong => LineProblem::TooLong,
+            Broken::Utf8 => LineProblem::InvalidUtf8,
+            Broken::Utf16 => LineProblem::InvalidUtf16,
+        }
+    }
+}
+
+impl From<KeyTextProblem> for LineProblem {
+    fn from(problem: KeyTextProblem) -> Self {
+        match problem {
+            KeyTextProblem::ControlCharacter => LineProblem::ControlCharacter,
+            KeyTextProblem::HiddenCharacter => LineProblem::HiddenCharacter,
         }
     }
 }
@@ -38,8 +59,7 @@ impl LineProblem {
 pub struct NewKey {
     /// From 1.
     pub line: i64,
-    /// Trimmed and in NFC.
-    pub text: Secret,
+    pub text: KeyText,
 }
 
 /// What is stored together: at most `CHUNK` lines.
@@ -47,105 +67,47 @@ pub struct NewKey {
 pub struct Chunk {
     pub keys: Vec<NewKey>,
     pub problems: Vec<(i64, LineProblem)>,
-    /// The last line of the chunk, blank ones counted.
-    pub last_line: i64,
+    /// The place behind the chunk's last line.
+    pub end: Mark,
 }
 
 /// Cuts a stream of bytes into chunks of checked lines.
 pub struct ChunkReader<R> {
-    input: R,
-    buffer: Zeroizing<Vec<u8>>,
-    /// Bytes of `buffer` that were read and not used.
-    unread: std::ops::Range<usize>,
-    line: Zeroizing<Vec<u8>>,
-    too_long: bool,
-    number: i64,
-    skip: i64,
-    ended: bool,
+    lines: LineReader<R>,
 }
 
 impl<R: AsyncRead + Unpin> ChunkReader<R> {
-    /// `skip` lines were stored by an earlier run of the same import.
-    pub fn new(input: R, skip: i64) -> Self {
-        Self {
-            input,
-            buffer: Zeroizing::new(vec![0; 64 * 1024]),
-            unread: 0..0,
-            line: Zeroizing::new(Vec::with_capacity(LONGEST_LINE)),
-            too_long: false,
-            number: 0,
-            skip,
-            ended: false,
-        }
+    /// `at` is where in its file the input begins.
+    pub fn new(input: R, chain: LineChain, at: Mark) -> Self {
+        Self { lines: LineReader::new(input, chain, at) }
+    }
+
+    /// Reads on, without looking at what it reads, until `lines` lines of the file are behind; the place reached, which
+    /// is an earlier one when the input ended before.
+    pub async fn pass(&mut self, lines: i64) -> std::io::Result<Mark> {
+        while self.lines.mark().lines < lines && self.lines.next().await? {}
+        Ok(self.lines.mark())
     }
 
     /// The next chunk, or none when the input has ended.
     pub async fn next(&mut self) -> std::io::Result<Option<Chunk>> {
         let mut chunk = Chunk::default();
         let mut lines = 0;
-        while lines < CHUNK && self.read_line().await? {
-            self.number += 1;
-            if self.number > self.skip {
-                lines += 1;
-                chunk.last_line = self.number;
-                self.judge(&mut chunk);
+        while lines < CHUNK && self.lines.next().await? {
+            lines += 1;
+            let number = self.lines.mark().lines;
+            match self.judge() {
+                Ok(Some(text)) => chunk.keys.push(NewKey { line: number, text }),
+                Ok(None) => {}
+                Err(problem) => chunk.problems.push((number, problem)),
             }
-            self.line.zeroize();
-            self.too_long = false;
         }
+        chunk.end = self.lines.mark();
         Ok((lines > 0).then_some(chunk))
     }
 
-    fn judge(&self, chunk: &mut Chunk) {
-        let judged =
-            if self.too_long { Err(LineProblem::TooLong) } else { read_key(&self.line, self.number == 1) };
-        match judged {
-            Ok(Some(text)) => chunk.keys.push(NewKey { line: self.number, text }),
-            Ok(None) => {}
-            Err(problem) => chunk.problems.push((self.number, problem)),
-        }
+    /// The key in the present line; none when nothing of the line can be seen.
+    fn judge(&self) -> Result<Option<KeyText>, LineProblem> {
+        Ok(KeyText::parse(self.lines.line()?)?)
     }
-
-    /// Collects one line without its end; whether there was one.
-    async fn read_line(&mut self) -> std::io::Result<bool> {
-        let mut any = false;
-        loop {
-            if self.unread.is_empty() {
-                if self.ended {
-                    return Ok(any);
-                }
-                let count = self.input.read(&mut self.buffer).await?;
-                self.unread = 0..count;
-                self.ended = count == 0;
-                continue;
-            }
-            any = true;
-            let bytes = &self.buffer[self.unread.clone()];
-            let end = bytes.iter().position(|b| *b == b'\n');
-            let part = &bytes[..end.unwrap_or(bytes.len())];
-            if self.line.len() + part.len() > LONGEST_LINE {
-                self.too_long = true;
-            } else {
-                self.line.extend_from_slice(part);
-            }
-            self.unread.start += part.len() + usize::from(end.is_some());
-            if end.is_some() {
-                return Ok(true);
-            }
-        }
-    }
-}
-
-/// The key of a line: UTF-8, a byte order mark before the first line dropped, trimmed, NFC; none when blank.
-fn read_key(line: &[u8], first: bool) -> Result<Option<Secret>, LineProblem> {
-    let text = std::str::from_utf8(line).map_err(|_| LineProblem::InvalidUtf8)?;
-    let text = if first { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text }.trim();
-    if text.is_empty() {
-        return Ok(None);
-    }
-    if text.chars().any(char::is_control) {
-        return Err(LineProblem::ControlCharacter);
-    }
-    let exact: Zeroizing<String> = Zeroizing::new(text.nfc().collect());
-    Ok(Some(Secret::new(exact.as_str())))
 }

@@ -61,7 +61,8 @@ pub async fn insert_chunk(
         let id = KeyId(app.clock.uuid());
         let place = Place { column: SEALED_COLUMN, row: id.0, owner: batch.variant_id.0 };
         let bytes = app.sealer.seal(data_key, place, key.text.expose().as_bytes()).map_err(Fault::from)?;
-        sealed.push(SealedKey { id, line: key.line, fingerprint, sealed: bytes });
+        let otherwise = app.sealer.fingerprint(batch.seller_id.0, key.text.expose(), !shelf.fold_case);
+        sealed.push(SealedKey { id, line: key.line, fingerprint, otherwise, sealed: bytes });
     }
     sealed.sort_by_key(|k| k.line);
     let mut added = 0;
@@ -78,8 +79,7 @@ pub async fn insert_chunk(
         store::insert_problems(conn, batch.id, &problems).await?;
     }
     let refused = problems.len() as i64;
-    let Some(counted) = store::advance_lines(conn, batch, chunk.last_line, added as i64, refused).await?
-    else {
+    let Some(counted) = store::advance_lines(conn, batch, chunk.end, added as i64, refused).await? else {
         return Err(Failure::from(
             Refusal::new("IN_PROGRESS", "another run of this batch was faster").retry_after(1),
         ));

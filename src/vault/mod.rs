@@ -3,16 +3,19 @@
 pub mod batch;
 pub mod claim;
 pub mod expire;
+pub mod fingerprints;
 pub mod format;
 pub mod freeze;
 pub mod generate;
 pub mod give_back;
 pub mod import;
 pub mod insert;
+mod lines;
 pub mod model;
 pub mod read;
 pub mod reveal;
 pub mod rewrap;
+pub mod shelved;
 pub mod state;
 mod store;
 

@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::base::ids::{BatchId, KeyId, SellerId, UnitId, UserId, VariantId};
 use crate::infra::db::schema::key_batch;
 use crate::vault::claim::Claimed;
+use crate::vault::lines::{Encoding, Mark};
 use crate::vault::state::{BatchState, KeyState};
 
 crate::text_column!(KeyState, BatchState, Origin);
@@ -55,6 +56,24 @@ pub struct Batch {
     pub refused: i64,
     pub created_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
+    /// Bytes of the file read so far.
+    pub bytes: i64,
+    /// Of the lines read so far; none before the first, and for batches that are generated.
+    pub digest: Option<Vec<u8>>,
+    pub encoding: Option<String>,
+}
+
+impl Batch {
+    /// How far its file was read; none when an earlier program read it, which kept no digest.
+    pub fn mark(&self) -> Option<Mark> {
+        let digest = match &self.digest {
+            Some(digest) => digest.as_slice().try_into().ok()?,
+            None if self.lines == 0 => [0; 32],
+            None => return None,
+        };
+        let encoding = self.encoding.as_deref().and_then(Encoding::parse);
+        Some(Mark { lines: self.lines, bytes: self.bytes, digest, encoding })
+    }
 }
 
 /// What the vault must know of the variant that its keys are for.
@@ -72,6 +91,8 @@ pub(super) struct SealedKey {
     pub id: KeyId,
     pub line: i64,
     pub fingerprint: [u8; 32],
+    /// The one it would have if its variant saw case the other way.
+    pub otherwise: [u8; 32],
     pub sealed: Vec<u8>,
 }
 
@@ -118,7 +139,41 @@ pub(super) struct SealedRow {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// A key whose state a refund or the calendar changed.
+/// A key without its fingerprint under the present definition of texts.
+#[derive(QueryableByName)]
+pub(super) struct OldPrint {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: KeyId,
+    #[diesel(sql_type = SqlUuid)]
+    pub seller_id: SellerId,
+    #[diesel(sql_type = SqlUuid)]
+    pub variant_id: VariantId,
+    #[diesel(sql_type = Text)]
+    pub state: KeyState,
+    #[diesel(sql_type = Bool)]
+    pub fold_case: bool,
+    #[diesel(sql_type = SqlUuid)]
+    pub data_key_id: Uuid,
+    #[diesel(sql_type = Bytea)]
+    pub sealed: Vec<u8>,
+}
+
+/// Whose fingerprint it is.
+#[derive(QueryableByName)]
+pub(super) struct PrintOf {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: KeyId,
+    #[diesel(sql_type = Bytea)]
+    pub fp_next: Vec<u8>,
+}
+
+#[derive(QueryableByName)]
+pub(super) struct VariantRow {
+    #[diesel(sql_type = SqlUuid)]
+    pub variant_id: VariantId,
+}
+
+/// A key whose state a refund, a person or the calendar changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, QueryableByName)]
 pub struct ChangedKey {
     #[diesel(sql_type = SqlUuid)]

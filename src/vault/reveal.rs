@@ -1,17 +1,20 @@
 //! Opens sold keys for the one who bought them: the only way from a sealed row to its text.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::app::App;
-use crate::base::ids::{KeyId, UnitId};
+use crate::base::ids::{KeyId, UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::base::secret::Secret;
 use crate::infra::data_keys;
-use crate::infra::seal::{Place, SealError};
+use crate::infra::seal::{DataKey, Place, SealError};
 use crate::infra::tasks::{self, NewTask};
 use crate::vault::insert::SEALED_COLUMN;
 use crate::vault::state::KeyState;
@@ -54,13 +57,7 @@ pub async fn open(
     let data_keys = data_keys::open(conn, &app.sealer, rows.iter().map(|r| r.data_key_id)).await?;
     let mut opened = Vec::with_capacity(rows.len());
     for row in rows {
-        let place = Place { column: SEALED_COLUMN, row: row.id.0, owner: row.variant_id.0 };
-        let text = data_keys
-            .get(&row.data_key_id)
-            .ok_or(SealError::Broken)
-            .and_then(|key| app.sealer.open(key, place, &row.sealed))
-            .and_then(|bytes| std::str::from_utf8(&bytes).map(Secret::new).map_err(|_| SealError::Broken));
-        match text {
+        match open_text(app, &data_keys, row.id, row.variant_id, row.data_key_id, &row.sealed) {
             Ok(text) => opened.push(OpenedKey {
                 unit_id: row.unit_id,
                 key_id: row.id,
@@ -73,6 +70,21 @@ pub async fn open(
         }
     }
     Ok(opened)
+}
+
+/// The text of one sealed row.
+pub(super) fn open_text(
+    app: &App,
+    data_keys: &HashMap<Uuid, Arc<DataKey>>,
+    key: KeyId,
+    variant: VariantId,
+    data_key: Uuid,
+    sealed: &[u8],
+) -> Result<Secret, SealError> {
+    let place = Place { column: SEALED_COLUMN, row: key.0, owner: variant.0 };
+    let data_key = data_keys.get(&data_key).ok_or(SealError::Broken)?;
+    let bytes = app.sealer.open(data_key, place, sealed)?;
+    std::str::from_utf8(&bytes).map(Secret::new).map_err(|_| SealError::Broken)
 }
 
 /// Records that buyers see the keys of these units now; the first time counts. Returns how many it was the first
@@ -88,7 +100,7 @@ pub async fn mark_mailed(conn: &mut AsyncPgConnection, units: &[UnitId]) -> Resu
 }
 
 /// Tells a person, on a connection of its own: the caller's transaction ends with the fault.
-async fn alarm(app: &App, key: KeyId) -> Fault {
+pub(super) async fn alarm(app: &App, key: KeyId) -> Fault {
     tracing::error!(key = %key, "a sealed key does not open: its row was changed");
     let task = NewTask {
         id: app.clock.uuid(),

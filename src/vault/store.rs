@@ -1,5 +1,7 @@
 //! All SQL of the vault that changes rows, and what is read under a lock.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -9,11 +11,12 @@ use crate::infra::db::schema::{key_batch, variant};
 use crate::infra::db::statement::Statement;
 use crate::vault::batch::NewBatch;
 use crate::vault::claim::Claimed;
-use crate::vault::import::LineProblem;
+use crate::vault::import::{Encoding, LineProblem, Mark};
 use crate::vault::model::{
-    Batch, ChangedKey, ClaimedRow, Origin, SealedKey, SealedRow, Shelf, ShelfCount, StoredLine,
+    Batch, ChangedKey, ClaimedRow, OldPrint, Origin, PrintOf, SealedKey, SealedRow, Shelf, ShelfCount,
+    StoredLine, VariantRow,
 };
-use crate::vault::state::BatchState;
+use crate::vault::state::{BatchState, KeyState};
 
 /// The array in the scalar sub-select keeps the planner from estimating the limit and joining whole tables; the
 /// order is that of the partial index, so that no other index tempts it.
@@ -119,6 +122,85 @@ pub(super) async fn advance_mailed(conn: &mut AsyncPgConnection, units: &[UnitId
     Statement::new(MAILED).bind::<Array<SqlUuid>, _>(units).execute(conn).await
 }
 
+/// Locked, so that the later update waits for nobody. What a person was asked about already is left to that person.
+const OLD_PRINTS: &str = "\
+    select k.id, k.seller_id, k.variant_id, k.state, v.fold_case, k.data_key_id, k.sealed
+      from vault_key k join variant v on v.id = k.variant_id
+     where k.variant_id = $1 and k.fp_next is null and k.id > $2
+       and not exists (select 1 from task t where t.kind = 'key_text_twin' and t.subject = k.id::text)
+     order by k.id limit $3 for no key update of k skip locked";
+
+pub(super) async fn lock_old_prints(
+    conn: &mut AsyncPgConnection,
+    variant: VariantId,
+    after: Option<KeyId>,
+    limit: i64,
+) -> QueryResult<Vec<OldPrint>> {
+    Statement::new(OLD_PRINTS)
+        .bind::<SqlUuid, _>(variant)
+        .bind::<SqlUuid, _>(after.map_or(uuid::Uuid::nil(), |key| key.0))
+        .bind::<BigInt, _>(limit)
+        .load(conn)
+        .await
+}
+
+pub(super) async fn list_old_print_variants(conn: &mut AsyncPgConnection) -> QueryResult<Vec<VariantId>> {
+    let sql = "select distinct variant_id from vault_key where fp_next is null order by variant_id";
+    let rows: Vec<VariantRow> = Statement::new(sql).load(conn).await?;
+    Ok(rows.into_iter().map(|row| row.variant_id).collect())
+}
+
+/// Who has these fingerprints.
+pub(super) async fn list_prints(
+    conn: &mut AsyncPgConnection,
+    seller: SellerId,
+    prints: Vec<Vec<u8>>,
+) -> QueryResult<HashMap<Vec<u8>, KeyId>> {
+    let sql = "select id, fp_next from vault_key where seller_id = $1 and fp_next = any($2)";
+    let rows: Vec<PrintOf> =
+        Statement::new(sql).bind::<SqlUuid, _>(seller).bind::<Array<Bytea>, _>(prints).load(conn).await?;
+    Ok(rows.into_iter().map(|row| (row.fp_next, row.id)).collect())
+}
+
+const PRINTS: &str = "\
+    update vault_key k set fp_next = m.fp from (select * from unnest($1::uuid[], $2::bytea[]) as t(id, fp)) m
+     where k.id = m.id and k.fp_next is null";
+
+pub(super) async fn advance_prints(
+    conn: &mut AsyncPgConnection,
+    prints: Vec<(KeyId, Vec<u8>)>,
+) -> QueryResult<usize> {
+    if prints.is_empty() {
+        return Ok(0);
+    }
+    let (keys, prints): (Vec<KeyId>, Vec<Vec<u8>>) = prints.into_iter().unzip();
+    Statement::new(PRINTS).bind::<Array<SqlUuid>, _>(keys).bind::<Array<Bytea>, _>(prints).execute(conn).await
+}
+
+const FROZEN: &str = "\
+    with s as materialized (
+      select id from vault_key where id = any($1) and state = $2 order by id for no key update skip locked)
+    update vault_key k set state = $3, voided_at = case when $4 = 'voided' then app_now() end
+      from s where k.id = s.id and k.state = $5
+    returning k.id, k.variant_id, k.seller_id, k.state";
+
+/// Into and out of `frozen`, where `voided_at` is null.
+pub(super) async fn advance_frozen(
+    conn: &mut AsyncPgConnection,
+    keys: &[KeyId],
+    from: KeyState,
+    to: KeyState,
+) -> QueryResult<Vec<ChangedKey>> {
+    Statement::new(FROZEN)
+        .bind::<Array<SqlUuid>, _>(keys.to_vec())
+        .bind::<Text, _>(from)
+        .bind::<Text, _>(to)
+        .bind::<Text, _>(to)
+        .bind::<Text, _>(from)
+        .load(conn)
+        .await
+}
+
 pub(super) async fn find_shelf(conn: &mut AsyncPgConnection, id: VariantId) -> QueryResult<Option<Shelf>> {
     variant::table
         .find(id)
@@ -163,11 +245,11 @@ pub(super) async fn find_batch(conn: &mut AsyncPgConnection, id: BatchId) -> Que
     key_batch::table.find(id).select(Batch::as_select()).first(conn).await.optional()
 }
 
-/// Counts what a chunk brought, only if nobody else went on with this batch meanwhile.
+/// Counts what a chunk brought and how far its file was read, only if nobody else went on with this batch meanwhile.
 pub(super) async fn advance_lines(
     conn: &mut AsyncPgConnection,
     batch: &Batch,
-    last_line: i64,
+    end: Mark,
     added: i64,
     refused: i64,
 ) -> QueryResult<Option<Batch>> {
@@ -177,7 +259,10 @@ pub(super) async fn advance_lines(
         .filter(key_batch::state.eq(BatchState::Running));
     diesel::update(same)
         .set((
-            key_batch::lines.eq(last_line),
+            key_batch::lines.eq(end.lines),
+            key_batch::bytes.eq(end.bytes),
+            key_batch::digest.eq(end.encoding.map(|_| end.digest.to_vec())),
+            key_batch::encoding.eq(end.encoding.map(Encoding::as_str)),
             key_batch::added.eq(key_batch::added + added),
             key_batch::refused.eq(key_batch::refused + refused),
         ))
@@ -187,36 +272,44 @@ pub(super) async fn advance_lines(
         .optional()
 }
 
-const END_BATCH: &str =
-    "update key_batch set state = $1, finished_at = app_now() where id = $2 and state = $3";
+const END_BATCH: &str = "update key_batch set state = $1, finished_at = app_now()
+    where id = $2 and state = $3 and lines = $4";
 
+/// Ends a batch as it was read: not when somebody went on with it meanwhile.
 pub(super) async fn advance_batch(
     conn: &mut AsyncPgConnection,
-    id: BatchId,
-    from: BatchState,
+    batch: &Batch,
     to: BatchState,
 ) -> QueryResult<usize> {
     Statement::new(END_BATCH)
         .bind::<Text, _>(to)
-        .bind::<SqlUuid, _>(id)
-        .bind::<Text, _>(from)
+        .bind::<SqlUuid, _>(batch.id)
+        .bind::<Text, _>(batch.state)
+        .bind::<BigInt, _>(batch.lines)
         .execute(conn)
         .await
 }
 
 /// Positions are given in the order of the lines, so that the oldest is sold first; rows are inserted in the order
-/// of their fingerprints, so that two imports of the same keys wait for each other once instead of crossing.
+/// of their fingerprints, so that two imports of the same keys wait for each other once instead of crossing. Both
+/// fingerprints are the same: a text that was judged by `KeyText` is compared alike by all programs. Each is unique by
+/// itself, so a key that is stored under the earlier definition alone, or under another text of it, stands in the way too.
+/// `otherwise` is the fingerprint that the text has in variants that see case the other way: there the same text has
+/// another one, which no constraint compares.
 const INSERT_KEYS: &str = "\
     with line as materialized (
-      select t.id, t.fp, t.sealed, nextval('vault_key_pos_seq') as pos
-        from unnest($1::uuid[], $2::bytea[], $3::bytea[]) as t(id, fp, sealed))
-    insert into vault_key (id, seller_id, variant_id, batch_id, pos, fp, data_key_id, sealed, expires_at)
+      select t.id, t.fp, t.otherwise, t.sealed, nextval('vault_key_pos_seq') as pos
+        from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::bytea[]) as t(id, fp, otherwise, sealed))
+    insert into vault_key (id, seller_id, variant_id, batch_id, pos, fp, fp_next, data_key_id, sealed, expires_at)
     overriding system value
-    select line.id, b.seller_id, b.variant_id, b.id, line.pos, line.fp, b.data_key_id, line.sealed,
-           coalesce($4::timestamptz, 'infinity')
-      from line cross join (select * from key_batch where id = $5) b
+    select line.id, b.seller_id, b.variant_id, b.id, line.pos, line.fp, line.fp, b.data_key_id, line.sealed,
+           coalesce($5::timestamptz, 'infinity')
+      from line cross join (select b.*, v.fold_case from key_batch b join variant v on v.id = b.variant_id
+        where b.id = $6) b
+     where not exists (select 1 from vault_key k join variant v on v.id = k.variant_id
+       where k.seller_id = b.seller_id and k.fp = line.otherwise and v.fold_case <> b.fold_case)
      order by line.fp
-    on conflict (seller_id, fp) do nothing
+    on conflict do nothing
     returning fp";
 
 /// Stores keys and answers the fingerprints of those that were new. `keys` are in the order of their lines.
@@ -228,6 +321,7 @@ pub(super) async fn insert_keys(
     let rows: Vec<StoredLine> = Statement::new(INSERT_KEYS)
         .bind::<Array<SqlUuid>, _>(keys.iter().map(|k| k.id).collect::<Vec<_>>())
         .bind::<Array<Bytea>, _>(keys.iter().map(|k| k.fingerprint.as_slice()).collect::<Vec<_>>())
+        .bind::<Array<Bytea>, _>(keys.iter().map(|k| k.otherwise.as_slice()).collect::<Vec<_>>())
         .bind::<Array<Bytea>, _>(keys.iter().map(|k| k.sealed.as_slice()).collect::<Vec<_>>())
         .bind::<Nullable<Timestamptz>, _>(batch.keys_expire_at)
         .bind::<SqlUuid, _>(batch.id)
@@ -285,11 +379,11 @@ pub(super) async fn advance_to_thawed(
     Statement::new(THAW).bind::<SqlUuid, _>(variant).bind::<BigInt, _>(but_first).execute(conn).await
 }
 
-const FROZEN: &str = "\
+const SHELVED: &str = "\
     select k.variant_id, k.seller_id, count(*)::bigint as keys from vault_key k
      where k.state = 'frozen' and k.frozen_by_epoch is not null group by 1, 2 order by 1";
 
 /// How many keys of each variant a restore keeps out of sale.
 pub(super) async fn list_frozen(conn: &mut AsyncPgConnection) -> QueryResult<Vec<ShelfCount>> {
-    Statement::new(FROZEN).load(conn).await
+    Statement::new(SHELVED).load(conn).await
 }

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{BatchId, PaymentId, RefundId, StatementRunId, VariantId};
 use crate::base::outcome::{Fault, Outcome};
+use crate::downloads;
 use crate::fulfilment;
 use crate::infra::lease::Job;
 use crate::infra::outbox;
@@ -41,7 +42,7 @@ pub fn table() -> React {
 
 async fn of_job(app: &Arc<App>, job: &Job) -> Outcome<Done> {
     match job.kind.as_str() {
-        fulfilment::tell::FILL => {
+        fulfilment::tell::FILL | downloads::publish::PUBLISHED => {
             let filled = fulfilment::fill::run(app, VariantId(id(job, "variant")?)).await?;
             // Somebody held an order: look again shortly.
             return Ok(if filled.more { Done::Later(Duration::from_secs(1)) } else { Done::Finished });

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use diesel::sql_types::{Array, BigInt, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
@@ -126,6 +126,23 @@ pub async fn lock_variant(conn: &mut AsyncPgConnection, id: VariantId) -> QueryR
         .get_result(conn)
         .await
         .optional()
+}
+
+#[derive(QueryableByName)]
+struct Truth {
+    #[diesel(sql_type = Bool)]
+    holds: bool,
+}
+
+/// Whether a paid unit of the variant waits for a person, for want of a file perhaps.
+pub async fn has_units_left_to_a_person(
+    conn: &mut AsyncPgConnection,
+    variant: VariantId,
+) -> QueryResult<bool> {
+    let sql = "select exists (select 1 from unit u where u.variant_id = $1 and u.state = 'awaiting_person' \
+                 and u.superseded_by is null) as holds";
+    let row: Truth = Statement::new(sql).bind::<SqlUuid, _>(variant).get_result(conn).await?;
+    Ok(row.holds)
 }
 
 #[derive(QueryableByName)]

@@ -5,8 +5,10 @@ mod retry;
 mod state;
 mod store;
 mod tasks;
+mod twins;
 
 pub use retry::retry;
 pub use state::{TaskChange, TaskState};
 pub use store::{Health, Task, TaskFilter, count_tasks, find_task, health, list_tasks, task_keys};
 pub use tasks::{release, resolve, take};
+pub use twins::{TwinDecision, decide};

@@ -37,10 +37,18 @@ pub async fn retry(app: &App, actor: &Actor, ids: &[UnitId]) -> Outcome<Vec<Resu
                     variants.push(unit.variant_id);
                     Ok(*id)
                 }
+                UnitState::AwaitingPerson if unit.ready => {
+                    variants.push(unit.variant_id);
+                    Ok(*id)
+                }
+                UnitState::AwaitingPerson => Err(Refusal::new(
+                    "ILLEGAL_TRANSITION",
+                    "there is nothing to hand over yet: publish a version of the file, or bring keys in",
+                )),
                 state if state.is_delivered() => {
                     Err(Refusal::new("ALREADY_DELIVERED", "this delivery was made already"))
                 }
-                _ => Err(Refusal::new("ILLEGAL_TRANSITION", "this delivery does not wait for stock")),
+                _ => Err(Refusal::new("ILLEGAL_TRANSITION", "this delivery does not wait for goods")),
             }
         })
         .collect();

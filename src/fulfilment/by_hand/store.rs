@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
@@ -125,12 +125,21 @@ pub(super) struct Waiting {
     pub variant_id: VariantId,
     #[diesel(sql_type = Text)]
     pub state: crate::orders::UnitState,
+    /// Whether its variant has something to hand over.
+    #[diesel(sql_type = Bool)]
+    pub ready: bool,
 }
 
 /// Pieces by their ids.
 pub(super) async fn list_waiting(conn: &mut AsyncPgConnection, ids: &[UnitId]) -> QueryResult<Vec<Waiting>> {
     Statement::new(
-        "select u.id, u.variant_id, u.state from unit u where u.id = any($1::uuid[]) order by u.id",
+        "select u.id, u.variant_id, u.state,
+           not exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id))
+           and (exists (select 1 from vault_key k where k.variant_id = u.variant_id and k.state = 'available'
+               and k.expires_at > app_now())
+             or exists (select 1 from file f join file_version v on v.file_id = f.id
+               where f.variant_id = u.variant_id and v.yanked_at is null)) as ready
+         from unit u where u.id = any($1::uuid[]) order by u.id",
     )
     .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
     .load(conn)

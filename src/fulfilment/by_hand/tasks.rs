@@ -1,5 +1,6 @@
 //! Staff takes tasks, gives them back, and ends them.
 
+use diesel_async::AsyncPgConnection;
 use serde_json::json;
 
 use crate::app::App;
@@ -13,25 +14,45 @@ use crate::infra::events::{self, NewEvent};
 
 /// Takes a task, so that nobody else begins it. `TASK_TAKEN`, `NOT_FOUND`, `FORBIDDEN`, `ILLEGAL_TRANSITION`.
 pub async fn take(app: &App, actor: &Actor, id: TaskId) -> Outcome<Task> {
-    change(app, actor, id, TaskChange::Take, None).await
+    change(app, actor, id, TaskChange::Take).await
 }
 
 /// Gives a task back to everybody.
 pub async fn release(app: &App, actor: &Actor, id: TaskId) -> Outcome<Task> {
-    change(app, actor, id, TaskChange::Release, None).await
+    change(app, actor, id, TaskChange::Release).await
 }
 
 /// Ends a task, saying what was done. `REASON_REQUIRED`.
 pub async fn resolve(app: &App, actor: &Actor, id: TaskId, note: &str) -> Outcome<Task> {
+    let mut tx = app.db.begin().await?;
+    let task = resolve_within(&mut tx, actor, id, note).await?;
+    tx.commit().await?;
+    Ok(task)
+}
+
+/// The same in the caller's transaction, which does what was decided.
+pub(super) async fn resolve_within(
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    id: TaskId,
+    note: &str,
+) -> Outcome<Task> {
     if note.trim().is_empty() {
         return Err(Refusal::new("REASON_REQUIRED", "say what was done").at(["note"]).into());
     }
     let note = text::clean(note, "note", 2_000, true)?;
-    change(app, actor, id, TaskChange::Resolve, Some(note)).await
+    change_within(conn, actor, id, TaskChange::Resolve, Some(note)).await
 }
 
-async fn change(
-    app: &App,
+async fn change(app: &App, actor: &Actor, id: TaskId, change: TaskChange) -> Outcome<Task> {
+    let mut tx = app.db.begin().await?;
+    let task = change_within(&mut tx, actor, id, change, None).await?;
+    tx.commit().await?;
+    Ok(task)
+}
+
+async fn change_within(
+    conn: &mut AsyncPgConnection,
     actor: &Actor,
     id: TaskId,
     change: TaskChange,
@@ -42,8 +63,7 @@ async fn change(
         _ => return Err(Refusal::new("FORBIDDEN", "tasks are for staff").into()),
     };
     let missing = || Refusal::new("NOT_FOUND", "there is no such task").at(["taskId"]);
-    let mut tx = app.db.begin().await?;
-    let task = store::lock_task(&mut tx, id).await?.ok_or_else(missing)?;
+    let task = store::lock_task(conn, id).await?.ok_or_else(missing)?;
     if task.taken_by.is_some_and(|holder| holder != user) && task.state == TaskState::Taken {
         return Err(Refusal::new("TASK_TAKEN", "somebody else works on this").into());
     }
@@ -55,7 +75,7 @@ async fn change(
         return Ok(task);
     }
     let holder: Option<UserId> = (after != TaskState::Open).then_some(user);
-    if store::advance_task(&mut tx, &task, after, holder).await? != 1 {
+    if store::advance_task(conn, &task, after, holder).await? != 1 {
         return Err(Fault::bug("a locked task changed its state").into());
     }
     let kind = match change {
@@ -69,8 +89,6 @@ async fn change(
     if let Some(order) = task.order_id {
         event = event.of_order(order);
     }
-    events::append(&tx, &[event]).await?;
-    let task = store::lock_task(&mut tx, id).await?.ok_or_else(missing)?;
-    tx.commit().await?;
-    Ok(task)
+    events::append(conn, &[event]).await?;
+    Ok(store::lock_task(conn, id).await?.ok_or_else(missing)?)
 }

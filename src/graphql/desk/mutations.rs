@@ -1,4 +1,4 @@
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
 use crate::base::ids::{TaskId, UnitId};
 use crate::base::outcome::{Failure, Outcome, Refusal};
@@ -55,7 +55,7 @@ pub struct TaskTakePayload {
     user_errors: Vec<StaffError>,
 }
 
-/// Payload of `taskRelease` and `taskResolve`.
+/// Payload of `taskRelease`, `taskResolve` and `keyTwinDecide`.
 #[derive(Default, SimpleObject)]
 pub struct TaskPayload {
     /// The task as it is now.
@@ -89,6 +89,27 @@ pub struct DeliveryRetryPayload {
     results: Vec<DeliveryRetryResult>,
     /// Why nothing was done at all.
     user_errors: Vec<StaffError>,
+}
+
+/// What becomes of a key that was taken out of sale because another one has its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "by_hand::TwinDecision")]
+pub enum KeyTwinDecision {
+    /// It is never sold.
+    Void,
+    /// It is sold although another one has its text.
+    Release,
+}
+
+/// Input of `keyTwinDecide`.
+#[derive(InputObject)]
+pub struct KeyTwinDecideInput {
+    /// Which task, of kind `key_text_twin`.
+    task_id: ID,
+    /// What becomes of the key that is out of sale.
+    decision: KeyTwinDecision,
+    /// Why.
+    note: String,
 }
 
 /// What staff does by hand.
@@ -148,6 +169,21 @@ impl DeskMutation {
         ctx.staff()?;
         let done =
             async { by_hand::resolve(ctx.app(), ctx.actor(), read(&input.task_id)?, &input.note).await };
+        payload(ctx, done.await).await
+    }
+
+    /// For staff: decides about two keys of the same text, and ends the task about them. Refused with
+    /// `ILLEGAL_TRANSITION` when both were sold: end such a task by `taskResolve`.
+    async fn key_twin_decide(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which task, and the decision.")] input: KeyTwinDecideInput,
+    ) -> Answer<TaskPayload> {
+        ctx.staff()?;
+        let decision = input.decision.into();
+        let done = async {
+            by_hand::decide(ctx.app(), ctx.actor(), read(&input.task_id)?, decision, &input.note).await
+        };
         payload(ctx, done.await).await
     }
 

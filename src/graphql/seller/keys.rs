@@ -34,8 +34,8 @@ pub struct KeyImportCreateInput {
 pub struct KeyImportCreatePayload {
     /// The batch.
     batch: Option<KeyBatch>,
-    /// Send the keys there by `POST`, one a line, with the same access token. Sending the same file again goes on
-    /// where it broke off.
+    /// Send the keys there by `POST`, one a line, with the same access token. When it broke off, send the same file
+    /// again, or the rest with `Upload-Offset`.
     upload_url: Option<Url>,
     /// Why it was refused; empty when it was done.
     user_errors: Vec<StockError>,

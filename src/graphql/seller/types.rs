@@ -77,7 +77,7 @@ pub enum KeyBatchState {
 pub struct KeyProblem {
     /// The line, from 1.
     line: Int64,
-    /// Open code: `DUPLICATE`, `TOO_LONG`, `INVALID_UTF8`, `CONTROL_CHARACTER`.
+    /// Open code: `DUPLICATE`, `TOO_LONG`, `INVALID_UTF8`, `INVALID_UTF16`, `CONTROL_CHARACTER`, `HIDDEN_CHARACTER`.
     code: String,
 }
 
@@ -115,6 +115,11 @@ impl KeyBatch {
     /// Lines read so far, blank ones counted.
     async fn lines(&self) -> Int64 {
         Int64(self.0.lines)
+    }
+
+    /// Bytes of the file read so far: the `Upload-Offset` with which the rest of a file that broke off is sent.
+    async fn offset(&self) -> Int64 {
+        Int64(self.0.bytes)
     }
 
     /// Keys taken in.

@@ -274,6 +274,9 @@ diesel::table! {
         refused -> BigInt,
         created_at -> Timestamptz,
         finished_at -> Nullable<Timestamptz>,
+        bytes -> BigInt,
+        digest -> Nullable<Bytea>,
+        encoding -> Nullable<Text>,
     }
 }
 

@@ -28,6 +28,19 @@ pub(super) fn text(shop: &Shop, content: &Content) -> Text {
             );
             (format!("Your order {number}: paid, and waiting for stock"), body)
         }
+        Content::OrderAwaitingPerson { access, lines } => {
+            let number = &access.number;
+            let waiting: String =
+                lines.iter().map(|(title, count)| format!("  {} (still to come: {count})\n", line(title))).collect();
+            let body = format!(
+                "we have received your payment for order {number}. Part of it could not be delivered automatically, \
+                 and a person of our staff has to look at it:\n\n\
+                 {waiting}\nThey have been notified. We send you another mail as soon as it is there; you need to do \
+                 nothing.\n\n{}",
+                way_back(access)
+            );
+            (format!("Your order {number}: paid, and our staff is looking after it"), body)
+        }
         Content::RefundMade { access, amount } => {
             let number = &access.number;
             let body = format!(

@@ -27,6 +27,17 @@ pub(super) fn text(shop: &Shop, content: &Content) -> Text {
             );
             (format!("订单 {number}：已付款，等待补货"), body)
         }
+        Content::OrderAwaitingPerson { access, lines } => {
+            let number = &access.number;
+            let waiting: String =
+                lines.iter().map(|(title, count)| format!("  {}（待发 {count} 件）\n", line(title))).collect();
+            let body = format!(
+                "我们已收到订单 {number} 的付款。其中部分商品无法自动交付，需要工作人员处理：\n\n{waiting}\n\
+                 我们已通知工作人员。处理完成后会立即发送并再次通知您，您无需任何操作。\n\n{}",
+                way_back(access)
+            );
+            (format!("订单 {number}：已付款，工作人员正在处理"), body)
+        }
         Content::RefundMade { access, amount } => {
             let number = &access.number;
             let body = format!(

@@ -13,7 +13,7 @@ use crate::infra::epoch::{self, Epoch};
 use crate::infra::queue::{self, NewJob};
 use crate::infra::tasks::{self, NewTask};
 use crate::payments::restored::store;
-use crate::vault::freeze;
+use crate::vault::shelved;
 
 /// Puts the frozen keys of a variant back on sale, all but the first ones in the order in which they would have been sold:
 /// those stay frozen. Lines that wait are filled. Answers how many keys.
@@ -32,7 +32,7 @@ async fn thaw(
     but_first: i64,
     actor: &str,
 ) -> Outcome<usize> {
-    let thawed = freeze::thaw(conn, variant, but_first, actor).await?;
+    let thawed = shelved::thaw(conn, variant, but_first, actor).await?;
     let job = NewJob::new(FILL, json!({ "variant": variant.0 })).once(variant.0.to_string());
     queue::add(conn, &[job]).await?;
     Ok(thawed)
@@ -48,7 +48,7 @@ pub(super) async fn release_if_nothing_is_unknown(app: &App, epoch: &Epoch) -> O
     let certain = found == 0 && questions.iter().all(|q| q.state == "answered" && q.unknown_lines == 0);
     let free = store::list_free_variants(&mut tx).await?;
     let mut waiting = Vec::new();
-    for shelf in freeze::frozen(&mut tx).await? {
+    for shelf in shelved::frozen(&mut tx).await? {
         if certain && !free.contains(&shelf.variant_id) {
             thaw(&mut tx, shelf.variant_id, 0, "system").await?;
             continue;

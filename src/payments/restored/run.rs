@@ -11,7 +11,7 @@ use crate::payments::restored::ask;
 use crate::payments::restored::release;
 use crate::payments::restored::report::Report;
 use crate::payments::restored::store;
-use crate::vault::freeze;
+use crate::vault::shelved;
 
 /// Raises the epoch, asks the gateways, lists what is unknown and opens sales. `since` is when the backup was made; none:
 /// the time of the newest thing the database knows. Sales stay held while a gateway does not answer, unless `anyway`.
@@ -43,7 +43,7 @@ pub async fn run(app: &App, since: Option<DateTime<Utc>>, anyway: bool) -> Outco
         unclear: attempts.unclear,
         questions: store::list_questions(&mut conn, epoch.id).await?,
         unknown: store::list_found(&mut conn, epoch.raised_at).await?,
-        frozen: freeze::frozen(&mut conn).await?,
+        frozen: shelved::frozen(&mut conn).await?,
     })
 }
 
@@ -63,7 +63,7 @@ async fn raise(app: &App, since: Option<DateTime<Utc>>) -> Outcome<Epoch> {
     };
     epoch::raise(&mut tx, since).await?;
     let epoch = epoch::current(&mut tx).await?;
-    let frozen = freeze::freeze_all(&mut tx, epoch.id).await?;
+    let frozen = shelved::freeze_all(&mut tx, epoch.id).await?;
     let once =
         app.accounts.iter().filter(|(account, gateway)| !gateway.abilities(&account.keys).refund_repeatable);
     let once: Vec<String> = once.map(|(account, _)| account.id.clone()).collect();

@@ -71,6 +71,23 @@ async fn a_key_that_is_sold_twice_or_lost_is_found() {
             found_by: "no line sleeps beside free keys",
             names: "line ",
         },
+        Planted {
+            sql: "delete from job where kind in ('fulfilment.fill', 'downloads.published');
+                update unit set state = 'awaiting_person' where id = (select u.id from unit u
+                  join order_line l on l.id = u.line_id where l.kind = 'file' and u.state = 'assigned' limit 1)",
+            found_by: "no unit awaits a person although it can be handed over",
+            names: "unit ",
+        },
+        Planted {
+            sql: "delete from job where kind in ('fulfilment.fill', 'downloads.published');
+                update vault_key set state = 'available', unit_id = null, sold_at = null, revealed_at = null,
+                  mailed_at = null where state = 'sold';
+                update unit set state = 'awaiting_person' where id = (select u.id from unit u
+                  join order_line l on l.id = u.line_id where l.kind = 'key' and l.quantity = 1
+                  and u.state = 'assigned' limit 1)",
+            found_by: "no unit awaits a person although it can be handed over",
+            names: "unit ",
+        },
     ];
     find_all(&t, &faults).await;
     t.finish_with_jobs().await;

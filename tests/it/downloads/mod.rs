@@ -1,6 +1,8 @@
 mod counting;
+mod dead_ends;
 mod grants;
 mod kills;
+mod names;
 mod refusals;
 mod serving;
 pub mod shop;

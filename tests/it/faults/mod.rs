@@ -2,6 +2,7 @@
 
 mod commit;
 mod crowds;
+mod imports;
 mod kills;
 mod shop;
 mod storm;

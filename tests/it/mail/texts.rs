@@ -43,6 +43,10 @@ fn contents() -> Vec<(&'static str, Content)> {
             "order_awaiting_stock",
             Content::OrderAwaitingStock { access: access(true), lines: vec![("Game".into(), 3)] },
         ),
+        (
+            "order_awaiting_person",
+            Content::OrderAwaitingPerson { access: access(true), lines: vec![("Handbook".into(), 2)] },
+        ),
         ("refund_made", Content::RefundMade { access: access(false), amount: "12.50 EUR".into() }),
         ("order_access_code", Content::OrderAccessCode { code: code() }),
         ("confirm_email", Content::ConfirmEmail { code: code() }),

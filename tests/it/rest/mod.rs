@@ -1,3 +1,4 @@
 mod keys;
 mod links;
 mod pay;
+mod resume;

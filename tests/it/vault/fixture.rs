@@ -4,10 +4,11 @@ use dispense::base::actor::Actor;
 use dispense::base::ids::{UnitId, VariantId};
 use dispense::vault::batch::{self, NewBatch};
 use dispense::vault::claim::{Want, assign, claim};
-use dispense::vault::import::ChunkReader;
+use dispense::vault::import::{ChunkReader, Mark};
 use dispense::vault::insert::insert_chunk;
 use dispense::vault::state::BatchChange;
 use dispense::vault::{Batch, read};
+use tokio::io::AsyncRead;
 use uuid::Uuid;
 
 use crate::harness::TestApp;
@@ -77,7 +78,8 @@ pub async fn import(t: &TestApp, variant: VariantId, file: &[u8]) -> Batch {
 
 /// Goes on with a batch after the lines it has read, to the end of the file.
 pub async fn go_on(t: &TestApp, mut batch: Batch, file: &[u8]) -> Batch {
-    let mut reader = ChunkReader::new(file, batch.lines);
+    let mut reader = reader(t, &batch, file);
+    reader.pass(batch.lines).await.unwrap();
     while let Some(chunk) = reader.next().await.unwrap() {
         let mut tx = t.app.db.begin().await.unwrap();
         batch = insert_chunk(&mut tx, &t.app, &Actor::system(), &batch, chunk).await.unwrap().batch;
@@ -85,6 +87,11 @@ pub async fn go_on(t: &TestApp, mut batch: Batch, file: &[u8]) -> Batch {
     }
     let mut conn = t.app.db.conn().await.unwrap();
     batch::end(&mut conn, &Actor::system(), batch.id, BatchChange::Finish).await.unwrap()
+}
+
+/// Reads a file for a batch from its beginning.
+pub fn reader<R: AsyncRead + Unpin>(t: &TestApp, batch: &Batch, file: R) -> ChunkReader<R> {
+    ChunkReader::new(file, t.app.sealer.line_chain(batch.id.0), Mark::default())
 }
 
 /// The report of a batch: `line:CODE` each.

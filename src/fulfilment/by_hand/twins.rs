@@ -1,0 +1,60 @@
+//! Staff decides about two keys of the same text.
+
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::{KeyId, TaskId};
+use crate::base::outcome::{Outcome, Refusal};
+use crate::fulfilment::by_hand::store::{self, Task};
+use crate::fulfilment::by_hand::tasks;
+use crate::fulfilment::tell;
+use crate::infra::queue::{self, NewJob};
+use crate::vault::{fingerprints, freeze};
+
+/// What becomes of the key that was taken out of sale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TwinDecision {
+    /// It is never sold.
+    Void,
+    /// It is sold although another one has its text.
+    Release,
+}
+
+/// Ends the task about two keys of one text. The key that is out of sale is voided or put back; when both were sold
+/// before anybody looked, there is none and `ILLEGAL_TRANSITION` is answered: the buyer is helped by a refund, and the
+/// task is ended by itself. Also `NOT_FOUND`, `TASK_TAKEN`, `REASON_REQUIRED`, `FORBIDDEN`.
+pub async fn decide(
+    app: &App,
+    actor: &Actor,
+    id: TaskId,
+    decision: TwinDecision,
+    note: &str,
+) -> Outcome<Task> {
+    let mut tx = app.db.begin().await?;
+    let task = tasks::resolve_within(&mut tx, actor, id, note).await?;
+    if task.kind != fingerprints::TWIN {
+        return Err(Refusal::new("INVALID", "this task is not about two keys of one text")
+            .at(["taskId"])
+            .into());
+    }
+    let frozen = task.body.get("frozen").and_then(Value::as_str).and_then(|key| key.parse().ok());
+    let frozen: Vec<KeyId> = frozen.map(KeyId).into_iter().collect();
+    let changed = match decision {
+        TwinDecision::Void => freeze::void(&mut tx, &frozen, &actor.label()).await?,
+        TwinDecision::Release => freeze::thaw(&mut tx, &frozen, &actor.label()).await?,
+    };
+    if changed.is_empty() {
+        return Err(Refusal::new("ILLEGAL_TRANSITION", "neither of the two keys is out of sale").into());
+    }
+    if decision == TwinDecision::Release {
+        let fill = |key: &crate::vault::ChangedKey| {
+            NewJob::new(tell::FILL, json!({ "variant": key.variant_id.0 })).once(key.variant_id.0.to_string())
+        };
+        queue::add(&tx, &changed.iter().map(fill).collect::<Vec<_>>()).await?;
+    }
+    let task = store::find_task(&mut tx, task.id).await?.unwrap_or(task);
+    tx.commit().await?;
+    app.bell.ring();
+    Ok(task)
+}

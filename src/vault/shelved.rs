@@ -1,0 +1,43 @@
+//! After a backup was restored nobody knows which of its free keys were sold since: they are taken out of sale until it
+//! is known, or a person decides.
+
+use diesel_async::AsyncPgConnection;
+use serde_json::json;
+
+use crate::base::ids::VariantId;
+use crate::base::outcome::Fault;
+use crate::infra::events::{self, NewEvent};
+use crate::vault::model::ShelfCount;
+use crate::vault::store;
+
+/// Freezes every key that may be sold now, for this epoch.
+pub async fn freeze_all(conn: &mut AsyncPgConnection, epoch: i32) -> Result<Vec<ShelfCount>, Fault> {
+    let shelves = store::advance_to_frozen(conn, epoch).await?;
+    let fact = |shelf: &ShelfCount| {
+        let body = json!({ "count": shelf.keys, "epoch": epoch });
+        NewEvent::shop("keys.frozen", shelf.variant_id.0, "system", body).of_seller(shelf.seller_id)
+    };
+    events::append(conn, &shelves.iter().map(fact).collect::<Vec<_>>()).await?;
+    Ok(shelves)
+}
+
+/// Puts the keys of a variant that a restore froze back on sale, all but the first ones in the order in which they would
+/// have been sold. The caller adds the variant's fill job in the same transaction. Answers how many.
+pub async fn thaw(
+    conn: &mut AsyncPgConnection,
+    variant: VariantId,
+    but_first: i64,
+    actor: &str,
+) -> Result<usize, Fault> {
+    let thawed = store::advance_to_thawed(conn, variant, but_first).await?;
+    if thawed > 0 {
+        let body = json!({ "count": thawed, "kept": but_first });
+        events::append(conn, &[NewEvent::shop("keys.thawed", variant.0, actor, body)]).await?;
+    }
+    Ok(thawed)
+}
+
+/// How many keys of each variant are still frozen by a restore.
+pub async fn frozen(conn: &mut AsyncPgConnection) -> Result<Vec<ShelfCount>, Fault> {
+    Ok(store::list_frozen(conn).await?)
+}
