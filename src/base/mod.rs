@@ -3,9 +3,11 @@
 pub mod actor;
 pub mod caller;
 pub mod clock;
+pub mod email;
 pub mod hand_over;
 pub mod ids;
 pub mod money;
+pub mod network;
 pub mod outcome;
 pub mod page;
 pub mod rfc3339;

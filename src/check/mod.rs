@@ -6,6 +6,7 @@
 //! answered to whom, which mail was accepted) is proven by the tests.
 
 mod attempts;
+mod buyers;
 mod callers;
 mod chain;
 mod downloads;

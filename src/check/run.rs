@@ -9,13 +9,13 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use crate::base::outcome::Fault;
 use crate::check::report::{Finding, Invariant, Report, Verdict};
 use crate::check::{
-    attempts, callers, chain, downloads, goods, keys, messages, money, money_back, notices, seals,
+    attempts, buyers, callers, chain, downloads, goods, keys, messages, money, money_back, notices, seals,
 };
 use crate::config::{Config, Secrets};
 use crate::infra::db::{Db, Limits, migrate};
 use crate::infra::seal::Sealer;
 
-const INVARIANTS: [Invariant; 11] = [
+const INVARIANTS: [Invariant; 12] = [
     keys::INVARIANT,
     goods::HANDED_OVER,
     goods::PAID_FOR,
@@ -26,6 +26,7 @@ const INVARIANTS: [Invariant; 11] = [
     messages::INVARIANT,
     downloads::INVARIANT,
     seals::INVARIANT,
+    buyers::INVARIANT,
     attempts::INVARIANT,
 ];
 

@@ -68,6 +68,9 @@ pub const SWEEPS: &[Sweep] = &[
     sweep("upload_leftovers", 3_600, |app| {
         Box::pin(async move { Ok(crate::downloads::sweep::remove_leftovers(&app).await?) })
     }),
+    sweep("lapsed_registrations", 3_600, |app| {
+        Box::pin(async move { Ok(crate::people::sweep(&app).await?) })
+    }),
     sweep("rewrap_data_keys", 3_600, |app| {
         Box::pin(async move { Ok(crate::vault::rewrap::sweep(&app).await?) })
     }),

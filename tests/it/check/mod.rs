@@ -1,4 +1,5 @@
 mod attempts;
+mod buyers;
 mod clean;
 mod goods;
 pub mod planted;
