@@ -20,7 +20,7 @@ use crate::orders::staff::reveal::staff_with_reason;
 use crate::orders::staff::store::{Act, insert_acts};
 use crate::orders::store as orders;
 
-/// Corrects the address. The same address again changes nothing. Refuses with `FORBIDDEN`, `REASON_REQUIRED`,
+/// Corrects the address. The same address again only sends what had been given up. Refuses with `FORBIDDEN`, `REASON_REQUIRED`,
 /// `EMAIL_INVALID`, `NOT_FOUND`.
 pub async fn correct_address(
     app: &App,
@@ -36,6 +36,9 @@ pub async fn correct_address(
     let mut tx = app.db.begin().await?;
     let order = orders::lock(&mut tx, id).await?.ok_or_else(missing)?;
     if order.email.as_deref() == Some(email.typed()) {
+        redirect(&mut tx, actor, &order, email.typed()).await?;
+        tx.commit().await?;
+        app.bell.ring();
         return Ok(order);
     }
     orders::advance_email(&mut tx, id, email.typed(), email.normalised()).await?;
