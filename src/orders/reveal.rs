@@ -90,7 +90,7 @@ pub async fn reveal(
 
 /// Pieces of a target that may be shown, with their secrets.
 pub(super) struct Page {
-    pub standings: Vec<Standing>,
+    pub standings: Vec<read::UnitStanding>,
     pub opened: Vec<OpenedKey>,
     pub has_next: bool,
 }
