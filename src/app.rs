@@ -12,7 +12,7 @@ use crate::infra::blob::Blobs;
 use crate::infra::data_keys;
 use crate::infra::db::{Db, Limits};
 use crate::infra::mailer::Mailer;
-use crate::infra::outbound::Outbound;
+use crate::infra::outbound::{Outbound, Rules, SystemLookup};
 use crate::infra::queue::Bell;
 use crate::infra::seal::Sealer;
 use crate::infra::throttle::Throttles;
@@ -69,7 +69,12 @@ impl App {
             let names = missing.join(", ");
             return Err(Fault::bug(format!("stored secrets need keys that `secrets.vault` lacks: {names}")));
         }
-        let outbound = Outbound::new()?;
+        let rules = Rules {
+            private: config.outbound.networks(),
+            plain: config.outbound.plain_http,
+            ports: config.outbound.ports.clone(),
+        };
+        let outbound = Outbound::with_rules(rules, Arc::new(SystemLookup))?;
         // An attempt must end before its job's time does, so that its outcome can be recorded.
         let mail_time = config.mail.timeout_seconds.min(config.worker.job_seconds.saturating_sub(5)).max(1);
         let mail = &config.mail;
@@ -88,11 +93,7 @@ impl App {
             let told: Vec<String> = changed.iter().map(|(key, text)| format!("{key}: {text}")).collect();
             return Err(Fault::setup(told.join("; ")));
         }
-        let throttles = Throttles::new(
-            config.limits.requests_per_minute,
-            config.limits.sign_ins_per_minute,
-            config.limits.forged_notices_per_minute,
-        );
+        let throttles = Throttles::new(&config.limits);
         let passwords = Passwords::new(&config.people, &config.limits)?;
         let access_tokens = AccessTokens::new(&config)?;
         let blobs = Blobs::folder(config.data.join("files"));

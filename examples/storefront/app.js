@@ -99,14 +99,24 @@ async function buyPage(show, variantId) {
   const methods = quote.paymentMethods.filter((method) => method.available);
   const method = node('select', { id: 'method' }, methods.map((m) => node('option', { value: m.id }, m.title)));
   const free = Number(quote.total.amount) === 0;
+  const problems = [...quote.problems, ...quote.lines.flatMap((line) => line.problems)];
+  // Limited and free goods want an address that is proven; everything else that is wrong keeps the order back.
+  const proves = problems.some((problem) => problem.code === 'EMAIL_CODE_REQUIRED');
+  const blocked = problems.some((problem) => problem.code !== 'EMAIL_CODE_REQUIRED');
+  const code = node('input', { id: 'code', required: true, autocomplete: 'one-time-code' });
+  const mailCode = async () => {
+    if (!email.reportValidity()) return;
+    await ask(api.EMAIL_CODE, { in: { email: email.value } }, { field: 'emailCodeRequest' });
+  };
 
   async function buy() {
-    if (!email.reportValidity()) return;
+    if (!email.reportValidity() || (proves && !code.reportValidity())) return;
     memory.choose('email', email.value);
     const input = {
       lines, currency, email: email.value, locale: language, quoteToken: quote.token, expectedTotal: quote.total.amount,
       idempotencyKey: memory.purchaseKey(JSON.stringify([variantId, currency, email.value, method.value])),
     };
+    if (proves) input.emailCode = code.value;
     if (!free) {
       const returnUrl = location.href.split('#')[0];
       input.start = { methodId: method.value, accepts: ['REDIRECT'], platform: 'DESKTOP', returnUrl };
@@ -120,14 +130,14 @@ async function buyPage(show, variantId) {
     else location.hash = `#/order/${order.number}`;
   }
 
-  const problems = [...quote.problems, ...quote.lines.flatMap((line) => line.problems)];
   show(
     node('h1', {}, product?.name ?? ''),
     problems.map((problem) => node('p', { class: 'small' }, problem.message)),
     node('label', {}, t().email, email),
+    proves ? node('label', {}, t().code, code, action(t().sendCode, mailCode, { id: 'send-code' })) : null,
     free ? null : node('label', {}, t().method, method),
     node('p', {}, `${t().total}: `, node('span', { class: 'price' }, price(quote.total))),
-    action(t().pay, buy, { id: 'pay', disabled: !quote.canPlace }));
+    action(t().pay, buy, { id: 'pay', disabled: blocked }));
 }
 
 function lineCard(line, token) {

@@ -39,7 +39,9 @@ export const PRODUCTS = `query Products($cur: CurrencyCode) { products(first: 20
   id slug name summary availability { level canBuy text }
   variants { id name price(currency: $cur) { unit { amount currency } } goods { kind } } } } }`;
 export const QUOTE = `query Quote($in: QuoteInput!) { quote(input: $in) { token canPlace total { amount currency }
-  problems { message } lines { problems { message } } paymentMethods { id title available } } }`;
+  problems { code message } lines { problems { code message } } paymentMethods { id title available } } }`;
+export const EMAIL_CODE = `mutation EmailCode($in: EmailCodeRequestInput!) { emailCodeRequest(input: $in) {
+  userErrors { code message } } }`;
 export const BUY = `mutation Buy($in: OrderPlaceInput!) { orderPlace(input: $in) { accessToken order { id number stage }
   payment { id action { kind hostedUrl } } userErrors { code message } paymentErrors { code message } } }`;
 export const ORDER_PAGE = `query OrderPage($n: String!, $t: String) { order(number: $n, accessToken: $t) { ...Ord } } ${ORDER}`;

@@ -1,6 +1,6 @@
 const ENGLISH = {
   products: 'Products', downloads: 'My downloads', account: 'Sign in', signedIn: 'My account', signOut: 'Sign out',
-  other: '中文', buy: 'Buy', soldOut: 'Sold out', email: 'Mail address', password: 'Password', method: 'Way to pay',
+  other: '中文', buy: 'Buy', soldOut: 'Sold out', email: 'Mail address', code: 'Code from the mail', sendCode: 'Mail me a code', password: 'Password', method: 'Way to pay',
   total: 'Total', pay: 'Buy now', order: 'Order', reveal: 'Show the key', download: 'Download', left: (n) => `${n} left`,
   unlimited: 'no limit', goPay: 'Go on to pay', nothing: 'Nothing here yet.', free: 'Free',
   guest: 'You are a guest: this browser remembers your orders.', back: 'All products',
@@ -14,7 +14,7 @@ const ENGLISH = {
 
 const CHINESE = {
   products: '商品', downloads: '我的下载', account: '登录', signedIn: '我的账户', signOut: '退出登录',
-  other: 'English', buy: '购买', soldOut: '售罄', email: '邮箱地址', password: '密码', method: '支付方式',
+  other: 'English', buy: '购买', soldOut: '售罄', email: '邮箱地址', code: '邮件验证码', sendCode: '发送验证码', password: '密码', method: '支付方式',
   total: '合计', pay: '立即购买', order: '订单', reveal: '显示密钥', download: '下载', left: (n) => `剩余 ${n} 次`,
   unlimited: '不限次数', goPay: '继续支付', nothing: '这里还没有内容。', free: '免费',
   guest: '您正以访客身份购物：订单记录保存在此浏览器中。', back: '全部商品',

@@ -3,10 +3,12 @@
 pub mod actor;
 pub mod caller;
 pub mod clock;
+pub mod email;
 pub mod hand_over;
 pub mod ids;
 pub mod key_text;
 pub mod money;
+pub mod network;
 pub mod outcome;
 pub mod page;
 pub mod rfc3339;

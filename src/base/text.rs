@@ -1,9 +1,8 @@
 //! Text from outside, parsed into types that cannot hold anything else.
 
-use std::fmt;
-
 use unicode_normalization::UnicodeNormalization;
 
+pub use crate::base::email::{Email, masked_email};
 use crate::base::outcome::Refusal;
 
 /// Trimmed, NFC, without control characters (line breaks and tabs allowed when `multiline`), 1 to `longest`
@@ -22,70 +21,6 @@ pub fn clean(text: &str, field: &str, longest: usize, multiline: bool) -> Result
         return refuse(format!("`{field}` must not contain control characters"));
     }
     Ok(text)
-}
-
-/// A mail address: as typed, and normalised for comparing (lower case, NFC).
-#[derive(Clone, PartialEq, Eq)]
-pub struct Email {
-    typed: String,
-    normalised: String,
-}
-
-impl Email {
-    /// One `@`, a domain with a dot or `localhost`, printable ASCII or letters, no spaces, no quotes, no line
-    /// breaks: what every mail server takes, and nothing that could grow a second header.
-    pub fn parse(text: &str) -> Result<Self, Refusal> {
-        let refused = || Refusal::new("EMAIL_INVALID", "this is not a mail address").at(["email"]);
-        let typed: String = text.trim().nfc().collect();
-        let (local, domain) = typed.rsplit_once('@').ok_or_else(refused)?;
-        let local_ok = !local.is_empty()
-            && local.len() <= 64
-            && !local.starts_with('.')
-            && !local.ends_with('.')
-            && !local.contains("..")
-            && local.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~.-".contains(c));
-        let labels: Vec<&str> = domain.split('.').collect();
-        let domain_ok = domain.len() <= 253
-            && (labels.len() >= 2 || domain == "localhost")
-            && labels.iter().all(|l| {
-                !l.is_empty()
-                    && l.len() <= 63
-                    && !l.starts_with('-')
-                    && !l.ends_with('-')
-                    && l.chars().all(|c| c.is_alphanumeric() || c == '-')
-            });
-        if !local_ok || !domain_ok {
-            return Err(refused());
-        }
-        let normalised = typed.to_lowercase();
-        Ok(Self { typed, normalised })
-    }
-
-    pub fn typed(&self) -> &str {
-        &self.typed
-    }
-
-    pub fn normalised(&self) -> &str {
-        &self.normalised
-    }
-}
-
-impl fmt::Debug for Email {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&masked_email(&self.typed))
-    }
-}
-
-/// `a…@e….com`: enough to recognise one's own address, too little to learn another's.
-pub fn masked_email(address: &str) -> String {
-    let first = |s: &str| s.chars().next().map(String::from).unwrap_or_default();
-    match address.rsplit_once('@') {
-        Some((local, domain)) => {
-            let end = domain.rsplit_once('.').map(|(_, end)| format!(".{end}")).unwrap_or_default();
-            format!("{}…@{}…{end}", first(local), first(domain))
-        }
-        None => "…".into(),
-    }
 }
 
 /// Languages the shop speaks. Texts in other languages fall back to the shop's default.

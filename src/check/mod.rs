@@ -8,6 +8,7 @@
 
 mod asked;
 mod attempts;
+mod buyers;
 mod callers;
 mod chain;
 mod downloads;

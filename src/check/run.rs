@@ -11,7 +11,7 @@ use crate::base::outcome::Fault;
 use crate::check::asked::{self, Since};
 use crate::check::report::{Finding, Invariant, Report, Verdict};
 use crate::check::{
-    attempts, callers, chain, downloads, goods, keys, messages, money, money_back, notices, seals,
+    attempts, buyers, callers, chain, downloads, goods, keys, messages, money, money_back, notices, seals,
 };
 use crate::config::{Config, Secrets};
 use crate::infra::db::{Db, Limits, migrate};
@@ -19,7 +19,7 @@ use crate::infra::outbound::Outbound;
 use crate::infra::seal::Sealer;
 use crate::payments::accounts::Accounts;
 
-const INVARIANTS: [Invariant; 11] = [
+const INVARIANTS: [Invariant; 12] = [
     keys::INVARIANT,
     goods::HANDED_OVER,
     goods::PAID_FOR,
@@ -30,6 +30,7 @@ const INVARIANTS: [Invariant; 11] = [
     messages::INVARIANT,
     downloads::INVARIANT,
     seals::INVARIANT,
+    buyers::INVARIANT,
     attempts::INVARIANT,
 ];
 

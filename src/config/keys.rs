@@ -1,77 +1,9 @@
 //! THE table of keys: what a key takes, what it is when nobody sets it, and what it means. `dispense config
 //! --default` is printed from it, unknown keys are found by it, and text from the environment is read by it.
 
-/// What a key takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Text,
-    Bool,
-    /// A whole number in this range.
-    Int(i64, i64),
-    /// Whole numbers in this range; comma-separated in the environment.
-    Ints(i64, i64),
-    /// Comma-separated in the environment.
-    Texts,
-    /// Masked wherever the configuration is shown.
-    Secret,
-    Secrets,
-    /// A table of texts.
-    Table,
-}
-
-/// One key. `default` is a TOML value; empty means that the key is optional, and `example` shows one.
-#[derive(Clone, Copy, Debug)]
-pub struct Key {
-    pub path: &'static str,
-    pub kind: Kind,
-    pub default: &'static str,
-    pub example: &'static str,
-    pub doc: &'static str,
-}
-
-const fn key(path: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
-    Key { path, kind, default, example: "", doc }
-}
-
-const fn optional(path: &'static str, kind: Kind, example: &'static str, doc: &'static str) -> Key {
-    Key { path, kind, default: "", example, doc }
-}
-
-const COUNT: Kind = Kind::Int(1, 1_000_000);
-const SECONDS: Kind = Kind::Int(1, 31_536_000);
-const BYTES: Kind = Kind::Int(1_024, i64::MAX);
-
-/// Sections in the order of the printed file, with what stands above them.
-pub const SECTIONS: &[(&str, &str)] = &[
-    (
-        "",
-        "Dispense's configuration. Every key may also come from the environment (or from a file .env): DISPENSE_\n\
-          and the key with __ for dots, as in DISPENSE_DATABASE__URL; lists are comma-separated there. The environment\n\
-          has the last word, then .env, then this file.",
-    ),
-    ("server", "Where it listens and how the world reaches it."),
-    ("database", "PostgreSQL. Without an url, Dispense runs a cluster of its own in the data folder."),
-    ("storage", "Files for sale, in a private folder of the data folder."),
-    ("mail", "Mail. Without an url, mails are written as .eml files into the data folder."),
-    (
-        "secrets",
-        "The program's own keys: 32 random bytes each, as hex or base64 (`openssl rand -hex 32`), all different.\n\
-                 With the cluster of our own they are made on first start, into secrets.toml in the data folder; with\n\
-                 database.url they must be given here. In a list the first is used and all are accepted. A name may stand\n\
-                 before a key (`2026a:…`); it is stored beside what the key protects.",
-    ),
-    ("shop", "What the shop is and how it treats orders."),
-    ("limits", "What a client may ask for."),
-    ("people", "Sign-ins and passwords."),
-    ("worker", "Background work."),
-    ("log", "What the program says about itself, on stderr."),
-    (
-        "accounts",
-        "Merchant accounts at gateways, a table each. From the environment: DISPENSE_ACCOUNTS__<ID>__<KEY> for an\n\
-                  account of this file (id in capitals, hyphens as underscores). Accounts are read again, without a restart, when\n\
-                  this file or .env changes, and on SIGHUP; what is wrong then changes nothing and is told in the log.",
-    ),
-];
+use crate::config::key::{BYTES, COUNT, SECONDS, key, optional};
+pub use crate::config::key::{Key, Kind};
+pub use crate::config::sections::SECTIONS;
 
 /// Keys of every section but the accounts.
 pub const KEYS: &[Key] = &[
@@ -170,6 +102,13 @@ pub const KEYS: &[Key] = &[
     ),
     key("mail.from", Kind::Text, "\"Dispense <shop@localhost>\"", "The sender."),
     key("mail.timeout_seconds", SECONDS, "60", "How long a mail server may take for one mail."),
+    key(
+        "mail.smtputf8",
+        Kind::Bool,
+        "false",
+        "Whether the server takes addresses with letters beyond ASCII before the @ (SMTPUTF8). Without it they are\n\
+          refused at checkout. Domains beyond ASCII need nothing.",
+    ),
     optional("secrets.vault", Kind::Secrets, "[\"…\"]", "Wraps the keys that seal what is sold."),
     optional(
         "secrets.fingerprint",
@@ -210,13 +149,38 @@ pub const KEYS: &[Key] = &[
         "shop.unpaid_orders_per_buyer",
         COUNT,
         "10",
-        "Unpaid orders one buyer or address may have at a time.",
+        "Unpaid orders that one signed-in buyer, or one address proven by a mailed code, may have at a time.",
+    ),
+    key(
+        "shop.unpaid_orders_per_address",
+        COUNT,
+        "20",
+        "The same for an address that a guest only typed, counted from one network address alone: a stranger uses up\n\
+          nobody's limit.",
+    ),
+    key(
+        "shop.unpaid_orders_per_device",
+        COUNT,
+        "100",
+        "Unpaid orders of guests by one device (User-Agent) at one network address.",
+    ),
+    key(
+        "shop.unpaid_orders_per_client",
+        COUNT,
+        "200",
+        "Unpaid orders of guests at one network address (IPv6: a /56); a mobile carrier's may hold thousands of people.",
     ),
     key(
         "shop.free_orders_per_day",
         COUNT,
         "10",
-        "Orders with a total of 0 one buyer or address may place per day.",
+        "Orders with a total of 0 that one signed-in buyer or one proven address may place per day.",
+    ),
+    key(
+        "shop.free_orders_per_client",
+        COUNT,
+        "30",
+        "The same for guests who passed a captcha, by network address.",
     ),
     key("shop.claim_link_days", Kind::Int(1, 365), "7", "How long a mailed claim link works, days."),
     key("shop.resend_gap_seconds", SECONDS, "60", "Seconds between two resends of one order's mail."),
@@ -268,6 +232,12 @@ pub const KEYS: &[Key] = &[
         "Of how many bytes of them a day and account what came is kept too, so that they can be verified again.",
     ),
     key("limits.forged_days", Kind::Int(1, 3_650), "14", "For how many days what came is kept of them."),
+    key(
+        "limits.mails_per_hour",
+        COUNT,
+        "100",
+        "Requests an hour and address that have a mail sent to a typed address: registrations, codes.",
+    ),
     key("limits.password_hashes", Kind::Int(1, 64), "2", "Password hashes computed at once."),
     key("limits.password_queue", Kind::Int(0, 10_000), "16", "Password hashes that may wait."),
     key("people.access_seconds", Kind::Int(30, 600), "600", "How long an access token works, seconds."),
@@ -304,8 +274,55 @@ pub const KEYS: &[Key] = &[
         "people.codes_per_hour",
         Kind::Int(1, 1_000),
         "5",
-        "Codes of one purpose mailed to one address within an hour.",
+        "Codes of one purpose that one network address may have mailed to one address within an hour; from all\n\
+          together four times as many.",
     ),
+    key(
+        "people.email_code_minutes",
+        Kind::Int(5, 1_440),
+        "30",
+        "Minutes a mailed code works that proves a guest's address at checkout.",
+    ),
+    key(
+        "captcha.provider",
+        Kind::Text,
+        "\"turnstile\"",
+        "Whose it is, for the page that shows it: turnstile, hcaptcha, recaptcha.",
+    ),
+    optional("captcha.site_key", Kind::Text, "\"0x4AAAAAAA\"", "The public key that a page shows it with."),
+    optional(
+        "captcha.verify_url",
+        Kind::Text,
+        "\"https://challenges.cloudflare.com/turnstile/v0/siteverify\"",
+        "Where an answer is verified: a form with secret and response, answered by JSON with success.",
+    ),
+    optional("captcha.secret", Kind::Secret, "\"…\"", "The secret key of the verification."),
+    key(
+        "captcha.timeout_ms",
+        Kind::Int(100, 8_000),
+        "3000",
+        "How long the verification may take, milliseconds.",
+    ),
+    key(
+        "captcha.fail_open",
+        Kind::Bool,
+        "false",
+        "Lets everybody through while the verification cannot be reached; without it nobody.",
+    ),
+    key(
+        "captcha.asked_by",
+        Kind::Texts,
+        "[\"orderPlace\", \"orderAccessRequest\", \"emailCodeRequest\", \"userRegister\", \"emailConfirmationResend\", \"passwordResetRequest\", \"sessionCreate\"]",
+        "Mutations that ask for it. Free goods ask a guest for it whatever stands here, unless the address is proven.",
+    ),
+    key(
+        "outbound.private_networks",
+        Kind::Texts,
+        "[]",
+        "Networks that are not public and may be called all the same (10.1.0.0/16).",
+    ),
+    key("outbound.plain_http", Kind::Bool, "false", "Whether plain http may be called."),
+    key("outbound.ports", Kind::Ints(1, 65_535), "[443]", "Ports that may be called."),
     key("worker.concurrency", Kind::Int(1, 256), "4", "Jobs run at once."),
     key("worker.job_seconds", SECONDS, "60", "Seconds a job may run; its lease is twice as long."),
     key(

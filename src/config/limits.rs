@@ -29,6 +29,8 @@ pub struct Limits {
     pub forged_notices_per_day: i64,
     pub forged_bytes_per_day: i64,
     pub forged_days: i64,
+    /// Requests an hour and address that have a mail sent to a typed address.
+    pub mails_per_hour: u32,
     /// Password hashes computed at once, and how many may wait.
     pub password_hashes: usize,
     pub password_queue: usize,
@@ -54,6 +56,7 @@ impl Default for Limits {
             forged_notices_per_day: 1_000,
             forged_bytes_per_day: 8 * 1024 * 1024,
             forged_days: 14,
+            mails_per_hour: 100,
             password_hashes: 2,
             password_queue: 16,
         }

@@ -89,6 +89,8 @@ impl Config {
             shop: section(&tree, "shop", &mut faults),
             limits: section(&tree, "limits", &mut faults),
             people: section(&tree, "people", &mut faults),
+            captcha: section(&tree, "captcha", &mut faults),
+            outbound: section(&tree, "outbound", &mut faults),
             worker: section(&tree, "worker", &mut faults),
             log: section(&tree, "log", &mut faults),
             accounts: accounts(&tree, &mut faults),
@@ -97,6 +99,8 @@ impl Config {
         config.database.check(&mut faults);
         config.mail.check(&mut faults);
         config.shop.check(&mut faults);
+        config.captcha.check(&mut faults);
+        config.outbound.check(&mut faults);
         config.log.check(&mut faults);
         Account::check_all(&config.accounts, &mut faults);
         more(&config).into_iter().for_each(|(key, text)| faults.add(key, text));

@@ -1,5 +1,6 @@
 use serde::Deserialize;
 
+use crate::base::outcome::Refusal;
 use crate::base::secret::Secret;
 use crate::base::text::Email;
 use crate::config::load::Faults;
@@ -14,15 +15,27 @@ pub struct Mail {
     /// The sender, as in `Shop <shop@example.com>`.
     pub from: String,
     pub timeout_seconds: u64,
+    /// Whether the server takes addresses whose local part is beyond ASCII (SMTPUTF8, RFC 6531). Domains beyond ASCII
+    /// need nothing: mail goes to their ASCII form.
+    pub smtputf8: bool,
 }
 
 impl Default for Mail {
     fn default() -> Self {
-        Self { url: None, from: "Dispense <shop@localhost>".into(), timeout_seconds: 60 }
+        Self { url: None, from: "Dispense <shop@localhost>".into(), timeout_seconds: 60, smtputf8: false }
     }
 }
 
 impl Mail {
+    /// Refuses an address that no mail can be sent to: better at checkout than after the payment.
+    pub fn takes(&self, email: &Email) -> Result<(), Refusal> {
+        if self.smtputf8 || !email.needs_smtputf8() {
+            return Ok(());
+        }
+        let text = "this shop cannot send mail to an address with such letters before the @";
+        Err(Refusal::new("EMAIL_INVALID", text).at(["email"]))
+    }
+
     pub(super) fn check(&self, faults: &mut Faults) {
         let server = |url: &Secret| {
             let Ok(url) = url::Url::parse(url.expose()) else { return false };

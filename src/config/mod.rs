@@ -1,15 +1,19 @@
 //! Configuration: one documented TOML file, `.env`, the environment. One file per concern; each documents its keys.
 
 mod accounts;
+mod captcha;
 mod database;
 mod fee;
+mod key;
 mod keys;
 mod limits;
 mod load;
 mod log;
 mod mail;
+mod outbound;
 mod people;
 mod secrets;
+mod sections;
 mod server;
 mod shop;
 mod show;
@@ -18,12 +22,14 @@ mod storage;
 mod worker;
 
 pub use accounts::{Account, Policy};
+pub use captcha::{CAPTCHA_GATES, Captcha};
 pub use database::Database;
 pub use fee::Fee;
 pub use limits::Limits;
 pub use load::{Faults, Sources};
 pub use log::Log;
 pub use mail::Mail;
+pub use outbound::Outbound;
 pub use people::People;
 pub use secrets::{Bytes32, RingKey, Secrets};
 pub use server::{Server, is_app_scheme};
@@ -49,6 +55,8 @@ pub struct Config {
     pub limits: Limits,
     pub worker: Worker,
     pub people: People,
+    pub captcha: Captcha,
+    pub outbound: Outbound,
     pub log: Log,
     pub accounts: Vec<Account>,
 }

@@ -17,10 +17,11 @@ pub struct People {
     pub password_memory_kib: u32,
     pub password_passes: u32,
     pub password_lanes: u32,
-    /// Minutes a mailed code works: to confirm an address, to set a new password.
+    /// Minutes a mailed code works: to confirm an address, to set a new password, to prove an address at checkout.
     pub confirm_code_minutes: i64,
     pub reset_code_minutes: i64,
-    /// Codes mailed to one address within an hour.
+    pub email_code_minutes: i64,
+    /// Codes of one purpose that one client may have mailed to one address within an hour.
     pub codes_per_hour: i64,
 }
 
@@ -36,6 +37,7 @@ impl Default for People {
             password_lanes: 1,
             confirm_code_minutes: 1_440,
             reset_code_minutes: 30,
+            email_code_minutes: 30,
             codes_per_hour: 5,
         }
     }

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use serde::Deserialize;
 use url::Url;
 
+use crate::base::network::Network;
 use crate::config::load::Faults;
 
 /// `[server]`: where it listens and how the world reaches it.
@@ -57,7 +58,7 @@ impl Server {
                 format!("`{origin}` is neither an origin (https://shop.example) nor a scheme (myapp://)");
             faults.add("server.allowed_origins", text);
         }
-        for network in self.trusted_proxies.iter().filter(|n| !is_network(n)) {
+        for network in self.trusted_proxies.iter().filter(|n| Network::parse(n).is_none()) {
             faults.add("server.trusted_proxies", format!("`{network}` is no network such as 10.0.0.0/8"));
         }
     }
@@ -107,10 +108,4 @@ fn is_origin(text: &str) -> bool {
     }
     Url::parse(text)
         .is_ok_and(|u| ["http", "https"].contains(&u.scheme()) && u.origin().ascii_serialization() == text)
-}
-
-fn is_network(text: &str) -> bool {
-    let (address, bits) = text.split_once('/').unwrap_or((text, "0"));
-    let Ok(address) = address.parse::<std::net::IpAddr>() else { return false };
-    bits.parse::<u8>().is_ok_and(|b| b <= if address.is_ipv4() { 32 } else { 128 })
 }

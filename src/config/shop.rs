@@ -24,10 +24,16 @@ pub struct Shop {
     pub max_lines_per_order: i32,
     /// How long an unpaid order may be paid, seconds.
     pub pay_within_seconds: i64,
-    /// Unpaid orders one buyer or address may have at a time.
+    /// Unpaid orders one signed-in buyer or one proven address may have at a time.
     pub unpaid_orders_per_buyer: i64,
-    /// Orders with a total of 0 one buyer or address may place per day.
+    /// Those of guests at one network address: by typed mail address, by device, in all.
+    pub unpaid_orders_per_address: i64,
+    pub unpaid_orders_per_device: i64,
+    pub unpaid_orders_per_client: i64,
+    /// Orders with a total of 0 one signed-in buyer or one proven address may place per day.
     pub free_orders_per_day: i64,
+    /// Those of guests with a captcha, by network address.
+    pub free_orders_per_client: i64,
     /// How long a mailed claim link works, days.
     pub claim_link_days: i64,
     /// Seconds between two resends of one order's mail, and how many per hour.
@@ -50,7 +56,11 @@ impl Default for Shop {
             max_lines_per_order: 50,
             pay_within_seconds: 1_800,
             unpaid_orders_per_buyer: 10,
+            unpaid_orders_per_address: 20,
+            unpaid_orders_per_device: 100,
+            unpaid_orders_per_client: 200,
             free_orders_per_day: 10,
+            free_orders_per_client: 30,
             claim_link_days: 7,
             resend_gap_seconds: 60,
             resends_per_hour: 5,

@@ -3,7 +3,7 @@
 
 use crate::base::hand_over::{self, HoldCause, Piece, may_hand_over};
 use crate::base::outcome::Refusal;
-use crate::downloads::model::Standing;
+use crate::downloads::model::{Link, Standing};
 use crate::downloads::state::GrantState;
 
 /// What the API shows of a grant.
@@ -51,6 +51,14 @@ fn of_unit(standing: &Standing) -> hand_over::Standing {
         piece,
         hold: standing.hold.as_deref().and_then(HoldCause::parse),
     }
+}
+
+/// Whether a link still leads anywhere: it was not withdrawn, and access to its order was not revoked since it was made.
+pub fn may_use(link: &Link, standing: &Standing) -> Result<(), Refusal> {
+    if link.revoked_at.is_none() && link.generation == standing.access_generation {
+        return Ok(());
+    }
+    Err(Refusal::new("LINK_REVOKED", "this link was withdrawn"))
 }
 
 /// Downloads left; `None` is unlimited.

@@ -162,7 +162,8 @@ pub async fn create_download_link(
     let end = standing.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
     let start_before = (standing.now + TimeDelta::seconds(seconds)).min(end);
     let link_id = LinkId(app.clock.uuid());
-    store::insert_download_link(&mut tx, link_id, grant_id, start_before).await?;
+    let generation = standing.access_generation;
+    store::insert_download_link(&mut tx, link_id, grant_id, start_before, generation).await?;
     tx.commit().await?;
 
     let ring = &app.config.secrets.links;
@@ -245,9 +246,7 @@ pub async fn look_at_claim(app: &App, token: &str) -> Outcome<Claim> {
     let link = read::find_claim_link(&mut conn, ticket.link_id).await?.ok_or_else(forged)?;
     let standing = read::find_standing(&mut conn, link.grant_id).await?.ok_or_else(forged)?;
     access::may_download(&standing)?;
-    if link.revoked_at.is_some() {
-        return Err(Refusal::new("LINK_REVOKED", "this link was withdrawn").into());
-    }
+    access::may_use(&link, &standing)?;
     if link.expires_at <= standing.now {
         return Err(
             Refusal::new("LINK_EXPIRED", "the time of this link has passed, ask for a new one").into()

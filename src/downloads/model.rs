@@ -106,6 +106,9 @@ pub struct Standing {
     pub bind_address: bool,
     #[diesel(sql_type = Text)]
     pub order_state: String,
+    /// Grows when access to the order is revoked: links of an older one work no more.
+    #[diesel(sql_type = Integer)]
+    pub access_generation: i32,
     #[diesel(sql_type = Text)]
     pub unit_state: String,
     /// Why nothing of this unit may leave now.
@@ -153,6 +156,9 @@ pub struct Link {
     /// The session it started or joined.
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub session_id: Option<DownloadSessionId>,
+    /// The order's access generation it was made in.
+    #[diesel(sql_type = Integer)]
+    pub generation: i32,
 }
 
 /// How far a session has got.

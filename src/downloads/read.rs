@@ -14,7 +14,7 @@ macro_rules! standing {
         concat!(
             "select g.id as grant_id, g.seller_id, g.order_id, g.line_id, g.unit_id, g.file_id, g.state, \
                g.max_downloads, g.used, nullif(g.expires_at, 'infinity') as expires_at, g.bind_address, \
-               o.state as order_state, u.state as unit_state, \
+               o.state as order_state, o.access_generation, u.state as unit_state, \
                (select h.cause from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id) \
                  order by h.cause <> 'refund', h.cause limit 1) as hold, \
                coalesce(p.lost_minor > 0, false) as is_lost, \
@@ -170,7 +170,7 @@ pub async fn list_newest_of_variants(
 macro_rules! link {
     ($where:literal) => {
         concat!(
-            "select id, grant_id, created_at, expires_at, revoked_at, session_id from download_link ",
+            "select id, grant_id, created_at, expires_at, revoked_at, session_id, generation from download_link l ",
             $where
         )
     };
@@ -202,7 +202,9 @@ pub async fn list_fresh_claim_links(
     let grants: Vec<_> = grants.iter().map(|id| id.0).collect();
     Statement::new(link!(
         "where grant_id = any($1::uuid[]) and kind = 'claim' and revoked_at is null and expires_at > app_now() \
-         and created_at > app_now() - interval '1 day' order by created_at desc, id desc"
+         and created_at > app_now() - interval '1 day' and generation = (select o.access_generation \
+           from download_grant g join orders o on o.id = g.order_id where g.id = l.grant_id) \
+         order by created_at desc, id desc"
     ))
     .bind::<Array<SqlUuid>, _>(grants)
     .load(conn)

@@ -77,6 +77,7 @@ pub async fn serve(app: &App, ask: Ask<'_>) -> Outcome<Answer> {
         session,
         grant: entry.link.grant_id,
         version: entry.version.id,
+        generation: entry.link.generation,
         permit,
         bytes,
         left: length as i64,
@@ -110,6 +111,8 @@ struct Stream {
     session: DownloadSessionId,
     grant: GrantId,
     version: FileVersionId,
+    /// The access generation of the link that it is served by.
+    generation: i32,
     permit: Permit,
     bytes: BoxStream<'static, io::Result<Bytes>>,
     /// Bytes that the body still needs.
@@ -168,6 +171,9 @@ impl Stream {
         let gone = || Refusal::new("REVOKED", "this download was withdrawn");
         let standing = read::find_standing(&mut conn, self.grant).await?.ok_or_else(gone)?;
         access::may_download(&standing)?;
+        if standing.access_generation != self.generation {
+            return Err(gone().into());
+        }
         if standing.session_id != Some(self.session) {
             return Err(Refusal::new("LINK_EXPIRED", "the time of this download has passed").into());
         }

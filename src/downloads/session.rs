@@ -38,9 +38,7 @@ pub async fn look(conn: &mut AsyncPgConnection, ticket: &Ticket) -> Outcome<Entr
     let version =
         read::find_version(conn, ticket.version_id.ok_or_else(forged)?).await?.ok_or_else(forged)?;
     access::may_download(&standing)?;
-    if link.revoked_at.is_some() {
-        return Err(Refusal::new("LINK_REVOKED", "this link was withdrawn").into());
-    }
+    access::may_use(&link, &standing)?;
     if version.yanked_at.is_some() {
         return Err(Refusal::new("FILE_YANKED", "this version of the file is not offered any more").into());
     }

@@ -55,6 +55,10 @@ codes! {
         CouponMinimumNotMet = "COUPON_MINIMUM_NOT_MET": "The order is too small for the coupon.",
         CouponNotCombinable = "COUPON_NOT_COMBINABLE": "The coupon stands alone.",
         ReferenceTaken = "REFERENCE_TAKEN": "An order of this client has that reference.",
+        EmailCodeRequired = "EMAIL_CODE_REQUIRED": "Guests prove their address first: `emailCodeRequest`, then `emailCode`.",
+        EmailCodeWrong = "EMAIL_CODE_WRONG": "The code that proves the address is wrong.",
+        EmailCodeExpired = "EMAIL_CODE_EXPIRED": "The code has expired, or none was asked for: ask for a new one.",
+        AccessRevoked = "ACCESS_REVOKED": "The order of this key was claimed, or access to it was revoked, since.",
     }
 
     /// Why an order cannot be cancelled, reached or claimed.
@@ -71,6 +75,8 @@ codes! {
         AccessCodeExpired = "ACCESS_CODE_EXPIRED": "The code has expired: ask for a new one.",
         AlreadyClaimed = "ALREADY_CLAIMED": "The order belongs to another account.",
         ClaimEmailMismatch = "CLAIM_EMAIL_MISMATCH": "The order was placed with another address.",
+        IdempotencyConflict = "IDEMPOTENCY_CONFLICT": "The same key was used with another input.",
+        InProgress = "IN_PROGRESS": "The first call with this key still runs; see `retryAfterSeconds`.",
     }
 
     /// Why a payment cannot be started or checked.
@@ -86,6 +92,7 @@ codes! {
         AlreadyPaid = "ALREADY_PAID": "It is paid.",
         NothingDue = "NOTHING_DUE": "There is nothing to pay.",
         NeedsAttention = "NEEDS_ATTENTION": "Money came that is not what was asked for; staff looks at it first.",
+        BuyerLimitReached = "BUYER_LIMIT_REACHED": "One buyer gets no more of these, and has paid for them already.",
         MethodNotAvailable = "METHOD_NOT_AVAILABLE": "This way to pay is not offered now.",
         AmountBelowMinimum = "AMOUNT_BELOW_MINIMUM": "Too little for this way to pay.",
         AmountAboveMaximum = "AMOUNT_ABOVE_MAXIMUM": "Too much for this way to pay.",
@@ -119,6 +126,7 @@ codes! {
         WarrantyOver = "WARRANTY_OVER": "The warranty is over.",
         ReplacementLimitReached = "REPLACEMENT_LIMIT_REACHED": "It was replaced as often as it may.",
         AlreadyReported = "ALREADY_REPORTED": "It was reported already.",
+        ReasonRequired = "REASON_REQUIRED": "Say why.",
     }
 
     /// Why somebody cannot register, sign in or change an account.
@@ -202,6 +210,7 @@ codes! {
         TaskTaken = "TASK_TAKEN": "Somebody else works on it.",
         NoticeNotVerifiable = "NOTICE_NOT_VERIFIABLE": "The notice was never authentic.",
         LastAdmin = "LAST_ADMIN": "The shop keeps at least one admin.",
+        EmailInvalid = "EMAIL_INVALID": "This is not a mail address.",
         SettingInvalid = "SETTING_INVALID": "The setting does not have the form that is asked for.",
         Unavailable = "UNAVAILABLE": "Somebody else's service did not do its part: try again.",
     }

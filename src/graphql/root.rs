@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
 
 use crate::graphql::catalogue::{CatalogueQuery, FileMutation, ProductMutation, VariantMutation};
-use crate::graphql::desk::{DeskMutation, DeskQuery, NoticeMutation, StatementMutation};
+use crate::graphql::desk::{
+    DeskMutation, DeskQuery, NoticeMutation, StaffDeliveryMutation, StatementMutation,
+};
 use crate::graphql::node::NodeQuery;
 use crate::graphql::orders::{DeliveryMutation, OrderMutation, OrderQuery, PlacingMutation};
 use crate::graphql::payments::{PaymentMutation, PaymentQuery, RefundMutation};
@@ -42,6 +44,7 @@ pub struct Mutation(
     KeyMutation,
     RefundMutation,
     DeskMutation,
+    StaffDeliveryMutation,
     NoticeMutation,
     StatementMutation,
 );

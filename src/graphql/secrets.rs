@@ -7,8 +7,18 @@ use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet, 
 use async_graphql::{Name, Positioned, Value};
 
 /// Arguments and input fields whose value is a secret.
-const SECRETS: [&str; 8] =
-    ["accessToken", "refreshToken", "password", "newPassword", "currentPassword", "token", "ticket", "code"];
+const SECRETS: [&str; 10] = [
+    "accessToken",
+    "refreshToken",
+    "password",
+    "newPassword",
+    "currentPassword",
+    "token",
+    "ticket",
+    "code",
+    "emailCode",
+    "captchaToken",
+];
 
 /// How watch tickets begin: they show a state for an hour and may stand in a URL.
 const WATCH_TICKET: &str = "wat_";

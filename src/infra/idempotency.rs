@@ -80,6 +80,33 @@ pub async fn claim(
     Ok(Claim::Replay(known.result_id))
 }
 
+/// What is known of a key without claiming it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used {
+    pub result_id: Uuid,
+    /// It was used with this very request.
+    pub same_request: bool,
+}
+
+/// Looks a key up. Another transaction that claims it at this moment is not waited for.
+pub async fn find(
+    conn: &mut AsyncPgConnection,
+    scope: &str,
+    operation: &str,
+    key: &str,
+    request: &[&str],
+) -> QueryResult<Option<Used>> {
+    let known: Option<Known> = Statement::new(FIND)
+        .bind::<Text, _>(scope)
+        .bind::<Text, _>(operation)
+        .bind::<Text, _>(key)
+        .get_result(conn)
+        .await
+        .optional()?;
+    let digest = digest(request);
+    Ok(known.map(|k| Used { result_id: k.result_id, same_request: k.request_digest == digest }))
+}
+
 fn digest(parts: &[&str]) -> Vec<u8> {
     let mut digest = Sha256::new();
     for part in parts {

@@ -14,6 +14,7 @@ use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
 use crate::base::clock;
+use crate::base::email::Email;
 use crate::base::outcome::Fault;
 use crate::base::secret::Secret;
 use crate::infra::smtp::{Attempt, Server};
@@ -45,7 +46,11 @@ pub struct Mailer {
 impl Mailer {
     /// `url` as `[mail]` describes; without one, files in `folder`. `whole` bounds one attempt.
     pub fn new(url: Option<&Secret>, from: &str, whole: Duration, folder: &Path) -> Result<Self, Fault> {
-        let from = from.parse().map_err(|e| Fault::bug(format!("mail.from is no sender: {e}")))?;
+        let wrong = |e: &dyn std::fmt::Display| Fault::bug(format!("mail.from is no sender: {e}"));
+        let from: Mailbox = from.parse().map_err(|e| wrong(&e))?;
+        let own = Email::parse(from.email.as_ref()).map_err(|e| wrong(&e.message))?;
+        let own = own.for_smtp().parse().map_err(|e| wrong(&e))?;
+        let from = Mailbox::new(from.name, own);
         let way = match url.filter(|u| !u.is_empty()) {
             Some(url) => Way::Server(Server::new(url, whole)?),
             None => Way::Folder(folder.to_owned()),
@@ -75,7 +80,9 @@ impl Mailer {
     }
 
     fn compose(&self, letter: &Letter) -> Result<Message, String> {
-        let to = letter.recipient.parse().map_err(|_| "the recipient is no mail address".to_owned())?;
+        let no_address = || "the recipient is no mail address".to_owned();
+        let to = Email::parse(&letter.recipient).map_err(|_| no_address())?;
+        let to = to.for_smtp().parse().map_err(|_| no_address())?;
         Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))

@@ -9,6 +9,8 @@ use std::time::Duration;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
+use crate::config::Limits;
+
 /// A cell limit per key: `per_minute` at once, refilled evenly over a minute.
 pub struct Throttle<K: Clone + Eq + Hash = IpAddr> {
     limiter: DefaultKeyedRateLimiter<K>,
@@ -20,6 +22,14 @@ impl<K: Clone + Eq + Hash> Throttle<K> {
     pub fn per_minute(limit: u32) -> Self {
         let limit = NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN);
         Self { limiter: RateLimiter::keyed(Quota::per_minute(limit)), clock: DefaultClock::default() }
+    }
+
+    /// The same over an hour, at once at most half of it.
+    pub fn per_hour(limit: u32) -> Self {
+        let limit = NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN);
+        let burst = NonZeroU32::new(limit.get().div_ceil(2)).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_hour(limit).allow_burst(burst);
+        Self { limiter: RateLimiter::keyed(quota), clock: DefaultClock::default() }
     }
 
     /// Takes one cell, or tells after how many seconds one is free.
@@ -45,25 +55,36 @@ pub fn prefix(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The program's limits. Keyed by address prefix, sign-ins also by address of the account (a digest).
+/// The program's limits. Keyed by address prefix, sign-ins also by the account they are about (a digest).
 pub struct Throttles {
     /// GraphQL requests.
     pub requests: Throttle,
     /// Sign-ins, registrations and code requests.
     pub sign_ins: Throttle,
-    /// The same, per mail address they are about: a third of the limit of a network address.
+    /// The same, per mail address they are about and network address they come from: a third of the limit.
     pub sign_ins_of_account: Throttle<String>,
+    /// The same, per mail address wherever they come from: ten times the limit, which no single client reaches, so that
+    /// nobody keeps a person out by guessing.
+    pub sign_ins_everywhere: Throttle<String>,
+    /// Requests that have a mail sent to a typed address, each kind of mail by itself.
+    pub mails: Throttle<(IpAddr, &'static str)>,
+    /// Answers to captchas, each of which is verified by a call.
+    pub captchas: Throttle,
     /// Notices that failed authentication.
     pub forged_notices: Throttle,
 }
 
 impl Throttles {
-    pub fn new(requests: u32, sign_ins: u32, forged_notices: u32) -> Self {
+    pub fn new(limits: &Limits) -> Self {
+        let sign_ins = limits.sign_ins_per_minute;
         Self {
-            requests: Throttle::per_minute(requests),
+            requests: Throttle::per_minute(limits.requests_per_minute),
             sign_ins: Throttle::per_minute(sign_ins),
             sign_ins_of_account: Throttle::per_minute(sign_ins.div_ceil(3)),
-            forged_notices: Throttle::per_minute(forged_notices),
+            sign_ins_everywhere: Throttle::per_minute(sign_ins.saturating_mul(10)),
+            mails: Throttle::per_hour(limits.mails_per_hour),
+            captchas: Throttle::per_minute(sign_ins),
+            forged_notices: Throttle::per_minute(limits.forged_notices_per_minute),
         }
     }
 
@@ -71,6 +92,9 @@ impl Throttles {
         self.requests.forget_idle();
         self.sign_ins.forget_idle();
         self.sign_ins_of_account.forget_idle();
+        self.sign_ins_everywhere.forget_idle();
+        self.mails.forget_idle();
+        self.captchas.forget_idle();
         self.forged_notices.forget_idle();
     }
 }

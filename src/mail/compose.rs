@@ -41,6 +41,7 @@ pub async fn content(conn: &mut AsyncPgConnection, app: &App, message: &Message)
             Content::RefundFailed { access, amount: refund_amount(conn, message).await? }
         }
         "order_access_code" => Content::OrderAccessCode { code: code(Purpose::OrderAccess)? },
+        "prove_email" => Content::EmailCode { code: code(Purpose::ProveEmail)? },
         "confirm_email" => Content::ConfirmEmail { code: code(Purpose::ConfirmEmail)? },
         "reset_password" => Content::PasswordReset { code: code(Purpose::ResetPassword)? },
         "email_taken" => Content::AlreadyRegistered,

@@ -58,6 +58,10 @@ pub enum Content {
     OrderAccessCode {
         code: Secret,
     },
+    /// Proves a guest's address at checkout.
+    EmailCode {
+        code: Secret,
+    },
     ConfirmEmail {
         code: Secret,
     },

@@ -4,6 +4,7 @@
 pub mod again;
 pub mod alert;
 mod compose;
+pub mod correct_address;
 mod facts;
 pub mod model;
 mod read;

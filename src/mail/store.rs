@@ -2,7 +2,7 @@
 
 use diesel::QueryResult;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -72,6 +72,57 @@ pub async fn advance_again(
     .bind::<Text, _>(from)
     .execute(conn)
     .await
+}
+
+/// Messages of an order to its buyer's address that no server has taken and that have something to tell.
+pub async fn lock_unsent(
+    conn: &mut AsyncPgConnection,
+    order: OrderId,
+    recipient: &str,
+) -> QueryResult<Vec<Message>> {
+    message::table
+        .filter(message::order_id.eq(order))
+        .filter(message::recipient.eq(recipient))
+        .filter(message::state.ne_all([MessageState::Sent, MessageState::Failed]))
+        .order(message::id)
+        .select(Message::as_select())
+        .for_update()
+        .load(conn)
+        .await
+}
+
+/// The next attempt goes to another address.
+pub async fn advance_recipient(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    recipient: &str,
+) -> QueryResult<usize> {
+    Statement::new("update message set recipient = $1 where id = $2 and state <> 'sent'")
+        .bind::<Text, _>(recipient)
+        .bind::<SqlUuid, _>(id)
+        .execute(conn)
+        .await
+}
+
+#[derive(QueryableByName)]
+struct EndedTask {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+}
+
+/// Ends the tasks about messages that could not be delivered; their ids.
+pub async fn resolve_undeliverable(
+    conn: &mut AsyncPgConnection,
+    messages: &[String],
+) -> QueryResult<Vec<Uuid>> {
+    let ended: Vec<EndedTask> = Statement::new(
+        "update task set state = 'resolved', resolved_at = app_now() where kind = 'message_undeliverable' \
+         and state <> 'resolved' and subject = any($1::text[]) returning id",
+    )
+    .bind::<Array<Text>, _>(messages.to_vec())
+    .load(conn)
+    .await?;
+    Ok(ended.into_iter().map(|task| task.id).collect())
 }
 
 pub async fn insert_attempt(

@@ -1,4 +1,4 @@
-//! A guest's purchase becomes part of the account with the same verified address.
+//! A guest's purchase becomes part of the account with the same verified address. The guest's token ends with it.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::base::outcome::{Outcome, Refusal};
 use crate::infra::events::{self, NewEvent};
 use crate::orders::access::{self, Sight};
 use crate::orders::model::Order;
-use crate::orders::store;
+use crate::orders::{revoke_access, store};
 use crate::people;
 
 /// Gives the order to the signed-in buyer. `CLAIM_EMAIL_MISMATCH` unless the account has confirmed the order's own
@@ -39,6 +39,9 @@ pub async fn claim(app: &App, actor: &Actor, id: OrderId, token: Option<&str>) -
     store::advance_owner(&mut tx, id, user_id).await?;
     let event = NewEvent::shop("order.claimed", id.0, actor.label(), json!({})).of_order(id);
     events::append(&tx, &[event]).await?;
+    // Whoever else held the guest's token, or a link that was mailed, is out.
+    let order = revoke_access::raise(&mut tx, order, &actor.label(), "claimed").await?;
     tx.commit().await?;
+    app.bell.ring();
     Ok(Order { user_id: Some(user_id), ..order })
 }

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::app::App;
+use crate::base::caller::Caller;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::secret::Secret;
 use crate::base::text::{Email, Locale};
@@ -12,19 +13,28 @@ use crate::infra::outbox::{self, NewMessage};
 use crate::orders::access;
 use crate::orders::model::Order;
 use crate::orders::read;
-use crate::people::code::{self, Purpose};
+use crate::people::code::{self, Holder, Purpose};
+use crate::people::throttle;
 
 const LIVES: TimeDelta = TimeDelta::minutes(30);
 
 /// Orders given by one code at most, the newest first.
 const ORDERS: i64 = 100;
 
-/// Mails a code to the address if orders were placed with it. `EMAIL_INVALID` alone is refused.
-pub async fn request(app: &App, email: &str, number: Option<&str>, locale: Locale) -> Outcome<()> {
+/// Mails a code to the address if orders were placed with it. Refuses with `EMAIL_INVALID`, `RATE_LIMITED`.
+pub async fn request(
+    app: &App,
+    caller: &Caller,
+    email: &str,
+    number: Option<&str>,
+    locale: Locale,
+) -> Outcome<()> {
     let email = Email::parse(email)?;
+    throttle::mail(app, caller, Purpose::OrderAccess.as_str())?;
     let mut tx = app.db.begin().await?;
     if read::has_orders(&mut tx, email.normalised(), number).await?
-        && let Some(id) = code::issue(&mut tx, app, Purpose::OrderAccess, &email, None, LIVES).await?
+        && let Some(id) =
+            code::issue(&mut tx, app, caller, Purpose::OrderAccess, &email, Holder::Anybody, LIVES).await?
     {
         let message = NewMessage {
             id: app.clock.uuid(),

@@ -2,9 +2,11 @@
 //! units.
 
 pub mod access;
+pub mod buyer;
 pub mod cancel;
 pub mod claim;
 pub mod holds;
+pub mod limits;
 pub mod lost;
 pub mod model;
 pub mod number;
@@ -14,6 +16,7 @@ pub mod read;
 pub mod report;
 pub mod resend;
 pub mod reveal;
+pub mod revoke_access;
 pub mod staff;
 pub mod state;
 pub mod store;

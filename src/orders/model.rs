@@ -27,6 +27,11 @@ pub struct Order {
     pub user_id: Option<UserId>,
     pub email: Option<String>,
     pub email_normalised: Option<String>,
+    /// The buyer's mailbox as limits see it, and whether its reader signed in with it or typed a mailed code.
+    pub mailbox: Option<String>,
+    pub mailbox_proven: bool,
+    /// Some line has a limit per buyer.
+    pub limited: bool,
     pub locale: String,
     pub api_client_id: Option<ApiClientId>,
     pub reference: Option<String>,

@@ -15,10 +15,11 @@ use crate::infra::epoch;
 use crate::infra::events::{self, NewEvent};
 use crate::infra::idempotency::{self, Claim};
 use crate::infra::{sign, throttle};
+use crate::orders::buyer::{Buyer, Proof};
 use crate::orders::model::Order;
 use crate::orders::quote::{self, Cart, CartLine, Quote};
 use crate::orders::store::{self, NewLine, NewOrder};
-use crate::orders::{access, number};
+use crate::orders::{access, limits, number};
 use crate::people;
 
 /// Numbers that are drawn for one order before something must be wrong.
@@ -57,9 +58,15 @@ pub struct NotPlaced {
     pub quote: Option<Box<Quote>>,
 }
 
-/// Places an order. One refusal only; [`place_or_explain`] gives them all with the new quote.
+/// Places an order for somebody who has shown nothing. One refusal only; [`place_or_explain`] gives them all with the new
+/// quote.
 pub async fn place(app: &App, actor: &Actor, new: Place) -> Outcome<Placed> {
-    match place_or_explain(app, actor, new).await? {
+    place_proven(app, actor, &Proof::default(), new).await
+}
+
+/// The same for who has shown something.
+pub async fn place_proven(app: &App, actor: &Actor, proof: &Proof, new: Place) -> Outcome<Placed> {
+    match place_or_explain(app, actor, proof, new).await? {
         Ok(placed) => Ok(placed),
         Err(not) => Err(not.refusals.into_iter().next().map_or_else(
             || Failure::Fault(Fault::bug("an order was refused without a reason")),
@@ -71,30 +78,37 @@ pub async fn place(app: &App, actor: &Actor, new: Place) -> Outcome<Placed> {
 /// Places an order, or tells everything that stands in the way: `EMPTY`, `TOO_MANY_LINES`, `VARIANT_NOT_FOUND`,
 /// `NOT_ON_SALE`, `OUT_OF_STOCK`, `NOT_ENOUGH_STOCK`, `QUANTITY_…`, `BUYER_LIMIT_REACHED`, `CURRENCY_NOT_SOLD`,
 /// `PRICE_CHANGED`, `EMAIL_REQUIRED`, `EMAIL_INVALID`, `SIGN_IN_REQUIRED`, `TOO_MANY_UNPAID_ORDERS`,
-/// `REFERENCE_TAKEN`, and those of idempotency.
-pub async fn place_or_explain(app: &App, actor: &Actor, new: Place) -> Outcome<Result<Placed, NotPlaced>> {
+/// `REFERENCE_TAKEN`, `EMAIL_CODE_REQUIRED`, `ACCESS_REVOKED`, and those of idempotency.
+pub async fn place_or_explain(
+    app: &App,
+    actor: &Actor,
+    proof: &Proof,
+    new: Place,
+) -> Outcome<Result<Placed, NotPlaced>> {
     let refuse = |refusal: Refusal| Ok(Err(NotPlaced { refusals: vec![refusal], quote: None }));
     if actor.person.is_none() && !actor.system && !app.config.shop.guest_checkout {
         return refuse(Refusal::new("SIGN_IN_REQUIRED", "sign in to buy"));
     }
     let mut tx = app.db.begin().await?;
-    let email = match buyer_email(&mut tx, actor, new.email.as_deref()).await {
+    let email = match buyer_email(&mut tx, app, actor, new.email.as_deref()).await {
         Ok(email) => email,
         Err(Failure::Refused(refusal)) => return refuse(*refusal),
         Err(fault) => return Err(fault),
     };
     let id = OrderId(app.clock.uuid());
-    let scope = format!(
-        "{}:{}",
-        actor.api_client.map_or_else(|| "-".into(), |c| c.to_string()),
-        actor.user_id().map_or_else(|| "guest".into(), |u| u.to_string())
-    );
+    let scope = scope(actor);
     let body = request_text(&new, &email);
+    if let Some(order) = claimed_since(&mut tx, actor, &new.idempotency_key, &body).await? {
+        return Ok(Ok(placed(app, order, true)));
+    }
     match idempotency::claim(&mut tx, &scope, "orderPlace", &new.idempotency_key, &[&body], id.0).await {
         Ok(Claim::New) => {}
         Ok(Claim::Replay(known)) => {
             let order = store::find(&mut tx, OrderId(known)).await?;
             let order = order.ok_or_else(|| Fault::bug("a replayed order is gone"))?;
+            if let Some(refusal) = revoked_since(actor, &order) {
+                return refuse(refusal);
+            }
             return Ok(Ok(placed(app, order, true)));
         }
         Err(Failure::Refused(refusal)) => return refuse(*refusal),
@@ -105,19 +119,20 @@ pub async fn place_or_explain(app: &App, actor: &Actor, new: Place) -> Outcome<R
         return refuse(Refusal::new("NOT_ON_SALE", text).retry_after(30));
     }
     // Limits per buyer hold only when one order of a buyer is placed at a time.
-    store::lock_buyer(&mut tx, email.normalised()).await?;
+    let buyer = Buyer::of(&mut tx, actor, &email, proof).await?;
+    limits::lock_buyers(&mut tx, &buyer.keys()).await?;
     let cart = Cart {
         lines: new.lines.clone(),
         currency: new.currency,
         locale: new.locale,
-        email: Some(email.normalised().to_owned()),
+        proven: proof.email.clone().filter(|own| own.normalised() == email.normalised()),
     };
     let quote = quote::price(&mut tx, app, actor, &cart).await?;
-    let refusals = refusals(&mut tx, app, actor, &new, &cart, &quote, &email).await?;
+    let refusals = refusals(&mut tx, app, &buyer, &new, &cart, &quote).await?;
     if !refusals.is_empty() {
         return Ok(Err(NotPlaced { refusals, quote: Some(Box::new(quote)) }));
     }
-    let written = write(&mut tx, app, actor, id, &new, &quote, &email).await;
+    let written = write(&mut tx, app, actor, id, &new, &quote, &email, &buyer).await;
     match written {
         Ok(()) => {}
         Err(Failure::Refused(refusal)) => return refuse(*refusal),
@@ -129,14 +144,73 @@ pub async fn place_or_explain(app: &App, actor: &Actor, new: Place) -> Outcome<R
     Ok(Ok(placed(app, order, false)))
 }
 
+/// Whose keys are told apart.
+fn scope(actor: &Actor) -> String {
+    let person = actor.user_id().map_or_else(|| "guest".into(), |u| u.to_string());
+    format!("{}:{person}", client_of(actor))
+}
+
+fn client_of(actor: &Actor) -> String {
+    actor.api_client.map_or_else(|| "-".into(), |c| c.to_string())
+}
+
+/// Whether the key was used before, by this caller or by the guest that this person was: then nothing is asked again.
+pub async fn is_repeat(app: &App, actor: &Actor, key: &str) -> Outcome<bool> {
+    let mut conn = app.db.conn().await?;
+    let guest = format!("{}:guest", client_of(actor));
+    for scope in [scope(actor), guest] {
+        if idempotency::find(&mut conn, &scope, "orderPlace", key, &[]).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The order that this person placed with the same key as a guest and claimed since.
+async fn claimed_since(
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    key: &str,
+    body: &str,
+) -> Outcome<Option<Order>> {
+    if actor.user_id().is_none() {
+        return Ok(None);
+    }
+    let guest = format!("{}:guest", client_of(actor));
+    let known = idempotency::find(conn, &guest, "orderPlace", key, &[body]).await?;
+    let Some(known) = known.filter(|known| known.same_request) else { return Ok(None) };
+    let order = store::find(conn, OrderId(known.result_id)).await?;
+    Ok(order.filter(|order| order.user_id == actor.user_id()))
+}
+
+/// A key is a token's equal: it opens nothing any more once access was revoked or the order was claimed.
+fn revoked_since(actor: &Actor, order: &Order) -> Option<Refusal> {
+    let own = order.user_id.is_some() && order.user_id == actor.user_id();
+    if own || (order.user_id.is_none() && order.access_generation == 1) {
+        return None;
+    }
+    let text = match order.user_id {
+        Some(_) => "this order belongs to an account now: sign in",
+        None => "access to this order was revoked: ask for a code by mail",
+    };
+    Some(Refusal::new("ACCESS_REVOKED", text).at(["idempotencyKey"]))
+}
+
 fn placed(app: &App, order: Order, replayed: bool) -> Placed {
     let access_token = access::token(app, order.id, order.access_generation);
     Placed { order, access_token, replayed }
 }
 
-async fn buyer_email(conn: &mut AsyncPgConnection, actor: &Actor, given: Option<&str>) -> Outcome<Email> {
+async fn buyer_email(
+    conn: &mut AsyncPgConnection,
+    app: &App,
+    actor: &Actor,
+    given: Option<&str>,
+) -> Outcome<Email> {
     if let Some(text) = given.filter(|t| !t.trim().is_empty()) {
-        return Ok(Email::parse(text)?);
+        let email = Email::parse(text)?;
+        app.config.mail.takes(&email)?;
+        return Ok(email);
     }
     if let Some(user) = actor.user_id()
         && let Some(own) = people::read::profile(conn, user).await?
@@ -159,11 +233,10 @@ fn request_text(new: &Place, email: &Email) -> String {
 async fn refusals(
     conn: &mut AsyncPgConnection,
     app: &App,
-    actor: &Actor,
+    buyer: &Buyer,
     new: &Place,
     cart: &Cart,
     quote: &Quote,
-    email: &Email,
 ) -> Outcome<Vec<Refusal>> {
     let mut refusals = quote.refusals();
     if refusals.is_empty() {
@@ -174,16 +247,9 @@ async fn refusals(
             refusals.push(Refusal::new("PRICE_CHANGED", text).at(["expectedTotal"]));
         }
     }
-    let shop = &app.config.shop;
-    let (unpaid, free) = store::count_recent(conn, actor.user_id(), email.normalised()).await?;
-    if unpaid >= shop.unpaid_orders_per_buyer {
-        let text = format!("at most {} unpaid orders at a time", shop.unpaid_orders_per_buyer);
-        refusals.push(Refusal::new("TOO_MANY_UNPAID_ORDERS", text));
-    }
-    if quote.total_minor == 0 && free >= shop.free_orders_per_day {
-        let text = format!("at most {} free orders a day", shop.free_orders_per_day);
-        refusals.push(Refusal::new("BUYER_LIMIT_REACHED", text));
-    }
+    let free = quote.total_minor == 0;
+    refusals.extend(limits::needs_proof(buyer, free));
+    refusals.extend(limits::refusals(conn, &app.config.shop, buyer, free).await?);
     refusals.extend(metadata_refusal(new));
     Ok(refusals)
 }
@@ -202,6 +268,7 @@ fn metadata_refusal(new: &Place) -> Option<Refusal> {
     (!reference).then(|| Refusal::new("INVALID", "a reference has 1 to 100 bytes").at(["reference"]))
 }
 
+#[allow(clippy::too_many_arguments)]
 async fn write(
     conn: &mut AsyncPgConnection,
     app: &App,
@@ -210,6 +277,7 @@ async fn write(
     new: &Place,
     quote: &Quote,
     email: &Email,
+    buyer: &Buyer,
 ) -> Outcome<()> {
     let metadata: Vec<_> = new.metadata.iter().map(|(k, v)| json!({ "key": k, "value": v })).collect();
     let mut row = NewOrder {
@@ -222,6 +290,15 @@ async fn write(
         user_id: actor.user_id(),
         email: email.typed().to_owned(),
         email_normalised: email.normalised().to_owned(),
+        mailbox: buyer.mailbox.clone(),
+        mailbox_proven: buyer.proven,
+        client_key: buyer.client.clone(),
+        device_key: buyer.device.clone(),
+        limited: quote
+            .lines
+            .iter()
+            .filter_map(|l| l.offer.as_ref())
+            .any(|o| o.variant.limit_per_buyer.is_some()),
         locale: new.locale.as_str().to_owned(),
         api_client_id: actor.api_client,
         reference: new.reference.clone(),
@@ -293,6 +370,7 @@ fn lines(app: &App, quote: &Quote) -> Vec<NewLine> {
             mail_policy: variant.mail_policy.as_str().to_owned(),
             download_limit: variant.download_limit,
             access_days: variant.access_days,
+            limit_per_buyer: variant.limit_per_buyer,
             unit_minor: line.unit_minor?,
         })
     };

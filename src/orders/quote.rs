@@ -8,11 +8,11 @@ use crate::base::actor::Actor;
 use crate::base::ids::VariantId;
 use crate::base::money::Currency;
 use crate::base::outcome::{Outcome, Refusal};
-use crate::base::text::Locale;
+use crate::base::text::{Email, Locale};
 use crate::catalogue::model::{Tier, tier_at};
 use crate::catalogue::read::{self, Offer};
 use crate::infra::sign;
-use crate::orders::store;
+use crate::orders::{buyer, limits};
 
 /// How long a quote's token says that the price was seen, seconds.
 const VALID: i64 = 15 * 60;
@@ -32,8 +32,9 @@ pub struct Cart {
     pub lines: Vec<CartLine>,
     pub currency: Currency,
     pub locale: Locale,
-    /// Normalised address of the buyer, when known: limits count by it.
-    pub email: Option<String>,
+    /// A guest's address, proven by a mailed code: limits count by it. Of an address that was only typed nothing is
+    /// told.
+    pub proven: Option<Email>,
 }
 
 /// A priced cart.
@@ -77,7 +78,14 @@ pub struct QuoteLine {
 /// Prices a cart with what is true now.
 pub async fn quote(app: &App, actor: &Actor, cart: &Cart) -> Outcome<Quote> {
     let mut conn = app.db.conn().await?;
-    price(&mut conn, app, actor, cart).await
+    let mut quote = price(&mut conn, app, actor, cart).await?;
+    // Free goods want a proven address, unless a captcha takes its place, which is not asked for a price.
+    let known = actor.person.is_some() || cart.proven.is_some() || app.config.captcha.is_on();
+    let free = quote.total_minor == 0 && quote.lines.iter().any(|l| l.unit_minor.is_some());
+    if free && !known && !quote.problems.iter().any(|p| p.code == "EMAIL_CODE_REQUIRED") {
+        quote.problems.push(limits::code_required());
+    }
+    Ok(quote)
 }
 
 /// The same within the caller's transaction.
@@ -87,11 +95,11 @@ pub(super) async fn price(
     actor: &Actor,
     cart: &Cart,
 ) -> Outcome<Quote> {
-    let problems = cart_problems(app, cart);
+    let mut problems = cart_problems(app, cart);
     let lines = if problems.iter().any(|p| p.code == "TOO_MANY_LINES") {
         Vec::new()
     } else {
-        price_lines(conn, actor, cart).await?
+        price_lines(conn, actor, cart, &mut problems).await?
     };
     let total_minor = lines.iter().map(|l| l.total_minor).fold(0_i64, i64::saturating_add);
     let valid_until = app.clock.now() + chrono::TimeDelta::seconds(VALID);
@@ -116,7 +124,12 @@ fn cart_problems(app: &App, cart: &Cart) -> Vec<Refusal> {
     problems
 }
 
-async fn price_lines(conn: &mut AsyncPgConnection, actor: &Actor, cart: &Cart) -> Outcome<Vec<QuoteLine>> {
+async fn price_lines(
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    cart: &Cart,
+    problems: &mut Vec<Refusal>,
+) -> Outcome<Vec<QuoteLine>> {
     let mut wants: Vec<(VariantId, i64)> = Vec::new();
     for line in &cart.lines {
         let quantity = i64::from(line.quantity.max(0));
@@ -128,14 +141,10 @@ async fn price_lines(conn: &mut AsyncPgConnection, actor: &Actor, cart: &Cart) -
     let counted: Vec<(VariantId, i64)> =
         wants.iter().map(|(variant, wanted)| (*variant, stock_wanted(*wanted))).collect();
     let offers = read::for_order(conn, &counted, cart.currency, cart.locale).await?;
-    let email = cart.email.as_deref().unwrap_or_default();
-    let known = actor.user_id().is_some() || !email.is_empty();
-    let bought = if known && offers.iter().any(|o| o.variant.limit_per_buyer.is_some()) {
-        let ids: Vec<VariantId> = wants.iter().map(|w| w.0).collect();
-        store::count_bought(conn, actor.user_id(), email, &ids).await?
-    } else {
-        Vec::new()
-    };
+    let limited: Vec<VariantId> =
+        offers.iter().filter(|o| o.variant.limit_per_buyer.is_some()).map(|o| o.variant.id).collect();
+    let bought =
+        if limited.is_empty() { Vec::new() } else { bought(conn, actor, cart, &limited, problems).await? };
     let line = |(index, line): (usize, &CartLine)| {
         let offer = offers.iter().find(|o| o.variant.id == line.variant_id);
         let wanted = wants.iter().find(|w| w.0 == line.variant_id).map_or(0, |w| w.1);
@@ -149,6 +158,23 @@ async fn price_lines(conn: &mut AsyncPgConnection, actor: &Actor, cart: &Cart) -
 /// there is none, and no more than an order can have, so that a huge one neither counts the whole stock.
 fn stock_wanted(wanted: i64) -> i64 {
     wanted.clamp(1, i64::from(LARGEST_QUANTITY))
+}
+
+/// What the buyer has of these variants. A guest whose address is not proven is asked for a code, and told nothing.
+async fn bought(
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    cart: &Cart,
+    limited: &[VariantId],
+    problems: &mut Vec<Refusal>,
+) -> Outcome<Vec<(VariantId, i64)>> {
+    let own = buyer::own_address(conn, actor).await?;
+    let mailbox = own.as_ref().or(cart.proven.as_ref()).map(Email::mailbox);
+    if mailbox.is_none() {
+        problems.push(limits::code_required());
+        return Ok(Vec::new());
+    }
+    Ok(limits::count_bought(conn, actor.user_id(), mailbox.as_deref(), limited).await?)
 }
 
 /// `wanted` is the variant's quantity over the whole cart, `before` what the buyer has of it already.

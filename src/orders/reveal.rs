@@ -15,6 +15,7 @@ use crate::orders::read;
 use crate::orders::store;
 use crate::orders::unit::{UnitChange, UnitState};
 use crate::vault;
+use crate::vault::reveal::OpenedKey;
 
 /// What is to be shown: a line's units in pages, or named units.
 #[derive(Clone, Debug)]
@@ -66,17 +67,7 @@ pub async fn reveal(
         }
         None => return Err(missing()),
     }
-    let mut standings = read::list_standings(&mut tx, order_id, target, after, first + 1).await?;
-    let has_next = standings.len() as i64 > first && matches!(target, Target::Line(_));
-    standings.truncate(first as usize);
-    if standings.is_empty() && after == 0 {
-        return Err(missing());
-    }
-    for standing in &standings {
-        may_hand_over(&standing.of(&order))?;
-    }
-    let ids: Vec<UnitId> = standings.iter().map(|s| s.unit.id).collect();
-    let opened = vault::reveal::open(&mut tx, app, &ids).await?;
+    let Page { standings, opened, has_next } = open_page(&mut tx, app, &order, target, first, after).await?;
     let newly: Vec<&Unit> =
         standings.iter().map(|s| &s.unit).filter(|u| u.state == UnitState::Assigned).collect();
     record(&mut tx, app, actor, order_id, &newly).await?;
@@ -95,6 +86,37 @@ pub async fn reveal(
         .collect();
     tx.commit().await?;
     Ok(Revealed { order, secrets, last_unit_no, has_next })
+}
+
+/// Pieces of a target that may be shown, with their secrets.
+pub(super) struct Page {
+    pub standings: Vec<read::UnitStanding>,
+    pub opened: Vec<OpenedKey>,
+    pub has_next: bool,
+}
+
+/// Opens up to `first` secrets of a locked order, in the caller's transaction, when all of them may be shown. Nothing is
+/// recorded: who sees them does that.
+pub(super) async fn open_page(
+    conn: &mut diesel_async::AsyncPgConnection,
+    app: &App,
+    order: &Order,
+    target: &Target,
+    first: i64,
+    after: i32,
+) -> Outcome<Page> {
+    let mut standings = read::list_standings(conn, order.id, target, after, first + 1).await?;
+    let has_next = standings.len() as i64 > first && matches!(target, Target::Line(_));
+    standings.truncate(first as usize);
+    if standings.is_empty() && after == 0 {
+        return Err(Refusal::new("NOT_FOUND", "there is no such delivery").at(["target"]).into());
+    }
+    for standing in &standings {
+        may_hand_over(&standing.of(order))?;
+    }
+    let ids: Vec<UnitId> = standings.iter().map(|s| s.unit.id).collect();
+    let opened = vault::reveal::open(conn, app, &ids).await?;
+    Ok(Page { standings, opened, has_next })
 }
 
 async fn record(

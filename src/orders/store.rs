@@ -57,6 +57,11 @@ pub struct NewOrder {
     pub user_id: Option<UserId>,
     pub email: String,
     pub email_normalised: String,
+    pub mailbox: String,
+    pub mailbox_proven: bool,
+    pub client_key: Option<String>,
+    pub device_key: Option<String>,
+    pub limited: bool,
     pub locale: String,
     pub api_client_id: Option<ApiClientId>,
     pub reference: Option<String>,
@@ -67,8 +72,10 @@ pub struct NewOrder {
 
 const INSERT: &str =
     "insert into orders (id, number, currency, subtotal_minor, discount_minor, total_minor, user_id, email,
-    email_normalised, locale, api_client_id, reference, metadata, pay_by)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, app_now() + make_interval(secs => $14))
+    email_normalised, mailbox, mailbox_proven, client_key, device_key, limited, locale, api_client_id, reference, metadata,
+    pay_by)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+    app_now() + make_interval(secs => $19))
   on conflict on constraint orders_number_key do nothing";
 
 /// Writes an order. 0 when its number was given before: draw another.
@@ -83,6 +90,11 @@ pub async fn insert(conn: &mut AsyncPgConnection, new: &NewOrder) -> QueryResult
         .bind::<Nullable<SqlUuid>, _>(new.user_id.map(|u| u.0))
         .bind::<Text, _>(new.email.as_str())
         .bind::<Text, _>(new.email_normalised.as_str())
+        .bind::<Text, _>(new.mailbox.as_str())
+        .bind::<Bool, _>(new.mailbox_proven)
+        .bind::<Nullable<Text>, _>(new.client_key.as_deref())
+        .bind::<Nullable<Text>, _>(new.device_key.as_deref())
+        .bind::<Bool, _>(new.limited)
         .bind::<Text, _>(new.locale.as_str())
         .bind::<Nullable<SqlUuid>, _>(new.api_client_id.map(|c| c.0))
         .bind::<Nullable<Text>, _>(new.reference.as_deref())
@@ -123,20 +135,22 @@ pub struct NewLine {
     pub mail_policy: String,
     pub download_limit: Option<i32>,
     pub access_days: Option<i32>,
+    pub limit_per_buyer: Option<i32>,
     pub unit_minor: i64,
 }
 
 const INSERT_LINES: &str = "insert into order_line (id, seller_id, order_id, position, product_id, variant_id, title,
-    variant_title, kind, quantity, partial_delivery, mail_policy, download_limit, access_days, unit_minor, total_minor,
-    currency, locale)
+    variant_title, kind, quantity, partial_delivery, mail_policy, download_limit, access_days, limit_per_buyer, unit_minor,
+    total_minor, currency, locale)
   select l.id, l.seller_id, o.id, l.position, l.product_id, l.variant_id, l.title, l.variant_title, l.kind, l.quantity,
-    l.partial_delivery, l.mail_policy, l.download_limit, l.access_days, l.unit_minor, l.unit_minor * l.quantity,
+    l.partial_delivery, l.mail_policy, l.download_limit, l.access_days, l.limit_per_buyer, l.unit_minor,
+    l.unit_minor * l.quantity,
     o.currency, o.locale
   from orders o, unnest($1::uuid[], $2::uuid[], $3::int[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[],
-    $9::int[], $10::bool[], $11::text[], $12::int[], $13::int[], $14::bigint[]) as l (id, seller_id, position, product_id,
-    variant_id, title, variant_title, kind, quantity, partial_delivery, mail_policy, download_limit, access_days,
-    unit_minor)
-  where o.id = $15";
+    $9::int[], $10::bool[], $11::text[], $12::int[], $13::int[], $14::int[], $15::bigint[]) as l (id, seller_id, position,
+    product_id, variant_id, title, variant_title, kind, quantity, partial_delivery, mail_policy, download_limit,
+    access_days, limit_per_buyer, unit_minor)
+  where o.id = $16";
 
 pub async fn insert_lines(
     conn: &mut AsyncPgConnection,
@@ -158,6 +172,7 @@ pub async fn insert_lines(
         .bind::<Array<Text>, _>(all().map(|l| l.mail_policy.as_str()).collect::<Vec<_>>())
         .bind::<Array<Nullable<Integer>>, _>(all().map(|l| l.download_limit).collect::<Vec<_>>())
         .bind::<Array<Nullable<Integer>>, _>(all().map(|l| l.access_days).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Integer>>, _>(all().map(|l| l.limit_per_buyer).collect::<Vec<_>>())
         .bind::<Array<BigInt>, _>(all().map(|l| l.unit_minor).collect::<Vec<_>>())
         .bind::<SqlUuid, _>(order.0)
         .execute(conn)
@@ -238,77 +253,38 @@ pub async fn list_unsettled_free(conn: &mut AsyncPgConnection, limit: i64) -> Qu
         .await
 }
 
-#[derive(QueryableByName)]
-struct Counts {
-    #[diesel(sql_type = BigInt)]
-    unpaid: i64,
-    #[diesel(sql_type = BigInt)]
-    free_today: i64,
-}
-
-const COUNTS: &str = "select count(*) filter (where o.state = 'pending_payment') as unpaid,
-    count(*) filter (where o.total_minor = 0 and o.placed_at > app_now() - interval '1 day') as free_today
-  from (select $1::uuid as user_id, $2::text as email) w join orders o
-    on (o.user_id = w.user_id or o.email_normalised = w.email)
-  where o.state = 'pending_payment' or o.placed_at > app_now() - interval '1 day'";
-
-/// How many orders of a buyer or address are unpaid, and how many of nothing it placed within a day.
-pub async fn count_recent(
-    conn: &mut AsyncPgConnection,
-    user: Option<UserId>,
-    email: &str,
-) -> QueryResult<(i64, i64)> {
-    let row: Counts = Statement::new(COUNTS)
-        .bind::<Nullable<SqlUuid>, _>(user.map(|u| u.0))
-        .bind::<Text, _>(email)
-        .get_result(conn)
-        .await?;
-    Ok((row.unpaid, row.free_today))
-}
-
-/// Locks a buyer's or address's right to place orders for this transaction, so that limits hold under concurrency.
-pub async fn lock_buyer(conn: &mut AsyncPgConnection, email: &str) -> QueryResult<()> {
-    Statement::new("select pg_advisory_xact_lock(hashtextextended('buyer:' || $1::text, 0))")
-        .bind::<Text, _>(email)
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
-#[derive(QueryableByName)]
-struct Bought {
-    #[diesel(sql_type = SqlUuid)]
-    variant_id: VariantId,
-    #[diesel(sql_type = BigInt)]
-    quantity: i64,
-}
-
-const BOUGHT: &str = "select l.variant_id, sum(l.quantity)::bigint as quantity
-  from (select $1::uuid as user_id, $2::text as email) w join orders o
-    on (o.user_id = w.user_id or o.email_normalised = w.email) join order_line l on l.order_id = o.id
-  where o.state in ('pending_payment', 'paid', 'closed') and l.variant_id = any($3::uuid[]) group by l.variant_id";
-
-/// How many of these variants a buyer or address has bought or ordered.
-pub async fn count_bought(
-    conn: &mut AsyncPgConnection,
-    user: Option<UserId>,
-    email: &str,
-    variants: &[VariantId],
-) -> QueryResult<Vec<(VariantId, i64)>> {
-    let rows: Vec<Bought> = Statement::new(BOUGHT)
-        .bind::<Nullable<SqlUuid>, _>(user.map(|u| u.0))
-        .bind::<Text, _>(email)
-        .bind::<Array<SqlUuid>, _>(variants.iter().map(|v| v.0).collect::<Vec<_>>())
-        .load(conn)
-        .await?;
-    Ok(rows.into_iter().map(|r| (r.variant_id, r.quantity)).collect())
-}
-
 const CLAIM: &str = "update orders set user_id = $1 where id = $2 and user_id is null";
 
 /// Gives a guest's order to an account.
 pub async fn advance_owner(conn: &mut AsyncPgConnection, id: OrderId, user: UserId) -> QueryResult<usize> {
     Statement::new(CLAIM).bind::<SqlUuid, _>(user.0).bind::<SqlUuid, _>(id.0).execute(conn).await
+}
+
+const RAISE: &str =
+    "update orders set access_generation = access_generation + 1 where id = $1 and access_generation = $2";
+
+/// Ends every token and link of the order's present access generation.
+pub async fn advance_generation(
+    conn: &mut AsyncPgConnection,
+    id: OrderId,
+    before: i32,
+) -> QueryResult<usize> {
+    Statement::new(RAISE).bind::<SqlUuid, _>(id.0).bind::<Integer, _>(before).execute(conn).await
+}
+
+/// Corrects the address of an order.
+pub async fn advance_email(
+    conn: &mut AsyncPgConnection,
+    id: OrderId,
+    typed: &str,
+    normalised: &str,
+) -> QueryResult<usize> {
+    Statement::new("update orders set email = $1, email_normalised = $2 where id = $3")
+        .bind::<Text, _>(typed)
+        .bind::<Text, _>(normalised)
+        .bind::<SqlUuid, _>(id.0)
+        .execute(conn)
+        .await
 }
 
 const REVEALED: &str = "update unit set state = 'revealed', revealed_at = app_now()

@@ -35,6 +35,8 @@ pub struct Case {
     pub weighed: bool,
     /// Whether money pays for the goods, as far as it was weighed.
     pub coverage: Option<Coverage>,
+    /// Its buyer has paid for as many as one buyer gets: money for it is kept apart.
+    pub over_limit: bool,
     /// The order became paid in this slice.
     pub paid_now: bool,
     pub news: Vec<News>,
@@ -145,6 +147,7 @@ pub async fn load(
                 has_goods: back.with_goods.contains(&order.id),
                 weighed: false,
                 coverage: None,
+                over_limit: false,
                 paid_now: false,
                 news: Vec::new(),
                 clock: clock.clone(),

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::PaymentId;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
+use crate::orders::buyer::Proof;
 use crate::orders::model::Order;
 use crate::orders::place::{self, Place, Placed};
 use crate::orders::state::OrderState;
@@ -29,11 +30,12 @@ pub struct CheckedOut {
 pub async fn checkout(
     app: &App,
     actor: &Actor,
+    proof: &Proof,
     new: Place,
     options: Option<StartOptions>,
 ) -> Outcome<CheckedOut> {
     let key = new.idempotency_key.clone();
-    let mut placed = place::place(app, actor, new).await?;
+    let mut placed = place::place_proven(app, actor, proof, new).await?;
     if placed.order.total_minor == 0 {
         placed.order = settle_free(app, &placed.order).await?;
         return Ok(CheckedOut { placed, payment: None, payment_refusal: None });

@@ -210,7 +210,7 @@ fn capture_free(case: &mut Case, index: usize) -> Settled {
     if case.payments[index].row.state.was_captured() {
         return Settled::Recorded;
     }
-    if case.state.after(OrderChange::Pay).is_err() || money.minor != 0 {
+    if case.state.after(OrderChange::Pay).is_err() || money.minor != 0 || case.over_limit {
         return Settled::Recorded;
     }
     let trade_no = case.payments[index].row.gateway_number.clone();
@@ -302,7 +302,7 @@ fn quarrel(
 /// Whether a capture that fits pays for the order's lines.
 fn settles_order(case: &Case, fit: Match) -> bool {
     let open = matches!(case.state, OrderState::PendingPayment | OrderState::Expired);
-    fit == Match::Fits && open && !case.payments.iter().any(|p| p.row.allocated)
+    fit == Match::Fits && open && !case.over_limit && !case.payments.iter().any(|p| p.row.allocated)
 }
 
 fn why_unallocated(case: &Case, fit: Match) -> &'static str {
@@ -310,6 +310,9 @@ fn why_unallocated(case: &Case, fit: Match) -> &'static str {
         (Match::WrongAmount, _) => "payment_wrong_amount",
         (Match::WrongCurrency, _) => "payment_wrong_currency",
         (_, OrderState::Cancelled) => "payment_for_cancelled_order",
+        (Match::Fits, OrderState::PendingPayment | OrderState::Expired) if case.over_limit => {
+            "payment_over_buyer_limit"
+        }
         (Match::Fits | Match::Foreign(_), _) => "payment_double",
     }
 }

@@ -13,6 +13,7 @@ use crate::base::outcome::{Failure, Fault};
 use crate::fault_point;
 use crate::fulfilment::assign;
 use crate::infra::db::Purpose;
+use crate::orders::limits;
 use crate::orders::model::Order;
 use crate::payments::accounts::Accounts;
 use crate::payments::case::{self, Cases, Tracked};
@@ -93,12 +94,14 @@ async fn within(
     let mut wanted: Vec<OrderId> = subjects.iter().filter_map(|s| s.map(|f| f.order_id)).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let locked = match (locking, wanted.as_slice()) {
+    let mut locked = match (locking, wanted.as_slice()) {
         (_, []) => Vec::new(),
         (Locking::AloneWait, [order]) => slice::lock(conn, *order).await?,
         (_, orders) => slice::lock_free(conn, orders).await?,
     };
     fault_point!("settle.t1");
+    let judged = limits::judge(conn, &locked, locking == Locking::AloneWait).await?;
+    locked.retain(|order| !judged.held.contains(&order.id));
     let money_back = words.iter().any(Word::is_about_money_back);
     let (mut cases, handled, kept) = {
         let conn = &*conn;
@@ -107,6 +110,9 @@ async fn within(
         futures::try_join!(cases, handled(conn, words), kept)?
     };
     let judge = |word: &Word| foreign::judge(&app.config.shop.order_prefix, word, &kept);
+    for case in cases.values_mut() {
+        case.over_limit = judged.over.contains(&case.order_id);
+    }
     let views = account_views(&app.accounts, words);
     let results = decide_all(&mut cases, words, &subjects, &elsewhere, handled, &views, &app.clock, judge);
     write(conn, app, words, &subjects, &results, &locked, cases, locking).await?;

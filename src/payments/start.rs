@@ -18,6 +18,7 @@ use crate::infra::events::{self, NewEvent};
 use crate::infra::idempotency::{self, Claim};
 use crate::infra::queue::{self, NewJob};
 use crate::orders::access::{self, Sight};
+use crate::orders::limits;
 use crate::orders::model::Order;
 use crate::orders::state::OrderState;
 use crate::orders::store as orders;
@@ -119,6 +120,7 @@ async fn prepare(app: &App, actor: &Actor, start: &Start) -> Outcome<(Payment, b
         return Err(Refusal::new("METHOD_NOT_AVAILABLE", text).retry_after(30).into());
     }
     refuse_unpayable(app, &order)?;
+    limits::refuse_over(&mut tx, &order).await?;
     let account = choose(app, &order, &start.options.method)?;
     let earlier = attempts::list(&mut tx, order.id).await?;
     if earlier.iter().any(Payment::waits_for_a_person) {

@@ -39,7 +39,7 @@ pub async fn change_password(
     event_rows::append(&tx, &[events::password_changed(user, "change")]).await?;
     end_sessions(&mut tx, user, Some(person.session_id), &user.to_string(), "password_changed").await?;
     let subject = format!("{user}:{}", known.generation + 1);
-    mail(app, &mut tx, "password_changed", subject, None, &known.email, user, &known.locale).await?;
+    mail(app, &mut tx, "password_changed", subject, None, &known.email, Some(user), &known.locale).await?;
     tx.commit().await?;
     Ok(())
 }

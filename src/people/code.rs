@@ -1,24 +1,30 @@
 //! Codes sent by mail. A code is derived from its row's id under a key of the program, so that neither the database
-//! nor the outbox holds it; the mail's text asks `text` when it is sent. Ten characters of 32 are 50 bits; each row
-//! bears five tries.
+//! nor the outbox holds it; the mail's text asks `text` when it is sent. Ten characters of 32 are 50 bits: guessing is
+//! bounded by how often a client may try, and each row bears a thousand tries, which no single client reaches within
+//! its time. Fewer would let a stranger use up somebody's code.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::base::caller::Caller;
 use crate::base::ids::UserId;
-use crate::base::outcome::{Fault, Refusal};
+use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::base::secret::Secret;
-use crate::base::text::Email;
+use crate::base::text::{Email, Locale};
 use crate::config::RingKey;
+use crate::infra::outbox::{self, NewMessage};
 use crate::infra::sign;
-use crate::people::{error, store};
+use crate::people::{error, store, throttle};
 
 /// Crockford's alphabet: no I, L, O, U.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const LENGTH: usize = 10;
-const TRIES: i32 = 5;
+const TRIES: i32 = 1_000;
+/// From all clients together an address may have this many times as many codes mailed as from one.
+pub(super) const EVERYWHERE: i64 = 4;
 
 /// What a code is good for; one is never good for another purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +33,8 @@ pub enum Purpose {
     ResetPassword,
     /// A guest's way back to lost orders.
     OrderAccess,
+    /// Proves a guest's address at checkout.
+    ProveEmail,
 }
 
 impl Purpose {
@@ -35,6 +43,7 @@ impl Purpose {
             Purpose::ConfirmEmail => "confirm_email",
             Purpose::ResetPassword => "reset_password",
             Purpose::OrderAccess => "order_access",
+            Purpose::ProveEmail => "prove_email",
         }
     }
 }
@@ -47,23 +56,42 @@ pub fn text(key: &RingKey, purpose: Purpose, id: Uuid) -> Secret {
     Secret::new(code)
 }
 
-/// Writes a code for the address. `None` when the address got as many as it may within an hour: then no mail goes
-/// out and the caller answers as if one did.
+/// Whom a code is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// Whoever reads the mailbox.
+    Anybody,
+    User(UserId),
+    /// A registration that waits for its confirmation.
+    Registration(Uuid),
+}
+
+/// Writes a code for the address. `None` when the address got as many as it may within an hour, from this client or from
+/// all: then no mail goes out and the caller answers as if one did.
 pub async fn issue(
     conn: &mut AsyncPgConnection,
     app: &App,
+    caller: &Caller,
     purpose: Purpose,
     email: &Email,
-    user: Option<UserId>,
+    holder: Holder,
     lives: TimeDelta,
 ) -> Result<Option<Uuid>, Fault> {
-    let recent = store::count_codes(conn, purpose.as_str(), email.normalised()).await?;
-    if recent >= app.config.people.codes_per_hour {
+    let client = throttle::client_key(app, caller);
+    let recent = store::count_codes(conn, purpose.as_str(), email.normalised(), &client).await?;
+    let most = app.config.people.codes_per_hour;
+    if recent.here >= most || recent.everywhere >= most.saturating_mul(EVERYWHERE) {
         return Ok(None);
     }
     let id = app.clock.uuid();
     let ends: DateTime<Utc> = app.clock.now() + lives;
-    store::insert_code(conn, id, purpose.as_str(), email.normalised(), user, ends).await?;
+    let (user, registration) = match holder {
+        Holder::Anybody => (None, None),
+        Holder::User(user) => (Some(user), None),
+        Holder::Registration(id) => (None, Some(id)),
+    };
+    let email = email.normalised();
+    store::insert_code(conn, id, purpose.as_str(), email, user, registration, &client, ends).await?;
     Ok(Some(id))
 }
 
@@ -71,8 +99,8 @@ pub async fn issue(
 /// wrong one too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Redeemed {
-    /// The person it was made for, when there is one.
-    Right(Option<UserId>),
+    /// Whom it was made for.
+    Right(Holder),
     Wrong,
     /// There is none that may still be used.
     Gone,
@@ -82,7 +110,8 @@ impl Redeemed {
     /// The person, or the refusal `CODE_WRONG` or `CODE_EXPIRED`.
     pub fn person(self) -> Result<Option<UserId>, Refusal> {
         match self {
-            Redeemed::Right(user) => Ok(user),
+            Redeemed::Right(Holder::User(user)) => Ok(Some(user)),
+            Redeemed::Right(Holder::Anybody | Holder::Registration(_)) => Ok(None),
             Redeemed::Wrong => Err(error::code_wrong()),
             Redeemed::Gone => Err(error::code_expired()),
         }
@@ -91,6 +120,21 @@ impl Redeemed {
 
 /// Tries a typed code on the address's open ones. A right one ends them all.
 pub async fn redeem(
+    conn: &mut AsyncPgConnection,
+    key: &RingKey,
+    purpose: Purpose,
+    email: &Email,
+    typed: &Secret,
+) -> Result<Redeemed, Fault> {
+    let redeemed = look(conn, key, purpose, email, typed).await?;
+    if matches!(redeemed, Redeemed::Right(_)) {
+        store::advance_codes_used(conn, purpose.as_str(), email.normalised()).await?;
+    }
+    Ok(redeemed)
+}
+
+/// The same for a code that stays good until its time ends: a buyer may order twice, and ask for a price before.
+pub(super) async fn look(
     conn: &mut AsyncPgConnection,
     key: &RingKey,
     purpose: Purpose,
@@ -107,8 +151,59 @@ pub async fn redeem(
         if right { Some(row) } else { found }
     });
     let Some(row) = found else { return Ok(Redeemed::Wrong) };
-    store::advance_codes_used(conn, purpose.as_str(), email.normalised()).await?;
-    Ok(Redeemed::Right(row.user_id))
+    Ok(Redeemed::Right(match (row.user_id, row.registration_id) {
+        (Some(user), _) => Holder::User(user),
+        (None, Some(registration)) => Holder::Registration(registration),
+        (None, None) => Holder::Anybody,
+    }))
+}
+
+/// Whether a guest reads this address's mail, by the code that `request_proof` mailed there. Refuses with
+/// `EMAIL_CODE_WRONG`, `EMAIL_CODE_EXPIRED`, `RATE_LIMITED`. The code stays good until its time ends.
+pub async fn prove(app: &App, caller: &Caller, email: &Email, typed: &Secret) -> Outcome<()> {
+    // A cart is priced again and again with its code: by client alone.
+    throttle::by_address(app, caller)?;
+    let mut tx = app.db.begin().await?;
+    let found = look(&mut tx, &app.config.secrets.access, Purpose::ProveEmail, email, typed).await?;
+    // The try counts, right or wrong.
+    tx.commit().await?;
+    match found {
+        Redeemed::Right(_) => Ok(()),
+        Redeemed::Wrong => {
+            Err(Refusal::new("EMAIL_CODE_WRONG", "this code is wrong").at(["emailCode"]).into())
+        }
+        Redeemed::Gone => {
+            let text = "this code has expired: ask for a new one";
+            Err(Refusal::new("EMAIL_CODE_EXPIRED", text).at(["emailCode"]).into())
+        }
+    }
+}
+
+/// Mails a code to an address that a guest wants to order with. The answer is the same for every address. Refuses with
+/// `EMAIL_INVALID`, `RATE_LIMITED`.
+pub async fn request_proof(app: &App, caller: &Caller, email: &str, locale: Locale) -> Outcome<()> {
+    let email = Email::parse(email)?;
+    app.config.mail.takes(&email)?;
+    throttle::mail(app, caller, Purpose::ProveEmail.as_str())?;
+    let lives = TimeDelta::minutes(app.config.people.email_code_minutes);
+    let mut tx = app.db.begin().await?;
+    let made = issue(&mut tx, app, caller, Purpose::ProveEmail, &email, Holder::Anybody, lives).await?;
+    if let Some(id) = made {
+        let message = NewMessage {
+            id: app.clock.uuid(),
+            kind: "prove_email",
+            subject: id.to_string(),
+            order_id: None,
+            user_id: None,
+            recipient: email.typed().to_owned(),
+            locale: locale.as_str().to_owned(),
+            payload: json!({ "code": id }),
+        };
+        outbox::enqueue(&tx, &[message]).await?;
+    }
+    tx.commit().await?;
+    app.bell.ring();
+    Ok(())
 }
 
 /// As people type it: any case, hyphens and spaces or none, letters that look like digits.

@@ -1,44 +1,132 @@
 use crate::app::App;
+use crate::base::actor::Role;
 use crate::base::caller::Caller;
 use crate::base::ids::UserId;
-use crate::base::outcome::Outcome;
+use crate::base::outcome::{Fault, Outcome};
 use crate::base::secret::Secret;
 use crate::base::text::Email;
+use crate::infra::db::Transaction;
 use crate::infra::events as event_rows;
-use crate::people::code::{self, Purpose};
-use crate::people::register::mail_confirmation;
-use crate::people::state::UserState;
-use crate::people::{error, events, store, throttle};
+use crate::people::code::{self, Holder, Purpose, Redeemed};
+use crate::people::model::Pending;
+use crate::people::register::{mail_confirmation, named};
+use crate::people::store::{self, NewUser};
+use crate::people::{error, events, throttle};
 
-/// Confirms an address by the code that was mailed to it. Repeatable until the code's end is reached: a confirmed
-/// address with a spent code answers `CODE_EXPIRED`. Refuses with `CODE_WRONG`, `CODE_EXPIRED`, `RATE_LIMITED`.
-pub async fn confirm_email(app: &App, caller: &Caller, email: &str, code: &Secret) -> Outcome<UserId> {
+/// Confirms an address by the code that was mailed to it: the registration that the code was made for becomes the account,
+/// with its own password, and every other registration of the address is dropped. A client that says which registration
+/// is its own (`registration`) has only that one confirmed. Repeatable by nobody: a spent code answers `CODE_EXPIRED`.
+/// Refuses with `CODE_WRONG`, `CODE_EXPIRED`, `RATE_LIMITED`.
+pub async fn confirm_email(
+    app: &App,
+    caller: &Caller,
+    email: &str,
+    code: &Secret,
+    registration: Option<&str>,
+) -> Outcome<UserId> {
     let email = Email::parse(email)?;
     throttle::by_account(app, caller, &email)?;
     let mut tx = app.db.begin().await?;
+    // Two confirmations at once wait for each other here, on the rows of the address's codes.
     let redeemed =
-        code::redeem(&mut tx, &app.config.secrets.access, Purpose::ConfirmEmail, &email, code).await?;
-    let Ok(Some(user)) = redeemed.person() else {
-        tx.commit().await?;
-        redeemed.person()?;
-        return Err(error::code_wrong().into());
+        code::look(&mut tx, &app.config.secrets.access, Purpose::ConfirmEmail, &email, code).await?;
+    let user = match redeemed {
+        Redeemed::Right(Holder::Registration(id)) if named(registration).is_none_or(|n| n == Some(id)) => {
+            match store::find_registration(&mut tx, id).await? {
+                Some(pending) => settle(app, &mut tx, &email, &pending).await?,
+                None => None,
+            }
+        }
+        // A code that was made before registrations had rows of their own.
+        Redeemed::Right(Holder::User(user)) if registration.is_none() => {
+            if store::advance_email_confirmed(&mut tx, user).await? {
+                event_rows::append(&tx, &[events::email_confirmed(user)]).await?;
+            }
+            Some(user)
+        }
+        Redeemed::Right(_) | Redeemed::Wrong => {
+            // The try counts.
+            tx.commit().await?;
+            return Err(error::code_wrong().into());
+        }
+        Redeemed::Gone => None,
     };
-    if store::advance_email_confirmed(&mut tx, user).await? {
-        event_rows::append(&tx, &[events::email_confirmed(user)]).await?;
-    }
+    let Some(user) = user else {
+        tx.commit().await?;
+        return Err(error::code_expired().into());
+    };
+    store::advance_codes_used(&mut tx, Purpose::ConfirmEmail.as_str(), email.normalised()).await?;
+    store::delete_registrations(&mut tx, email.normalised()).await?;
     tx.commit().await?;
+    app.bell.ring();
     Ok(user)
 }
 
-/// Mails another code when the address has an account that is not confirmed; answers the same in every case.
-pub async fn resend_confirmation(app: &App, caller: &Caller, email: &str) -> Outcome<()> {
+/// Makes the registration an account. `None` when the address belongs to somebody meanwhile.
+async fn settle(
+    app: &App,
+    tx: &mut Transaction,
+    email: &Email,
+    pending: &Pending,
+) -> Outcome<Option<UserId>> {
+    let new = NewUser {
+        id: UserId(app.clock.uuid()),
+        email: &pending.email,
+        email_normalised: email.normalised(),
+        confirmed: true,
+        password_hash: &pending.password_hash,
+        name: pending.name.as_deref(),
+        locale: &pending.locale,
+    };
+    let user = if store::insert_user(tx, &new).await? {
+        store::insert_roles(tx, new.id, &[Role::Buyer]).await?;
+        event_rows::append(tx, &[events::registered(new.id)]).await?;
+        new.id
+    } else {
+        match store::advance_unconfirmed(tx, email.normalised(), pending).await? {
+            Some(user) => user,
+            None => return Ok(None),
+        }
+    };
+    event_rows::append(tx, &[events::email_confirmed(user)]).await?;
+    Ok(Some(user))
+}
+
+/// Mails another code for the registration that the client names, else for this client's newest; answers the same in
+/// every case.
+pub async fn resend_confirmation(
+    app: &App,
+    caller: &Caller,
+    email: &str,
+    registration: Option<&str>,
+) -> Outcome<()> {
     let email = Email::parse(email)?;
     throttle::by_account(app, caller, &email)?;
+    throttle::mail(app, caller, "confirm_email")?;
+    let client = throttle::client_key(app, caller);
     let mut tx = app.db.begin().await?;
-    let found = store::find_credentials(&mut tx, email.normalised()).await?;
-    if let Some(person) = found.filter(|p| !p.confirmed && p.state == UserState::Active) {
-        mail_confirmation(app, &mut tx, &email, person.id, &person.locale).await?;
+    let pending = match named(registration) {
+        Some(Some(id)) => store::find_registration(&mut tx, id).await?,
+        Some(None) => None,
+        None => store::find_own_registration(&mut tx, email.normalised(), &client).await?,
+    };
+    let own = |pending: &Pending| {
+        Email::parse(&pending.email).is_ok_and(|own| own.normalised() == email.normalised())
+    };
+    let taken =
+        store::find_credentials(&mut tx, email.normalised()).await?.is_some_and(|person| person.confirmed);
+    if let Some(pending) = pending.filter(own).filter(|_| !taken) {
+        let to = Email::parse(&pending.email)?;
+        mail_confirmation(app, caller, &mut tx, &to, pending.id, &pending.locale).await?;
     }
     tx.commit().await?;
+    app.bell.ring();
     Ok(())
+}
+
+/// Sweep: registrations that nobody confirmed in their time, and codes that ended.
+pub async fn sweep(app: &App) -> Result<usize, Fault> {
+    let mut conn = app.db.conn().await?;
+    let gone = store::delete_lapsed_registrations(&mut conn).await?;
+    Ok(gone + store::delete_old_codes(&mut conn).await?)
 }

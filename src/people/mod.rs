@@ -2,6 +2,7 @@
 //! are spent one after the other, its access tokens live minutes.
 
 mod authenticate;
+pub mod captcha;
 mod change_password;
 pub mod code;
 mod confirm;
@@ -22,13 +23,13 @@ mod sign_in;
 pub mod state;
 mod store;
 mod suspend;
-mod throttle;
+pub mod throttle;
 pub mod token;
 mod update_profile;
 
 pub use authenticate::authenticate;
 pub use change_password::change_password;
-pub use confirm::{confirm_email, resend_confirmation};
+pub use confirm::{confirm_email, resend_confirmation, sweep};
 pub use create_admin::create_admin;
 pub use model::{Profile, Session, SignedIn, Tokens, User};
 pub use refresh::refresh;

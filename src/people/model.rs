@@ -141,12 +141,32 @@ pub(super) struct CodeRow {
     pub id: Uuid,
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub user_id: Option<UserId>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub registration_id: Option<Uuid>,
 }
 
+/// How many of something an address had within an hour: asked for by one client, and by all.
 #[derive(QueryableByName)]
-pub(super) struct Count {
+pub(super) struct Recent {
     #[diesel(sql_type = BigInt)]
-    pub count: i64,
+    pub here: i64,
+    #[diesel(sql_type = BigInt)]
+    pub everywhere: i64,
+}
+
+/// A registration that waits for its confirmation.
+#[derive(QueryableByName)]
+pub(super) struct Pending {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: Uuid,
+    #[diesel(sql_type = Text)]
+    pub email: String,
+    #[diesel(sql_type = Text)]
+    pub password_hash: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub name: Option<String>,
+    #[diesel(sql_type = Text)]
+    pub locale: String,
 }
 
 #[derive(QueryableByName)]

@@ -56,6 +56,7 @@ pub async fn users(
         query = query.filter(
             app_user::email_normalised
                 .like(pattern.clone())
+                .or(app_user::email.ilike(pattern.clone()))
                 .or(app_user::name.ilike(pattern).assume_not_null()),
         );
     }

@@ -3,18 +3,19 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::base::actor::Role;
 use crate::base::caller::Caller;
-use crate::base::ids::UserId;
+use crate::base::ids::{self, UserId};
 use crate::base::outcome::Outcome;
 use crate::base::secret::Secret;
 use crate::base::text::{self, Email, Locale};
 use crate::infra::db::Transaction;
-use crate::infra::events as event_rows;
 use crate::infra::outbox::{self, NewMessage};
-use crate::people::code::{self, Purpose};
-use crate::people::store::{self, NewUser};
-use crate::people::{events, password_rule, throttle};
+use crate::people::code::{self, Holder, Purpose};
+use crate::people::store::{self, NewRegistration};
+use crate::people::{password_rule, throttle};
+
+/// How a registration is named to the client that made it.
+const PREFIX: &str = "reg";
 
 /// What a person types to register.
 #[derive(Clone, Debug)]
@@ -26,40 +27,62 @@ pub struct Registration {
     pub locale: Option<String>,
 }
 
-/// Makes a buyer's account and mails a code that confirms the address. The answer is the same when the address has an
-/// account: then a mail says so, and nothing changes. Refuses with `EMAIL_INVALID`, `PASSWORD_TOO_WEAK`,
+/// Writes a registration with a password of its own and mails a code that confirms it; gives its name. Whoever else
+/// registers the address changes nothing about it. The answer is the same when the address has an account: then a mail
+/// says so, and no code leads to the registration. Refuses with `EMAIL_INVALID`, `PASSWORD_TOO_WEAK`,
 /// `PASSWORD_BREACHED`, `INVALID`, `RATE_LIMITED`.
-pub async fn register(app: &App, caller: &Caller, input: Registration) -> Outcome<()> {
+pub async fn register(app: &App, caller: &Caller, input: Registration) -> Outcome<String> {
     let email = Email::parse(&input.email)?;
+    app.config.mail.takes(&email)?;
     password_rule::check(&input.password, &email, "password")?;
     let name = input.name.as_deref().map(|name| text::clean(name, "name", 100, false)).transpose()?;
     let locale = locale_of(app, caller, input.locale.as_deref());
     throttle::by_account(app, caller, &email)?;
+    throttle::mail(app, caller, "register")?;
     // Hashed before the address is looked up, so that the time tells nothing.
     let password_hash = app.passwords.hash(&input.password).await?;
 
-    let new = NewUser {
-        id: UserId(app.clock.uuid()),
-        email: email.typed(),
-        email_normalised: email.normalised(),
-        confirmed: false,
-        password_hash: &password_hash,
-        name: name.as_deref(),
-        locale: locale.as_str(),
-    };
+    let id = app.clock.uuid();
+    let client = throttle::client_key(app, caller);
     let mut tx = app.db.begin().await?;
-    if store::insert_user(&mut tx, &new).await? {
-        store::insert_roles(&mut tx, new.id, &[Role::Buyer]).await?;
-        event_rows::append(&tx, &[events::registered(new.id)]).await?;
-        mail_confirmation(app, &mut tx, &email, new.id, locale.as_str()).await?;
-    } else if let Some(user) = store::advance_unconfirmed(&mut tx, &new).await? {
-        store::advance_codes_used(&mut tx, Purpose::ConfirmEmail.as_str(), email.normalised()).await?;
-        mail_confirmation(app, &mut tx, &email, user, locale.as_str()).await?;
-    } else {
-        mail_taken(app, &mut tx, &email).await?;
+    let recent = store::count_registrations(&mut tx, email.normalised(), &client).await?;
+    let most = app.config.people.codes_per_hour;
+    // Beyond that nothing is kept and no mail goes out; the answer is the same.
+    if recent.here < most && recent.everywhere < most.saturating_mul(code::EVERYWHERE) {
+        let lives = TimeDelta::minutes(app.config.people.confirm_code_minutes);
+        let new = NewRegistration {
+            id,
+            email: email.typed(),
+            email_normalised: email.normalised(),
+            password_hash: &password_hash,
+            name: name.as_deref(),
+            locale: locale.as_str(),
+            client: &client,
+            expires_at: app.clock.now() + lives,
+        };
+        store::insert_registration(&mut tx, &new).await?;
+        let owner = store::find_credentials(&mut tx, email.normalised()).await?.filter(|p| p.confirmed);
+        match owner {
+            None => mail_confirmation(app, caller, &mut tx, &email, id, locale.as_str()).await?,
+            Some(owner) => {
+                // At most once an hour.
+                let subject = format!("{}:{}", owner.id, app.clock.unix() / 3_600);
+                let to = Some(owner.id);
+                mail(app, &mut tx, "email_taken", subject, None, &owner.email, to, &owner.locale).await?;
+            }
+        }
     }
     tx.commit().await?;
-    Ok(())
+    app.bell.ring();
+    Ok(ids::encode(PREFIX, id))
+}
+
+/// The registration that a client names; one of another form is the name of none.
+pub(super) fn named(registration: Option<&str>) -> Option<Option<Uuid>> {
+    registration.map(|text| match ids::decode(text) {
+        Ok((PREFIX, id)) => Some(id),
+        Ok(_) | Err(_) => None,
+    })
 }
 
 fn locale_of(app: &App, caller: &Caller, typed: Option<&str>) -> Locale {
@@ -69,26 +92,20 @@ fn locale_of(app: &App, caller: &Caller, typed: Option<&str>) -> Locale {
         .unwrap_or_else(|| Locale::choose(&app.config.shop.default_locale))
 }
 
-/// Mails a code that confirms the address, unless it got too many.
+/// Mails a code that confirms this registration, unless the address got too many.
 pub(super) async fn mail_confirmation(
     app: &App,
+    caller: &Caller,
     tx: &mut Transaction,
     email: &Email,
-    user: UserId,
+    registration: Uuid,
     locale: &str,
 ) -> Outcome<()> {
     let lives = TimeDelta::minutes(app.config.people.confirm_code_minutes);
-    let Some(code) = code::issue(tx, app, Purpose::ConfirmEmail, email, Some(user), lives).await? else {
-        return Ok(());
-    };
-    mail(app, tx, "confirm_email", code.to_string(), Some(code), email.typed(), user, locale).await
-}
-
-/// Tells the address's owner that somebody tried to register it; at most once an hour.
-async fn mail_taken(app: &App, tx: &mut Transaction, email: &Email) -> Outcome<()> {
-    let Some(owner) = store::find_credentials(tx, email.normalised()).await? else { return Ok(()) };
-    let subject = format!("{}:{}", owner.id, app.clock.unix() / 3_600);
-    mail(app, tx, "email_taken", subject, None, &owner.email, owner.id, &owner.locale).await
+    let holder = Holder::Registration(registration);
+    let made = code::issue(tx, app, caller, Purpose::ConfirmEmail, email, holder, lives).await?;
+    let Some(code) = made else { return Ok(()) };
+    mail(app, tx, "confirm_email", code.to_string(), Some(code), email.typed(), None, locale).await
 }
 
 /// Writes one mail to a person.
@@ -100,7 +117,7 @@ pub(super) async fn mail(
     subject: String,
     code: Option<Uuid>,
     recipient: &str,
-    user: UserId,
+    user: Option<UserId>,
     locale: &str,
 ) -> Outcome<()> {
     let message = NewMessage {
@@ -108,7 +125,7 @@ pub(super) async fn mail(
         kind,
         subject,
         order_id: None,
-        user_id: Some(user),
+        user_id: user,
         recipient: recipient.to_owned(),
         locale: locale.to_owned(),
         payload: code.map_or_else(|| json!({}), |code| json!({ "code": code })),

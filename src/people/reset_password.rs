@@ -7,7 +7,7 @@ use crate::base::outcome::Outcome;
 use crate::base::secret::Secret;
 use crate::base::text::Email;
 use crate::infra::events as event_rows;
-use crate::people::code::{self, Purpose};
+use crate::people::code::{self, Holder, Purpose};
 use crate::people::register::mail;
 use crate::people::revoke::end_sessions;
 use crate::people::state::UserState;
@@ -17,11 +17,13 @@ use crate::people::{error, events, password_rule, store, throttle};
 pub async fn request_password_reset(app: &App, caller: &Caller, email: &str) -> Outcome<()> {
     let email = Email::parse(email)?;
     throttle::by_account(app, caller, &email)?;
+    throttle::mail(app, caller, Purpose::ResetPassword.as_str())?;
     let mut tx = app.db.begin().await?;
     let found = store::find_credentials(&mut tx, email.normalised()).await?;
     if let Some(person) = found.filter(|p| p.state == UserState::Active) {
         let lives = TimeDelta::minutes(app.config.people.reset_code_minutes);
-        let made = code::issue(&mut tx, app, Purpose::ResetPassword, &email, Some(person.id), lives).await?;
+        let holder = Holder::User(person.id);
+        let made = code::issue(&mut tx, app, caller, Purpose::ResetPassword, &email, holder, lives).await?;
         if let Some(code) = made {
             let subject = code.to_string();
             mail(
@@ -31,7 +33,7 @@ pub async fn request_password_reset(app: &App, caller: &Caller, email: &str) -> 
                 subject,
                 Some(code),
                 &person.email,
-                person.id,
+                Some(person.id),
                 &person.locale,
             )
             .await?;
@@ -74,7 +76,7 @@ pub async fn reset_password(
     event_rows::append(&tx, &facts).await?;
     end_sessions(&mut tx, user, None, &user.to_string(), "password_reset").await?;
     let subject = format!("{user}:{}", person.generation + 1);
-    mail(app, &mut tx, "password_changed", subject, None, &person.email, user, &person.locale).await?;
+    mail(app, &mut tx, "password_changed", subject, None, &person.email, Some(user), &person.locale).await?;
     tx.commit().await?;
     Ok(user)
 }

@@ -4,7 +4,7 @@ use diesel_async::AsyncPgConnection;
 use crate::app::App;
 use crate::base::caller::Caller;
 use crate::base::ids::{SessionId, UserId};
-use crate::base::outcome::Outcome;
+use crate::base::outcome::{Outcome, Refusal};
 use crate::base::secret::Secret;
 use crate::base::text::{self, Email};
 use crate::infra::events as event_rows;
@@ -35,7 +35,7 @@ pub async fn sign_in(app: &App, caller: &Caller, input: SignIn) -> Outcome<Signe
     let stored = found.as_ref().and_then(|c| c.password_hash.clone());
     let verdict = app.passwords.verify(stored.as_deref(), &input.password).await?;
     let Some(person) = found.filter(|_| verdict.fits) else {
-        return Err(error::credentials_wrong().into());
+        return Err(unconfirmed_or_wrong(app, caller, &email, &input.password).await?.into());
     };
     may_sign_in(&person)?;
     let renewed = match (verdict.stale, &stored) {
@@ -51,6 +51,24 @@ pub async fn sign_in(app: &App, caller: &Caller, input: SignIn) -> Outcome<Signe
     let signed_in = start_session(app, &mut tx, person.id, person.generation, &device).await?;
     tx.commit().await?;
     Ok(signed_in)
+}
+
+/// Who typed the password of a registration that waits is answered so, whether the address has an account or not; the
+/// comparison is made in every case, so that the time tells nothing either.
+async fn unconfirmed_or_wrong(
+    app: &App,
+    caller: &Caller,
+    email: &Email,
+    password: &Secret,
+) -> Outcome<Refusal> {
+    let client = throttle::client_key(app, caller);
+    let waiting = {
+        let mut conn = app.db.conn().await?;
+        store::find_newest_registration(&mut conn, email.normalised(), &client).await?
+    };
+    let stored = waiting.map(|pending| pending.password_hash);
+    let fits = app.passwords.verify(stored.as_deref(), password).await?.fits;
+    Ok(if fits { error::not_confirmed() } else { error::credentials_wrong() })
 }
 
 fn may_sign_in(person: &Credentials) -> Outcome<()> {

@@ -71,6 +71,9 @@ pub const SWEEPS: &[Sweep] = &[
     sweep("key_fingerprints", 60, |app| {
         Box::pin(async move { crate::fulfilment::key_texts::sweep(&app).await })
     }),
+    sweep("lapsed_registrations", 3_600, |app| {
+        Box::pin(async move { Ok(crate::people::sweep(&app).await?) })
+    }),
     sweep("rewrap_data_keys", 3_600, |app| {
         Box::pin(async move { Ok(crate::vault::rewrap::sweep(&app).await?) })
     }),

@@ -130,21 +130,24 @@ pub async fn insert_download_link(
     id: LinkId,
     grant: GrantId,
     expires_at: DateTime<Utc>,
+    generation: i32,
 ) -> QueryResult<usize> {
     Statement::new(
-        "insert into download_link (id, grant_id, kind, expires_at) values ($1, $2, 'download', $3)",
+        "insert into download_link (id, grant_id, kind, expires_at, generation) values ($1, $2, 'download', $3, $4)",
     )
     .bind::<SqlUuid, _>(id)
     .bind::<SqlUuid, _>(grant)
     .bind::<Timestamptz, _>(expires_at)
+    .bind::<Integer, _>(generation)
     .execute(conn)
     .await
 }
 
-const CLAIM_LINKS: &str = "insert into download_link (id, grant_id, kind, expires_at) \
-    select n.id, g.id, 'claim', least(app_now() + make_interval(days => $1::int), g.expires_at) \
+const CLAIM_LINKS: &str = "insert into download_link (id, grant_id, kind, expires_at, generation) \
+    select n.id, g.id, 'claim', least(app_now() + make_interval(days => $1::int), g.expires_at), o.access_generation \
     from unnest($2::uuid[], $3::uuid[]) as n(id, grant_id) join download_grant g on g.id = n.grant_id \
-    returning id, grant_id, created_at, expires_at, revoked_at, session_id";
+      join orders o on o.id = g.order_id \
+    returning id, grant_id, created_at, expires_at, revoked_at, session_id, generation";
 
 /// Links that work for `days`, or until their grant ends.
 pub async fn insert_claim_links(

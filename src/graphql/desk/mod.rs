@@ -1,12 +1,14 @@
 //! The desk of support and admins: everybody's orders, people, tasks, notices, health.
 
 mod accounts;
+mod deliveries;
 mod mutations;
 mod notices;
 mod queries;
 mod statements;
 mod types;
 
+pub use deliveries::StaffDeliveryMutation;
 pub use mutations::DeskMutation;
 pub use notices::NoticeMutation;
 pub use queries::DeskQuery;

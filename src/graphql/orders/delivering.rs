@@ -157,6 +157,61 @@ fn target(target: &DeliveryTarget) -> Result<Target, Refusal> {
     })
 }
 
+/// Name of the list that a target's secrets are.
+fn list_of(target: &DeliveryTarget) -> String {
+    match target {
+        DeliveryTarget::LineId(line) => format!("reveal {}", line.as_str()),
+        DeliveryTarget::DeliveryIds(_) => "reveal".into(),
+    }
+}
+
+/// What is to be shown, how many, and after which number.
+pub fn page_of(
+    wanted: &DeliveryTarget,
+    first: Option<i32>,
+    after: Option<&str>,
+) -> Result<(Target, i64, i32), Refusal> {
+    let found = target(wanted)?;
+    let args = PageArgs::read(&list_of(wanted), first, after, None, None, 100, MOST)?;
+    let from = args.from.and_then(|keys| keys.first()?.parse().ok()).unwrap_or(0);
+    let size = if matches!(found, Target::Units(_)) { MOST } else { args.size };
+    Ok((found, size, from))
+}
+
+/// Where a page of secrets lies.
+pub fn page_info(
+    target: &DeliveryTarget,
+    last: Option<i32>,
+    has_next: bool,
+    after: Option<&str>,
+) -> PageInfo {
+    PageInfo {
+        has_next_page: has_next,
+        has_previous_page: after.is_some(),
+        start_cursor: None,
+        end_cursor: last.map(|no| page::encode(&list_of(target), &[no.to_string()])),
+    }
+}
+
+/// Secrets with the lines they belong to, and the first of these.
+pub async fn secrets(
+    ctx: &Context<'_>,
+    order: OrderId,
+    secrets: Vec<reveal::RevealedSecret>,
+    sight: Sight,
+) -> Answer<(Vec<RevealedSecret>, Option<OrderLine>)> {
+    let wanted = secrets.iter().map(|s| (order, s.unit.line_id)).collect();
+    let lines = line_page(ctx, wanted, sight).await?;
+    let line = lines.first().cloned();
+    let secret = |(secret, line): (reveal::RevealedSecret, OrderLine)| {
+        let text = secret.text.expose().to_owned();
+        let label = secret_label(ctx);
+        let fields = vec![SecretField { name: "key".into(), label, value: text.clone() }];
+        RevealedSecret { delivery: SecretDelivery::of(line, secret.unit), fields, text }
+    };
+    Ok((secrets.into_iter().zip(lines).map(secret).collect(), line))
+}
+
 #[Object]
 impl DeliveryMutation {
     /// Shows secrets in the clear and records the first time. A second time shows the same.
@@ -165,16 +220,9 @@ impl DeliveryMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What is to be shown.")] input: DeliveryRevealInput,
     ) -> Answer<DeliveryRevealPayload> {
-        let list = match &input.target {
-            DeliveryTarget::LineId(line) => format!("reveal {}", line.as_str()),
-            DeliveryTarget::DeliveryIds(_) => "reveal".into(),
-        };
+        let after = input.after.as_deref();
         let done = async {
-            let target = target(&input.target)?;
-            let after = input.after.as_deref();
-            let args = PageArgs::read(&list, input.first, after, None, None, 100, MOST)?;
-            let from = args.from.and_then(|keys| keys.first()?.parse().ok()).unwrap_or(0);
-            let size = if matches!(target, Target::Units(_)) { MOST } else { args.size };
+            let (target, size, from) = page_of(&input.target, input.first, after)?;
             reveal::reveal(ctx.app(), ctx.actor(), &target, input.access_token.as_deref(), size, from).await
         };
         let revealed = match split(done.await)? {
@@ -184,27 +232,10 @@ impl DeliveryMutation {
                 return Ok(DeliveryRevealPayload { user_errors, ..DeliveryRevealPayload::default() });
             }
         };
-        let wanted = revealed.secrets.iter().map(|s| (revealed.order.id, s.unit.line_id)).collect();
-        let lines = line_page(ctx, wanted, Sight::Buyer).await?;
-        let line = lines.first().cloned();
-        let cursor = revealed.last_unit_no.map(|no| page::encode(&list, &[no.to_string()]));
-        let secret = |(secret, line): (reveal::RevealedSecret, OrderLine)| {
-            let text = secret.text.expose().to_owned();
-            let label = secret_label(ctx);
-            let fields = vec![SecretField { name: "key".into(), label, value: text.clone() }];
-            RevealedSecret { delivery: SecretDelivery::of(line, secret.unit), fields, text }
-        };
-        Ok(DeliveryRevealPayload {
-            secrets: revealed.secrets.into_iter().zip(lines).map(secret).collect(),
-            page_info: PageInfo {
-                has_next_page: revealed.has_next,
-                has_previous_page: input.after.is_some(),
-                start_cursor: None,
-                end_cursor: cursor,
-            },
-            line,
-            user_errors: Vec::new(),
-        })
+        let (order, last) = (revealed.order.id, revealed.last_unit_no);
+        let (secrets, line) = secrets(ctx, order, revealed.secrets, Sight::Buyer).await?;
+        let page_info = page_info(&input.target, last, revealed.has_next, after);
+        Ok(DeliveryRevealPayload { secrets, page_info, line, user_errors: Vec::new() })
     }
 
     /// Gives a link to download a file. Making it counts nothing; the first byte does.

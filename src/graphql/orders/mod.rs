@@ -1,6 +1,6 @@
 //! Orders: quotes, lines, what was delivered.
 
-mod delivering;
+pub mod delivering;
 mod delivery;
 mod line;
 mod load;

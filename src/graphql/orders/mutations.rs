@@ -11,8 +11,10 @@ use crate::graphql::orders::order::Order;
 use crate::graphql::user_error::OrderError;
 use crate::infra::throttle;
 use crate::orders::access::Sight;
+use crate::orders::revoke_access::revoke_access;
 use crate::orders::{claim, lost};
 use crate::payments::cancel;
+use crate::people::captcha::{self, Gate};
 
 /// Input of `orderCancel`.
 #[derive(InputObject)]
@@ -97,6 +99,28 @@ pub struct OrderClaimPayload {
     user_errors: Vec<OrderError>,
 }
 
+/// Input of `orderAccessRevoke`.
+#[derive(InputObject)]
+pub struct OrderAccessRevokeInput {
+    /// 16 to 255 random characters, made and kept on the device before sending.
+    idempotency_key: String,
+    /// Which order.
+    order_id: ID,
+    /// A guest's token.
+    access_token: Option<String>,
+}
+
+/// Payload of `orderAccessRevoke`.
+#[derive(Default, SimpleObject)]
+pub struct OrderAccessRevokePayload {
+    /// The order as it is now.
+    order: Option<Order>,
+    /// The only token that opens it from now on; null for staff.
+    access_token: Option<String>,
+    /// Why it was refused; empty when it was done.
+    user_errors: Vec<OrderError>,
+}
+
 /// Cancelling orders, finding lost ones, making a guest's one's own.
 #[derive(Default)]
 pub struct OrderMutation;
@@ -140,7 +164,9 @@ impl OrderMutation {
     ) -> Answer<OrderAccessRequestPayload> {
         let done = async {
             take(ctx)?;
-            lost::request(ctx.app(), &input.email, input.number.as_deref(), ctx.locale()).await
+            let (app, caller) = (ctx.app(), ctx.caller());
+            captcha::demand(app, caller, Gate::OrderAccessRequest, input.captcha_token.as_deref()).await?;
+            lost::request(app, caller, &input.email, input.number.as_deref(), ctx.locale()).await
         };
         Ok(match split(done.await)? {
             Ok(()) => OrderAccessRequestPayload::default(),
@@ -176,7 +202,32 @@ impl OrderMutation {
         })
     }
 
-    /// Makes a guest's order part of the account with the same confirmed address.
+    /// Ends every access token and every link that was made or mailed for an order, for its holder who fears that somebody
+    /// else has them, and for staff. The holder gets a new token.
+    async fn order_access_revoke(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which order.")] input: OrderAccessRevokeInput,
+    ) -> Answer<OrderAccessRevokePayload> {
+        let token = input.access_token.as_deref();
+        let done = async {
+            let order = id::read(&input.order_id, "orderId", OrderId::parse)?;
+            revoke_access(ctx.app(), ctx.actor(), order, token, &input.idempotency_key).await
+        };
+        Ok(match split(done.await)? {
+            Ok((order, token)) => OrderAccessRevokePayload {
+                order: load_one(ctx, order, Sight::Buyer).await?,
+                access_token: token.map(|token| token.expose().to_owned()),
+                user_errors: Vec::new(),
+            },
+            Err(refusal) => OrderAccessRevokePayload {
+                user_errors: ctx.user_errors(refusal)?,
+                ..OrderAccessRevokePayload::default()
+            },
+        })
+    }
+
+    /// Makes a guest's order part of the account with the same confirmed address. The guest's token and links end.
     async fn order_claim(
         &self,
         ctx: &Context<'_>,

@@ -2,7 +2,8 @@ use async_graphql::{Context, InputObject, Object, SimpleObject};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::base::money::Money;
-use crate::base::outcome::{Failure, Refusal};
+use crate::base::outcome::{Failure, Outcome, Refusal};
+use crate::base::secret::Secret;
 use crate::base::text::Locale;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt, split};
@@ -14,9 +15,12 @@ use crate::graphql::payments::start::PaymentStartOptions;
 use crate::graphql::scalars::{CurrencyCode, Decimal, LocaleTag};
 use crate::graphql::user_error::{OrderPlaceError, PaymentError};
 use crate::orders::access::Sight;
-use crate::orders::place::Place;
+use crate::orders::buyer::{Evidence, Proof};
+use crate::orders::place::{Place, is_repeat};
 use crate::orders::quote::{self, Cart};
 use crate::payments::checkout;
+use crate::people::captcha::{self, Gate};
+use crate::people::code;
 
 /// A name and its value.
 #[derive(InputObject)]
@@ -43,6 +47,9 @@ pub struct OrderPlaceInput {
     expected_total: Decimal,
     /// Where the goods are mailed; by default a signed-in person's own address.
     email: Option<String>,
+    /// Proves to a guest's order that the address is the guest's: the code that `emailCodeRequest` mailed there. Needed
+    /// for products with a limit per buyer and, unless the shop's captcha was passed, for free ones.
+    email_code: Option<String>,
     /// The language of texts and mails; by default that of the request.
     locale: Option<LocaleTag>,
     /// The captcha's answer, when the shop asks for one.
@@ -80,6 +87,24 @@ pub struct PlacingMutation;
 
 #[Object]
 impl PlacingMutation {
+    /// Mails a guest a code that proves the address: `emailCode` of `orderPlace` and `quote`. It works for half an hour,
+    /// more than once.
+    async fn email_code_request(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The address.")] input: EmailCodeRequestInput,
+    ) -> Answer<EmailCodeRequestPayload> {
+        let (app, caller) = (ctx.app(), ctx.caller());
+        let done = async {
+            captcha::demand(app, caller, Gate::EmailCodeRequest, input.captcha_token.as_deref()).await?;
+            code::request_proof(app, caller, &input.email, ctx.locale()).await
+        };
+        Ok(match split(done.await)? {
+            Ok(()) => EmailCodeRequestPayload::default(),
+            Err(refusal) => EmailCodeRequestPayload { user_errors: ctx.user_errors(refusal)? },
+        })
+    }
+
     /// Places an order and, when asked to, starts its payment: everything or nothing, and the same again for the same
     /// key.
     async fn order_place(
@@ -89,7 +114,7 @@ impl PlacingMutation {
     ) -> Answer<OrderPlacePayload> {
         let locale = input.locale.as_ref().map_or(ctx.locale(), |l| Locale::choose(&l.0));
         let currency = input.currency.0;
-        let cart = Cart { lines: lines(&input.lines), currency, locale, email: input.email.clone() };
+        let mut cart = Cart { lines: lines(&input.lines), currency, locale, proven: None };
         let expected = match Money::parse(&input.expected_total.0, currency) {
             Ok(money) => money.minor,
             Err(error) => {
@@ -113,7 +138,16 @@ impl PlacingMutation {
                 Ok(start) => start,
                 Err(refusal) => return refused(ctx, of_start(refusal), &cart).await,
             };
-        let done = checkout::checkout(ctx.app(), ctx.actor(), place, start).await;
+        let evidence = Evidence {
+            email: place.email.clone(),
+            email_code: input.email_code.map(Secret::new),
+            captcha: input.captcha_token,
+        };
+        let proof = match split(prove(ctx, &place, &mut cart, &evidence).await)? {
+            Ok(proof) => proof,
+            Err(refusal) => return refused(ctx, refusal, &cart).await,
+        };
+        let done = checkout::checkout(ctx.app(), ctx.actor(), &proof, place, start).await;
         let done = match split(done)? {
             Ok(done) => done,
             Err(refusal) => return refused(ctx, refusal, &cart).await,
@@ -140,6 +174,43 @@ fn of_start(mut refusal: Refusal) -> Refusal {
         *first = "start".into();
     }
     refusal
+}
+
+/// What the caller has shown; the cart is priced for who that is. A repeat shows nothing again: its captcha was spent the
+/// first time. The captcha comes last, so that a cart that cannot be placed costs none.
+async fn prove(ctx: &Context<'_>, place: &Place, cart: &mut Cart, evidence: &Evidence) -> Outcome<Proof> {
+    let (app, actor, caller) = (ctx.app(), ctx.actor(), ctx.caller());
+    let asked = app.config.captcha.is_on() && actor.person.is_none();
+    let shows = asked || evidence.email_code.is_some();
+    if shows && is_repeat(app, actor, &place.idempotency_key).await? {
+        return Ok(Proof::default());
+    }
+    let proof = Proof::of_code(app, caller, evidence).await?;
+    cart.proven = proof.email.clone();
+    if !asked || proof.email.is_some() {
+        return Ok(proof);
+    }
+    let quote = quote::quote(app, actor, cart).await?;
+    if let Some(refusal) = quote.refusals().into_iter().next() {
+        return Err(refusal.into());
+    }
+    proof.with_captcha(app, caller, evidence, quote.total_minor == 0).await
+}
+
+/// Input of `emailCodeRequest`.
+#[derive(InputObject)]
+pub struct EmailCodeRequestInput {
+    /// The address a guest wants to order with.
+    email: String,
+    /// The captcha's answer, when the shop asks for one.
+    captcha_token: Option<String>,
+}
+
+/// Payload of `emailCodeRequest`. Answers alike for every address.
+#[derive(Default, SimpleObject)]
+pub struct EmailCodeRequestPayload {
+    /// Why it was refused; empty when it was done.
+    user_errors: Vec<OrderPlaceError>,
 }
 
 /// The refusal, with the cart as it would be priced now and everything that is wrong with it.

@@ -1,9 +1,10 @@
 use async_graphql::{Context, InputObject, Object};
 
 use crate::base::page::{self, DEFAULT_SIZE, LARGEST_SIZE, PageArgs};
+use crate::base::secret::Secret;
 use crate::graphql::connection::{Connection, counted};
 use crate::graphql::context::ContextExt;
-use crate::graphql::error::{Answer, OutcomeExt};
+use crate::graphql::error::{Answer, OutcomeExt, split};
 use crate::graphql::orders::line::OrderLine;
 use crate::graphql::orders::load;
 use crate::graphql::orders::order::Order;
@@ -12,6 +13,7 @@ use crate::graphql::orders::status::{self, OrderStatus};
 use crate::graphql::scalars::DateTime;
 use crate::graphql::shop::types::default_currency;
 use crate::orders::access::Sight;
+use crate::orders::buyer::{Evidence, Proof};
 use crate::orders::quote::{self, Cart};
 use crate::orders::sync::{self, ChangedLine, LibraryFilter};
 use crate::orders::{read, store};
@@ -39,13 +41,21 @@ impl OrderQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The cart.")] input: QuoteInput,
     ) -> Answer<Quote> {
+        let evidence =
+            Evidence { email: input.email, email_code: input.email_code.map(Secret::new), captcha: None };
+        let (proven, problem) = match split(Proof::of_code(ctx.app(), ctx.caller(), &evidence).await)? {
+            Ok(proof) => (proof.email, None),
+            Err(refusal) => (None, Some(refusal)),
+        };
         let cart = Cart {
             lines: lines(&input.lines),
             currency: input.currency.map_or_else(|| default_currency(ctx.app()), |c| c.0),
             locale: ctx.locale(),
-            email: input.email.map(|e| e.trim().to_lowercase()),
+            proven,
         };
-        quote::quote(ctx.app(), ctx.actor(), &cart).await.or_top().map(Quote)
+        let mut quote = quote::quote(ctx.app(), ctx.actor(), &cart).await.or_top()?;
+        quote.problems.extend(problem);
+        Ok(Quote(quote))
     }
 
     /// One order; null when there is none, or none that the caller may see.

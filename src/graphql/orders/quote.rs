@@ -41,8 +41,10 @@ pub struct QuoteInput {
     pub lines: Vec<CartLine>,
     /// In which currency; by default the shop's own.
     pub currency: Option<CurrencyCode>,
-    /// The buyer's address, when known: limits count by it.
+    /// The address a guest wants to order with; of itself it tells nothing about what was bought with it.
     pub email: Option<String>,
+    /// Proves that the address is the guest's, so that limits count by it: the code that `emailCodeRequest` mailed there.
+    pub email_code: Option<String>,
 }
 
 /// Something that stands in the way of placing an order.

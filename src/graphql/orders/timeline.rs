@@ -15,6 +15,8 @@ pub enum TimelineSource {
     Notice,
     /// A mail.
     Mail,
+    /// What staff did and why.
+    Staff,
 }
 
 /// One entry of an order's story.
@@ -41,6 +43,7 @@ pub async fn of(ctx: &Context<'_>, order: OrderId) -> Answer<Vec<TimelineEntry>>
         source: match row.source.as_str() {
             "notice" => TimelineSource::Notice,
             "mail" => TimelineSource::Mail,
+            "staff" => TimelineSource::Staff,
             _ => TimelineSource::Event,
         },
         kind: row.kind,

@@ -9,7 +9,7 @@ use crate::graphql::user_error::{AccountError, StaffError};
 pub struct UserRegisterInput {
     /// The address to confirm and to sign in with.
     pub email: String,
-    /// At least 8 characters, not easy to guess.
+    /// At least 10 characters, not easy to guess.
     pub password: String,
     /// What the person wants to be called.
     pub name: Option<String>,
@@ -22,6 +22,8 @@ pub struct UserRegisterInput {
 /// Payload of `userRegister`. Tells nothing about whether the address had an account.
 #[derive(Default, SimpleObject)]
 pub struct UserRegisterPayload {
+    /// Names this registration: given to `userConfirmEmail`, no other one of the address is confirmed.
+    pub registration: Option<String>,
     /// Why it was refused; empty when it was done.
     pub user_errors: Vec<AccountError>,
 }
@@ -33,6 +35,8 @@ pub struct UserConfirmEmailInput {
     pub email: String,
     /// The code out of the mail.
     pub code: String,
+    /// The client's own registration, as `userRegister` named it: a code that was mailed for another one is refused.
+    pub registration: Option<String>,
 }
 
 /// Payload of `userConfirmEmail`.
@@ -47,6 +51,8 @@ pub struct UserConfirmEmailPayload {
 pub struct EmailConfirmationResendInput {
     /// The address.
     pub email: String,
+    /// The client's own registration, as `userRegister` named it; without it, its newest.
+    pub registration: Option<String>,
     /// The captcha's answer, when the shop asks for one.
     pub captcha_token: Option<String>,
 }

@@ -13,6 +13,7 @@ use crate::graphql::people::inputs::{
     UserSetRolesInput, UserSetRolesPayload,
 };
 use crate::graphql::people::types::{self, User};
+use crate::people::captcha::{self, Gate};
 use crate::people::{self, Registration, SignIn, SignedIn};
 
 /// Registering, signing in and out, roles.
@@ -21,7 +22,7 @@ pub struct PeopleMutation;
 
 #[Object]
 impl PeopleMutation {
-    /// Makes a buyer's account and mails a code that confirms the address.
+    /// Registers a buyer: mails a code to the address, which makes the account when it is confirmed.
     async fn user_register(
         &self,
         ctx: &Context<'_>,
@@ -33,9 +34,15 @@ impl PeopleMutation {
             name: input.name,
             locale: input.locale.map(|l| l.0),
         };
-        Ok(match split(people::register(ctx.app(), ctx.caller(), registration).await)? {
-            Ok(()) => UserRegisterPayload::default(),
-            Err(refusal) => UserRegisterPayload { user_errors: ctx.user_errors(refusal)? },
+        let done = async {
+            demand(ctx, Gate::UserRegister, input.captcha_token.as_deref()).await?;
+            people::register(ctx.app(), ctx.caller(), registration).await
+        };
+        Ok(match split(done.await)? {
+            Ok(name) => UserRegisterPayload { registration: Some(name), user_errors: Vec::new() },
+            Err(refusal) => {
+                UserRegisterPayload { registration: None, user_errors: ctx.user_errors(refusal)? }
+            }
         })
     }
 
@@ -46,7 +53,14 @@ impl PeopleMutation {
         #[graphql(desc = "The address and its code.")] input: UserConfirmEmailInput,
     ) -> Answer<UserConfirmEmailPayload> {
         let code = Secret::new(input.code);
-        Ok(match split(people::confirm_email(ctx.app(), ctx.caller(), &input.email, &code).await)? {
+        let confirmed = people::confirm_email(
+            ctx.app(),
+            ctx.caller(),
+            &input.email,
+            &code,
+            input.registration.as_deref(),
+        );
+        Ok(match split(confirmed.await)? {
             Ok(_) => UserConfirmEmailPayload::default(),
             Err(refusal) => UserConfirmEmailPayload { user_errors: ctx.user_errors(refusal)? },
         })
@@ -58,7 +72,12 @@ impl PeopleMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The address.")] input: EmailConfirmationResendInput,
     ) -> Answer<EmailConfirmationResendPayload> {
-        Ok(match split(people::resend_confirmation(ctx.app(), ctx.caller(), &input.email).await)? {
+        let done = async {
+            demand(ctx, Gate::EmailConfirmationResend, input.captcha_token.as_deref()).await?;
+            let registration = input.registration.as_deref();
+            people::resend_confirmation(ctx.app(), ctx.caller(), &input.email, registration).await
+        };
+        Ok(match split(done.await)? {
             Ok(()) => EmailConfirmationResendPayload::default(),
             Err(refusal) => EmailConfirmationResendPayload { user_errors: ctx.user_errors(refusal)? },
         })
@@ -72,7 +91,11 @@ impl PeopleMutation {
     ) -> Answer<SessionPayload> {
         let sign_in =
             SignIn { email: input.email, password: Secret::new(input.password), device: input.device };
-        signed_in(ctx, people::sign_in(ctx.app(), ctx.caller(), sign_in).await).await
+        let done = async {
+            demand(ctx, Gate::SessionCreate, input.captcha_token.as_deref()).await?;
+            people::sign_in(ctx.app(), ctx.caller(), sign_in).await
+        };
+        signed_in(ctx, done.await).await
     }
 
     /// Gives the next tokens. May be repeated until the new tokens were used: a lost answer signs nobody out.
@@ -132,6 +155,11 @@ impl PeopleMutation {
             Err(refusal) => UserSetRolesPayload { user: None, user_errors: ctx.user_errors(refusal)? },
         })
     }
+}
+
+/// Lets through who passed the captcha, where this mutation asks for one.
+pub(super) async fn demand(ctx: &Context<'_>, gate: Gate, answer: Option<&str>) -> Outcome<()> {
+    captcha::demand(ctx.app(), ctx.caller(), gate, answer).await
 }
 
 async fn signed_in(ctx: &Context<'_>, outcome: Outcome<SignedIn>) -> Answer<SessionPayload> {

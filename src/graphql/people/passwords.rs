@@ -7,8 +7,10 @@ use crate::graphql::people::inputs::{
     PasswordChangeInput, PasswordChangePayload, PasswordResetInput, PasswordResetPayload,
     PasswordResetRequestInput, PasswordResetRequestPayload, ProfileUpdateInput, ProfileUpdatePayload,
 };
+use crate::graphql::people::mutations::demand;
 use crate::graphql::people::types::{self, User};
 use crate::people;
+use crate::people::captcha::Gate;
 
 /// Passwords and profiles.
 #[derive(Default)]
@@ -22,7 +24,11 @@ impl PasswordMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Whose password.")] input: PasswordResetRequestInput,
     ) -> Answer<PasswordResetRequestPayload> {
-        Ok(match split(people::request_password_reset(ctx.app(), ctx.caller(), &input.email).await)? {
+        let done = async {
+            demand(ctx, Gate::PasswordResetRequest, input.captcha_token.as_deref()).await?;
+            people::request_password_reset(ctx.app(), ctx.caller(), &input.email).await
+        };
+        Ok(match split(done.await)? {
             Ok(()) => PasswordResetRequestPayload::default(),
             Err(refusal) => PasswordResetRequestPayload { user_errors: ctx.user_errors(refusal)? },
         })

@@ -72,8 +72,10 @@ impl Shop {
     }
 
     /// The captcha that `CAPTCHA_REQUIRED` means; null when the shop uses none.
-    async fn captcha(&self) -> Option<Captcha> {
-        None
+    async fn captcha(&self, ctx: &Context<'_>) -> Option<Captcha> {
+        let captcha = &ctx.app().config.captcha;
+        let site_key = captcha.site_key.clone().filter(|_| captcha.is_on())?;
+        Some(Captcha { provider: captcha.provider.clone(), site_key })
     }
 
     /// How many lines an order may have.

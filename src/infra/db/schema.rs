@@ -92,6 +92,7 @@ diesel::table! {
         expires_at -> Timestamptz,
         revoked_at -> Nullable<Timestamptz>,
         session_id -> Nullable<Uuid>,
+        generation -> Integer,
     }
 }
 
@@ -119,6 +120,8 @@ diesel::table! {
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
         used_at -> Nullable<Timestamptz>,
+        registration_id -> Nullable<Uuid>,
+        client_key -> Nullable<Text>,
     }
 }
 
@@ -390,6 +393,7 @@ diesel::table! {
         tax_included -> Bool,
         currency -> Text,
         locale -> Text,
+        limit_per_buyer -> Nullable<Integer>,
     }
 }
 
@@ -429,6 +433,11 @@ diesel::table! {
         closed_at -> Nullable<Timestamptz>,
         next_expiry_at -> Nullable<Timestamptz>,
         expiry_tries -> Integer,
+        mailbox -> Nullable<Text>,
+        mailbox_proven -> Bool,
+        client_key -> Nullable<Text>,
+        device_key -> Nullable<Text>,
+        limited -> Bool,
     }
 }
 
@@ -575,6 +584,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    registration (id) {
+        id -> Uuid,
+        email -> Text,
+        email_normalised -> Text,
+        password_hash -> Text,
+        name -> Nullable<Text>,
+        locale -> Text,
+        client_key -> Text,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     seller (id) {
         id -> Uuid,
         slug -> Text,
@@ -610,6 +633,18 @@ diesel::table! {
         value -> Jsonb,
         version -> BigInt,
         changed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    staff_act (id) {
+        id -> BigInt,
+        kind -> Text,
+        order_id -> Uuid,
+        unit_id -> Nullable<Uuid>,
+        user_id -> Uuid,
+        reason -> Text,
+        done_at -> Timestamptz,
     }
 }
 
@@ -854,10 +889,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     refund_unit,
     refused_body,
     refused_tally,
+    registration,
     seller,
     seller_member,
     session,
     setting,
+    staff_act,
     statement_difference,
     statement_fact,
     statement_line,

@@ -68,11 +68,19 @@ pub(super) fn text(shop: &Shop, content: &Content) -> Text {
                 warning("30 minutes")
             ),
         ),
+        Content::EmailCode { code } => (
+            format!("Your code to order at {name}"),
+            format!(
+                "with this code you prove that this address is yours when you order:\n\n  {}\n\n{}",
+                code.expose(),
+                warning("a short time")
+            ),
+        ),
         Content::ConfirmEmail { code } => (
             format!("Confirm your address for {name}"),
             format!(
                 "with this code you confirm that this address is yours:\n\n  {}\n\nIf you did not register, do \
-                 nothing: the account stays unconfirmed.\n\n",
+                 nothing, and tell nobody the code: it would confirm somebody else's password.\n\n",
                 code.expose()
             ),
         ),

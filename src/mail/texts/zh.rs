@@ -64,10 +64,14 @@ pub(super) fn text(shop: &Shop, content: &Content) -> Text {
                 warning("30 分钟内有效")
             ),
         ),
+        Content::EmailCode { code } => (
+            format!("{name}：下单验证码"),
+            format!("下单时请使用以下验证码确认此邮箱属于您：\n\n  {}\n\n{}", code.expose(), warning("短时间内有效")),
+        ),
         Content::ConfirmEmail { code } => (
             format!("{name}：请确认您的邮箱"),
             format!(
-                "请使用以下验证码确认此邮箱属于您：\n\n  {}\n\n如果您没有注册，请忽略本邮件，账户将保持未确认状态。\n\n",
+                "请使用以下验证码确认此邮箱属于您：\n\n  {}\n\n如果您没有注册，请忽略本邮件，也不要把验证码告诉任何人：它会确认他人设置的密码。\n\n",
                 code.expose()
             ),
         ),

@@ -8,6 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::{LineId, OrderId, SellerId, UnitId};
 use crate::base::page::{Page, PageArgs};
+use crate::base::text::Email;
 use crate::infra::db::statement::Statement;
 use crate::infra::db::total;
 use crate::orders::model::Order;
@@ -77,8 +78,11 @@ pub async fn count_orders(conn: &mut AsyncPgConnection, filter: &OrderFilter) ->
 fn narrow(query: &mut Statement<'static>, filter: &OrderFilter) {
     if let Some(search) = filter.search.as_deref().map(str::trim).filter(|s| !s.is_empty()) {
         query.push(" and (o.number = upper(").push_bind::<Text, _>(search.to_owned());
-        query.push(") or starts_with(o.email_normalised, lower(").push_bind::<Text, _>(search.to_owned());
-        query.push(")) or exists (select 1 from payment p where p.order_id = o.id and p.trade_no = ");
+        // A whole address is found however its domain is written.
+        let address =
+            Email::parse(search).map_or_else(|_| search.to_lowercase(), |e| e.normalised().to_owned());
+        query.push(") or starts_with(o.email_normalised, ").push_bind::<Text, _>(address);
+        query.push(") or exists (select 1 from payment p where p.order_id = o.id and p.trade_no = ");
         query.push_bind::<Text, _>(search.to_owned()).push("))");
     }
     if !filter.states.is_empty() {
@@ -142,7 +146,7 @@ fn sold_by(query: &mut Statement<'static>, sellers: &[SellerId]) {
 pub struct Entry {
     #[diesel(sql_type = Timestamptz)]
     pub at: DateTime<Utc>,
-    /// `event`, `notice` or `mail`.
+    /// `event`, `notice`, `mail`, or `staff`: what staff did and why.
     #[diesel(sql_type = Text)]
     pub source: String,
     #[diesel(sql_type = Text)]
@@ -160,11 +164,14 @@ const TIMELINE: &str = "select * from (
     select n.received_at, 'notice', n.verdict, n.account_id, n.reason, n.id from notice n where n.order_id = $2
     union all
     select m.created_at, 'mail', m.kind, 'system', m.state, 0 from message m where m.order_id = $3
+    union all
+    select a.done_at, 'staff', a.kind, 'staff', a.reason, a.id from staff_act a where a.order_id = $4
   ) story order by at, n limit 500";
 
 /// Everything that happened to an order, the oldest first, at most 500 entries.
 pub async fn timeline(conn: &mut AsyncPgConnection, order: OrderId) -> QueryResult<Vec<Entry>> {
     Statement::new(TIMELINE)
+        .bind::<SqlUuid, _>(order.0)
         .bind::<SqlUuid, _>(order.0)
         .bind::<SqlUuid, _>(order.0)
         .bind::<SqlUuid, _>(order.0)

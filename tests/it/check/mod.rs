@@ -1,5 +1,6 @@
 mod asked;
 mod attempts;
+mod buyers;
 mod clean;
 mod goods;
 pub mod planted;

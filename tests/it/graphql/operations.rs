@@ -33,6 +33,8 @@ fn variables(operation: &str) -> Value {
         "report" => json!({ "in": {
             "idempotencyKey": key, "deliveryId": "dlv_00000000000000000000000001", "problem": "INVALID_KEY", "wish": "REPLACE",
         } }),
+        "email_code" => json!({ "in": { "email": "a@example.com" } }),
+        "revoke_access" => json!({ "in": { "orderId": order, "idempotencyKey": key } }),
         "lost_order" => json!({ "in": { "email": "a@example.com" } }),
         "lost_order_code" => json!({ "in": { "email": "a@example.com", "code": "000000" } }),
         "sign_in" => json!({ "in": { "email": "a@example.com", "password": "wrong horse battery" } }),
@@ -60,6 +62,7 @@ async fn the_operations_of_real_screens_fit_the_schema_and_the_limits() {
         seen += 1;
     }
     assert!(seen >= 20, "only {seen} operations");
+    t.drain().await;
     t.finish().await;
 }
 

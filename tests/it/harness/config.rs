@@ -29,10 +29,13 @@ pub fn test_config(data: &Path) -> Config {
             requests_per_minute: 1_000_000,
             sign_ins_per_minute: 1_000_000,
             forged_notices_per_minute: 1_000_000,
+            mails_per_hour: 1_000_000,
             ..Limits::default()
         },
         worker: Default::default(),
         people: Default::default(),
+        captcha: Default::default(),
+        outbound: Default::default(),
         log: Default::default(),
         accounts: Vec::new(),
     }

@@ -139,6 +139,11 @@ impl TestDatabase {
         connect_to(&self.owner_url).await
     }
 
+    /// The same as the program's own role.
+    pub async fn client_as_app(&self) -> Client {
+        connect_to(&self.app_url()).await
+    }
+
     /// Moves `app_now()` for every session of this database.
     pub async fn set_clock_offset(&self, micros: i64) {
         let sql = format!(

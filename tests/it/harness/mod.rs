@@ -12,6 +12,7 @@ pub mod shop;
 pub mod signing;
 mod smtp;
 mod test_app;
+pub mod visitor;
 mod work;
 
 pub use config::test_config;
@@ -20,5 +21,6 @@ pub use durable::DurableCluster;
 pub use people::PASSWORD;
 pub use process::{Server, Setup, program};
 pub use shop::{Said, with_generic};
-pub use smtp::{SmtpServer, Trouble};
+pub use smtp::{SmtpServer, Taken, Trouble};
 pub use test_app::TestApp;
+pub use visitor::{behind_a_proxy, codes};

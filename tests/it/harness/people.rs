@@ -39,7 +39,7 @@ impl TestApp {
             Registration { email: email.into(), password: Secret::new(PASSWORD), name: None, locale: None };
         dispense::people::register(&self.app, &Caller::local(), registration).await.unwrap();
         let code = self.mailed_code(Purpose::ConfirmEmail, email).await;
-        dispense::people::confirm_email(&self.app, &Caller::local(), email, &code).await.unwrap()
+        dispense::people::confirm_email(&self.app, &Caller::local(), email, &code, None).await.unwrap()
     }
 
     /// A person with these roles.

@@ -59,7 +59,7 @@ impl Server {
         Setup {
             config: format!(
                 "{secrets}\n[limits]\nrequests_per_minute = 1000000\nsign_ins_per_minute = 1000000\n\
-                 forged_notices_per_minute = 1000000\n"
+                 forged_notices_per_minute = 1000000\nmails_per_hour = 1000000\n"
             ),
             environment: vec![("DISPENSE_DATABASE__URL".into(), database_url.into())],
             ..Self::bare(folder, data)

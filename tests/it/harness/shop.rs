@@ -5,10 +5,11 @@ use std::io::Cursor;
 use dispense::base::actor::Actor;
 use dispense::base::ids::{OrderId, PaymentId, SHOP, VariantId};
 use dispense::base::money::Currency;
-use dispense::base::text::Locale;
+use dispense::base::text::{Email, Locale};
 use dispense::config::{Account, Config};
 use dispense::fulfilment::restock;
 use dispense::infra::epoch;
+use dispense::orders::buyer::Proof;
 use dispense::orders::place::{self, Place, Placed};
 use dispense::orders::quote::CartLine;
 use dispense::payments::number;
@@ -201,7 +202,10 @@ impl TestApp {
             reference: None,
             metadata: Vec::new(),
         };
-        let placed = place::place(&self.app, &Actor::guest(), new).await.unwrap();
+        // A guest who has typed a mailed code.
+        let email = new.email.as_deref().map(|text| Email::parse(text).unwrap());
+        let proof = Proof { email, ..Proof::default() };
+        let placed = place::place_proven(&self.app, &Actor::guest(), &proof, new).await.unwrap();
         self.canary(placed.access_token.expose());
         placed
     }

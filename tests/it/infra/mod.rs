@@ -3,6 +3,7 @@ mod embedded;
 mod events;
 mod logs;
 mod migrations;
+mod outbound;
 mod queue;
 mod schema;
 mod seal;

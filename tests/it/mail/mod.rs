@@ -1,3 +1,4 @@
+mod addresses;
 mod attempts;
 mod files;
 mod state;

@@ -49,6 +49,7 @@ fn contents() -> Vec<(&'static str, Content)> {
         ),
         ("refund_made", Content::RefundMade { access: access(false), amount: "12.50 EUR".into() }),
         ("order_access_code", Content::OrderAccessCode { code: code() }),
+        ("prove_email", Content::EmailCode { code: code() }),
         ("confirm_email", Content::ConfirmEmail { code: code() }),
         ("already_registered", Content::AlreadyRegistered),
         ("password_reset", Content::PasswordReset { code: code() }),

@@ -1,5 +1,8 @@
 //! Orders: placed once, seen by their buyer alone.
 
 mod access;
+mod buyer_limits;
+mod corrected_address;
+mod guest_tokens;
 mod place;
 mod state;

@@ -5,8 +5,9 @@ use dispense::base::ids::VariantId;
 use dispense::base::money::Currency;
 use dispense::base::outcome::Failure;
 use dispense::base::text::Locale;
+use dispense::orders::buyer::Proof;
 use dispense::orders::number::number;
-use dispense::orders::place::{Place, place};
+use dispense::orders::place::{Place, place, place_proven};
 use dispense::orders::quote::{Cart, CartLine, quote};
 use futures::future::join_all;
 
@@ -108,7 +109,7 @@ async fn a_quote_answers_for_any_cart_and_says_what_is_wrong_line_by_line() {
         ],
         currency: Currency::parse("USD").unwrap(),
         locale: Locale::En,
-        email: None,
+        proven: None,
     };
     let quoted = quote(&t.app, &Actor::guest(), &cart).await.unwrap();
     let codes: Vec<Vec<&str>> =
@@ -120,13 +121,16 @@ async fn a_quote_answers_for_any_cart_and_says_what_is_wrong_line_by_line() {
     t.finish_with_jobs().await;
 }
 
-/// Rows: O5.
+/// Rows: O5, K8.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_freezes_a_shop_with_unpaid_orders() {
-    let t = TestApp::start_with(|config| config.shop.unpaid_orders_per_buyer = 2).await;
+    let t = TestApp::start_with(|config| config.shop.unpaid_orders_per_client = 2).await;
     let variant = t.selling_keys(9, 500).await;
     let guest = Actor::guest();
-    let placed = join_all((0..6).map(|n| place(&t.app, &guest, wish(&n.to_string(), variant, 1, 500)))).await;
+    let proof = Proof { client: Some("c1".into()), device: Some("d1".into()), ..Proof::default() };
+    let placed =
+        join_all((0..6).map(|n| place_proven(&t.app, &guest, &proof, wish(&n.to_string(), variant, 1, 500))))
+            .await;
     let codes: Vec<&str> = placed.into_iter().map(code).collect();
     assert_eq!(codes.iter().filter(|c| **c == "placed").count(), 2, "{codes:?}");
     assert_eq!(codes.iter().filter(|c| **c == "TOO_MANY_UNPAID_ORDERS").count(), 4);

@@ -27,7 +27,7 @@ async fn a_mailed_code_sets_a_new_password_once_and_ends_every_session() {
     };
     // Good for its purpose alone.
     assert_eq!(
-        refused(confirm_email(&t.app, &Caller::local(), "ada@example.com", &code).await),
+        refused(confirm_email(&t.app, &Caller::local(), "ada@example.com", &code, None).await),
         "CODE_EXPIRED"
     );
     reset(code.clone()).await.unwrap();
@@ -43,7 +43,7 @@ async fn a_mailed_code_sets_a_new_password_once_and_ends_every_session() {
 
 /// Rows: C5.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_code_bears_five_tries_even_at_once_and_ends_with_its_time() {
+async fn a_strangers_wrong_tries_use_up_nobodys_code_and_a_code_ends_with_its_time() {
     let t = TestApp::start().await;
     t.buyer("ada@example.com").await;
     request_password_reset(&t.app, &Caller::local(), "ada@example.com").await.unwrap();
@@ -58,7 +58,14 @@ async fn a_code_bears_five_tries_even_at_once_and_ends_with_its_time() {
         })
     });
     let codes: Vec<_> = futures::future::join_all(tries).await.into_iter().map(Result::unwrap).collect();
-    assert_eq!(codes.iter().filter(|c| **c == "CODE_WRONG").count(), 5, "{codes:?}");
+    assert!(codes.iter().all(|c| *c == "CODE_WRONG"), "{codes:?}");
+    assert_eq!(t.db.one("select max(attempts) from email_code where purpose = 'reset_password'").await, "12");
+    reset_password(&t.app, &Caller::local(), "ada@example.com", &code, &Secret::new(NEW)).await.unwrap();
+
+    // A thousand are enough for everybody: 50 bits stay 50 bits.
+    request_password_reset(&t.app, &Caller::local(), "ada@example.com").await.unwrap();
+    t.db.sql("update email_code set attempts = 1000 where used_at is null").await;
+    let code = t.mailed_code(Purpose::ResetPassword, "ada@example.com").await;
     let late = reset_password(&t.app, &Caller::local(), "ada@example.com", &code, &Secret::new(NEW)).await;
     assert_eq!(refused(late), "CODE_EXPIRED");
 
@@ -67,5 +74,25 @@ async fn a_code_bears_five_tries_even_at_once_and_ends_with_its_time() {
     t.advance(TimeDelta::minutes(31)).await;
     let late = reset_password(&t.app, &Caller::local(), "ada@example.com", &code, &Secret::new(NEW)).await;
     assert_eq!(refused(late), "CODE_EXPIRED");
+    t.finish_with_jobs().await;
+}
+
+/// Rows: C5, X3.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_who_asks_for_codes_leaves_the_owner_some() {
+    let t = TestApp::start().await;
+    t.buyer("ada@example.com").await;
+    let from = |last: u8| Caller { address: [192, 0, 2, last].into(), ..Caller::local() };
+    for _ in 0..12 {
+        request_password_reset(&t.app, &from(1), "ada@example.com").await.unwrap();
+    }
+    let mailed = "select count(*) from message where kind = 'reset_password'";
+    assert_eq!(t.db.one(mailed).await, "5");
+    request_password_reset(&t.app, &from(2), "ADA@example.com").await.unwrap();
+    assert_eq!(t.db.one(mailed).await, "6", "another client has its own share");
+    for last in 3..30 {
+        request_password_reset(&t.app, &from(last), "ada@example.com").await.unwrap();
+    }
+    assert_eq!(t.db.one(mailed).await, "20", "a mailbox is not flooded by many either");
     t.finish_with_jobs().await;
 }

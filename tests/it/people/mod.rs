@@ -1,6 +1,9 @@
 mod access_token;
+mod captcha;
 mod code;
+mod email;
 mod password;
+mod pending;
 mod refresh;
 mod register;
 mod rights;

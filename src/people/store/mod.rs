@@ -1,5 +1,11 @@
 //! All SQL that writes people, and the locked reads that go before.
 
+mod codes;
+mod registrations;
+
+pub(super) use codes::*;
+pub(super) use registrations::*;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -10,7 +16,7 @@ use crate::base::actor::Role;
 use crate::base::ids::{SellerId, SessionId, UserId};
 use crate::infra::db::schema::{app_user, seller_member, user_role};
 use crate::infra::db::statement::Statement;
-use crate::people::model::{CodeRow, Count, Credentials, Family, RefreshRow, SessionKey, Standing, User};
+use crate::people::model::{Credentials, Family, RefreshRow, SessionKey, Standing, User};
 use crate::people::state::UserState;
 
 type Conn = AsyncPgConnection;
@@ -61,30 +67,6 @@ pub(super) async fn insert_user(conn: &mut Conn, user: &NewUser<'_>) -> QueryRes
         .execute(conn)
         .await?;
     Ok(added == 1)
-}
-
-const RENEW_UNCONFIRMED: &str = "update app_user set email = $1, password_hash = $2, name = $3, locale = $4, \
-    generation = generation + 1 where email_normalised = $5 and email_confirmed_at is null and state = 'active' \
-    returning id";
-
-/// Registers an address anew that nobody has confirmed: whoever typed it first has proven nothing. The person's id,
-/// or `None` when the address is confirmed.
-pub(super) async fn advance_unconfirmed(conn: &mut Conn, user: &NewUser<'_>) -> QueryResult<Option<UserId>> {
-    #[derive(QueryableByName)]
-    struct Renewed {
-        #[diesel(sql_type = SqlUuid)]
-        id: UserId,
-    }
-    let renewed: Option<Renewed> = Statement::new(RENEW_UNCONFIRMED)
-        .bind::<Text, _>(user.email)
-        .bind::<Text, _>(user.password_hash)
-        .bind::<Nullable<Text>, _>(user.name)
-        .bind::<Text, _>(user.locale)
-        .bind::<Text, _>(user.email_normalised)
-        .get_result(conn)
-        .await
-        .optional()?;
-    Ok(renewed.map(|r| r.id))
 }
 
 const CONFIRM_EMAIL: &str =
@@ -376,61 +358,4 @@ const FOLLOW_GENERATION: &str = "update session s set user_generation = u.genera
 /// Lets a session outlive a change of its person's password.
 pub(super) async fn advance_session_generation(conn: &mut Conn, session: SessionId) -> QueryResult<usize> {
     Statement::new(FOLLOW_GENERATION).bind::<SqlUuid, _>(session).execute(conn).await
-}
-
-const INSERT_CODE: &str = "insert into email_code (id, purpose, email_normalised, user_id, expires_at) \
-    values ($1, $2, $3, $4, $5)";
-
-pub(super) async fn insert_code(
-    conn: &mut Conn,
-    id: Uuid,
-    purpose: &str,
-    email: &str,
-    user: Option<UserId>,
-    expires_at: DateTime<Utc>,
-) -> QueryResult<usize> {
-    Statement::new(INSERT_CODE)
-        .bind::<SqlUuid, _>(id)
-        .bind::<Text, _>(purpose)
-        .bind::<Text, _>(email)
-        .bind::<Nullable<SqlUuid>, _>(user)
-        .bind::<Timestamptz, _>(expires_at)
-        .execute(conn)
-        .await
-}
-
-const RECENT_CODES: &str = "select count(*) from email_code where purpose = $1 and email_normalised = $2 \
-    and created_at > app_now() - interval '1 hour'";
-
-/// Codes made for the address within the last hour.
-pub(super) async fn count_codes(conn: &mut Conn, purpose: &str, email: &str) -> QueryResult<i64> {
-    let count: Count =
-        Statement::new(RECENT_CODES).bind::<Text, _>(purpose).bind::<Text, _>(email).get_result(conn).await?;
-    Ok(count.count)
-}
-
-const TRY_CODES: &str = "update email_code set attempts = attempts + 1 where purpose = $1 and email_normalised = $2 \
-    and used_at is null and expires_at > app_now() and attempts < $3 returning id, user_id";
-
-/// Counts one try on each code that may still be used, and gives them.
-pub(super) async fn claim_codes(
-    conn: &mut Conn,
-    purpose: &str,
-    email: &str,
-    most: i32,
-) -> QueryResult<Vec<CodeRow>> {
-    Statement::new(TRY_CODES)
-        .bind::<Text, _>(purpose)
-        .bind::<Text, _>(email)
-        .bind::<Integer, _>(most)
-        .load(conn)
-        .await
-}
-
-const USE_CODES: &str = "update email_code set used_at = app_now() where purpose = $1 and email_normalised = $2 \
-    and used_at is null";
-
-/// Ends all codes of a purpose for the address.
-pub(super) async fn advance_codes_used(conn: &mut Conn, purpose: &str, email: &str) -> QueryResult<usize> {
-    Statement::new(USE_CODES).bind::<Text, _>(purpose).bind::<Text, _>(email).execute(conn).await
 }

@@ -1,6 +1,11 @@
 //! The only HTTP client. No redirects, no proxies from the environment, five seconds to connect, a total time
 //! and a size limit per call. What went wrong is told apart by the one question that matters for money: can
 //! the other side have acted?
+//!
+//! `call` trusts its address: a gateway's host, which the program or its operator chose. `call_guarded` does not, and is
+//! for every address that was typed somewhere.
+
+mod guard;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +14,8 @@ use reqwest::redirect::Policy;
 use thiserror::Error;
 
 use crate::base::outcome::Fault;
+use crate::infra::outbound::guard::Guarded;
+pub use crate::infra::outbound::guard::{Lookup, Rules, SystemLookup, is_public};
 
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -76,11 +83,30 @@ pub enum CallError {
 #[derive(Clone)]
 pub struct Outbound {
     client: reqwest::Client,
+    guarded: reqwest::Client,
+    rules: Rules,
 }
 
 impl Outbound {
     /// Trusts the web's public roots as compiled in, so that a machine without a certificate store works.
     pub fn new() -> Result<Self, Fault> {
+        Self::with_rules(Rules { ports: vec![443], ..Rules::default() }, Arc::new(SystemLookup))
+    }
+
+    /// With other rules for guarded calls, and another resolver for them.
+    pub fn with_rules(rules: Rules, lookup: Arc<dyn Lookup>) -> Result<Self, Fault> {
+        let client = Self::builder()?;
+        // A connection is used for one call: a kept one would outlive the judgement of its address.
+        let guarded = Self::builder()?
+            .pool_max_idle_per_host(0)
+            .dns_resolver(Arc::new(Guarded { rules: rules.clone(), lookup }));
+        let built = |builder: reqwest::ClientBuilder| {
+            builder.build().map_err(|e| Fault::bug(format!("HTTP client: {e}")))
+        };
+        Ok(Self { client: built(client)?, guarded: built(guarded)?, rules })
+    }
+
+    fn builder() -> Result<reqwest::ClientBuilder, Fault> {
         let mut roots = rustls::RootCertStore::empty();
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -89,25 +115,33 @@ impl Outbound {
             .map_err(|e| Fault::bug(format!("TLS of the HTTP client: {e}")))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let client = reqwest::Client::builder()
+        Ok(reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT)
             .pool_idle_timeout(Duration::from_secs(30))
-            .user_agent(concat!("dispense/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|e| Fault::bug(format!("HTTP client: {e}")))?;
-        Ok(Self { client })
+            .user_agent(concat!("dispense/", env!("CARGO_PKG_VERSION"))))
     }
 
     /// Makes the call. Any status is an `Answer`; an `Err` says whether the other side can have acted.
     pub async fn call(&self, request: Request) -> Result<Answer, CallError> {
+        Self::run(&self.client, request).await
+    }
+
+    /// The same for an address that was typed somewhere: only where the rules allow, and never along a redirect. What
+    /// may not be called is `NotSent`.
+    pub async fn call_guarded(&self, request: Request) -> Result<Answer, CallError> {
+        let url = self.rules.judge(&request.url).map_err(CallError::NotSent)?;
+        Self::run(&self.guarded, Request { url: url.into(), ..request }).await
+    }
+
+    async fn run(client: &reqwest::Client, request: Request) -> Result<Answer, CallError> {
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
         };
-        let mut call = self.client.request(method, &request.url).timeout(request.timeout);
+        let mut call = client.request(method, &request.url).timeout(request.timeout);
         for (name, value) in &request.headers {
             call = call.header(name, value);
         }

@@ -1,0 +1,73 @@
+//! Ends every token and every mailed link of an order, by growing its access generation: when it is claimed, when its
+//! address is corrected, and when its holder or staff wishes.
+
+use diesel_async::AsyncPgConnection;
+use serde_json::json;
+
+use crate::app::App;
+use crate::base::actor::Actor;
+use crate::base::ids::OrderId;
+use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::base::secret::Secret;
+use crate::infra::events::{self, NewEvent};
+use crate::infra::idempotency::{self, Claim};
+use crate::infra::sign;
+use crate::orders::access::{self, Sight};
+use crate::orders::model::Order;
+use crate::orders::store;
+
+const OPERATION: &str = "orderAccessRevoke";
+
+/// Grows the generation of a locked order, in the caller's transaction. `cause` is an open code.
+pub async fn raise(
+    conn: &mut AsyncPgConnection,
+    order: Order,
+    actor: &str,
+    cause: &'static str,
+) -> Outcome<Order> {
+    if store::advance_generation(conn, order.id, order.access_generation).await? != 1 {
+        return Err(Fault::bug("a locked order changed its access generation").into());
+    }
+    let generation = order.access_generation + 1;
+    let body = json!({ "generation": generation, "cause": cause });
+    let event = NewEvent::shop("order.access_revoked", order.id.0, actor, body).of_order(order.id);
+    events::append(conn, &[event]).await?;
+    Ok(Order { access_generation: generation, ..order })
+}
+
+/// Revokes all access by token and link. Whoever held the order gets the new token; staff gets none. A repeat with the
+/// same key and the token that was revoked gives the same again, because the answer may have been lost. `NOT_FOUND`,
+/// and those of idempotency.
+pub async fn revoke_access(
+    app: &App,
+    actor: &Actor,
+    id: OrderId,
+    token: Option<&str>,
+    key: &str,
+) -> Outcome<(Order, Option<Secret>)> {
+    let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
+    let mut tx = app.db.begin().await?;
+    let order = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
+    let scope = format!("order:{}", id.0);
+    let sight = access::sight(app, actor, &order, token);
+    if sight < Some(Sight::Buyer) {
+        let known = idempotency::find(&mut tx, &scope, OPERATION, key, &[]).await?.is_some();
+        let before = access::token(app, id, order.access_generation - 1);
+        let held = token.is_some_and(|t| sign::equal(t.as_bytes(), before.expose().as_bytes()));
+        if known && held && order.user_id.is_none() {
+            let token = access::token(app, id, order.access_generation);
+            return Ok((order, Some(token)));
+        }
+        return Err(missing().into());
+    }
+    let order = match idempotency::claim(&mut tx, &scope, OPERATION, key, &[], id.0).await? {
+        Claim::New => raise(&mut tx, order, &actor.label(), "asked").await?,
+        Claim::Replay(_) => order,
+    };
+    tx.commit().await?;
+    app.bell.ring();
+    let owns = order.user_id.is_some() && order.user_id == actor.user_id();
+    let holds = sight == Some(Sight::Buyer) || owns;
+    let token = holds.then(|| access::token(app, id, order.access_generation));
+    Ok((order, token))
+}
