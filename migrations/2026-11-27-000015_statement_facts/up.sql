@@ -97,7 +97,7 @@ update statement_fact f set our_refund = null, outcome = 'differs' from refund r
 
 -- A fee that was booked once for each file is booked once: what was too much is taken back by entries of its own.
 with wrong as (
-  select f.id, f.payment_id, f.fee_minor - f.booked_minor as delta, gen_random_uuid() as transaction_id
+  select f.id, f.payment_id, f.fee_minor - f.booked_minor as delta, md5('fee ' || f.id)::uuid as transaction_id
   from statement_fact f where f.booked_minor <> f.fee_minor
 ), entered as (
   insert into ledger_entry (transaction_id, book, account_id, order_id, payment_id, seller_id, amount_minor, currency)

@@ -29,8 +29,7 @@ const BUY: &str = "mutation Buy($in: OrderPlaceInput!) { orderPlace(input: $in) 
   paymentErrors { code message } } }";
 const ORDER: &str = "query Order($n: String!, $t: String) { order(number: $n, accessToken: $t) { state stage
   lines { id title kind state grants { id canDownload file { name size sha256 } } } } }";
-const STATUS: &str =
-    "query Status($n: String!, $t: String) { order(number: $n, accessToken: $t) { stage email } }";
+const STATUS: &str = "query Status($t: String!) { orderStatus(ticket: $t) { number stage } }";
 const REVEAL: &str =
     "mutation Reveal($line: ID!, $t: String) { deliveryReveal(input: {target: {lineId: $line},
   accessToken: $t}) { secrets { text } line { state } userErrors { code message } } }";
@@ -149,11 +148,11 @@ async fn pay(shop: &Shop, buyer: &Buyer, order: &Order) -> Result<(), Fault> {
     let parameter = |name: &str| client.query_pairs().find(|(n, _)| n == name).map(|(_, v)| v.into_owned());
     let ticket = parameter("ticket").ok_or_else(|| Fault::setup("the way back carries no ticket"))?;
     same("the order of the way back", &parameter("order").unwrap_or_default(), "ours", &order.number)?;
-    let seen = buyer.ask(STATUS, json!({ "n": order.number, "t": ticket }), "order").await?;
+    let seen = buyer.ask(STATUS, json!({ "t": ticket }), "orderStatus").await?;
     println!(
-        "  Back in the shop; the ticket in the address shows {} for {} and nothing more.\n",
-        text(&seen, "/stage")?,
-        text(&seen, "/email")?
+        "  Back in the shop; the ticket in the address shows that {} is {} and nothing more.\n",
+        text(&seen, "/number")?,
+        text(&seen, "/stage")?
     );
     Ok(())
 }

@@ -153,6 +153,7 @@ fn account_views(accounts: &Accounts, words: &[Word]) -> HashMap<String, Account
         .collect()
 }
 
+#[allow(clippy::too_many_arguments)]
 fn decide_all(
     cases: &mut Cases,
     words: &[Word],

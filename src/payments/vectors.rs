@@ -152,6 +152,12 @@ fn business(
     }
 }
 
+/// What the files call a message's meaning: money that neither came nor went back is none of their statuses.
+fn status(facts: &Facts) -> &'static str {
+    let stuck = facts.refund.as_ref().is_some_and(|refund| refund.needs_person);
+    if stuck { Meaning::Ignored.as_str() } else { facts.meaning.as_str() }
+}
+
 /// The first field of the file's meaning that the facts contradict.
 fn contradiction<'a>(facts: &Facts, meaning: &'a Value) -> Option<&'a str> {
     let meaning = meaning.as_object()?;
@@ -161,7 +167,7 @@ fn contradiction<'a>(facts: &Facts, meaning: &'a Value) -> Option<&'a str> {
         // What a message does not tell it does not contradict; money without an amount has not come this far.
         "amount_minor" => facts.amount_minor.is_none_or(|amount| value.as_i64() == Some(amount)),
         "currency" => value.as_str() == facts.currency.as_ref().map(Currency::as_str),
-        "status" => value.as_str() == Some(facts.meaning.as_str()),
+        "status" => value.as_str() == Some(status(facts)),
         "refunded_minor" => value.as_i64() == facts.refunded_minor,
         _ => true,
     };

@@ -191,7 +191,6 @@ async fn refunds_ends_and_disputes_that_only_one_side_knows_of_are_found_at_each
         s.act(&number, "expire");
     }
     s.settled().await;
-    is_clean_of(&setup);
     db.sql(&format!("update payment set state = 'started', closed_at = null {here}")).await;
     finds(&setup, STATE, ending.len());
     put_away(&s).await;

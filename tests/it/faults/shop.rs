@@ -50,7 +50,8 @@ pub async fn many_orders(t: &TestApp, variant: VariantId, count: usize) -> Vec<W
            select gen_random_uuid(), l.seller_id, l.order_id, l.id, l.variant_id, 1, 990 from order_line l
              join orders o on o.id = l.order_id where o.number like 'M{tag}%';
          insert into payment (id, order_id, account_id, account_snapshot, attempt, gateway_number, expected_minor,
-             expected_currency) select gen_random_uuid(), o.id, 'generic', '{{}}', 1, o.number, 990, 'USD' from orders o
+             expected_currency, next_check_at)
+           select gen_random_uuid(), o.id, 'generic', '{{}}', 1, o.number, 990, 'USD', app_now() + interval '1 year' from orders o
              where o.number like 'M{tag}%';
          select id, number from orders where number like 'M{tag}%' order by id",
         variant = variant.0

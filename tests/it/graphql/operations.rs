@@ -183,6 +183,18 @@ async fn the_operations_of_real_screens_find_what_a_stocked_shop_has() {
             "/sessionRefresh/userErrors/0/code",
             Some(json!("REFRESH_TOKEN_INVALID")),
         ),
+        (
+            "email_code",
+            json!({ "in": { "email": "somebody@buyer.example" } }),
+            "/emailCodeRequest/userErrors",
+            Some(json!([])),
+        ),
+        (
+            "revoke_access",
+            json!({ "in": { "orderId": "ord_0", "accessToken": "oat_0", "idempotencyKey": "an end of all links" } }),
+            "/orderAccessRevoke/userErrors/0/code",
+            Some(json!("NOT_FOUND")),
+        ),
         ("refetch", json!({ "id": id("Order") }), "/node/id", Some(json!(id("Order")))),
         (
             "cancel",

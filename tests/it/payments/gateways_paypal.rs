@@ -374,7 +374,7 @@ async fn events_mean_what_the_capture_says() {
         ("CUSTOMER.DISPUTE.CREATED", None, Meaning::DisputeOpened),
         ("CUSTOMER.DISPUTE.RESOLVED", Some("RESOLVED_BUYER_FAVOUR"), Meaning::DisputeLost),
         ("CUSTOMER.DISPUTE.RESOLVED", Some("RESOLVED_SELLER_FAVOUR"), Meaning::DisputeWon),
-        ("CUSTOMER.DISPUTE.RESOLVED", Some("CANCELED_BY_BUYER"), Meaning::DisputeWon),
+        ("CUSTOMER.DISPUTE.RESOLVED", Some("CANCELED_BY_BUYER"), Meaning::DisputeWithdrawn),
         ("BILLING.PLAN.CREATED", None, Meaning::Ignored),
     ] {
         assert_eq!(read(kind, dispute(outcome)).await.unwrap().meaning, meaning, "{kind} {outcome:?}");
