@@ -113,7 +113,8 @@ async fn a_trade_that_another_transaction_is_writing_is_waited_for_and_recorded(
     let said = Said::paid(&second, "T1");
     let release = async {
         t.wait_until(
-            "select exists (select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')",
+            "select exists (select 1 from pg_stat_activity
+               where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0)",
         )
         .await;
         held.batch_execute("commit").await.unwrap();

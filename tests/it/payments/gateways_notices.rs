@@ -208,7 +208,10 @@ fn refunds_and_disputes_of_stripe_are_found_by_the_payment_intent() {
     let opened = read("charge.dispute.created", &dispute("needs_response"));
     assert_eq!((opened.meaning, opened.trade_no.as_deref()), (Meaning::DisputeOpened, Some("pi_1")));
     assert_eq!(opened.amount_minor, None, "a dispute's amount may be a part");
-    assert_eq!(read("charge.dispute.created", &dispute("warning_needs_response")).meaning, Meaning::DisputeInquiry);
+    assert_eq!(
+        read("charge.dispute.created", &dispute("warning_needs_response")).meaning,
+        Meaning::DisputeInquiry
+    );
     assert_eq!(read("charge.dispute.closed", &dispute("won")).meaning, Meaning::DisputeWon);
     assert_eq!(read("charge.dispute.closed", &dispute("lost")).meaning, Meaning::DisputeLost);
     assert_eq!(read("customer.created", "{}").meaning, Meaning::Ignored);

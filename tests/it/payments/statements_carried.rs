@@ -4,6 +4,7 @@ use crate::harness::{Said, TestApp, with_generic};
 
 const UP: &str = include_str!("../../../migrations/2026-11-27-000015_statement_facts/up.sql");
 const DOWN: &str = include_str!("../../../migrations/2026-11-27-000015_statement_facts/down.sql");
+const GRANTS: &str = include_str!("../../../migrations/grants.sql");
 
 /// Lines as older programs stored them: a charge three times, each with its fee booked; a refund in two days, the second
 /// without a verdict; a refund of the console taken for ours by its amount.
@@ -62,6 +63,7 @@ async fn lines_become_facts_no_verdict_is_lost_and_a_fee_that_was_booked_thrice_
     run(DOWN).await;
     run(OLD).await;
     run(UP).await;
+    run(GRANTS).await;
     let facts = "select string_agg(concat_ws(' ', stated, trade_no, number, gateway_refund_id, amount_minor,
         coalesce(fee_minor, -1), coalesce(outcome, 'none'), our_refund is not null, coalesce(booked_minor, -1)), E'\\n' order by id)
         from statement_fact";
@@ -88,6 +90,7 @@ async fn lines_become_facts_no_verdict_is_lost_and_a_fee_that_was_booked_thrice_
     // There and back again leaves what there is.
     run(DOWN).await;
     run(UP).await;
+    run(GRANTS).await;
     assert_eq!(t.db.one(facts).await, wanted);
     t.finish_with_jobs().await;
 }
