@@ -30,7 +30,7 @@ impl Importer {
     }
 
     async fn batch(&self, id: BatchId) -> Batch {
-        batch::get(&mut *self.t.app.db.conn().await.unwrap(), &Actor::system(), id).await.unwrap()
+        batch::get(&mut self.t.app.db.conn().await.unwrap(), &Actor::system(), id).await.unwrap()
     }
 
     async fn send(
