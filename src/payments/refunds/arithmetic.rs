@@ -107,11 +107,12 @@ fn fit_sums(
         tracked.row.amount_minor -= take;
         over -= take;
     }
-    // A refund that now explains what a sum said before: its buyer was written to already.
+    // A refund that now explains what a sum said before: its buyer was written to already. The sum may have said a
+    // little less, when a failed refund was taken for a part of it within the leeway.
     for tracked in rows.iter_mut().filter(|r| r.is_identified()) {
         let newly =
             stands(tracked) && tracked.before.as_ref().map(|b| b.state) != Some(RefundState::Succeeded);
-        if newly && tracked.row.amount_minor <= took_before {
+        if newly && tracked.row.amount_minor < took_before.saturating_mul(2) {
             tracked.mailed_by_sum = true;
         }
     }
