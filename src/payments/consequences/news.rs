@@ -132,7 +132,7 @@ impl Writer<'_> {
                     ["refund_failed", "refund_unclear", "refund_needs_person", "refund_overdue"]
                         .map(|k| (k, subject.clone())),
                 );
-                if !tracked.mailed_by_sum && row.counted_minor > 0 {
+                if !row.mailed_by_sum && row.counted_minor > 0 {
                     told.messages.extend(self.mail("refund_made", tracked, from));
                 }
                 if from == Some(RefundState::Failed) {

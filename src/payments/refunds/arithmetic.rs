@@ -107,13 +107,11 @@ fn fit_sums(
         tracked.row.amount_minor -= take;
         over -= take;
     }
-    // A refund that now explains what a sum said before: its buyer was written to already. The sum may have said a
-    // little less, when a failed refund was taken for a part of it within the leeway.
+    // A refund that now explains what a sum said before, open ones included: its buyer was mailed about the sum.
     for tracked in rows.iter_mut().filter(|r| r.is_identified()) {
-        let newly =
-            stands(tracked) && tracked.before.as_ref().map(|b| b.state) != Some(RefundState::Succeeded);
-        if newly && tracked.row.amount_minor < took_before.saturating_mul(2) {
-            tracked.mailed_by_sum = true;
+        let explains = tracked.is_changed() && tracked.row.state != RefundState::Failed;
+        if explains && tracked.row.amount_minor <= took_before {
+            tracked.row.mailed_by_sum = true;
         }
     }
     Vec::new()
@@ -141,5 +139,6 @@ pub fn blank(payment: &Payment, id: RefundId, amount_minor: i64, now: DateTime<U
         made_at: None,
         failed_at: None,
         said_at: None,
+        mailed_by_sum: false,
     }
 }

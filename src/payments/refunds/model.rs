@@ -60,6 +60,8 @@ pub struct Refund {
     pub made_at: Option<DateTime<Utc>>,
     pub failed_at: Option<DateTime<Utc>>,
     pub said_at: Option<DateTime<Utc>>,
+    /// The buyer was mailed about this money already: a sum was reported before the refund itself.
+    pub mailed_by_sum: bool,
 }
 
 /// A refund in the hands of a transaction that holds its order's lock.
@@ -72,8 +74,6 @@ pub struct TrackedRefund {
     pub units: Vec<UnitId>,
     /// Of a row that is written first: what of it falls on each of them.
     pub shares: Vec<(UnitId, i64)>,
-    /// The buyer has read of this money already: a sum was reported before the refund itself.
-    pub mailed_by_sum: bool,
     /// The gateway waits for a person there (WeChat Pay's ABNORMAL).
     pub needs_person: bool,
 }
@@ -81,7 +81,7 @@ pub struct TrackedRefund {
 impl TrackedRefund {
     pub fn read(row: Refund, units: Vec<UnitId>) -> Self {
         let before = Some(row.clone());
-        Self { before, row, units, shares: Vec::new(), mailed_by_sum: false, needs_person: false }
+        Self { before, row, units, shares: Vec::new(), needs_person: false }
     }
 
     pub fn new(row: Refund) -> Self {
@@ -91,7 +91,7 @@ impl TrackedRefund {
     /// A refund that names units, with what of it falls on each.
     pub fn naming(row: Refund, shares: Vec<(UnitId, i64)>) -> Self {
         let units = shares.iter().map(|share| share.0).collect();
-        Self { before: None, row, units, shares, mailed_by_sum: false, needs_person: false }
+        Self { before: None, row, units, shares, needs_person: false }
     }
 
     pub fn is_changed(&self) -> bool {
