@@ -27,7 +27,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
               group by p.id having p.lost_minor <> coalesce(sum(d.counted_minor), 0)",
         },
         // The same arithmetic as the books', written down a second time: known refunds that were part of the newest
-        // sum explain it, the rest stands in rows of its own.
+        // sum explain it, the rest is in rows of its own.
         Question {
             name: "a sum that a gateway named is explained by its refunds",
             sql: "select 'payment ' || p.id || ' has ' || f.sums || ' by sums alone, the sum leaves ' || f.left_over as counter
@@ -52,6 +52,14 @@ pub(super) const INVARIANT: Invariant = Invariant {
               where (r.state = 'succeeded' and r.counted_minor < r.amount_minor
                   and p.refunded_minor < p.received_minor)
                 or (r.state <> 'succeeded' and r.counted_minor <> 0) or r.counted_minor > r.amount_minor",
+        },
+        Question {
+            name: "money that went back was mailed about",
+            sql: "select 'refund ' || r.id || ' counts ' || r.counted_minor || ' and nobody was mailed' as counter
+              from refund r where r.counted_minor > 0 and not r.mailed
+                and not (r.basis = 'sum' and exists (select 1 from refund open where open.payment_id = r.payment_id
+                  and open.state in ('requested', 'pending', 'unknown') and open.origin <> 'gateway'
+                  and open.gateway_refund_id is null))",
         },
         Question {
             name: "the ledger holds what each refund counts",

@@ -550,7 +550,7 @@ diesel::table! {
         made_at -> Nullable<Timestamptz>,
         failed_at -> Nullable<Timestamptz>,
         said_at -> Nullable<Timestamptz>,
-        mailed_by_sum -> Bool,
+        mailed -> Bool,
     }
 }
 

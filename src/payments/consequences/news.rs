@@ -120,7 +120,11 @@ impl Writer<'_> {
         if tracked.before.as_ref().is_some_and(|b| b.basis != row.basis) {
             told.events.push(self.event("refund.identified", row.id, json!({ "payment": row.payment_id.0 })));
         }
-        let Some(from) = tracked.moved_from() else { return };
+        let moved = tracked.moved_from();
+        if tracked.mail_due && row.counted_minor > 0 {
+            told.messages.extend(self.mail("refund_made", tracked, moved.flatten()));
+        }
+        let Some(from) = moved else { return };
         match row.state {
             RefundState::Requested => {}
             RefundState::Pending => told.events.push(self.event("refund.pending", row.id, json!({}))),
@@ -132,9 +136,6 @@ impl Writer<'_> {
                     ["refund_failed", "refund_unclear", "refund_needs_person", "refund_overdue"]
                         .map(|k| (k, subject.clone())),
                 );
-                if !row.mailed_by_sum && row.counted_minor > 0 {
-                    told.messages.extend(self.mail("refund_made", tracked, from));
-                }
                 if from == Some(RefundState::Failed) {
                     told.tasks.push(task("refund_succeeded_late", about()));
                 }

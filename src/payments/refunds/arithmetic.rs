@@ -34,7 +34,7 @@ pub fn balance(
     let received = payment.received_minor.unwrap_or(0);
     let known: i64 = rows.iter().filter(|r| stands(r)).map(|r| r.row.amount_minor).sum();
     let unattributed = unattributed(payment, rows).min((received - known).max(0));
-    let new = fit_sums(payment, rows, unattributed, fresh, now);
+    let mut new = fit_sums(payment, rows, unattributed, fresh, now);
     let mut left = received;
     for tracked in rows.iter_mut() {
         let counted =
@@ -54,7 +54,21 @@ pub fn balance(
         lost += dispute.row.counted_minor;
     }
     payment.lost_minor = lost;
+    mark_mails(rows, &mut new);
     new
+}
+
+/// Decides whose buyers are mailed now: money that went back and was not mailed about. A sum waits while a refund that
+/// was asked for here has no name at the gateway yet: the sum may be that refund, and that may still fail.
+fn mark_mails(rows: &mut [&mut TrackedRefund], new: &mut [TrackedRefund]) {
+    let unnamed = |r: &Refund| r.state.is_open() && r.origin != "gateway" && r.gateway_refund_id.is_none();
+    let waits = rows.iter().any(|r| unnamed(&r.row));
+    for tracked in rows.iter_mut().map(|r| &mut **r).chain(new) {
+        let row = &mut tracked.row;
+        if row.counted_minor > 0 && !row.mailed && !(waits && row.basis == Basis::Sum) {
+            (row.mailed, tracked.mail_due) = (true, true);
+        }
+    }
 }
 
 /// A known refund whose money is with the buyer.
@@ -101,17 +115,20 @@ fn fit_sums(
         row.counted_minor = row.amount_minor;
         return vec![TrackedRefund::new(row)];
     }
-    let took_before = over;
+    let mut mailed = 0;
     for tracked in rows.iter_mut().filter(|r| r.row.basis == Basis::Sum) {
         let take = over.min(tracked.row.amount_minor);
         tracked.row.amount_minor -= take;
         over -= take;
+        if tracked.row.mailed && !tracked.mail_due {
+            mailed += take;
+        }
     }
     // A refund that now explains what a sum said before, open ones included: its buyer was mailed about the sum.
     for tracked in rows.iter_mut().filter(|r| r.is_identified()) {
         let explains = tracked.is_changed() && tracked.row.state != RefundState::Failed;
-        if explains && tracked.row.amount_minor <= took_before {
-            tracked.row.mailed_by_sum = true;
+        if explains && tracked.row.amount_minor <= mailed {
+            tracked.row.mailed = true;
         }
     }
     Vec::new()
@@ -139,6 +156,6 @@ pub fn blank(payment: &Payment, id: RefundId, amount_minor: i64, now: DateTime<U
         made_at: None,
         failed_at: None,
         said_at: None,
-        mailed_by_sum: false,
+        mailed: false,
     }
 }

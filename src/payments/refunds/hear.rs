@@ -162,7 +162,7 @@ fn step(tracked: &mut TrackedRefund, heard: &Heard<'_>) {
         RefundState::Succeeded => (row.failed_at, row.failure_code) = (None, None),
         RefundState::Failed => {
             (row.failed_at, row.succeeded_at) = (Some(heard.said_at), None);
-            row.mailed_by_sum = false;
+            row.mailed = false;
             row.failure_code = heard.failure_code.map(str::to_owned).or_else(|| Some("failed".into()));
         }
         RefundState::Requested | RefundState::Pending | RefundState::Unknown => {}

@@ -60,8 +60,8 @@ pub struct Refund {
     pub made_at: Option<DateTime<Utc>>,
     pub failed_at: Option<DateTime<Utc>>,
     pub said_at: Option<DateTime<Utc>>,
-    /// The buyer was mailed about this money already: a sum was reported before the refund itself.
-    pub mailed_by_sum: bool,
+    /// The buyer was mailed about this money, by this row or by the row of a sum that it explains.
+    pub mailed: bool,
 }
 
 /// A refund in the hands of a transaction that holds its order's lock.
@@ -74,6 +74,8 @@ pub struct TrackedRefund {
     pub units: Vec<UnitId>,
     /// Of a row that is written first: what of it falls on each of them.
     pub shares: Vec<(UnitId, i64)>,
+    /// The mail goes out with this transaction.
+    pub mail_due: bool,
     /// The gateway waits for a person there (WeChat Pay's ABNORMAL).
     pub needs_person: bool,
 }
@@ -81,7 +83,7 @@ pub struct TrackedRefund {
 impl TrackedRefund {
     pub fn read(row: Refund, units: Vec<UnitId>) -> Self {
         let before = Some(row.clone());
-        Self { before, row, units, shares: Vec::new(), needs_person: false }
+        Self { before, row, units, shares: Vec::new(), mail_due: false, needs_person: false }
     }
 
     pub fn new(row: Refund) -> Self {
@@ -91,7 +93,7 @@ impl TrackedRefund {
     /// A refund that names units, with what of it falls on each.
     pub fn naming(row: Refund, shares: Vec<(UnitId, i64)>) -> Self {
         let units = shares.iter().map(|share| share.0).collect();
-        Self { before: None, row, units, shares, needs_person: false }
+        Self { before: None, row, units, shares, mail_due: false, needs_person: false }
     }
 
     pub fn is_changed(&self) -> bool {

@@ -52,6 +52,11 @@ async fn every_fault_of_the_way_back_is_found() {
             names: "refund ",
         },
         Planted {
+            sql: "update refund set mailed = false where basis = 'sum' and counted_minor > 0",
+            found_by: "money that went back was mailed about",
+            names: "refund ",
+        },
+        Planted {
             sql: "delete from ledger_entry where refund_id is not null",
             found_by: "the ledger holds what each refund counts",
             names: "refund ",

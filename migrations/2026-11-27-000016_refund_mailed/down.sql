@@ -1,0 +1,1 @@
+alter table refund drop column mailed;
