@@ -9,13 +9,13 @@ use poem::{Body, Request, Response, handler};
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::base::actor::{Actor, Role};
+use crate::base::actor::Actor;
 use crate::base::caller::Caller;
 use crate::base::ids::BatchId;
 use crate::base::outcome::{Failure, Fault};
 use crate::fulfilment::restock::{self, Imported, Start};
-use crate::people;
 use crate::rest::problem::Problem;
+use crate::rest::seller;
 use crate::rest::uploads::{invalid, number};
 use crate::vault::{Batch, batch, read};
 
@@ -29,7 +29,7 @@ pub async fn look(
     caller: Data<&Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let actor = seller(&app, &caller).await?;
+    let actor = seller::authenticate(&app, &caller).await?;
     let batch = find(&app, &actor, &id).await?;
     let mut response = Response::builder().header(header::CACHE_CONTROL, "no-store").finish();
     response.headers_mut().insert("upload-offset", HeaderValue::from(batch.bytes));
@@ -48,7 +48,7 @@ pub async fn import(
     caller: Data<&Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let actor = seller(&app, &caller).await?;
+    let actor = seller::authenticate(&app, &caller).await?;
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("text/plain") {
@@ -74,17 +74,6 @@ pub async fn import(
         .content_type("application/json")
         .header(header::CACHE_CONTROL, "no-store")
         .body(report(&app, &done).await?.to_string()))
-}
-
-async fn seller(app: &App, caller: &Caller) -> Result<Actor, Problem> {
-    let actor = people::authenticate(app, caller).await?;
-    if actor.person.is_none() {
-        return Err(Problem::from_status(StatusCode::UNAUTHORIZED));
-    }
-    if !actor.has(Role::Seller) && !actor.has(Role::Admin) {
-        return Err(Problem::from_status(StatusCode::FORBIDDEN));
-    }
-    Ok(actor)
 }
 
 async fn find(app: &App, actor: &Actor, id: &str) -> Result<Batch, Problem> {

@@ -11,13 +11,13 @@ use poem::web::{Data, Path};
 use poem::{Body, Request, Response, handler};
 
 use crate::app::App;
-use crate::base::actor::{Actor, Role};
+use crate::base::actor::Actor;
 use crate::base::caller::Caller;
 use crate::base::ids::{SHOP, SellerId, UploadId};
 use crate::downloads::model::Upload;
 use crate::downloads::upload::{self, NewUpload};
-use crate::people;
 use crate::rest::problem::Problem;
+use crate::rest::seller;
 
 const VERSION: &str = "1.0.0";
 
@@ -41,7 +41,7 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let headers = request.headers();
     spoken(headers)?;
-    let actor = seller(&app, &caller).await?;
+    let actor = seller::authenticate(&app, &caller).await?;
     if headers.contains_key("upload-defer-length") {
         return Err(invalid("`Upload-Length` must be known from the beginning"));
     }
@@ -74,7 +74,7 @@ pub async fn look(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     spoken(request.headers())?;
-    let actor = seller(&app, &caller).await?;
+    let actor = seller::authenticate(&app, &caller).await?;
     let upload = upload::find_upload(&app, &actor, parsed(&id)?).await?;
     Ok(described(StatusCode::OK, &upload))
 }
@@ -90,7 +90,7 @@ pub async fn receive(
 ) -> Result<Response, Problem> {
     let headers = request.headers();
     spoken(headers)?;
-    let actor = seller(&app, &caller).await?;
+    let actor = seller::authenticate(&app, &caller).await?;
     let upload = upload::find_upload(&app, &actor, parsed(&id)?).await?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if !kind.eq_ignore_ascii_case("application/offset+octet-stream") {
@@ -119,7 +119,7 @@ pub async fn remove(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     spoken(request.headers())?;
-    let actor = seller(&app, &caller).await?;
+    let actor = seller::authenticate(&app, &caller).await?;
     upload::remove_upload(&app, &actor, parsed(&id)?).await?;
     Ok(answer(StatusCode::NO_CONTENT))
 }
@@ -134,17 +134,6 @@ fn spoken(headers: &HeaderMap) -> Result<(), Problem> {
         )),
         _ => Ok(()),
     }
-}
-
-async fn seller(app: &App, caller: &Caller) -> Result<Actor, Problem> {
-    let actor = people::authenticate(app, caller).await?;
-    if actor.person.is_none() {
-        return Err(Problem::from_status(StatusCode::UNAUTHORIZED));
-    }
-    if !actor.has(Role::Seller) && !actor.has(Role::Admin) {
-        return Err(Problem::from_status(StatusCode::FORBIDDEN));
-    }
-    Ok(actor)
 }
 
 /// The seller named, else the only one the person acts for, else the shop itself for its admins.
