@@ -5,9 +5,8 @@ grant select, insert, update, delete on all tables in schema public to dispense_
 grant usage, select on all sequences in schema public to dispense_app;
 grant execute on all functions in schema public to dispense_app;
 -- What only grows.
-revoke update, delete, truncate on ledger_entry, event_seq, event, event_default, staff_act, notice_body,
-  notice_body_default from dispense_app;
-revoke update, delete, truncate on asked_trade from dispense_app;
+revoke update, delete, truncate on ledger_entry, event_seq, event, event_default, staff_act, asked_trade,
+  notice_body, notice_body_default from dispense_app;
 revoke insert, delete, truncate on event_head from dispense_app;
 revoke delete, truncate on orders, order_line, unit, payment, notice, refund, refund_unit, dispute, vault_key, data_key,
   key_batch, gateway_account, seller, order_reference, statement_run, statement_line, statement_difference,

@@ -2,14 +2,12 @@
 //! not (C7).
 
 use chrono::TimeDelta;
-use serde_json::json;
 
 use crate::app::App;
 use crate::base::caller::Caller;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::secret::Secret;
 use crate::base::text::{Email, Locale};
-use crate::infra::outbox::{self, NewMessage};
 use crate::orders::access;
 use crate::orders::model::Order;
 use crate::orders::read;
@@ -36,17 +34,7 @@ pub async fn request(
         && let Some(id) =
             code::issue(&mut tx, app, caller, Purpose::OrderAccess, &email, Holder::Anybody, LIVES).await?
     {
-        let message = NewMessage {
-            id: app.clock.uuid(),
-            kind: "order_access_code",
-            subject: id.to_string(),
-            order_id: None,
-            user_id: None,
-            recipient: email.typed().to_owned(),
-            locale: locale.as_str().to_owned(),
-            payload: json!({ "code": id }),
-        };
-        outbox::enqueue(&tx, &[message]).await?;
+        code::mail(&tx, app, "order_access_code", id, &email, locale).await?;
     }
     tx.commit().await?;
     app.bell.ring();

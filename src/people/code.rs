@@ -189,20 +189,33 @@ pub async fn request_proof(app: &App, caller: &Caller, email: &str, locale: Loca
     let mut tx = app.db.begin().await?;
     let made = issue(&mut tx, app, caller, Purpose::ProveEmail, &email, Holder::Anybody, lives).await?;
     if let Some(id) = made {
-        let message = NewMessage {
-            id: app.clock.uuid(),
-            kind: "prove_email",
-            subject: id.to_string(),
-            order_id: None,
-            user_id: None,
-            recipient: email.typed().to_owned(),
-            locale: locale.as_str().to_owned(),
-            payload: json!({ "code": id }),
-        };
-        outbox::enqueue(&tx, &[message]).await?;
+        mail(&tx, app, "prove_email", id, &email, locale).await?;
     }
     tx.commit().await?;
     app.bell.ring();
+    Ok(())
+}
+
+/// Enqueues the mail with a code for somebody without an account. Its text, and in it the code, is made when it is sent.
+pub async fn mail(
+    conn: &AsyncPgConnection,
+    app: &App,
+    kind: &'static str,
+    code: Uuid,
+    email: &Email,
+    locale: Locale,
+) -> Result<(), Fault> {
+    let message = NewMessage {
+        id: app.clock.uuid(),
+        kind,
+        subject: code.to_string(),
+        order_id: None,
+        user_id: None,
+        recipient: email.typed().to_owned(),
+        locale: locale.as_str().to_owned(),
+        payload: json!({ "code": code }),
+    };
+    outbox::enqueue(conn, &[message]).await?;
     Ok(())
 }
 

@@ -34,9 +34,7 @@ async fn who_comes_back_without_paying_may_pay_or_cancel_at_every_gateway() {
     let street = street().await;
     let t = &street.t;
     for method in GATEWAYS {
-        let variant = street.selling(method, 1, 990).await;
-        let placed = street.place(method, variant).await;
-        let attempt = street.start(&placed, method).await;
+        let (placed, attempt) = street.started(method, 1, 990).await;
         assert_eq!(told(&seen(&street, &placed).await), ("AWAITING_PAYMENT", true, 5), "{method}");
         let page = comes_back(&street, attempt.payment.id).await;
         assert!(page.contains("not paid yet") && page.contains("/pay/"), "{method}: {page}");
@@ -73,9 +71,7 @@ async fn money_that_is_on_its_way_is_confirmed_and_cannot_be_cancelled() {
     let t = &street.t;
     // Those whose query tells a slow payment from an open one.
     for method in ["stripe", "generic", "wechatpay", "paypal"] {
-        let variant = street.selling(method, 1, 990).await;
-        let placed = street.place(method, variant).await;
-        let attempt = street.start(&placed, method).await;
+        let (placed, attempt) = street.started(method, 1, 990).await;
         if street.try_act(&placed.order.number, "pend", json!({})).is_err() {
             continue;
         }
@@ -93,9 +89,7 @@ async fn money_that_is_on_its_way_is_confirmed_and_cannot_be_cancelled() {
 async fn an_outcome_that_nobody_knows_never_reads_declined_and_each_cause_has_its_own_words() {
     let street = street().await;
     let t = &street.t;
-    let variant = street.selling("generic", 1, 990).await;
-    let placed = street.place("generic", variant).await;
-    let attempt = street.start(&placed, "generic").await;
+    let (placed, attempt) = street.started("generic", 1, 990).await;
     let mut messages = Vec::new();
     for (state, noted, code) in [
         ("unknown", "'unknown'", Some("GATEWAY_OUTCOME_UNKNOWN")),

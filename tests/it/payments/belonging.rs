@@ -166,9 +166,7 @@ async fn at_every_gateway_a_trade_that_is_older_than_the_attempt_is_never_believ
     let street = street().await;
     let t = &street.t;
     for method in GATEWAYS {
-        let variant = street.selling(method, 1, 990).await;
-        let placed = street.place(method, variant).await;
-        let attempt = street.start(&placed, method).await;
+        let (placed, attempt) = street.started(method, 1, 990).await;
         let id = attempt.payment.id;
         t.db.sql(&format!(
             "update payment set started_at = app_now() + interval '10 minutes' where id = '{}'",

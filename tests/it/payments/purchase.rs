@@ -69,9 +69,7 @@ async fn a_lost_notice_is_healed_by_asking_the_gateway() {
     let street = street().await;
     let t = &street.t;
     for method in GATEWAYS {
-        let variant = street.selling(method, 1, 990).await;
-        let placed = street.place(method, variant).await;
-        let attempt = street.start(&placed, method).await;
+        let (placed, attempt) = street.started(method, 1, 990).await;
         street.act(&placed.order.number, "lose-notice");
         street.settled().await;
         assert_eq!(t.order_state(placed.order.id).await, "pending_payment");

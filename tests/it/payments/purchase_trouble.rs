@@ -251,9 +251,7 @@ async fn a_notice_that_comes_late_finds_what_the_shop_has_already_asked_for() {
     let street = street().await;
     let t = &street.t;
     for method in GATEWAYS {
-        let variant = street.selling(method, 1, 990).await;
-        let placed = street.place(method, variant).await;
-        let attempt = street.start(&placed, method).await;
+        let (placed, attempt) = street.started(method, 1, 990).await;
         street.try_act(&placed.order.number, "delay-notice", json!({ "delay_ms": 1_500 })).unwrap();
         ask::check(&t.app, attempt.payment.id).await.unwrap();
         t.drain().await;

@@ -96,6 +96,14 @@ impl Street {
         self.t.place_in(&[(variant, 1)], currency(method)).await
     }
 
+    /// A new variant of so many keys, one of them ordered, and its payment started.
+    pub async fn started(&self, method: &str, keys: usize, unit_minor: i64) -> (Placed, Attempt) {
+        let variant = self.selling(method, keys, unit_minor).await;
+        let placed = self.place(method, variant).await;
+        let attempt = self.start(&placed, method).await;
+        (placed, attempt)
+    }
+
     /// Starts a payment, and the buyer goes where the shop sends them.
     pub async fn start(&self, placed: &Placed, method: &str) -> Attempt {
         self.start_by(placed, StartOptions { method: method.into(), ..StartOptions::default() }).await

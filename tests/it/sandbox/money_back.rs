@@ -15,15 +15,20 @@ async fn asked(witness: &Witness) -> Option<i64> {
     }
 }
 
+/// The payment as the shop names it to the gateway.
+fn paid<'a>(witness: &'a Witness, trade: &'a str) -> PaymentRef<'a> {
+    PaymentRef {
+        number: NUMBER,
+        gateway_reference: Some(&witness.payment),
+        trade_no: Some(trade),
+        money: witness.money(),
+    }
+}
+
 /// The shop asks for a refund by API.
 async fn give_back(witness: &Witness, id: &str, minor: i64) -> Refunding {
     let trade = witness.trade();
-    let payment = PaymentRef {
-        number: NUMBER,
-        gateway_reference: Some(&witness.payment),
-        trade_no: Some(&trade),
-        money: witness.money(),
-    };
+    let payment = paid(witness, &trade);
     let amount = Money::new(minor, payment.money.currency);
     let wish = NewRefund { refund_id: id, payment, amount, reason: None };
     witness.side.gateway.refund(&witness.side.call(), &wish).await
@@ -31,12 +36,7 @@ async fn give_back(witness: &Witness, id: &str, minor: i64) -> Refunding {
 
 async fn refund_asked(witness: &Witness, id: &str, minor: i64) -> Refunding {
     let trade = witness.trade();
-    let payment = PaymentRef {
-        number: NUMBER,
-        gateway_reference: Some(&witness.payment),
-        trade_no: Some(&trade),
-        money: witness.money(),
-    };
+    let payment = paid(witness, &trade);
     let amount = Money::new(minor, payment.money.currency);
     let question = RefundRef { refund_id: id, gateway_refund_id: None, payment, amount };
     witness.side.gateway.refund_query(&witness.side.call(), &question).await
