@@ -54,7 +54,7 @@ impl Email {
         &self.normalised
     }
 
-    /// What stands in `RCPT TO`: the local part as typed, the domain in ASCII.
+    /// The address for `RCPT TO`: the local part as typed, the domain in ASCII.
     pub fn for_smtp(&self) -> &str {
         &self.for_smtp
     }

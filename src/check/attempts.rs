@@ -11,7 +11,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
             sql: "select 'trade ' || trade_no || ' of ' || account_id || ' is at ' || count(*) || ' payments' as counter
               from payment where trade_no is not null group by account_id, trade_no having count(*) > 1",
         },
-        // The order's own number stands for its first attempt alone, and only in the life the order was placed in. What
+        // The order's own number is that of its first attempt alone, and only in the life the order was placed in. What
         // was started before the first epoch has the old form.
         Question {
             name: "an attempt goes by its order's number and a random part",

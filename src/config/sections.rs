@@ -1,6 +1,6 @@
-//! What stands above each section of the documented file.
+//! The comment above each section of the documented file.
 
-/// Sections in the order of the printed file, with what stands above them.
+/// Sections in the order of the printed file, with the comment above them.
 pub const SECTIONS: &[(&str, &str)] = &[
     (
         "",

@@ -13,7 +13,7 @@ pub const LONGEST: usize = 255;
 /// Longest extension, bytes. What is longer after a dot is part of a sentence.
 const LONGEST_EXTENSION: usize = 32;
 
-/// Extensions that say what was done to another file, whose own extension stands before them and stays too.
+/// Extensions that say what was done to another file, whose own extension comes before them and stays too.
 const WRAPPERS: [&str; 24] = [
     "gz", "bz2", "xz", "zst", "lz", "lz4", "lzma", "lzo", "br", "sz", "z", "enc", "gpg", "pgp", "age", "asc",
     "sig", "minisig", "md5", "sha1", "sha256", "sha512", "torrent", "part",

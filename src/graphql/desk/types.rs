@@ -113,8 +113,8 @@ pub struct Health {
     pub mails_waiting: Int64,
     /// The number of the last event.
     pub last_event: Int64,
-    /// What is wrong with the configuration: with the one that stands in its files now and is therefore not in force, and
-    /// with the one in force, such as an account with open payments that is missing. The key and a complaint.
+    /// What is wrong with the configuration: with the one in its files, which is then not in force, and with the one in
+    /// force, such as an account with open payments that is missing. The key and a complaint.
     pub configuration_faults: Vec<String>,
 }
 

@@ -41,7 +41,7 @@ pub struct QuoteInput {
     pub lines: Vec<CartLine>,
     /// In which currency; by default the shop's own.
     pub currency: Option<CurrencyCode>,
-    /// The address a guest wants to order with; of itself it tells nothing about what was bought with it.
+    /// The address a guest wants to order with; by itself it reveals nothing about what was bought with it.
     pub email: Option<String>,
     /// Proves that the address is the guest's, so that limits count by it: the code that `emailCodeRequest` mailed there.
     pub email_code: Option<String>,

@@ -124,8 +124,7 @@ impl Accounts {
         *before != *faults
     }
 
-    /// The faults of the configuration as it stands in its files now and is therefore not in force, and those of the one
-    /// in force.
+    /// The faults of the configuration in its files, which is then not in force, and those of the one in force.
     pub fn complaints(&self) -> Vec<Complaint> {
         let refused = self.refused.read().unwrap_or_else(PoisonError::into_inner).clone();
         let in_force = self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone();
