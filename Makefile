@@ -1,7 +1,7 @@
 # The commands of this repository. `make demo` and `make test` need a Rust toolchain and nothing else: what is missing
 # of PostgreSQL they install, or they say the one command that does.
 
-.PHONY: demo test run interop bench fuzz chaos lint
+.PHONY: demo test run interop bench fuzz chaos storm lint
 
 ## Plays one whole purchase against a private, temporary shop and tells it as a story.
 demo:
@@ -33,6 +33,10 @@ fuzz:
 ## A thousand seeded stories of refunds and disputes over all gateways; CHAOS_SEED=… tells one of them again.
 chaos:
 	tests/cluster.sh with tests/chaos.sh
+
+## Three storms of two minutes: kills of two servers and their database amid purchases, refunds and disputes.
+storm:
+	tests/cluster.sh with tests/storm.sh
 
 lint:
 	cargo fmt --check

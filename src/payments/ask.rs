@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use crate::app::App;
@@ -53,8 +53,9 @@ pub async fn ask(app: &App, payment_id: PaymentId, timeout: Duration) -> Result<
 
 async fn ask_about(app: &App, payment: &Payment, timeout: Duration) -> Asked {
     let Some((account, gateway)) = app.accounts.find(&payment.account_id) else { return Asked::CannotAsk };
-    let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout };
-    heard(payment, tokio::time::timeout(timeout, gateway.query(&call, &named(payment))).await)
+    let asked_at = app.clock.now();
+    let call = Call { keys: &account.keys, now_unix: asked_at.timestamp(), timeout };
+    heard(payment, asked_at, tokio::time::timeout(timeout, gateway.query(&call, &named(payment))).await)
 }
 
 /// How a payment's gateway knows it.
@@ -67,9 +68,13 @@ fn named(payment: &Payment) -> PaymentRef<'_> {
     }
 }
 
-fn heard(payment: &Payment, answer: Result<Queried, tokio::time::error::Elapsed>) -> Asked {
+fn heard(
+    payment: &Payment,
+    asked_at: DateTime<Utc>,
+    answer: Result<Queried, tokio::time::error::Elapsed>,
+) -> Asked {
     match answer {
-        Ok(Queried::Known(state)) => Asked::Known(Box::new(state)),
+        Ok(Queried::Known(state)) => Asked::Known(Box::new(state.asked(asked_at))),
         Ok(Queried::NotFound) => Asked::NotFound,
         Ok(Queried::Unsupported) => Asked::CannotAsk,
         Ok(Queried::Unknown(why)) => {
@@ -101,10 +106,11 @@ async fn capture(app: &App, payment: &Payment, state: &GatewayState) -> Result<O
     {
         return Ok(None);
     }
-    let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: TIMEOUT };
+    let asked_at = app.clock.now();
+    let call = Call { keys: &account.keys, now_unix: asked_at.timestamp(), timeout: TIMEOUT };
     crate::fault_point!("payment.capture");
     let answer = tokio::time::timeout(TIMEOUT, gateway.capture(&call, &reference)).await;
-    Ok(Some(heard(payment, answer)))
+    Ok(Some(heard(payment, asked_at, answer)))
 }
 
 /// Whether the order still waits for this payment's money.

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use diesel_async::AsyncPgConnection;
 
+use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::ids::{OrderId, PaymentId, RefundId};
 use crate::base::outcome::{Failure, Fault};
@@ -52,6 +53,8 @@ pub struct Tracked {
     /// Made by this slice: money that came a second time.
     pub is_new: bool,
     pub changed: bool,
+    /// Its gateway's sums count refunds that have not ended yet.
+    pub sums_count_open: bool,
 }
 
 /// The cases of a slice by order.
@@ -74,6 +77,7 @@ impl Case {
     pub fn rebalance(&mut self, index: usize) {
         let Self { payments, refunds, disputes, clock, .. } = self;
         let tracked = &mut payments[index];
+        let open = tracked.sums_count_open;
         if !tracked.row.state.was_captured() {
             return;
         }
@@ -85,7 +89,7 @@ impl Case {
             disputes.iter_mut().filter(|d| d.row.payment_id == id).collect();
         let opened = quarrels.iter().any(|d| d.row.state == DisputeState::Opened);
         let fresh = || RefundId(clock.uuid());
-        let new = arithmetic::balance(&mut tracked.row, &mut rows, &mut quarrels, fresh, clock.now());
+        let new = arithmetic::balance(&mut tracked.row, open, &mut rows, &mut quarrels, fresh, clock.now());
         refunds.extend(new);
         tracked.changed |= (given, lost) != (tracked.row.refunded_minor, tracked.row.lost_minor);
         if let Ok(next) = tracked.row.state.after(money_change(&tracked.row, opened))
@@ -117,7 +121,7 @@ fn money_change(payment: &Payment, disputed: bool) -> PaymentChange {
 /// speaks of money that goes back.
 pub async fn load(
     conn: &AsyncPgConnection,
-    clock: &Clock,
+    app: &App,
     orders: &[Order],
     money_back: bool,
 ) -> Result<Cases, Failure> {
@@ -127,7 +131,9 @@ pub async fn load(
     }
     let mut payments: HashMap<OrderId, Vec<Tracked>> = HashMap::new();
     for row in slice::list_payments(conn, &ids).await? {
-        let tracked = Tracked { before: row.state, row, is_new: false, changed: false };
+        let found = app.accounts.find(&row.account_id);
+        let sums_count_open = found.is_some_and(|(a, gateway)| gateway.abilities(&a.keys).sums_count_open);
+        let tracked = Tracked { before: row.state, row, is_new: false, changed: false, sums_count_open };
         payments.entry(tracked.row.order_id).or_default().push(tracked);
     }
     let mut back = MoneyBack::default();
@@ -150,7 +156,7 @@ pub async fn load(
                 over_limit: false,
                 paid_now: false,
                 news: Vec::new(),
-                clock: clock.clone(),
+                clock: app.clock.clone(),
             };
             (order.id, case)
         })
@@ -158,8 +164,8 @@ pub async fn load(
 }
 
 /// The case of one locked order, refunds and disputes included.
-pub async fn load_one(conn: &AsyncPgConnection, clock: &Clock, order: &Order) -> Result<Case, Failure> {
-    let mut cases = load(conn, clock, std::slice::from_ref(order), true).await?;
+pub async fn load_one(conn: &AsyncPgConnection, app: &App, order: &Order) -> Result<Case, Failure> {
+    let mut cases = load(conn, app, std::slice::from_ref(order), true).await?;
     cases.remove(&order.id).ok_or_else(|| Fault::bug("a locked order has no case").into())
 }
 

@@ -77,8 +77,10 @@ pub(super) async fn close_there(app: &App, (account, gateway): &Spoken, payment:
         trade_no: payment.trade_no.as_deref(),
         money: Money::new(payment.expected_minor, payment.expected_currency),
     };
-    let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: TIMEOUT };
+    let asked_at = app.clock.now();
+    let call = Call { keys: &account.keys, now_unix: asked_at.timestamp(), timeout: TIMEOUT };
     match tokio::time::timeout(TIMEOUT, gateway.close(&call, &reference)).await {
+        Ok(Closing::AlreadyPaid(state)) => Closing::AlreadyPaid(state.asked(asked_at)),
         Ok(closing) => closing,
         Err(_) => Closing::Unknown("no answer in time".into()),
     }

@@ -90,7 +90,7 @@ pub fn decide(
     if must_confirm(case, index, word, facts, account) {
         return Settled::Confirm(payment);
     }
-    match facts.meaning {
+    let settled = match facts.meaning {
         Meaning::Paid => paid(case, index, word, facts, fit, new_id),
         Meaning::Approved => approved(case, index, word),
         Meaning::Open => quiet(case, index, PaymentChange::Reopen, "payment.reopened"),
@@ -108,7 +108,35 @@ pub fn decide(
         Meaning::DisputeLost => quarrel(case, index, word, facts, fit, DisputeChange::Lose),
         Meaning::DisputeWithdrawn => quarrel(case, index, word, facts, fit, DisputeChange::Withdraw),
         Meaning::Ignored => Settled::Ignored,
+    };
+    match beside_answer(case, index, word) {
+        Some(Settled::Applied) => Settled::Applied,
+        _ => settled,
     }
+}
+
+/// What a notice says of money that goes back and the gateway's answer to our question about it does not: some answers
+/// name no refunds, and none names a refund or a dispute by its id.
+fn beside_answer(case: &mut Case, index: usize, word: &Word) -> Option<Settled> {
+    let Word::Notice { notice, confirmed: Some(answer), .. } = word else { return None };
+    let facts = notice.facts();
+    if !case.payments[index].row.state.was_captured() {
+        return None;
+    }
+    let said_at = facts.occurred_at.unwrap_or_else(|| case.clock.now());
+    let change = match facts.meaning {
+        Meaning::Refunded | Meaning::PartiallyRefunded | Meaning::RefundSucceeded => {
+            return Some(refunds::hear::facts(case, index, facts, said_at, false));
+        }
+        // A dispute that the answer tells of, without its name.
+        _ if answer.meaning == Meaning::DisputeOpened => return None,
+        Meaning::DisputeOpened => DisputeChange::Open,
+        Meaning::DisputeWon => DisputeChange::Win,
+        Meaning::DisputeLost => DisputeChange::Lose,
+        Meaning::DisputeWithdrawn => DisputeChange::Withdraw,
+        _ => return None,
+    };
+    Some(disputes::hear::facts(case, index, facts, change, said_at))
 }
 
 /// Several trades may stand under one number: what is not about new money is about the trade it names.
@@ -244,10 +272,10 @@ fn paid(case: &mut Case, index: usize, word: &Word, facts: &Facts, fit: Match, n
     Settled::Recorded
 }
 
-/// When a word was said: by the gateway's clock, and an answer to a question now.
+/// When a word was said: by the gateway's clock, and an answer when it was asked for.
 fn said_at(case: &Case, word: &Word, facts: &Facts) -> DateTime<Utc> {
-    let now = case.clock.now();
-    if word.is_answer() { now } else { facts.occurred_at.unwrap_or(now) }
+    let said = if word.is_answer() { word.asked_at() } else { facts.occurred_at };
+    said.unwrap_or_else(|| case.clock.now())
 }
 
 /// The gateway says that a known payment is paid, and perhaps how much of it went back.
@@ -255,9 +283,9 @@ fn all_is_well(case: &mut Case, index: usize, word: &Word, facts: &Facts) -> Set
     if !word.is_answer() || facts.refunded_minor.is_none() {
         return Settled::Recorded;
     }
-    let now = case.clock.now();
-    let calmed = disputes::hear::calm(case, index, now);
-    match refunds::hear::facts(case, index, facts, now, true) {
+    let said_at = said_at(case, word, facts);
+    let calmed = disputes::hear::calm(case, index, said_at);
+    match refunds::hear::facts(case, index, facts, said_at, true) {
         Settled::Recorded => calmed,
         settled => settled,
     }
@@ -375,6 +403,8 @@ fn stray(case: &mut Case, index: usize, id: PaymentId, trade_no: &str) -> usize 
         lost_minor: 0,
         told_sum_minor: None,
         told_sum_at: None,
+        told_sum_heard_at: None,
+        told_sum_asked: false,
         trade_no: Some(trade_no.to_owned()),
         gateway_reference: None,
         returned_at: None,
@@ -387,7 +417,9 @@ fn stray(case: &mut Case, index: usize, id: PaymentId, trade_no: &str) -> usize 
         checks: 0,
         ..model.clone()
     };
-    case.payments.push(Tracked { before: PaymentState::Started, row, is_new: true, changed: true });
+    let sums_count_open = case.payments[index].sums_count_open;
+    let before = PaymentState::Started;
+    case.payments.push(Tracked { before, row, is_new: true, changed: true, sums_count_open });
     case.payments.len() - 1
 }
 

@@ -32,9 +32,14 @@ pub struct Payment {
     pub refunded_minor: i64,
     /// What disputes took.
     pub lost_minor: i64,
-    /// The newest sum of all refunds that the gateway named, and when it was true by the gateway's clock.
+    /// The newest sum of all refunds that the gateway named, and when it was true: by the gateway's clock, or, when it
+    /// answers a question, by ours when we asked.
     pub told_sum_minor: Option<i64>,
     pub told_sum_at: Option<DateTime<Utc>>,
+    /// By our clock: when the sum was stored.
+    pub told_sum_heard_at: Option<DateTime<Utc>>,
+    /// The sum answers a question.
+    pub told_sum_asked: bool,
     pub trade_no: Option<String>,
     pub gateway_reference: Option<String>,
     pub action: Option<Value>,

@@ -105,7 +105,7 @@ async fn within(
     let money_back = words.iter().any(Word::is_about_money_back);
     let (mut cases, handled, kept) = {
         let conn = &*conn;
-        let cases = case::load(conn, &app.clock, &locked, money_back);
+        let cases = case::load(conn, app, &locked, money_back);
         let kept = foreign::kept(conn, words, &subjects).map_err(Failure::from);
         futures::try_join!(cases, handled(conn, words), kept)?
     };

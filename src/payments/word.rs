@@ -1,5 +1,7 @@
 //! What is put before `settle`: somebody's word about a payment, and where it comes from.
 
+use chrono::{DateTime, Utc};
+
 use crate::base::ids::PaymentId;
 use crate::payments::gateway::{Facts, GatewayState, Notice, RawNotice};
 
@@ -37,6 +39,14 @@ impl Word {
     /// The gateway was asked, and said so now.
     pub fn is_answer(&self) -> bool {
         matches!(self, Self::Answer { .. } | Self::Notice { confirmed: Some(_), .. })
+    }
+
+    /// When the gateway was asked for an answer, by our clock.
+    pub fn asked_at(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Answer { state, .. } | Self::Notice { confirmed: Some(state), .. } => state.asked_at(),
+            Self::Notice { confirmed: None, .. } | Self::Free { .. } => None,
+        }
     }
 
     /// It is about money that goes back, or may be.

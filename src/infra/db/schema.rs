@@ -472,6 +472,8 @@ diesel::table! {
         told_sum_minor -> Nullable<BigInt>,
         told_sum_at -> Nullable<Timestamptz>,
         returned_at -> Nullable<Timestamptz>,
+        told_sum_heard_at -> Nullable<Timestamptz>,
+        told_sum_asked -> Bool,
     }
 }
 
@@ -550,7 +552,8 @@ diesel::table! {
         made_at -> Nullable<Timestamptz>,
         failed_at -> Nullable<Timestamptz>,
         said_at -> Nullable<Timestamptz>,
-        mailed -> Bool,
+        mailed_minor -> BigInt,
+        heard_at -> Timestamptz,
     }
 }
 

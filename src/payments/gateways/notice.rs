@@ -315,11 +315,21 @@ impl Deref for Notice {
 pub struct GatewayState {
     account_id: String,
     facts: Facts,
+    asked_at: Option<DateTime<Utc>>,
 }
 
 impl GatewayState {
     pub(super) fn new(account_id: &str, facts: Facts) -> Self {
-        Self { account_id: account_id.to_owned(), facts }
+        Self { account_id: account_id.to_owned(), facts, asked_at: None }
+    }
+
+    /// With the moment before it was asked for: what was known then is part of it.
+    pub fn asked(self, at: DateTime<Utc>) -> Self {
+        Self { asked_at: Some(at), ..self }
+    }
+
+    pub fn asked_at(&self) -> Option<DateTime<Utc>> {
+        self.asked_at
     }
 
     pub fn account_id(&self) -> &str {

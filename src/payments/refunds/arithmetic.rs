@@ -7,8 +7,10 @@
 //! - given back = known refunds that succeeded and did not fail later + unattributed, never above what was received.
 //!
 //! Refunds arrive in any order, repeated, before or after their sum. Whether a refund was part of a sum is decided by
-//! the gateway's own times, with leeway on the side of "it was": counting one refund twice takes money from the books
-//! that nobody gave back, while counting too little is mended by the next sum.
+//! the order in which we saw things where that says it (a refund that was asked for after the sum was heard is not in it,
+//! what was known before a question is in the answer), else by the gateway's own times, with leeway on the side of "it
+//! was": counting one refund twice takes money from the books that nobody gave back. Where the leeway decides about money
+//! ([`leans_on_clocks`]), the gateway is asked for the sum.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -26,14 +28,17 @@ pub const LEEWAY: TimeDelta = TimeDelta::minutes(5);
 /// the payment gave back and lost. `rows` and `disputes` are those of this payment alone.
 pub fn balance(
     payment: &mut Payment,
+    sums_count_open: bool,
     rows: &mut [&mut TrackedRefund],
     disputes: &mut [&mut TrackedDispute],
     fresh: impl FnMut() -> RefundId,
     now: DateTime<Utc>,
 ) -> Vec<TrackedRefund> {
+    rows.iter_mut().for_each(|tracked| tracked.note_heard(now));
     let received = payment.received_minor.unwrap_or(0);
     let known: i64 = rows.iter().filter(|r| stands(r)).map(|r| r.row.amount_minor).sum();
-    let unattributed = unattributed(payment, rows).min((received - known).max(0));
+    let unattributed =
+        beyond(payment, sums_count_open, rows.iter().map(|r| &**r), may_be_in).min((received - known).max(0));
     let mut new = fit_sums(payment, rows, unattributed, fresh, now);
     let mut left = received;
     for tracked in rows.iter_mut() {
@@ -58,17 +63,40 @@ pub fn balance(
     new
 }
 
-/// Decides whose buyers are mailed now: money that went back and was not mailed about. A sum waits while a refund that
-/// was asked for here has no name at the gateway yet: the sum may be that refund, and that may still fail.
+/// Decides which buyers are mailed now: about money that went back and that no mail was about. A sum waits while a refund
+/// that was asked for here has no name at the gateway yet: the sum may be that refund, and that may still fail.
+///
+/// What a sum was mailed about stays mailed about when its row gives way: a refund that explains it, open ones included,
+/// or another row of a sum takes it over.
 fn mark_mails(rows: &mut [&mut TrackedRefund], new: &mut [TrackedRefund]) {
     let unnamed = |r: &Refund| r.state.is_open() && r.origin != "gateway" && r.gateway_refund_id.is_none();
     let waits = rows.iter().any(|r| unnamed(&r.row));
+    let mut spare: i64 = rows.iter().map(|r| spare_mail(&r.row)).sum();
+    let mut taken = 0;
     for tracked in rows.iter_mut().map(|r| &mut **r).chain(new) {
         let row = &mut tracked.row;
-        if row.counted_minor > 0 && !row.mailed && !(waits && row.basis == Basis::Sum) {
-            (row.mailed, tracked.mail_due) = (true, true);
+        let explains = row.state.is_open() && row.gateway_refund_id.is_some();
+        if row.mailed_minor > 0 || !(row.counted_minor > 0 || explains) {
+            continue;
+        }
+        if row.amount_minor <= spare {
+            row.mailed_minor = row.amount_minor;
+            spare -= row.amount_minor;
+            taken += row.amount_minor;
+        } else if row.counted_minor > 0 && !(waits && row.basis == Basis::Sum) {
+            (row.mailed_minor, tracked.mail_due) = (row.amount_minor, true);
         }
     }
+    for tracked in rows {
+        let take = spare_mail(&tracked.row).min(taken);
+        tracked.row.mailed_minor -= take;
+        taken -= take;
+    }
+}
+
+/// Money that a mail was about and that the row of a sum counts no longer.
+fn spare_mail(row: &Refund) -> i64 {
+    if row.basis == Basis::Sum { (row.mailed_minor - row.amount_minor).max(0) } else { 0 }
 }
 
 /// A known refund whose money is with the buyer.
@@ -76,30 +104,102 @@ fn stands(tracked: &TrackedRefund) -> bool {
     tracked.is_identified() && tracked.row.state == RefundState::Succeeded
 }
 
-fn unattributed(payment: &Payment, rows: &[&mut TrackedRefund]) -> i64 {
-    let (Some(sum), Some(at)) = (payment.told_sum_minor, payment.told_sum_at) else { return 0 };
-    let explained: i64 =
-        rows.iter().filter(|r| r.is_identified() && was_in(&r.row, at)).map(|r| r.row.amount_minor).sum();
-    (sum - explained).max(0)
+/// Whether what is unattributed depends on how far clocks may disagree, or on when exactly a refund was made whose
+/// answer was late.
+pub fn leans_on_clocks<'r>(
+    payment: &Payment,
+    sums_count_open: bool,
+    rows: impl Iterator<Item = &'r TrackedRefund> + Clone,
+) -> bool {
+    let known: i64 = rows.clone().filter(|r| stands(r)).map(|r| r.row.amount_minor).sum();
+    let most = (payment.received_minor.unwrap_or(0) - known).max(0);
+    let left =
+        |part: fn(&Refund, &Sum) -> bool| beyond(payment, sums_count_open, rows.clone(), part).min(most);
+    left(may_be_in) != left(must_be_in)
 }
 
-/// Whether a refund was part of a sum that was said at this moment.
-fn was_in(refund: &Refund, sum_at: DateTime<Utc>) -> bool {
+/// The newest sum of a payment.
+struct Sum {
+    minor: i64,
+    at: DateTime<Utc>,
+    heard_at: DateTime<Utc>,
+    asked: bool,
+    counts_open: bool,
+}
+
+fn newest_sum(payment: &Payment, counts_open: bool) -> Option<Sum> {
+    Some(Sum {
+        minor: payment.told_sum_minor?,
+        at: payment.told_sum_at?,
+        heard_at: payment.told_sum_heard_at?,
+        asked: payment.told_sum_asked,
+        counts_open,
+    })
+}
+
+/// What the newest sum has beyond the refunds that were part of it.
+fn beyond<'r>(
+    payment: &Payment,
+    sums_count_open: bool,
+    rows: impl Iterator<Item = &'r TrackedRefund>,
+    part: fn(&Refund, &Sum) -> bool,
+) -> i64 {
+    let Some(sum) = newest_sum(payment, sums_count_open) else { return 0 };
+    let explained: i64 =
+        rows.filter(|r| r.is_identified() && part(&r.row, &sum)).map(|r| r.row.amount_minor).sum();
+    (sum.minor - explained).max(0)
+}
+
+/// Whether a refund was part of a sum, where our own clock alone can tell; none where the gateway's is needed.
+fn seen_in(refund: &Refund, sum: &Sum) -> Option<bool> {
+    if refund.origin != "gateway" && refund.requested_at > sum.heard_at {
+        return Some(false);
+    }
+    // What was known before the question was asked is in the answer as it was known.
+    (sum.asked && refund.heard_at <= sum.at).then(|| match refund.state {
+        RefundState::Succeeded => true,
+        RefundState::Failed => false,
+        // Stripe counts a refund from the moment it is made, before its end is known.
+        RefundState::Requested | RefundState::Pending | RefundState::Unknown => {
+            sum.counts_open && refund.gateway_refund_id.is_some()
+        }
+    })
+}
+
+/// Whether a refund may have been part of a sum.
+fn may_be_in(refund: &Refund, sum: &Sum) -> bool {
+    if let Some(seen) = seen_in(refund, sum) {
+        return seen;
+    }
     // One that was asked for here cannot have been made before that.
     let asked = (refund.origin != "gateway").then_some(refund.requested_at);
-    let made = refund.made_at.or(asked).is_none_or(|made| made <= sum_at + LEEWAY);
+    let made = refund.made_at.or(asked).is_none_or(|made| made <= sum.at + LEEWAY);
+    let named = refund.gateway_refund_id.is_some();
     match refund.state {
         RefundState::Succeeded => made,
         // It had succeeded, or was counted as on its way, when the sum was said before it failed.
-        RefundState::Failed => made && refund.failed_at.is_some_and(|failed| failed > sum_at - LEEWAY),
-        // Stripe counts a refund from the moment it is made, before its end is known.
+        RefundState::Failed => made && named && refund.failed_at.is_some_and(|at| at > sum.at - LEEWAY),
         RefundState::Requested | RefundState::Pending | RefundState::Unknown => {
-            made && refund.gateway_refund_id.is_some()
+            sum.counts_open && made && named
         }
     }
 }
 
-/// Makes the rows of sums add up to what is unattributed: takes from the oldest, adds a row for what is new.
+/// Whether it was, however far clocks disagree.
+fn must_be_in(refund: &Refund, sum: &Sum) -> bool {
+    if let Some(seen) = seen_in(refund, sum) {
+        return seen;
+    }
+    // When the gateway does not say when it was made, not later than its success was heard of.
+    let made = refund.made_at.or(refund.succeeded_at).is_some_and(|made| made <= sum.at - LEEWAY);
+    match refund.state {
+        RefundState::Succeeded => made,
+        RefundState::Failed => made && refund.failed_at.is_some_and(|at| at > sum.at + LEEWAY),
+        RefundState::Requested | RefundState::Pending | RefundState::Unknown => false,
+    }
+}
+
+/// Makes the rows of sums add up to what is unattributed: takes from what is there, adds a row for what is new.
 fn fit_sums(
     payment: &Payment,
     rows: &mut [&mut TrackedRefund],
@@ -115,20 +215,18 @@ fn fit_sums(
         row.counted_minor = row.amount_minor;
         return vec![TrackedRefund::new(row)];
     }
-    let mut mailed = 0;
-    for tracked in rows.iter_mut().filter(|r| r.row.basis == Basis::Sum) {
+    let mut giving_way: Vec<&mut &mut TrackedRefund> =
+        rows.iter_mut().filter(|r| r.row.basis == Basis::Sum).collect();
+    // First what no mail was about yet.
+    giving_way.sort_by_key(|r| r.row.mailed_minor > 0 && !r.mail_due);
+    for tracked in giving_way {
         let take = over.min(tracked.row.amount_minor);
         tracked.row.amount_minor -= take;
         over -= take;
-        if tracked.row.mailed && !tracked.mail_due {
-            mailed += take;
-        }
-    }
-    // A refund that now explains what a sum said before, open ones included: its buyer was mailed about the sum.
-    for tracked in rows.iter_mut().filter(|r| r.is_identified()) {
-        let explains = tracked.is_changed() && tracked.row.state != RefundState::Failed;
-        if explains && tracked.row.amount_minor <= mailed {
-            tracked.row.mailed = true;
+        if tracked.mail_due {
+            // Its mail has not left: it will be about what remains, or not be written.
+            (tracked.row.mailed_minor, tracked.mail_due) =
+                (tracked.row.amount_minor, tracked.row.amount_minor > 0);
         }
     }
     Vec::new()
@@ -156,6 +254,7 @@ pub fn blank(payment: &Payment, id: RefundId, amount_minor: i64, now: DateTime<U
         made_at: None,
         failed_at: None,
         said_at: None,
-        mailed: false,
+        mailed_minor: 0,
+        heard_at: now,
     }
 }

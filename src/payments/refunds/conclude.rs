@@ -37,7 +37,7 @@ pub async fn conclude(
     let seen = refunds::find(&mut tx, id).await?.ok_or_else(missing)?;
     let order = orders::lock(&mut tx, seen.order_id).await?;
     let order = order.ok_or_else(|| Fault::bug("a refund without its order"))?;
-    let mut case = case::load_one(&tx, &app.clock, &order).await?;
+    let mut case = case::load_one(&tx, app, &order).await?;
     let index = case.payments.iter().position(|t| t.row.id == seen.payment_id);
     let index = index.ok_or_else(|| Fault::bug("a refund without its payment"))?;
     if !case.refunds.iter().any(|r| r.row.id == id && r.row.state.is_open()) {

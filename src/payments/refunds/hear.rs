@@ -7,7 +7,7 @@ use crate::base::ids::RefundId;
 use crate::payments::case::Case;
 use crate::payments::decide::News;
 use crate::payments::gateway::{Facts, Meaning};
-use crate::payments::refunds::arithmetic::{LEEWAY, blank};
+use crate::payments::refunds::arithmetic::{LEEWAY, blank, leans_on_clocks};
 use crate::payments::refunds::model::{Basis, Refund, TrackedRefund};
 use crate::payments::refunds::state::{RefundChange, RefundState};
 use crate::payments::word::Settled;
@@ -60,7 +60,19 @@ pub fn facts(
         one_refund(case, index, &heard);
     }
     case.rebalance(index);
+    doubt(case, index);
     if states(case) == before { Settled::Recorded } else { Settled::Applied }
+}
+
+/// Has the gateway asked where clocks alone decide how much went back. An answer leaves a doubt only about what was
+/// heard while the question was on its way.
+pub fn doubt(case: &mut Case, index: usize) {
+    let payment = &case.payments[index].row;
+    let mine = case.refunds.iter().filter(|r| r.row.payment_id == payment.id);
+    if leans_on_clocks(payment, case.payments[index].sums_count_open, mine) {
+        let payment_id = payment.id;
+        case.news.push(News::AskSum { payment_id });
+    }
 }
 
 /// What of the refunds leaves a trace in the events.
@@ -79,23 +91,28 @@ fn sum_of(case: &Case, index: usize, facts: &Facts) -> Option<i64> {
     }
 }
 
-/// A newer sum takes the place of an older one. The answer to a question is the newest there is, and may lower it.
+/// A newer sum takes the place of an older one. The answer to a question that was asked after the known sum was heard
+/// is newer, and may lower it.
 fn sum_so_far(case: &mut Case, index: usize, sum: i64, said_at: DateTime<Utc>, is_answer: bool) {
     let row = &mut case.payments[index].row;
-    let known = row.told_sum_minor.zip(row.told_sum_at);
-    let is_newer = match known {
-        None => true,
-        Some(_) if is_answer => true,
-        Some((before, at)) => said_at > at || (said_at == at && sum > before),
-    };
-    if !is_newer {
-        // The clocks of two machines disagree by seconds: a larger sum that seems a little too old is asked about.
-        if known.is_some_and(|(before, at)| sum > before && said_at > at - LEEWAY) {
-            case.news.push(News::AskSum { payment_id: row.id });
+    if let (Some(before), Some(at), Some(heard_at)) =
+        (row.told_sum_minor, row.told_sum_at, row.told_sum_heard_at)
+    {
+        let is_newer = match (is_answer, row.told_sum_asked) {
+            (true, _) => said_at >= heard_at,
+            // Our clock and the gateway's disagree by seconds: what is only a little newer raises the sum at most.
+            (false, true) if sum < before => said_at > at + LEEWAY,
+            (false, _) => said_at > at || (said_at == at && sum > before),
+        };
+        if !is_newer {
+            if sum != before && said_at > at - LEEWAY && (is_answer || sum > before || row.told_sum_asked) {
+                case.news.push(News::AskSum { payment_id: row.id });
+            }
+            return;
         }
-        return;
     }
     (row.told_sum_minor, row.told_sum_at) = (Some(sum), Some(said_at));
+    (row.told_sum_heard_at, row.told_sum_asked) = (Some(case.clock.now()), is_answer);
     case.payments[index].changed = true;
 }
 
@@ -162,7 +179,7 @@ fn step(tracked: &mut TrackedRefund, heard: &Heard<'_>) {
         RefundState::Succeeded => (row.failed_at, row.failure_code) = (None, None),
         RefundState::Failed => {
             (row.failed_at, row.succeeded_at) = (Some(heard.said_at), None);
-            row.mailed = false;
+            row.mailed_minor = 0;
             row.failure_code = heard.failure_code.map(str::to_owned).or_else(|| Some("failed".into()));
         }
         RefundState::Requested | RefundState::Pending | RefundState::Unknown => {}

@@ -60,8 +60,11 @@ pub struct Refund {
     pub made_at: Option<DateTime<Utc>>,
     pub failed_at: Option<DateTime<Utc>>,
     pub said_at: Option<DateTime<Utc>>,
-    /// The buyer was mailed about this money, by this row or by the row of a sum that it explains.
-    pub mailed: bool,
+    /// What of it the buyer was mailed about, by this row or by the row of a sum that it explains. More than the amount
+    /// where a sum gave way.
+    pub mailed_minor: i64,
+    /// By our clock: when it was heard that it is in its state.
+    pub heard_at: DateTime<Utc>,
 }
 
 /// A refund in the hands of a transaction that holds its order's lock.
@@ -104,6 +107,14 @@ impl TrackedRefund {
     pub fn moved_from(&self) -> Option<Option<RefundState>> {
         let before = self.before.as_ref().map(|b| b.state);
         (before != Some(self.row.state)).then_some(before)
+    }
+
+    /// Notes when its state was heard of, once in a transaction.
+    pub fn note_heard(&mut self, now: DateTime<Utc>) {
+        let Some(before) = &self.before else { return };
+        if before.state != self.row.state && before.heard_at == self.row.heard_at {
+            self.row.heard_at = now;
+        }
     }
 
     /// One refund that the gateway is known to have made or to be making.

@@ -61,7 +61,7 @@ async fn record(app: &App, actor: &Actor, wish: &RefundRequest) -> Outcome<Refun
     let mut tx = app.db.begin().await?;
     let seen = attempts::find(&mut tx, wish.payment_id).await?.ok_or_else(missing)?;
     let order = orders::lock(&mut tx, seen.order_id).await?.ok_or_else(missing)?;
-    let mut case = case::load_one(&tx, &app.clock, &order).await?;
+    let mut case = case::load_one(&tx, app, &order).await?;
     let payment = case.payment(wish.payment_id).ok_or_else(missing)?.clone();
     let id = RefundId(app.clock.uuid());
     let scope = format!("staff:{}", actor.label());

@@ -78,7 +78,7 @@ async fn mark_sent(app: &App, id: RefundId) -> Outcome<bool> {
     let Some(seen) = refunds::find(&mut tx, id).await? else { return Ok(false) };
     let order = orders::lock(&mut tx, seen.order_id).await?;
     let order = order.ok_or_else(|| Fault::bug("a refund without its order"))?;
-    let mut case = case::load_one(&tx, &app.clock, &order).await?;
+    let mut case = case::load_one(&tx, app, &order).await?;
     let found = case.refunds.iter_mut().find(|r| r.row.id == id && r.row.state == RefundState::Requested);
     let Some(tracked) = found else { return Ok(false) };
     tracked.row.state =
@@ -131,7 +131,7 @@ async fn apply(app: &App, refund: &Refund, answer: Refunding) -> Outcome<()> {
     let order = orders::lock(&mut tx, refund.order_id)
         .await?
         .ok_or_else(|| Fault::bug("a refund without its order"))?;
-    let mut case = case::load_one(&tx, &app.clock, &order).await?;
+    let mut case = case::load_one(&tx, app, &order).await?;
     let index = case.payments.iter().position(|t| t.row.id == refund.payment_id);
     let index = index.ok_or_else(|| Fault::bug("a refund without its payment"))?;
     // A notice was faster.
@@ -172,6 +172,7 @@ async fn apply(app: &App, refund: &Refund, answer: Refunding) -> Outcome<()> {
     };
     hear::one_refund(&mut case, index, &heard);
     case.rebalance(index);
+    hear::doubt(&mut case, index);
     consequences::write_alone(&mut tx, app, &case, &order).await?;
     if case.refunds.iter().any(|r| r.row.id == refund.id && r.row.state.is_open()) {
         again(&mut tx, app, refund).await?;

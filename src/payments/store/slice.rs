@@ -126,13 +126,14 @@ pub async fn list_with_goods(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> Q
 const ADVANCE: &str = "update payment p set state = u.state, trade_no = u.trade_no, received_minor = u.received_minor,
     received_currency = u.received_currency, allocated = u.allocated, refunded_minor = u.refunded_minor,
     lost_minor = u.lost_minor, told_sum_minor = u.told_sum_minor, told_sum_at = u.told_sum_at,
+    told_sum_heard_at = u.told_sum_heard_at, told_sum_asked = u.told_sum_asked,
     captured_at = case when u.received_minor is not null then coalesce(p.captured_at, app_now()) end,
     closed_at = case when u.state in ('failed', 'expired') then coalesce(p.closed_at, app_now()) else p.closed_at end,
     next_check_at = case when u.state in ('started', 'pending', 'unknown') then p.next_check_at end
   from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bool[], $8::bigint[],
-    $9::bigint[], $10::bigint[], $11::timestamptz[])
+    $9::bigint[], $10::bigint[], $11::timestamptz[], $12::timestamptz[], $13::bool[])
     as u (id, before, state, trade_no, received_minor, received_currency, allocated, refunded_minor, lost_minor,
-      told_sum_minor, told_sum_at)
+      told_sum_minor, told_sum_at, told_sum_heard_at, told_sum_asked)
   where p.id = u.id and p.state = u.before";
 
 /// Writes the changed payments. Answers how many rows still had the state they were locked in: all of them, or the
@@ -154,6 +155,8 @@ pub async fn advance(mut conn: &AsyncPgConnection, changed: &[&Tracked]) -> Quer
         .bind::<Array<BigInt>, _>(rows().map(|p| p.lost_minor).collect::<Vec<_>>())
         .bind::<Array<Nullable<BigInt>>, _>(rows().map(|p| p.told_sum_minor).collect::<Vec<_>>())
         .bind::<Array<Nullable<Timestamptz>>, _>(rows().map(|p| p.told_sum_at).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Timestamptz>>, _>(rows().map(|p| p.told_sum_heard_at).collect::<Vec<_>>())
+        .bind::<Array<Bool>, _>(rows().map(|p| p.told_sum_asked).collect::<Vec<_>>())
         .execute(&mut conn)
         .await
 }
@@ -181,14 +184,16 @@ fn currencies<'a>(rows: impl Iterator<Item = &'a Payment>) -> Vec<Option<String>
 
 const INSERT_STRAY: &str = "insert into payment (id, order_id, account_id, account_snapshot, attempt, state,
     expected_minor, expected_currency, received_minor, received_currency, refunded_minor, trade_no, captured_at, options,
-    allocated, lost_minor, told_sum_minor, told_sum_at)
+    allocated, lost_minor, told_sum_minor, told_sum_at, told_sum_heard_at, told_sum_asked)
   select u.id, u.order_id, u.account_id, '{}', u.attempt, u.state, u.expected_minor, u.expected_currency,
     u.received_minor, u.received_currency, u.refunded_minor, u.trade_no, app_now(), u.options, u.allocated,
-    u.lost_minor, u.told_sum_minor, u.told_sum_at
+    u.lost_minor, u.told_sum_minor, u.told_sum_at, u.told_sum_heard_at, u.told_sum_asked
   from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::bigint[], $7::text[], $8::bigint[],
-    $9::text[], $10::bigint[], $11::text[], $12::jsonb[], $13::bool[], $14::bigint[], $15::bigint[], $16::timestamptz[])
+    $9::text[], $10::bigint[], $11::text[], $12::jsonb[], $13::bool[], $14::bigint[], $15::bigint[], $16::timestamptz[],
+    $17::timestamptz[], $18::bool[])
     as u (id, order_id, account_id, attempt, state, expected_minor, expected_currency, received_minor,
-      received_currency, refunded_minor, trade_no, options, allocated, lost_minor, told_sum_minor, told_sum_at)";
+      received_currency, refunded_minor, trade_no, options, allocated, lost_minor, told_sum_minor, told_sum_at,
+      told_sum_heard_at, told_sum_asked)";
 
 /// Writes payments for money that came a second time.
 pub async fn insert_strays(conn: &mut AsyncPgConnection, strays: &[&Tracked]) -> QueryResult<usize> {
@@ -210,6 +215,8 @@ pub async fn insert_strays(conn: &mut AsyncPgConnection, strays: &[&Tracked]) ->
         .bind::<Array<BigInt>, _>(rows().map(|p| p.lost_minor).collect::<Vec<_>>())
         .bind::<Array<Nullable<BigInt>>, _>(rows().map(|p| p.told_sum_minor).collect::<Vec<_>>())
         .bind::<Array<Nullable<Timestamptz>>, _>(rows().map(|p| p.told_sum_at).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Timestamptz>>, _>(rows().map(|p| p.told_sum_heard_at).collect::<Vec<_>>())
+        .bind::<Array<Bool>, _>(rows().map(|p| p.told_sum_asked).collect::<Vec<_>>())
         .execute(conn)
         .await
 }

@@ -165,7 +165,9 @@ pub(in crate::sandbox) fn refund_notices(
 /// told.
 pub(in crate::sandbox) fn refund_for_shop(desk: &Arc<Desk>, payment: &Payment, refund: Refund) -> Refund {
     let trouble = desk.trouble();
-    let course = trouble.refunds.unwrap_or(RefundCourse::Succeeded);
+    let slow = desk.side(&payment.side).is_some_and(|side| side.can().slow_refunds);
+    let possible = |course: &RefundCourse| slow || *course != RefundCourse::Pending;
+    let course = trouble.refunds.filter(possible).unwrap_or(RefundCourse::Succeeded);
     let refund = refund.entering(course.as_str(), desk.clock.unix());
     desk.change(|book| book.refund(&payment.id, refund.clone()));
     let told = refund_notices(desk, &payment.id, &refund, None, trouble.tell.unwrap_or_default());

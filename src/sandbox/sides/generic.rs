@@ -101,7 +101,10 @@ impl Played for Generic {
             match asked.route() {
                 ("POST", path) if path == ["payments"] => create_payment(desk, asked),
                 ("GET", path) if path.len() == 2 && path[0] == "payments" => {
-                    known(desk, path[1]).map(|payment| (200, describe(&payment, payment.captures.first())))
+                    known(desk, path[1]).map(|payment| {
+                        let named = asked.query.strip_prefix("trade_no=").and_then(|no| payment.capture(no));
+                        (200, describe(&payment, named.or(payment.captures.first())))
+                    })
                 }
                 ("POST", path) if path.len() == 3 && path[0] == "payments" && path[2] == "close" => {
                     close_payment(desk, path[1])

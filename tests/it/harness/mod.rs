@@ -3,6 +3,7 @@
 mod config;
 mod database;
 mod durable;
+mod front;
 pub mod log;
 mod people;
 pub mod played;
@@ -18,6 +19,7 @@ mod work;
 pub use config::test_config;
 pub use database::TestDatabase;
 pub use durable::DurableCluster;
+pub use front::Front;
 pub use people::PASSWORD;
 pub use process::{Server, Setup, program};
 pub use shop::{Said, with_generic};

@@ -39,6 +39,7 @@ mod statements_facts;
 mod statements_fetched;
 mod statements_stripe;
 mod stories;
+mod storm;
 pub mod street;
 mod unstarted;
 mod way_back;

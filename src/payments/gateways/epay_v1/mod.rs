@@ -91,6 +91,7 @@ impl Gateway for EpayV1 {
             close: false,
             refund: true,
             refund_repeatable: false,
+            sums_count_open: false,
             signs_with_secret: true,
             notice_is_proof: false,
             statement: true,

@@ -96,6 +96,7 @@ impl Gateway for EpayV2 {
             close: true,
             refund: true,
             refund_repeatable: true,
+            sums_count_open: false,
             signs_with_secret: false,
             notice_is_proof: true,
             statement: true,

@@ -13,7 +13,7 @@ use crate::payments::gateway::{
     Action, Call, Closing, GatewayState, Meaning, NewPayment, NewRefund, PaymentRef, Queried, RefundRef,
     Refunding, StartFailure, Started,
 };
-use crate::payments::gateways::json;
+use crate::payments::gateways::{form, json};
 
 const LARGEST_ANSWER: usize = 64 * 1024;
 
@@ -152,7 +152,10 @@ fn state(call: &Call<'_>, payment: &PaymentRef<'_>, answer: &Value) -> Result<Ga
 }
 
 pub(super) async fn query(outbound: &Outbound, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
-    match exchange(outbound, call, Method::Get, &format!("/payments/{}", payment.number), None).await {
+    // A number that was paid twice has two trades.
+    let trade = payment.trade_no.map(|trade_no| format!("?{}", form::encoded([("trade_no", trade_no)])));
+    let path = format!("/payments/{}{}", payment.number, trade.unwrap_or_default());
+    match exchange(outbound, call, Method::Get, &path, None).await {
         Ok((200, answer)) => match state(call, payment, &answer) {
             Ok(state) => Queried::Known(state),
             Err(text) => Queried::Unknown(text),

@@ -65,6 +65,7 @@ impl Gateway for Generic {
             close: api,
             refund: api,
             refund_repeatable: true,
+            sums_count_open: false,
             signs_with_secret: true,
             notice_is_proof: true,
             statement: false,

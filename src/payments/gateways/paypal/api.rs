@@ -139,7 +139,7 @@ pub(super) async fn start(
         return Err(StartFailure::Unknown(format!("status {status}")));
     }
     let unusable = || StartFailure::Unknown("the answer does not describe this payment".into());
-    let facts = event::order(&answer).map_err(|_| unusable())?;
+    let facts = event::order(&answer, None).map_err(|_| unusable())?;
     let fits = facts.number.as_deref() == Some(payment.number)
         && facts.amount_minor == Some(payment.money.minor)
         && facts.currency == Some(payment.money.currency);
@@ -172,7 +172,7 @@ fn state(
     id: &str,
     answer: &Value,
 ) -> Result<GatewayState, String> {
-    let facts = event::order(answer).map_err(str::to_owned)?;
+    let facts = event::order(answer, payment.trade_no).map_err(str::to_owned)?;
     if facts.gateway_reference.as_deref() != Some(id) || facts.number.as_deref() != Some(payment.number) {
         return Err("the answer is about another payment".into());
     }
@@ -184,8 +184,14 @@ fn reference<'a>(payment: &PaymentRef<'a>) -> Option<&'a str> {
 }
 
 pub(super) async fn query(paypal: &PayPal, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
-    let Some(id) = reference(payment) else {
-        return Queried::Unknown("no order is known: repeat the start".into());
+    let found = match (reference(payment), payment.trade_no.filter(|id| event::is_id(id))) {
+        (Some(id), _) => Ok(id.to_owned()),
+        (None, Some(trade_no)) => order_of(paypal, call, trade_no).await,
+        (None, None) => Err("no order is known: repeat the start".into()),
+    };
+    let id = match &found {
+        Ok(id) => id.as_str(),
+        Err(text) => return Queried::Unknown(text.clone()),
     };
     match exchange(paypal, call, &Sent::get(format!("/v2/checkout/orders/{id}"))).await {
         Ok((200, answer)) => match state(call, payment, id, &answer) {
@@ -197,6 +203,18 @@ pub(super) async fn query(paypal: &PayPal, call: &Call<'_>, payment: &PaymentRef
         }
         Ok((status, _)) => Queried::Unknown(format!("status {status}")),
         Err(error) => Queried::Unknown(error.to_string()),
+    }
+}
+
+/// The order that a capture belongs to: money that came a second time is known by its capture alone.
+async fn order_of(paypal: &PayPal, call: &Call<'_>, trade_no: &str) -> Result<String, String> {
+    match exchange(paypal, call, &Sent::get(format!("/v2/payments/captures/{trade_no}"))).await {
+        Ok((200, answer)) => {
+            let facts = event::capture(&answer).map_err(str::to_owned)?;
+            facts.gateway_reference.ok_or_else(|| "the capture names no order".into())
+        }
+        Ok((status, _)) => Err(format!("status {status}")),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -66,7 +66,7 @@ fn facts(kind: &str, resource: &Value, merchant_id: &str) -> Result<Facts, &'sta
             refunded(resource, merchant_id)
         }
         "PAYMENT.CAPTURE.REVERSED" => reversed(resource, merchant_id),
-        "CHECKOUT.ORDER.APPROVED" => match order(resource)? {
+        "CHECKOUT.ORDER.APPROVED" => match order(resource, None)? {
             facts if facts.meaning == Meaning::Approved => Ok(facts),
             _ => Err("status_contradicts_type"),
         },
@@ -99,8 +99,9 @@ pub(super) fn capture(object: &Value) -> Result<Facts, &'static str> {
     Ok(facts)
 }
 
-/// An order with one purchase unit, and the capture in it when there is one.
-pub(super) fn order(object: &Value) -> Result<Facts, &'static str> {
+/// An order with one purchase unit, and the capture in it when there is one: the one that is asked about, else the one that
+/// counts.
+pub(super) fn order(object: &Value, trade_no: Option<&str>) -> Result<Facts, &'static str> {
     let id = id_at(object, &["id"])?.ok_or("order_id_missing")?;
     let units = object.get("purchase_units").and_then(Value::as_array).ok_or("purchase_unit_missing")?;
     let [unit] = units.as_slice() else { return Err("not_one_purchase_unit") };
@@ -109,7 +110,7 @@ pub(super) fn order(object: &Value) -> Result<Facts, &'static str> {
         Some("CREATED" | "SAVED" | "PAYER_ACTION_REQUIRED") => Facts::of(Meaning::Open),
         Some("APPROVED") => Facts::of(Meaning::Approved),
         Some("VOIDED") => Facts::of(Meaning::Closed),
-        Some("COMPLETED") => settled(captures.map_or(&[], Vec::as_slice))?,
+        Some("COMPLETED") => settled(captures.map_or(&[], Vec::as_slice), trade_no)?,
         _ => return Err("order_status_unknown"),
     };
     if facts.trade_no.is_none() {
@@ -129,10 +130,12 @@ pub(super) fn order(object: &Value) -> Result<Facts, &'static str> {
     Ok(facts)
 }
 
-/// The capture that counts: one that took money before one that may, before one that did not.
-fn settled(captures: &[Value]) -> Result<Facts, &'static str> {
+/// The capture that is asked about, or the one that counts: one that took money before one that may, before one that did
+/// not.
+fn settled(captures: &[Value], trade_no: Option<&str>) -> Result<Facts, &'static str> {
     let all = captures.iter().map(capture).collect::<Result<Vec<_>, _>>()?;
     let rank = |facts: &Facts| match facts.meaning {
+        _ if trade_no.is_some() && facts.trade_no.as_deref() == trade_no => -1,
         Meaning::Failed => 2,
         Meaning::Pending => 1,
         _ => 0,

@@ -159,6 +159,7 @@ impl Gateway for PayPal {
             close: true,
             refund: true,
             refund_repeatable: true,
+            sums_count_open: false,
             signs_with_secret: false,
             notice_is_proof: true,
             statement: true,

@@ -147,21 +147,44 @@ fn state(
     if let (Meaning::Paid, Some(charge)) =
         (facts.meaning, json::at(answer, &["payment_intent", "latest_charge"]).filter(|c| c.is_object()))
     {
-        let refunded = event::amount(charge, "amount_refunded", event::currency(charge)?)?;
-        facts.refunded_minor = Some(refunded);
-        facts.meaning = match refunded {
-            _ if charge.get("disputed").and_then(Value::as_bool) == Some(true) => Meaning::DisputeOpened,
-            0 => Meaning::Paid,
-            part if Some(part) < facts.amount_minor => Meaning::PartiallyRefunded,
-            _ => Meaning::Refunded,
-        };
+        let of_charge = event::charge_now(charge)?;
+        (facts.meaning, facts.refunded_minor) = (of_charge.meaning, of_charge.refunded_minor);
     }
     Ok(GatewayState::new(&call.keys.id, facts))
 }
 
+/// Money that came a second time is known by its payment intent alone.
+async fn query_intent(
+    outbound: &Outbound,
+    call: &Call<'_>,
+    payment: &PaymentRef<'_>,
+    intent: &str,
+) -> Queried {
+    let path = format!("/v1/payment_intents/{intent}?expand[]=latest_charge");
+    match exchange(outbound, call, &path, None).await {
+        Ok((200, answer)) => match event::charge_now(answer.get("latest_charge").unwrap_or(&Value::Null)) {
+            Ok(facts)
+                if facts.number.as_deref() == Some(payment.number)
+                    && facts.trade_no.as_deref() == Some(intent) =>
+            {
+                Queried::Known(GatewayState::new(&call.keys.id, facts))
+            }
+            Ok(_) => Queried::Unknown("the answer is about another payment".into()),
+            Err(word) => Queried::Unknown(word.to_owned()),
+        },
+        Ok((404, answer)) if error_of(&answer).0 == "resource_missing" => Queried::NotFound,
+        Ok((status, _)) => Queried::Unknown(format!("status {status}")),
+        Err(error) => Queried::Unknown(error.to_string()),
+    }
+}
+
 pub(super) async fn query(outbound: &Outbound, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
-    let Some(reference) = payment.gateway_reference.filter(|id| event::is_id(id)) else {
-        return Queried::Unknown("no session is known: repeat the start".into());
+    let known = |id: &&str| event::is_id(id);
+    let Some(reference) = payment.gateway_reference.filter(known) else {
+        return match payment.trade_no.filter(known) {
+            Some(intent) => query_intent(outbound, call, payment, intent).await,
+            None => Queried::Unknown("no session is known: repeat the start".into()),
+        };
     };
     let path = format!("/v1/checkout/sessions/{reference}?expand[]=payment_intent.latest_charge");
     match exchange(outbound, call, &path, None).await {

@@ -128,6 +128,21 @@ fn created(object: &Value) -> Option<DateTime<Utc>> {
 }
 
 /// `charge.refunded`: `amount_refunded` is the sum of all refunds so far.
+/// A charge as it is now, asked for: one that is well is paid.
+pub(super) fn charge_now(object: &Value) -> Result<Facts, &'static str> {
+    let mut facts = charge(object)?;
+    facts.identity = match object.get("livemode").and_then(Value::as_bool) {
+        Some(livemode) => identity(livemode, ""),
+        None => Vec::new(),
+    };
+    facts.meaning = match facts.meaning {
+        _ if object.get("disputed").and_then(Value::as_bool) == Some(true) => Meaning::DisputeOpened,
+        Meaning::Ignored => Meaning::Paid,
+        meaning => meaning,
+    };
+    Ok(facts)
+}
+
 fn charge(object: &Value) -> Result<Facts, &'static str> {
     let currency = currency(object)?;
     let captured =

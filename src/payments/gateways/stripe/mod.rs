@@ -75,6 +75,7 @@ impl Gateway for Stripe {
             close: true,
             refund: true,
             refund_repeatable: true,
+            sums_count_open: true,
             signs_with_secret: false,
             notice_is_proof: true,
             statement: true,

@@ -145,6 +145,7 @@ impl Gateway for WechatPay {
             close: true,
             refund: true,
             refund_repeatable: true,
+            sums_count_open: false,
             signs_with_secret: false,
             notice_is_proof: true,
             statement: true,

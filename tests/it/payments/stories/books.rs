@@ -52,7 +52,7 @@ pub async fn differences(shop: &Shop, bought: &Bought) -> Vec<String> {
         if theirs != ours {
             found.push(format!(
                 "{} of {}: {what}: the gateway {theirs}, the shop {ours}",
-                bought.gateway, bought.placed.order.number
+                bought.gateway, bought.number
             ));
         }
     };

@@ -1,10 +1,10 @@
 //! Stories that chance tells over all gateways: at the end of each the gateways' own books equal the shop's. A seed
 //! decides each of them. `make chaos` tells more; `CHAOS_SEED` says where to begin and `CHAOS_STORIES` how many.
 
-mod books;
-mod chance;
-mod shop;
-mod story;
+pub mod books;
+pub mod chance;
+pub mod shop;
+pub mod story;
 
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ const LANES: usize = 2;
 /// Stories between two proofs of a shop's database.
 const BETWEEN_CHECKS: usize = 25;
 
-fn setting(name: &str, otherwise: u64) -> u64 {
+pub fn setting(name: &str, otherwise: u64) -> u64 {
     match std::env::var(name) {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")),
         Err(_) => otherwise,
@@ -49,7 +49,7 @@ async fn lane(seeds: Vec<u64>) -> (Vec<Told>, Vec<String>) {
 }
 
 /// What `dispense check` finds in a shop's database.
-async fn broken_by_now(shop: &Shop) -> Option<String> {
+pub async fn broken_by_now(shop: &Shop) -> Option<String> {
     let t = &shop.street.t;
     let report = match dispense::check::run(&t.app.db, &t.app.config.secrets).await {
         Ok(report) if report.is_clean() => return None,

@@ -2,21 +2,21 @@
 
 use chrono::TimeDelta;
 use dispense::base::actor::Role;
-use dispense::orders::place::Placed;
+use dispense::base::ids::OrderId;
 use dispense::people::token::Access;
 use serde_json::{Value, json};
 
 use super::chance::Chance;
 use crate::payments::street::{Street, currency};
 
-const ORDER: &str = "query($n: String!, $t: String) { order(number: $n, accessToken: $t) {
+pub const ORDER: &str = "query($n: String!, $t: String) { order(number: $n, accessToken: $t) {
     id state stage refunded { amount } total { amount }
     payments { id state amount { amount } refunded { amount } }
     refunds { id state amount { amount } }
     lines { id state deliveries(first: 20) { nodes { id state } } } } }";
-const REVEAL: &str = "mutation($l: ID!, $t: String) { deliveryReveal(input: { target: { lineId: $l }, accessToken: $t, first: 20 }) {
+pub const REVEAL: &str = "mutation($l: ID!, $t: String) { deliveryReveal(input: { target: { lineId: $l }, accessToken: $t, first: 20 }) {
     secrets { text } userErrors { code } } }";
-const REFUND: &str = "mutation($in: OrderRefundInput!) { orderRefund(input: $in) {
+pub const REFUND: &str = "mutation($in: OrderRefundInput!) { orderRefund(input: $in) {
     refund { id state amount { amount } } userErrors { code } } }";
 
 /// Cents of a decimal text.
@@ -31,6 +31,26 @@ fn decimal(cents: i64) -> String {
     format!("{}.{:02}", cents / 100, cents % 100)
 }
 
+/// What staff ask to be given back of an order with this page: all, an amount or one piece.
+pub fn refund_wish(page: &Value, key: String, chance: &mut Chance) -> Value {
+    let mut wish = json!({ "orderId": page["id"], "idempotencyKey": key, "reason": "a story" });
+    match chance.below(3) {
+        0 => {}
+        1 => {
+            let left = cents(&page["total"]["amount"]) - cents(&page["refunded"]["amount"]);
+            let most = usize::try_from(left.max(1)).unwrap();
+            wish["amount"] = json!(decimal(i64::try_from(chance.below(most)).unwrap() + 1));
+        }
+        _ => {
+            let units = page["lines"][0]["deliveries"]["nodes"].as_array().cloned().unwrap_or_default();
+            if !units.is_empty() {
+                wish["units"] = json!([chance.pick(&units)["id"]]);
+            }
+        }
+    }
+    wish
+}
+
 /// A shop that is played with, and who works there.
 pub struct Shop {
     pub street: Street,
@@ -42,17 +62,20 @@ pub struct Shop {
 
 /// An order of a story.
 pub struct Bought {
-    pub placed: Placed,
+    pub id: OrderId,
+    pub number: String,
+    /// Opens it without signing in.
+    pub token: String,
     pub gateway: &'static str,
     /// The gateway's id of its payment.
     pub payment: String,
-    /// What the gateway's books said of it last.
+    /// How many keys were ordered.
     pub units: i32,
 }
 
 impl Shop {
     pub async fn open(street: Street) -> Self {
-        street.t.person("story@shop.example", &[Role::Support]).await;
+        street.t.person("story@shop.example", &[Role::Support, Role::Admin]).await;
         let token = street.t.sign_in("story@shop.example").await.tokens.access;
         let app = &street.t.app;
         let staff = app.access_tokens.read(&token, app.clock.now()).unwrap();
@@ -77,27 +100,39 @@ impl Shop {
     }
 
     /// A fresh token of the session that the staff signed in with: a story lasts longer than a token.
-    fn staff_token(&self) -> String {
+    pub fn staff_token(&self) -> String {
         let app = &self.street.t.app;
         app.access_tokens.issue(&self.staff, app.clock.now()).unwrap().0.expose().to_owned()
     }
 
     async fn ask(&self, query: &str, variables: Value, token: Option<&str>) -> Value {
+        let base = &self.street.t.base;
+        self.ask_at(base, query, variables, token).await.unwrap_or_else(|said| panic!("{said}"))
+    }
+
+    /// The data of an answer that has no errors, from whoever serves this shop at an address; else what came instead.
+    pub async fn ask_at(
+        &self,
+        base: &str,
+        query: &str,
+        variables: Value,
+        token: Option<&str>,
+    ) -> Result<Value, String> {
         let mut request = self
             .street
             .t
             .http()
-            .post(format!("{}/graphql", self.street.t.base))
+            .post(format!("{base}/graphql"))
             .header("content-type", "application/json")
             .header("accept", "application/graphql-response+json")
             .body(json!({ "query": query, "variables": variables }).to_string());
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let text = request.send().await.unwrap().text().await.unwrap();
-        let answer: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
-        assert!(answer["errors"].is_null(), "{answer}");
-        answer["data"].clone()
+        let answer = request.send().await.map_err(|e| e.to_string())?;
+        let text = answer.text().await.map_err(|e| e.to_string())?;
+        let answer: Value = serde_json::from_str(&text).map_err(|e| format!("{e}: {text}"))?;
+        if answer["errors"].is_null() { Ok(answer["data"].clone()) } else { Err(text) }
     }
 
     /// An order that waits for its payment at a gateway.
@@ -122,23 +157,28 @@ impl Shop {
         };
         let placed = self.street.t.place_in(&[(variant, units)], &money).await;
         self.street.start(&placed, gateway).await;
-        let number = &placed.order.number;
+        let number = placed.order.number.clone();
+        let payment = self.there_by(&number).unwrap();
+        let token = placed.access_token.expose().to_owned();
+        Bought { id: placed.order.id, number, token, gateway, payment, units }
+    }
+
+    /// The gateway's id of the payment that it knows by this number.
+    pub fn there_by(&self, number: &str) -> Option<String> {
         let simulator = &self.street.simulator;
         let there = simulator.payment(number).or_else(|| simulator.payment(&number.replace('-', "_")));
-        let payment = there.unwrap()["payment"]["id"].as_str().unwrap().to_owned();
-        Bought { placed, gateway, payment, units }
+        Some(there?["payment"]["id"].as_str()?.to_owned())
     }
 
     /// The order's page, as its buyer sees it.
     pub async fn page(&self, bought: &Bought) -> Value {
-        let (number, token) = (&bought.placed.order.number, bought.placed.access_token.expose());
-        self.ask(ORDER, json!({ "n": number, "t": token }), None).await["order"].clone()
+        self.ask(ORDER, json!({ "n": bought.number, "t": bought.token }), None).await["order"].clone()
     }
 
     /// How many keys the buyer can see, or why none.
     pub async fn reveal(&self, bought: &Bought) -> Result<usize, String> {
         let line = self.page(bought).await["lines"][0]["id"].clone();
-        let given = json!({ "l": line, "t": bought.placed.access_token.expose() });
+        let given = json!({ "l": line, "t": bought.token });
         let shown = self.ask(REVEAL, given, None).await["deliveryReveal"].clone();
         match shown["userErrors"][0]["code"].as_str() {
             Some(code) => Err(code.to_owned()),
@@ -153,22 +193,7 @@ impl Shop {
 
     /// Staff give money back: all, an amount or one piece. What was asked for and what came of it.
     pub async fn give_back(&self, bought: &Bought, key: String, chance: &mut Chance) -> String {
-        let page = self.page(bought).await;
-        let mut wish = json!({ "orderId": page["id"], "idempotencyKey": key, "reason": "a story" });
-        match chance.below(3) {
-            0 => {}
-            1 => {
-                let left = cents(&page["total"]["amount"]) - cents(&page["refunded"]["amount"]);
-                let most = usize::try_from(left.max(1)).unwrap();
-                wish["amount"] = json!(decimal(i64::try_from(chance.below(most)).unwrap() + 1));
-            }
-            _ => {
-                let units = page["lines"][0]["deliveries"]["nodes"].as_array().cloned().unwrap_or_default();
-                if !units.is_empty() {
-                    wish["units"] = json!([chance.pick(&units)["id"]]);
-                }
-            }
-        }
+        let wish = refund_wish(&self.page(bought).await, key, chance);
         let staff = self.staff_token();
         let asked = self.ask(REFUND, json!({ "in": wish }), Some(&staff)).await["orderRefund"].clone();
         format!("orderRefund {} {} → {asked}", wish["amount"], wish["units"])
@@ -178,16 +203,26 @@ impl Shop {
     pub async fn has_task(&self, bought: &Bought, kind: &str) -> bool {
         let sql = format!(
             "select exists (select 1 from task where kind = '{kind}' and order_id = '{}')",
-            bought.placed.order.id.0
+            bought.id.0
         );
         self.street.t.db.one(&sql).await == "t"
+    }
+
+    /// How many of the orders' refunds have not ended.
+    pub async fn open_refunds(&self, bought: &[Bought]) -> usize {
+        let ids: Vec<String> = bought.iter().map(|b| format!("'{}'", b.id.0)).collect();
+        let sql = format!(
+            "select count(*) from refund where state in ('requested', 'pending', 'unknown') and order_id in ({})",
+            ids.join(", ")
+        );
+        self.street.t.db.one(&sql).await.parse().unwrap()
     }
 
     /// How many mails tell the buyer of money that went back.
     pub async fn refund_mails(&self, bought: &Bought) -> usize {
         let sql = format!(
             "select count(*) from message where kind = 'refund_made' and order_id = '{}'",
-            bought.placed.order.id.0
+            bought.id.0
         );
         self.street.t.db.one(&sql).await.parse().unwrap()
     }

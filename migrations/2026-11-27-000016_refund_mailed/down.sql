@@ -1,1 +1,0 @@
-alter table refund drop column mailed;
