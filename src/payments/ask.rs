@@ -28,7 +28,7 @@ use crate::payments::{belongs, unstarted};
 pub const CHECK: &str = "payment.check";
 
 /// Time for a question in the background.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the gateway says.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use crate::payments::cover::{self, Coverage};
 use crate::payments::decide::News;
 use crate::payments::disputes::{DisputeState, TrackedDispute};
 use crate::payments::model::Payment;
-use crate::payments::refunds::arithmetic;
+use crate::payments::refunds::arithmetic::{self, Sums};
 use crate::payments::refunds::model::TrackedRefund;
 use crate::payments::state::{PaymentChange, PaymentState};
 use crate::payments::store::slice;
@@ -53,8 +53,8 @@ pub struct Tracked {
     /// Made by this slice: money that came a second time.
     pub is_new: bool,
     pub changed: bool,
-    /// Its gateway's sums count refunds that have not ended yet.
-    pub sums_count_open: bool,
+    /// How its gateway speaks of sums.
+    pub sums: Sums,
 }
 
 /// The cases of a slice by order.
@@ -77,7 +77,6 @@ impl Case {
     pub fn rebalance(&mut self, index: usize) {
         let Self { payments, refunds, disputes, clock, .. } = self;
         let tracked = &mut payments[index];
-        let open = tracked.sums_count_open;
         if !tracked.row.state.was_captured() {
             return;
         }
@@ -89,7 +88,8 @@ impl Case {
             disputes.iter_mut().filter(|d| d.row.payment_id == id).collect();
         let opened = quarrels.iter().any(|d| d.row.state == DisputeState::Opened);
         let fresh = || RefundId(clock.uuid());
-        let new = arithmetic::balance(&mut tracked.row, open, &mut rows, &mut quarrels, fresh, clock.now());
+        let new =
+            arithmetic::balance(&mut tracked.row, tracked.sums, &mut rows, &mut quarrels, fresh, clock.now());
         refunds.extend(new);
         tracked.changed |= (given, lost) != (tracked.row.refunded_minor, tracked.row.lost_minor);
         if let Ok(next) = tracked.row.state.after(money_change(&tracked.row, opened))
@@ -132,8 +132,8 @@ pub async fn load(
     let mut payments: HashMap<OrderId, Vec<Tracked>> = HashMap::new();
     for row in slice::list_payments(conn, &ids).await? {
         let found = app.accounts.find(&row.account_id);
-        let sums_count_open = found.is_some_and(|(a, gateway)| gateway.abilities(&a.keys).sums_count_open);
-        let tracked = Tracked { before: row.state, row, is_new: false, changed: false, sums_count_open };
+        let sums = found.map_or_else(Sums::default, |(a, gateway)| Sums::of(&gateway.abilities(&a.keys)));
+        let tracked = Tracked { before: row.state, row, is_new: false, changed: false, sums };
         payments.entry(tracked.row.order_id).or_default().push(tracked);
     }
     let mut back = MoneyBack::default();

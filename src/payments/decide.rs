@@ -38,9 +38,11 @@ pub enum News {
         from: PaymentId,
         to: PaymentId,
     },
-    /// What is known of a payment's refunds contradicts itself: its gateway is to be asked for the sum.
+    /// What is known of a payment's refunds contradicts itself: its gateway is to be asked for the sum, now and again
+    /// when clocks agree, or then only.
     AskSum {
         payment_id: PaymentId,
+        at_once: bool,
     },
     Task {
         kind: &'static str,
@@ -417,9 +419,8 @@ fn stray(case: &mut Case, index: usize, id: PaymentId, trade_no: &str) -> usize 
         checks: 0,
         ..model.clone()
     };
-    let sums_count_open = case.payments[index].sums_count_open;
-    let before = PaymentState::Started;
-    case.payments.push(Tracked { before, row, is_new: true, changed: true, sums_count_open });
+    let (before, sums) = (PaymentState::Started, case.payments[index].sums);
+    case.payments.push(Tracked { before, row, is_new: true, changed: true, sums });
     case.payments.len() - 1
 }
 

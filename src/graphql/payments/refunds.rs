@@ -10,7 +10,7 @@ use crate::graphql::orders::{self, Order};
 use crate::graphql::payments::types::Refund;
 use crate::graphql::scalars::Decimal;
 use crate::graphql::user_error::StaffError;
-use crate::payments::refunds::request::{self, RefundRequest};
+use crate::payments::refunds::request::{self, RefundOf, RefundRequest};
 use crate::payments::refunds::{conclude, retry};
 use crate::payments::{self, refunds};
 
@@ -123,17 +123,16 @@ impl RefundMutation {
             }
             let units: Result<Vec<UnitId>, Refusal> =
                 units.iter().map(|unit| id::read(unit, "units", UnitId::parse)).collect();
-            let paying = {
+            let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
+            let currency = {
                 let mut conn = ctx.app().db.conn().await?;
-                payments::read::list_payments(&mut conn, &[order]).await?.into_iter().find(|p| p.allocated)
+                crate::orders::store::find(&mut conn, order).await?.ok_or_else(missing)?.currency
             };
-            let payment =
-                paying.ok_or_else(|| Refusal::new("NOT_PAID", "this order is not paid").at(["orderId"]))?;
             let wish = RefundRequest {
                 idempotency_key: input.idempotency_key,
-                payment_id: payment.id,
+                of: RefundOf::Order(order),
                 units: units?,
-                amount_minor: minor(input.amount, payment.expected_currency)?,
+                amount_minor: minor(input.amount, currency)?,
                 reason: input.reason,
             };
             request::request(ctx.app(), ctx.actor(), wish).await
@@ -188,7 +187,7 @@ impl RefundMutation {
             let currency = payment.received_currency.unwrap_or(payment.expected_currency);
             let wish = RefundRequest {
                 idempotency_key: input.idempotency_key,
-                payment_id: id,
+                of: RefundOf::Payment(id),
                 units: Vec::new(),
                 amount_minor: minor(input.amount, currency)?,
                 reason: input.reason,

@@ -56,10 +56,11 @@ pub async fn add(
     }
     over.extend(reallocated(case).map(|id| ("payment_double", id.0.to_string())));
     for news in &case.news {
-        if let News::AskSum { payment_id } = news {
+        if let News::AskSum { payment_id, at_once } = news {
             let now = app.clock.now();
-            told.jobs
-                .extend([now, now + LEEWAY + TimeDelta::minutes(1)].map(|at| sums::job(*payment_id, at)));
+            let later = now + LEEWAY + TimeDelta::minutes(3);
+            let times = at_once.then_some(now).into_iter().chain([later]);
+            told.jobs.extend(times.map(|at| sums::job(*payment_id, at)));
         }
     }
     tasks::resolve(conn, &over).await?;

@@ -17,6 +17,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::base::ids::RefundId;
 use crate::payments::disputes::TrackedDispute;
 use crate::payments::disputes::state::DisputeState;
+use crate::payments::gateway::Abilities;
 use crate::payments::model::Payment;
 use crate::payments::refunds::model::{Basis, Refund, TrackedRefund};
 use crate::payments::refunds::state::RefundState;
@@ -24,11 +25,29 @@ use crate::payments::refunds::state::RefundState;
 /// Events of one refund are seconds apart, and gateways' machines disagree by as much.
 pub const LEEWAY: TimeDelta = TimeDelta::minutes(5);
 
+/// How long a mail about a sum waits for the gateway's answer at most; the second question comes a minute later.
+const DOUBT: TimeDelta = TimeDelta::minutes(7);
+
+/// How a gateway speaks of sums.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sums {
+    /// They count refunds that have not ended yet.
+    count_open: bool,
+    /// The gateway can be asked for the newest one.
+    can_be_asked: bool,
+}
+
+impl Sums {
+    pub fn of(abilities: &Abilities) -> Self {
+        Self { count_open: abilities.sums_count_open, can_be_asked: abilities.query }
+    }
+}
+
 /// Brings rows and payment in line after something about them changed: the rows of sums, what each row counts, what
 /// the payment gave back and lost. `rows` and `disputes` are those of this payment alone.
 pub fn balance(
     payment: &mut Payment,
-    sums_count_open: bool,
+    sums: Sums,
     rows: &mut [&mut TrackedRefund],
     disputes: &mut [&mut TrackedDispute],
     fresh: impl FnMut() -> RefundId,
@@ -38,7 +57,7 @@ pub fn balance(
     let received = payment.received_minor.unwrap_or(0);
     let known: i64 = rows.iter().filter(|r| stands(r)).map(|r| r.row.amount_minor).sum();
     let unattributed =
-        beyond(payment, sums_count_open, rows.iter().map(|r| &**r), may_be_in).min((received - known).max(0));
+        beyond(payment, sums, rows.iter().map(|r| &**r), may_be_in).min((received - known).max(0));
     let mut new = fit_sums(payment, rows, unattributed, fresh, now);
     let mut left = received;
     for tracked in rows.iter_mut() {
@@ -59,18 +78,23 @@ pub fn balance(
         lost += dispute.row.counted_minor;
     }
     payment.lost_minor = lost;
-    mark_mails(rows, &mut new);
+    let recent = payment.told_sum_heard_at.is_some_and(|heard| heard + DOUBT > now);
+    let open = rows.iter().any(|r| r.row.state.is_open());
+    let all = rows.iter().map(|r| &**r).chain(&new);
+    let doubtful = sums.can_be_asked && recent && (open || leans_on_clocks(payment, sums, all));
+    mark_mails(rows, &mut new, doubtful);
     new
 }
 
 /// Decides which buyers are mailed now: about money that went back and that no mail was about. A sum waits while a refund
-/// that was asked for here has no name at the gateway yet: the sum may be that refund, and that may still fail.
+/// that was asked for here has no name at the gateway yet: the sum may be that refund, and that may still fail. It waits
+/// for the gateway's answer too while clocks alone decide how much of it is new.
 ///
 /// What a sum was mailed about stays mailed about when its row gives way: a refund that explains it, open ones included,
 /// or another row of a sum takes it over.
-fn mark_mails(rows: &mut [&mut TrackedRefund], new: &mut [TrackedRefund]) {
+fn mark_mails(rows: &mut [&mut TrackedRefund], new: &mut [TrackedRefund], doubtful: bool) {
     let unnamed = |r: &Refund| r.state.is_open() && r.origin != "gateway" && r.gateway_refund_id.is_none();
-    let waits = rows.iter().any(|r| unnamed(&r.row));
+    let waits = doubtful || rows.iter().any(|r| unnamed(&r.row));
     let mut spare: i64 = rows.iter().map(|r| spare_mail(&r.row)).sum();
     let mut taken = 0;
     for tracked in rows.iter_mut().map(|r| &mut **r).chain(new) {
@@ -108,13 +132,12 @@ fn stands(tracked: &TrackedRefund) -> bool {
 /// answer was late.
 pub fn leans_on_clocks<'r>(
     payment: &Payment,
-    sums_count_open: bool,
+    sums: Sums,
     rows: impl Iterator<Item = &'r TrackedRefund> + Clone,
 ) -> bool {
     let known: i64 = rows.clone().filter(|r| stands(r)).map(|r| r.row.amount_minor).sum();
     let most = (payment.received_minor.unwrap_or(0) - known).max(0);
-    let left =
-        |part: fn(&Refund, &Sum) -> bool| beyond(payment, sums_count_open, rows.clone(), part).min(most);
+    let left = |part: fn(&Refund, &Sum) -> bool| beyond(payment, sums, rows.clone(), part).min(most);
     left(may_be_in) != left(must_be_in)
 }
 
@@ -127,24 +150,24 @@ struct Sum {
     counts_open: bool,
 }
 
-fn newest_sum(payment: &Payment, counts_open: bool) -> Option<Sum> {
+fn newest_sum(payment: &Payment, sums: Sums) -> Option<Sum> {
     Some(Sum {
         minor: payment.told_sum_minor?,
         at: payment.told_sum_at?,
         heard_at: payment.told_sum_heard_at?,
         asked: payment.told_sum_asked,
-        counts_open,
+        counts_open: sums.count_open,
     })
 }
 
 /// What the newest sum has beyond the refunds that were part of it.
 fn beyond<'r>(
     payment: &Payment,
-    sums_count_open: bool,
+    sums: Sums,
     rows: impl Iterator<Item = &'r TrackedRefund>,
     part: fn(&Refund, &Sum) -> bool,
 ) -> i64 {
-    let Some(sum) = newest_sum(payment, sums_count_open) else { return 0 };
+    let Some(sum) = newest_sum(payment, sums) else { return 0 };
     let explained: i64 =
         rows.filter(|r| r.is_identified() && part(&r.row, &sum)).map(|r| r.row.amount_minor).sum();
     (sum.minor - explained).max(0)
@@ -211,6 +234,17 @@ fn fit_sums(
     let there: i64 = of_sums.map(|r| r.row.amount_minor).sum();
     let mut over = there - unattributed;
     if over < 0 {
+        // What no mail was about yet is one matter to its buyer.
+        let waiting = |r: &&mut &mut TrackedRefund| {
+            r.row.basis == Basis::Sum && r.row.amount_minor > 0 && (r.row.mailed_minor == 0 || r.mail_due)
+        };
+        if let Some(tracked) = rows.iter_mut().find(waiting) {
+            tracked.row.amount_minor -= over;
+            if tracked.mail_due {
+                tracked.row.mailed_minor = tracked.row.amount_minor;
+            }
+            return Vec::new();
+        }
         let mut row = blank(payment, fresh(), -over, now);
         row.counted_minor = row.amount_minor;
         return vec![TrackedRefund::new(row)];

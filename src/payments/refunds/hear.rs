@@ -64,14 +64,17 @@ pub fn facts(
     if states(case) == before { Settled::Recorded } else { Settled::Applied }
 }
 
-/// Has the gateway asked where clocks alone decide how much went back. An answer leaves a doubt only about what was
-/// heard while the question was on its way.
+/// Has the gateway asked where clocks alone decide how much went back, and later where the mail about a sum waits for
+/// more to be known. An answer leaves a doubt only about what was heard while the question was on its way.
 pub fn doubt(case: &mut Case, index: usize) {
     let payment = &case.payments[index].row;
     let mine = case.refunds.iter().filter(|r| r.row.payment_id == payment.id);
-    if leans_on_clocks(payment, case.payments[index].sums_count_open, mine) {
+    let waits = |r: &TrackedRefund| r.row.basis == Basis::Sum && r.row.mailed_minor < r.row.counted_minor;
+    let mail_waits = mine.clone().any(waits);
+    let at_once = leans_on_clocks(payment, case.payments[index].sums, mine);
+    if at_once || mail_waits {
         let payment_id = payment.id;
-        case.news.push(News::AskSum { payment_id });
+        case.news.push(News::AskSum { payment_id, at_once });
     }
 }
 
@@ -106,7 +109,7 @@ fn sum_so_far(case: &mut Case, index: usize, sum: i64, said_at: DateTime<Utc>, i
         };
         if !is_newer {
             if sum != before && said_at > at - LEEWAY && (is_answer || sum > before || row.told_sum_asked) {
-                case.news.push(News::AskSum { payment_id: row.id });
+                case.news.push(News::AskSum { payment_id: row.id, at_once: true });
             }
             return;
         }
@@ -125,7 +128,7 @@ pub fn one_refund(case: &mut Case, index: usize, heard: &Heard<'_>) {
         let failed = before != RefundState::Failed && tracked.row.state == RefundState::Failed;
         let summed = case.payments[index].row.told_sum_minor.is_some_and(|sum| sum > 0);
         if failed && (before == RefundState::Succeeded || summed) {
-            case.news.push(News::AskSum { payment_id });
+            case.news.push(News::AskSum { payment_id, at_once: true });
         }
         return;
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::base::actor::{Actor, Role};
-use crate::base::ids::{PaymentId, RefundId, UnitId};
+use crate::base::ids::{OrderId, PaymentId, RefundId, UnitId};
 use crate::base::money::{Money, spread};
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::infra::events::{self, NewEvent};
@@ -29,11 +29,20 @@ use crate::payments::refunds::store as refunds;
 use crate::payments::refunds::work::{self, WORK};
 use crate::payments::store::attempts;
 
+/// Whose money is to be given back.
+#[derive(Clone, Copy, Debug)]
+pub enum RefundOf {
+    /// Of the payment that pays for the order when the refund is recorded. A repeat is the same request, also when
+    /// another payment pays by then.
+    Order(OrderId),
+    Payment(PaymentId),
+}
+
 /// What is to be given back.
 #[derive(Clone, Debug)]
 pub struct RefundRequest {
     pub idempotency_key: String,
-    pub payment_id: PaymentId,
+    pub of: RefundOf,
     /// Units that lose their goods, and with none given: an amount alone.
     pub units: Vec<UnitId>,
     /// Minor units; with none given the units' own total, or everything that is left.
@@ -57,23 +66,34 @@ pub async fn request(app: &App, actor: &Actor, wish: RefundRequest) -> Outcome<R
 }
 
 async fn record(app: &App, actor: &Actor, wish: &RefundRequest) -> Outcome<RefundId> {
-    let missing = || Refusal::new("NOT_FOUND", "there is no such payment").at(["paymentId"]);
     let mut tx = app.db.begin().await?;
-    let seen = attempts::find(&mut tx, wish.payment_id).await?.ok_or_else(missing)?;
-    let order = orders::lock(&mut tx, seen.order_id).await?.ok_or_else(missing)?;
+    let (order_id, subject) = match wish.of {
+        RefundOf::Order(id) => (Some(id), id.to_string()),
+        RefundOf::Payment(id) => (attempts::find(&mut tx, id).await?.map(|p| p.order_id), id.to_string()),
+    };
+    let missing = || match wish.of {
+        RefundOf::Order(_) => Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]),
+        RefundOf::Payment(_) => Refusal::new("NOT_FOUND", "there is no such payment").at(["paymentId"]),
+    };
+    let order = orders::lock(&mut tx, order_id.ok_or_else(missing)?).await?.ok_or_else(missing)?;
     let mut case = case::load_one(&tx, app, &order).await?;
-    let payment = case.payment(wish.payment_id).ok_or_else(missing)?.clone();
     let id = RefundId(app.clock.uuid());
     let scope = format!("staff:{}", actor.label());
     let named: Vec<String> = wish.units.iter().map(ToString::to_string).collect();
     let amount = wish.amount_minor.map(|a| a.to_string()).unwrap_or_default();
-    let payment_text = wish.payment_id.to_string();
-    let body = [payment_text.as_str(), &named.join(","), &amount, wish.reason.as_deref().unwrap_or_default()];
+    let body = [subject.as_str(), &named.join(","), &amount, wish.reason.as_deref().unwrap_or_default()];
     if let Claim::Replay(known) =
         idempotency::claim(&mut tx, &scope, "orderRefund", &wish.idempotency_key, &body, id.0).await?
     {
         return Ok(RefundId(known));
     }
+    let is_meant = |payment: &&Payment| match wish.of {
+        RefundOf::Order(_) => payment.allocated,
+        RefundOf::Payment(id) => payment.id == id,
+    };
+    let payment = case.payments.iter().map(|t| &t.row).find(is_meant).cloned();
+    let payment =
+        payment.ok_or_else(|| Refusal::new("NOT_PAID", "this order is not paid").at(["orderId"]))?;
     refuse_impossible(app, &payment)?;
     let units = named_units(&mut tx, &payment, &wish.units).await?;
     refuse_disputed(&mut tx, &payment).await?;

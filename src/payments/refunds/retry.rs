@@ -5,7 +5,7 @@ use crate::base::actor::Actor;
 use crate::base::ids::RefundId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::payments::refunds::model::Refund;
-use crate::payments::refunds::request::{self, RefundRequest};
+use crate::payments::refunds::request::{self, RefundOf, RefundRequest};
 use crate::payments::refunds::state::RefundState;
 use crate::payments::refunds::store as refunds;
 use crate::payments::refunds::work;
@@ -30,7 +30,7 @@ pub async fn retry(app: &App, actor: &Actor, key: String, id: RefundId) -> Outco
         RefundState::Failed => {
             let wish = RefundRequest {
                 idempotency_key: key,
-                payment_id: refund.payment_id,
+                of: RefundOf::Payment(refund.payment_id),
                 units,
                 amount_minor: Some(refund.amount_minor),
                 reason: refund.reason,

@@ -6,10 +6,14 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::base::ids::PaymentId;
-use crate::base::outcome::Outcome;
+use crate::base::outcome::{Fault, Outcome};
 use crate::infra::queue::NewJob;
-use crate::payments::ask;
+use crate::orders::store as orders;
+use crate::payments::ask::Asked;
+use crate::payments::model::Payment;
 use crate::payments::store::attempts;
+use crate::payments::word::Word;
+use crate::payments::{ask, case, consequences};
 
 /// The job that asks; its payload is `{"payment": uuid}`.
 pub const ASK: &str = "refund.ask_sum";
@@ -19,11 +23,32 @@ pub fn job(payment: PaymentId, at: DateTime<Utc>) -> NewJob {
     NewJob::new(ASK, json!({ "payment": payment.0 })).once(format!("{}:{}", payment.0, at.timestamp())).at(at)
 }
 
-/// Asks and applies the answer. A gateway that cannot be asked leaves things as they are: its statement will speak.
+/// Asks and applies the answer. A gateway that cannot be asked leaves things as they are: its statement will speak. One
+/// that does not answer clearly is asked again.
 pub async fn ask(app: &App, id: PaymentId) -> Outcome<()> {
     let payment = attempts::find(&mut *app.db.conn().await?, id).await?;
-    if let Some(payment) = payment.filter(|p| p.state.was_captured()) {
-        ask::reconcile(app, &payment).await?;
+    let Some(payment) = payment.filter(|p| p.state.was_captured()) else { return Ok(()) };
+    let asked = ask::ask(app, id, ask::TIMEOUT).await?;
+    let unclear = matches!(asked, Asked::Unclear);
+    if let Asked::Known(state) = asked {
+        app.intake.settle(Word::Answer { payment_id: id, state }).await?;
     }
+    weigh_again(app, &payment).await?;
+    if unclear {
+        return Err(Fault::Upstream("the gateway does not say clearly what went back".into()).into());
+    }
+    Ok(())
+}
+
+/// Without a clear answer, what waited for it goes its way when its time is over.
+async fn weigh_again(app: &App, payment: &Payment) -> Outcome<()> {
+    let mut tx = app.db.begin().await?;
+    let order = orders::lock(&mut tx, payment.order_id).await?;
+    let order = order.ok_or_else(|| Fault::bug("a payment without its order"))?;
+    let mut case = case::load_one(&tx, app, &order).await?;
+    case.rebalance_payment(payment.id);
+    consequences::write_alone(&mut tx, app, &case, &order).await?;
+    tx.commit().await?;
+    app.bell.ring();
     Ok(())
 }

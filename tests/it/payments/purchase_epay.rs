@@ -4,7 +4,7 @@ use dispense::base::actor::Actor;
 use dispense::base::ids::PaymentId;
 use dispense::config::Account;
 use dispense::orders::place::Placed;
-use dispense::payments::refunds::request::{self, RefundRequest};
+use dispense::payments::refunds::request::{self, RefundOf, RefundRequest};
 use dispense::payments::refunds::work;
 use dispense::payments::start::{self, Start, StartOptions};
 
@@ -144,7 +144,7 @@ async fn a_refund_whose_answer_was_lost_is_never_sent_a_second_time() {
     });
     let wish = RefundRequest {
         idempotency_key: "refund-epay-once-1".into(),
-        payment_id,
+        of: RefundOf::Payment(payment_id),
         units: Vec::new(),
         amount_minor: Some(400),
         reason: None,

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use dispense::base::actor::Actor;
 use dispense::base::ids::PaymentId;
 use dispense::orders::place::Placed;
-use dispense::payments::refunds::request::{self, RefundRequest};
+use dispense::payments::refunds::request::{self, RefundOf, RefundRequest};
 use dispense::payments::start::{self, Start, StartOptions};
 use dispense::payments::{ask, cancel, close};
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ async fn what_the_buyer_approves_is_taken_at_once_and_paid_for() {
     assert_eq!(t.db.one("select count(*) from payment where received_minor is not null").await, "1");
     let wish = RefundRequest {
         idempotency_key: "refund-paypal-part-1".into(),
-        payment_id,
+        of: RefundOf::Payment(payment_id),
         units: Vec::new(),
         amount_minor: Some(400),
         reason: None,

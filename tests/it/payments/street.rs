@@ -10,7 +10,7 @@ use dispense::base::secret::Secret;
 use dispense::config::{Account, Config};
 use dispense::orders::place::Placed;
 use dispense::payments::gateway::Action;
-use dispense::payments::refunds::request::RefundRequest;
+use dispense::payments::refunds::request::{RefundOf, RefundRequest};
 use dispense::payments::start::{self, Attempt, Start, StartOptions};
 use dispense::sandbox::{Drawer, Simulator, SimulatorConfig};
 use serde_json::{Value, json};
@@ -265,7 +265,7 @@ impl Street {
 pub fn refund(payment_id: PaymentId, key: &str, amount_minor: Option<i64>) -> RefundRequest {
     RefundRequest {
         idempotency_key: format!("refund-key-{key}"),
-        payment_id,
+        of: RefundOf::Payment(payment_id),
         units: Vec::new(),
         amount_minor,
         reason: Some("asked for".into()),

@@ -153,7 +153,7 @@ fn state(
     Ok(GatewayState::new(&call.keys.id, facts))
 }
 
-/// Money that came a second time is known by its payment intent alone.
+/// One of two trades under a number: money that came a second time is known by its payment intent alone.
 async fn query_intent(
     outbound: &Outbound,
     call: &Call<'_>,
@@ -189,7 +189,12 @@ pub(super) async fn query(outbound: &Outbound, call: &Call<'_>, payment: &Paymen
     let path = format!("/v1/checkout/sessions/{reference}?expand[]=payment_intent.latest_charge");
     match exchange(outbound, call, &path, None).await {
         Ok((200, answer)) => match state(call, payment, reference, &answer) {
-            Ok(state) => Queried::Known(state),
+            Ok(state) => match payment.trade_no.filter(|ours| known(ours) && state.trade_no.is_some()) {
+                Some(ours) if state.trade_no.as_deref() != Some(ours) => {
+                    query_intent(outbound, call, payment, ours).await
+                }
+                _ => Queried::Known(state),
+            },
             Err(text) => Queried::Unknown(text),
         },
         Ok((404, answer)) if error_of(&answer).0 == "resource_missing" => Queried::NotFound,

@@ -33,6 +33,7 @@ pub async fn prove(world: World, bought: Vec<Bought>, blown: Duration) {
         t.import(*variant, bought.len() * 3).await;
     }
     println!("the servers have stopped");
+    shop.street.settled().await;
     shop.advance(TimeDelta::minutes(10)).await;
     lease::rescue(&t.app.db, || t.app.clock.uuid()).await.unwrap();
     end(shop, &bought).await;

@@ -38,6 +38,22 @@ async fn an_order_paid_twice_keeps_its_goods_when_the_first_payment_goes_back() 
 
 /// Rows: O6, P9.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeated_refund_of_an_order_is_the_same_refund_also_when_another_payment_pays_by_then() {
+    let shop = twice().await;
+    let wish = json!({ "idempotencyKey": "give the order back" });
+    let first = shop.staff_refund(wish.clone()).await;
+    shop.street.settled().await;
+    assert_eq!(shop.units().await, "assigned:1", "the second payment pays now");
+    let again = shop.staff_refund(wish).await;
+    assert_eq!((&again["refund"]["id"], &again["userErrors"]), (&first["refund"]["id"], &json!([])));
+    assert_eq!(shop.money().await, "0.00 [SUCCEEDED 19.00] REFUNDED CAPTURED");
+    let other = shop.staff_refund(json!({ "idempotencyKey": "give the order back", "amount": "1.00" })).await;
+    assert_eq!(other["userErrors"][0]["code"], "IDEMPOTENCY_CONFLICT");
+    shop.sound().await;
+}
+
+/// Rows: O6, P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_payment_that_is_going_back_itself_does_not_cover_and_a_person_decides_meanwhile() {
     let shop = twice().await;
     shop.street.simulator.set_trouble(json!({ "refunds": "pending" })).unwrap();

@@ -52,7 +52,8 @@ async fn every_fault_of_the_way_back_is_found() {
             names: "refund ",
         },
         Planted {
-            sql: "update refund set mailed = false where basis = 'sum' and counted_minor > 0",
+            sql: "update refund set mailed_minor = 0 where basis = 'sum' and counted_minor > 0;
+                update payment set told_sum_heard_at = app_now() - interval '1 hour' where told_sum_heard_at is not null",
             found_by: "money that went back was mailed about",
             names: "refund ",
         },
