@@ -13,6 +13,7 @@ use crate::base::outcome::{Fault, Outcome};
 use crate::infra::queue::{self, NewJob};
 use crate::infra::tasks::{self, NewTask};
 use crate::orders::store as orders;
+use crate::payments::decide::News;
 use crate::payments::gateway::{Call, NewRefund, PaymentRef, RefundRef, Refunding};
 use crate::payments::model::Payment;
 use crate::payments::refunds::hear::{self, Heard};
@@ -173,6 +174,10 @@ async fn apply(app: &App, refund: &Refund, answer: Refunding) -> Outcome<()> {
     hear::one_refund(&mut case, index, &heard);
     case.rebalance(index);
     hear::doubt(&mut case, index);
+    if unclear.is_some() {
+        // What the gateway does not say of one refund, it may say of all together.
+        case.news.push(News::AskSum { payment_id: refund.payment_id, at_once: true });
+    }
     consequences::write_alone(&mut tx, app, &case, &order).await?;
     if case.refunds.iter().any(|r| r.row.id == refund.id && r.row.state.is_open()) {
         again(&mut tx, app, refund).await?;

@@ -1,4 +1,5 @@
-//! The API beside the notices: `POST {base}/payments`, `GET {base}/payments/{order_no}`, `POST
+//! The API beside the notices: `POST {base}/payments`, `GET {base}/payments/{order_no}?trade_no=…` (which
+//! of the trades under a number that was paid twice; left out before there is one), `POST
 //! {base}/payments/{order_no}/close`, `POST {base}/refunds`, `GET {base}/refunds/{refund_id}`. JSON, signed both
 //! ways as Standard Webhooks. An answer is signed under the request's own `webhook-id`, so that an old answer
 //! cannot stand in for a new one, and names the order or refund it is about.

@@ -218,12 +218,10 @@ impl Shop {
         self.street.t.db.one(&sql).await.parse().unwrap()
     }
 
-    /// How many mails tell the buyer of money that went back.
-    pub async fn refund_mails(&self, bought: &Bought) -> usize {
-        let sql = format!(
-            "select count(*) from message where kind = 'refund_made' and order_id = '{}'",
-            bought.id.0
-        );
+    /// How many mails of a kind were written to the buyer.
+    pub async fn mails(&self, bought: &Bought, kind: &str) -> usize {
+        let sql =
+            format!("select count(*) from message where kind = '{kind}' and order_id = '{}'", bought.id.0);
         self.street.t.db.one(&sql).await.parse().unwrap()
     }
 }

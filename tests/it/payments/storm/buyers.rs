@@ -55,7 +55,8 @@ async fn story(world: &World, seed: u64) -> Vec<Bought> {
             )
             .await;
         }
-        tokio::time::sleep(Duration::from_millis(20 + chance.below(300) as u64)).await;
+        // Gateways tell times in whole seconds: what happens to one payment within one has no order.
+        tokio::time::sleep(Duration::from_millis(1_000 + chance.below(200) as u64)).await;
     }
     bought
 }

@@ -16,7 +16,7 @@ use super::stories::setting;
 use world::World;
 
 /// Buyers at a time.
-const BUYERS: u64 = 8;
+const BUYERS: u64 = 24;
 
 /// Rows: P5, P6, P7, P9, P11, X4.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -14,18 +14,21 @@ use crate::payments::stories::chance::Chance;
 /// Kills a server or two, or the database, every few seconds; the killed one comes back.
 pub async fn kill(world: Arc<World>, seed: u64) {
     let mut chance = Chance::of(seed ^ 0x0dead);
-    while !world.is_over() {
+    for turn in 1.. {
+        if world.is_over() {
+            return;
+        }
         tokio::time::sleep(Duration::from_millis(700 + chance.below(2_500) as u64)).await;
         let away = Duration::from_millis(chance.below(800) as u64);
         match chance.below(10) {
-            0 => {
+            _ if turn % 6 == 3 => {
                 let mut cluster = world.cluster.lock().await;
                 cluster.kill();
                 tokio::time::sleep(away).await;
                 cluster.restart().await;
                 world.counts.database_kills.fetch_add(1, Ordering::Relaxed);
             }
-            1 => {
+            0 | 1 => {
                 tokio::join!(kill_server(&world, 0, away), kill_server(&world, 1, away));
             }
             2 => pause_server(&world, chance.below(2), away * 3).await,

@@ -52,6 +52,29 @@ async fn a_repeated_refund_of_an_order_is_the_same_refund_also_when_another_paym
     shop.sound().await;
 }
 
+/// Rows: P9, P6.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_of_a_second_trade_that_comes_before_its_payment_waits_for_it() {
+    let shop = bought(&[(1, 1_900)]).await;
+    let number = shop.placed.order.number.clone();
+    shop.street.act(&number, "hold-notices");
+    shop.street.act(&number, "pay-twice");
+    let second = shop.street.there(&number)["captures"][1]["trade_no"].clone();
+    let mut refunded = shop.sum(500, 1);
+    refunded.object["payment_intent"] = second.clone();
+    refunded.object["metadata"] = json!({ "order_no": number });
+    assert_eq!(shop.send(&refunded).await, 503, "the other trade is not known yet");
+    assert_eq!(shop.money().await, "0.00 [] CAPTURED");
+    shop.street.act(&number, "release-notices");
+    shop.street.settled().await;
+    assert_eq!(shop.money().await, "0.00 [] CAPTURED CAPTURED");
+    shop.tell(&refunded).await;
+    let given = format!("select refunded_minor from payment where trade_no = {second}").replace('"', "'");
+    assert_eq!(shop.street.t.db.one(&given).await, "500");
+    assert_eq!(shop.units().await, "assigned:1");
+    shop.sound().await;
+}
+
 /// Rows: O6, P9.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_payment_that_is_going_back_itself_does_not_cover_and_a_person_decides_meanwhile() {
