@@ -11,6 +11,11 @@ update refund set mailed_minor = counted_minor where state = 'succeeded';
 -- gateway's clock says.
 alter table refund add column heard_at timestamptz not null default app_now();
 update refund set heard_at = coalesce(succeeded_at, failed_at, requested_at);
+
+-- A refund that failed was part of a sum only if it had succeeded before.
+alter table refund add column ever_succeeded boolean not null default false;
+update refund r set ever_succeeded = true where state = 'succeeded'
+  or exists (select 1 from event e where e.kind = 'refund.succeeded' and e.order_id = r.order_id and e.object_id = r.id);
 alter table payment
   add column told_sum_heard_at timestamptz,
   add column told_sum_asked boolean not null default false;

@@ -27,7 +27,9 @@ pub struct Case {
     pub number: String,
     pub state: OrderState,
     pub payments: Vec<Tracked>,
-    /// Read only when somebody speaks of money that goes back.
+    /// Refunds and disputes were read, which is done only when somebody speaks of money that goes back. Without them
+    /// nothing may be weighed: what is known would be counted anew.
+    knows_money_back: bool,
     pub refunds: Vec<TrackedRefund>,
     pub disputes: Vec<TrackedDispute>,
     /// Some unit has goods, or waits for some.
@@ -75,6 +77,11 @@ impl Case {
     /// Brings everything that follows from refunds and disputes of one payment in line: what counts, the payment's
     /// state, and what now pays for the order.
     pub fn rebalance(&mut self, index: usize) {
+        if !self.knows_money_back {
+            tracing::error!(order = self.number, "refunds were to be weighed that were not read");
+            metrics::counter!("dispense_defects_total", "kind" => "refunds_not_read").increment(1);
+            return;
+        }
         let Self { payments, refunds, disputes, clock, .. } = self;
         let tracked = &mut payments[index];
         if !tracked.row.state.was_captured() {
@@ -148,6 +155,7 @@ pub async fn load(
                 number: order.number.clone(),
                 state: order.state,
                 payments: payments.remove(&order.id).unwrap_or_default(),
+                knows_money_back: money_back,
                 refunds: back.refunds.remove(&order.id).unwrap_or_default(),
                 disputes: back.disputes.remove(&order.id).unwrap_or_default(),
                 has_goods: back.with_goods.contains(&order.id),

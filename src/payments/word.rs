@@ -54,7 +54,11 @@ impl Word {
         let back = |facts: &Facts| {
             facts.meaning.is_about_money_back() || facts.refund.is_some() || facts.refunded_minor.is_some()
         };
-        self.facts().is_some_and(back)
+        let told = match self {
+            Self::Notice { notice, .. } => back(notice.facts()),
+            Self::Answer { .. } | Self::Free { .. } => false,
+        };
+        told || self.facts().is_some_and(back)
     }
 
     /// The payment it is about, where the asker knows it.

@@ -554,6 +554,7 @@ diesel::table! {
         said_at -> Nullable<Timestamptz>,
         mailed_minor -> BigInt,
         heard_at -> Timestamptz,
+        ever_succeeded -> Bool,
     }
 }
 

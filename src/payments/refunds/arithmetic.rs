@@ -79,22 +79,22 @@ pub fn balance(
     }
     payment.lost_minor = lost;
     let recent = payment.told_sum_heard_at.is_some_and(|heard| heard + DOUBT > now);
+    let unnamed = |r: &Refund| r.state.is_open() && r.origin != "gateway" && r.gateway_refund_id.is_none();
     let open = rows.iter().any(|r| r.row.state.is_open());
     let all = rows.iter().map(|r| &**r).chain(&new);
-    let doubtful = sums.can_be_asked && recent && (open || leans_on_clocks(payment, sums, all));
+    let doubt = sums.can_be_asked && (open || leans_on_clocks(payment, sums, all));
+    let doubtful = recent && (doubt || rows.iter().any(|r| unnamed(&r.row)));
     mark_mails(rows, &mut new, doubtful);
     new
 }
 
-/// Decides which buyers are mailed now: about money that went back and that no mail was about. A sum waits while a refund
-/// that was asked for here has no name at the gateway yet: the sum may be that refund, and that may still fail. It waits
-/// for the gateway's answer too while clocks alone decide how much of it is new.
+/// Decides which buyers are mailed now: about money that went back and that no mail was about. A sum waits for a while
+/// where a refund that was asked for here has no name at the gateway yet (the sum may be that refund, and that may still
+/// fail), where other refunds are open, or where clocks alone decide how much of it is new.
 ///
 /// What a sum was mailed about stays mailed about when its row gives way: a refund that explains it, open ones included,
 /// or another row of a sum takes it over.
 fn mark_mails(rows: &mut [&mut TrackedRefund], new: &mut [TrackedRefund], doubtful: bool) {
-    let unnamed = |r: &Refund| r.state.is_open() && r.origin != "gateway" && r.gateway_refund_id.is_none();
-    let waits = doubtful || rows.iter().any(|r| unnamed(&r.row));
     let mut spare: i64 = rows.iter().map(|r| spare_mail(&r.row)).sum();
     let mut taken = 0;
     for tracked in rows.iter_mut().map(|r| &mut **r).chain(new) {
@@ -107,7 +107,7 @@ fn mark_mails(rows: &mut [&mut TrackedRefund], new: &mut [TrackedRefund], doubtf
             row.mailed_minor = row.amount_minor;
             spare -= row.amount_minor;
             taken += row.amount_minor;
-        } else if row.counted_minor > 0 && !(waits && row.basis == Basis::Sum) {
+        } else if row.counted_minor > 0 && !(doubtful && row.basis == Basis::Sum) {
             (row.mailed_minor, tracked.mail_due) = (row.amount_minor, true);
         }
     }
@@ -201,7 +201,10 @@ fn may_be_in(refund: &Refund, sum: &Sum) -> bool {
     match refund.state {
         RefundState::Succeeded => made,
         // It had succeeded, or was counted as on its way, when the sum was said before it failed.
-        RefundState::Failed => made && named && refund.failed_at.is_some_and(|at| at > sum.at - LEEWAY),
+        RefundState::Failed => {
+            let counted = named && (refund.ever_succeeded || sum.counts_open);
+            made && counted && refund.failed_at.is_some_and(|at| at > sum.at - LEEWAY)
+        }
         RefundState::Requested | RefundState::Pending | RefundState::Unknown => {
             sum.counts_open && made && named
         }
@@ -217,7 +220,9 @@ fn must_be_in(refund: &Refund, sum: &Sum) -> bool {
     let made = refund.made_at.or(refund.succeeded_at).is_some_and(|made| made <= sum.at - LEEWAY);
     match refund.state {
         RefundState::Succeeded => made,
-        RefundState::Failed => made && refund.failed_at.is_some_and(|at| at > sum.at + LEEWAY),
+        RefundState::Failed => {
+            made && refund.ever_succeeded && refund.failed_at.is_some_and(|at| at > sum.at + LEEWAY)
+        }
         RefundState::Requested | RefundState::Pending | RefundState::Unknown => false,
     }
 }
@@ -290,5 +295,6 @@ pub fn blank(payment: &Payment, id: RefundId, amount_minor: i64, now: DateTime<U
         said_at: None,
         mailed_minor: 0,
         heard_at: now,
+        ever_succeeded: true,
     }
 }

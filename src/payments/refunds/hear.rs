@@ -142,7 +142,7 @@ pub fn one_refund(case: &mut Case, index: usize, heard: &Heard<'_>) {
     row.basis = Basis::Refund;
     row.gateway_refund_id = Some(id.to_owned());
     (row.made_at, row.said_at) = (heard.made_at.or(Some(heard.said_at)), Some(heard.said_at));
-    (row.state, row.succeeded_at) = (RefundState::Pending, None);
+    (row.state, row.succeeded_at, row.ever_succeeded) = (RefundState::Pending, None, false);
     let mut tracked = TrackedRefund::new(row);
     step(&mut tracked, heard);
     tracked.needs_person = heard.needs_person;
@@ -168,6 +168,7 @@ fn step(tracked: &mut TrackedRefund, heard: &Heard<'_>) {
     row.gateway_refund_id =
         row.gateway_refund_id.take().or_else(|| heard.gateway_refund_id.map(str::to_owned));
     row.made_at = row.made_at.or(heard.made_at);
+    row.ever_succeeded |= heard.change == RefundChange::Succeed;
     tracked.needs_person = heard.needs_person && row.state.is_open();
     if is_stale(row, heard) {
         return;

@@ -65,6 +65,8 @@ pub struct Refund {
     pub mailed_minor: i64,
     /// By our clock: when it was heard that it is in its state.
     pub heard_at: DateTime<Utc>,
+    /// It succeeded at some time, also when it failed later.
+    pub ever_succeeded: bool,
 }
 
 /// A refund in the hands of a transaction that holds its order's lock.

@@ -102,6 +102,7 @@ async fn record(app: &App, actor: &Actor, wish: &RefundRequest) -> Outcome<Refun
     let row = Refund {
         state: RefundState::Requested,
         succeeded_at: None,
+        ever_succeeded: false,
         basis: Basis::Refund,
         reason: wish.reason.clone(),
         origin: if actor.system { "automatic" } else { "staff" }.into(),

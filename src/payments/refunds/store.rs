@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::{LineId, OrderId, PaymentId, RefundId, SellerId, UnitId};
@@ -15,8 +15,8 @@ use crate::payments::refunds::state::RefundState;
 
 const INSERT: &str = "insert into refund (id, order_id, payment_id, state, amount_minor, currency, reason, origin,
     gateway_refund_id, requested_by, requested_at, succeeded_at, failure_code, basis, counted_minor, made_at, failed_at,
-    said_at, mailed_minor, heard_at)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
+    said_at, mailed_minor, heard_at, ever_succeeded)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
 
 pub async fn insert(conn: &mut AsyncPgConnection, row: &Refund) -> QueryResult<usize> {
     Statement::new(INSERT)
@@ -40,6 +40,7 @@ pub async fn insert(conn: &mut AsyncPgConnection, row: &Refund) -> QueryResult<u
         .bind::<Nullable<Timestamptz>, _>(row.said_at)
         .bind::<BigInt, _>(row.mailed_minor)
         .bind::<Timestamptz, _>(row.heard_at)
+        .bind::<Bool, _>(row.ever_succeeded)
         .execute(conn)
         .await
 }
@@ -65,13 +66,13 @@ pub async fn insert_units(
 const ADVANCE: &str = "update refund set state = w.after, gateway_refund_id = w.gateway_refund_id,
     failure_code = w.failure_code, amount_minor = w.amount_minor, basis = w.basis, counted_minor = w.counted_minor,
     made_at = w.made_at, failed_at = w.failed_at, said_at = w.said_at, mailed_minor = w.mailed_minor,
-    heard_at = w.heard_at,
+    heard_at = w.heard_at, ever_succeeded = w.ever_succeeded,
     succeeded_at = case when w.after = 'succeeded' then coalesce(refund.succeeded_at, app_now()) end,
     next_check_at = case when w.after in ('requested', 'pending', 'unknown') then refund.next_check_at end
   from (select $1::uuid as id, $2::text as before, $3::text as after, $4::text as gateway_refund_id,
     $5::text as failure_code, $6::bigint as amount_minor, $7::text as basis, $8::bigint as counted_minor,
     $9::timestamptz as made_at, $10::timestamptz as failed_at, $11::timestamptz as said_at,
-    $12::bigint as mailed_minor, $13::timestamptz as heard_at) w
+    $12::bigint as mailed_minor, $13::timestamptz as heard_at, $14::bool as ever_succeeded) w
   where refund.id = w.id and refund.state = w.before";
 
 /// Writes a refund whose order is locked, from the state it was read in.
@@ -90,6 +91,7 @@ pub async fn advance(conn: &mut AsyncPgConnection, before: RefundState, row: &Re
         .bind::<Nullable<Timestamptz>, _>(row.said_at)
         .bind::<BigInt, _>(row.mailed_minor)
         .bind::<Timestamptz, _>(row.heard_at)
+        .bind::<Bool, _>(row.ever_succeeded)
         .execute(conn)
         .await
 }
