@@ -8,11 +8,12 @@ use crate::base::money::{Currency, Money};
 use crate::config::Policy;
 use crate::orders::state::{OrderChange, OrderState};
 use crate::payments::belongs;
+use crate::payments::capture::{capture, capture_late, settles_order, stray, unallocated, why_unallocated};
 use crate::payments::case::{Case, Tracked};
 use crate::payments::disputes::DisputeChange;
 use crate::payments::gateway::{Expected, Facts, Identity, Match, Meaning, matches};
 use crate::payments::model::Payment;
-use crate::payments::state::{PaymentChange, PaymentState};
+use crate::payments::state::PaymentChange;
 use crate::payments::word::{Settled, Word};
 use crate::payments::{disputes, refunds};
 
@@ -331,101 +332,6 @@ fn quarrel(
         refunds::hear::facts(case, index, facts, said_at, word.is_answer());
     }
     disputes::hear::facts(case, index, facts, change, said_at)
-}
-
-/// Whether a capture that fits pays for the order's lines.
-fn settles_order(case: &Case, fit: Match) -> bool {
-    let open = matches!(case.state, OrderState::PendingPayment | OrderState::Expired);
-    fit == Match::Fits && open && !case.over_limit && !case.payments.iter().any(|p| p.row.allocated)
-}
-
-fn why_unallocated(case: &Case, fit: Match) -> &'static str {
-    match (fit, case.state) {
-        (Match::WrongAmount, _) => "payment_wrong_amount",
-        (Match::WrongCurrency, _) => "payment_wrong_currency",
-        (_, OrderState::Cancelled) => "payment_for_cancelled_order",
-        (Match::Fits, OrderState::PendingPayment | OrderState::Expired) if case.over_limit => {
-            "payment_over_buyer_limit"
-        }
-        (Match::Fits | Match::Foreign(_), _) => "payment_double",
-    }
-}
-
-fn unallocated(case: &mut Case, index: usize, kind: &'static str) {
-    let row = &case.payments[index].row;
-    let received = row.received_currency.unwrap_or(row.expected_currency);
-    let body = json!({
-        "order": case.number,
-        "expected": Money::new(row.expected_minor, row.expected_currency).to_string(),
-        "received": Money::new(row.received_minor.unwrap_or(0), received).to_string(),
-        "account": row.account_id,
-    });
-    let payment_id = Some(row.id);
-    case.news.push(News::Task { kind, payment_id, body });
-}
-
-/// Money seen for the first time through what became of it.
-fn capture_late(case: &mut Case, index: usize, facts: &Facts, fit: Match, whole: bool) {
-    let row = &case.payments[index].row;
-    let Some(minor) = facts.amount_minor else { return };
-    let money = Money::new(minor, facts.currency.unwrap_or(row.expected_currency));
-    let trade_no = facts.trade_no.clone().or_else(|| row.gateway_reference.clone());
-    let allocated = !whole && settles_order(case, fit);
-    capture(case, index, money, trade_no, allocated);
-}
-
-fn capture(case: &mut Case, index: usize, money: Money, trade_no: Option<String>, allocated: bool) {
-    let tracked = &mut case.payments[index];
-    if !advance(tracked, PaymentChange::Capture) {
-        return;
-    }
-    tracked.row.received_minor = Some(money.minor);
-    tracked.row.received_currency = Some(money.currency);
-    tracked.row.trade_no = trade_no;
-    tracked.row.allocated = allocated;
-    let payment_id = tracked.row.id;
-    case.news.push(News::Captured { payment_id, amount: money, allocated });
-    let body =
-        json!({ "amount_minor": money.minor, "currency": money.currency.as_str(), "allocated": allocated });
-    case.news.push(News::Event { kind: "payment.captured", payment_id, body });
-    if allocated && let Ok(next) = case.state.after(OrderChange::Pay) {
-        case.state = next;
-        case.paid_now = true;
-    }
-}
-
-fn stray(case: &mut Case, index: usize, id: PaymentId, trade_no: &str) -> usize {
-    let attempt = case.payments.iter().map(|p| p.row.attempt).max().unwrap_or(0) + 1;
-    let model = &case.payments[index].row;
-    let row = Payment {
-        id,
-        attempt,
-        gateway_number: None,
-        state: PaymentState::Started,
-        received_minor: None,
-        received_currency: None,
-        allocated: false,
-        refunded_minor: 0,
-        lost_minor: 0,
-        told_sum_minor: None,
-        told_sum_at: None,
-        told_sum_heard_at: None,
-        told_sum_asked: false,
-        trade_no: Some(trade_no.to_owned()),
-        gateway_reference: None,
-        returned_at: None,
-        action: None,
-        failure_code: None,
-        options: json!({ "number": model.number_there() }),
-        captured_at: None,
-        expires_at: None,
-        next_check_at: None,
-        checks: 0,
-        ..model.clone()
-    };
-    let (before, sums) = (PaymentState::Started, case.payments[index].sums);
-    case.payments.push(Tracked { before, row, is_new: true, changed: true, sums });
-    case.payments.len() - 1
 }
 
 /// The currency of a capture, for its ledger entries.

@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod ask;
 pub mod belongs;
 pub mod cancel;
+mod capture;
 pub mod case;
 pub mod check_now;
 pub mod checkout;

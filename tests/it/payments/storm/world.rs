@@ -76,8 +76,9 @@ impl World {
              unpaid_orders_per_device = 100000\nresend_gap_seconds = 1\nresends_per_hour = 1000\n",
             front.url
         );
-        let setup = shop.street.setup().data(shop.street.t.data.path()).config(&config);
-        let servers = [setup.clone().start(), setup.start()];
+        // Each with a configuration file of its own: it is written at every start.
+        let start = || shop.street.setup().data(shop.street.t.data.path()).config(&config).start();
+        let servers = [start(), start()];
         for (place, server) in servers.iter().enumerate() {
             front.set(place, &server.address);
         }
