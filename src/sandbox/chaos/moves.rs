@@ -158,7 +158,9 @@ fn disputes(payment: &Payment, can: Can, chance: &mut Chance) -> Vec<Move> {
                 moves.push(with(2, "dispute-won", about.clone()));
                 moves.push(with(2, "dispute-withdrawn", about.clone()));
                 moves.push(with(1, "answer-dispute", about.clone()));
-                if payment.capture(&dispute.trade_no).is_some_and(|c| payment.refundable(c) > 0) {
+                // A bank takes the disputed amount whole.
+                let left = payment.capture(&dispute.trade_no).map_or(0, |c| payment.refundable(c));
+                if left >= dispute.amount {
                     moves.push(with(3, "dispute-lost", about));
                 }
             }
@@ -213,7 +215,7 @@ pub(super) fn wind_up(
         }
         let left = payment.capture(&dispute.trade_no).map_or(0, |c| payment.refundable(c));
         let act = match (dispute.status, chance.below(3)) {
-            (DisputeStatus::Opened, 0) if left > 0 => "dispute-lost",
+            (DisputeStatus::Opened, 0) if left >= dispute.amount => "dispute-lost",
             (DisputeStatus::Opened, 1) => "dispute-won",
             _ => "dispute-withdrawn",
         };

@@ -39,7 +39,10 @@ async fn story(world: &World, seed: u64) -> Vec<Bought> {
     for n in 0..=chance.below(3) {
         let gateway = *chance.pick(&GATEWAYS);
         let units = i32::try_from(chance.below(3)).unwrap() + 1;
-        bought.push(order(world, gateway, units, &format!("storm-{seed}-{n:04}")).await);
+        bought.extend(order(world, gateway, units, &format!("storm-{seed}-{n:04}")).await);
+    }
+    if bought.is_empty() {
+        return bought;
     }
     let ids: Vec<&str> = bought.iter().map(|b| b.payment.as_str()).collect();
     let story = simulator.begin_story(seed, &ids, 4 + u64::try_from(chance.below(14)).unwrap()).unwrap();
@@ -61,8 +64,8 @@ async fn story(world: &World, seed: u64) -> Vec<Bought> {
     bought
 }
 
-/// An order whose payment has been started at its gateway.
-async fn order(world: &World, gateway: &'static str, units: i32, key: &str) -> Bought {
+/// An order whose payment has been started at its gateway; none when the storm is over before there were keys for it.
+async fn order(world: &World, gateway: &'static str, units: i32, key: &str) -> Option<Bought> {
     let money = currency(gateway);
     let variant = world.variants.iter().find(|(of, _)| *of == money).unwrap().1;
     let wish = json!({
@@ -76,6 +79,9 @@ async fn order(world: &World, gateway: &'static str, units: i32, key: &str) -> B
         let refused = placed["userErrors"][0]["code"].as_str().unwrap_or_default();
         if !["OUT_OF_STOCK", "NOT_ENOUGH_STOCK"].contains(&refused) {
             break placed;
+        }
+        if world.is_over() {
+            return None;
         }
         assert!(Instant::now() < deadline, "{money}: no keys come in");
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -101,7 +107,7 @@ async fn order(world: &World, gateway: &'static str, units: i32, key: &str) -> B
         assert!(Instant::now() < deadline, "{gateway} has never heard of {number}: {started}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
-    Bought { id: OrderId::parse(&id).unwrap(), number, token, gateway, payment, units }
+    Some(Bought { id: OrderId::parse(&id).unwrap(), number, token, gateway, payment, units })
 }
 
 /// What the buyer has to do, as the client reads it.

@@ -15,13 +15,17 @@ use dispense::base::clock::random;
 use super::stories::setting;
 use world::World;
 
+/// Seconds of the storm in the suite. Only what must hold whatever the moments of the kills is asserted of it: the program's
+/// own check, the audit chain, no key for two. The gateways' books are compared by `make storm`.
+const SHORT: u64 = 4;
+
 /// Buyers at a time.
 const BUYERS: u64 = 24;
 
 /// Rows: P5, P6, P7, P9, P11, X4.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_storm_of_kills_amid_refunds_and_disputes_leaves_both_sides_books_equal() {
-    let seconds = setting("STORM_SECONDS", 8);
+    let seconds = setting("STORM_SECONDS", SHORT);
     let seed = setting("STORM_SEED", u64::from(u32::from_be_bytes(random())));
     println!("a storm of {seconds} s by seed {seed}");
     let world = World::open().await;
@@ -45,5 +49,5 @@ async fn a_storm_of_kills_amid_refunds_and_disputes_leaves_both_sides_books_equa
     }
     let world = std::sync::Arc::into_inner(world).expect("everybody has gone");
     let blown = started.elapsed();
-    proof::prove(world, bought, blown).await;
+    proof::prove(world, bought, blown, seconds > SHORT).await;
 }
