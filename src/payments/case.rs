@@ -10,6 +10,7 @@ use crate::base::ids::{OrderId, PaymentId, RefundId};
 use crate::base::outcome::{Failure, Fault};
 use crate::orders::model::Order;
 use crate::orders::state::OrderState;
+use crate::payments::capture;
 use crate::payments::cover::{self, Coverage};
 use crate::payments::decide::News;
 use crate::payments::disputes::{DisputeState, TrackedDispute};
@@ -106,6 +107,12 @@ impl Case {
         }
         self.weighed = true;
         cover::settle(self);
+        // Money that had all gone back is here again, and other money pays for the goods by now.
+        let row = &self.payments[index].row;
+        let was_gone = given + lost > 0 && Some(given + lost) == row.received_minor;
+        if was_gone && row.waits_for_a_person() {
+            capture::unallocated(self, index, "payment_double");
+        }
     }
 }
 
