@@ -135,7 +135,7 @@ fn beside_answer(case: &mut Case, index: usize, word: &Word) -> Option<Settled> 
         Meaning::Refunded | Meaning::PartiallyRefunded | Meaning::RefundSucceeded => {
             return Some(refunds::hear::facts(case, index, facts, said_at, false));
         }
-        // A dispute that the answer tells of, without its name.
+        // The answer reports the dispute too, without its id.
         _ if answer.meaning == Meaning::DisputeOpened => return None,
         Meaning::DisputeOpened => DisputeChange::Open,
         Meaning::DisputeWon => DisputeChange::Win,
