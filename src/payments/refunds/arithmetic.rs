@@ -83,14 +83,15 @@ pub fn balance(
     let open = rows.iter().any(|r| r.row.state.is_open());
     let all = rows.iter().map(|r| &**r).chain(&new);
     let doubt = sums.can_be_asked && (open || leans_on_clocks(payment, sums, all));
-    let doubtful = recent && (doubt || rows.iter().any(|r| unnamed(&r.row)));
+    let doubtful = recent && (doubt || sums.count_open || rows.iter().any(|r| unnamed(&r.row)));
     mark_mails(rows, &mut new, doubtful);
     new
 }
 
 /// Decides which buyers are mailed now: about money that went back and that no mail was about. A sum waits for a while
 /// where a refund that was asked for here has no name at the gateway yet (the sum may be that refund, and that may still
-/// fail), where other refunds are open, or where clocks alone decide how much of it is new.
+/// fail), where other refunds are open or its gateway counts open ones, or where clocks alone decide how much of it is
+/// new.
 ///
 /// What a sum was mailed about stays mailed about when its row gives way: a refund that explains it, open ones included,
 /// or another row of a sum takes it over.

@@ -171,6 +171,9 @@ fn step(tracked: &mut TrackedRefund, heard: &Heard<'_>) {
     row.ever_succeeded |= heard.change == RefundChange::Succeed;
     tracked.needs_person = heard.needs_person && row.state.is_open();
     if is_stale(row, heard) {
+        if is_in_between(row, heard) {
+            row.failed_at = row.said_at;
+        }
         return;
     }
     let Ok(after) = row.state.after(heard.change) else { return };
@@ -194,12 +197,16 @@ fn step(tracked: &mut TrackedRefund, heard: &Heard<'_>) {
 /// the failure counts.
 fn is_stale(row: &Refund, heard: &Heard<'_>) -> bool {
     let Some(said) = row.said_at else { return false };
-    let revives = row.state == RefundState::Failed && heard.change == RefundChange::Succeed;
-    if revives {
-        row.failed_at.is_some_and(|failed| heard.said_at <= failed)
-    } else {
-        heard.said_at < said - LEEWAY
-    }
+    if revives(row, heard) { heard.said_at <= said } else { heard.said_at < said - LEEWAY }
+}
+
+fn revives(row: &Refund, heard: &Heard<'_>) -> bool {
+    row.state == RefundState::Failed && heard.change == RefundChange::Succeed
+}
+
+/// A success between two failures of which the later one was heard first: it failed when that was said.
+fn is_in_between(row: &Refund, heard: &Heard<'_>) -> bool {
+    revives(row, heard) && row.failed_at.is_some_and(|failed| heard.said_at > failed)
 }
 
 /// A refund whose money a sum reported before takes the row of that sum as its own: the buyer was written to, and

@@ -176,9 +176,11 @@ async fn a_refund_is_made_once_and_found_again_by_our_number() {
     assert_eq!(paypal.refund_query(&call, &asked(second)).await, Refunding::NotFound);
     let Queried::Known(state) = paypal.query(&call, &named(Some("CAP1"))).await else { panic!() };
     assert_eq!((state.meaning, state.refunded_minor), (Meaning::PartiallyRefunded, Some(400)));
-    // One that does not say whose it is may be ours: nobody may conclude that ours was never made.
+    // One that does not say whose it is may be ours when it is of our amount: nobody may conclude that ours was never made.
     small.book.lock().unwrap().refunds[0]["custom_id"] = Value::Null;
-    assert!(matches!(paypal.refund_query(&call, &asked(second)).await, Refunding::Unknown(_)));
+    let of = |amount| RefundRef { amount: usd(amount), ..asked(second) };
+    assert!(matches!(paypal.refund_query(&call, &of(400)).await, Refunding::Unknown(_)));
+    assert_eq!(paypal.refund_query(&call, &of(401)).await, Refunding::NotFound);
 }
 
 /// Rows: P8.

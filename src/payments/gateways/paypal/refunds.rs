@@ -58,14 +58,20 @@ pub(super) async fn refund_query(paypal: &PayPal, call: &Call<'_>, refund: &Refu
     match listed(paypal, call, refund).await {
         Ok(list) => match list.iter().find(|r| event::refund_id(r).as_deref() == Some(refund.refund_id)) {
             Some(found) => outcome(refund.refund_id, found),
-            // One made at PayPal's own pages, or by a call that did not name it.
-            None if list.iter().any(|r| event::refund_id(r).is_none()) => {
-                Refunding::Unknown("a refund of this payment does not say whose it is".into())
+            None if list.iter().any(|other| may_be(other, refund)) => {
+                Refunding::Unknown("a refund of this amount does not say whose it is".into())
             }
             None => Refunding::NotFound,
         },
         Err(error) => Refunding::Unknown(error.to_string()),
     }
+}
+
+/// A listed refund that names nobody (made at PayPal's own pages, or by a call that did not name it) and could be this one
+/// by its amount.
+fn may_be(listed: &Value, refund: &RefundRef<'_>) -> bool {
+    let said = listed.get("amount").and_then(|amount| currencies::money(amount).ok());
+    event::refund_id(listed).is_none() && said.is_none_or(|said| said == refund.amount)
 }
 
 /// All refunds that the payment's order lists.

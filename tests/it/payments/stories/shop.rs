@@ -224,4 +224,26 @@ impl Shop {
             format!("select count(*) from message where kind = '{kind}' and order_id = '{}'", bought.id.0);
         self.street.t.db.one(&sql).await.parse().unwrap()
     }
+
+    /// What the shop has stored of an order's money, for whoever looks into a story that failed.
+    pub async fn stored(&self, bought: &Bought) -> String {
+        let of_it = |table: &str, order: &str| {
+            format!(
+                "select coalesce(string_agg(concat('    {table} ', to_jsonb(t)), E'\n' order by {order}), '') \
+                 from {table} t where order_id = '{}'",
+                bought.id.0
+            )
+        };
+        let heard = format!(
+            "select coalesce(string_agg(concat('    heard ', n.received_at, ' ', n.verdict, ' ', b.query, ' ', \
+             encode(b.body, 'escape')), E'\n' order by n.id), '') \
+             from notice n join notice_body b on b.notice_id = n.id where n.order_id = '{}'",
+            bought.id.0
+        );
+        let mut rows = Vec::new();
+        for sql in [of_it("payment", "id"), of_it("refund", "id"), of_it("dispute", "id"), heard] {
+            rows.push(self.street.t.db.one(&sql).await);
+        }
+        rows.join("\n")
+    }
 }

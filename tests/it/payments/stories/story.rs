@@ -79,7 +79,11 @@ async fn play(shop: &Shop, seed: u64, steps: &Mutex<Vec<String>>) -> Vec<String>
     end(shop, &bought).await;
     let mut faults = Vec::new();
     for one in &bought {
-        faults.extend(books::differences(shop, one).await);
+        let differences = books::differences(shop, one).await;
+        if !differences.is_empty() {
+            write(format!("stored of {}:\n{}", one.number, shop.stored(one).await));
+        }
+        faults.extend(differences);
     }
     faults
 }

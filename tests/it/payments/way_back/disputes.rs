@@ -1,5 +1,6 @@
 //! Disputes are rows: parts, several at once, inquiries, verdicts that turn.
 
+use chrono::TimeDelta;
 use serde_json::json;
 
 use super::shop::bought;
@@ -83,5 +84,30 @@ async fn a_refund_during_a_dispute_stands_when_the_dispute_is_given_up_and_an_en
     shop.tell(&shop.dispute("charge.dispute.created", "dp_2", 1_900, "needs_response", 0)).await;
     assert_eq!(shop.money().await, "19.00 [] LOST");
     assert_eq!(shop.units().await, "revoked:1");
+    shop.sound().await;
+}
+
+/// Rows: P9, P7.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_of_a_dispute_counts_although_an_answer_without_its_name_came_later() {
+    let shop = bought(&[(2, 1_900)]).await;
+    let number = shop.placed.order.number.clone();
+    shop.street.act(&number, "hold-notices");
+    shop.street.try_act(&number, "dispute-part", json!({ "amount": 283 })).unwrap();
+    shop.street.t.advance(TimeDelta::minutes(20)).await;
+    // A refund that failed late makes the shop ask, and Stripe answers that the charge is disputed.
+    shop.tell(&shop.refund("refund.created", "re_9", 700, "succeeded", None, -600)).await;
+    shop.tell(&shop.refund("refund.failed", "re_9", 700, "failed", None, 0)).await;
+    shop.street.settled().await;
+    assert_eq!(shop.money().await, "0.00 [FAILED 7.00] DISPUTED");
+    let dispute = shop.street.there(&number)["disputes"][0]["id"].clone();
+    shop.street.try_act(&number, "dispute-lost", json!({ "dispute": dispute })).unwrap();
+    // It goes on answering so, long after the verdict.
+    shop.street.t.advance(TimeDelta::minutes(30)).await;
+    shop.street.settled().await;
+    assert_eq!(shop.money().await, "0.00 [FAILED 7.00] DISPUTED");
+    shop.street.try_act(&number, "release-notices", json!({ "seed": 1 })).unwrap();
+    shop.street.settled().await;
+    assert_eq!(shop.money().await, "2.83 [FAILED 7.00] PARTIALLY_REFUNDED");
     shop.sound().await;
 }

@@ -109,3 +109,31 @@ async fn a_sum_above_what_was_received_takes_no_more_than_that() {
     assert_eq!(shop.money().await, "19.00 [FAILED 19.00, SUCCEEDED 19.00] REFUNDED");
     shop.sound().await;
 }
+
+/// Rows: P9, M1.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sum_that_may_count_a_refund_on_its_way_is_mailed_about_when_more_is_known() {
+    // The refund that it counted fails: its buyer never had the money.
+    let shop = bought(&[(2, 1_900)]).await;
+    shop.tell(&shop.sum(500, 0)).await;
+    assert_eq!(shop.mails("refund_made").await, "0");
+    shop.tell(&shop.refund("refund.created", "re_1", 500, "pending", None, 0)).await;
+    shop.tell(&shop.refund("refund.failed", "re_1", 500, "failed", None, 60)).await;
+    assert_eq!(shop.money().await, "0.00 [FAILED 5.00] CAPTURED");
+    assert_eq!(shop.mails("refund_made").await, "0");
+    shop.sound().await;
+    // Nothing more comes: the buyer is written to in the end.
+    let shop = bought(&[(2, 1_900)]).await;
+    let number = shop.placed.order.number.clone();
+    shop.street.simulator.set_trouble(serde_json::json!({ "tell": "sum_alone" })).unwrap();
+    shop.street.try_act(&number, "refund-part", serde_json::json!({ "amount": 500 })).unwrap();
+    shop.street.settled().await;
+    assert_eq!(
+        (shop.money().await.as_str(), shop.mails("refund_made").await.as_str()),
+        ("5.00 [SUCCEEDED 5.00] PARTIALLY_REFUNDED", "0")
+    );
+    shop.street.t.advance(chrono::TimeDelta::minutes(10)).await;
+    shop.street.settled().await;
+    assert_eq!(shop.mails("refund_made").await, "1");
+    shop.sound().await;
+}
