@@ -17,7 +17,7 @@ pub use crate::payments::gateways::notice::{
     DisputeFact, Expected, Facts, GatewayState, Identity, Match, Meaning, Notice, NoticeRefusal, RawNotice,
     RefundFact, Stage, matches,
 };
-pub use crate::payments::gateways::stated::{Stated, Statement, StatementLine};
+pub use crate::payments::gateways::stated::{Entry, Place, Stated, Statement, StatementLine, Unread};
 
 /// One entry of an account's `settings`.
 pub struct Setting {
@@ -359,9 +359,9 @@ pub trait Gateway: Send + Sync {
     /// The statement of one day of the gateway's own calendar.
     async fn statement(&self, call: &Call<'_>, day: NaiveDate) -> Statement;
 
-    /// Reads a statement that a person fetched, as the gateway gives it out. The error names the line and what is
-    /// wrong with it.
-    fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementLine>, String>;
+    /// Reads a statement that a person fetched, as the gateway gives it out. The error says why the file as a whole is
+    /// none of this account's; a line that cannot be read is an entry that says so.
+    fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String>;
 }
 
 /// Our minor units (ISO 4217's) to the gateway's integers; none when the amount has decimals the gateway cannot

@@ -98,10 +98,11 @@ pub struct DifferenceCount {
 /// In what a statement and the shop's books differ.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct StatementDifference {
-    /// Open code: `paid_there_only`, `paid_here_only`, `amount_differs`, `refund_differs`, `not_booked` are tasks too,
-    /// `fee_differs` is told here alone.
+    /// Open code: `paid_there_only`, `paid_here_only`, `amount_differs`, `refund_differs`, `not_booked`, `unreadable` are
+    /// tasks too, `fee_differs` is told here alone.
     kind: String,
-    /// The trade's or refund's number there, or the payment's or refund's id here.
+    /// The trade's or refund's number there, or the payment's or refund's id here; of what cannot be read and has no
+    /// number `unread:` and a digest.
     subject: String,
     /// The order it is about, where that is known.
     order_id: Option<ID>,

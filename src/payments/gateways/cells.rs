@@ -1,17 +1,30 @@
 //! Cells of statements. Amounts of Chinese ones are yuan in decimals, with a sign where money went the other way.
 
+use csv::{ByteRecord, Position, StringRecord};
+
 use crate::base::money::parse_minor;
+use crate::payments::gateway::{Entry, Place};
 
 /// Decimals that a fee may have in a statement; it is counted in fen only once it is summed up.
 const FEE_DECIMALS: u32 = 5;
 
 /// What is wrong with a table of comma-separated values, and where.
 pub(super) fn unreadable(error: &csv::Error) -> String {
-    let line = error.position().map_or(1, csv::Position::line);
-    match error.kind() {
-        csv::ErrorKind::Utf8 { .. } => format!("line {line}: is not in UTF-8"),
-        _ => format!("line {line}: cannot be read: {error}"),
-    }
+    let line = error.position().map_or(1, Position::line);
+    format!("line {line}: cannot be read: {error}")
+}
+
+/// The line on which a record begins.
+pub(super) fn place(position: Option<&Position>) -> Place {
+    Place::line(position.map_or(0, |at| usize::try_from(at.line()).unwrap_or(usize::MAX)))
+}
+
+/// A record's text, or what is told of one that is none.
+pub(super) fn text(place: Place, record: ByteRecord) -> Result<StringRecord, Box<Entry>> {
+    StringRecord::from_byte_record(record).map_err(|error| {
+        let raw = error.into_byte_record();
+        Box::new(Entry::unread(place, None, raw.as_slice(), "is not in UTF-8"))
+    })
 }
 
 /// An amount in fen. The error is the end of a sentence about the line.

@@ -9,7 +9,7 @@ use super::beijing;
 use super::form;
 use super::notice::{Facts, Identity, Meaning, NoticeRefusal, RawNotice};
 use crate::base::money::{Currency, Money, parse_minor};
-use crate::payments::gateway::{Reply, Stated, StatementLine, Verdict};
+use crate::payments::gateway::{Entry, Place, Reply, Stated, StatementLine, Verdict};
 
 /// The one status that is ever sent.
 const PAID: &str = "TRADE_SUCCESS";
@@ -101,7 +101,15 @@ pub(super) fn is_unknown_order(answer: &Value) -> bool {
 /// merchant it is of the one that asked.
 pub(super) fn order(object: &Value, asker: &str) -> Result<Facts, &'static str> {
     let need = |key: &str| text(object, key).filter(|text| !text.is_empty());
-    let amount = minor(&need("money").ok_or("money_missing")?)?;
+    let amount = match need("money") {
+        Some(text) => minor(&text)?,
+        // A JSON number with decimals is no amount: it says something else than what is written.
+        None if object.get("money").is_some_and(Value::is_f64) => return Err("amount_malformed"),
+        None => return Err("money_missing"),
+    };
+    if object.get("refundmoney").and_then(Value::as_f64).is_some_and(|sum| sum.fract() != 0.0) {
+        return Err("refundmoney_malformed");
+    }
     let refunded = need("refundmoney").map(|text| minor(&text)).transpose()?;
     let meaning = match need("status").as_deref() {
         Some("0") => Meaning::Open,
@@ -133,52 +141,70 @@ fn moment(object: &Value, key: &str) -> Option<DateTime<Utc>> {
     beijing::read(object.get(key)?.as_str()?)
 }
 
-/// The lines of a list of orders, of one Chinese day where that is asked for. The platform does not tell when a refund
-/// was made, nor which there were: their sum is beside its payment.
-pub(super) fn lines(
+/// What a list of orders says, of one Chinese day where that is asked for; `before` orders stood on earlier pages. The
+/// platform does not tell when a refund was made, nor which there were: their sum is beside its payment. The error is
+/// that the list is another merchant's.
+pub(super) fn entries(
     orders: &[Value],
     pid: &str,
     day: Option<NaiveDate>,
-) -> Result<Vec<StatementLine>, String> {
-    let mut lines = Vec::new();
+    before: usize,
+) -> Result<Vec<Entry>, String> {
+    let mut entries = Vec::new();
     for (index, object) in orders.iter().enumerate() {
-        let wrong = |word: &str| format!("order {}: {word}", index + 1);
-        if matches!(text(object, "status").as_deref(), Some("0" | "4")) {
+        let place = Place::listed("order", before + index + 1);
+        if text(object, "pid").is_some_and(|said| !said.is_empty() && said != pid) {
+            return Err(format!("{place}: of another merchant"));
+        }
+        if matches!(text(object, "status").as_deref(), Some("0" | "4")) || is_of_another(object, day) {
             continue;
         }
-        let facts = order(object, pid).map_err(wrong)?;
-        if facts.identity != identity(pid) {
-            return Err(wrong("of another merchant"));
-        }
-        let at = facts.occurred_at.ok_or_else(|| wrong("endtime_missing"))?;
-        let since = |day| at.signed_duration_since(start_of(day));
-        if day.is_some_and(|day| !(TimeDelta::zero()..TimeDelta::days(1)).contains(&since(day))) {
-            continue;
-        }
-        let (Some(trade_no), Some(amount_minor), Some(currency)) =
-            (facts.trade_no, facts.amount_minor, facts.currency)
-        else {
-            return Err(wrong("incomplete"));
-        };
-        let line = |stated, amount_minor| StatementLine {
-            stated,
-            number: facts.number.clone(),
-            trade_no: trade_no.clone(),
-            refund_id: None,
-            gateway_refund_id: None,
-            amount_minor,
-            fee_minor: None,
-            currency,
-            at,
-        };
-        lines.push(line(Stated::Payment, amount_minor));
-        match (facts.meaning, facts.refunded_minor) {
-            (Meaning::Refunded, None) => lines.push(line(Stated::RefundSum, amount_minor)),
-            (_, Some(sum)) if sum > 0 => lines.push(line(Stated::RefundSum, sum)),
-            _ => {}
+        match lines(object, pid) {
+            Ok(lines) => entries.extend(lines.into_iter().map(|line| Entry::read(place, line))),
+            Err(why) => {
+                let id = text(object, "trade_no");
+                entries.push(Entry::unread(place, id.as_deref(), object.to_string().as_bytes(), why));
+            }
         }
     }
-    Ok(lines)
+    Ok(entries)
+}
+
+/// Whether an order is of another day than the one that is asked for. The day is that of its payment; where that does
+/// not stand there, the day on which it was begun. One without any time may be of this day.
+fn is_of_another(object: &Value, day: Option<NaiveDate>) -> bool {
+    let at = moment(object, "endtime").or_else(|| moment(object, "addtime"));
+    let is_of =
+        |day, at: DateTime<Utc>| (TimeDelta::zero()..TimeDelta::days(1)).contains(&(at - start_of(day)));
+    day.zip(at).is_some_and(|(day, at)| !is_of(day, at))
+}
+
+/// A paid order's payment, and the sum that went back of it.
+fn lines(object: &Value, pid: &str) -> Result<Vec<StatementLine>, &'static str> {
+    let facts = order(object, pid)?;
+    let at = facts.occurred_at.ok_or("endtime_missing")?;
+    let (Some(trade_no), Some(amount_minor), Some(currency)) =
+        (facts.trade_no, facts.amount_minor, facts.currency)
+    else {
+        return Err("incomplete");
+    };
+    let line = |stated, amount_minor| StatementLine {
+        stated,
+        number: facts.number.clone(),
+        trade_no: trade_no.clone(),
+        refund_id: None,
+        gateway_refund_id: None,
+        amount_minor,
+        fee_minor: None,
+        currency,
+        at,
+    };
+    let back = match (facts.meaning, facts.refunded_minor) {
+        (Meaning::Refunded, None) => Some(amount_minor),
+        (_, sum) => sum.filter(|sum| *sum > 0),
+    };
+    let payment = line(Stated::Payment, amount_minor);
+    Ok(std::iter::once(payment).chain(back.map(|sum| line(Stated::RefundSum, sum))).collect())
 }
 
 /// The first moment of a Chinese day.

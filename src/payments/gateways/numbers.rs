@@ -3,6 +3,7 @@
 //! its form, and a file that two forms fit with different amounts is refused, not guessed.
 
 use crate::base::money::parse_minor;
+use crate::payments::gateway::Place;
 
 /// How a file writes amounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,27 +77,28 @@ fn ungrouped(whole: &str, group: char) -> Option<String> {
     (good && all).then(|| whole.split(mark).collect())
 }
 
-/// One amount of a file: its line, its text, its currency's decimals there.
+/// One amount of a file: where it stands, its text, its currency's decimals there.
 pub(super) struct Amount<'a> {
-    pub line: u64,
+    pub place: Place,
     pub text: &'a str,
     pub exponent: u32,
 }
 
-/// The form that all amounts of a file have. The error names the line that no form is left at.
+/// The form that all amounts of a file have; what is no amount in any form says nothing about the others. The error
+/// names the line at which no form is left: a file that mixes them says nothing for certain.
 pub(super) fn form_of<'a>(amounts: impl Iterator<Item = Amount<'a>>) -> Result<Form, String> {
     let (mut point, mut comma, mut same) = (true, true, true);
     for amount in amounts {
         let (a, b) =
             (Form::Point.read(amount.text, amount.exponent), Form::Comma.read(amount.text, amount.exponent));
+        if a.is_none() && b.is_none() {
+            continue;
+        }
         point &= a.is_some();
         comma &= b.is_some();
         same &= a == b;
         if !point && !comma {
-            return Err(format!(
-                "line {}: `{}` is no amount in the form of this file",
-                amount.line, amount.text
-            ));
+            return Err(format!("{}: `{}` is no amount in the form of this file", amount.place, amount.text));
         }
     }
     match (point, comma) {

@@ -1,6 +1,9 @@
 //! What gateways' statements say, in our words.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 
 use crate::base::money::Currency;
 
@@ -56,10 +59,64 @@ pub struct StatementLine {
     pub at: DateTime<Utc>,
 }
 
+/// Where in a file or an answer something stands, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    what: &'static str,
+    number: usize,
+}
+
+impl Place {
+    /// A line of the file.
+    pub fn line(number: usize) -> Self {
+        Self { what: "line", number }
+    }
+
+    /// One of the things that an answer or a file lists.
+    pub fn listed(what: &'static str, number: usize) -> Self {
+        Self { what, number }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.what, self.number)
+    }
+}
+
+/// What stands in a statement and cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// The trade or refund that it is about, else what tells it from all others; the same however often it is read.
+    pub subject: String,
+    pub why: String,
+}
+
+/// One entry of a statement. One that cannot be read says nothing about the others: it is told of and goes to a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub place: Place,
+    pub said: Result<StatementLine, Unread>,
+}
+
+impl Entry {
+    pub fn read(place: Place, line: StatementLine) -> Self {
+        Self { place, said: Ok(line) }
+    }
+
+    /// `id` is what the gateway calls it, as far as that can be read; `raw` is all of it.
+    pub fn unread(place: Place, id: Option<&str>, raw: &[u8], why: impl Into<String>) -> Self {
+        let id = id.map(str::trim).filter(|id| (1..=100).contains(&id.len()));
+        let subject =
+            id.map_or_else(|| format!("unread:{}", hex::encode(&Sha256::digest(raw)[..12])), str::to_owned);
+        Self { place, said: Err(Unread { subject, why: why.into() }) }
+    }
+}
+
 /// What came of asking for a statement.
 #[derive(Clone, Debug)]
 pub enum Statement {
-    Lines(Vec<StatementLine>),
+    Entries(Vec<Entry>),
     /// Not made yet: ask again later.
     NotReady,
     Unknown(String),

@@ -15,7 +15,7 @@ use crate::infra::epoch::{self, Epoch};
 use crate::infra::tasks::{self, NewTask};
 use crate::payments::accounts::Spoken;
 use crate::payments::ask::{self, Asked};
-use crate::payments::gateway::{Call, Stated, Statement, StatementLine};
+use crate::payments::gateway::{Call, Entry, Stated, Statement, StatementLine};
 use crate::payments::restored::release;
 use crate::payments::restored::store::{self, Known, Question};
 use crate::payments::store::attempts;
@@ -146,8 +146,8 @@ pub(super) async fn day(app: &App, epoch: &Epoch, mut question: Question) -> Out
     let answer = tokio::time::timeout(STATEMENT_TIMEOUT * 4, spoken.1.statement(&call, question.day)).await;
     let old = app.clock.now().date_naive() - question.day > PATIENCE;
     (question.state, question.reason) = match answer {
-        Ok(Statement::Lines(lines)) => {
-            question.unknown_lines = compare(app, &spoken, &lines).await?;
+        Ok(Statement::Entries(entries)) => {
+            question.unknown_lines = compare(app, &spoken, entries).await?;
             ("answered".into(), None)
         }
         Ok(Statement::NotReady) if old => ("unanswerable".into(), Some("the statement never came".into())),
@@ -163,11 +163,31 @@ pub(super) async fn day(app: &App, epoch: &Epoch, mut question: Question) -> Out
 }
 
 /// Compares a day with what is known here. What is not is asked about where the attempt is known, and else put before a
-/// person. Answers how many lines stay unknown.
-async fn compare(app: &App, spoken: &Spoken, lines: &[StatementLine]) -> Outcome<i32> {
+/// person, as is what cannot be read. Answers how many entries stay unknown.
+async fn compare(app: &App, spoken: &Spoken, entries: Vec<Entry>) -> Outcome<i32> {
     let account = spoken.0.id.as_str();
     let mut unknown = 0;
-    let known = store::list_known(&mut *app.db.conn().await?, account, lines).await?;
+    let mut lines = Vec::new();
+    for Entry { place, said } in entries {
+        match said {
+            Ok(line) => lines.push(line),
+            Err(unread) => {
+                unknown += 1;
+                let task = NewTask {
+                    id: app.clock.uuid(),
+                    kind: "restored_payment_unknown",
+                    subject: format!("{account}:{}:", unread.subject),
+                    order_id: None,
+                    payment_id: None,
+                    line_id: None,
+                    body: json!({ "account": account, "trade": unread.subject,
+                        "why": format!("{place}: {}", unread.why) }),
+                };
+                tasks::open(&*app.db.conn().await?, &[task]).await?;
+            }
+        }
+    }
+    let known = store::list_known(&mut *app.db.conn().await?, account, &lines).await?;
     for known in known {
         let Some(line) = lines.get(known.idx as usize - 1) else { continue };
         if !is_ours(app, line) && known.by_trade.is_none() {

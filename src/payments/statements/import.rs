@@ -1,13 +1,11 @@
 //! A statement comes in: from a file that a person fetched, or from the gateway. What its lines say is stored once,
 //! however often it is read; it is compared afterwards, so that a stop in between only has to be gone on from.
 
-use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{NaiveDate, TimeDelta};
 use diesel_async::AsyncPgConnection;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::app::App;
@@ -18,12 +16,11 @@ use crate::infra::events::{self, NewEvent};
 use crate::infra::queue::{self, NewJob};
 use crate::payments::accounts::Spoken;
 use crate::payments::gateway::{Call, Statement, StatementLine};
-use crate::payments::statements::facts::{self, Read};
 use crate::payments::statements::model::{Fact, Run};
 use crate::payments::statements::state::{RunChange, RunState};
-use crate::payments::statements::store::facts::{self as store, NewLine};
+use crate::payments::statements::store::facts as store;
 use crate::payments::statements::store::runs;
-use crate::payments::statements::{compare, here_only, read};
+use crate::payments::statements::{compare, here_only, keep, read};
 
 /// The job that fetches and compares one statement; its payload is `{"run": uuid}`.
 pub const IMPORT: &str = "statement.import";
@@ -41,7 +38,7 @@ const PATIENCE: TimeDelta = TimeDelta::days(3);
 const NOT_READY: Duration = Duration::from_secs(3_600);
 const NO_ANSWER: Duration = Duration::from_secs(600);
 
-/// Lines stored or facts compared together.
+/// Facts compared together.
 const CHUNK: usize = 500;
 
 /// How long to wait before facts are compared again whose order somebody else held.
@@ -121,20 +118,22 @@ pub async fn import_file(
 ) -> Outcome<Run> {
     let (account, gateway) = check(app, account_id, day)?;
     let unreadable = |text: String| Refusal::new("INVALID", text).at(["file"]);
-    let lines = gateway.read_statement(&account.keys, file).map_err(unreadable)?;
+    let entries = gateway.read_statement(&account.keys, file).map_err(unreadable)?;
     // A day's own file has what happened late on the day before or was booked early on the next.
     let near = |line: &StatementLine| {
         let stated = line.at.with_timezone(&gateway.calendar()).date_naive();
         stated.signed_duration_since(day).num_days().abs() <= 1
     };
-    if let Some((index, line)) = lines.iter().enumerate().find(|(_, line)| !near(line)) {
-        let text = format!("entry {} is of {}, not of {day}", index + 1, line.at.format("%Y-%m-%d"));
-        return Err(unreadable(text).into());
+    for entry in &entries {
+        if let Some(line) = entry.said.as_ref().ok().filter(|line| !near(line)) {
+            let text = format!("{} is of {}, not of {day}", entry.place, line.at.format("%Y-%m-%d"));
+            return Err(unreadable(text).into());
+        }
     }
     // A file is not kept: its run and what its lines say come into being together.
     let mut tx = app.db.begin().await?;
     let run = begin(&mut tx, app, actor, account_id, day, "file").await?;
-    keep(&mut tx, &run, &lines).await?;
+    keep::keep(&mut tx, app, &run, &account, &entries).await?;
     // Should whoever imports it stop, the worker goes on.
     queue::add(&tx, &[job(run.id).at(app.clock.now() + TimeDelta::minutes(10))]).await?;
     tx.commit().await?;
@@ -206,9 +205,9 @@ pub async fn work(app: &App, id: StatementRunId) -> Outcome<Progress> {
             let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: TIMEOUT };
             let late = app.clock.now() - run.requested_at > PATIENCE;
             match tokio::time::timeout(TIMEOUT, gateway.statement(&call, run.day)).await {
-                Ok(Statement::Lines(lines)) => {
+                Ok(Statement::Entries(entries)) => {
                     let mut tx = app.db.begin().await?;
-                    keep(&mut tx, &run, &lines).await?;
+                    keep::keep(&mut tx, app, &run, &account, &entries).await?;
                     tx.commit().await?;
                     crate::fault_point!("statement.kept");
                     Ok(Progress::Later(Duration::ZERO))
@@ -225,78 +224,6 @@ pub async fn work(app: &App, id: StatementRunId) -> Outcome<Progress> {
         }
         RunState::Read => compare_all(app, &run, &(account, gateway)).await,
     }
-}
-
-/// Stores what a statement says that was not said before, and its lines.
-async fn keep(conn: &mut AsyncPgConnection, run: &Run, lines: &[StatementLine]) -> Outcome<()> {
-    store::lock_account(conn, &run.account_id).await?;
-    let digests = digests(lines);
-    let mut seen = HashSet::new();
-    let mut known = Vec::new();
-    let mut trades: Vec<&str> = lines.iter().map(|line| line.trade_no.as_str()).collect();
-    trades.sort_unstable();
-    trades.dedup();
-    for chunk in trades.chunks(CHUNK) {
-        known.extend(store::list_known(conn, &run.account_id, chunk).await?);
-    }
-    for chunk in digests.chunks(CHUNK) {
-        let chunk: Vec<&[u8]> = chunk.iter().map(Vec::as_slice).collect();
-        seen.extend(store::list_seen(conn, &run.account_id, &chunk).await?);
-    }
-    let read = |(line, digest)| Read { line, seen: seen.contains(digest) };
-    let reads: Vec<Read<'_>> = lines.iter().zip(&digests).map(read).collect();
-    let new = reads.iter().filter(|read| !read.seen).count();
-    let mut sorted = facts::sort(known, &reads, run.day);
-    let changed: Vec<&Fact> = sorted.drafts.iter().filter(|d| d.is_changed()).map(|d| &d.fact).collect();
-    for chunk in changed.chunks(CHUNK) {
-        store::update(conn, run, chunk).await?;
-    }
-    let fresh: Vec<usize> = (0..sorted.drafts.len()).filter(|place| sorted.drafts[*place].is_new()).collect();
-    for chunk in fresh.chunks(CHUNK) {
-        let new: Vec<&Fact> = chunk.iter().map(|place| &sorted.drafts[*place].fact).collect();
-        let ids = store::insert(conn, run, &new).await?;
-        for (place, id) in chunk.iter().zip(ids) {
-            sorted.drafts[*place].fact.id = id;
-        }
-    }
-    let line = |((line, digest), place): ((_, &Vec<u8>), &usize)| {
-        (line, digest.clone(), sorted.drafts[*place].fact.id)
-    };
-    let stated: Vec<_> = lines.iter().zip(&digests).zip(&sorted.of_line).map(line).collect();
-    for chunk in stated.chunks(CHUNK) {
-        let chunk: Vec<NewLine<'_>> =
-            chunk.iter().map(|(line, digest, fact)| NewLine { line, digest, fact: *fact }).collect();
-        store::insert_lines(conn, run, &chunk).await?;
-    }
-    let after = run.state.after(RunChange::Read).map_err(|e| Fault::bug(e.to_string()))?;
-    runs::advance_run(conn, run, after, (lines.len(), new), None).await?;
-    Ok(())
-}
-
-/// One per line. Two lines that say the same are told apart by which of them comes first.
-fn digests(lines: &[StatementLine]) -> Vec<Vec<u8>> {
-    let mut seen: HashMap<Vec<u8>, u32> = HashMap::new();
-    let one = |line: &StatementLine| {
-        let said = json!([
-            format!("{:?}", line.stated),
-            line.number,
-            line.trade_no,
-            line.refund_id,
-            line.gateway_refund_id,
-            line.amount_minor,
-            line.fee_minor,
-            line.currency.as_str(),
-            line.at.timestamp(),
-        ]);
-        let digest = Sha256::digest(said.to_string()).to_vec();
-        let before = seen.entry(digest.clone()).or_insert(0);
-        *before += 1;
-        match *before {
-            1 => digest,
-            place => Sha256::new().chain_update(digest).chain_update(place.to_be_bytes()).finalize().to_vec(),
-        }
-    };
-    lines.iter().map(one).collect()
 }
 
 /// Compares what is left. What cannot be booked is a difference and never keeps the others from their verdict; what

@@ -7,6 +7,7 @@ mod facts;
 mod fees;
 mod here_only;
 pub mod import;
+mod keep;
 pub mod model;
 pub mod read;
 mod refunds;

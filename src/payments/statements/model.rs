@@ -120,6 +120,8 @@ pub enum Kind {
     FeeDiffers,
     /// It could not be compared or booked at all.
     NotBooked,
+    /// What stands in the statement could not be read.
+    Unreadable,
 }
 
 impl Kind {
@@ -131,6 +133,7 @@ impl Kind {
             Self::RefundDiffers => "refund_differs",
             Self::FeeDiffers => "fee_differs",
             Self::NotBooked => "not_booked",
+            Self::Unreadable => "unreadable",
         }
     }
 
@@ -142,6 +145,7 @@ impl Kind {
             Self::AmountDiffers => Some("statement_amount_differs"),
             Self::RefundDiffers => Some("statement_refund_differs"),
             Self::NotBooked => Some("statement_not_booked"),
+            Self::Unreadable => Some("statement_unreadable"),
             Self::FeeDiffers => None,
         }
     }
@@ -157,7 +161,7 @@ pub(super) struct NewDifference {
     pub there_minor: Option<i64>,
     pub here_minor: Option<i64>,
     pub currency: Currency,
-    /// Why it could not be booked.
+    /// Why it could not be read or booked.
     pub why: Option<String>,
 }
 
@@ -166,7 +170,8 @@ pub(super) struct NewDifference {
 pub struct Difference {
     #[diesel(sql_type = SqlUuid)]
     pub run_id: StatementRunId,
-    /// `paid_there_only`, `paid_here_only`, `amount_differs`, `refund_differs`, `fee_differs`, `not_booked`.
+    /// `paid_there_only`, `paid_here_only`, `amount_differs`, `refund_differs`, `fee_differs`, `not_booked`,
+    /// `unreadable`.
     #[diesel(sql_type = Text)]
     pub kind: String,
     #[diesel(sql_type = Text)]

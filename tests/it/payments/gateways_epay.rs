@@ -373,7 +373,8 @@ async fn a_days_orders_are_read_page_by_page() {
     let (epay, keys) = (EpayV1::new(outbound()), keys(&side.base, &[]));
     let late = Call { now_unix: NOW + 200_000, ..call(&keys) };
     let day = "2027-01-15".parse().unwrap();
-    let Statement::Lines(lines) = epay.statement(&late, day).await else { panic!() };
+    let Statement::Entries(entries) = epay.statement(&late, day).await else { panic!() };
+    let lines = super::stated::lines(&entries);
     let short: Vec<_> = lines.iter().map(|l| (l.stated, l.trade_no.as_str(), l.amount_minor)).collect();
     assert_eq!(
         short,

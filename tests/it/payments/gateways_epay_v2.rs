@@ -328,9 +328,10 @@ async fn a_days_orders_are_asked_for_by_a_signed_question() {
     .await;
     let (epay, ours) = (EpayV2::new(outbound()), ours(&side.base, &[]));
     let call = Call { now_unix: late, ..call(&ours.keys) };
-    let Statement::Lines(lines) = epay.statement(&call, "2027-01-15".parse().unwrap()).await else {
+    let Statement::Entries(entries) = epay.statement(&call, "2027-01-15".parse().unwrap()).await else {
         panic!()
     };
+    let lines = super::stated::lines(&entries);
     let short: Vec<_> = lines.iter().map(|l| (l.stated, l.amount_minor)).collect();
     assert_eq!(short, [(Stated::Payment, 990), (Stated::RefundSum, 400)]);
     let file = json!({ "code": 0, "data": [order(1, "0.00")] }).to_string();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use chrono::NaiveDate;
-use dispense::payments::gateway::{AccountKeys, Gateway, Stated, Statement, StatementLine};
+use dispense::payments::gateway::{AccountKeys, Entry, Gateway, Stated, Statement, StatementLine};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
@@ -13,6 +13,7 @@ use zip::write::SimpleFileOptions;
 
 use super::gateways_alipay::{self, NOW, call};
 use super::gateways_wechatpay::{self, PUBLIC_ID, headers};
+use super::stated::{self, unread};
 use crate::harness::played::{Played, Said, Seen};
 
 pub const DETAILS: &str = "#支付宝业务明细查询\r\n#账号：[20886219557012340156]\r\n#起始日期：[2027年01月14日 00:00:00]   终止日期：[2027年01月15日 00:00:00]\r\n#-----------------------------------------业务明细列表----------------------------------------\r\n支付宝交易号,商户订单号,业务类型,商品名称,创建时间,完成时间,门店编号,门店名称,操作员,终端号,对方账户,订单金额（元）,商家实收（元）,支付宝红包（元）,集分宝（元）,支付宝优惠（元）,商家优惠（元）,券核销金额（元）,券名称,商家红包消费金额（元）,卡消费金额（元）,退款批次号/请求号,服务费（元）,分润（元）,备注\r\n2027011422001,D1_2\t,交易\t,充值卡,2027-01-14 15:58:01,2027-01-14 15:58:40,,,,,张三(zs***@x.com)\t,9.90,9.90,0.00,0.00,0.00,0.00,0.00,,0.00,0.00,,-0.06,0.00,\r\n2027011422001,D1_2\t,退款\t,充值卡,2027-01-14 15:58:01,2027-01-14 16:20:00,,,,,张三(zs***@x.com)\t,-3.00,-3.00,0.00,0.00,0.00,0.00,0.00,,0.00,0.00,ref_1,0.02,0.00,\r\n2027011422002,D2\t,交易\t,a, b,2027-01-14 17:00:00,2027-01-14 17:00:01,,,,,李四\t,100.00,100.00,0.00,0.00,0.00,0.00,0.00,,0.00,0.00,,-0.60,0.00,\r\n#-----------------------------------------业务明细列表结束------------------------------------\r\n#交易合计：2笔，商家实收共109.90元，商家优惠共0.00元\r\n#导出时间：[2027年01月15日 08:00:00]\r\n";
@@ -33,7 +34,8 @@ fn day() -> NaiveDate {
 }
 
 /// What matters of a line.
-fn told(lines: &[StatementLine]) -> Vec<String> {
+fn told(entries: &[Entry]) -> Vec<String> {
+    let lines = stated::lines(entries);
     let refund = |line: &StatementLine| line.refund_id.clone().unwrap_or_default();
     let text = |line: &StatementLine| {
         let (number, fee) = (line.number.clone().unwrap_or_default(), line.fee_minor.unwrap());
@@ -57,23 +59,44 @@ fn alipays_statement_is_read_from_its_zip_and_a_broken_line_is_named() {
     ];
     assert_eq!(told(&read(&zipped(DETAILS)).unwrap()), expected);
     assert_eq!(told(&read(&encoding_rs::GBK.encode(DETAILS).0).unwrap()), expected, "the table alone");
-    let fault = |from: &str, to: &str| read(&zipped(&DETAILS.replacen(from, to, 1))).unwrap_err();
-    assert_eq!(fault(",9.90,9.90", ",9.901,9.90"), "line 6: `9.901` is no amount in yuan");
+    let with = |from: &str, to: &str| read(&zipped(&DETAILS.replacen(from, to, 1)));
+    // A line that cannot be read leaves the others, and is told of with its place and what it is about.
+    let fault = |from: &str, to: &str, others: usize| {
+        let entries = with(from, to).unwrap();
+        let [wrong] = unread(&entries).try_into().unwrap();
+        assert_eq!(entries.len(), others + 1, "{wrong}");
+        wrong
+    };
+    let wrong = "line 6: `9.901` is no amount in yuan (2027011422001)";
+    assert_eq!(fault(",9.90,9.90", ",9.901,9.90", 2), wrong);
     let signs = read(&zipped(&DETAILS.replacen("-3.00", "3.00", 1).replacen(",9.90,9.90", ",-9.90,9.90", 1)))
         .unwrap();
-    assert_eq!(signs.iter().map(|line| line.amount_minor).collect::<Vec<_>>(), [-990, -300, 10_000]);
+    let signs: Vec<_> = stated::lines(&signs).iter().map(|line| line.amount_minor).collect();
+    assert_eq!(signs, [-990, -300, 10_000]);
+    for (account, said) in [("2099", "20996219557012340156"), ("", "6219557012340156")] {
+        let other = format!("账号：[{account}");
+        assert_eq!(
+            with("账号：[2088", &other).unwrap_err(),
+            format!("the statement is another merchant's: {said}")
+        );
+    }
     assert_eq!(
-        fault("账号：[2088", "账号：[2099"),
-        "the statement is another merchant's: 20996219557012340156"
+        with("账号：[20886219557012340156]", "账号：[]").unwrap_err(),
+        "the statement is another merchant's: "
     );
-    assert_eq!(fault("账号：[20886219557012340156]", "账号：[]"), "the statement is another merchant's: ");
-    assert_eq!(fault("退款\t", "红包\t"), "line 7: `红包` is no kind of business this program knows");
-    assert_eq!(fault("2027-01-14 17:00:01", "yesterday"), "line 8: `yesterday` is no time");
+    let kind = fault("退款\t", "红包\t", 2);
+    assert!(kind.starts_with("line 7: `红包` is no kind of business this program knows (unread:"), "{kind}");
+    assert_eq!(kind, fault("退款\t", "红包\t", 2), "the same however often it is read");
     assert_eq!(
-        fault("2027011422002,D2\t,交易\t,a, b,", "2027011422002,D2\t\r\n"),
-        "line 8: has too few cells"
+        fault("2027-01-14 17:00:01", "yesterday", 2),
+        "line 8: `yesterday` is no time (2027011422002)"
     );
-    assert_eq!(fault(",9.90,9.90,0.00", "\r\n"), "line 6: has too few cells");
+    let torn = with("2027011422002,D2\t,交易\t,a, b,", "2027011422002,D2\t\r\n").unwrap();
+    let torn: Vec<_> = unread(&torn).iter().map(|text| text.split(" (").next().unwrap().to_owned()).collect();
+    assert_eq!(torn[0], "line 8: has too few cells");
+    assert!(torn[1].starts_with("line 9: "));
+    let torn = with(",9.90,9.90,0.00", "\r\n").unwrap();
+    assert_eq!(unread(&torn)[0], "line 6: has too few cells (2027011422001)");
     assert_eq!(read(b"hello").unwrap_err(), "the file is no statement of trades");
     assert!(read(b"PK\x03\x04nothing").unwrap_err().starts_with("the zip cannot be read"));
     let mut without = zip::ZipWriter::new(Cursor::new(Vec::new()));
@@ -112,13 +135,13 @@ async fn alipays_statement_is_fetched_by_its_address() {
     let account = keys.at(&played);
     let gateway = gateways_alipay::gateway();
     let fetch = async |day: NaiveDate| gateway.statement(&call(&account), day).await;
-    let Statement::Lines(lines) = fetch(day()).await else { panic!() };
-    assert_eq!(lines.len(), 3);
+    let Statement::Entries(entries) = fetch(day()).await else { panic!() };
+    assert_eq!(entries.len(), 3);
     assert!(matches!(fetch(day().pred_opt().unwrap()).await, Statement::Unknown(_)));
     // It is 16:00 of the 15th in Beijing: the 15th is not out, the 12th had no trades.
     assert!(matches!(fetch(day().succ_opt().unwrap()).await, Statement::NotReady));
     let quiet = NaiveDate::from_ymd_opt(2027, 1, 12).unwrap();
-    assert!(matches!(fetch(quiet).await, Statement::Lines(lines) if lines.is_empty()));
+    assert!(matches!(fetch(quiet).await, Statement::Entries(entries) if entries.is_empty()));
 }
 
 pub const TABLE: &str = "\u{feff}交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,应结订单金额,代金券金额,微信退款单号,商户退款单号,退款金额,充值券退款金额,退款类型,退款状态,商品名称,商户数据包,手续费,费率,订单金额,申请退款金额,费率备注\r\n\
@@ -145,25 +168,36 @@ fn wechats_statement_is_read_packed_or_not_and_a_broken_line_is_named() {
     let gateway = gateways_wechatpay::gateway();
     let keys = gateways_wechatpay::Keys::new().account();
     let read = |file: &[u8]| gateway.read_statement(&keys, file);
-    let lines = read(&packed(TABLE)).unwrap();
-    assert_eq!(told(&lines), EXPECTED);
+    let entries = read(&packed(TABLE)).unwrap();
+    assert_eq!(told(&entries), EXPECTED);
+    let lines = stated::lines(&entries);
     assert_eq!(lines[1].gateway_refund_id.as_deref(), Some("5030001"));
     assert_eq!((lines[0].refund_id.clone(), lines[0].gateway_refund_id.clone()), (None, None));
     assert_eq!(told(&read(TABLE.as_bytes()).unwrap()), EXPECTED);
-    let fault = |from: &str, to: &str| read(TABLE.replacen(from, to, 1).as_bytes()).unwrap_err();
-    assert_eq!(fault("`9.90", "`9.9o"), "line 2: `9.9o` is no amount in yuan");
-    assert_eq!(fault("`9.90", "`19,00"), "line 2: `19,00` is no amount in yuan");
-    assert_eq!(fault("`1900009191", "`1900009192"), "line 2: is another merchant's: 1900009192");
+    let with = |from: &str, to: &str| read(TABLE.replacen(from, to, 1).as_bytes());
+    // A line that cannot be read leaves the others, and is told of with its place and what it is about.
+    let fault = |from: &str, to: &str| {
+        let [wrong] = unread(&with(from, to).unwrap()).try_into().unwrap();
+        wrong
+    };
+    assert_eq!(fault("`9.90", "`9.9o"), "line 2: `9.9o` is no amount in yuan (4200001)");
+    assert_eq!(fault("`9.90", "`19,00"), "line 2: `19,00` is no amount in yuan (4200001)");
+    assert_eq!(fault("`REFUND", "`LATER"), "line 3: `LATER` is no state this program knows (5030001)");
+    let stray = fault("`2027-01-14 15:59:00", "2027-01-14");
+    assert!(stray.starts_with("line 4: is neither a trade nor a sum (unread:"), "{stray}");
+    let torn = with("`卡, 一张", "`卡\n 一张").unwrap();
+    assert_eq!(unread(&torn).len(), 2, "a torn line and its rest");
+    assert_eq!(torn.len(), 3);
+    assert_eq!(with("`1900009191", "`1900009192").unwrap_err(), "line 2: is another merchant's: 1900009192");
     let nobody = AccountKeys::default();
     assert!(gateway.read_statement(&nobody, TABLE.as_bytes()).unwrap_err().contains("no `mchid`"));
-    let back = read(TABLE.replacen("`3.00,`\r", "`-3.00,`\r", 1).as_bytes()).unwrap();
+    let back = stated::lines(&with("`3.00,`\r", "`-3.00,`\r").unwrap());
     assert_eq!(back[1].amount_minor, -300, "signs are kept");
-    assert_eq!(fault("`REFUND", "`LATER"), "line 3: `LATER` is no state this program knows");
-    assert_eq!(fault("`2027-01-14 15:59:00", "2027-01-14"), "line 4: is neither a trade nor a sum");
-    assert_eq!(fault("`3,`8.90", "`4,`8.90"), "the statement says that it has 4 trades, and has 3");
+    let counted = with("`3,`8.90", "`4,`8.90").unwrap_err();
+    assert_eq!(counted, "the statement says that it has 4 trades, and has 3");
     let mut binary = TABLE.as_bytes().to_vec();
     binary[TABLE.find("4200002").unwrap()] = 0xff;
-    assert_eq!(read(&binary).unwrap_err(), "line 4: is not in UTF-8");
+    assert_eq!(unread(&read(&binary).unwrap()), ["line 4: is not in UTF-8 (5030002)"]);
     let cut = &TABLE[..TABLE.find("总交易单数").unwrap()];
     assert_eq!(read(cut.as_bytes()).unwrap_err(), "the statement is cut off: it has no sums");
     assert_eq!(read(b"hello").unwrap_err(), "the file is no statement of trades");
@@ -201,12 +235,12 @@ async fn wechats_statement_is_believed_by_the_hash_in_a_signed_answer() {
         let day = NaiveDate::from_ymd_opt(2027, 1, d).unwrap();
         gateway.statement(&call(&account), day).await
     };
-    assert!(matches!(fetch(14).await, Statement::Lines(lines) if told(&lines) == EXPECTED));
+    assert!(matches!(fetch(14).await, Statement::Entries(entries) if told(&entries) == EXPECTED));
     let Statement::Unknown(text) = fetch(13).await else { panic!() };
     assert!(text.contains("SHA-1 differs"), "{text}");
     let Statement::Unknown(text) = fetch(12).await else { panic!() };
     assert!(text.contains("not the platform's"), "our signature goes nowhere else: {text}");
     assert!(matches!(fetch(15).await, Statement::NotReady));
     assert!(matches!(fetch(16).await, Statement::NotReady));
-    assert!(matches!(fetch(11).await, Statement::Lines(lines) if lines.is_empty()));
+    assert!(matches!(fetch(11).await, Statement::Entries(entries) if entries.is_empty()));
 }

@@ -169,9 +169,10 @@ async fn the_statement_of_the_day_has_every_payment_and_every_refund() {
             now_unix: t.app.clock.unix(),
             timeout: std::time::Duration::from_secs(10),
         };
-        let Statement::Lines(lines) = gateway.statement(&call, day).await else {
+        let Statement::Entries(entries) = gateway.statement(&call, day).await else {
             panic!("{method}: no statement")
         };
+        let lines = super::stated::lines(&entries);
         for (number, amount, stated) in [
             (&kept.order.number, 990, Stated::Payment),
             (&back.order.number, 990, Stated::Payment),

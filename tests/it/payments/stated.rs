@@ -8,8 +8,8 @@ use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 use dispense::base::money::Currency;
 use dispense::payments::accounts::Accounts;
 use dispense::payments::gateway::{
-    Abilities, AccountKeys, Call, Closing, Evidence, Gateway, Identity, NewPayment, NewRefund, Notice,
-    NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
+    Abilities, AccountKeys, Call, Closing, Entry, Evidence, Gateway, Identity, NewPayment, NewRefund, Notice,
+    NoticeRefusal, NumberThere, PaymentRef, Place, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
     StartFailure, Started, Stated, Statement, StatementLine, Unit, Verdict,
 };
 use serde_json::Value;
@@ -61,6 +61,20 @@ pub fn refunded(trade_no: &str, refund: &str, amount_minor: i64, at: DateTime<Ut
         fee_minor: None,
         ..paid("", trade_no, amount_minor, 0, at)
     }
+}
+
+/// The lines of a statement in which all could be read.
+pub fn lines(entries: &[Entry]) -> Vec<StatementLine> {
+    entries.iter().map(|entry| entry.said.clone().unwrap_or_else(|_| panic!("{entry:?}"))).collect()
+}
+
+/// What could not be read: its place, why, and in brackets what it is about.
+pub fn unread(entries: &[Entry]) -> Vec<String> {
+    let told = |entry: &Entry| {
+        let unread = entry.said.as_ref().err()?;
+        Some(format!("{}: {} ({})", entry.place, unread.why, unread.subject))
+    };
+    entries.iter().filter_map(told).collect()
 }
 
 /// The lines as a file that `read_statement` below reads.
@@ -157,11 +171,20 @@ impl Gateway for Statements {
         self.generic.calendar()
     }
     async fn statement(&self, _call: &Call<'_>, day: NaiveDate) -> Statement {
-        self.days.lock().unwrap().get(&day).cloned().map_or(Statement::NotReady, Statement::Lines)
+        let lines = self.days.lock().unwrap().get(&day).cloned();
+        let entry = |(n, line)| Entry::read(Place::listed("entry", n + 1), line);
+        let entries = |lines: Vec<_>| Statement::Entries(lines.into_iter().enumerate().map(entry).collect());
+        lines.map_or(Statement::NotReady, entries)
     }
-    fn read_statement(&self, _keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementLine>, String> {
+    fn read_statement(&self, _keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {
         let text = String::from_utf8_lossy(file);
-        let lines = text.lines().enumerate();
-        lines.map(|(n, line)| read(line).ok_or(format!("line {} cannot be read", n + 1))).collect()
+        if !text.contains(',') {
+            return Err("the file is no statement".into());
+        }
+        let entry = |(n, text): (usize, &str)| match read(text) {
+            Some(line) => Entry::read(Place::line(n + 1), line),
+            None => Entry::unread(Place::line(n + 1), text.split(',').nth(2), text.as_bytes(), "is no line"),
+        };
+        Ok(text.lines().enumerate().map(entry).collect())
     }
 }

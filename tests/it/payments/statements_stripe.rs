@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::gateways_notices::outbound;
 use super::loopback::Loopback;
+use super::stated;
 
 /// 15 January 2027, 00:00 UTC.
 const DAY_END: i64 = 1_799_971_200;
@@ -53,7 +54,8 @@ async fn a_days_books_are_asked_for_page_by_page_and_read_from_the_report_alike(
     let call = |now_unix| Call { keys: &keys, now_unix, timeout: Duration::from_secs(5) };
     let day = "2027-01-14".parse().unwrap();
     assert!(matches!(stripe.statement(&call(DAY_END - 1), day).await, Statement::NotReady));
-    let Statement::Lines(lines) = stripe.statement(&call(DAY_END), day).await else { panic!() };
+    let Statement::Entries(entries) = stripe.statement(&call(DAY_END), day).await else { panic!() };
+    let lines = stated::lines(&entries);
     let asked = side.last("GET /v1/balance_transactions");
     assert_eq!(asked.parameter("created[gte]").unwrap(), (DAY_END - 86_400).to_string());
     assert_eq!(asked.parameter("created[lt]").unwrap(), DAY_END.to_string());
@@ -74,10 +76,24 @@ txn_2,2027-01-14 10:00:00,usd,-90.00,0.00,-90.00,payout,po_1,,,,,
 txn_3,2027-01-14 10:00:00,usd,-4.00,-0.10,-3.90,refund,re_1,pi_1,-4.00,usd,D1,ref_1
 txn_4,2027-01-14 10:00:00,usd,8.01,0.40,7.61,charge,ch_2,pi_2,1200.00,jpy,D2,
 ";
-    assert_eq!(stripe.read_statement(&keys, report.as_bytes()).unwrap(), lines);
+    let read = |report: &str| stripe.read_statement(&keys, report.as_bytes()).unwrap();
+    assert_eq!(stated::lines(&read(report)), lines);
     let wrong = report.replace(",19.99,usd,", ",19.991,usd,");
-    assert_eq!(stripe.read_statement(&keys, wrong.as_bytes()).unwrap_err(), "line 2: amount_malformed");
+    let wrong = read(&wrong);
+    assert_eq!(stated::unread(&wrong), ["line 2: amount_malformed (pi_1)"]);
+    assert_eq!(wrong.len(), 3, "the others are read");
     assert!(stripe.read_statement(&keys, b"a\n1\n").unwrap_err().starts_with("line 1: there is no column"));
+    let whole = json!({ "id": "ch_1", "payment_intent": "pi_1", "amount": 1999, "currency": "usd" });
+    let half = json!({ "id": "ch_2", "payment_intent": "pi_2", "currency": "usd" });
+    let without = transaction("txn_3", "refund", ("usd", -400, 0), Value::Null);
+    let charge = |id: &str, source: &Value| transaction(id, "charge", ("usd", 1999, 88), source.clone());
+    let one =
+        json!({ "has_more": false, "data": [charge("txn_1", &half), charge("txn_2", &whole), without] });
+    side.answer_by(move |_| (200, one.to_string()));
+    let Statement::Entries(entries) = stripe.statement(&call(DAY_END), day).await else { panic!() };
+    let wrong = ["transaction 1: amount_malformed (pi_2)", "transaction 3: source_missing (txn_3)"];
+    assert_eq!(stated::unread(&entries), wrong);
+    assert_eq!(entries[1].said.as_ref().unwrap().trade_no, "pi_1");
     side.answer_by(|_| (200, json!({ "has_more": false, "data": [transaction("txn_1", "charge", ("usd", 1, 0), "ch_1".into())] }).to_string()));
     assert!(matches!(stripe.statement(&call(DAY_END), day).await, Statement::Unknown(_)));
 }

@@ -12,7 +12,7 @@ use zip::ZipArchive;
 use super::{event, wire};
 use crate::base::money::Currency;
 use crate::infra::outbound::{CallError, Method, Outbound, Request};
-use crate::payments::gateway::{AccountKeys, Call, Stated, Statement, StatementLine};
+use crate::payments::gateway::{AccountKeys, Call, Entry, Place, Stated, Statement, StatementLine};
 use crate::payments::gateways::{beijing, cells, json};
 
 const LARGEST_ZIP: usize = 64 * 1024 * 1024;
@@ -26,7 +26,7 @@ pub(super) async fn statement(outbound: &Outbound, call: &Call<'_>, day: NaiveDa
         // A day without trades never gets a statement.
         wire::Answer::No { code, .. } if code.to_ascii_uppercase().ends_with("BILL_NOT_EXIST") => {
             return if beijing::statement_is_out(day, call.now_unix) {
-                Statement::Lines(Vec::new())
+                Statement::Entries(Vec::new())
             } else {
                 Statement::NotReady
             };
@@ -49,7 +49,7 @@ pub(super) async fn statement(outbound: &Outbound, call: &Call<'_>, day: NaiveDa
     };
     match outbound.call(request).await {
         Ok(answer) if answer.status == 200 => match read(call.keys, &answer.body) {
-            Ok(lines) => Statement::Lines(lines),
+            Ok(entries) => Statement::Entries(entries),
             Err(text) => Statement::Unknown(text),
         },
         Ok(answer) => {
@@ -61,7 +61,7 @@ pub(super) async fn statement(outbound: &Outbound, call: &Call<'_>, day: NaiveDa
 
 /// Reads the zip as it was given out, or the table of details out of it. The account stands in a remark of each table
 /// and in the names of the zip.
-pub(super) fn read(keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementLine>, String> {
+pub(super) fn read(keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {
     if !file.starts_with(b"PK") {
         return details(keys, file)?.ok_or_else(|| "the file is no statement of trades".to_owned());
     }
@@ -79,8 +79,8 @@ pub(super) fn read(keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementLine>
         if read as u64 > LARGEST_TABLE {
             return Err("the zip holds more than 512 MiB".into());
         }
-        if let Some(lines) = details(keys, &table)? {
-            return Ok(lines);
+        if let Some(entries) = details(keys, &table)? {
+            return Ok(entries);
         }
     }
     Err("the zip holds no statement of trades".into())
@@ -114,6 +114,12 @@ impl Columns {
             fee: at("服务费")?,
         })
     }
+
+    /// The trade that a line is about; which refund of it a torn line does not tell.
+    fn id<'a>(&self, cells: &[&'a str]) -> Option<&'a str> {
+        let kind = cells.get(self.kind).copied();
+        cells.get(self.trade_no).copied().filter(|_| kind == Some("交易"))
+    }
 }
 
 fn is_account(text: &str) -> bool {
@@ -129,10 +135,10 @@ fn belongs(keys: &AccountKeys, account: &str) -> Result<(), String> {
 }
 
 /// None when the table is not that of the details.
-fn details(keys: &AccountKeys, table: &[u8]) -> Result<Option<Vec<StatementLine>>, String> {
+fn details(keys: &AccountKeys, table: &[u8]) -> Result<Option<Vec<Entry>>, String> {
     let (text, _, _) = GBK.decode(table);
     let mut columns = None;
-    let mut lines = Vec::new();
+    let mut entries = Vec::new();
     for (index, row) in text.lines().enumerate() {
         if let Some(account) = row.strip_prefix("#账号") {
             belongs(keys, account.trim_matches(|c: char| !c.is_ascii_digit()))?;
@@ -144,11 +150,16 @@ fn details(keys: &AccountKeys, table: &[u8]) -> Result<Option<Vec<StatementLine>
         match &columns {
             None => columns = Columns::of(&cells),
             Some(columns) => {
-                lines.push(line(columns, cells).map_err(|text| format!("line {}: {text}", index + 1))?);
+                let place = Place::line(index + 1);
+                let id = columns.id(&cells);
+                entries.push(match line(columns, cells) {
+                    Ok(line) => Entry::read(place, line),
+                    Err(why) => Entry::unread(place, id, row.as_bytes(), why),
+                });
             }
         }
     }
-    Ok(columns.map(|_| lines))
+    Ok(columns.map(|_| entries))
 }
 
 fn line(columns: &Columns, mut row: Vec<&str>) -> Result<StatementLine, String> {

@@ -247,7 +247,7 @@ pub(super) async fn statement(outbound: &Outbound, call: &Call<'_>, day: chrono:
         Ok(asker) => asker,
         Err(text) => return Statement::Unknown(text),
     };
-    let (mut lines, mut newest) = (Vec::new(), None);
+    let (mut entries, mut newest) = (Vec::new(), None);
     for page in 0..MOST_PAGES {
         let question = form::encoded([
             ("act", "orders"),
@@ -270,12 +270,12 @@ pub(super) async fn statement(outbound: &Outbound, call: &Call<'_>, day: chrono:
             return Statement::Unknown("the platform gives no second page".into());
         }
         newest = first;
-        match epay::lines(orders, asker.pid, Some(day)) {
-            Ok(found) => lines.extend(found),
+        match epay::entries(orders, asker.pid, Some(day), page * PAGE) {
+            Ok(found) => entries.extend(found),
             Err(text) => return Statement::Unknown(text),
         }
         if orders.len() < PAGE || epay::is_before(orders, day) {
-            return Statement::Lines(lines);
+            return Statement::Entries(entries);
         }
     }
     Statement::Unknown("too many orders since that day".into())

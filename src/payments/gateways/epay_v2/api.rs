@@ -223,7 +223,7 @@ pub(super) async fn statement(outbound: &Outbound, call: &Call<'_>, day: chrono:
         return Statement::NotReady;
     }
     let pid = call.keys.setting("pid").unwrap_or_default();
-    let (mut lines, mut newest) = (Vec::new(), None);
+    let (mut entries, mut newest) = (Vec::new(), None);
     for page in 0..MOST_PAGES {
         let offset = (page * PAGE).to_string();
         let fields = [("offset", offset.as_str()), ("limit", "50")];
@@ -240,12 +240,12 @@ pub(super) async fn statement(outbound: &Outbound, call: &Call<'_>, day: chrono:
             return Statement::Unknown("the platform gives no second page".into());
         }
         newest = first;
-        match epay::lines(orders, pid, Some(day)) {
-            Ok(found) => lines.extend(found),
+        match epay::entries(orders, pid, Some(day), page * PAGE) {
+            Ok(found) => entries.extend(found),
             Err(text) => return Statement::Unknown(text),
         }
         if orders.len() < PAGE || epay::is_before(orders, day) {
-            return Statement::Lines(lines);
+            return Statement::Entries(entries);
         }
     }
     Statement::Unknown("too many orders since that day".into())

@@ -12,9 +12,9 @@ use crate::base::money::Currency;
 use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateway::{
-    Abilities, AccountKeys, ActionKind, Call, Closing, Evidence, Gateway, Identity, NewPayment, NewRefund,
-    Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
-    StartFailure, Started, Statement, StatementLine, Unit, Verdict,
+    Abilities, AccountKeys, ActionKind, Call, Closing, Entry, Evidence, Gateway, Identity, NewPayment,
+    NewRefund, Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding,
+    Reply, Setting, StartFailure, Started, Statement, Unit, Verdict,
 };
 use crate::payments::gateways::rsa::{PrivateKey, PublicKey};
 use crate::payments::gateways::{amounts, beijing, epay, json};
@@ -181,9 +181,9 @@ impl Gateway for EpayV2 {
     }
 
     /// The platform's answer to `api/merchant/orders`, kept as it came.
-    fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementLine>, String> {
+    fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {
         let answer = json::parse(file).map_err(|error| format!("line {}: no JSON", error.line()))?;
         let orders = answer.get("data").and_then(Value::as_array).ok_or("there is no list `data`")?;
-        epay::lines(orders, keys.setting("pid").unwrap_or_default(), None)
+        epay::entries(orders, keys.setting("pid").unwrap_or_default(), None, 0)
     }
 }

@@ -14,9 +14,9 @@ use crate::base::money::Currency;
 use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateway::{
-    Abilities, AccountKeys, ActionKind, Call, Closing, Evidence, Gateway, Identity, NewPayment, NewRefund,
-    Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
-    StartFailure, Started, Statement, StatementLine, Unit, Verdict,
+    Abilities, AccountKeys, ActionKind, Call, Closing, Entry, Evidence, Gateway, Identity, NewPayment,
+    NewRefund, Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding,
+    Reply, Setting, StartFailure, Started, Statement, Unit, Verdict,
 };
 use crate::payments::gateways::{amounts, json, secret};
 
@@ -147,7 +147,7 @@ impl Gateway for Generic {
         Statement::Unsupported
     }
 
-    fn read_statement(&self, _keys: &AccountKeys, _file: &[u8]) -> Result<Vec<StatementLine>, String> {
+    fn read_statement(&self, _keys: &AccountKeys, _file: &[u8]) -> Result<Vec<Entry>, String> {
         Err("this gateway gives out no statements".into())
     }
 }

@@ -2,6 +2,7 @@
 //! certificate or, with `verify = "api"`, verified by a question to PayPal. Facts from developer.paypal.com (webhooks
 //! integration, Orders v2, Payments v2, Transaction Search v1) and the source of the official SDK.
 
+mod activity;
 mod address;
 mod api;
 mod certificate;
@@ -19,9 +20,9 @@ use serde_json::Value;
 use crate::base::money::Currency;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateway::{
-    Abilities, AccountKeys, ActionKind, Call, Closing, Evidence, Gateway, Identity, NewPayment, NewRefund,
-    Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
-    StartFailure, Started, Statement, StatementLine, Unit, Verdict,
+    Abilities, AccountKeys, ActionKind, Call, Closing, Entry, Evidence, Gateway, Identity, NewPayment,
+    NewRefund, Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding,
+    Reply, Setting, StartFailure, Started, Statement, Unit, Verdict,
 };
 use crate::payments::gateways::{amounts, json};
 use signature::Transmission;
@@ -269,7 +270,7 @@ impl Gateway for PayPal {
         statement::fetch(self, call, day).await
     }
 
-    fn read_statement(&self, _keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementLine>, String> {
-        statement::read(file)
+    fn read_statement(&self, _keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {
+        activity::read(file)
     }
 }

@@ -11,10 +11,11 @@ use super::api::{error_of, exchange};
 use super::event;
 use crate::base::money::Currency;
 use crate::infra::outbound::Outbound;
-use crate::payments::gateway::{Call, Stated, Statement, StatementLine};
+use crate::payments::gateway::{Call, Entry, Place, Stated, Statement, StatementLine};
 use crate::payments::gateways::{cells, json, numbers};
 
 const MOST_PAGES: usize = 1_000;
+const NOT_EXPANDED: &str = "source_not_expanded";
 
 pub(super) async fn fetch(outbound: &Outbound, call: &Call<'_>, day: NaiveDate) -> Statement {
     let start = day.and_time(NaiveTime::MIN).and_utc();
@@ -23,7 +24,7 @@ pub(super) async fn fetch(outbound: &Outbound, call: &Call<'_>, day: NaiveDate) 
         return Statement::NotReady;
     }
     let range = format!("created[gte]={}&created[lt]={}", start.timestamp(), end.timestamp());
-    let (mut lines, mut after) = (Vec::new(), String::new());
+    let (mut entries, mut seen, mut after) = (Vec::new(), 0, String::new());
     for _ in 0..MOST_PAGES {
         let path = format!("/v1/balance_transactions?{range}&limit=100&expand[]=data.source{after}");
         let answer = match exchange(outbound, call, &path, None).await {
@@ -37,16 +38,22 @@ pub(super) async fn fetch(outbound: &Outbound, call: &Call<'_>, day: NaiveDate) 
             return Statement::Unknown("the answer is no list".into());
         };
         for entry in list {
+            seen += 1;
+            let place = Place::listed("transaction", seen);
             match line(entry) {
-                Ok(line) => lines.extend(line),
-                Err(word) => return Statement::Unknown(word.to_owned()),
+                Ok(line) => entries.extend(line.map(|line| Entry::read(place, line))),
+                // That is not the entry's fault: the answer is not the one that was asked for.
+                Err(NOT_EXPANDED) => return Statement::Unknown(NOT_EXPANDED.to_owned()),
+                Err(word) => {
+                    entries.push(Entry::unread(place, id(entry), entry.to_string().as_bytes(), word));
+                }
             }
         }
         let more = answer.get("has_more").and_then(Value::as_bool) == Some(true);
         match list.last().and_then(|last| event::named(last, "id")) {
             Some(last) if more => after = format!("&starting_after={last}"),
             _ if more => return Statement::Unknown("a page has no end".into()),
-            _ => return Statement::Lines(lines),
+            _ => return Statement::Entries(entries),
         }
     }
     Statement::Unknown("the day has too many transactions".into())
@@ -64,7 +71,10 @@ fn line(entry: &Value) -> Result<Option<StatementLine>, &'static str> {
     let booked = json::integer(entry, &["amount"]).ok_or("amount_missing")?;
     let outward = booked < 0;
     let sign = if outward == (stated == Stated::Refund) || booked == 0 { 1 } else { -1 };
-    let source = entry.get("source").filter(|source| source.is_object()).ok_or("source_not_expanded")?;
+    let source = match entry.get("source") {
+        Some(Value::String(_)) => return Err(NOT_EXPANDED),
+        source => source.filter(|source| source.is_object()).ok_or("source_missing")?,
+    };
     let Some(trade_no) = event::named(source, "payment_intent") else { return Ok(None) };
     let currency = event::currency(source)?;
     // A fee is told in the balance's currency.
@@ -87,6 +97,14 @@ fn line(entry: &Value) -> Result<Option<StatementLine>, &'static str> {
     }))
 }
 
+/// What a balance transaction is about: the payment of a charge, else the refund, else itself.
+fn id(entry: &Value) -> Option<&str> {
+    let of = |path: &[&str]| json::text(entry, path);
+    let charge = matches!(of(&["type"]), Some("charge" | "payment"));
+    let payment = of(&["source", "payment_intent"]).filter(|_| charge);
+    payment.or_else(|| of(&["source", "id"])).or_else(|| of(&["id"]))
+}
+
 fn fee(entry: &Value, currency: Currency) -> Result<Option<i64>, &'static str> {
     match json::integer(entry, &["fee"]) {
         None => Ok(None),
@@ -99,7 +117,7 @@ fn fee(entry: &Value, currency: Currency) -> Result<Option<i64>, &'static str> {
 }
 
 /// The itemised report `balance_change_from_activity`, with the columns of the payment's and the refund's metadata.
-pub(super) fn read(file: &[u8]) -> Result<Vec<StatementLine>, String> {
+pub(super) fn read(file: &[u8]) -> Result<Vec<Entry>, String> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
     let headers = reader.headers().map_err(|error| format!("line 1: {error}"))?.clone();
     let columns: HashMap<&str, usize> =
@@ -109,17 +127,32 @@ pub(super) fn read(file: &[u8]) -> Result<Vec<StatementLine>, String> {
             return Err(format!("line 1: there is no column `{name}`"));
         }
     }
-    let mut lines = Vec::new();
-    for record in reader.records() {
+    let mut entries = Vec::new();
+    for record in reader.byte_records() {
         let record = record.map_err(|error| cells::unreadable(&error))?;
-        let number = record.position().map_or(0, csv::Position::line);
+        let place = cells::place(record.position());
+        let record = match cells::text(place, record) {
+            Ok(record) => record,
+            Err(entry) => {
+                entries.push(*entry);
+                continue;
+            }
+        };
         let text = |name: &str| {
             let found = columns.get(name).and_then(|index| record.get(*index));
             found.map(str::trim).filter(|text| !text.is_empty())
         };
-        lines.extend(row(&text).map_err(|word| format!("line {number}: {word}"))?);
+        match row(&text) {
+            Ok(line) => entries.extend(line.map(|line| Entry::read(place, line))),
+            Err(word) => {
+                let charge = text("reporting_category") == Some("charge");
+                let payment = text("payment_intent_id").filter(|_| charge);
+                let id = payment.or_else(|| text("source_id")).or_else(|| text("balance_transaction_id"));
+                entries.push(Entry::unread(place, id, record.as_slice().as_bytes(), word));
+            }
+        }
     }
-    Ok(lines)
+    Ok(entries)
 }
 
 fn row<'a>(text: &dyn Fn(&str) -> Option<&'a str>) -> Result<Option<StatementLine>, &'static str> {

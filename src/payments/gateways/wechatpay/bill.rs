@@ -14,7 +14,7 @@ use url::Url;
 use super::{WechatPay, wire};
 use crate::base::money::Currency;
 use crate::infra::outbound::Method;
-use crate::payments::gateway::{AccountKeys, Call, Stated, Statement, StatementLine};
+use crate::payments::gateway::{AccountKeys, Call, Entry, Place, Stated, Statement, StatementLine};
 use crate::payments::gateways::{beijing, cells, json};
 
 const LARGEST_TABLE: u64 = 512 * 1024 * 1024;
@@ -29,7 +29,7 @@ pub(super) async fn statement(gateway: &WechatPay, call: &Call<'_>, day: NaiveDa
                 "STATEMENT_CREATING" => Statement::NotReady,
                 // A day without trades never gets a statement.
                 "NO_STATEMENT_EXIST" if beijing::statement_is_out(day, call.now_unix) => {
-                    Statement::Lines(Vec::new())
+                    Statement::Entries(Vec::new())
                 }
                 "NO_STATEMENT_EXIST" => Statement::NotReady,
                 _ => Statement::Unknown(format!("status {status}: {code} {message}")),
@@ -38,12 +38,12 @@ pub(super) async fn statement(gateway: &WechatPay, call: &Call<'_>, day: NaiveDa
         Err(trouble) => return Statement::Unknown(trouble.text()),
     };
     match fetched(gateway, call, &answer).await {
-        Ok(lines) => Statement::Lines(lines),
+        Ok(entries) => Statement::Entries(entries),
         Err(text) => Statement::Unknown(text),
     }
 }
 
-async fn fetched(gateway: &WechatPay, call: &Call<'_>, answer: &Value) -> Result<Vec<StatementLine>, String> {
+async fn fetched(gateway: &WechatPay, call: &Call<'_>, answer: &Value) -> Result<Vec<Entry>, String> {
     let url = json::text(answer, &["download_url"]).ok_or("the answer has no address")?;
     // Our signature goes there: nowhere but to the platform.
     let origin = |url: &str| Url::parse(url).ok().map(|url| url.origin().ascii_serialization());
@@ -67,12 +67,12 @@ async fn fetched(gateway: &WechatPay, call: &Call<'_>, answer: &Value) -> Result
     if !told.ok_or("the answer has no SHA-1")?.eq_ignore_ascii_case(&hash) {
         return Err("the statement is not the one that was promised: its SHA-1 differs".into());
     }
-    lines(call.keys, &table)
+    entries(call.keys, &table)
 }
 
 /// Reads a statement as it was given out, packed or not.
-pub(super) fn read(keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementLine>, String> {
-    lines(keys, &unpacked(file)?)
+pub(super) fn read(keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {
+    entries(keys, &unpacked(file)?)
 }
 
 fn unpacked(file: &[u8]) -> Result<Vec<u8>, String> {
@@ -90,31 +90,49 @@ fn unpacked(file: &[u8]) -> Result<Vec<u8>, String> {
     Ok(table)
 }
 
-/// Each line names its merchant, who has to be this one.
-fn lines(keys: &AccountKeys, table: &[u8]) -> Result<Vec<StatementLine>, String> {
+/// Each line names its merchant, who has to be this one. The sums at the end say how many trades there are: with fewer
+/// the statement is cut off.
+fn entries(keys: &AccountKeys, table: &[u8]) -> Result<Vec<Entry>, String> {
     let mchid = keys.setting("mchid").filter(|id| !id.is_empty()).ok_or("the account has no `mchid`")?;
-    let text = std::str::from_utf8(table).map_err(|error| {
-        let before = table.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count();
-        format!("line {}: is not in UTF-8", before + 1)
-    })?;
-    let mut rows = text.trim_start_matches('\u{feff}').lines().enumerate();
-    let header = rows.next().map(|(_, line)| line).unwrap_or_default();
+    let table = table.strip_prefix("\u{feff}".as_bytes()).unwrap_or(table);
+    let mut rows = table.split(|byte| *byte == b'\n').enumerate();
+    let header = rows.next().and_then(|(_, row)| std::str::from_utf8(row).ok()).unwrap_or_default();
     let columns = Columns::of(header).ok_or("the file is no statement of trades")?;
     let mut found = Vec::new();
-    let mut details: usize = 0;
-    for (index, row) in rows.by_ref() {
-        let at = |text: String| format!("line {}: {text}", index + 1);
+    let (mut details, mut strays): (usize, usize) = (0, 0);
+    let mut sums = None;
+    for (index, raw) in rows.by_ref() {
+        let place = Place::line(index + 1);
+        let row = String::from_utf8_lossy(raw);
         if row.starts_with("总交易单数") {
+            sums = rows.next().map(|(_, row)| String::from_utf8_lossy(row));
             break;
         }
-        let cells = cells_of(row).ok_or_else(|| at("is neither a trade nor a sum".into()))?;
+        if row.trim().is_empty() {
+            continue;
+        }
+        let Some(cells) = cells_of(&row) else {
+            strays += 1;
+            found.push(Entry::unread(place, None, raw, "is neither a trade nor a sum"));
+            continue;
+        };
         details += 1;
-        found.extend(columns.line(mchid, &cells).map_err(at)?);
+        if let Some(merchant) = cells.get(columns.merchant).filter(|merchant| **merchant != mchid) {
+            return Err(format!("{place}: is another merchant's: {merchant}"));
+        }
+        let line = match std::str::from_utf8(raw) {
+            Ok(_) => columns.line(&cells),
+            Err(_) => Err("is not in UTF-8".to_owned()),
+        };
+        match line {
+            Ok(line) => found.extend(line.map(|line| Entry::read(place, line))),
+            Err(why) => found.push(Entry::unread(place, columns.id(&cells), raw, why)),
+        }
     }
-    let sums =
-        rows.next().and_then(|(_, row)| cells_of(row)).ok_or("the statement is cut off: it has no sums")?;
+    let sums = sums.as_deref().and_then(cells_of).ok_or("the statement is cut off: it has no sums")?;
     let told = sums.first().copied().unwrap_or_default();
-    if told.parse() != Ok(details) {
+    // A line that is torn may be a trade, or the rest of the one before it.
+    if !told.parse().is_ok_and(|told: usize| (details..=details + strays).contains(&told)) {
         return Err(format!("the statement says that it has {told} trades, and has {details}"));
     }
     Ok(found)
@@ -161,13 +179,15 @@ impl Columns {
         })
     }
 
+    /// What a line is about: its refund, else its trade.
+    fn id<'a>(&self, cells: &[&'a str]) -> Option<&'a str> {
+        let cell = |place: usize| cells.get(place).copied().filter(|id| !matches!(*id, "" | "0"));
+        cell(self.gateway_refund_id).or_else(|| cell(self.trade_no))
+    }
+
     /// None for a refund that did not go through.
-    fn line(&self, mchid: &str, cells: &[&str]) -> Result<Option<StatementLine>, String> {
+    fn line(&self, cells: &[&str]) -> Result<Option<StatementLine>, String> {
         let cell = |place: usize| cells.get(place).copied().ok_or_else(|| "has too few cells".to_owned());
-        let merchant = cell(self.merchant)?;
-        if merchant != mchid {
-            return Err(format!("is another merchant's: {merchant}"));
-        }
         let stated = match cell(self.state)? {
             "SUCCESS" => Stated::Payment,
             "REFUND" | "REVOKED" => Stated::Refund,

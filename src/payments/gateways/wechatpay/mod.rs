@@ -22,9 +22,9 @@ use crate::base::money::Currency;
 use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateway::{
-    Abilities, AccountKeys, ActionKind, Call, Closing, Evidence, Gateway, Identity, NewPayment, NewRefund,
-    Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
-    StartFailure, Started, Statement, StatementLine, Unit, Verdict,
+    Abilities, AccountKeys, ActionKind, Call, Closing, Entry, Evidence, Gateway, Identity, NewPayment,
+    NewRefund, Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding,
+    Reply, Setting, StartFailure, Started, Statement, Unit, Verdict,
 };
 use crate::payments::gateways::rsa::PrivateKey;
 use crate::payments::gateways::{amounts, beijing, json};
@@ -255,7 +255,7 @@ impl Gateway for WechatPay {
         bill::statement(self, call, day).await
     }
 
-    fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementLine>, String> {
+    fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {
         bill::read(keys, file)
     }
 }

@@ -217,6 +217,21 @@ pub async fn end_differences(
         .await
 }
 
+const END_UNREAD: &str = "update statement_difference d set ended_at = app_now()
+  from (select $1::text as account_id, $2::date as day, $3::text[] as subjects) w
+  where d.account_id = w.account_id and d.day = w.day and d.kind = 'unreadable' and d.ended_at is null
+    and d.subject <> all(w.subjects)";
+
+/// The day's statement has nothing unreadable any more but this.
+pub async fn end_unread(conn: &mut AsyncPgConnection, run: &Run, subjects: &[&str]) -> QueryResult<usize> {
+    Statement::new(END_UNREAD)
+        .bind::<Text, _>(run.account_id.as_str())
+        .bind::<Date, _>(run.day)
+        .bind::<Array<Text>, _>(subjects.to_vec())
+        .execute(conn)
+        .await
+}
+
 /// Money that moved here and of which no statement speaks.
 #[derive(Clone, Debug, QueryableByName)]
 pub struct Unstated {
@@ -234,11 +249,14 @@ pub struct Unstated {
     pub at: DateTime<Utc>,
 }
 
-// A sum that was told without naming refunds is stated by refunds that none of ours is, as far as these reach.
+// A statement speaks of a payment also where that cannot be read. A sum that was told without naming refunds is stated by
+// refunds that none of ours is, as far as these reach.
 const UNSTATED: &str = "select p.id as payment_id, p.order_id, null::uuid as refund_id, p.received_minor as amount_minor,
     p.received_currency as currency, p.captured_at as at
   from payment p where p.account_id = $1 and p.captured_at >= $2 and p.captured_at < $3 and p.received_minor > 0
     and not exists (select 1 from statement_fact f where f.payment_id = p.id and f.stated = 'payment')
+    and not exists (select 1 from statement_difference d where d.account_id = p.account_id and d.kind = 'unreadable'
+      and d.subject = p.trade_no and d.ended_at is null)
   union all
   select p.id, p.order_id, r.id, r.amount_minor, r.currency, r.succeeded_at
   from refund r join payment p on p.id = r.payment_id
