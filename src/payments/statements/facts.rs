@@ -22,8 +22,8 @@ pub(super) struct Known {
 /// A line of a statement that is being read.
 pub(super) struct Read<'a> {
     pub line: &'a StatementLine,
-    /// One like it was read before, whatever the file or day.
-    pub seen: bool,
+    /// The fact of one like it that was read before, whatever the file or day.
+    pub seen: Option<i64>,
 }
 
 /// A fact as this statement leaves it.
@@ -64,7 +64,7 @@ pub(super) fn sort(known: Vec<Known>, lines: &[Read<'_>], day: NaiveDate) -> Sor
         sorted.add(Draft { was: Some(fact.clone()), fact, ours, theirs, taken: false });
     }
     for read in lines {
-        let place = match sorted.find(read.line) {
+        let place = match sorted.find(read) {
             Some(place) => place,
             None => {
                 let fact = sorted.fresh(read.line, day);
@@ -95,9 +95,11 @@ impl Sorted {
             .filter(move |(_, d)| d.fact.stated == stated)
     }
 
-    /// The fact that a line is about. A refund is known by the gateway's id, else by ours; a line without any id is the
-    /// one of this amount and time that no other line of its file is.
-    fn find(&self, line: &StatementLine) -> Option<usize> {
+    /// The fact that a line is about. A refund is known by the gateway's id, else by ours; a line without any id is what one
+    /// like it was before, whatever became of that since, else the one of this amount and time; no other line of its
+    /// file is it.
+    fn find(&self, read: &Read<'_>) -> Option<usize> {
+        let line = read.line;
         if !line.stated.is_one_refund() {
             return self.of_trade(line).next().map(|(place, _)| place);
         }
@@ -115,13 +117,16 @@ impl Sorted {
                 matches!((draft.fact.gateway_refund_id.as_deref(), theirs), (Some(a), Some(b)) if a != b);
             ours.is_some() && stored.contains(&ours) && !other
         };
+        let before = |draft: &Draft| {
+            read.seen == Some(draft.fact.id) && !draft.taken && theirs.is_none() && ours.is_none()
+        };
         let alike = |draft: &Draft| {
             let fact = &draft.fact;
             let same =
                 (fact.amount_minor, fact.currency, fact.at) == (line.amount_minor, line.currency, line.at);
             same && !draft.taken && (fact.is_unnamed() || (theirs.is_none() && ours.is_none()))
         };
-        by(&there).or_else(|| by(&here)).or_else(|| by(&alike))
+        by(&there).or_else(|| by(&here)).or_else(|| by(&before)).or_else(|| by(&alike))
     }
 
     fn fresh(&self, line: &StatementLine, day: NaiveDate) -> Fact {
@@ -129,10 +134,11 @@ impl Sorted {
             line.stated.is_one_refund() && line.refund_id.is_none() && line.gateway_refund_id.is_none();
         let unnamed = nameless.then(|| {
             let start = format!("{}:{}:", line.amount_minor, line.at.timestamp());
-            let alike =
-                |draft: &Draft| draft.fact.unnamed.as_ref().is_some_and(|text| text.starts_with(&start));
-            let places = self.of_trade(line).filter(|(_, draft)| alike(draft)).count();
-            format!("{start}{}", places + 1)
+            // Some of those before may have got names since: behind the last, not as many as there are.
+            let place =
+                |draft: &Draft| draft.fact.unnamed.as_ref()?.strip_prefix(&start)?.parse::<usize>().ok();
+            let last = self.of_trade(line).filter_map(|(_, draft)| place(draft)).max();
+            format!("{start}{}", last.unwrap_or(0).saturating_add(1))
         });
         Fact {
             id: 0,
@@ -166,7 +172,7 @@ fn merge(fact: &mut Fact, read: &Read<'_>, day: NaiveDate) {
     let fee = line.fee_minor.or(fact.fee_minor);
     let differs =
         (fact.amount_minor, fact.currency, fact.fee_minor) != (line.amount_minor, line.currency, fee);
-    if differs && (!read.seen || fact.day == day) {
+    if differs && (read.seen.is_none() || fact.day == day) {
         fact.amount_minor = line.amount_minor;
         fact.currency = line.currency;
         fact.fee_minor = fee;

@@ -1,6 +1,6 @@
 //! What a statement says is stored once, however often it is read.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use diesel_async::AsyncPgConnection;
 use serde_json::json;
@@ -32,7 +32,7 @@ pub(super) async fn keep(
     store::lock_account(conn, &run.account_id).await?;
     let lines: Vec<&StatementLine> = entries.iter().filter_map(|entry| entry.said.as_ref().ok()).collect();
     let digests = digests(&lines);
-    let mut seen = HashSet::new();
+    let mut seen = HashMap::new();
     let mut known = Vec::new();
     let mut trades: Vec<&str> = lines.iter().map(|line| line.trade_no.as_str()).collect();
     trades.sort_unstable();
@@ -44,9 +44,9 @@ pub(super) async fn keep(
         let chunk: Vec<&[u8]> = chunk.iter().map(Vec::as_slice).collect();
         seen.extend(store::list_seen(conn, &run.account_id, &chunk).await?);
     }
-    let read = |(line, digest)| Read { line, seen: seen.contains(digest) };
+    let read = |(line, digest)| Read { line, seen: seen.get(digest).copied() };
     let reads: Vec<Read<'_>> = lines.iter().copied().zip(&digests).map(read).collect();
-    let new = reads.iter().filter(|read| !read.seen).count();
+    let new = reads.iter().filter(|read| read.seen.is_none()).count();
     let mut sorted = facts::sort(known, &reads, run.day);
     let changed: Vec<&Fact> = sorted.drafts.iter().filter(|d| d.is_changed()).map(|d| &d.fact).collect();
     for chunk in changed.chunks(CHUNK) {

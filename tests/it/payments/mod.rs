@@ -34,6 +34,7 @@ mod small_paypal;
 pub mod stated;
 mod statement_amounts;
 mod statements;
+mod statements_again;
 mod statements_carried;
 mod statements_facts;
 mod statements_fetched;

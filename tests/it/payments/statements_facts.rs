@@ -11,17 +11,17 @@ use super::street::{Street, refund, street};
 use crate::harness::Setup;
 
 /// One line of a Stripe report.
-struct Line<'a> {
-    category: &'a str,
-    gross: &'a str,
-    fee: &'a str,
-    source: &'a str,
-    intent: &'a str,
-    number: &'a str,
-    refund: &'a str,
+pub struct Line<'a> {
+    pub category: &'a str,
+    pub gross: &'a str,
+    pub fee: &'a str,
+    pub source: &'a str,
+    pub intent: &'a str,
+    pub number: &'a str,
+    pub refund: &'a str,
 }
 
-const LINE: Line<'_> = Line {
+pub const LINE: Line<'_> = Line {
     category: "charge",
     gross: "9.90",
     fee: "0.59",
@@ -33,7 +33,7 @@ const LINE: Line<'_> = Line {
 
 /// Which columns an export has.
 #[derive(Clone, Copy)]
-enum Export {
+pub enum Export {
     Whole,
     WithoutNumbers,
     WithoutFees,
@@ -41,7 +41,7 @@ enum Export {
 }
 
 /// Yesterday noon: both that day's statement and the one of the day before may have it.
-fn file(day: NaiveDate, export: Export, lines: &[Line<'_>]) -> String {
+pub fn file(day: NaiveDate, export: Export, lines: &[Line<'_>]) -> String {
     let mut names = vec![
         "balance_transaction_id",
         "created_utc",
@@ -75,14 +75,14 @@ fn file(day: NaiveDate, export: Export, lines: &[Line<'_>]) -> String {
     text
 }
 
-struct Desk {
-    s: Street,
+pub struct Desk {
+    pub s: Street,
     setup: Setup,
-    day: NaiveDate,
+    pub day: NaiveDate,
 }
 
 impl Desk {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let s = street().await;
         let day = s.t.app.clock.now().date_naive() - TimeDelta::days(1);
         Self { setup: s.setup(), s, day }
@@ -104,18 +104,18 @@ impl Desk {
     }
 
     /// Imports it and gives back what was said; it must end well.
-    fn import(&self, day: NaiveDate, text: &str) -> String {
+    pub fn import(&self, day: NaiveDate, text: &str) -> String {
         let output = self.run(&self.setup, day, &self.write(text));
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
         said
     }
 
-    async fn one(&self, sql: &str) -> String {
+    pub async fn one(&self, sql: &str) -> String {
         self.s.t.db.one(sql).await
     }
 
-    async fn tasks(&self) -> String {
+    pub async fn tasks(&self) -> String {
         self.one(
             "select coalesce(string_agg(kind || ' ' || split_part(subject, ':', 2), ', ' order by kind, subject), '') from task
                where kind like 'statement%' and state <> 'resolved'",
@@ -124,17 +124,17 @@ impl Desk {
     }
 
     /// Fees in the ledger, and how many entries there are of them.
-    async fn fees(&self) -> String {
+    pub async fn fees(&self) -> String {
         self.one("select coalesce(sum(amount_minor), 0) || ' in ' || count(*) from ledger_entry where book = 'fees'").await
     }
 
-    async fn clean(&self) {
+    pub async fn clean(&self) {
         let report = dispense::check::run(&self.s.t.app.db, &self.s.t.app.config.secrets).await.unwrap();
         assert!(report.is_clean(), "{report}");
     }
 
     /// A sale at Stripe of 9.90: its number and its trade there.
-    async fn sale(&self) -> (String, String, dispense::base::ids::PaymentId) {
+    pub async fn sale(&self) -> (String, String, dispense::base::ids::PaymentId) {
         let (placed, payment) = self.s.bought("stripe").await;
         let trade = self.s.payment(payment, "trade_no").await;
         (placed.order.number, trade, payment)

@@ -1,6 +1,6 @@
 //! What statements say of an account, and the lines that said it.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bytea, Date, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -56,22 +56,25 @@ pub async fn list_known(
 struct DigestRow {
     #[diesel(sql_type = Bytea)]
     digest: Vec<u8>,
+    #[diesel(sql_type = BigInt)]
+    fact_id: i64,
 }
 
-/// Those of the lines that were read before, in whatever file.
+/// Those of the lines that were read before, in whatever file, and the fact that each states.
 pub async fn list_seen(
     conn: &mut AsyncPgConnection,
     account_id: &str,
     digests: &[&[u8]],
-) -> QueryResult<HashSet<Vec<u8>>> {
+) -> QueryResult<HashMap<Vec<u8>, i64>> {
     let rows: Vec<DigestRow> = Statement::new(
-        "select distinct digest from statement_line where account_id = $1 and digest = any($2)",
+        "select digest, min(fact_id) as fact_id from statement_line where account_id = $1 and digest = any($2)
+           group by digest",
     )
     .bind::<Text, _>(account_id)
     .bind::<Array<Bytea>, _>(digests.to_vec())
     .load(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| row.digest).collect())
+    Ok(rows.into_iter().map(|row| (row.digest, row.fact_id)).collect())
 }
 
 #[derive(QueryableByName)]
