@@ -180,8 +180,9 @@ impl Visit {
             true => caching::max_age(&document, operation, &parts.variables),
             false => None,
         };
-        // A GET changes nothing: another site's page could send it in its visitors' names.
-        let to_keep = if in_url { None } else { persisted::to_keep(&parts, &document) };
+        // By GET too, as clients repeat that ask by GET: what is kept is named by its own hash and its room is bounded, so
+        // that another site's page could bring nothing in its visitors' names but what anybody may bring.
+        let to_keep = persisted::to_keep(&parts, &document);
         let mut request = Operation::new(parts.query).variables(parts.variables);
         request.operation_name = parts.operation_name;
         request.set_parsed_query(document);

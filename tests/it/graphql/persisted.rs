@@ -77,7 +77,7 @@ async fn a_document_is_sent_once_and_asked_for_by_its_hash_from_then_on() {
     }
     assert_eq!(t.db.one(KNOWN).await, "1");
 
-    // What is not valid, holds a secret or an address, or comes by GET is answered and not kept.
+    // What is not valid, or holds a secret or an address, is answered and not kept.
     let secret = "oat_0123456789abcdef0123456789abcdef";
     t.canary(secret);
     for query in [
@@ -93,11 +93,25 @@ async fn a_document_is_sent_once_and_asked_for_by_its_hash_from_then_on() {
         register(&client, &query).await;
         assert_eq!(by_hash(&client, &query).await.code(), "PERSISTED_QUERY_NOT_FOUND", "{query:.60}");
     }
+    // A client that asks by GET alone repeats by GET.
     let by_get = "query ByGet { shop { name } }";
-    let both = client.get(&[("query", by_get), ("extensions", &extension(&hash(by_get)).to_string())]).await;
+    let extensions = extension(&hash(by_get)).to_string();
+    let unknown = client.get(&[("extensions", &extensions)]).await;
+    assert_eq!(unknown.code(), "PERSISTED_QUERY_NOT_FOUND");
+    let both = client.get(&[("query", by_get), ("extensions", &extensions)]).await;
     assert_eq!(both.json()["data"], wanted);
-    assert_eq!(by_hash(&client, by_get).await.code(), "PERSISTED_QUERY_NOT_FOUND");
-    assert_eq!(t.db.one(KNOWN).await, "1");
+    assert_eq!(client.get(&[("extensions", &extensions)]).await.json()["data"], wanted);
+    assert_eq!(by_hash(&client, by_get).await.json()["data"], wanted);
+    assert_eq!(t.db.one(KNOWN).await, "2");
+    // A mutation by GET is neither run nor kept, and of a wrong hash nothing is.
+    let mutation = "mutation { sessionRevokeAll { revoked } }";
+    let sent =
+        client.get(&[("query", mutation), ("extensions", &extension(&hash(mutation)).to_string())]).await;
+    assert_eq!(sent.status, 405);
+    let wrong =
+        client.get(&[("query", by_get), ("extensions", &extension(&hash("{ x }")).to_string())]).await;
+    assert_eq!(wrong.code(), "BAD_REQUEST");
+    assert_eq!(t.db.one(KNOWN).await, "2");
 
     // Mutations go by their hash too, and never by GET.
     let mutation = "mutation { sessionRevokeAll { revoked } }";
