@@ -174,10 +174,14 @@ impl Order {
     }
 
     /// Whether it can be given up now.
-    async fn can_cancel(&self) -> bool {
+    async fn can_cancel(&self, ctx: &Context<'_>) -> bool {
+        // A payment is closed at its gateway first, which takes the account.
+        let closes =
+            |p: &model::Payment| !p.state.is_open() || ctx.app().accounts.find(&p.account_id).is_some();
         self.whole()
             && self.0.order.state == State::PendingPayment
             && stage::of(&self.0) == OrderStage::AwaitingPayment
+            && self.0.payments.iter().all(closes)
     }
 
     /// When its mail can be sent again; null when there is nothing to send.

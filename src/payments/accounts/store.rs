@@ -53,19 +53,31 @@ pub struct Open {
     pub payments: i64,
     #[diesel(sql_type = BigInt)]
     pub refunds: i64,
+    #[diesel(sql_type = BigInt)]
+    pub disputes: i64,
+    /// Payments that pay for nothing and wait for a person to give them back.
+    #[diesel(sql_type = BigInt)]
+    pub waiting: i64,
 }
 
 const OPEN_ELSEWHERE: &str = "
 with open as (
-  select account_id, 1 as payments, 0 as refunds from payment where state in ('started', 'pending', 'unknown')
+  select account_id, 1 as payments, 0 as refunds, 0 as disputes, 0 as waiting from payment
+    where state in ('started', 'pending', 'unknown')
   union all
-  select p.account_id, 0, 1 from refund r join payment p on p.id = r.payment_id
+  select p.account_id, 0, 1, 0, 0 from refund r join payment p on p.id = r.payment_id
     where r.state in ('requested', 'pending', 'unknown')
+  union all
+  select account_id, 0, 0, 1, 0 from dispute where state in ('inquiry', 'opened')
+  union all
+  select account_id, 0, 0, 0, 1 from payment
+    where captured_at is not null and not allocated and received_minor > refunded_minor + lost_minor
 )
-select account_id, sum(payments)::bigint as payments, sum(refunds)::bigint as refunds from open
+select account_id, sum(payments)::bigint as payments, sum(refunds)::bigint as refunds,
+  sum(disputes)::bigint as disputes, sum(waiting)::bigint as waiting from open
   where account_id <> all ($1) and account_id <> 'free' group by account_id order by account_id";
 
-/// Accounts beside these that have open payments or refunds.
+/// Accounts beside these at which money is on its way, disputed, or waits for a person.
 pub async fn list_open_elsewhere(conn: &mut AsyncPgConnection, ids: &[String]) -> Result<Vec<Open>, Fault> {
     Ok(sql_query(OPEN_ELSEWHERE).bind::<Array<Text>, _>(ids).load(conn).await?)
 }

@@ -227,6 +227,9 @@ async fn a_file_without_an_account_that_has_payments_open_is_refused_and_cancell
     let buyer = Client::new(&t.app);
     let refused = buyer.data(cancel, input.clone()).await["orderCancel"].clone();
     assert_eq!(refused["userErrors"], json!([{ "code": "PAYMENT_IN_PROGRESS" }]));
+    let can = "query($n: String!, $t: String!) { order(number: $n, accessToken: $t) { canCancel } }";
+    let of_it = json!({ "n": placed.order.number, "t": placed.access_token.expose() });
+    assert_eq!(buyer.data(can, of_it.clone()).await["order"]["canCancel"], false);
     t.advance(chrono::TimeDelta::hours(3)).await;
     assert_eq!(dispense::payments::close::expire_overdue(&t.app).await.unwrap(), 0);
     assert_eq!(t.order_state(placed.order.id).await, "pending_payment");
@@ -234,9 +237,34 @@ async fn a_file_without_an_account_that_has_payments_open_is_refused_and_cancell
 
     // With the account back the money that was on its way pays for the order.
     assert_eq!(file.read(&account(GENERIC, "generic", &[&secret])).await, [""; 0]);
+    assert_eq!(buyer.data(can, of_it).await["order"]["canCancel"], true);
     assert_eq!(told().await, [""; 0]);
     assert_eq!(t.notify(&Said::paid(&placed, "late")).await.0, 200);
     assert_eq!(t.order_state(placed.order.id).await, "paid");
+    // Nothing is on its way any more; but until a dispute is decided its end has to be heard.
+    t.db.sql(
+        "insert into dispute (id, order_id, payment_id, account_id, state, amount_minor, currency)
+           select gen_random_uuid(), order_id, id, account_id, 'opened', 990, 'USD' from payment",
+    )
+    .await;
+    let complaints = file.read("").await;
+    let disputed = "0 payments and 0 refunds are open at it, 1 disputes are not decided";
+    assert!(complaints[0].contains(disputed), "{complaints:?}");
+    t.db.sql("delete from dispute").await;
+    // Money that came twice is given back through its account.
+    assert_eq!(t.notify(&Said { id: "evt_twice".into(), ..Said::paid(&placed, "twice") }).await.0, 200);
+    let complaints = file.read("").await;
+    assert!(
+        complaints[0].contains("0 disputes are not decided and 1 payments wait for a person"),
+        "{complaints:?}"
+    );
+    let back = Said {
+        id: "evt_back".into(),
+        kind: "payment.refunded",
+        refunded_minor: Some(990),
+        ..Said::paid(&placed, "twice")
+    };
+    assert_eq!(t.notify(&back).await.0, 200);
     assert_eq!(file.read("").await, [""; 0], "nothing is open any more");
     t.finish_with_jobs().await;
 }

@@ -1,0 +1,2 @@
+-- Contracts: indexes alone.
+drop index payment_unallocated, dispute_open;
