@@ -27,6 +27,7 @@ pub struct Account {
     pub secrets: Vec<Secret>,
     /// Which of the secrets signs our own calls where a gateway shares one (Epay's first generation, the generic gateway),
     /// counted from 1; by default the first. What signs changes when the gateway changes over, what verifies before that.
+    /// For WeChat Pay: which of the platform's public keys our calls ask answers to be signed by.
     #[serde(default)]
     pub signs_with: Option<usize>,
     /// What our calls to the gateway's API are made with (Stripe: `sk_…`, PayPal: the client secret, Alipay, WeChat

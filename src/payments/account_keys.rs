@@ -11,7 +11,7 @@ pub struct AccountKeys {
     pub id: String,
     /// What notices are verified with: shared secrets, or the gateway's own public keys and certificates. All verify.
     pub secrets: Vec<Secret>,
-    /// Place of the shared secret that signs our calls, counted from 0.
+    /// Place of the shared secret that signs our calls, or of the public key that shall sign their answers, counted from 0.
     pub signs_with: usize,
     /// What calls are made with: a bearer key, or our private key.
     pub api_key: Option<Secret>,

@@ -42,7 +42,8 @@ pub struct Abilities {
     pub refund_repeatable: bool,
     /// The sums that it names count refunds that have not ended yet.
     pub sums_count_open: bool,
-    /// Our calls are signed with one of the account's secrets, which the gateway shares.
+    /// Our calls are signed with one of the account's secrets, which the gateway shares, or name the one that shall sign
+    /// its answers.
     pub signs_with_secret: bool,
     /// A signed notice proves what it says. Where it does not (a key that is known to more than two), the gateway is
     /// asked before money is believed.

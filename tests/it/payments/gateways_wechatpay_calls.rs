@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use dispense::base::money::{Currency, Money};
+use dispense::base::secret::Secret;
 use dispense::payments::gateway::{
     AccountKeys, Action, Closing, Expected, Gateway, Match, Meaning, NewPayment, NewRefund, PaymentRef,
     Queried, RefundRef, Refunding, StartFailure, Started, matches,
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use super::gateways_alipay::{NOW, call, cny, named, payment, start_time, words};
 use super::gateways_wechatpay::{APPID, Keys, MCHID, PUBLIC_ID, SERIAL, gateway, headers};
 use crate::harness::played::{Played, Said, Seen};
+use crate::harness::rsa::Pair;
 
 /// Checks a request's signature with the merchant's public key over what was on the wire.
 fn check_request(keys: &Keys, seen: &Seen) {
@@ -324,4 +326,31 @@ async fn wechat_refunds_once_under_our_refunds_id() {
         assert!(matches!(refund(id).await, Refunding::Unknown(_)), "{id}");
     }
     assert_eq!(find("ref_nobody").await, Refunding::NotFound);
+}
+
+/// Rows: P10.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_the_middle_of_changing_the_platforms_public_key_calls_name_the_one_that_the_operator_says() {
+    let keys = Arc::new(Keys::new());
+    let its = keys.clone();
+    let played = Played::start(move |_: &Seen| said(&its, 200, &json!({ "code_url": "weixin://x" }))).await;
+    let new_id = format!("{}9", &PUBLIC_ID[..PUBLIC_ID.len() - 1]);
+    let new = Secret::new(format!("{new_id}:{}", Pair::new().public()));
+    // The certificate, the new key, the present one.
+    let mut account = keys.at(&played);
+    account.secrets.insert(1, new.clone());
+    for (place, named) in [(2, PUBLIC_ID), (1, &new_id), (0, &new_id)] {
+        account.signs_with = place;
+        let started = gateway().start(&call(&account), &payment(&[], &[], None)).await;
+        assert_eq!(played.last().header("wechatpay-serial"), named, "{place}");
+        assert!(started.is_ok(), "either key of the list is believed: {started:?}");
+    }
+    assert_eq!(gateway().faults(&account), []);
+    account.secrets.swap(0, 2);
+    account.signs_with = 2;
+    let faults = gateway().faults(&account);
+    assert!(
+        faults.iter().any(|(key, text)| *key == "signs_with" && text.contains("PUB_KEY_ID_")),
+        "{faults:?}"
+    );
 }

@@ -7,6 +7,7 @@ use dispense::infra::outbound::Outbound;
 use dispense::payments::accounts::Accounts;
 
 use super::street::{GATEWAYS, street_with};
+use crate::harness::rsa::Pair;
 use crate::harness::signing::webhook_secret;
 use crate::harness::test_config;
 
@@ -20,12 +21,20 @@ fn other(gateway: &str) -> Secret {
     })
 }
 
+/// Another public key of WeChat Pay's.
+fn other_public_key() -> Secret {
+    Secret::new(format!("PUB_KEY_ID_0119000000002027010100000000000077:{}", Pair::new().public()))
+}
+
 /// The gateway has the second of the two secrets still.
 fn before(account: &mut Account) {
     match account.gateway.as_str() {
         "wechatpay" => {
             let present = account.decryption_key.replace(other("wechatpay"));
             account.other_decryption_keys.extend(present);
+            // The platform has its second public key still, and the shop both.
+            account.secrets.insert(1, other_public_key());
+            account.signs_with = Some(3);
         }
         gateway @ ("generic" | "epay_v1" | "stripe") => {
             account.secrets.insert(0, other(gateway));
@@ -41,7 +50,10 @@ fn before(account: &mut Account) {
 /// The gateway has changed over to the first.
 fn after(account: &mut Account) {
     match account.gateway.as_str() {
-        "wechatpay" => account.other_decryption_keys.push(other("wechatpay")),
+        "wechatpay" => {
+            account.other_decryption_keys.push(other("wechatpay"));
+            account.secrets.push(other_public_key());
+        }
         gateway @ ("generic" | "epay_v1" | "stripe") => account.secrets.push(other(gateway)),
         _ => {}
     }

@@ -60,9 +60,12 @@ pub(super) fn fetched(pem: &str, serial: &str) -> Option<PlatformKey> {
     PlatformKey::certificate(pem).filter(|platform| platform.serial == bare(serial))
 }
 
-/// The id of the configured public key, which answers are asked to be signed by.
+/// The id of the public key by which answers are asked to be signed: the one that `signs_with` names, else the first of
+/// the list. While the key is changed at the platform both stand there, and an id that it does not know yet is asked for
+/// in vain.
 pub(super) fn public_key_id(keys: &AccountKeys) -> Option<String> {
-    let serials = keys.secrets.iter().filter_map(|secret| Some(PlatformKey::parse(secret)?.serial));
+    let from = keys.secrets.iter().skip(keys.signs_with).chain(&keys.secrets);
+    let serials = from.filter_map(|secret| Some(PlatformKey::parse(secret)?.serial));
     serials.into_iter().find(|serial| serial.starts_with(PUBLIC_KEY_ID))
 }
 

@@ -113,6 +113,10 @@ impl Gateway for WechatPay {
                 Some(_) => {}
             }
         }
+        let named = keys.secrets.get(keys.signs_with).filter(|_| keys.signs_with > 0);
+        if named.is_some_and(|secret| !secret.expose().trim().starts_with(keys::PUBLIC_KEY_ID)) {
+            fault("signs_with", "must name a public key (`PUB_KEY_ID_…`): no call names a certificate");
+        }
         if keys.decryption_key.as_ref().is_none_or(|key| key.expose().len() != sealed::KEY_LENGTH) {
             fault("decryption_key", "must be the APIv3 key: 32 characters");
         }
@@ -146,7 +150,7 @@ impl Gateway for WechatPay {
             refund: true,
             refund_repeatable: true,
             sums_count_open: false,
-            signs_with_secret: false,
+            signs_with_secret: true,
             notice_is_proof: true,
             statement: true,
         }
