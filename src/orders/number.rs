@@ -25,12 +25,13 @@ pub fn random_part(places: usize) -> String {
     part
 }
 
-/// Whether a text may be a number of this shop's, of an order or of an attempt to pay it: the prefix, seven places of the
-/// alphabet, and whatever may stand behind them.
+/// Whether a text has the form of this shop's order numbers. Orders of early versions have seven places; they are known by
+/// their rows alone, because seven letters behind a short prefix are many a word of somebody else's.
 pub fn has_form(prefix: &str, text: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-';
-    let Some((places, rest)) = text.strip_prefix(prefix).and_then(|all| all.split_at_checked(7)) else {
-        return false;
-    };
-    text.len() <= 32 && places.bytes().all(|b| ALPHABET.contains(&b)) && rest.bytes().all(allowed)
+    text.strip_prefix(prefix).is_some_and(|places| is_random_part(places, PLACES))
+}
+
+/// Whether a text is so many places of the alphabet.
+pub fn is_random_part(text: &str, places: usize) -> bool {
+    text.len() == places && text.bytes().all(|byte| ALPHABET.contains(&byte))
 }

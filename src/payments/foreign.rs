@@ -13,10 +13,10 @@ use crate::app::App;
 use crate::base::ids::RefundId;
 use crate::base::outcome::Fault;
 use crate::infra::db::Purpose;
-use crate::orders::number;
-use crate::payments::gateway::{Call, Facts, Meaning, Notice, NumberThere};
+use crate::payments::gateway::{Call, Facts, Meaning, Named, Notice, NumberThere};
+use crate::payments::number;
 use crate::payments::store::asked::{self, AskedTrade};
-use crate::payments::store::slice::Found;
+use crate::payments::store::slice::{self, Found};
 use crate::payments::word::{Settled, Word};
 
 /// Time for the one question about a trade.
@@ -40,7 +40,7 @@ pub(super) fn judge(prefix: &str, word: &Word, kept: &[AskedTrade]) -> Settled {
         return Settled::Ignored;
     }
     let ours =
-        |number: &str| if number::has_form(prefix, number) { Settled::Orphan } else { Settled::Ignored };
+        |number: &str| if number::is_ours(prefix, number) { Settled::Orphan } else { Settled::Ignored };
     if let Some(number) = &facts.number {
         return ours(number);
     }
@@ -69,15 +69,41 @@ fn asked_about(facts: &Facts) -> Option<&str> {
 /// Asks the gateway whose the trade of a notice is and keeps what it says; false when it does not say. Several notices
 /// about one trade at once ask once.
 pub(super) async fn ask(app: &App, notice: &Notice) -> Result<bool, Fault> {
-    let (account_id, facts) = (notice.account_id(), notice.facts());
-    let Some(trade_no) = asked_about(facts) else { return Ok(false) };
-    let Some((account, gateway)) = app.accounts.find(account_id) else { return Ok(false) };
+    let Some(trade_no) = asked_about(notice.facts()) else { return Ok(false) };
+    Ok(whose(app, notice.account_id(), trade_no).await?.is_some())
+}
+
+/// Whether what an event names that cannot be read is surely somebody else's: nothing stored, no number and no refund of
+/// ours, and of money that goes back not by the gateway's word either.
+pub(super) async fn is_others(app: &App, account_id: &str, named: &Named) -> Result<bool, Fault> {
+    let prefix = &app.config.shop.order_prefix;
+    let refund = named.refund_id.as_deref().is_some_and(|id| RefundId::parse(id).is_ok());
+    if refund || named.numbers.iter().any(|number| number::is_ours(prefix, number)) {
+        return Ok(false);
+    }
+    {
+        let mut conn = app.db.conn_for(Purpose::Notices).await?;
+        if slice::is_known(&mut conn, account_id, named).await? {
+            return Ok(false);
+        }
+    }
+    match named.trade_no.as_deref().filter(|_| named.carries_little && named.numbers.is_empty()) {
+        Some(trade_no) => {
+            Ok(whose(app, account_id, trade_no).await?.is_some_and(|asked| asked.number.is_none()))
+        }
+        None => Ok(true),
+    }
+}
+
+/// What the gateway says of a trade, asked now unless its answer is kept; none when it does not say.
+async fn whose(app: &App, account_id: &str, trade_no: &str) -> Result<Option<AskedTrade>, Fault> {
+    let Some((account, gateway)) = app.accounts.find(account_id) else { return Ok(None) };
     let turn = turn(account_id, trade_no);
     let _turn = turn.lock().await;
     {
         let conn = app.db.conn_for(Purpose::Notices).await?;
-        if !asked::list(&conn, &[(account_id, trade_no)]).await?.is_empty() {
-            return Ok(true);
+        if let Some(kept) = asked::list(&conn, &[(account_id, trade_no)]).await?.pop() {
+            return Ok(Some(kept));
         }
     }
     let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: TIMEOUT };
@@ -85,17 +111,17 @@ pub(super) async fn ask(app: &App, notice: &Notice) -> Result<bool, Fault> {
     let number = match answer {
         Ok(NumberThere::Number(number)) => Some(number),
         Ok(NumberThere::None) => None,
-        Ok(NumberThere::Unsupported) | Err(_) => return Ok(false),
+        Ok(NumberThere::Unsupported) | Err(_) => return Ok(None),
         Ok(NumberThere::Unknown(why)) => {
             tracing::warn!(why, account = account_id, "a gateway does not say whose a trade is");
-            return Ok(false);
+            return Ok(None);
         }
     };
     // What is no number of ours is of no concern, and may be anything.
-    let number = number.filter(|number| number::has_form(&app.config.shop.order_prefix, number));
+    let number = number.filter(|number| number::is_ours(&app.config.shop.order_prefix, number));
     let conn = app.db.conn_for(Purpose::Notices).await?;
     asked::insert(&conn, account_id, trade_no, number.as_deref()).await?;
-    Ok(true)
+    Ok(Some(AskedTrade { account_id: account_id.to_owned(), trade_no: trade_no.to_owned(), number }))
 }
 
 /// Whoever asks about this trade now, one after the other.

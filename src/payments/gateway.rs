@@ -14,8 +14,8 @@ use crate::base::money::{Currency, Money};
 pub use crate::payments::account_keys::AccountKeys;
 pub use crate::payments::gateways::amounts::Unit;
 pub use crate::payments::gateways::notice::{
-    DisputeFact, Expected, Facts, GatewayState, Identity, Match, Meaning, Notice, NoticeRefusal, RawNotice,
-    RefundFact, Stage, matches,
+    DisputeFact, Expected, Facts, GatewayState, Identity, Match, Meaning, Named, Notice, NoticeRefusal,
+    RawNotice, RefundFact, Stage, matches,
 };
 pub use crate::payments::gateways::stated::{Entry, Place, Stated, Statement, StatementLine, Unread};
 

@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::infra::epoch::Epoch;
-use crate::orders::number::random_part;
+use crate::orders::number::{has_form, is_random_part, random_part};
 
 /// Random places of a later attempt.
 const PLACES: usize = 5;
@@ -16,4 +16,13 @@ pub fn of_attempt(order_number: &str, placed_at: DateTime<Utc>, attempt: i32, ep
         return order_number.to_owned();
     }
     format!("{order_number}-{attempt}-{}", random_part(PLACES))
+}
+
+/// Whether a text that the database does not know has the form of a number that this shop sends to gateways: an order's,
+/// or that of a later attempt. The one test of what is ours by name, for every gateway's notices and statements.
+pub fn is_ours(prefix: &str, text: &str) -> bool {
+    let Some((order, attempt)) = text.split_once('-') else { return has_form(prefix, text) };
+    let Some((count, random)) = attempt.split_once('-') else { return false };
+    let counted = count.parse::<i32>().is_ok_and(|n| n >= 1 && n.to_string() == count);
+    has_form(prefix, order) && counted && is_random_part(random, PLACES)
 }

@@ -14,7 +14,7 @@ use crate::infra::tasks::{self, NewTask};
 use crate::payments::accounts::Account;
 use crate::payments::ask::{self, Asked};
 use crate::payments::gateway::{
-    Call, Facts, Gateway, GatewayState, Meaning, Notice, NoticeRefusal, RawNotice, Reply, Stage, Verdict,
+    Call, Gateway, GatewayState, Meaning, Named, Notice, NoticeRefusal, RawNotice, Reply, Verdict,
 };
 use crate::payments::store::inbox::{self, Delivery};
 use crate::payments::word::{Settled, Word};
@@ -50,12 +50,21 @@ pub async fn receive(
     let Some((account, gateway)) = app.accounts.find(account_id) else { return Answer::UnknownAccount };
     let (account, gateway) = (account.as_ref(), gateway.as_ref());
     let notice = match authenticate(app, account, gateway, &raw).await {
-        Ok(notice) if storable(notice.facts()) => notice,
-        Ok(_) => {
-            let refusal = NoticeRefusal { stage: Stage::Format, reason: "control_character" };
+        Ok(notice) => notice,
+        Err(refusal) => {
+            let others = match &refusal.named {
+                Some(named) => ignore(app, account, named, &raw, refusal.reason).await,
+                None => Ok(false),
+            };
+            match others {
+                Ok(true) => return Answer::Reply(gateway.reply(Verdict::Success)),
+                Ok(false) => {}
+                Err(fault) => {
+                    tracing::warn!(%fault, account = account.id, "whose an unreadable notice is could not be told");
+                }
+            }
             return refuse::refuse(app, account, gateway, &raw, refusal, may_store).await;
         }
-        Err(refusal) => return refuse::refuse(app, account, gateway, &raw, refusal, may_store).await,
     };
     crate::fault_point!("notice.n1");
     match handle(app, account, gateway, notice, raw).await {
@@ -82,7 +91,8 @@ pub(super) async fn authenticate(
 ) -> Result<Notice, NoticeRefusal> {
     let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: EVIDENCE_TIMEOUT };
     let evidence = gateway.evidence(&call, raw).await?;
-    gateway.authenticate(&account.keys, raw, &evidence)
+    let notice = gateway.authenticate(&account.keys, raw, &evidence)?;
+    if storable(&notice) { Ok(notice) } else { Err(NoticeRefusal::unstorable()) }
 }
 
 fn word_of(verdict: Verdict) -> &'static str {
@@ -93,9 +103,27 @@ fn word_of(verdict: Verdict) -> &'static str {
     }
 }
 
-/// PostgreSQL's text holds no NUL, and nothing that a gateway names has other control characters.
-pub(super) fn storable(facts: &Facts) -> bool {
-    let texts = [&facts.number, &facts.trade_no, &facts.gateway_reference];
+/// Keeps a genuine notice that cannot be read and is surely about a sale of somebody else's; whether it was one.
+async fn ignore(
+    app: &App,
+    account: &Account,
+    named: &Named,
+    raw: &RawNotice,
+    reason: &'static str,
+) -> Result<bool, Fault> {
+    if !foreign::is_others(app, &account.id, named).await? {
+        return Ok(false);
+    }
+    let row = delivery(app, &account.id, raw, "ignored", format!("format: {reason}"));
+    inbox::insert(&*app.db.conn_for(Purpose::Notices).await?, &[row]).await?;
+    metrics::counter!("dispense_notices_total", "account" => account.id.clone(), "verdict" => "success")
+        .increment(1);
+    Ok(true)
+}
+
+/// PostgreSQL's text holds no NUL, and no id that a gateway gives has other control characters.
+fn storable(notice: &Notice) -> bool {
+    let texts = [Some(notice.event_key()), notice.trade_no.as_deref(), notice.gateway_reference.as_deref()];
     texts.into_iter().flatten().all(|text| text.len() <= 255 && !text.contains(char::is_control))
 }
 

@@ -79,9 +79,6 @@ async fn judge(app: &App, actor: &Actor, stored: Stored) -> Outcome<&'static str
     let notice = receive::authenticate(app, &account, gateway.as_ref(), &raw)
         .await
         .map_err(|refusal| unverifiable(format!("{}: {}", refusal.stage.as_str(), refusal.reason)))?;
-    if !receive::storable(notice.facts()) {
-        return Err(unverifiable("format: control_character".into()).into());
-    }
     let settled = receive::settle(app, &notice, &raw).await?;
     if matches!(settled, Settled::Confirm(_) | Settled::AskWhose) {
         return Err(unavailable().into());

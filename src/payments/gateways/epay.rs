@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::beijing;
 use super::form;
-use super::notice::{Facts, Identity, Meaning, NoticeRefusal, RawNotice};
+use super::notice::{Facts, Identity, Meaning, Named, NoticeRefusal, RawNotice};
 use crate::base::money::{Currency, Money, parse_minor};
 use crate::payments::gateway::{Entry, Place, Reply, Stated, StatementLine, Verdict};
 
@@ -43,16 +43,23 @@ pub(super) fn borrowed(pairs: &[(String, String)]) -> impl Iterator<Item = (&str
 
 /// What a verified notice says, and its event key.
 pub(super) fn notice(pairs: &[(String, String)]) -> Result<(String, Facts), NoticeRefusal> {
+    let unread = |word| match form::value(pairs, "out_trade_no") {
+        Some(number) => NoticeRefusal::naming(
+            word,
+            Named::sale(number.to_owned(), form::value(pairs, "trade_no").map(str::to_owned)),
+        ),
+        None => NoticeRefusal::format(word),
+    };
     let need = |name: &str| {
-        let value = form::value(pairs, name).filter(|text| (1..=100).contains(&text.len()));
-        value.ok_or(NoticeRefusal::format("field_missing"))
+        let clean = |text: &&str| (1..=100).contains(&text.len()) && !text.contains(char::is_control);
+        form::value(pairs, name).filter(clean).ok_or_else(|| unread("field_missing"))
     };
     let (trade_no, status) = (need("trade_no")?, need("trade_status")?);
     let meaning = if status == PAID { Meaning::Paid } else { Meaning::Ignored };
     let mut facts = Facts::of(meaning);
     facts.number = Some(need("out_trade_no")?.to_owned());
     facts.trade_no = Some(trade_no.to_owned());
-    facts.amount_minor = Some(minor(need("money")?).map_err(NoticeRefusal::format)?);
+    facts.amount_minor = Some(minor(need("money")?).map_err(unread)?);
     facts.currency = Currency::parse(CURRENCY).ok();
     facts.identity = identity(need("pid")?);
     Ok((format!("{trade_no}:{status}"), facts))

@@ -9,6 +9,7 @@ pub mod free;
 pub mod generic;
 pub mod notice;
 pub mod paypal;
+pub mod refusal;
 pub mod stated;
 pub mod stripe;
 pub mod wechatpay;

@@ -7,6 +7,7 @@ use std::ops::Deref;
 use chrono::{DateTime, Utc};
 
 use crate::base::money::Currency;
+pub use crate::payments::gateways::refusal::{Named, NoticeRefusal, Stage};
 use crate::payments::refunds::RefundChange;
 
 /// A notice as it came in, nothing decoded.
@@ -31,55 +32,6 @@ impl RawNotice {
             (_, Some(_)) => Err(NoticeRefusal::signature("header_repeated")),
             (first, None) => Ok(first.map(|(_, value)| value.as_str())),
         }
-    }
-}
-
-/// Where a notice was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Not signed, or by somebody else.
-    Signature,
-    /// Signed, but too long ago or for a time to come.
-    Replay,
-    Decrypt,
-    /// Signed by the gateway, but not a message we can read.
-    Format,
-}
-
-impl Stage {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Signature => "signature",
-            Self::Replay => "replay",
-            Self::Decrypt => "decrypt",
-            Self::Format => "format",
-        }
-    }
-}
-
-/// Why a notice was not believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoticeRefusal {
-    pub stage: Stage,
-    /// A short stable word.
-    pub reason: &'static str,
-}
-
-impl NoticeRefusal {
-    pub(super) fn signature(reason: &'static str) -> Self {
-        Self { stage: Stage::Signature, reason }
-    }
-
-    pub(super) fn replay(reason: &'static str) -> Self {
-        Self { stage: Stage::Replay, reason }
-    }
-
-    pub(super) fn decrypt(reason: &'static str) -> Self {
-        Self { stage: Stage::Decrypt, reason }
-    }
-
-    pub(super) fn format(reason: &'static str) -> Self {
-        Self { stage: Stage::Format, reason }
     }
 }
 
@@ -266,6 +218,9 @@ impl Facts {
     }
 }
 
+/// Bytes of a number that are kept.
+const LONGEST: usize = 255;
+
 /// An authenticated notice. Reads like its [`Facts`].
 #[derive(Clone, Debug)]
 pub struct Notice {
@@ -277,8 +232,9 @@ pub struct Notice {
 
 impl Notice {
     /// `secret` counts from 0; the number after the last stands for a key that was fetched.
-    pub(super) fn new(account_id: &str, event_key: String, secret: usize, facts: Facts) -> Self {
+    pub(super) fn new(account_id: &str, event_key: String, secret: usize, mut facts: Facts) -> Self {
         let verified_by = u16::try_from(secret + 1).unwrap_or(u16::MAX);
+        facts.number = facts.number.map(keepable);
         Self { account_id: account_id.to_owned(), event_key, verified_by, facts }
     }
 
@@ -299,6 +255,18 @@ impl Notice {
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
+}
+
+/// Other software puts what it likes where our number stands. What PostgreSQL or a log would not take becomes a text that
+/// is no number of ours either.
+fn keepable(number: String) -> String {
+    if number.len() <= LONGEST && !number.contains(char::is_control) {
+        return number;
+    }
+    let clean = number.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c });
+    let mut kept = String::new();
+    kept.extend(clean.take(LONGEST / char::REPLACEMENT_CHARACTER.len_utf8()));
+    kept
 }
 
 impl Deref for Notice {
@@ -347,13 +315,6 @@ impl Deref for GatewayState {
     fn deref(&self) -> &Facts {
         &self.facts
     }
-}
-
-/// Whether a text has the form of the numbers that this program sends to gateways; whether it is this shop's own is for
-/// others to judge.
-pub(super) fn is_number(text: &str) -> bool {
-    (1..=32).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// What the payment row says must be true.

@@ -16,6 +16,7 @@ use crate::infra::tasks::{self, NewTask};
 use crate::payments::accounts::Spoken;
 use crate::payments::ask::{self, Asked};
 use crate::payments::gateway::{Call, Entry, Stated, Statement, StatementLine};
+use crate::payments::number;
 use crate::payments::restored::release;
 use crate::payments::restored::store::{self, Known, Question};
 use crate::payments::store::attempts;
@@ -190,7 +191,7 @@ async fn compare(app: &App, spoken: &Spoken, entries: Vec<Entry>) -> Outcome<i32
     let known = store::list_known(&mut *app.db.conn().await?, account, &lines).await?;
     for known in known {
         let Some(line) = lines.get(known.idx as usize - 1) else { continue };
-        if !is_ours(app, line) && known.by_trade.is_none() {
+        if !is_ours(app, line) && known.by_trade.is_none() && known.by_number.is_none() {
             continue;
         }
         if is_known(line, &known) {
@@ -217,7 +218,7 @@ fn is_known(line: &StatementLine, known: &Known) -> bool {
 
 /// Other software may sell at the same merchant account: its sales have other numbers, or none.
 fn is_ours(app: &App, line: &StatementLine) -> bool {
-    line.number.as_deref().is_some_and(|number| number.starts_with(&app.config.shop.order_prefix))
+    line.number.as_deref().is_some_and(|number| number::is_ours(&app.config.shop.order_prefix, number))
 }
 
 fn task(app: &App, account: &str, line: &StatementLine, known: &Known) -> NewTask {

@@ -11,6 +11,7 @@ use crate::infra::db::schema::{orders, payment};
 use crate::infra::db::statement::Statement;
 use crate::orders::model::Order;
 use crate::payments::case::Tracked;
+use crate::payments::gateway::Named;
 use crate::payments::model::Payment;
 use crate::payments::word::Word;
 
@@ -77,6 +78,20 @@ pub async fn find(conn: &mut AsyncPgConnection, words: &[Word]) -> QueryResult<V
         .into_iter()
         .map(|r| Found { index: r.idx as usize - 1, payment_id: r.id, order_id: r.order_id, how: how(r.how) })
         .collect())
+}
+
+/// Whether a payment has a number, a trade or a reference that an event names which cannot be read.
+pub async fn is_known(conn: &mut AsyncPgConnection, account_id: &str, named: &Named) -> QueryResult<bool> {
+    // What has control characters is in no row, and PostgreSQL's text takes no NUL.
+    let clean = |text: &&str| !text.contains(char::is_control);
+    let numbers: Vec<&str> = named.numbers.iter().map(String::as_str).filter(clean).collect();
+    let trade_no = named.trade_no.as_deref().filter(clean);
+    let reference = named.gateway_reference.as_deref().filter(clean);
+    let there = payment::account_id
+        .eq(account_id.to_owned())
+        .and(payment::trade_no.eq(trade_no).or(payment::gateway_reference.eq(reference)).assume_not_null());
+    let known = payment::table.filter(payment::gateway_number.eq_any(numbers).assume_not_null().or(there));
+    diesel::select(diesel::dsl::exists(known)).get_result(conn).await
 }
 
 /// Locks the orders that nobody else holds, in the order of their ids.

@@ -5,9 +5,7 @@
 
 use crate::base::money::{Currency, parse_minor};
 use crate::payments::gateway::AccountKeys;
-use crate::payments::gateways::notice::{
-    Facts, Identity, Meaning, Notice, NoticeRefusal, RefundFact, is_number,
-};
+use crate::payments::gateways::notice::{Facts, Identity, Meaning, Named, Notice, NoticeRefusal, RefundFact};
 use crate::payments::gateways::rsa::PublicKey;
 use crate::payments::gateways::{beijing, form};
 
@@ -33,7 +31,13 @@ pub(super) fn read(keys: &AccountKeys, body: &[u8]) -> Result<Notice, NoticeRefu
     let fields = form::parse(body).map_err(NoticeRefusal::format)?;
     let key = verify(keys, &fields)?;
     let id = short(&fields, "notify_id").ok_or(NoticeRefusal::format("notify_id_missing"))?;
-    let facts = facts(&fields).map_err(NoticeRefusal::format)?;
+    let facts = facts(&fields).map_err(|word| match form::value(&fields, "out_trade_no") {
+        Some(number) => {
+            let trade_no = short(&fields, "trade_no").map(str::to_owned);
+            NoticeRefusal::naming(word, Named::sale(number_here(number), trade_no))
+        }
+        None => NoticeRefusal::format(word),
+    })?;
     Ok(Notice::new(&keys.id, id.to_owned(), key, facts))
 }
 
@@ -66,10 +70,6 @@ fn facts(fields: &Fields) -> Result<Facts, &'static str> {
         return Ok(facts);
     }
     facts.number = Some(number_here(short(fields, "out_trade_no").ok_or("out_trade_no_missing")?));
-    // A trade of other software on the same application.
-    if !facts.number.as_deref().is_some_and(is_number) {
-        return Ok(facts);
-    }
     facts.trade_no = Some(short(fields, "trade_no").ok_or("trade_no_missing")?.to_owned());
     facts.amount_minor = amount(fields, "total_amount")?;
     facts.currency = Currency::parse("CNY").ok();

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::base::money::Currency;
 use crate::payments::gateways::json;
-use crate::payments::gateways::notice::{Facts, Meaning, NoticeRefusal, RefundFact};
+use crate::payments::gateways::notice::{Facts, Meaning, Named, NoticeRefusal, RefundFact};
 use crate::payments::refunds::RefundChange;
 
 pub(super) fn read(body: &[u8]) -> Result<Facts, NoticeRefusal> {
@@ -17,7 +17,14 @@ pub(super) fn read(body: &[u8]) -> Result<Facts, NoticeRefusal> {
         return Ok(Facts::of(Meaning::Ignored));
     }
     let data = event.get("data").ok_or(NoticeRefusal::format("data_missing"))?;
-    let mut facts = payment(data).map_err(NoticeRefusal::format)?;
+    let unread = |word| match json::text(data, &["order_no"]) {
+        Some(number) => {
+            let trade_no = name(data, "trade_no", 128).ok().flatten();
+            NoticeRefusal::naming(word, Named::sale(number.to_owned(), trade_no))
+        }
+        None => NoticeRefusal::format(word),
+    };
+    let mut facts = payment(data).map_err(unread)?;
     facts.meaning = match (kind, facts.meaning) {
         ("payment.succeeded", Meaning::Paid) => Meaning::Paid,
         ("payment.pending", Meaning::Pending) => Meaning::Pending,
@@ -29,7 +36,7 @@ pub(super) fn read(body: &[u8]) -> Result<Facts, NoticeRefusal> {
             | "payment.refunded",
             _,
         ) => {
-            return Err(NoticeRefusal::format("status_contradicts_type"));
+            return Err(unread("status_contradicts_type"));
         }
         _ => Meaning::Ignored,
     };

@@ -86,9 +86,9 @@ pub(super) async fn fetch(
         evidence.certificates.insert(address.to_owned(), pem);
         return Ok(evidence);
     }
-    let unavailable = NoticeRefusal::signature("certificate_unavailable");
+    let unavailable = || NoticeRefusal::signature("certificate_unavailable");
     if !cache.may_fetch(call.now_unix) {
-        return Err(unavailable);
+        return Err(unavailable());
     }
     let request = Request {
         method: Method::Get,
@@ -98,10 +98,10 @@ pub(super) async fn fetch(
         timeout: call.timeout,
         largest_answer: LARGEST,
     };
-    let answer = outbound.call(request).await.map_err(|_| unavailable)?;
-    let pem = String::from_utf8(answer.body).map_err(|_| unavailable)?;
+    let answer = outbound.call(request).await.map_err(|_| unavailable())?;
+    let pem = String::from_utf8(answer.body).map_err(|_| unavailable())?;
     if answer.status != 200 {
-        return Err(unavailable);
+        return Err(unavailable());
     }
     evidence.certificates.insert(address.to_owned(), pem.clone());
     key(&evidence, address, notice_now)?;

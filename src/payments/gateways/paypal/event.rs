@@ -9,7 +9,7 @@ use super::currencies;
 use crate::base::ids::RefundId;
 use crate::payments::gateways::json;
 use crate::payments::gateways::notice::{
-    DisputeFact, Facts, Identity, Meaning, NoticeRefusal, RefundFact, is_number,
+    DisputeFact, Facts, Identity, Meaning, Named, NoticeRefusal, RefundFact,
 };
 
 pub(super) fn identity(merchant_id: &str) -> Vec<Identity> {
@@ -25,29 +25,44 @@ pub(super) fn read(body: &[u8], merchant_id: &str) -> Result<(String, Facts), No
         .ok_or(NoticeRefusal::format("event_id_missing"))?;
     let kind = json::text(&event, &["event_type"]).ok_or(NoticeRefusal::format("event_type_missing"))?;
     let resource = event.get("resource").ok_or(NoticeRefusal::format("resource_missing"))?;
-    let mut facts = match facts(kind, resource, merchant_id) {
-        Ok(facts) => facts,
-        Err(_) if names_nothing(kind, resource) => Facts::of(Meaning::Ignored),
-        Err(word) => return Err(NoticeRefusal::format(word)),
-    };
+    let mut facts = facts(kind, resource, merchant_id)
+        .map_err(|word| NoticeRefusal::naming(word, names(kind, resource)))?;
     facts.occurred_at = moment(&event, "create_time");
     Ok((id.to_owned(), facts))
 }
 
-/// Other software on the same account sells in other ways (orders of several units): an object that has no number of our
-/// form, and of what goes back no capture to look up, cannot be about a payment of ours.
-fn names_nothing(kind: &str, resource: &Value) -> bool {
+/// What an object names that cannot be read: other software on the same account sells in other ways (orders of several
+/// units). What goes back names its capture and little else.
+fn names(kind: &str, resource: &Value) -> Named {
     let listed = |key: &str| resource.get(key).and_then(Value::as_array).into_iter().flatten();
-    let numbered = |object: &Value| {
-        ["custom_id", "invoice_id"].iter().any(|key| json::text(object, &[key]).is_some_and(is_number))
+    let numbers = listed("purchase_units")
+        .chain([resource])
+        .flat_map(|object| ["custom_id", "invoice_id"].map(|key| json::text(object, &[key])))
+        .flatten();
+    let own = || id_at(resource, &["id"]).ok().flatten();
+    let order = kind.starts_with("CHECKOUT.");
+    let sale = ["COMPLETED", "PENDING", "DENIED", "DECLINED"]
+        .iter()
+        .any(|end| kind.strip_prefix("PAYMENT.CAPTURE.").is_some_and(|rest| rest == *end));
+    let disputed = || {
+        let transaction = listed("disputed_transactions").next()?;
+        id_at(transaction, &["seller_transaction_id"]).ok().flatten()
     };
-    let sale = kind.starts_with("CHECKOUT.")
-        || ["COMPLETED", "PENDING", "DENIED", "DECLINED"]
-            .iter()
-            .any(|end| kind.strip_prefix("PAYMENT.CAPTURE.").is_some_and(|rest| rest == *end));
-    let disputed = || listed("disputed_transactions").any(|of| of.get("seller_transaction_id").is_some());
-    let looked_up = || up(resource).is_some() || refund_id(resource).is_some() || disputed();
-    !numbered(resource) && !listed("purchase_units").any(numbered) && (sale || !looked_up())
+    Named {
+        numbers: numbers.map(str::to_owned).collect(),
+        trade_no: match kind {
+            _ if order => None,
+            "PAYMENT.CAPTURE.REVERSED" => up(resource).or_else(own),
+            _ if sale => own(),
+            _ => up(resource).or_else(disputed),
+        },
+        gateway_reference: match order {
+            true => own(),
+            false => id_at(resource, &["supplementary_data", "related_ids", "order_id"]).ok().flatten(),
+        },
+        refund_id: refund_id(resource),
+        carries_little: !order && !sale,
+    }
 }
 
 fn facts(kind: &str, resource: &Value, merchant_id: &str) -> Result<Facts, &'static str> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::base::money::Currency;
 use crate::payments::gateway::from_gateway_units;
 use crate::payments::gateways::notice::{
-    DisputeFact, Facts, Identity, Meaning, NoticeRefusal, RefundFact, is_number,
+    DisputeFact, Facts, Identity, Meaning, Named, NoticeRefusal, RefundFact,
 };
 use crate::payments::gateways::{amounts, json};
 
@@ -27,11 +27,7 @@ pub(super) fn read(body: &[u8]) -> Result<(String, Facts), NoticeRefusal> {
         Some("event") => {
             let object =
                 json::at(&event, &["data", "object"]).ok_or(NoticeRefusal::format("object_missing"))?;
-            match facts(kind, object) {
-                Ok(facts) => facts,
-                Err(_) if names_nothing(kind, object) => Facts::of(Meaning::Ignored),
-                Err(word) => return Err(NoticeRefusal::format(word)),
-            }
+            facts(kind, object).map_err(|word| NoticeRefusal::naming(word, names(kind, object)))?
         }
         // Thin events (`v2.core.event`) carry no object.
         Some(_) => Facts::of(Meaning::Ignored),
@@ -40,8 +36,6 @@ pub(super) fn read(body: &[u8]) -> Result<(String, Facts), NoticeRefusal> {
     if let Some(livemode) = event.get("livemode").and_then(Value::as_bool) {
         facts.identity = identity(livemode, json::text(&event, &["account"]).unwrap_or_default());
     }
-    // What others put there may be too long to be kept, and is no number of ours.
-    facts.number = facts.number.filter(|number| number.len() <= 255);
     facts.occurred_at = created(&event);
     // An event about a payment is never older than the payment; where the object itself is older, that counts.
     if matches!(facts.meaning, Meaning::Paid | Meaning::Failed | Meaning::Closed) {
@@ -50,13 +44,18 @@ pub(super) fn read(body: &[u8]) -> Result<(String, Facts), NoticeRefusal> {
     Ok((id.to_owned(), facts))
 }
 
-/// Other software on the same account sends what it likes: an object that has no number of our form and no payment
-/// intent to look up cannot be about a payment of ours. Our own sessions always carry the number.
-fn names_nothing(kind: &str, object: &Value) -> bool {
-    let numbers =
-        [json::text(object, &["client_reference_id"]), json::text(object, &["metadata", "order_no"])];
-    let intent = named(object, "payment_intent").filter(|_| !kind.starts_with("checkout."));
-    intent.is_none() && !numbers.into_iter().flatten().any(is_number)
+/// What an object names that cannot be read: other software on the same account sends what it likes. Our own sessions
+/// always carry the number; refunds and disputes carry little.
+fn names(kind: &str, object: &Value) -> Named {
+    let numbers = [&["client_reference_id"][..], &["metadata", "order_no"]];
+    let session = kind.starts_with("checkout.");
+    Named {
+        numbers: numbers.into_iter().filter_map(|path| json::text(object, path)).map(str::to_owned).collect(),
+        trade_no: named(object, "payment_intent"),
+        gateway_reference: json::text(object, &["id"]).filter(|id| session && is_id(id)).map(str::to_owned),
+        refund_id: json::text(object, &["metadata", "refund_id"]).map(str::to_owned),
+        carries_little: !session,
+    }
 }
 
 fn facts(kind: &str, object: &Value) -> Result<Facts, &'static str> {

@@ -8,7 +8,7 @@ use super::sealed;
 use crate::base::money::Currency;
 use crate::payments::gateway::AccountKeys;
 use crate::payments::gateways::json;
-use crate::payments::gateways::notice::{Facts, Identity, Meaning, NoticeRefusal, RefundFact};
+use crate::payments::gateways::notice::{Facts, Identity, Meaning, Named, NoticeRefusal, RefundFact};
 
 /// What the platform must say about the merchant.
 pub(super) fn identity(keys: &AccountKeys) -> Vec<Identity> {
@@ -28,7 +28,14 @@ pub(super) fn read(keys: &AccountKeys, body: &[u8]) -> Result<(String, Facts), N
     let resource = envelope.get("resource").ok_or(NoticeRefusal::format("resource_missing"))?;
     let plain = sealed::open(keys, resource).map_err(NoticeRefusal::decrypt)?;
     let inner = json::parse(&plain).map_err(|_| NoticeRefusal::format("inner_not_json"))?;
-    let mut facts = reader(keys, kind, &inner).map_err(NoticeRefusal::format)?;
+    let mut facts =
+        reader(keys, kind, &inner).map_err(|word| match json::text(&inner, &["out_trade_no"]) {
+            Some(number) => {
+                let trade_no = name(&inner, &["transaction_id"]);
+                NoticeRefusal::naming(word, Named::sale(number.to_owned(), trade_no))
+            }
+            None => NoticeRefusal::format(word),
+        })?;
     facts.occurred_at = facts.occurred_at.or_else(|| moment(&envelope, "create_time"));
     Ok((id, facts))
 }
