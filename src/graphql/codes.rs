@@ -4,11 +4,11 @@
 use async_graphql::Enum;
 
 macro_rules! codes {
-    ($($(#[doc = $about:literal])* $name:ident { $($variant:ident = $code:literal: $doc:literal,)* })*) => {$(
+    ($($(#[doc = $about:literal])* $name:ident { $($variant:ident = $code:literal: $doc:literal $(deprecated $why:literal)?,)* })*) => {$(
         $(#[doc = $about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
         pub enum $name {
-            $(#[doc = $doc] #[graphql(name = $code)] $variant,)*
+            $(#[doc = $doc] #[graphql(name = $code $(, deprecation = $why)?)] $variant,)*
         }
 
         impl $name {
@@ -56,8 +56,9 @@ codes! {
         CouponNotCombinable = "COUPON_NOT_COMBINABLE": "The coupon stands alone.",
         ReferenceTaken = "REFERENCE_TAKEN": "An order of this client has that reference.",
         EmailCodeRequired = "EMAIL_CODE_REQUIRED": "Guests prove their address first: `emailCodeRequest`, then `emailCode`.",
-        EmailCodeWrong = "EMAIL_CODE_WRONG": "The code that proves the address is wrong.",
-        EmailCodeExpired = "EMAIL_CODE_EXPIRED": "The code has expired, or none was asked for: ask for a new one.",
+        EmailCodeWrong = "EMAIL_CODE_WRONG": "The code is wrong, has ended, was used, or was never asked for: all are answered alike.",
+        EmailCodeExpired = "EMAIL_CODE_EXPIRED": "The code has expired."
+            deprecated "A code that has expired is answered with `EMAIL_CODE_WRONG`.",
         AccessRevoked = "ACCESS_REVOKED": "The order of this key was claimed, or access to it was revoked, since.",
     }
 
@@ -71,8 +72,9 @@ codes! {
         AlreadyPaid = "ALREADY_PAID": "It is paid.",
         PaymentInProgress = "PAYMENT_IN_PROGRESS": "A payment is on its way; wait for its end.",
         NotCancellable = "NOT_CANCELLABLE": "It cannot be cancelled any more.",
-        AccessCodeWrong = "ACCESS_CODE_WRONG": "The code is wrong.",
-        AccessCodeExpired = "ACCESS_CODE_EXPIRED": "The code has expired: ask for a new one.",
+        AccessCodeWrong = "ACCESS_CODE_WRONG": "The code is wrong, has ended, was used, or was never asked for: all are answered alike.",
+        AccessCodeExpired = "ACCESS_CODE_EXPIRED": "The code has expired."
+            deprecated "A code that has expired is answered with `ACCESS_CODE_WRONG`.",
         AlreadyClaimed = "ALREADY_CLAIMED": "The order belongs to another account.",
         ClaimEmailMismatch = "CLAIM_EMAIL_MISMATCH": "The order was placed with another address.",
         IdempotencyConflict = "IDEMPOTENCY_CONFLICT": "The same key was used with another input.",
@@ -140,8 +142,9 @@ codes! {
         EmailNotConfirmed = "EMAIL_NOT_CONFIRMED": "Confirm the mail address first.",
         PasswordTooWeak = "PASSWORD_TOO_WEAK": "The password is too easy to guess.",
         PasswordBreached = "PASSWORD_BREACHED": "The password is known from a leak.",
-        CodeWrong = "CODE_WRONG": "The code is wrong.",
-        CodeExpired = "CODE_EXPIRED": "The code has expired: ask for a new one.",
+        CodeWrong = "CODE_WRONG": "The code is wrong, has ended, was used, or was never asked for: all are answered alike.",
+        CodeExpired = "CODE_EXPIRED": "The code has expired."
+            deprecated "A code that has expired is answered with `CODE_WRONG`.",
         TotpRequired = "TOTP_REQUIRED": "A second factor is needed.",
         TotpAlreadyEnabled = "TOTP_ALREADY_ENABLED": "The second factor is on already.",
         RefreshTokenInvalid = "REFRESH_TOKEN_INVALID": "The sign-in has ended: sign in again.",

@@ -34,7 +34,7 @@ pub struct Evidence {
 }
 
 impl Proof {
-    /// Judges a mailed code. `EMAIL_CODE_WRONG`, `EMAIL_CODE_EXPIRED`, `EMAIL_REQUIRED`, `EMAIL_INVALID`.
+    /// Judges a mailed code. `EMAIL_CODE_WRONG`, `EMAIL_REQUIRED`, `EMAIL_INVALID`.
     pub async fn of_code(app: &App, caller: &Caller, evidence: &Evidence) -> Outcome<Self> {
         let mut proof = Self {
             client: Some(throttle::client_key(app, caller)),

@@ -41,27 +41,19 @@ pub async fn request(
     Ok(())
 }
 
-/// Gives the orders of an address with their tokens for a mailed code. `ACCESS_CODE_WRONG`, `ACCESS_CODE_EXPIRED`.
+/// Gives the orders of an address with their tokens for a mailed code. Refuses with `ACCESS_CODE_WRONG`.
 pub async fn redeem(app: &App, email: &str, typed: &Secret) -> Outcome<Vec<(Order, Secret)>> {
     let email = Email::parse(email)?;
     let mut tx = app.db.begin().await?;
-    let redeemed =
+    let holder =
         code::redeem(&mut tx, &app.config.secrets.access, Purpose::OrderAccess, &email, typed).await?;
-    let orders = match redeemed {
-        code::Redeemed::Right(_) => read::list_of_email(&mut tx, email.normalised(), ORDERS).await?,
-        code::Redeemed::Wrong | code::Redeemed::Gone => Vec::new(),
+    let orders = match holder {
+        Some(_) => read::list_of_email(&mut tx, email.normalised(), ORDERS).await?,
+        None => Vec::new(),
     };
     // The try counts, right or wrong.
     tx.commit().await?;
-    match redeemed {
-        code::Redeemed::Right(_) => {}
-        code::Redeemed::Wrong => {
-            return Err(Refusal::new("ACCESS_CODE_WRONG", "this code is not right").at(["code"]).into());
-        }
-        code::Redeemed::Gone => {
-            return Err(Refusal::new("ACCESS_CODE_EXPIRED", "ask for a new code").at(["code"]).into());
-        }
-    }
+    holder.ok_or_else(|| Refusal::new("ACCESS_CODE_WRONG", code::NO_GOOD).at(["code"]))?;
     Ok(orders
         .into_iter()
         .map(|order| {

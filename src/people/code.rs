@@ -17,7 +17,7 @@ use crate::base::text::{Email, Locale};
 use crate::config::RingKey;
 use crate::infra::outbox::{self, NewMessage};
 use crate::infra::sign;
-use crate::people::{error, store, throttle};
+use crate::people::{store, throttle};
 
 /// Crockford's alphabet: no I, L, O, U.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -25,6 +25,9 @@ const LENGTH: usize = 10;
 const TRIES: i32 = 1_000;
 /// From all clients together an address may have this many times as many codes mailed as from one.
 pub(super) const EVERYWHERE: i64 = 4;
+
+/// The one answer to a code that is not taken, whatever the reason.
+pub const NO_GOOD: &str = "this code is wrong or no longer good: type it again, or ask for a new one";
 
 /// What a code is good for; one is never good for another purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,42 +98,22 @@ pub async fn issue(
     Ok(Some(id))
 }
 
-/// What a typed code turned out to be. The try is counted in the caller's transaction, which must be committed for a
-/// wrong one too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Redeemed {
-    /// Whom it was made for.
-    Right(Holder),
-    Wrong,
-    /// There is none that may still be used.
-    Gone,
-}
-
-impl Redeemed {
-    /// The person, or the refusal `CODE_WRONG` or `CODE_EXPIRED`.
-    pub fn person(self) -> Result<Option<UserId>, Refusal> {
-        match self {
-            Redeemed::Right(Holder::User(user)) => Ok(Some(user)),
-            Redeemed::Right(Holder::Anybody | Holder::Registration(_)) => Ok(None),
-            Redeemed::Wrong => Err(error::code_wrong()),
-            Redeemed::Gone => Err(error::code_expired()),
-        }
-    }
-}
-
-/// Tries a typed code on the address's open ones. A right one ends them all.
+/// Tries a typed code on the address's open ones and says whom it was made for. A right one ends them all. None is the
+/// same for a wrong code, one that ended or was used, and an address that has none: callers answer all of them alike, or
+/// a guess would tell who has an account or an order. The try is counted in the caller's transaction, which must be
+/// committed for a wrong one too.
 pub async fn redeem(
     conn: &mut AsyncPgConnection,
     key: &RingKey,
     purpose: Purpose,
     email: &Email,
     typed: &Secret,
-) -> Result<Redeemed, Fault> {
-    let redeemed = look(conn, key, purpose, email, typed).await?;
-    if matches!(redeemed, Redeemed::Right(_)) {
+) -> Result<Option<Holder>, Fault> {
+    let holder = look(conn, key, purpose, email, typed).await?;
+    if holder.is_some() {
         store::advance_codes_used(conn, purpose.as_str(), email.normalised()).await?;
     }
-    Ok(redeemed)
+    Ok(holder)
 }
 
 /// The same for a code that stays good until its time ends: a buyer may order twice, and ask for a price before.
@@ -140,18 +123,14 @@ pub(super) async fn look(
     purpose: Purpose,
     email: &Email,
     typed: &Secret,
-) -> Result<Redeemed, Fault> {
+) -> Result<Option<Holder>, Fault> {
     let open = store::claim_codes(conn, purpose.as_str(), email.normalised(), TRIES).await?;
-    if open.is_empty() {
-        return Ok(Redeemed::Gone);
-    }
     let typed = normalise(typed.expose());
     let found = open.iter().fold(None, |found, row| {
         let right = sign::equal(normalise(text(key, purpose, row.id).expose()).as_bytes(), typed.as_bytes());
         if right { Some(row) } else { found }
     });
-    let Some(row) = found else { return Ok(Redeemed::Wrong) };
-    Ok(Redeemed::Right(match (row.user_id, row.registration_id) {
+    Ok(found.map(|row| match (row.user_id, row.registration_id) {
         (Some(user), _) => Holder::User(user),
         (None, Some(registration)) => Holder::Registration(registration),
         (None, None) => Holder::Anybody,
@@ -159,7 +138,7 @@ pub(super) async fn look(
 }
 
 /// Whether a guest reads this address's mail, by the code that `request_proof` mailed there. Refuses with
-/// `EMAIL_CODE_WRONG`, `EMAIL_CODE_EXPIRED`, `RATE_LIMITED`. The code stays good until its time ends.
+/// `EMAIL_CODE_WRONG`, `RATE_LIMITED`. The code stays good until its time ends.
 pub async fn prove(app: &App, caller: &Caller, email: &Email, typed: &Secret) -> Outcome<()> {
     // A cart is priced again and again with its code: by client alone.
     throttle::by_address(app, caller)?;
@@ -167,16 +146,7 @@ pub async fn prove(app: &App, caller: &Caller, email: &Email, typed: &Secret) ->
     let found = look(&mut tx, &app.config.secrets.access, Purpose::ProveEmail, email, typed).await?;
     // The try counts, right or wrong.
     tx.commit().await?;
-    match found {
-        Redeemed::Right(_) => Ok(()),
-        Redeemed::Wrong => {
-            Err(Refusal::new("EMAIL_CODE_WRONG", "this code is wrong").at(["emailCode"]).into())
-        }
-        Redeemed::Gone => {
-            let text = "this code has expired: ask for a new one";
-            Err(Refusal::new("EMAIL_CODE_EXPIRED", text).at(["emailCode"]).into())
-        }
-    }
+    found.map(|_| ()).ok_or_else(|| Refusal::new("EMAIL_CODE_WRONG", NO_GOOD).at(["emailCode"]).into())
 }
 
 /// Mails a code to an address that a guest wants to order with. The answer is the same for every address. Refuses with

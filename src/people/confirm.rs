@@ -7,7 +7,7 @@ use crate::base::secret::Secret;
 use crate::base::text::Email;
 use crate::infra::db::Transaction;
 use crate::infra::events as event_rows;
-use crate::people::code::{self, Holder, Purpose, Redeemed};
+use crate::people::code::{self, Holder, Purpose};
 use crate::people::model::Pending;
 use crate::people::register::{mail_confirmation, named};
 use crate::people::store::{self, NewUser};
@@ -15,8 +15,8 @@ use crate::people::{error, events, throttle};
 
 /// Confirms an address by the code that was mailed to it: the registration that the code was made for becomes the account,
 /// with its own password, and every other registration of the address is dropped. A client that says which registration
-/// is its own (`registration`) has only that one confirmed. Repeatable by nobody: a spent code answers `CODE_EXPIRED`.
-/// Refuses with `CODE_WRONG`, `CODE_EXPIRED`, `RATE_LIMITED`.
+/// is its own (`registration`) has only that one confirmed. Repeatable by nobody: a spent code is as good as a wrong one.
+/// Refuses with `CODE_WRONG`, `RATE_LIMITED`.
 pub async fn confirm_email(
     app: &App,
     caller: &Caller,
@@ -28,32 +28,27 @@ pub async fn confirm_email(
     throttle::by_account(app, caller, &email)?;
     let mut tx = app.db.begin().await?;
     // Two confirmations at once wait for each other here, on the rows of the address's codes.
-    let redeemed =
-        code::look(&mut tx, &app.config.secrets.access, Purpose::ConfirmEmail, &email, code).await?;
-    let user = match redeemed {
-        Redeemed::Right(Holder::Registration(id)) if named(registration).is_none_or(|n| n == Some(id)) => {
+    let holder = code::look(&mut tx, &app.config.secrets.access, Purpose::ConfirmEmail, &email, code).await?;
+    let user = match holder {
+        Some(Holder::Registration(id)) if named(registration).is_none_or(|n| n == Some(id)) => {
             match store::find_registration(&mut tx, id).await? {
                 Some(pending) => settle(app, &mut tx, &email, &pending).await?,
                 None => None,
             }
         }
         // A code that was made before registrations had rows of their own.
-        Redeemed::Right(Holder::User(user)) if registration.is_none() => {
+        Some(Holder::User(user)) if registration.is_none() => {
             if store::advance_email_confirmed(&mut tx, user).await? {
                 event_rows::append(&tx, &[events::email_confirmed(user)]).await?;
             }
             Some(user)
         }
-        Redeemed::Right(_) | Redeemed::Wrong => {
-            // The try counts.
-            tx.commit().await?;
-            return Err(error::code_wrong().into());
-        }
-        Redeemed::Gone => None,
+        Some(_) | None => None,
     };
     let Some(user) = user else {
+        // The try counts.
         tx.commit().await?;
-        return Err(error::code_expired().into());
+        return Err(error::code_wrong().into());
     };
     store::advance_codes_used(&mut tx, Purpose::ConfirmEmail.as_str(), email.normalised()).await?;
     store::delete_registrations(&mut tx, email.normalised()).await?;

@@ -1,6 +1,7 @@
 //! The expected noes of people. Sign-in answers alike for an unknown address and a wrong password.
 
 use crate::base::outcome::Refusal;
+use crate::people::code::NO_GOOD;
 
 pub fn credentials_wrong() -> Refusal {
     Refusal::new("CREDENTIALS_WRONG", "the mail address or the password is wrong")
@@ -39,12 +40,7 @@ pub(super) fn refresh_reused() -> Refusal {
 }
 
 pub(super) fn code_wrong() -> Refusal {
-    Refusal::new("CODE_WRONG", "this code is wrong").at(["code"])
-}
-
-pub(super) fn code_expired() -> Refusal {
-    Refusal::new("CODE_EXPIRED", "this code has expired or was tried too often: ask for a new one")
-        .at(["code"])
+    Refusal::new("CODE_WRONG", NO_GOOD).at(["code"])
 }
 
 pub(super) fn rate_limited(seconds: u32) -> Refusal {

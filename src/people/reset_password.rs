@@ -44,7 +44,7 @@ pub async fn request_password_reset(app: &App, caller: &Caller, email: &str) -> 
 }
 
 /// Sets a new password by a mailed code and ends every session. Whoever has the code reads the mailbox: the address
-/// is confirmed by it too. Refuses with `CODE_WRONG`, `CODE_EXPIRED`, `PASSWORD_TOO_WEAK`, `PASSWORD_BREACHED`,
+/// is confirmed by it too. Refuses with `CODE_WRONG`, `PASSWORD_TOO_WEAK`, `PASSWORD_BREACHED`,
 /// `ACCOUNT_SUSPENDED`, `RATE_LIMITED`.
 pub async fn reset_password(
     app: &App,
@@ -58,11 +58,11 @@ pub async fn reset_password(
     throttle::by_account(app, caller, &email)?;
     let hash = app.passwords.hash(password).await?;
     let mut tx = app.db.begin().await?;
-    let redeemed =
+    let holder =
         code::redeem(&mut tx, &app.config.secrets.access, Purpose::ResetPassword, &email, code).await?;
-    let Ok(Some(user)) = redeemed.person() else {
+    let Some(Holder::User(user)) = holder else {
+        // The try counts.
         tx.commit().await?;
-        redeemed.person()?;
         return Err(error::code_wrong().into());
     };
     let person = store::lock_user(&mut tx, user).await?.ok_or_else(error::code_wrong)?;

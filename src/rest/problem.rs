@@ -105,9 +105,7 @@ fn status_of(code: &str) -> StatusCode {
         | "NOT_READY" | "REVOKED" | "REFUNDED" | "REPLACED" | "GRANT_EXHAUSTED" => StatusCode::FORBIDDEN,
         "NOT_FOUND" => StatusCode::NOT_FOUND,
         "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
-        "CURSOR_TOO_OLD" | "LINK_EXPIRED" | "GRANT_EXPIRED" | "FILE_YANKED" | "CODE_EXPIRED" => {
-            StatusCode::GONE
-        }
+        "CURSOR_TOO_OLD" | "LINK_EXPIRED" | "GRANT_EXPIRED" | "FILE_YANKED" => StatusCode::GONE,
         "CONFLICT"
         | "VERSION_CONFLICT"
         | "IDEMPOTENCY_CONFLICT"

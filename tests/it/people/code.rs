@@ -28,10 +28,10 @@ async fn a_mailed_code_sets_a_new_password_once_and_ends_every_session() {
     // Good for its purpose alone.
     assert_eq!(
         refused(confirm_email(&t.app, &Caller::local(), "ada@example.com", &code, None).await),
-        "CODE_EXPIRED"
+        "CODE_WRONG"
     );
     reset(code.clone()).await.unwrap();
-    assert_eq!(refused(reset(code).await), "CODE_EXPIRED");
+    assert_eq!(refused(reset(code).await), "CODE_WRONG");
     assert_eq!(refused(refresh(&t.app, &old.tokens.refresh).await), "REFRESH_TOKEN_INVALID");
     let outcome = dispense::people::authenticate(&t.app, &t.caller_with(&old.tokens.access)).await;
     assert_eq!(refused(outcome), "UNAUTHENTICATED");
@@ -67,13 +67,13 @@ async fn a_strangers_wrong_tries_use_up_nobodys_code_and_a_code_ends_with_its_ti
     t.db.sql("update email_code set attempts = 1000 where used_at is null").await;
     let code = t.mailed_code(Purpose::ResetPassword, "ada@example.com").await;
     let late = reset_password(&t.app, &Caller::local(), "ada@example.com", &code, &Secret::new(NEW)).await;
-    assert_eq!(refused(late), "CODE_EXPIRED");
+    assert_eq!(refused(late), "CODE_WRONG");
 
     request_password_reset(&t.app, &Caller::local(), "ada@example.com").await.unwrap();
     let code = t.mailed_code(Purpose::ResetPassword, "ada@example.com").await;
     t.advance(TimeDelta::minutes(31)).await;
     let late = reset_password(&t.app, &Caller::local(), "ada@example.com", &code, &Secret::new(NEW)).await;
-    assert_eq!(refused(late), "CODE_EXPIRED");
+    assert_eq!(refused(late), "CODE_WRONG");
     t.finish_with_jobs().await;
 }
 

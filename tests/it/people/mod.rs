@@ -1,6 +1,7 @@
 mod access_token;
 mod captcha;
 mod code;
+mod code_answers;
 mod email;
 mod password;
 mod pending;

@@ -63,7 +63,7 @@ async fn the_owners_code_confirms_the_owners_password_whoever_registers_the_addr
         assert_eq!(confirm(&owner, &code, Some(&own)).await, [""; 0]);
         assert_eq!(sign_in(&owner, PASSWORD).await, [""; 0]);
         assert_eq!(sign_in(&stranger, STRANGERS).await, ["CREDENTIALS_WRONG"]);
-        assert_eq!(confirm(&stranger, &last, None).await, ["CODE_EXPIRED"], "the others are dropped");
+        assert_eq!(confirm(&stranger, &last, None).await, ["CODE_WRONG"], "the others are dropped");
         assert_eq!(sign_in(&stranger, STRANGERS).await, ["CREDENTIALS_WRONG"]);
         assert_eq!(t.db.one("select count(*) from registration").await, "0");
         t.finish_with_jobs().await;
@@ -87,7 +87,7 @@ async fn of_two_confirmations_at_once_one_makes_the_account() {
         let (one, two) = tokio::join!(confirm(&a, &first, None), confirm(&b, &second, None));
         let mut answers = [one, two].concat();
         answers.sort();
-        assert_eq!(answers, ["CODE_EXPIRED"], "one is done, the other is too late");
+        assert_eq!(answers, ["CODE_WRONG"], "one is done, the other is too late");
         assert_eq!(t.db.one("select count(*) from app_user where email_confirmed_at is not null").await, "1");
         let works = [sign_in(&a, PASSWORD).await, sign_in(&b, STRANGERS).await];
         assert_eq!(works.iter().filter(|codes| codes.is_empty()).count(), 1);
