@@ -1,17 +1,21 @@
 //! Staff corrects the address of an order (C9, D6): what is still to be sent goes to the new one, the order's mail is sent
 //! there again, and whatever the old address holds opens nothing any more.
 
-use serde_json::json;
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::OrderId;
-use crate::base::outcome::{Outcome, Refusal};
+use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::base::text::Email;
 use crate::infra::db::Transaction;
 use crate::infra::events::{self, NewEvent};
 use crate::infra::outbox::{self, NewMessage};
 use crate::infra::queue::{self, NewJob};
+use crate::mail::model::Message;
 use crate::mail::state::{MessageChange, MessageState};
 use crate::mail::store;
 use crate::orders::model::Order;
@@ -19,6 +23,7 @@ use crate::orders::revoke_access;
 use crate::orders::staff::reveal::staff_with_reason;
 use crate::orders::staff::store::{Act, insert_acts};
 use crate::orders::store as orders;
+use crate::orders::unit::UnitState;
 
 /// Corrects the address. The same address again only sends what had been given up. Refuses with `FORBIDDEN`, `REASON_REQUIRED`,
 /// `EMAIL_INVALID`, `NOT_FOUND`.
@@ -46,35 +51,35 @@ pub async fn correct_address(
     let event = NewEvent::shop("order.address_corrected", id.0, actor.label(), json!({})).of_order(id);
     events::append(&tx, &[event]).await?;
     let order = revoke_access::raise(&mut tx, order, &actor.label(), "address_corrected").await?;
-    let under_way = redirect(&mut tx, actor, &order, email.typed()).await?;
+    let queued = redirect(&mut tx, actor, &order, email.typed()).await?;
     let order = Order {
         email: Some(email.typed().to_owned()),
         email_normalised: Some(email.normalised().to_owned()),
         ..order
     };
-    send_again(&mut tx, app, &order, &under_way).await?;
+    send_again(&mut tx, app, &order, &queued).await?;
     tx.commit().await?;
     app.bell.ring();
     Ok(order)
 }
 
-/// Sends what was not sent yet to the new address, those that had been given up too, and ends their tasks. Gives the
-/// kinds of what is under way now.
-async fn redirect(tx: &mut Transaction, actor: &Actor, order: &Order, to: &str) -> Outcome<Vec<String>> {
+/// Sends what was not sent yet to the new address, those that had been given up too, and ends their tasks. Gives what is
+/// queued to that address now.
+async fn redirect(tx: &mut Transaction, actor: &Actor, order: &Order, to: &str) -> Outcome<Vec<Message>> {
+    let same = order.email.as_deref() == Some(to);
+    let change = if same { MessageChange::SendAgain } else { MessageChange::Redirect };
     let messages = store::lock_unsent(tx, order.id, order.email.as_deref().unwrap_or_default()).await?;
     let mut jobs = Vec::new();
     for message in &messages {
-        match message.state.after(MessageChange::SendAgain) {
-            Ok(MessageState::Queued) if message.state != MessageState::Queued => {
-                store::advance_again(tx, message.id, message.state, Some(to)).await?;
-                let payload = json!({ "message": message.id });
-                jobs.push(NewJob::new(outbox::SEND, payload).once(message.id.to_string()));
-            }
-            // Queued, or an attempt is under way: the next one goes to the new address.
-            Ok(_) | Err(_) => {
-                store::advance_recipient(tx, message.id, to).await?;
-            }
+        // To the same address, an attempt that is under way is left to its end.
+        if message.state.after(change).is_err() || (same && message.state == MessageState::Queued) {
+            continue;
         }
+        if store::advance_again(tx, message.id, message.state, Some(to)).await? != 1 {
+            return Err(Fault::bug("a locked message changed").into());
+        }
+        let payload = json!({ "message": message.id });
+        jobs.push(NewJob::new(outbox::SEND, payload).once(message.id.to_string()));
     }
     queue::add(tx, &jobs).await?;
     let subjects: Vec<String> = messages.iter().map(|m| m.id.to_string()).collect();
@@ -87,33 +92,56 @@ async fn redirect(tx: &mut Transaction, actor: &Actor, order: &Order, to: &str) 
         })
         .collect();
     events::append(tx, &facts).await?;
-    Ok(messages.into_iter().map(|m| m.kind).collect())
+    Ok(messages)
 }
 
-/// The order's mail once more, unless one that tells the same is on its way.
-async fn send_again(tx: &mut Transaction, app: &App, order: &Order, under_way: &[String]) -> Outcome<()> {
+/// Tells the new address what the order has and waits for, as far as nothing that is queued for it does.
+async fn send_again(tx: &mut Transaction, app: &App, order: &Order, queued: &[Message]) -> Outcome<()> {
     if !order.state.is_paid() {
         return Ok(());
     }
-    let is_under_way = |kinds: &[&str]| under_way.iter().any(|kind| kinds.contains(&kind.as_str()));
     let units = orders::list_units(tx, &[order.id]).await?;
-    let delivered = units.iter().any(|u| u.state.is_delivered());
-    let waiting = units.iter().any(|u| u.state.is_waiting());
-    let kind = match (delivered, waiting) {
-        (true, _) if !is_under_way(&["order_delivered", "order_resend"]) => "order_resend",
-        (false, true) if !is_under_way(&["order_awaiting_stock"]) => "order_awaiting_stock",
-        _ => return Ok(()),
+    let lines_where = |wanted: fn(UnitState) -> bool| -> BTreeSet<Uuid> {
+        units.iter().filter(|unit| wanted(unit.state)).map(|unit| unit.line_id.0).collect()
     };
-    let message = NewMessage {
-        id: app.clock.uuid(),
-        kind,
-        subject: format!("{}:{}", order.id.0, app.clock.uuid()),
-        order_id: Some(order.id),
-        user_id: order.user_id,
-        recipient: order.email.clone().unwrap_or_default(),
-        locale: order.locale.clone(),
-        payload: json!({}),
+    let delivered = lines_where(UnitState::is_delivered);
+    let by_person = lines_where(|state| state == UnitState::AwaitingPerson);
+    let waiting = lines_where(|state| state.is_waiting() && state != UnitState::AwaitingPerson);
+    // Whoever has a part hears of the rest of a line with it; what waits is told when nothing came yet.
+    let wanted: Vec<(&'static str, &[&str], BTreeSet<Uuid>)> = match delivered.is_empty() {
+        false => vec![("order_resend", &["order_delivered", "order_resend"], delivered)],
+        true => vec![
+            ("order_awaiting_stock", &["order_awaiting_stock"], waiting),
+            ("order_awaiting_person", &["order_awaiting_person"], by_person),
+        ],
     };
-    outbox::enqueue(tx, &[message]).await?;
+    let mut messages = Vec::new();
+    for (kind, alike, lines) in wanted {
+        let told: Vec<&Message> = queued.iter().filter(|m| alike.contains(&m.kind.as_str())).collect();
+        let untold: Vec<Uuid> =
+            lines.into_iter().filter(|line| !told.iter().any(|m| tells_of(m, *line))).collect();
+        if untold.is_empty() {
+            continue;
+        }
+        messages.push(NewMessage {
+            id: app.clock.uuid(),
+            kind,
+            subject: format!("{}:{}", order.id.0, app.clock.uuid()),
+            order_id: Some(order.id),
+            user_id: order.user_id,
+            recipient: order.email.clone().unwrap_or_default(),
+            locale: order.locale.clone(),
+            payload: json!({ "lines": untold }),
+        });
+    }
+    outbox::enqueue(tx, &messages).await?;
     Ok(())
+}
+
+/// Whether a message of an order is about this line: one that names none is about all.
+fn tells_of(message: &Message, line: Uuid) -> bool {
+    match message.payload.get("lines").and_then(Value::as_array) {
+        Some(lines) if !lines.is_empty() => lines.iter().any(|id| id.as_str() == Some(&line.to_string())),
+        _ => true,
+    }
 }

@@ -100,8 +100,13 @@ async fn end(app: &App, message: &Message, attempt: i32, outcome: Attempt) -> Ou
     let mut tx = app.db.begin().await?;
     store::advance_attempt(&mut tx, message.id, attempt, name, reason).await?;
     if store::advance(&mut tx, message.id, attempt, MessageState::Sending, state).await? == 0 {
-        tracing::warn!(message = %message.id, attempt, "a later attempt took over");
-        return Ok(Next::Finished);
+        // What this attempt came to stays on record.
+        let now = store::lock(&mut tx, message.id).await?;
+        tx.commit().await?;
+        tracing::warn!(message = %message.id, attempt, "this attempt's end counts for nothing any more");
+        // Queued meanwhile, for another address: nobody else has the job.
+        let queued = now.is_some_and(|m| m.state == MessageState::Queued && m.attempts == attempt);
+        return Ok(if queued { Next::TryAgain(Duration::ZERO) } else { Next::Finished });
     }
     if let Some(kind) = kind {
         events::append(&tx, &[event(kind, message, attempt)]).await?;

@@ -25,6 +25,8 @@ pub enum MessageChange {
     Escalate,
     /// A person has it sent again.
     SendAgain,
+    /// The buyer's address was corrected: it goes there, and an attempt that is under way counts for nothing.
+    Redirect,
 }
 
 /// A transition the table does not have.
@@ -36,25 +38,25 @@ impl MessageState {
         [Self::Queued, Self::Sending, Self::Sent, Self::Failed, Self::NeedsAttention];
 
     pub fn after(self, change: MessageChange) -> Result<Self, IllegalChange> {
-        use MessageChange::{Deliver, Escalate, Fail, Postpone, SendAgain, Start};
+        use MessageChange::{Deliver, Escalate, Fail, Postpone, Redirect, SendAgain, Start};
         match (self, change) {
             (Self::Queued, Start) => Ok(Self::Sending),
-            (Self::Queued, SendAgain) => Ok(Self::Queued),
+            (Self::Queued, SendAgain | Redirect) => Ok(Self::Queued),
             (Self::Queued, Deliver | Postpone | Fail | Escalate) => Err(IllegalChange),
             // The worker of the last attempt died: another one starts.
             (Self::Sending, Start) => Ok(Self::Sending),
             (Self::Sending, Deliver) => Ok(Self::Sent),
-            (Self::Sending, Postpone) => Ok(Self::Queued),
+            (Self::Sending, Postpone | Redirect) => Ok(Self::Queued),
             (Self::Sending, Fail) => Ok(Self::Failed),
             (Self::Sending, Escalate | SendAgain) => Err(IllegalChange),
             (Self::Sent, Deliver) => Ok(Self::Sent),
-            (Self::Sent, Start | Postpone | Fail | Escalate | SendAgain) => Err(IllegalChange),
+            (Self::Sent, Start | Postpone | Fail | Escalate | SendAgain | Redirect) => Err(IllegalChange),
             (Self::Failed, Fail) => Ok(Self::Failed),
             (Self::Failed, Escalate) => Ok(Self::NeedsAttention),
-            (Self::Failed, SendAgain) => Ok(Self::Queued),
+            (Self::Failed, SendAgain | Redirect) => Ok(Self::Queued),
             (Self::Failed, Start | Deliver | Postpone) => Err(IllegalChange),
             (Self::NeedsAttention, Escalate) => Ok(Self::NeedsAttention),
-            (Self::NeedsAttention, SendAgain) => Ok(Self::Queued),
+            (Self::NeedsAttention, SendAgain | Redirect) => Ok(Self::Queued),
             (Self::NeedsAttention, Start | Deliver | Postpone | Fail) => Err(IllegalChange),
         }
     }
@@ -75,6 +77,13 @@ impl MessageState {
 }
 
 impl MessageChange {
-    pub const ALL: [MessageChange; 6] =
-        [Self::Start, Self::Deliver, Self::Postpone, Self::Fail, Self::Escalate, Self::SendAgain];
+    pub const ALL: [MessageChange; 7] = [
+        Self::Start,
+        Self::Deliver,
+        Self::Postpone,
+        Self::Fail,
+        Self::Escalate,
+        Self::SendAgain,
+        Self::Redirect,
+    ];
 }

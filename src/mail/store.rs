@@ -35,7 +35,8 @@ pub async fn advance_started(conn: &mut AsyncPgConnection, message: &Message) ->
     .await
 }
 
-/// Ends what the given attempt began. 0 rows: a later attempt has begun, and this one's end counts for nothing.
+/// Ends what the given attempt began. 0 rows: a later attempt has begun or the message goes elsewhere, and this one's end
+/// counts for nothing.
 pub async fn advance(
     conn: &mut AsyncPgConnection,
     id: Uuid,
@@ -88,19 +89,6 @@ pub async fn lock_unsent(
         .select(Message::as_select())
         .for_update()
         .load(conn)
-        .await
-}
-
-/// The next attempt goes to another address.
-pub async fn advance_recipient(
-    conn: &mut AsyncPgConnection,
-    id: Uuid,
-    recipient: &str,
-) -> QueryResult<usize> {
-    Statement::new("update message set recipient = $1 where id = $2 and state <> 'sent'")
-        .bind::<Text, _>(recipient)
-        .bind::<SqlUuid, _>(id)
-        .execute(conn)
         .await
 }
 

@@ -222,3 +222,28 @@ async fn one_that_cannot_be_handed_over_stops_no_other_and_goes_before_a_person(
     assert_eq!(t.db.one("select state from task where kind = 'delivery_failed'").await, "resolved");
     t.finish_with_jobs().await;
 }
+
+/// Rows: C9, D6.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_corrected_address_is_told_that_a_person_has_to_hand_the_goods_over() {
+    let t = TestApp::start_with(with_generic).await;
+    let boss = boss(&t).await;
+    let files = FileShop { variant: t.shelf("file", 500).await };
+    let one = files.publish(&t, "book.zip", "1", &content(500, 1)).await;
+    t.drain().await;
+    let order = t.order(files.variant, 1).await;
+    downloads::yank_version(&t.app, &Actor::system(), one.id).await.unwrap();
+    assert_eq!(t.notify(&Said::paid(&order, "T-1")).await.0, 200);
+    t.drain().await;
+    assert_eq!(t.unit_states(order.order.id).await, "awaiting_person:1");
+    let correct = "mutation($i: DeliveryCorrectAddressInput!) { deliveryCorrectAddress(input: $i) { userErrors { code } } }";
+    let input =
+        json!({ "orderId": order.order.id.to_string(), "email": "right@example.com", "reason": "typo" });
+    let done = ask(&t, Some(&boss), correct, json!({ "i": input })).await;
+    assert_eq!(done["deliveryCorrectAddress"]["userErrors"], json!([]));
+    t.drain().await;
+    let told =
+        "select string_agg(kind || ' ' || state, ',') from message where recipient = 'right@example.com'";
+    assert_eq!(t.db.one(told).await, "order_awaiting_person sent");
+    t.finish_with_jobs().await;
+}

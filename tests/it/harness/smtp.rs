@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 /// Where the server does something else than what is usual, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Trouble {
     CutAfterDot,
     /// Takes the message and never answers.
     SilentAfterDot,
+    /// Takes the message and answers when the test says `go_on`.
+    WaitAfterDot,
     /// Closes at this stage.
     Cut(&'static str),
     /// Never greets.
@@ -83,12 +86,17 @@ struct Inner {
 pub struct SmtpServer {
     pub address: SocketAddr,
     inner: Arc<Mutex<Inner>>,
+    gate: Arc<Semaphore>,
 }
 
 impl SmtpServer {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Self { address: listener.local_addr().unwrap(), inner: Arc::default() };
+        let server = Self {
+            address: listener.local_addr().unwrap(),
+            inner: Arc::default(),
+            gate: Arc::new(Semaphore::new(0)),
+        };
         let own = server.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -102,6 +110,11 @@ impl SmtpServer {
     /// One conversation each gets the next trouble; without any left all goes well.
     pub fn next(&self, trouble: Trouble) {
         self.inner.lock().unwrap().troubles.push_back(trouble);
+    }
+
+    /// Lets what waits go on, now and later.
+    pub fn go_on(&self) {
+        self.gate.add_permits(1);
     }
 
     /// Messages the server has, whatever it answered.
@@ -162,6 +175,7 @@ impl SmtpServer {
                         match trouble {
                             Some(Trouble::CutAfterDot) => return None,
                             Some(Trouble::SilentAfterDot) => std::future::pending::<()>().await,
+                            Some(Trouble::WaitAfterDot) => drop(self.gate.acquire().await),
                             _ => {}
                         }
                         say(".", "250 taken")?

@@ -21,6 +21,13 @@ struct Scene {
 
 /// A paid order whose mail went to an address that is not the buyer's.
 async fn scene(smtp: SmtpServer) -> Scene {
+    let scene = unsent(smtp, 1).await;
+    scene.t.drain().await;
+    scene
+}
+
+/// The same before the mail leaves, of this many lines.
+async fn unsent(smtp: SmtpServer, lines: usize) -> Scene {
     let url = format!("smtp://{}?tls=none", smtp.address);
     let t = TestApp::start_with(|config| {
         with_generic(config);
@@ -28,14 +35,19 @@ async fn scene(smtp: SmtpServer) -> Scene {
         config.mail.url = Some(Secret::new(url));
     })
     .await;
-    let variant = t.selling_keys(5, 500).await.to_string();
+    let mut wanted = Vec::new();
+    for line in 0..lines {
+        let variant = t.selling_keys(5, 500).await.to_string();
+        wanted.push(json!({ "key": line.to_string(), "variantId": variant, "quantity": 1 }));
+    }
+    let variant = wanted[0]["variantId"].as_str().unwrap().to_owned();
     let guest = t.visitor("192.0.2.1");
     t.person("sam@example.com", &[Role::Support]).await;
     let staff = guest.signed_in(&t.sign_in("sam@example.com").await.tokens.access);
     t.drain().await;
-    let order = guest.order(&variant, 1, "5.00", json!({ "email": WRONG })).await;
+    let total = format!("{}.00", 5 * lines);
+    let order = guest.order(&variant, 1, &total, json!({ "email": WRONG, "lines": wanted })).await;
     t.pay(&order).await;
-    t.drain().await;
     Scene { t, smtp, guest, staff, order }
 }
 
@@ -135,6 +147,62 @@ async fn a_mail_that_was_refused_goes_to_the_corrected_address_and_its_task_ends
     let report = dispense::check::run(&s.t.app.db, &s.t.app.config.secrets).await.unwrap();
     assert!(report.is_clean(), "{report}");
     s.t.finish_with_jobs().await;
+}
+
+/// Rows: D5, D6.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_is_corrected_while_its_mail_is_being_sent_gets_the_mail_all_the_same() {
+    let smtp = SmtpServer::start().await;
+    // The staff's own confirmation mail goes first; a connection is kept after what went well.
+    smtp.next(Trouble::Say("RCPT", "550 5.1.1 no such user"));
+    smtp.next(Trouble::WaitAfterDot);
+    let s = unsent(smtp, 1).await;
+    let meanwhile = async {
+        while s.mails_to(WRONG).is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(codes(&s.correct(&s.staff, RIGHT, "mistyped").await), NONE);
+        assert_eq!(codes(&s.correct(&s.staff, RIGHT, "again").await), NONE);
+        s.smtp.go_on();
+    };
+    tokio::join!(s.t.drain(), meanwhile);
+    s.t.drain().await;
+    let mails = s.mails_to(RIGHT);
+    assert_eq!(mails.len(), 1);
+    assert!(mails[0].body().contains("CANARY-KEY-"));
+    assert!(s.opens(&token_in(&mails[0].body())).await);
+    assert!(!s.opens(&token_in(&s.mails_to(WRONG)[0].body())).await);
+    let attempts = "select string_agg(a.outcome, ',' order by a.attempt) from message_attempt a \
+        join message m on m.id = a.message_id where m.order_id is not null";
+    assert_eq!(s.t.db.one(attempts).await, "sent,sent");
+    let report = dispense::check::run(&s.t.app.db, &s.t.app.config.secrets).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+    s.t.finish_with_jobs().await;
+}
+
+/// Rows: D5, D6.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_corrected_address_gets_every_delivered_line_although_the_mail_of_one_is_still_to_be_sent() {
+    for state in ["queued", "needs_attention"] {
+        let s = unsent(SmtpServer::start().await, 2).await;
+        s.t.drain().await;
+        assert_eq!(s.mails_to(WRONG).len(), 1);
+        // The second line was filled later, and its mail has not left.
+        s.t.db
+            .sql(&format!(
+                "insert into message (id, kind, subject, order_id, recipient, locale, payload, message_id, state)
+                 select gen_random_uuid(), 'order_delivered', 'later', order_id, recipient, locale,
+                   jsonb_build_object('lines', jsonb_build_array((select id from order_line order by position desc limit 1))),
+                   'later@dispense', '{state}' from message where kind = 'order_delivered'"
+            ))
+            .await;
+        assert_eq!(codes(&s.correct(&s.staff, RIGHT, "mistyped").await), NONE);
+        s.t.drain().await;
+        let told: String = s.mails_to(RIGHT).iter().map(crate::harness::Taken::body).collect();
+        assert_eq!(told.matches("CANARY-KEY-").count(), 2, "{state}: each line once: {told}");
+        assert_eq!(s.mails_to(WRONG).len(), 1);
+        s.t.finish_with_jobs().await;
+    }
 }
 
 /// Rows: C9, K6.
