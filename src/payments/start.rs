@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{OrderId, PaymentId};
 use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::base::text::Email;
 use crate::infra::db::violated;
 use crate::infra::epoch::{self, Epoch};
 use crate::infra::events::{self, NewEvent};
@@ -223,13 +224,16 @@ pub(super) async fn ask_gateway(app: &App, payment: Payment) -> Outcome<Payment>
     let (return_url, notify_url) = (format!("{base}/return/{id}"), format!("{base}/webhooks/{}", account.id));
     let title = format!("{} {}", app.config.shop.name, order.number);
     let options: StartOptions = serde_json::from_value(payment.options.clone()).unwrap_or_default();
+    // Gateways take what mail servers take: the domain in ASCII, and no local part beyond it. Theirs is a courtesy.
+    let email = order.email.as_deref().and_then(|typed| Email::parse(typed).ok());
+    let email = email.filter(|email| !email.needs_smtputf8());
     let new = NewPayment {
         number: payment.gateway_number.as_deref().unwrap_or_default(),
         payment_id: &id,
         money: order.total(),
         title: &title,
         locale: &order.locale,
-        email: order.email.as_deref(),
+        email: email.as_ref().map(Email::for_smtp),
         return_url: &return_url,
         cancel_url: &return_url,
         notify_url: &notify_url,

@@ -2,6 +2,7 @@ mod accounts;
 mod amounts;
 mod back_without_paying;
 mod belonging;
+mod buyer_address;
 mod calls_paypal;
 mod foreign;
 mod gateways_alipay;
