@@ -18,7 +18,7 @@ use crate::orders::state::OrderState;
 pub use store::{count_bought, lock_buyers};
 
 /// What stands in the way of another order of this buyer: `TOO_MANY_UNPAID_ORDERS`, and for a total of 0
-/// `BUYER_LIMIT_REACHED`. The caller holds the buyer's lock.
+/// `BUYER_LIMIT_REACHED` and `EMAIL_CODE_REQUIRED`. The caller holds the buyer's lock.
 pub async fn refusals(
     conn: &mut AsyncPgConnection,
     shop: &Shop,
@@ -45,11 +45,13 @@ pub async fn refusals(
     }
     let (placed, most) = match buyer.proven {
         true => (counts.own_free, shop.free_orders_per_day),
-        false if counts.client_free >= shop.free_orders_per_client => {
-            (counts.client_free, shop.free_orders_per_client)
-        }
-        false => (counts.address_free, shop.free_orders_per_day),
+        false => (counts.client_free, shop.free_orders_per_client),
     };
+    // Spares the address more mail that nobody proved to want; its owner goes on with a code, and a stranger is told
+    // what everybody is told who has not proven it.
+    if free && !buyer.proven && counts.address_free >= shop.free_orders_per_day && placed < most {
+        refusals.push(code_required());
+    }
     if free && placed >= most {
         refusals.push(Refusal::new("BUYER_LIMIT_REACHED", format!("at most {most} free orders a day")));
     }

@@ -155,6 +155,39 @@ async fn a_guest_orders_free_goods_with_a_captcha_and_a_repeat_needs_none() {
     t.finish_with_jobs().await;
 }
 
+/// Rows: X3, O8.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_who_takes_free_goods_for_an_address_uses_up_nothing_of_its_owners() {
+    let provider = Provider::start().await;
+    let t = TestApp::start_with(|config| {
+        provider.configure(config);
+        config.shop.free_orders_per_day = 2;
+        config.captcha.asked_by = vec!["orderPlace".into()];
+    })
+    .await;
+    let free = t.selling_keys(20, 0).await.to_string();
+    let (stranger, victim) = (t.visitor("192.0.2.66"), t.visitor("192.0.2.1"));
+    let order = async |visitor: &crate::harness::visitor::Visitor, answer: &str| {
+        visitor.order(&free, 1, "0.00", json!({ "email": "v@example.com", "captchaToken": answer })).await
+    };
+    for n in 0..2 {
+        assert_eq!(codes(&order(&stranger, &format!("good {n}")).await), [""; 0]);
+    }
+    for (visitor, answer) in [(&stranger, "good s"), (&victim, "good v")] {
+        let told = order(visitor, answer).await;
+        assert_eq!(codes(&told), ["EMAIL_CODE_REQUIRED"], "no more mail, and no word of why");
+        assert_eq!(told["userErrors"][0]["field"], json!(["emailCode"]));
+    }
+    let asked = victim.act("emailCodeRequest", json!({ "email": "v@example.com" }), "").await;
+    assert_eq!(codes(&asked), [""; 0]);
+    let code = t.mailed_code(dispense::people::code::Purpose::ProveEmail, "v@example.com").await;
+    let proven = json!({ "email": "v@example.com", "emailCode": code.expose() });
+    for _ in 0..2 {
+        assert_eq!(victim.order(&free, 1, "0.00", proven.clone()).await["order"]["state"], "PAID");
+    }
+    t.finish_with_jobs().await;
+}
+
 /// Rows: X3.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_cannot_be_asked_closes_the_door_or_opens_it_as_the_shop_wishes() {
