@@ -3,6 +3,7 @@ use url::Url;
 
 use crate::base::secret::Secret;
 use crate::config::load::Faults;
+use crate::config::outbound::Outbound;
 
 /// `[captcha]`: how a client proves that a person sits there. Off without a verify URL.
 #[derive(Clone, Debug, Deserialize)]
@@ -53,7 +54,8 @@ impl Captcha {
         self.verify_url.is_some()
     }
 
-    pub(super) fn check(&self, faults: &mut Faults) {
+    /// `outbound`: what may be called at all.
+    pub(super) fn check(&self, outbound: &Outbound, faults: &mut Faults) {
         let given = [self.verify_url.is_some(), self.site_key.is_some(), self.secret.is_some()];
         if given.contains(&true) && given.contains(&false) {
             faults.add("captcha", "needs verify_url, site_key and secret together");
@@ -63,6 +65,24 @@ impl Captcha {
         };
         if self.verify_url.as_deref().is_some_and(|url| !web(url)) {
             faults.add("captcha.verify_url", "takes an address such as https://captcha.example/siteverify");
+        }
+        // What would not be called is told now and not by the first buyer.
+        if let Some(url) =
+            self.verify_url.as_deref().filter(|url| web(url)).and_then(|url| Url::parse(url).ok())
+        {
+            let port = url.port_or_known_default().unwrap_or_default();
+            if url.scheme() == "http" && !outbound.plain_http {
+                faults.add("captcha.verify_url", "is plain http, which needs outbound.plain_http");
+            }
+            if !outbound.ports.contains(&port) {
+                faults.add(
+                    "captcha.verify_url",
+                    format!("has port {port}, which outbound.ports does not list"),
+                );
+            }
+            if !url.username().is_empty() || url.password().is_some() {
+                faults.add("captcha.verify_url", "names a user, and is not called so");
+            }
         }
         for name in self.asked_by.iter().filter(|n| !CAPTCHA_GATES.contains(&n.as_str())) {
             faults.add("captcha.asked_by", format!("`{name}` is none of {}", CAPTCHA_GATES.join(", ")));

@@ -99,7 +99,7 @@ impl Config {
         config.database.check(&mut faults);
         config.mail.check(&mut faults);
         config.shop.check(&mut faults);
-        config.captcha.check(&mut faults);
+        config.captcha.check(&config.outbound, &mut faults);
         config.outbound.check(&mut faults);
         config.log.check(&mut faults);
         Account::check_all(&config.accounts, &mut faults);

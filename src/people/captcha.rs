@@ -124,10 +124,14 @@ async fn verify(app: &App, captcha: &Captcha, answer: &str) -> Result<bool, Stri
         largest_answer: LARGEST_ANSWER,
     };
     let answer = app.outbound.call_guarded(request).await.map_err(|e: CallError| e.to_string())?;
-    if !answer.succeeded() {
-        return Err(format!("answered with status {}", answer.status));
+    let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    let success = said.as_ref().and_then(|said| said.get("success")).and_then(Value::as_bool);
+    match (success, answer.succeeded()) {
+        // A clear no is one at any status: some providers answer it with 400.
+        (Some(false), _) => Ok(false),
+        (_, false) => Err(format!("answered with status {}", answer.status)),
+        (Some(true), true) => Ok(true),
+        (None, true) if said.is_none() => Err("answered with something that is no JSON".to_owned()),
+        (None, true) => Err("answered without `success`".to_owned()),
     }
-    let said: Value = serde_json::from_slice(&answer.body)
-        .map_err(|_| "answered with something that is no JSON".to_owned())?;
-    said.get("success").and_then(Value::as_bool).ok_or_else(|| "answered without `success`".to_owned())
 }

@@ -178,6 +178,26 @@ fn all_faults_are_told_at_once_with_their_keys() {
     assert!(!text.contains("whsec_short") && !text.contains("0000000000"), "no secret is repeated: {text}");
 }
 
+/// Rows: C12, X3.
+#[test]
+fn a_captcha_that_would_never_be_called_is_told_at_the_start() {
+    let load = |url: &str, outbound: &str| {
+        let captcha =
+            format!("[captcha]\nsite_key = \"k\"\nsecret = \"0123456789abcdef\"\nverify_url = \"{url}\"\n");
+        let toml = format!("{captcha}[outbound]\n{outbound}\n{}", secrets());
+        Place::new().load(&toml, &[]).map(|_| ()).map_err(|faults| {
+            assert!(keys(&faults).iter().all(|key| *key == "captcha.verify_url"), "{faults}");
+            faults.to_string()
+        })
+    };
+    load("https://captcha.example/siteverify", "").unwrap();
+    load("http://captcha.example:8080/", "plain_http = true\nports = [443, 8080]").unwrap();
+    let told = load("http://captcha.example/siteverify", "").unwrap_err();
+    assert!(told.contains("outbound.plain_http") && told.contains("outbound.ports"), "{told}");
+    assert!(load("https://captcha.example:8443/", "").unwrap_err().contains("8443"));
+    assert!(load("https://u:p@captcha.example/", "").unwrap_err().contains("user"));
+}
+
 /// Rows: C12.
 #[test]
 fn a_file_that_is_no_toml_is_told_without_its_content() {

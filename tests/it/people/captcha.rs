@@ -221,6 +221,8 @@ async fn a_provider_that_cannot_be_asked_closes_the_door_or_opens_it_as_the_shop
         // A clear no is a no in either case.
         provider.say(b"HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\n{\"success\":false}");
         assert_eq!(codes(&ask(9).await), ["CAPTCHA_REQUIRED"]);
+        provider.say(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 17\r\n\r\n{\"success\":false}");
+        assert_eq!(codes(&ask(10).await), ["CAPTCHA_REQUIRED"]);
         t.finish_with_jobs().await;
     }
 }
