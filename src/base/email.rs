@@ -4,6 +4,7 @@ use std::fmt;
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
 use crate::base::outcome::Refusal;
 
@@ -21,7 +22,7 @@ pub struct Email {
 }
 
 impl Email {
-    /// One `@`, a domain with a dot or `localhost`, printable ASCII or letters, no spaces, no quotes, no line
+    /// One `@`, a domain with a dot or `localhost`, printable ASCII or letters with their marks, no spaces, no quotes, no line
     /// breaks: what every mail server takes, and nothing that could grow a second header. A domain beyond ASCII is one
     /// that IDNA allows.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
@@ -32,7 +33,7 @@ impl Email {
             && !local.starts_with('.')
             && !local.ends_with('.')
             && !local.contains("..")
-            && local.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~.-".contains(c));
+            && is_written(local);
         if !local_ok {
             return Err(invalid());
         }
@@ -77,6 +78,18 @@ impl Email {
             other => format!("{untagged}@{other}"),
         }
     }
+}
+
+/// Letters, digits and the signs that need no quotes; marks of a script (vowel signs, tones) behind a letter.
+fn is_written(local: &str) -> bool {
+    let mut in_letter = false;
+    local.chars().all(|c| {
+        let mark = is_combining_mark(c);
+        let allowed =
+            if mark { in_letter } else { c.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~.-".contains(c) };
+        in_letter = if mark { in_letter } else { c.is_alphabetic() };
+        allowed
+    })
 }
 
 fn invalid() -> Refusal {

@@ -215,7 +215,9 @@ async fn buyer_email(
     if let Some(user) = actor.user_id()
         && let Some(own) = people::read::profile(conn, user).await?
     {
-        return Ok(Email::parse(&own.user.email)?);
+        let email = Email::parse(&own.user.email)?;
+        app.config.mail.takes(&email)?;
+        return Ok(email);
     }
     Err(Refusal::new("EMAIL_REQUIRED", "an address is needed to send the goods to").at(["email"]).into())
 }

@@ -58,6 +58,13 @@ async fn a_local_part_beyond_ascii_is_refused_before_the_payment_unless_the_serv
     ] {
         assert_eq!(codes(&visitor.act(name, input, "").await), ["EMAIL_INVALID"], "{name}");
     }
+    // A person's own address too, one that was taken when the relay could do it.
+    t.buyer("own@example.com").await;
+    let own = visitor.signed_in(&t.sign_in("own@example.com").await.tokens.access);
+    let renamed = format!("update app_user set email = '{email}', email_normalised = '{email}'");
+    t.db.sql(&renamed).await;
+    let order = own.order(&variant, 1, "5.00", json!({})).await;
+    assert_eq!(codes(&order), ["EMAIL_INVALID"]);
     assert_eq!(t.db.one("select count(*) from orders").await, "0");
     t.finish_with_jobs().await;
 

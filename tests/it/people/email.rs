@@ -29,6 +29,13 @@ fn spellings_of_one_address_are_one() {
     assert_eq!(normalised("ada@r3---sn-apo.example"), "ada@r3---sn-apo.example");
     assert!(!Email::parse("ada@bücher.example").unwrap().needs_smtputf8());
     assert!(Email::parse("zoë@example.com").unwrap().needs_smtputf8());
+    // Vowel signs and tones stand behind their letters.
+    for written in ["प्रिया@example.com", "ไม่@example.com", "q\u{303}o@example.com"] {
+        assert!(Email::parse(written).unwrap().needs_smtputf8(), "{written}");
+    }
+    for alone in ["\u{303}a@example.com", "a.\u{e48}@example.com", "1\u{94d}@example.com"] {
+        assert!(Email::parse(alone).is_err(), "{alone}");
+    }
 }
 
 /// Rows: C5.
