@@ -33,6 +33,10 @@ pub async fn retry(app: &App, actor: &Actor, ids: &[UnitId]) -> Outcome<Vec<Resu
             let missing = || Refusal::new("NOT_FOUND", "there is no such delivery");
             let unit = found.iter().find(|unit| unit.id == *id).ok_or_else(missing)?;
             match unit.state {
+                UnitState::AwaitingStock | UnitState::AwaitingPerson if unit.held => Err(Refusal::new(
+                    "ILLEGAL_TRANSITION",
+                    "this delivery is held by a refund, a dispute or a payment that is gone: end that first",
+                )),
                 UnitState::AwaitingStock => {
                     variants.push(unit.variant_id);
                     Ok(*id)

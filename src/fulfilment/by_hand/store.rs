@@ -128,17 +128,20 @@ pub(super) struct Waiting {
     /// Whether its variant has something to hand over.
     #[diesel(sql_type = Bool)]
     pub ready: bool,
+    /// Whether a refund, a dispute or money that is gone holds it.
+    #[diesel(sql_type = Bool)]
+    pub held: bool,
 }
 
 /// Pieces by their ids.
 pub(super) async fn list_waiting(conn: &mut AsyncPgConnection, ids: &[UnitId]) -> QueryResult<Vec<Waiting>> {
     Statement::new(
         "select u.id, u.variant_id, u.state,
-           not exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id))
-           and (exists (select 1 from vault_key k where k.variant_id = u.variant_id and k.state = 'available'
+           exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id)) as held,
+           exists (select 1 from vault_key k where k.variant_id = u.variant_id and k.state = 'available'
                and k.expires_at > app_now())
              or exists (select 1 from file f join file_version v on v.file_id = f.id
-               where f.variant_id = u.variant_id and v.yanked_at is null)) as ready
+               where f.variant_id = u.variant_id and v.yanked_at is null) as ready
          from unit u where u.id = any($1::uuid[]) order by u.id",
     )
     .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())

@@ -247,3 +247,30 @@ async fn a_corrected_address_is_told_that_a_person_has_to_hand_the_goods_over() 
     assert_eq!(t.db.one(told).await, "order_awaiting_person sent");
     t.finish_with_jobs().await;
 }
+
+/// Rows: K6.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_of_what_is_held_says_that_it_is_held() {
+    let t = TestApp::start_with(with_generic).await;
+    let boss = boss(&t).await;
+    let variant = t.selling_keys(1, 500).await;
+    let order = short(&t, variant).await;
+    let id = t.db.one(&format!("select id from unit where order_id = '{}'", order.0)).await;
+    let unit = dispense::base::ids::UnitId(id.parse().unwrap()).to_string();
+    let retry = "mutation($i: DeliveryRetryInput!) { deliveryRetry(input: $i) {
+        results { queued userErrors { code message } } userErrors { code } } }";
+    for state in ["awaiting_stock", "awaiting_person"] {
+        t.db.sql(&format!(
+            "update unit set state = '{state}' where id = '{id}'; delete from hold;
+             insert into hold (order_id, cause, cause_id) values ('{0}', 'dispute', '{0}')",
+            order.0
+        ))
+        .await;
+        let told = ask(&t, Some(&boss), retry, json!({ "i": { "deliveryIds": [unit] } })).await;
+        let no = &told["deliveryRetry"]["results"][0]["userErrors"][0];
+        assert_eq!(no["code"], "ILLEGAL_TRANSITION", "{told}");
+        assert!(no["message"].as_str().unwrap().contains("held"), "{told}");
+    }
+    t.db.sql("delete from hold").await;
+    t.finish_with_jobs().await;
+}
