@@ -38,27 +38,47 @@ pub fn token(app: &App, order: OrderId, generation: i32) -> Secret {
 }
 
 /// A ticket that shows one order's state for an hour and can do nothing else. May stand in a URL. It names its order,
-/// so that it is enough by itself.
-pub fn watch_ticket(app: &App, order: OrderId) -> (String, DateTime<Utc>) {
+/// so that it is enough by itself, and ends with the order's tokens.
+pub fn watch_ticket(app: &App, order: OrderId, generation: i32) -> (String, DateTime<Utc>) {
     // Ends on a full ten minutes, so that a client's cache does not see a new ticket on every poll.
     let end = (app.clock.now() + WATCH_TICKET).timestamp() / 600 * 600 + 600;
     let ends = DateTime::from_timestamp(end, 0).unwrap_or_default();
-    let mac = sign::mac(&app.config.secrets.access, WATCH, &[order.0.as_bytes(), &end.to_be_bytes()]);
-    (format!("{}_{end}_{}", ids::encode(TICKET, order.0), hex::encode(mac)), ends)
+    let mac = ticket_mac(app, order, end, generation);
+    (format!("{}_{end}_{generation}_{}", ids::encode(TICKET, order.0), hex::encode(mac)), ends)
 }
 
-/// The order that a watch ticket shows, and when the ticket ends; none for what is not ours or over.
-pub fn open_watch_ticket(app: &App, ticket: &str) -> Option<(OrderId, DateTime<Utc>)> {
-    let mut parts = ticket.splitn(4, '_');
+fn ticket_mac(app: &App, order: OrderId, end: i64, generation: i32) -> [u8; 32] {
+    let parts: [&[u8]; 3] = [order.0.as_bytes(), &end.to_be_bytes(), &generation.to_be_bytes()];
+    sign::mac(&app.config.secrets.access, WATCH, &parts)
+}
+
+/// What a watch ticket says that is ours and not over.
+#[derive(Clone, Copy, Debug)]
+pub struct Ticket {
+    pub order: OrderId,
+    generation: i32,
+    pub ends: DateTime<Utc>,
+}
+
+impl Ticket {
+    /// Whether it shows this order, and access was not given anew since.
+    pub fn shows(&self, order: &Order) -> bool {
+        self.order == order.id && self.generation == order.access_generation
+    }
+}
+
+/// Reads a watch ticket; none for what is not ours or over. Whether it still `shows` its order, the order says.
+pub fn open_watch_ticket(app: &App, ticket: &str) -> Option<Ticket> {
+    let mut parts = ticket.splitn(5, '_');
     let (prefix, order) = (parts.next()?, parts.next()?);
     let order = match ids::decode(&format!("{prefix}_{order}")) {
         Ok((TICKET, uuid)) => OrderId(uuid),
         _ => return None,
     };
-    let (end, mac) = (parts.next()?.parse::<i64>().ok()?, hex::decode(parts.next()?).ok()?);
-    let expected = sign::mac(&app.config.secrets.access, WATCH, &[order.0.as_bytes(), &end.to_be_bytes()]);
-    let fits = sign::equal(&expected, &mac) && app.clock.unix() < end;
-    Some((order, DateTime::from_timestamp(end, 0)?)).filter(|_| fits)
+    let (end, generation) = (parts.next()?.parse::<i64>().ok()?, parts.next()?.parse::<i32>().ok()?);
+    let mac = hex::decode(parts.next()?).ok()?;
+    let fits = sign::equal(&ticket_mac(app, order, end, generation), &mac) && app.clock.unix() < end;
+    Some(Ticket { order, generation, ends: DateTime::from_timestamp(end, 0)? }).filter(|_| fits)
 }
 
 /// What this actor with this token may see of the order; `None` looks like a missing order.
@@ -72,7 +92,7 @@ pub fn sight(app: &App, actor: &Actor, order: &Order, given: Option<&str>) -> Op
     let beside = actor.order_tokens.iter().map(Secret::expose);
     let expected = token(app, order.id, order.access_generation);
     let sight = |given: &str| match given.starts_with("wat_") {
-        true => open_watch_ticket(app, given).filter(|(id, _)| *id == order.id).map(|_| Sight::Status),
+        true => open_watch_ticket(app, given).filter(|ticket| ticket.shows(order)).map(|_| Sight::Status),
         false => sign::equal(expected.expose().as_bytes(), given.as_bytes()).then_some(Sight::Buyer),
     };
     given.into_iter().chain(beside).filter_map(sight).max()

@@ -117,7 +117,7 @@ pub async fn back(
     }
     let options: StartOptions = serde_json::from_value(payment.options.clone()).unwrap_or_default();
     // The address was held against the allowed origins when the payment was started.
-    let (ticket, _) = access::watch_ticket(&app, order.id);
+    let (ticket, _) = access::watch_ticket(&app, order.id, order.access_generation);
     let target = options.return_url.as_deref().and_then(|url| with_ticket(url, &order.number, &ticket));
     if let Some(target) = target {
         // Browsers that do not follow a redirect into an app by themselves show the way.

@@ -246,7 +246,9 @@ impl Order {
 
     /// How to follow it.
     async fn live(&self, ctx: &Context<'_>) -> Answer<LiveHint> {
-        status::hint(ctx, &self.0, access::watch_ticket(ctx.app(), self.0.order.id)).await
+        let order = &self.0.order;
+        let ticket = access::watch_ticket(ctx.app(), order.id, order.access_generation);
+        status::hint(ctx, &self.0, ticket).await
     }
 
     /// The integrator's own name for it.

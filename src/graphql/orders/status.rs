@@ -51,16 +51,16 @@ pub struct OrderStatus {
     ends: chrono::DateTime<Utc>,
 }
 
-/// The order of a watch ticket; none when the ticket is over or not ours.
+/// The order of a watch ticket; none when the ticket is over, not ours, or access to the order was given anew.
 pub async fn find(ctx: &Context<'_>, ticket: String) -> Answer<Option<OrderStatus>> {
-    let Some((id, ends)) = access::open_watch_ticket(ctx.app(), &ticket) else { return Ok(None) };
+    let Some(opened) = access::open_watch_ticket(ctx.app(), &ticket) else { return Ok(None) };
     let found = {
         let mut conn = ctx.app().db.conn().await.or_top()?;
-        store::find(&mut conn, id).await.or_top()?
+        store::find(&mut conn, opened.order).await.or_top()?
     };
-    let Some(order) = found else { return Ok(None) };
+    let Some(order) = found.filter(|order| opened.shows(order)) else { return Ok(None) };
     let order = load_one(ctx, order, Sight::Status).await?;
-    Ok(order.map(|order| OrderStatus { whole: order.0, ticket, ends }))
+    Ok(order.map(|order| OrderStatus { whole: order.0, ticket, ends: opened.ends }))
 }
 
 /// What a watch ticket shows of its order: how far it has come. Has no id, so that a cache never mixes it with the order.

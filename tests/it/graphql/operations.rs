@@ -88,7 +88,12 @@ async fn the_operations_of_real_screens_find_what_a_stocked_shop_has() {
     let payment =
         shop.t.db.one(&format!("select id from payment where order_id = '{}'", waiting.order.id.0)).await;
     let payment = dispense::base::ids::PaymentId(payment.parse().unwrap()).to_string();
-    let ticket = dispense::orders::access::watch_ticket(&shop.t.app, waiting.order.id).0;
+    let ticket = dispense::orders::access::watch_ticket(
+        &shop.t.app,
+        waiting.order.id,
+        waiting.order.access_generation,
+    )
+    .0;
     let key = |name: &str| format!("operation {name} 0123456789");
     // The operation, its variables, where the answer has what was asked for, and its value where it is known.
     let cases: Vec<(&str, Value, &str, Option<Value>)> = vec![

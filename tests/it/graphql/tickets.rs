@@ -179,10 +179,15 @@ async fn the_header_with_order_tokens_opens_what_the_argument_opens() {
     let owner = Wire::signed_in(&shop.t, &owner).await;
     let refused = owner.data(claim, json!({ "o": id })).await;
     assert_eq!(refused["orderClaim"]["userErrors"][0]["code"], "NOT_FOUND");
-    let (ticket, _) = dispense::orders::access::watch_ticket(&shop.t.app, other.order.id);
+    let (ticket, _) =
+        dispense::orders::access::watch_ticket(&shop.t.app, other.order.id, other.order.access_generation);
     let by_ticket = owner.data(claim, json!({ "o": id, "t": ticket })).await;
     assert_eq!(by_ticket["orderClaim"]["userErrors"][0]["code"], "NOT_FOUND");
+    let watched = guest.data(STATUS, json!({ "t": ticket })).await["orderStatus"].clone();
+    assert_eq!(watched["number"], json!(other.order.number));
     let claimed = owner.with("dispense-order-token", two).data(claim, json!({ "o": id })).await;
     assert_eq!(claimed["orderClaim"], json!({ "order": { "id": id }, "userErrors": [] }));
+    let watched = guest.data(STATUS, json!({ "t": ticket })).await["orderStatus"].clone();
+    assert_eq!(watched, Value::Null, "the guest's ticket ended with the guest's token");
     shop.finish().await;
 }

@@ -36,7 +36,7 @@ async fn a_guest_shows_the_key_by_the_orders_token_alone_and_the_first_time_is_r
     {
         assert_eq!(refused(reveal(&t.app, &guest, &target, wrong, 10, 0).await), "NOT_FOUND", "{wrong:?}");
     }
-    let (ticket, _) = access::watch_ticket(&t.app, placed.order.id);
+    let (ticket, _) = access::watch_ticket(&t.app, placed.order.id, placed.order.access_generation);
     assert_eq!(refused(reveal(&t.app, &guest, &target, Some(&ticket), 10, 0).await), "FORBIDDEN");
     assert_eq!(t.db.one("select revealed_at is null from vault_key").await, "t");
     let token = placed.access_token.expose().to_owned();
@@ -58,14 +58,16 @@ async fn a_watch_ticket_ends_and_a_grown_generation_revokes_the_token() {
     let variant = t.selling_keys(1, 990).await;
     let placed = t.order(variant, 1).await;
     let guest = Actor::guest();
-    let (ticket, ends) = access::watch_ticket(&t.app, placed.order.id);
+    let (ticket, ends) = access::watch_ticket(&t.app, placed.order.id, placed.order.access_generation);
     assert_eq!(sight(&t.app, &guest, &placed.order, Some(&ticket)), Some(Sight::Status));
     t.advance(ends - t.app.clock.now() + TimeDelta::seconds(1)).await;
     assert_eq!(sight(&t.app, &guest, &placed.order, Some(&ticket)), None);
     let token = placed.access_token.expose();
     assert_eq!(sight(&t.app, &guest, &placed.order, Some(token)), Some(Sight::Buyer));
+    let (ticket, _) = access::watch_ticket(&t.app, placed.order.id, placed.order.access_generation);
     let mut grown = placed.order.clone();
     grown.access_generation += 1;
+    assert_eq!(sight(&t.app, &guest, &grown, Some(&ticket)), None);
     assert_eq!(sight(&t.app, &guest, &grown, Some(token)), None);
     t.finish_with_jobs().await;
 }
