@@ -41,7 +41,7 @@ pub async fn add(
     };
     let mut over: Vec<(&'static str, String)> = Vec::new();
     let writer = Writer { app, case, order };
-    for tracked in case.refunds.iter().filter(|r| r.is_changed() || r.needs_person) {
+    for tracked in case.refunds.iter().filter(|r| r.is_changed() || r.needs_person || r.failure_mail_due) {
         writer.refund(tracked, told, &mut over);
     }
     for tracked in case.disputes.iter().filter(|d| d.is_changed()) {
@@ -125,6 +125,9 @@ impl Writer<'_> {
         if tracked.mail_due && row.counted_minor > 0 {
             told.messages.extend(self.mail("refund_made", tracked, moved.flatten()));
         }
+        if tracked.failure_mail_due && row.state == RefundState::Failed {
+            told.messages.extend(self.mail("refund_failed", tracked, moved.flatten()));
+        }
         let Some(from) = moved else { return };
         match row.state {
             RefundState::Requested => {}
@@ -157,13 +160,8 @@ impl Writer<'_> {
                     ]
                     .map(|k| (k, subject.clone())),
                 );
-                if from.is_some() {
-                    let body = json!({ "refund": row.id.to_string(), "code": code });
-                    told.tasks.push(task("refund_failed", body));
-                }
-                if from == Some(RefundState::Succeeded) {
-                    told.messages.extend(self.mail("refund_failed", tracked, from));
-                }
+                let body = json!({ "refund": row.id.to_string(), "code": code });
+                told.tasks.push(task("refund_failed", body));
             }
         }
     }

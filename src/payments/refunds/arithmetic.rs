@@ -25,7 +25,7 @@ use crate::payments::refunds::state::RefundState;
 /// Events of one refund are seconds apart, and gateways' machines disagree by as much.
 pub const LEEWAY: TimeDelta = TimeDelta::minutes(5);
 
-/// How long a mail about a sum waits for the gateway's answer at most; the second question comes a minute later.
+/// How long a mail about a sum waits for more to be known at most; the second question comes a minute later.
 const DOUBT: TimeDelta = TimeDelta::minutes(7);
 
 /// How a gateway speaks of sums.
@@ -78,24 +78,28 @@ pub fn balance(
         lost += dispute.row.counted_minor;
     }
     payment.lost_minor = lost;
-    let recent = payment.told_sum_heard_at.is_some_and(|heard| heard + DOUBT > now);
     let unnamed = |r: &Refund| r.state.is_open() && r.origin != "gateway" && r.gateway_refund_id.is_none();
     let open = rows.iter().any(|r| r.row.state.is_open());
     let all = rows.iter().map(|r| &**r).chain(&new);
     let doubt = sums.can_be_asked && (open || leans_on_clocks(payment, sums, all));
-    let doubtful = recent && (doubt || sums.count_open || rows.iter().any(|r| unnamed(&r.row)));
-    mark_mails(rows, &mut new, doubtful);
+    let doubtful = doubt || sums.count_open || rows.iter().any(|r| unnamed(&r.row));
+    mark_mails(rows, &mut new, doubtful.then_some(now - DOUBT));
     new
 }
 
-/// Decides which buyers are mailed now: about money that went back and that no mail was about. A sum waits for a while
-/// where a refund that was asked for here has no name at the gateway yet (the sum may be that refund, and that may still
-/// fail), where other refunds are open or its gateway counts open ones, or where clocks alone decide how much of it is
-/// new.
+/// Decides which buyers are mailed now: about money that went back and that no mail was about. A sum that was first heard
+/// of after `doubtful_since` waits, which is where a refund that was asked for here has no name at the gateway yet (the sum
+/// may be that refund, and that may still fail), where other refunds are open or the gateway counts open ones, and where
+/// clocks alone decide how much of it is new.
 ///
 /// What a sum was mailed about stays mailed about when its row gives way: a refund that explains it, open ones included,
-/// or another row of a sum takes it over.
-fn mark_mails(rows: &mut [&mut TrackedRefund], new: &mut [TrackedRefund], doubtful: bool) {
+/// or another row of a sum takes it over. Where only a failed one does, its buyer is mailed that it failed.
+fn mark_mails(
+    rows: &mut [&mut TrackedRefund],
+    new: &mut [TrackedRefund],
+    doubtful_since: Option<DateTime<Utc>>,
+) {
+    let is_young = |row: &Refund| doubtful_since.is_some_and(|since| row.requested_at > since);
     let mut spare: i64 = rows.iter().map(|r| spare_mail(&r.row)).sum();
     let mut taken = 0;
     for tracked in rows.iter_mut().map(|r| &mut **r).chain(new) {
@@ -108,9 +112,20 @@ fn mark_mails(rows: &mut [&mut TrackedRefund], new: &mut [TrackedRefund], doubtf
             row.mailed_minor = row.amount_minor;
             spare -= row.amount_minor;
             taken += row.amount_minor;
-        } else if row.counted_minor > 0 && !(doubtful && row.basis == Basis::Sum) {
+        } else if row.counted_minor > 0 && !(row.basis == Basis::Sum && is_young(row)) {
             (row.mailed_minor, tracked.mail_due) = (row.amount_minor, true);
         }
+    }
+    for tracked in rows.iter_mut().filter(|r| r.row.state == RefundState::Failed) {
+        let was_mailed =
+            tracked.before.as_ref().is_some_and(|b| b.state != RefundState::Failed && b.mailed_minor > 0);
+        // The mail about a sum was about this refund, whose name is heard with its failure or not before.
+        let by_sum = !tracked.row.ever_succeeded && tracked.row.amount_minor <= spare;
+        if by_sum && !was_mailed {
+            spare -= tracked.row.amount_minor;
+            taken += tracked.row.amount_minor;
+        }
+        tracked.failure_mail_due |= was_mailed || by_sum;
     }
     for tracked in rows {
         let take = spare_mail(&tracked.row).min(taken);

@@ -81,6 +81,8 @@ pub struct TrackedRefund {
     pub shares: Vec<(UnitId, i64)>,
     /// The mail goes out with this transaction.
     pub mail_due: bool,
+    /// So does the mail that it failed after all: its buyer was mailed that the money is on its way.
+    pub failure_mail_due: bool,
     /// The gateway waits for a person there (WeChat Pay's ABNORMAL).
     pub needs_person: bool,
 }
@@ -88,7 +90,7 @@ pub struct TrackedRefund {
 impl TrackedRefund {
     pub fn read(row: Refund, units: Vec<UnitId>) -> Self {
         let before = Some(row.clone());
-        Self { before, row, units, shares: Vec::new(), mail_due: false, needs_person: false }
+        Self { before, units, ..Self::new(row) }
     }
 
     pub fn new(row: Refund) -> Self {
@@ -98,7 +100,8 @@ impl TrackedRefund {
     /// A refund that names units, with what of it falls on each.
     pub fn naming(row: Refund, shares: Vec<(UnitId, i64)>) -> Self {
         let units = shares.iter().map(|share| share.0).collect();
-        Self { before: None, row, units, shares, mail_due: false, needs_person: false }
+        let (mail_due, failure_mail_due, needs_person) = (false, false, false);
+        Self { before: None, row, units, shares, mail_due, failure_mail_due, needs_person }
     }
 
     pub fn is_changed(&self) -> bool {

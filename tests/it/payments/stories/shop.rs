@@ -1,6 +1,6 @@
 //! What a story knows of the shop: what a buyer and the staff see of an order over HTTP.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use dispense::base::actor::Role;
 use dispense::base::ids::OrderId;
 use dispense::people::token::Access;
@@ -54,8 +54,8 @@ pub fn refund_wish(page: &Value, key: String, chance: &mut Chance) -> Value {
 /// A shop that is played with, and who works there.
 pub struct Shop {
     pub street: Street,
-    /// The session of who works there.
-    staff: Access,
+    /// The session of who works there, and since when.
+    staff: std::sync::Mutex<(DateTime<Utc>, Access)>,
     /// Variants with the keys that nobody has ordered yet, by currency.
     shelves: std::sync::Mutex<Vec<(String, dispense::base::ids::VariantId, usize)>>,
 }
@@ -73,12 +73,16 @@ pub struct Bought {
     pub units: i32,
 }
 
+async fn sign_in(street: &Street) -> (DateTime<Utc>, Access) {
+    let token = street.t.sign_in("story@shop.example").await.tokens.access;
+    let (app, now) = (&street.t.app, street.t.app.clock.now());
+    (now, app.access_tokens.read(&token, now).unwrap())
+}
+
 impl Shop {
     pub async fn open(street: Street) -> Self {
         street.t.person("story@shop.example", &[Role::Support, Role::Admin]).await;
-        let token = street.t.sign_in("story@shop.example").await.tokens.access;
-        let app = &street.t.app;
-        let staff = app.access_tokens.read(&token, app.clock.now()).unwrap();
+        let staff = std::sync::Mutex::new(sign_in(&street).await);
         // The clock is moved at every step: by a row, because a new function would make every plan anew.
         let sql = "create table story_clock (ahead interval not null);
             insert into story_clock values ('0');
@@ -102,7 +106,17 @@ impl Shop {
     /// A fresh token of the session that the staff signed in with: a story lasts longer than a token.
     pub fn staff_token(&self) -> String {
         let app = &self.street.t.app;
-        app.access_tokens.issue(&self.staff, app.clock.now()).unwrap().0.expose().to_owned()
+        let staff = self.staff.lock().unwrap().1;
+        app.access_tokens.issue(&staff, app.clock.now()).unwrap().0.expose().to_owned()
+    }
+
+    /// The staff signs in again where that is long ago: many stories last longer than a session.
+    pub async fn keep_staff(&self) {
+        let since = self.staff.lock().unwrap().0;
+        if since + TimeDelta::days(7) < self.street.t.app.clock.now() {
+            let fresh = sign_in(&self.street).await;
+            *self.staff.lock().unwrap() = fresh;
+        }
     }
 
     async fn ask(&self, query: &str, variables: Value, token: Option<&str>) -> Value {

@@ -37,6 +37,7 @@ pub async fn tell(shop: &Shop, seed: u64) -> Told {
 
 async fn play(shop: &Shop, seed: u64, steps: &Mutex<Vec<String>>) -> Vec<String> {
     let mut chance = Chance::of(seed);
+    shop.keep_staff().await;
     let (street, simulator) = (&shop.street, &shop.street.simulator);
     let write = |line: String| steps.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     let mut bought: Vec<Bought> = Vec::new();

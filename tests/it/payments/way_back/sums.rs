@@ -125,8 +125,7 @@ async fn a_sum_that_may_count_a_refund_on_its_way_is_mailed_about_when_more_is_k
     // Nothing more comes: the buyer is written to in the end.
     let shop = bought(&[(2, 1_900)]).await;
     let number = shop.placed.order.number.clone();
-    shop.street.simulator.set_trouble(serde_json::json!({ "tell": "sum_alone" })).unwrap();
-    shop.street.try_act(&number, "refund-part", serde_json::json!({ "amount": 500 })).unwrap();
+    shop.street.try_act(&number, "refund-sum-alone", serde_json::json!({ "amount": 500 })).unwrap();
     shop.street.settled().await;
     assert_eq!(
         (shop.money().await.as_str(), shop.mails("refund_made").await.as_str()),

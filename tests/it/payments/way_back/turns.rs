@@ -124,3 +124,49 @@ async fn a_refund_that_its_gateway_leaves_open_is_put_before_a_person_who_says_h
         shop.sound().await;
     }
 }
+
+/// Rows: P9, M1.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_is_first_heard_of_when_it_fails_opens_a_task_and_ends_what_its_mail_said() {
+    // Nothing was said of it before: a person is asked all the same, the buyer knew nothing of it.
+    let shop = bought(&[(2, 1_900)]).await;
+    shop.tell(&shop.refund("refund.failed", "re_1", 500, "failed", None, 0)).await;
+    assert_eq!(
+        (
+            shop.money().await.as_str(),
+            shop.tasks().await.as_str(),
+            shop.mails("refund_failed").await.as_str()
+        ),
+        ("0.00 [FAILED 5.00] CAPTURED", "refund_failed", "0")
+    );
+    shop.tell(&shop.refund("refund.created", "re_1", 500, "pending", None, -60)).await;
+    assert_eq!(shop.money().await, "0.00 [FAILED 5.00] CAPTURED", "its beginning comes late");
+    shop.sound().await;
+
+    // A sum counted it, and its buyer was mailed about that: whole or in part, named while it was on its way or not.
+    for (amount, named, units) in
+        [(500, false, "assigned:2"), (3_800, false, "revoked:2"), (500, true, "assigned:2")]
+    {
+        let shop = bought(&[(2, 1_900)]).await;
+        let number = shop.placed.order.number.clone();
+        shop.street.try_act(&number, "refund-sum-alone", json!({ "amount": amount })).unwrap();
+        shop.street.settled().await;
+        shop.street.t.advance(chrono::TimeDelta::minutes(10)).await;
+        shop.street.settled().await;
+        assert_eq!(shop.mails("refund_made").await, "1");
+        let there = shop.street.there(&number)["refunds"][0]["id"].as_str().unwrap().to_owned();
+        if named {
+            shop.tell(&shop.refund("refund.created", &there, amount, "pending", None, -600)).await;
+        }
+        shop.street.try_act(&number, "fail-refund", json!({ "refund": there })).unwrap();
+        shop.street.settled().await;
+        shop.street.t.advance(chrono::TimeDelta::minutes(10)).await;
+        shop.street.settled().await;
+        let failed = format!("0.00 [FAILED {}.00] CAPTURED", amount / 100);
+        assert_eq!((shop.money().await, shop.units().await), (failed, units.to_owned()));
+        assert!(shop.tasks().await.contains("refund_failed"), "{}", shop.tasks().await);
+        assert_eq!(shop.mails("refund_failed").await, "1", "{amount} {named}");
+        assert_eq!(shop.mails("refund_made").await, "1", "{amount} {named}");
+        shop.sound().await;
+    }
+}
