@@ -1,6 +1,7 @@
 //! File names as strangers typed them, made harmless on every system that may keep the file.
 
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::canonical_combining_class;
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::base::key_text;
@@ -41,9 +42,10 @@ pub fn plain(name: &str) -> String {
     if name.is_empty() { "download".into() } else { name }
 }
 
-/// Control characters and separators of lines, and what shows nothing except joiners and variation selectors.
+/// Control characters and separators of lines, and what shows nothing except joiners, variation selectors and tags, of
+/// which [`visible`] keeps what is needed.
 fn is_gone(c: char) -> bool {
-    let hides = key_text::is_ignorable(c) && !is_joiner(c) && !is_selector(c);
+    let hides = key_text::is_ignorable(c) && !is_joiner(c) && !is_selector(c) && !is_tag(c);
     hides
         || c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}')
@@ -53,9 +55,23 @@ fn harmless(c: char) -> char {
     if matches!(c, '<' | '>' | ':' | '"' | '|' | '?' | '*') { '_' } else { c }
 }
 
-/// ZERO WIDTH NON-JOINER and JOINER.
+/// ZERO WIDTH NON-JOINER and JOINER, and the vowel separator of Mongolian.
 fn is_joiner(c: char) -> bool {
-    matches!(c, '\u{200c}' | '\u{200d}')
+    matches!(c, '\u{200c}' | '\u{200d}' | '\u{180e}')
+}
+
+/// Letters and digits that show nothing and name the region of a flag.
+fn is_tag(c: char) -> bool {
+    matches!(c, '\u{e0030}'..='\u{e0039}' | '\u{e0061}'..='\u{e007a}' | END_OF_TAGS)
+}
+
+const END_OF_TAGS: char = '\u{e007f}';
+
+/// How many characters behind a black flag name its region: three to six and their end (UTS 51, emoji tag sequences).
+/// None when it is no such flag.
+fn tags_of_flag(rest: &[char]) -> Option<usize> {
+    let end = rest.iter().position(|c| *c == END_OF_TAGS)?;
+    ((3..=6).contains(&end) && rest[..end].iter().all(|c| is_tag(*c))).then_some(end + 1)
 }
 
 /// Variation selectors, those of Mongolian and of ideographs among them.
@@ -71,29 +87,53 @@ fn is_shaped(c: char) -> bool {
         | '\u{10a00}'..='\u{10fff}' | '\u{11000}'..='\u{11fff}' | '\u{16100}'..='\u{1612f}' | '\u{1e900}'..='\u{1e95f}')
 }
 
+/// Letters of Arabic and its neighbours: a joiner behind one shows it as if more of the word followed.
+fn is_cursive(c: char) -> bool {
+    matches!(c, '\u{600}'..='\u{8ff}' | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')
+        && c.is_alphabetic()
+}
+
+/// The sign that takes a letter's vowel away: a joiner behind it chooses the letter's form, whatever follows (RFC 5892,
+/// appendix A.1 and A.2).
+fn is_virama(c: char) -> bool {
+    canonical_combining_class(c) == 9
+}
+
 /// Pictures that a joiner makes one of, with their skins.
 fn is_emoji(c: char) -> bool {
     matches!(c, '\u{a9}' | '\u{ae}' | '\u{2190}'..='\u{2bff}' | '\u{3030}' | '\u{303d}' | '\u{3297}' | '\u{3299}'
         | '\u{1f000}'..='\u{1faff}')
 }
 
-/// Drops joiners and variation selectors where nothing needs them: there they only make two names of one.
+/// Drops joiners, variation selectors and tags where nothing needs them: there they only make two names of one.
 fn visible(name: Vec<char>) -> Vec<char> {
     let mut kept: Vec<char> = Vec::with_capacity(name.len());
+    let mut tags = 0;
     for (place, c) in name.iter().copied().enumerate() {
+        if c == '\u{1f3f4}' {
+            tags = tags_of_flag(&name[place + 1..]).map_or(0, |count| count + 1);
+        }
+        if tags > 0 {
+            tags -= 1;
+            kept.push(c);
+            continue;
+        }
         let before = kept.last().copied();
         let after = name[place + 1..].iter().copied().find(|c| !is_selector(*c) && !is_joiner(*c));
         let needed = match (before, after) {
+            _ if is_tag(c) => false,
             _ if !is_joiner(c) && !is_selector(c) => true,
             (Some(before), _) if is_selector(c) => {
                 let keycap = matches!(before, '0'..='9' | '#') && after == Some('\u{20e3}');
                 let bare = before.is_ascii() || before.is_whitespace();
                 keycap || !(bare || is_selector(before) || is_joiner(before))
             }
-            (Some(before), Some(after)) if !is_joiner(before) => {
+            (Some(before), after) if !is_joiner(before) => {
                 let seen = kept.iter().rev().copied().find(|c| !is_selector(*c)).unwrap_or(before);
-                (is_shaped(seen) && is_shaped(after))
-                    || (is_emoji(seen) && is_emoji(after) && c == '\u{200d}')
+                let between = |is: fn(char) -> bool| is(seen) && after.is_some_and(is);
+                (is_virama(seen) && c != '\u{180e}')
+                    || between(is_shaped)
+                    || (c == '\u{200d}' && (is_cursive(seen) || between(is_emoji)))
             }
             _ => false,
         };
@@ -106,7 +146,7 @@ fn visible(name: Vec<char>) -> Vec<char> {
 
 /// Without spaces and dots at its ends: a dot hides a file, and Windows drops both at the end.
 fn trimmed(name: &str) -> &str {
-    name.trim_matches(|c: char| c.is_whitespace() || c == '.' || is_joiner(c))
+    name.trim_matches(|c: char| c.is_whitespace() || c == '.')
 }
 
 fn is_device(name: &str) -> bool {

@@ -12,7 +12,7 @@ use crate::payments::refunds::arithmetic::LEEWAY;
 use crate::payments::word::Settled;
 
 /// Moves the dispute that a word is about, or writes it down for the first time. A word that names no dispute (the
-/// payment is "disputed", "frozen", "reversed") is about the one that is open, or opens one that gets its name later.
+/// payment is "disputed", "frozen", "reversed") opens one that gets its name later, where none of the payment is known.
 pub fn facts(
     case: &mut Case,
     index: usize,
@@ -59,10 +59,10 @@ fn find(case: &Case, index: usize, facts: &Facts) -> Option<usize> {
         let is = |d: &TrackedDispute| of_it(d) && d.row.gateway_dispute_id.as_deref() == Some(wanted);
         case.disputes.iter().position(is)
     };
-    // The nameless one that is open: a name is its own now. Without a name in the word: whichever is open.
-    let open = |d: &TrackedDispute| {
-        of_it(d) && !d.row.state.is_decided() && (named.is_none() || d.row.gateway_dispute_id.is_none())
-    };
+    // The nameless one that is open: a name in the word is its own now. A word without a name says nothing of those that
+    // have one: it may be about another, and says no time of its own.
+    let open =
+        |d: &TrackedDispute| of_it(d) && !d.row.state.is_decided() && d.row.gateway_dispute_id.is_none();
     by_name().or_else(|| case.disputes.iter().position(open))
 }
 

@@ -58,6 +58,15 @@ fn joiners_stay_where_scripts_need_them_and_what_hides_or_reorders_goes() {
         "a b.tar.gz",
         "Ünïcödé.zip",
         "\u{1820}\u{180b}\u{1821}.txt",
+        "\u{182a}\u{1820}\u{180e}\u{1820}.txt",
+        // A joiner behind a virama chooses the letter's form, and one behind an Arabic letter shows it joined.
+        "അവന\u{d4d}\u{200d}.pdf",
+        "അവന\u{d4d}\u{200d} വന\u{d4d}\u{200d}",
+        "ত\u{9cd}\u{200d}.txt",
+        "क\u{94d}\u{200c}.txt",
+        "ه\u{200d}.pdf",
+        "1447 ه\u{200d}",
+        "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}.png",
     ];
     for name in kept {
         assert_eq!(plain(name), name);
@@ -71,6 +80,11 @@ fn joiners_stay_where_scripts_need_them_and_what_hides_or_reorders_goes() {
         ("a\u{ad}b\u{200b}c\u{feff}\u{2060}.zip", "abc.zip"),
         ("a\u{2028}b\u{85}c\u{0}\u{7f}\u{1b}[31m.zip", "abc[31m.zip"),
         ("a\u{e0041}\u{e0020}.zip", "a.zip"),
+        ("a\u{e0067}\u{e0062}\u{e007f}.zip", "a.zip"),
+        ("🏴\u{e0067}\u{e0062}\u{e0065}.zip", "🏴.zip"),
+        ("🏴\u{e0067}\u{e007f}.zip", "🏴.zip"),
+        ("a\u{180e}b.zip", "ab.zip"),
+        ("٣\u{200d}.zip", "٣.zip"),
         ("cafe\u{301}.txt", "café.txt"),
         ("a<b>c:d\"e|f?g*h.zip", "a_b_c_d_e_f_g_h.zip"),
         ("C:\\fakepath\\evil.zip", "evil.zip"),

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::shop::bought;
+use crate::payments::street::street;
 
 /// Rows: P9.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,4 +111,69 @@ async fn what_is_said_of_a_dispute_counts_although_an_answer_without_its_name_ca
     shop.street.settled().await;
     assert_eq!(shop.money().await, "2.83 [FAILED 7.00] PARTIALLY_REFUNDED");
     shop.sound().await;
+}
+
+/// Rows: P9, P7.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_word_that_names_no_dispute_moves_none_that_has_a_name() {
+    // Stripe calls a charge disputed for ever; the question of a bank about it holds nothing all the same.
+    let shop = bought(&[(2, 1_900)]).await;
+    let number = shop.placed.order.number.clone();
+    shop.street.try_act(&number, "dispute-part", json!({ "amount": 500 })).unwrap();
+    let dispute = shop.street.there(&number)["disputes"][0]["id"].clone();
+    shop.street.try_act(&number, "dispute-lost", json!({ "dispute": dispute })).unwrap();
+    shop.street.try_act(&number, "inquiry", json!({ "amount": 700 })).unwrap();
+    shop.street.settled().await;
+    shop.street.t.advance(TimeDelta::minutes(20)).await;
+    shop.tell(&shop.refund("refund.created", "re_9", 700, "succeeded", None, -600)).await;
+    shop.tell(&shop.refund("refund.failed", "re_9", 700, "failed", None, 0)).await;
+    shop.street.settled().await;
+    shop.street.t.advance(TimeDelta::minutes(20)).await;
+    shop.street.settled().await;
+    assert_eq!(shop.money().await, "5.00 [FAILED 7.00] PARTIALLY_REFUNDED");
+    assert_eq!(shop.street.t.db.one("select count(*) from hold").await, "0");
+    shop.sound().await;
+}
+
+/// PayPal reports that money was taken without saying in which dispute, and news of an earlier one may come after it.
+/// Rows: P9, A3.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn disputes_of_paypal_end_the_same_in_every_order_of_their_news() {
+    let street = street().await;
+    let mut bought = Vec::new();
+    for _ in 0..6 {
+        let variant = street.selling("paypal", 1, 1_900).await;
+        let placed = street.t.place(&[(variant, 1)]).await;
+        street.start(&placed, "paypal").await;
+        street.act(&placed.order.number, "pay");
+        street.settled().await;
+        bought.push(placed.order);
+    }
+    let each = |act: &str, input: &dyn Fn(&str) -> serde_json::Value| {
+        for order in &bought {
+            street.try_act(&order.number, act, input(&order.number)).unwrap();
+        }
+    };
+    let nth = |n: usize| {
+        let street = &street;
+        move |number: &str| json!({ "dispute": street.there(number)["disputes"][n]["id"] })
+    };
+    each("hold-notices", &|_| json!({}));
+    each("dispute", &|_| json!({}));
+    street.t.advance(TimeDelta::minutes(20)).await;
+    each("dispute-withdrawn", &nth(0));
+    street.t.advance(TimeDelta::minutes(20)).await;
+    each("dispute-part", &|_| json!({ "amount": 540 }));
+    street.t.advance(TimeDelta::minutes(20)).await;
+    each("dispute-lost", &nth(1));
+    for (seed, order) in bought.iter().enumerate() {
+        street.try_act(&order.number, "release-notices", json!({ "seed": seed })).unwrap();
+        street.settled().await;
+        let sql = format!(
+            "select concat(state, ' ', refunded_minor, ' ', lost_minor) from payment where order_id = '{}'",
+            order.id.0
+        );
+        assert_eq!(street.t.db.one(&sql).await, "partially_refunded 0 540", "{}", street.told(&order.number));
+    }
+    street.t.finish_with_jobs().await;
 }
