@@ -13,6 +13,7 @@ use crate::infra::events::{self, NewEvent};
 use crate::infra::outbox::{self, NewMessage};
 use crate::orders::access::{self, Sight};
 use crate::orders::model::Order;
+use crate::orders::reveal::most_telling;
 use crate::orders::{read, store};
 
 /// Sends the delivery mail again, to the order's own address. `NOT_FOUND`, `NOT_PAID`, `NOT_READY`,
@@ -35,10 +36,7 @@ pub async fn resend(
     let units = read::list_standings_of_order(&mut tx, id).await?;
     let verdicts: Vec<_> = units.iter().map(|unit| may_hand_over(&unit.of(&order))).collect();
     if !verdicts.iter().any(Result::is_ok) {
-        // Of several reasons the one that a delivered piece has says most.
-        let why = verdicts.into_iter().filter_map(Result::err).min_by_key(|no| no.code == "NOT_READY");
-        let nothing = || Refusal::new("NOT_READY", "there is nothing to send yet");
-        return Err(why.unwrap_or_else(nothing).into());
+        return Err(most_telling(verdicts).into());
     }
     let Some(recipient) = order.email.clone() else {
         return Err(Refusal::new("NOT_READY", "there is nobody to send it to").into());

@@ -67,11 +67,11 @@ pub async fn reveal(
         }
         None => return Err(missing()),
     }
-    let Page { standings, opened, has_next } = open_page(&mut tx, app, &order, target, first, after).await?;
+    let Page { standings, opened, last_unit_no, has_next } =
+        open_page(&mut tx, app, &order, target, first, after).await?;
     let newly: Vec<&Unit> =
         standings.iter().map(|s| &s.unit).filter(|u| u.state == UnitState::Assigned).collect();
     record(&mut tx, app, actor, order_id, &newly).await?;
-    let last_unit_no = standings.last().map(|s| s.unit.unit_no);
     let secrets = standings
         .into_iter()
         .filter_map(|standing| {
@@ -92,11 +92,14 @@ pub async fn reveal(
 pub(super) struct Page {
     pub standings: Vec<read::UnitStanding>,
     pub opened: Vec<OpenedKey>,
+    /// Number of the last unit that was looked at within its line, shown or not.
+    pub last_unit_no: Option<i32>,
     pub has_next: bool,
 }
 
-/// Opens up to `first` secrets of a locked order, in the caller's transaction, when all of them may be shown. Nothing is
-/// recorded: who sees them does that.
+/// Opens up to `first` secrets of a locked order, in the caller's transaction. Named pieces are shown when all of them may
+/// be; of a line those that may be, and when that is none, the reason is returned. Nothing is recorded: who sees them does
+/// that.
 pub(super) async fn open_page(
     conn: &mut diesel_async::AsyncPgConnection,
     app: &App,
@@ -111,12 +114,28 @@ pub(super) async fn open_page(
     if standings.is_empty() && after == 0 {
         return Err(Refusal::new("NOT_FOUND", "there is no such delivery").at(["target"]).into());
     }
-    for standing in &standings {
-        may_hand_over(&standing.of(order))?;
+    let last_unit_no = standings.last().map(|s| s.unit.unit_no);
+    match target {
+        Target::Units(_) => standings.iter().try_for_each(|s| may_hand_over(&s.of(order)))?,
+        Target::Line(_) => {
+            let whole = after == 0 && !has_next;
+            let verdicts: Vec<_> = standings.iter().map(|s| may_hand_over(&s.of(order))).collect();
+            let mut shown = verdicts.iter().map(Result::is_ok);
+            standings.retain(|_| shown.next() == Some(true));
+            if standings.is_empty() && (whole || !order.state.is_paid()) {
+                return Err(most_telling(verdicts).into());
+            }
+        }
     }
     let ids: Vec<UnitId> = standings.iter().map(|s| s.unit.id).collect();
     let opened = vault::reveal::open(conn, app, &ids).await?;
-    Ok(Page { standings, opened, has_next })
+    Ok(Page { standings, opened, last_unit_no, has_next })
+}
+
+/// Of the reasons why nothing may be shown, the one that a delivered piece has.
+pub(super) fn most_telling(verdicts: Vec<Result<(), Refusal>>) -> Refusal {
+    let why = verdicts.into_iter().filter_map(Result::err).min_by_key(|no| no.code == "NOT_READY");
+    why.unwrap_or_else(|| Refusal::new("NOT_READY", "nothing is ready yet"))
 }
 
 async fn record(

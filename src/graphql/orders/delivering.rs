@@ -26,7 +26,7 @@ const MOST: i64 = 500;
 /// What is to be shown: exactly one of these.
 #[derive(OneofObject)]
 pub enum DeliveryTarget {
-    /// All pieces of a line, in pages.
+    /// The pieces of a line that may be shown, in pages.
     LineId(ID),
     /// These pieces of one order; at most 500.
     DeliveryIds(Vec<ID>),

@@ -55,7 +55,8 @@ pub async fn reveal_for_staff(
     let mut tx = app.db.begin().await?;
     let id = read::order_of(&mut tx, target).await?.ok_or_else(missing)?;
     let order = orders::lock(&mut tx, id).await?.ok_or_else(missing)?;
-    let Page { standings, opened, has_next } = open_page(&mut tx, app, &order, target, first, after).await?;
+    let Page { standings, opened, last_unit_no, has_next } =
+        open_page(&mut tx, app, &order, target, first, after).await?;
     let shown: Vec<UnitId> = opened.iter().map(|key| key.unit_id).collect();
     if !shown.is_empty() {
         vault::reveal::mark_revealed(&mut tx, &shown).await?;
@@ -75,7 +76,6 @@ pub async fn reveal_for_staff(
     tx.commit().await?;
     metrics::counter!("dispense_secrets_shown_to_staff_total").increment(shown.len() as u64);
     app.bell.ring();
-    let last_unit_no = standings.last().map(|s| s.unit.unit_no);
     let secrets = standings
         .into_iter()
         .filter_map(|standing| {

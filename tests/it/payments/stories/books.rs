@@ -13,6 +13,8 @@ struct Taken {
     disputed: bool,
     /// Something went back at some time, whatever came after.
     ever: bool,
+    /// All that ever was on its way back or disputed.
+    most_gone: i64,
 }
 
 fn rows<'a>(of: &'a Value, key: &str) -> &'a Vec<Value> {
@@ -36,6 +38,8 @@ fn taken(payment: &Value) -> Vec<Taken> {
             disputed: disputes().any(|d| {
                 d["status"] == "opened" || (d["status"] == "inquiry" && payment["side"] == "paypal")
             }),
+            most_gone: refunds().map(|r| number(r, "amount")).sum::<i64>()
+                + disputes().map(|d| number(d, "amount")).sum::<i64>(),
             ever: refunds().any(|r| !r["succeeded_at"].is_null())
                 || disputes().any(|d| d["status"] == "lost" || d["status"] == "won_after_lost"),
         }
@@ -114,6 +118,15 @@ async fn goods(
         compare("keys shown", "no key".into(), if said == "0 keys" { "no key".into() } else { said });
     } else if !touched {
         compare("keys shown", format!("{:?}", Ok::<i32, String>(bought.units)), format!("{shown:?}"));
+    } else if let [all] = theirs
+        && all.most_gone < all.captured
+    {
+        // The whole of the money was never gone: only units that refunds named are.
+        let least = usize::try_from(bought.units).unwrap() - shop.named_units(bought).await;
+        let shown = shown.unwrap_or(0);
+        if shown < least {
+            compare("keys shown", format!("{least} at least"), shown.to_string());
+        }
     }
 }
 

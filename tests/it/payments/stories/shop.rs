@@ -222,6 +222,15 @@ impl Shop {
         self.street.t.db.one(&sql).await == "t"
     }
 
+    /// How many of an order's units some refund named.
+    pub async fn named_units(&self, bought: &Bought) -> usize {
+        let sql = format!(
+            "select count(distinct u.unit_id) from refund_unit u join refund r on r.id = u.refund_id where r.order_id = '{}'",
+            bought.id.0
+        );
+        self.street.t.db.one(&sql).await.parse().unwrap()
+    }
+
     /// How many of the orders' refunds have not ended.
     pub async fn open_refunds(&self, bought: &[Bought]) -> usize {
         let ids: Vec<String> = bought.iter().map(|b| format!("'{}'", b.id.0)).collect();

@@ -143,3 +143,37 @@ async fn stock_that_comes_while_money_goes_back_fills_nothing_until_the_money_st
     assert_eq!(shop.units().await, "assigned:1", "the end of the dispute fills what waited");
     shop.sound().await;
 }
+
+/// Rows: L8, K6.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_line_whose_pieces_went_back_in_part_the_others_are_shown() {
+    const LINE: &str = "mutation($l: ID!, $t: String, $n: Int, $a: String) {
+        deliveryReveal(input: { target: { lineId: $l }, accessToken: $t, first: $n, after: $a }) {
+            secrets { text delivery { id } } pageInfo { hasNextPage endCursor } userErrors { code } } }";
+    let shop = bought(&[(3, 1_900)]).await;
+    let units = shop.deliveries(0).await;
+    let line = shop.order().await["lines"][0]["id"].clone();
+    let (buyer, token) = (Client::new(&shop.street.t.app), shop.placed.access_token.expose());
+    let show = async |first: i32, after: Value| {
+        let given = json!({ "l": line, "t": token, "n": first, "a": after });
+        buyer.data(LINE, given).await["deliveryReveal"].clone()
+    };
+    let ids = |page: &Value| {
+        let secrets = page["secrets"].as_array().unwrap().iter();
+        secrets.map(|s| s["delivery"]["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    shop.staff_refund(json!({ "units": [units[0]] })).await;
+    assert_eq!(ids(&show(100, Value::Null).await), units[1..]);
+    // A page without anything to show leads on.
+    let first = show(1, Value::Null).await;
+    assert_eq!((ids(&first).len(), &first["pageInfo"]["hasNextPage"]), (0, &json!(true)));
+    assert_eq!(ids(&show(1, first["pageInfo"]["endCursor"].clone()).await), units[1..2]);
+    let named = json!({ "d": units, "t": token });
+    assert_eq!(code(&buyer.data(REVEAL, named).await["deliveryReveal"]), "REFUNDED");
+    shop.street.simulator.set_trouble(json!({ "refunds": "pending" })).unwrap();
+    shop.staff_refund(json!({ "units": [units[1]] })).await;
+    assert_eq!(ids(&show(100, Value::Null).await), units[2..], "nor one whose refund is open");
+    shop.staff_refund(json!({ "units": [units[2]] })).await;
+    assert_eq!(code(&show(100, Value::Null).await), "REFUNDED");
+    shop.sound().await;
+}
