@@ -22,7 +22,8 @@ pub fn of_attempt(order_number: &str, placed_at: DateTime<Utc>, attempt: i32, ep
 /// or that of a later attempt. The one test of what is ours by name, for every gateway's notices and statements.
 pub fn is_ours(prefix: &str, text: &str) -> bool {
     let Some((order, attempt)) = text.split_once('-') else { return has_form(prefix, text) };
-    let Some((count, random)) = attempt.split_once('-') else { return false };
+    // What looks like an attempt of one of our orders is better kept for a person than ignored.
+    let (count, random) = attempt.split_once('-').map_or((attempt, None), |(n, random)| (n, Some(random)));
     let counted = count.parse::<i32>().is_ok_and(|n| n >= 1 && n.to_string() == count);
-    has_form(prefix, order) && counted && is_random_part(random, PLACES)
+    has_form(prefix, order) && counted && random.is_none_or(|random| is_random_part(random, PLACES))
 }
