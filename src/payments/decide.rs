@@ -116,10 +116,16 @@ pub fn decide(
         Meaning::DisputeWithdrawn => quarrel(case, index, word, facts, fit, DisputeChange::Withdraw),
         Meaning::Ignored => Settled::Ignored,
     };
-    match beside_answer(case, index, word) {
+    let settled = match beside_answer(case, index, word) {
         Some(Settled::Applied) => Settled::Applied,
         _ => settled,
+    };
+    let told = matches!(word, Word::Notice { notice, .. } if notice.facts().meaning.is_about_money_back());
+    // The gateway itself does not say yet that it has the money: its own notice is on its way, and this one waits for it.
+    if told && settled == Settled::Recorded && !case.payments[index].row.state.was_captured() {
+        return Settled::Orphan;
     }
+    settled
 }
 
 /// What a notice says of money that goes back and the gateway's answer to our question about it does not: some answers
@@ -132,9 +138,14 @@ fn beside_answer(case: &mut Case, index: usize, word: &Word) -> Option<Settled> 
     }
     let said_at = facts.occurred_at.unwrap_or_else(|| case.clock.now());
     let change = match facts.meaning {
-        Meaning::Refunded | Meaning::PartiallyRefunded | Meaning::RefundSucceeded => {
+        Meaning::Refunded
+        | Meaning::PartiallyRefunded
+        | Meaning::RefundSucceeded
+        | Meaning::RefundPending
+        | Meaning::RefundFailed => {
             return Some(refunds::hear::facts(case, index, facts, said_at, false));
         }
+        Meaning::DisputeInquiry => DisputeChange::Inquire,
         // The answer reports the dispute too, without its id.
         _ if answer.meaning == Meaning::DisputeOpened => return None,
         Meaning::DisputeOpened => DisputeChange::Open,
@@ -176,6 +187,9 @@ fn must_confirm(case: &Case, index: usize, word: &Word, facts: &Facts, account: 
         Meaning::Refunded
         | Meaning::PartiallyRefunded
         | Meaning::RefundSucceeded
+        | Meaning::RefundPending
+        | Meaning::RefundFailed
+        | Meaning::DisputeInquiry
         | Meaning::DisputeOpened
         | Meaning::DisputeWon
         | Meaning::DisputeLost
@@ -185,9 +199,6 @@ fn must_confirm(case: &Case, index: usize, word: &Word, facts: &Facts, account: 
         | Meaning::Pending
         | Meaning::Closed
         | Meaning::Failed
-        | Meaning::RefundPending
-        | Meaning::RefundFailed
-        | Meaning::DisputeInquiry
         | Meaning::Ignored => false,
     }
 }

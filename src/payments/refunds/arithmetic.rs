@@ -80,10 +80,10 @@ pub fn balance(
     payment.lost_minor = lost;
     let unnamed = |r: &Refund| r.state.is_open() && r.origin != "gateway" && r.gateway_refund_id.is_none();
     let open = rows.iter().any(|r| r.row.state.is_open());
-    let all = rows.iter().map(|r| &**r).chain(&new);
-    let doubt = sums.can_be_asked && (open || leans_on_clocks(payment, sums, all));
+    let leans = sums.can_be_asked && leans_on_clocks(payment, sums, rows.iter().map(|r| &**r).chain(&new));
+    let doubt = leans || (sums.can_be_asked && open);
     let doubtful = doubt || sums.count_open || rows.iter().any(|r| unnamed(&r.row));
-    mark_mails(rows, &mut new, doubtful.then_some(now - DOUBT));
+    mark_mails(rows, &mut new, doubtful.then_some(now - DOUBT), !leans);
     new
 }
 
@@ -93,11 +93,13 @@ pub fn balance(
 /// clocks alone decide how much of it is new.
 ///
 /// What a sum was mailed about stays mailed about when its row gives way: a refund that explains it, open ones included,
-/// or another row of a sum takes it over. Where only a failed one does, its buyer is mailed that it failed.
+/// or another row of a sum takes it over. Where only a failed one does, its buyer is mailed that it failed, once `is_settled`:
+/// no question about the sum is open.
 fn mark_mails(
     rows: &mut [&mut TrackedRefund],
     new: &mut [TrackedRefund],
     doubtful_since: Option<DateTime<Utc>>,
+    is_settled: bool,
 ) {
     let is_young = |row: &Refund| doubtful_since.is_some_and(|since| row.requested_at > since);
     let mut spare: i64 = rows.iter().map(|r| spare_mail(&r.row)).sum();
@@ -120,7 +122,7 @@ fn mark_mails(
         let was_mailed =
             tracked.before.as_ref().is_some_and(|b| b.state != RefundState::Failed && b.mailed_minor > 0);
         // The mail about a sum was about this refund, whose name is heard with its failure or not before.
-        let by_sum = !tracked.row.ever_succeeded && tracked.row.amount_minor <= spare;
+        let by_sum = is_settled && !tracked.row.ever_succeeded && tracked.row.amount_minor <= spare;
         if by_sum && !was_mailed {
             spare -= tracked.row.amount_minor;
             taken += tracked.row.amount_minor;
@@ -191,8 +193,14 @@ fn beyond<'r>(
 
 /// Whether a refund was part of a sum, where our own clock alone can tell; none where the gateway's is needed.
 fn seen_in(refund: &Refund, sum: &Sum) -> Option<bool> {
-    if refund.origin != "gateway" && refund.requested_at > sum.heard_at {
+    let ours = refund.origin != "gateway";
+    if ours && refund.requested_at > sum.heard_at {
         return Some(false);
+    }
+    // Where open ones are counted, a sum that comes while ours is being made is taken to be about it: it may still fail, and
+    // nothing is gone for good before that is known. If it never came there, its end will say so.
+    if ours && sum.counts_open && refund.state.is_open() && refund.gateway_refund_id.is_none() {
+        return Some(true);
     }
     // What was known before the question was asked is in the answer as it was known.
     (sum.asked && refund.heard_at <= sum.at).then(|| match refund.state {
@@ -255,6 +263,15 @@ fn fit_sums(
     let there: i64 = of_sums.map(|r| r.row.amount_minor).sum();
     let mut over = there - unattributed;
     if over < 0 {
+        // What gave way for a while comes back: its buyer was mailed about it.
+        for tracked in rows.iter_mut().filter(|r| r.row.basis == Basis::Sum) {
+            let back = spare_mail(&tracked.row).min(-over);
+            tracked.row.amount_minor += back;
+            over += back;
+        }
+        if over == 0 {
+            return Vec::new();
+        }
         // What no mail was about yet is one matter to its buyer.
         let waiting = |r: &&mut &mut TrackedRefund| {
             r.row.basis == Basis::Sum && r.row.amount_minor > 0 && (r.row.mailed_minor == 0 || r.mail_due)

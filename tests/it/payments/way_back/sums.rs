@@ -136,3 +136,25 @@ async fn a_sum_that_may_count_a_refund_on_its_way_is_mailed_about_when_more_is_k
     assert_eq!(shop.mails("refund_made").await, "1");
     shop.sound().await;
 }
+
+/// Rows: P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sum_that_overtakes_our_own_refund_of_all_takes_no_goods_before_its_end_is_known() {
+    let shop = bought(&[(1, 1_900)]).await;
+    shop.street
+        .simulator
+        .set_trouble(serde_json::json!({ "refunds": "pending", "tell": "sum_first" }))
+        .unwrap();
+    let asked = shop.staff_refund(serde_json::json!({})).await;
+    assert_eq!(asked["refund"]["state"], "PENDING");
+    shop.street.settled().await;
+    assert_eq!(shop.money().await, "0.00 [PENDING 19.00] CAPTURED");
+    assert_eq!(shop.units().await, "assigned:1");
+    let number = shop.placed.order.number.clone();
+    let there = shop.street.there(&number)["refunds"][0]["id"].clone();
+    shop.street.try_act(&number, "fail-refund", serde_json::json!({ "refund": there })).unwrap();
+    shop.street.settled().await;
+    assert_eq!(shop.money().await, "0.00 [FAILED 19.00] CAPTURED");
+    assert_eq!((shop.units().await.as_str(), shop.tasks().await.as_str()), ("assigned:1", "refund_failed"));
+    shop.sound().await;
+}

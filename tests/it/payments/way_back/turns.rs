@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::shop::bought;
+use crate::payments::street::{currency, street};
 
 /// Rows: P9.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -168,5 +169,38 @@ async fn a_refund_that_is_first_heard_of_when_it_fails_opens_a_task_and_ends_wha
         assert_eq!(shop.mails("refund_failed").await, "1", "{amount} {named}");
         assert_eq!(shop.mails("refund_made").await, "1", "{amount} {named}");
         shop.sound().await;
+    }
+}
+
+/// Rows: P9, A3.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_refund_that_is_heard_before_its_payment_is_not_lost() {
+    for gateway in ["stripe", "generic"] {
+        let street = street().await;
+        for seed in 0..5 {
+            let variant = street.selling(gateway, 1, 1_900).await;
+            let placed = street.t.place_in(&[(variant, 1)], currency(gateway)).await;
+            street.start(&placed, gateway).await;
+            let number = placed.order.number.clone();
+            let act = async |act: &str, input: serde_json::Value| {
+                street.try_act(&number, act, input).unwrap();
+                street.t.advance(chrono::TimeDelta::seconds(20)).await;
+            };
+            act("hold-notices", json!({})).await;
+            act("pay", json!({})).await;
+            act("refund-slow", json!({ "amount": 500 })).await;
+            let refund = street.there(&number)["refunds"][0]["id"].clone();
+            act("fail-refund", json!({ "refund": refund })).await;
+            act("release-notices", json!({ "seed": seed })).await;
+            street.settled().await;
+            let sql = format!(
+                "select concat(p.state, ' ', r.state, ' ', p.refunded_minor) from payment p \
+                 join refund r on r.payment_id = p.id and r.basis = 'refund' where p.order_id = '{}'",
+                placed.order.id.0
+            );
+            let told = street.told(&number);
+            assert_eq!(street.t.db.one(&sql).await, "captured failed 0", "{gateway} {seed} {told}");
+        }
+        street.t.finish_with_jobs().await;
     }
 }
