@@ -138,7 +138,10 @@ async fn mails(shop: &Shop, bought: &Bought, there: &Value, compare: &mut impl F
     let made: usize = refunds.iter().map(|r| usize::try_from(number(r, "successes")).unwrap()).sum();
     let standing = refunds.iter().filter(|r| r["status"] == "succeeded").count();
     let sent = shop.mails(bought, "refund_made").await;
-    let most = made + shop.mails(bought, "refund_failed").await;
+    // A sum that was weighed while one of the refunds in it had failed unheard is written of in two parts.
+    let unheard = refunds.iter().filter(|r| r["succeeded_at"].is_null() && r["status"] == "failed").count();
+    let parts = if bought.gateway == "stripe" { unheard } else { 0 };
+    let most = made + parts + shop.mails(bought, "refund_failed").await;
     let least = standing.min(1);
     if sent > most || sent < least {
         compare("mails of refunds", format!("{least} to {most}"), sent.to_string());
