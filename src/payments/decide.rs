@@ -116,6 +116,9 @@ pub fn decide(
         Meaning::DisputeWithdrawn => quarrel(case, index, word, facts, fit, DisputeChange::Withdraw),
         Meaning::Ignored => Settled::Ignored,
     };
+    if is_of_another_trade(case, index, word) {
+        return Settled::Orphan;
+    }
     let settled = match beside_answer(case, index, word) {
         Some(Settled::Applied) => Settled::Applied,
         _ => settled,
@@ -126,6 +129,16 @@ pub fn decide(
         return Settled::Orphan;
     }
     settled
+}
+
+/// Whether a notice about money that goes back names another trade than the one its gateway answered with: a number that was
+/// paid twice. The answer counts; the notice waits for its own trade's money.
+fn is_of_another_trade(case: &Case, index: usize, word: &Word) -> bool {
+    let Word::Notice { notice, confirmed: Some(_), .. } = word else { return false };
+    let (told, known) = (notice.facts().trade_no.as_deref(), case.payments[index].row.trade_no.as_deref());
+    notice.facts().meaning.is_about_money_back()
+        && case.payments[index].row.state.was_captured()
+        && told.is_some_and(|told| known.is_some_and(|known| told != known))
 }
 
 /// What a notice says of money that goes back and the gateway's answer to our question about it does not: some answers

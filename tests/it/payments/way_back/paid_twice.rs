@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::shop::{Bought, bought};
 use crate::graphql::client::Client;
+use crate::payments::street::{currency, street};
 
 async fn twice() -> Bought {
     let shop = bought(&[(1, 1_900)]).await;
@@ -148,4 +149,44 @@ async fn money_that_is_not_what_was_asked_for_is_looked_at_and_nobody_is_asked_t
         assert_eq!(refused["userErrors"][0]["code"], "PAYMENT_IN_PROGRESS", "{refused}");
     }
     street.t.finish_with_jobs().await;
+}
+
+/// Rows: P9, A3.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_of_one_of_two_trades_is_its_own_in_every_order_of_their_news() {
+    for gateway in ["stripe", "generic"] {
+        let street = street().await;
+        for seed in 0..6 {
+            let variant = street.selling(gateway, 1, 1_900).await;
+            let placed = street.t.place_in(&[(variant, 1)], currency(gateway)).await;
+            street.start(&placed, gateway).await;
+            let number = placed.order.number.clone();
+            street.act(&number, "hold-notices");
+            street.act(&number, "pay-twice");
+            street.t.advance(chrono::TimeDelta::seconds(20)).await;
+            let trade = street.there(&number)["captures"][1]["trade_no"].clone();
+            let part = json!({ "amount": 500, "trade_no": trade });
+            street.try_act(&number, "refund-part", part).unwrap();
+            street.t.advance(chrono::TimeDelta::seconds(20)).await;
+            street.try_act(&number, "release-notices", json!({ "seed": seed })).unwrap();
+            // What waited for its trade's money is sent again.
+            for _ in 0..4 {
+                street.settled().await;
+                street.t.advance(chrono::TimeDelta::minutes(2)).await;
+            }
+            let sql = format!(
+                "select string_agg(concat(trade_no, ' ', state, ' ', refunded_minor), ', ' order by refunded_minor) \
+                 from payment where order_id = '{}'",
+                placed.order.id.0
+            );
+            let books = street.t.db.one(&sql).await;
+            let wanted = format!("{} partially_refunded 500", trade.as_str().unwrap());
+            assert!(
+                books.contains(" captured 0, ") && books.ends_with(&wanted),
+                "{gateway} {seed} {books} {}",
+                street.told(&number)
+            );
+        }
+        street.t.finish_with_jobs().await;
+    }
 }
