@@ -66,7 +66,7 @@ impl Captcha {
         if self.verify_url.as_deref().is_some_and(|url| !web(url)) {
             faults.add("captcha.verify_url", "takes an address such as https://captcha.example/siteverify");
         }
-        // What would not be called is told now and not by the first buyer.
+        // What would not be called is reported at start-up, not found out by the first buyer.
         if let Some(url) =
             self.verify_url.as_deref().filter(|url| web(url)).and_then(|url| Url::parse(url).ok())
         {

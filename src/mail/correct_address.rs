@@ -107,7 +107,7 @@ async fn send_again(tx: &mut Transaction, app: &App, order: &Order, queued: &[Me
     let delivered = lines_where(UnitState::is_delivered);
     let by_person = lines_where(|state| state == UnitState::AwaitingPerson);
     let waiting = lines_where(|state| state.is_waiting() && state != UnitState::AwaitingPerson);
-    // Whoever has a part hears of the rest of a line with it; what waits is told when nothing came yet.
+    // The mail about what was delivered also lists the rest of its lines; one about what waits is sent where nothing was.
     let wanted: Vec<(&'static str, &[&str], BTreeSet<Uuid>)> = match delivered.is_empty() {
         false => vec![("order_resend", &["order_delivered", "order_resend"], delivered)],
         true => vec![

@@ -47,8 +47,8 @@ pub async fn refusals(
         true => (counts.own_free, shop.free_orders_per_day),
         false => (counts.client_free, shop.free_orders_per_client),
     };
-    // Spares the address more mail that nobody proved to want; its owner goes on with a code, and a stranger is told
-    // what everybody is told who has not proven it.
+    // Spares the address more mail that nobody proved to want. Its owner goes on with a code; a stranger gets the answer
+    // that everybody gets who has not proven it.
     if free && !buyer.proven && counts.address_free >= shop.free_orders_per_day && placed < most {
         refusals.push(code_required());
     }

@@ -19,7 +19,7 @@ pub(super) fn place(position: Option<&Position>) -> Place {
     Place::line(position.map_or(0, |at| usize::try_from(at.line()).unwrap_or(usize::MAX)))
 }
 
-/// A record's text, or what is told of one that is none.
+/// A record's text, or the unreadable entry for one that is not in UTF-8.
 pub(super) fn text(place: Place, record: ByteRecord) -> Result<StringRecord, Box<Entry>> {
     StringRecord::from_byte_record(record).map_err(|error| {
         let raw = error.into_byte_record();

@@ -257,7 +257,7 @@ impl Notice {
     }
 }
 
-/// Other software puts what it likes where our number stands. What PostgreSQL or a log would not take becomes a text that
+/// Other software puts what it likes in the field of our number. What PostgreSQL or a log would not take becomes a text that
 /// is no number of ours either.
 fn keepable(number: String) -> String {
     if number.len() <= LONGEST && !number.contains(char::is_control) {

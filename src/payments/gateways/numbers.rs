@@ -77,7 +77,7 @@ fn ungrouped(whole: &str, group: char) -> Option<String> {
     (good && all).then(|| whole.split(mark).collect())
 }
 
-/// One amount of a file: where it stands, its text, its currency's decimals there.
+/// One amount of a file: its place, its text, its currency's decimals there.
 pub(super) struct Amount<'a> {
     pub place: Place,
     pub text: &'a str,

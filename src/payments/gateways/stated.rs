@@ -59,7 +59,7 @@ pub struct StatementLine {
     pub at: DateTime<Utc>,
 }
 
-/// Where in a file or an answer something stands, counted from 1.
+/// The place of something in a file or an answer, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     what: &'static str,
@@ -84,7 +84,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// What stands in a statement and cannot be read.
+/// What a statement contains and cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unread {
     /// The trade or refund that it is about, else what tells it from all others; the same however often it is read.
@@ -92,7 +92,7 @@ pub struct Unread {
     pub why: String,
 }
 
-/// One entry of a statement. One that cannot be read says nothing about the others: it is told of and goes to a person.
+/// One entry of a statement. One that cannot be read says nothing about the others: it is stored as a difference and goes to a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub place: Place,
