@@ -116,29 +116,23 @@ pub fn decide(
         Meaning::DisputeWithdrawn => quarrel(case, index, word, facts, fit, DisputeChange::Withdraw),
         Meaning::Ignored => Settled::Ignored,
     };
-    if is_of_another_trade(case, index, word) {
+    if is_before_its_money(case, index, word) {
         return Settled::Orphan;
     }
-    let settled = match beside_answer(case, index, word) {
+    match beside_answer(case, index, word) {
         Some(Settled::Applied) => Settled::Applied,
         _ => settled,
-    };
-    let told = matches!(word, Word::Notice { notice, .. } if notice.facts().meaning.is_about_money_back());
-    // The gateway itself does not say yet that it has the money: its own notice is on its way, and this one waits for it.
-    if told && settled == Settled::Recorded && !case.payments[index].row.state.was_captured() {
-        return Settled::Orphan;
     }
-    settled
 }
 
-/// Whether a notice about money that goes back names another trade than the one its gateway answered with: a number that was
-/// paid twice. The answer counts; the notice waits for its own trade's money.
-fn is_of_another_trade(case: &Case, index: usize, word: &Word) -> bool {
-    let Word::Notice { notice, confirmed: Some(_), .. } = word else { return false };
-    let (told, known) = (notice.facts().trade_no.as_deref(), case.payments[index].row.trade_no.as_deref());
-    notice.facts().meaning.is_about_money_back()
-        && case.payments[index].row.state.was_captured()
-        && told.is_some_and(|told| known.is_some_and(|known| told != known))
+/// Whether a notice about money that goes back came before the money of its own trade did: the payment has none yet,
+/// or that of another trade of the same number, which was paid twice. What the gateway answered counts all the same.
+fn is_before_its_money(case: &Case, index: usize, word: &Word) -> bool {
+    let Word::Notice { notice, .. } = word else { return false };
+    let payment = &case.payments[index].row;
+    let (said, known) = (notice.trade_no.as_deref(), payment.trade_no.as_deref());
+    let another = matches!((said, known), (Some(said), Some(known)) if said != known);
+    notice.meaning.is_about_money_back() && (!payment.state.was_captured() || another)
 }
 
 /// What a notice says of money that goes back and the gateway's answer to our question about it does not: some answers
@@ -146,9 +140,6 @@ fn is_of_another_trade(case: &Case, index: usize, word: &Word) -> bool {
 fn beside_answer(case: &mut Case, index: usize, word: &Word) -> Option<Settled> {
     let Word::Notice { notice, confirmed: Some(answer), .. } = word else { return None };
     let facts = notice.facts();
-    if !case.payments[index].row.state.was_captured() {
-        return None;
-    }
     let said_at = facts.occurred_at.unwrap_or_else(|| case.clock.now());
     let change = match facts.meaning {
         Meaning::Refunded

@@ -126,7 +126,6 @@ fn created(object: &Value) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(json::integer(object, &["created"])?, 0)
 }
 
-/// `charge.refunded`: `amount_refunded` is the sum of all refunds so far.
 /// A charge as it is now, asked for: one that is well is paid.
 pub(super) fn charge_now(object: &Value) -> Result<Facts, &'static str> {
     let mut facts = charge(object)?;
@@ -142,6 +141,7 @@ pub(super) fn charge_now(object: &Value) -> Result<Facts, &'static str> {
     Ok(facts)
 }
 
+/// `charge.refunded`: `amount_refunded` is the sum of all refunds so far.
 fn charge(object: &Value) -> Result<Facts, &'static str> {
     let currency = currency(object)?;
     let captured =

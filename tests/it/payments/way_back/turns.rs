@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::shop::bought;
+use super::shop::{Bought, Event, bought, started};
 use crate::payments::street::{currency, street};
 
 /// Rows: P9.
@@ -202,5 +202,38 @@ async fn the_end_of_a_refund_that_is_heard_before_its_payment_is_not_lost() {
             assert_eq!(street.t.db.one(&sql).await, "captured failed 0", "{gateway} {seed} {told}");
         }
         street.t.finish_with_jobs().await;
+    }
+}
+
+/// Rows: P9, A3.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn news_of_money_back_waits_also_when_the_gateway_says_that_the_money_is_on_its_way() {
+    let news = |shop: &Bought| {
+        [
+            (shop.refund("refund.updated", "re_1", 500, "succeeded", None, 3), "500 1"),
+            (shop.refund("refund.failed", "re_1", 500, "failed", None, 3), "0 1"),
+            (shop.sum(500, 3), "500 0"),
+        ]
+    };
+    for turn in 0..3 {
+        let mut shop = started(&[(1, 1_900)]).await;
+        let number = shop.placed.order.number.clone();
+        shop.street.act(&number, "pend");
+        shop.intent = "pi_notyethere".into();
+        let mut early = news(&shop)[turn].0.clone();
+        early.object["metadata"] = json!({ "order_no": number });
+        for _ in 0..2 {
+            assert_eq!(shop.send(&early).await, 503, "{early:?}");
+            assert_eq!(shop.street.t.db.one("select state from payment").await, "pending");
+        }
+        shop.street.act(&number, "pay");
+        shop.street.settled().await;
+        shop.intent = shop.street.t.db.one("select trade_no from payment").await;
+        let (event, wanted) = news(&shop)[turn].clone();
+        shop.tell(&event).await;
+        let books = "select concat(refunded_minor, ' ', (select count(*) from refund where basis = 'refund')) \
+                     from payment";
+        assert_eq!(shop.street.t.db.one(books).await, wanted, "{event:?}");
+        shop.sound().await;
     }
 }
