@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::shop::{Bought, Event, bought, started};
+use super::shop::{Bought, bought, started};
 use crate::payments::street::{currency, street};
 
 /// Rows: P9.
