@@ -210,26 +210,29 @@ async fn the_end_of_a_refund_that_is_heard_before_its_payment_is_not_lost() {
 async fn news_of_money_back_waits_also_when_the_gateway_says_that_the_money_is_on_its_way() {
     let news = |shop: &Bought| {
         [
-            (shop.refund("refund.updated", "re_1", 500, "succeeded", None, 3), "500 1"),
-            (shop.refund("refund.failed", "re_1", 500, "failed", None, 3), "0 1"),
-            (shop.sum(500, 3), "500 0"),
+            (shop.refund("refund.updated", "re_1", 500, "succeeded", None, 3), "500 1", "pending"),
+            (shop.refund("refund.failed", "re_1", 500, "failed", None, 3), "0 1", "pending"),
+            // A sum is money: an answer without any is no answer to it.
+            (shop.sum(500, 3), "500 0", "started"),
         ]
     };
     for turn in 0..3 {
         let mut shop = started(&[(1, 1_900)]).await;
         let number = shop.placed.order.number.clone();
+        shop.street.act(&number, "hold-notices");
         shop.street.act(&number, "pend");
         shop.intent = "pi_notyethere".into();
-        let mut early = news(&shop)[turn].0.clone();
+        let (mut early, _, state) = news(&shop)[turn].clone();
         early.object["metadata"] = json!({ "order_no": number });
         for _ in 0..2 {
             assert_eq!(shop.send(&early).await, 503, "{early:?}");
-            assert_eq!(shop.street.t.db.one("select state from payment").await, "pending");
+            assert_eq!(shop.street.t.db.one("select state from payment").await, state);
         }
         shop.street.act(&number, "pay");
+        shop.street.act(&number, "release-notices");
         shop.street.settled().await;
         shop.intent = shop.street.t.db.one("select trade_no from payment").await;
-        let (event, wanted) = news(&shop)[turn].clone();
+        let (event, wanted, _) = news(&shop)[turn].clone();
         shop.tell(&event).await;
         let books = "select concat(refunded_minor, ' ', (select count(*) from refund where basis = 'refund')) \
                      from payment";
