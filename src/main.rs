@@ -26,7 +26,7 @@ use dispense::fulfilment::restock::{self, Start};
 use dispense::graphql;
 use dispense::http;
 use dispense::infra::db::Place;
-use dispense::infra::logs;
+use dispense::infra::{logs, wake};
 use dispense::payments::accounts::reload::{self, Origin};
 use dispense::payments::{self, statements, vectors};
 use dispense::people;
@@ -189,6 +189,7 @@ async fn serve(
             demo::seed(&app).await?;
         }
         let ending = CancellationToken::new();
+        let woken = tokio::spawn(wake::run(app.db.clone(), app.bell.clone(), ending.clone()));
         let worker = (!no_worker).then(|| tokio::spawn(worker::run(app.clone(), ending.clone())));
         let watch = tokio::spawn(reload::watch(app.clone(), origin, seen, hangup));
         println!("listening on http://{address}");
@@ -198,6 +199,7 @@ async fn serve(
         if let Some(worker) = worker {
             let _ = worker.await;
         }
+        let _ = woken.await;
         served
     };
     let served: Result<(), Fault> = served.await;
@@ -215,6 +217,7 @@ async fn work(sources: Sources) -> Result<(), Ending> {
         place.make_ready().await?;
         let app = App::start(config, Clock::default(), place.url()).await?;
         let ending = CancellationToken::new();
+        let woken = tokio::spawn(wake::run(app.db.clone(), app.bell.clone(), ending.clone()));
         let worker = tokio::spawn(worker::run(app.clone(), ending.clone()));
         let origin = Origin { sources, simulated: Vec::new() };
         let watch = tokio::spawn(reload::watch(app, origin, seen, hangup));
@@ -223,6 +226,7 @@ async fn work(sources: Sources) -> Result<(), Ending> {
         watch.abort();
         ending.cancel();
         let _ = worker.await;
+        let _ = woken.await;
         Ok::<(), Fault>(())
     };
     let worked = worked.await;

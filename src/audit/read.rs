@@ -43,12 +43,10 @@ pub struct Head {
     pub seq: i64,
     #[diesel(sql_type = Binary)]
     pub hash: Vec<u8>,
-    #[diesel(sql_type = BigInt)]
-    pub floor: i64,
 }
 
 pub async fn get_head(conn: &mut AsyncPgConnection) -> QueryResult<Head> {
-    sql_query("select seq, hash, floor from event_head where id = 1").get_result(conn).await
+    sql_query("select seq, hash from event_head where id = 1").get_result(conn).await
 }
 
 #[derive(QueryableByName)]
@@ -57,13 +55,13 @@ pub struct EventId {
     pub id: i64,
 }
 
-/// An event that has no seal although every event up to the floor has: it was put in later.
-pub async fn find_unsealed(conn: &mut AsyncPgConnection, floor: i64) -> QueryResult<Option<i64>> {
+/// An event that has no seal although the sequence has passed its transaction: it was put in later.
+pub async fn find_unsealed(conn: &mut AsyncPgConnection) -> QueryResult<Option<i64>> {
     let row: Option<EventId> = sql_query(
-        "select e.id from event e where e.id <= $1 \
+        "select e.id from event e \
+         where pg_visible_in_snapshot(e.xid::text::xid8, (select numbered::pg_snapshot from event_head)) \
          and not exists (select 1 from event_seq s where s.event_id = e.id) order by e.id limit 1",
     )
-    .bind::<BigInt, _>(floor)
     .get_result(conn)
     .await
     .optional()?;

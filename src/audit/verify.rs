@@ -96,7 +96,7 @@ pub async fn verify(app: &App) -> Result<Verdict, Fault> {
         if seq > now.seq {
             Some(Broken::HeadDiffers { seq })
         } else {
-            let unsealed = read::find_unsealed(&mut conn, head.floor).await?;
+            let unsealed = read::find_unsealed(&mut conn).await?;
             unsealed.map(|event_id| Broken::EventUnsealed { event_id })
         }
     };

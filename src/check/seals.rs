@@ -31,9 +31,10 @@ pub(super) const INVARIANT: Invariant = Invariant {
               from data_key d left join vault_key k on k.data_key_id = d.id group by d.id having count(k.id) > d.uses",
         },
         Question {
-            name: "every event below the sequence's floor has its number",
+            name: "every event that the sequence has passed has its number",
             sql: "select 'event ' || e.id as counter from event e
-              where e.id <= (select floor from event_head) and not exists (select 1 from event_seq s where s.event_id = e.id)",
+              where pg_visible_in_snapshot(e.xid::text::xid8, (select numbered::pg_snapshot from event_head))
+                and not exists (select 1 from event_seq s where s.event_id = e.id)",
         },
         Question {
             name: "the audit chain tells of every paid order",

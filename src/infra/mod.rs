@@ -23,3 +23,4 @@ pub mod stock_lock;
 pub mod tasks;
 pub mod telemetry;
 pub mod throttle;
+pub mod wake;

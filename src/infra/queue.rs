@@ -5,8 +5,6 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, Integer, Jsonb, Nullable, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
-use std::sync::Arc;
-use tokio::sync::watch;
 
 use crate::infra::db::statement::Statement;
 
@@ -56,20 +54,4 @@ pub async fn add(mut conn: &AsyncPgConnection, jobs: &[NewJob]) -> diesel::Query
         .bind::<Array<Integer>, _>(jobs.iter().map(|j| j.max_attempts).collect::<Vec<_>>())
         .execute(&mut conn)
         .await
-}
-
-/// Wakes this process's worker. Rung after the commit that added jobs or events; without it the worker finds them at
-/// its next look, half a second later at most, as workers of other processes do.
-#[derive(Clone, Debug, Default)]
-pub struct Bell(Arc<watch::Sender<u64>>);
-
-impl Bell {
-    pub fn ring(&self) {
-        self.0.send_modify(|rings| *rings += 1);
-    }
-
-    /// Its `changed()` returns when the bell was rung since the last look.
-    pub fn listen(&self) -> watch::Receiver<u64> {
-        self.0.subscribe()
-    }
 }

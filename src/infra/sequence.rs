@@ -1,16 +1,14 @@
 //! The sequence of events without holes. Identity numbers of event rows become visible out of order, so nobody may
 //! read by them; one sequencer at a time gives committed events a gapless number and seals them into the audit chain.
 //!
-//! Events without a number are found by an anti-join above a *floor*. The floor may only pass an id once no
-//! transaction can still commit a lower one. A transaction takes its ids after it began, so: remember the highest id
-//! seen; some seconds later remember which transactions exist; when all of those have ended, no id up to the
-//! remembered one can still appear.
-
-use std::time::{Duration, Instant};
+//! An event row keeps the number of the transaction that wrote it, and `event_head.numbered` the snapshot in which every
+//! visible event has its sequence number. What is visible now and was not visible then is new: its transaction began after
+//! that snapshot or was in progress in it. Two ranges of an index find it, however long the history is and however old the
+//! oldest open transaction. Where nothing is new, nothing is written.
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use diesel::{QueryResult, QueryableByName, sql_query};
+use diesel::{QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -36,30 +34,8 @@ pub enum Step {
     Busy,
     /// Numbered this many and found no more.
     Numbered(usize),
-    /// Numbered a whole batch; there may be more.
-    Full,
-}
-
-/// Numbers events. Any number may live; one works at a time.
-#[derive(Debug)]
-pub struct Sequencer {
-    patience: Duration,
-    candidate: Option<Candidate>,
-}
-
-/// An id that the floor may move to.
-#[derive(Debug)]
-struct Candidate {
-    id: i64,
-    seen: Instant,
-    /// The first transaction number not yet given out when the id had been known for `patience`.
-    horizon: Option<i64>,
-}
-
-impl Default for Sequencer {
-    fn default() -> Self {
-        Self::with_patience(Duration::from_secs(2))
-    }
+    /// There is more than one batch takes: to be called again at once.
+    More,
 }
 
 #[derive(QueryableByName)]
@@ -68,17 +44,51 @@ struct Head {
     seq: i64,
     #[diesel(sql_type = Binary)]
     hash: Vec<u8>,
-    #[diesel(sql_type = BigInt)]
-    floor: i64,
+    #[diesel(sql_type = Text)]
+    numbered: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    backlog: Option<String>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    backlog_after: Option<i64>,
+}
+
+const HEAD: &str = "select seq, hash, numbered, backlog, backlog_after from event_head where id = 1";
+
+/// A snapshot of PostgreSQL as text (`pg_snapshot`): transactions from `end` on had not begun, those of `open` had not
+/// ended.
+struct Snapshot {
+    end: i64,
+    open: Vec<i64>,
+}
+
+impl Snapshot {
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, ':');
+        let (_, end, open) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?);
+        let open: Result<Vec<i64>, _> = open.split(',').filter(|id| !id.is_empty()).map(str::parse).collect();
+        Some(Self { end, open: open.ok()? })
+    }
+}
+
+fn snapshot(text: &str) -> Result<Snapshot, Fault> {
+    Snapshot::parse(text).ok_or_else(|| Fault::bug(format!("no snapshot: {text}")))
 }
 
 /// An event as the chain sees it.
-#[derive(QueryableByName)]
 struct Unnumbered {
-    #[diesel(sql_type = BigInt)]
     id: i64,
-    #[diesel(sql_type = Text)]
     canonical: String,
+}
+
+/// A row of what is new, or the moment alone.
+#[derive(QueryableByName)]
+struct Fresh {
+    #[diesel(sql_type = Text)]
+    now: String,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    id: Option<i64>,
+    #[diesel(sql_type = Nullable<Text>)]
+    canonical: Option<String>,
 }
 
 #[derive(QueryableByName)]
@@ -106,101 +116,135 @@ pub fn seal(previous: &[u8], seq: i64, canonical: &str) -> Vec<u8> {
     digest.finalize().to_vec()
 }
 
-impl Sequencer {
-    /// `patience`: how long an id must have been seen before it is used for the floor. It covers the moment between
-    /// taking an id and being known as a writing transaction.
-    pub fn with_patience(patience: Duration) -> Self {
-        Self { patience, candidate: None }
+/// Numbers one batch in one transaction: the numbers, the seals, the head and the notification come together or not at
+/// all. An error when the database is a restored dump whose rows are ahead of this cluster's transactions.
+pub async fn step(db: &Db) -> Result<Step, Fault> {
+    let mut tx = db.begin().await?;
+    let free: Yes = Statement::new("select pg_try_advisory_xact_lock($1) as yes")
+        .bind::<BigInt, _>(LOCK)
+        .get_result(&mut *tx)
+        .await?;
+    if !free.yes {
+        return Ok(Step::Busy);
     }
-
-    /// Numbers one batch in one transaction: the numbers, the seals, the head and the notification come together or
-    /// not at all.
-    pub async fn step(&mut self, db: &Db) -> Result<Step, Fault> {
-        let mut tx = db.begin().await?;
-        let free: Yes = Statement::new("select pg_try_advisory_xact_lock($1) as yes")
-            .bind::<BigInt, _>(LOCK)
-            .get_result(&mut *tx)
-            .await?;
-        if !free.yes {
-            return Ok(Step::Busy);
-        }
-        let head: Head = Statement::new("select seq, hash, floor from event_head where id = 1 for update")
-            .get_result(&mut *tx)
-            .await?;
-        let events = unnumbered(&mut tx, head.floor).await?;
-        if !events.is_empty() {
-            number(&mut tx, head.seq, head.hash, &events).await?;
-            crate::fault_point!("sequence.numbered");
-        }
-        let highest = events.last().map(|event| event.id);
-        self.raise_floor(&mut tx, head.floor, highest).await?;
-        tx.commit().await?;
-        Ok(if events.len() as i64 == BATCH { Step::Full } else { Step::Numbered(events.len()) })
+    let head: Head = Statement::new(HEAD).get_result(&mut *tx).await?;
+    let (events, next) = match (&head.backlog, head.backlog_after) {
+        (Some(backlog), Some(after)) => from_backlog(&mut tx, &head.numbered, backlog, after).await?,
+        _ => fresh(&mut tx, &head.numbered).await?,
+    };
+    let count = events.len();
+    if let Some(next) = &next {
+        write(&mut tx, &head, &events, next).await?;
+        crate::fault_point!("sequence.numbered");
     }
-
-    async fn raise_floor(
-        &mut self,
-        conn: &mut AsyncPgConnection,
-        floor: i64,
-        highest: Option<i64>,
-    ) -> QueryResult<()> {
-        let Some(candidate) = &mut self.candidate else {
-            self.candidate =
-                highest.map(|id| Candidate { id: id.max(floor), seen: Instant::now(), horizon: None });
-            return Ok(());
-        };
-        let Some(horizon) = candidate.horizon else {
-            if candidate.seen.elapsed() >= self.patience {
-                let xmax = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as number";
-                let row: Number = Statement::new(xmax).get_result(conn).await?;
-                candidate.horizon = Some(row.number);
-            }
-            return Ok(());
-        };
-        let ended: Yes =
-            Statement::new("select pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= $1 as yes")
-                .bind::<BigInt, _>(horizon)
-                .get_result(conn)
-                .await?;
-        if ended.yes {
-            // A snapshot younger than the look above sees all that those transactions wrote. What is not numbered
-            // yet keeps the floor where it is.
-            let moved = Statement::new(
-                "update event_head set floor = $1 where id = 1 and floor < $2 and not exists ( \
-                   select 1 from event e where e.id > event_head.floor and e.id <= $3 \
-                     and not exists (select 1 from event_seq s where s.event_id = e.id))",
-            )
-            .bind::<BigInt, _>(candidate.id)
-            .bind::<BigInt, _>(candidate.id)
-            .bind::<BigInt, _>(candidate.id)
-            .execute(conn)
-            .await?;
-            if moved == 1 || candidate.id <= floor {
-                self.candidate = None;
-            }
-        }
-        Ok(())
-    }
+    tx.commit().await?;
+    Ok(if next.is_some_and(|next| next.is_more) { Step::More } else { Step::Numbered(count) })
 }
 
-async fn unnumbered(conn: &mut AsyncPgConnection, floor: i64) -> QueryResult<Vec<Unnumbered>> {
-    sql_query(format!(
-        "select e.id, {CANONICAL} as canonical from event e \
-         where e.id > $1 and not exists (select 1 from event_seq s where s.event_id = e.id) order by e.id limit $2"
-    ))
-    .bind::<BigInt, _>(floor)
-    .bind::<BigInt, _>(BATCH)
-    .load(conn)
-    .await
+/// Where the sequence stands after a batch.
+struct Next {
+    numbered: String,
+    backlog: Option<(String, i64)>,
+    is_more: bool,
 }
 
-async fn number(
+const FRESH: &str = "\
+    with s as materialized (select pg_current_snapshot() as now)
+    select s.now::text as now, f.id, f.canonical from s left join lateral (
+      (select e.id, {canonical} as canonical from event e where e.xid >= $1 order by e.xid limit $2)
+      union all
+      (select e.id, {canonical} from event e where e.xid = any($3) order by e.xid limit $4)) f on true";
+
+/// What is new, when one batch takes it; else the beginning of a backlog.
+async fn fresh(
     conn: &mut AsyncPgConnection,
-    seq: i64,
-    hash: Vec<u8>,
+    numbered: &str,
+) -> Result<(Vec<Unnumbered>, Option<Next>), Fault> {
+    static SQL: std::sync::LazyLock<String> =
+        std::sync::LazyLock::new(|| FRESH.replace("{canonical}", CANONICAL));
+    let before = snapshot(numbered)?;
+    let rows: Vec<Fresh> = Statement::new(&SQL)
+        .bind::<BigInt, _>(before.end)
+        .bind::<BigInt, _>(BATCH)
+        .bind::<Array<BigInt>, _>(&before.open)
+        .bind::<BigInt, _>(BATCH)
+        .load(conn)
+        .await?;
+    let Some(now) = rows.as_slice().first().map(|row| row.now.clone()) else {
+        return Err(Fault::bug("no snapshot"));
+    };
+    if snapshot(&now)?.end < before.end {
+        return Err(Fault::setup("the database is a restored dump: run `dispense restored`"));
+    }
+    let event = |row: Fresh| Some(Unnumbered { id: row.id?, canonical: row.canonical? });
+    let mut events: Vec<Unnumbered> = rows.into_iter().filter_map(event).collect();
+    if events.is_empty() {
+        return Ok((events, None));
+    }
+    if events.len() as i64 >= BATCH {
+        let first = "select coalesce(min(id), 0) as number from event where xid >= $1 or xid = any($2)";
+        let first: Number = Statement::new(first)
+            .bind::<BigInt, _>(before.end)
+            .bind::<Array<BigInt>, _>(&before.open)
+            .get_result(conn)
+            .await?;
+        let backlog = Some((now, first.number - 1));
+        return Ok((Vec::new(), Some(Next { numbered: numbered.to_owned(), backlog, is_more: true })));
+    }
+    // What one transaction wrote after another had committed has the higher ids.
+    events.sort_by_key(|event| event.id);
+    Ok((events, Some(Next { numbered: now, backlog: None, is_more: false })))
+}
+
+#[derive(QueryableByName)]
+struct Waiting {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Text)]
+    canonical: String,
+}
+
+const WAITING: &str = "\
+    select e.id, {canonical} as canonical from event e
+     where e.id > $1 and not pg_visible_in_snapshot(e.xid::text::xid8, $2::text::pg_snapshot)
+       and pg_visible_in_snapshot(e.xid::text::xid8, $3::text::pg_snapshot)
+     order by e.id limit $4";
+
+/// The next batch of a backlog, by id.
+async fn from_backlog(
+    conn: &mut AsyncPgConnection,
+    numbered: &str,
+    backlog: &str,
+    after: i64,
+) -> Result<(Vec<Unnumbered>, Option<Next>), Fault> {
+    static SQL: std::sync::LazyLock<String> =
+        std::sync::LazyLock::new(|| WAITING.replace("{canonical}", CANONICAL));
+    let rows: Vec<Waiting> = Statement::new(&SQL)
+        .bind::<BigInt, _>(after)
+        .bind::<Text, _>(numbered)
+        .bind::<Text, _>(backlog)
+        .bind::<BigInt, _>(BATCH)
+        .load(conn)
+        .await?;
+    let last = rows.last().map(|row| row.id).filter(|_| rows.len() as i64 == BATCH);
+    let next = match last {
+        Some(last) => {
+            Next { numbered: numbered.to_owned(), backlog: Some((backlog.to_owned(), last)), is_more: true }
+        }
+        // What came meanwhile is looked for next.
+        None => Next { numbered: backlog.to_owned(), backlog: None, is_more: true },
+    };
+    let events = rows.into_iter().map(|row| Unnumbered { id: row.id, canonical: row.canonical }).collect();
+    Ok((events, Some(next)))
+}
+
+async fn write(
+    conn: &mut AsyncPgConnection,
+    head: &Head,
     events: &[Unnumbered],
+    next: &Next,
 ) -> QueryResult<()> {
-    let (mut seq, mut hash) = (seq, hash);
+    let (mut seq, mut hash) = (head.seq, head.hash.clone());
     let (mut numbers, mut previous, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
     for event in events {
         seq += 1;
@@ -209,27 +253,41 @@ async fn number(
         previous.push(std::mem::replace(&mut hash, next.clone()));
         hashes.push(next);
     }
+    if !events.is_empty() {
+        Statement::new(
+            "insert into event_seq (seq, event_id, prev_hash, hash) \
+             select * from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[])",
+        )
+        .bind::<Array<BigInt>, _>(numbers)
+        .bind::<Array<BigInt>, _>(events.iter().map(|e| e.id).collect::<Vec<_>>())
+        .bind::<Array<Binary>, _>(previous)
+        .bind::<Array<Binary>, _>(hashes)
+        .execute(conn)
+        .await?;
+        Statement::new("select pg_notify($1, $2)")
+            .bind::<Text, _>(CHANNEL)
+            .bind::<Text, _>(seq.to_string())
+            .execute(conn)
+            .await?;
+    }
     Statement::new(
-        "insert into event_seq (seq, event_id, prev_hash, hash) \
-         select * from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[])",
+        "update event_head set seq = $1, hash = $2, numbered = $3, backlog = $4, backlog_after = $5 where id = 1",
     )
-    .bind::<Array<BigInt>, _>(numbers)
-    .bind::<Array<BigInt>, _>(events.iter().map(|e| e.id).collect::<Vec<_>>())
-    .bind::<Array<Binary>, _>(previous)
-    .bind::<Array<Binary>, _>(hashes)
+    .bind::<BigInt, _>(seq)
+    .bind::<Binary, _>(hash)
+    .bind::<Text, _>(&next.numbered)
+    .bind::<Nullable<Text>, _>(next.backlog.as_ref().map(|b| &b.0))
+    .bind::<Nullable<BigInt>, _>(next.backlog.as_ref().map(|b| b.1))
     .execute(conn)
     .await?;
-    Statement::new("update event_head set seq = $1, hash = $2 where id = 1")
-        .bind::<BigInt, _>(seq)
-        .bind::<Binary, _>(hash)
-        .execute(conn)
-        .await?;
-    Statement::new("select pg_notify($1, $2)")
-        .bind::<Text, _>(CHANNEL)
-        .bind::<Text, _>(seq.to_string())
-        .execute(conn)
-        .await?;
     Ok(())
+}
+
+/// To be called when a backup was restored: a dump's rows carry transaction numbers of another cluster. Whether they
+/// did.
+pub async fn restart(conn: &mut AsyncPgConnection) -> QueryResult<bool> {
+    let row: Yes = Statement::new("select restart_sequence() as yes").get_result(conn).await?;
+    Ok(row.yes)
 }
 
 /// Hears of numbered batches on this connection, which must be a dedicated one.

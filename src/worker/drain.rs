@@ -6,7 +6,7 @@ use super::reactions::{self, React};
 use super::run;
 use crate::app::App;
 use crate::base::outcome::Fault;
-use crate::infra::sequence::{Sequencer, Step};
+use crate::infra::sequence::{self, Step};
 
 /// Numbers events and runs jobs, one after the other, until no job is due and no event lacks its number. Jobs that
 /// failed wait for their next time and are left. Returns how many jobs ran.
@@ -17,10 +17,9 @@ pub async fn drain(app: &Arc<App>) -> Result<usize, Fault> {
 /// `drain` with another table of reactions.
 pub async fn drain_with(app: &Arc<App>, react: &React) -> Result<usize, Fault> {
     let worker = run::worker_name();
-    let mut sequencer = Sequencer::default();
     let mut ran = 0;
     loop {
-        let numbered = sequencer.step(&app.db).await?;
+        let numbered = sequence::step(&app.db).await?;
         let reacted = reactions::to_events(app).await?;
         let jobs = run::try_claim(app, &worker, 1).await?;
         let quiet = jobs.is_empty() && reacted == 0 && matches!(numbered, Step::Busy | Step::Numbered(0));

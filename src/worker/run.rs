@@ -1,24 +1,25 @@
-//! The loops of a worker: one takes jobs, one numbers events, one sweeps, one listens.
+//! The loops of a worker: one takes jobs, one numbers events, one sweeps.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use metrics::counter;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use super::reactions::{self, Done, React};
 use super::schedule;
 use crate::app::App;
 use crate::base::outcome::{Failure, Fault};
 use crate::infra::lease::{self, Job};
-use crate::infra::sequence::{self, Sequencer, Step};
+use crate::infra::sequence::{self, Step};
 
 /// How often the worker looks for work that nobody rang for.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often the sequencer looks for events that nobody rang for.
+const LOOK_FOR_EVENTS: Duration = Duration::from_secs(5);
 /// How often expired leases are looked for.
 const RESCUE: Duration = Duration::from_secs(5);
 /// How long running jobs may go on after the worker was told to stop.
@@ -33,9 +34,8 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
 pub async fn run_with(app: Arc<App>, react: React, shutdown: CancellationToken) {
     let sequencer = tokio::spawn(number_events(app.clone(), shutdown.clone()));
     let sweeper = tokio::spawn(schedule::run(app.clone(), shutdown.clone()));
-    let listener = tokio::spawn(listen(app.clone(), shutdown.clone()));
     take_jobs(app, react, shutdown).await;
-    for task in [sequencer, sweeper, listener] {
+    for task in [sequencer, sweeper] {
         if let Err(e) = task.await {
             error!(error = %e, "a loop of the worker ended badly");
         }
@@ -207,11 +207,10 @@ async fn record(app: &Arc<App>, job: &Job, ended: Result<Done, Failure>) -> Resu
 
 /// Numbers committed events for as long as this worker lives, and wakes who waits for them.
 async fn number_events(app: Arc<App>, shutdown: CancellationToken) {
-    let mut sequencer = Sequencer::default();
     let mut bell = app.bell.listen();
     while !shutdown.is_cancelled() {
-        match sequencer.step(&app.db).await {
-            Ok(Step::Full) => continue,
+        match sequence::step(&app.db).await {
+            Ok(Step::More) => continue,
             Ok(_) => {}
             Err(e) => warn!(error = %e, "could not number events"),
         }
@@ -220,31 +219,8 @@ async fn number_events(app: Arc<App>, shutdown: CancellationToken) {
         }
         tokio::select! {
             _ = bell.changed() => {}
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(LOOK_FOR_EVENTS) => {}
             () = shutdown.cancelled() => {}
-        }
-    }
-}
-
-/// Hears of events that other processes numbered: where something happened there is often a job too.
-async fn listen(app: Arc<App>, shutdown: CancellationToken) {
-    while !shutdown.is_cancelled() {
-        let heard = async {
-            let mut conn = app.db.dedicated().await?;
-            sequence::listen(&mut conn).await?;
-            let mut notifications = std::pin::pin!(conn.notifications_stream());
-            while notifications.next().await.is_some_and(|n| n.is_ok()) {
-                app.bell.ring();
-            }
-            Ok::<_, Fault>(())
-        };
-        tokio::select! {
-            result = heard => if let Err(e) = result { info!(error = %e, "not listening; looking instead") },
-            () = shutdown.cancelled() => return,
-        }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK * 4) => {}
-            () = shutdown.cancelled() => return,
         }
     }
 }

@@ -158,6 +158,7 @@ diesel::table! {
         order_id -> Nullable<Uuid>,
         actor -> Text,
         body -> Jsonb,
+        xid -> BigInt,
     }
 }
 
@@ -166,8 +167,10 @@ diesel::table! {
         id -> Integer,
         seq -> BigInt,
         hash -> Bytea,
-        floor -> BigInt,
         reacted -> BigInt,
+        numbered -> Text,
+        backlog -> Nullable<Text>,
+        backlog_after -> Nullable<BigInt>,
     }
 }
 

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::infra::epoch::{self, Epoch};
 use crate::infra::events::{self, NewEvent};
+use crate::infra::sequence;
 use crate::payments::restored::ask;
 use crate::payments::restored::release;
 use crate::payments::restored::report::Report;
@@ -17,6 +18,11 @@ use crate::vault::shelved;
 /// the time of the newest thing the database knows. Sales stay held while a gateway does not answer, unless `anyway`.
 /// Refuses a `since` that is yet to come with `INVALID`.
 pub async fn run(app: &App, since: Option<DateTime<Utc>>, anyway: bool) -> Outcome<Report> {
+    if sequence::restart(&mut *app.db.conn().await?).await? {
+        tracing::info!(
+            "the rows come from another cluster: the sequence of events begins anew behind its last number"
+        );
+    }
     let epoch = raise(app, since).await?;
     crate::fault_point!("restored.raised");
     let attempts = ask::attempts(app, &epoch).await?;

@@ -1,10 +1,8 @@
 //! Sound shops pass, and the command says so.
 
-use std::time::Duration;
-
 use dispense::base::ids::GrantId;
 use dispense::check;
-use dispense::infra::sequence::{Sequencer, Step};
+use dispense::infra::sequence::{self, Step};
 
 use super::planted::{Planted, find_all};
 use crate::downloads::shop::{FileShop, content, link};
@@ -44,8 +42,7 @@ pub async fn busy_shop() -> TestApp {
 
 /// Numbers all events.
 pub async fn number(t: &TestApp) {
-    let mut sequencer = Sequencer::with_patience(Duration::ZERO);
-    while sequencer.step(&t.app.db).await.unwrap() != Step::Numbered(0) {}
+    while sequence::step(&t.app.db).await.unwrap() != Step::Numbered(0) {}
 }
 
 /// Rows: K4, P4, P5.

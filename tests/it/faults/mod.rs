@@ -4,5 +4,5 @@ mod commit;
 mod crowds;
 mod imports;
 mod kills;
-mod shop;
+pub mod shop;
 mod storm;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use dispense::infra::events::{self, NewEvent};
-use dispense::infra::sequence::{self, Sequencer, Step};
+use dispense::infra::sequence::{self, Step};
 use serde_json::json;
 
 use crate::harness::TestApp;
@@ -32,42 +32,77 @@ async fn told(t: &TestApp) -> Vec<i64> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_that_commits_late_with_a_lower_id_is_not_skipped() {
     let t = TestApp::start().await;
-    let mut sequencer = Sequencer::with_patience(Duration::ZERO);
     let late = t.app.db.begin().await.unwrap();
     events::append(&late, &[event(&t, 1)]).await.unwrap();
     write(&t, 2, 4).await;
-    // Many looks: the floor has every chance to pass the open transaction, and must not.
-    for _ in 0..6 {
-        sequencer.step(&t.app.db).await.unwrap();
+    for _ in 0..3 {
+        sequence::step(&t.app.db).await.unwrap();
     }
-    assert_eq!(told(&t).await, [2, 3]);
-    let floor = t.db.one("select floor from event_head").await;
-    assert_eq!(floor, "0", "the floor passed an id that can still appear");
+    write(&t, 4, 5).await;
+    assert_eq!(sequence::step(&t.app.db).await.unwrap(), Step::Numbered(1), "a late one holds nothing up");
+    assert_eq!(told(&t).await, [2, 3, 4]);
     late.commit().await.unwrap();
-    for _ in 0..6 {
-        sequencer.step(&t.app.db).await.unwrap();
+    assert_eq!(sequence::step(&t.app.db).await.unwrap(), Step::Numbered(1));
+    assert_eq!(told(&t).await, [2, 3, 4, 1]);
+    t.finish().await;
+}
+
+/// Rows: D9, X2.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_nothing_is_new_nothing_is_written() {
+    let t = TestApp::start().await;
+    let open = t.app.db.begin().await.unwrap();
+    events::append(&open, &[event(&t, 0)]).await.unwrap();
+    write(&t, 1, 2_000).await;
+    t.drain().await;
+    let head = "select concat(xmin, ' ', to_jsonb(h)) from event_head h";
+    let before = t.db.one(head).await;
+    for _ in 0..5 {
+        assert_eq!(sequence::step(&t.app.db).await.unwrap(), Step::Numbered(0));
     }
-    assert_eq!(told(&t).await, [2, 3, 1]);
+    assert_eq!(t.db.one(head).await, before);
+    drop(open);
     t.finish().await;
 }
 
 /// Rows: D9.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_floor_moves_once_every_older_transaction_has_ended() {
+async fn a_backlog_is_numbered_in_batches_while_more_comes() {
     let t = TestApp::start().await;
-    let mut sequencer = Sequencer::with_patience(Duration::ZERO);
+    let late = t.app.db.begin().await.unwrap();
+    events::append(&late, &[event(&t, -1)]).await.unwrap();
+    for from in [0, 700, 1_400] {
+        write(&t, from, from + 700).await;
+    }
+    assert_eq!(sequence::step(&t.app.db).await.unwrap(), Step::More);
+    assert_eq!(sequence::step(&t.app.db).await.unwrap(), Step::More);
+    write(&t, 2_100, 2_103).await;
+    late.commit().await.unwrap();
+    t.drain().await;
+    let mut numbers = told(&t).await;
+    assert_eq!(numbers[..2_100], (0..2_100).collect::<Vec<i64>>());
+    numbers.sort_unstable();
+    assert_eq!(numbers, (-1..2_103).collect::<Vec<i64>>());
+    t.finish().await;
+}
+
+/// Rows: D9, O6.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dump_in_a_cluster_of_fewer_transactions_goes_on_after_it_was_told() {
+    let t = TestApp::start().await;
     write(&t, 0, 3).await;
-    let highest = t.db.one("select max(id) from event").await;
-    // Other tests' transactions of the same cluster count as running too, so the number of looks is not fixed.
-    let moved = async {
-        while t.db.one("select floor from event_head").await != highest {
-            sequencer.step(&t.app.db).await.unwrap();
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), moved).await.unwrap();
+    t.drain().await;
     write(&t, 3, 5).await;
-    sequencer.step(&t.app.db).await.unwrap();
-    assert_eq!(told(&t).await, [0, 1, 2, 3, 4]);
+    // As a dump of a cluster that had given out many more numbers.
+    t.db.sql("update event set xid = xid + 1000000000").await;
+    t.db.sql("update event_head set numbered = '1000000900:1000000900:'").await;
+    assert!(sequence::step(&t.app.db).await.is_err(), "it must not take new events for old ones");
+    write(&t, 5, 6).await;
+    let mut conn = t.app.db.conn().await.unwrap();
+    assert!(sequence::restart(&mut conn).await.unwrap());
+    t.drain().await;
+    assert_eq!(told(&t).await, [0, 1, 2, 3, 4, 5]);
+    assert!(!sequence::restart(&mut conn).await.unwrap(), "once is enough");
     t.finish().await;
 }
 
@@ -91,9 +126,8 @@ async fn sequencers_and_writers_at_once_leave_no_hole_and_no_double() {
         }
     });
     let sequencers = (0..3).map(|_| async {
-        let mut sequencer = Sequencer::with_patience(Duration::from_millis(20));
         for _ in 0..40 {
-            sequencer.step(&t.app.db).await.unwrap();
+            sequence::step(&t.app.db).await.unwrap();
         }
     });
     tokio::join!(futures::future::join_all(writers), futures::future::join_all(sequencers));
@@ -116,8 +150,7 @@ async fn one_sequencer_works_at_a_time_and_the_next_goes_on_when_it_is_killed() 
     holder.batch_execute("begin").await.unwrap();
     holder.query("select pg_advisory_xact_lock($1)", &[&0x4449_5350_5345_5131_i64]).await.unwrap();
     holder.batch_execute("update event_head set seq = 99 where id = 1").await.unwrap();
-    let mut sequencer = Sequencer::default();
-    assert_eq!(sequencer.step(&t.app.db).await.unwrap(), Step::Busy);
+    assert_eq!(sequence::step(&t.app.db).await.unwrap(), Step::Busy);
     let killed =
         t.db.one(
             "select count(pg_terminate_backend(pid)) from pg_stat_activity \
@@ -126,7 +159,7 @@ async fn one_sequencer_works_at_a_time_and_the_next_goes_on_when_it_is_killed() 
         .await;
     assert_eq!(killed, "1");
     let gone_on = async {
-        while sequencer.step(&t.app.db).await.unwrap() == Step::Busy {
+        while sequence::step(&t.app.db).await.unwrap() == Step::Busy {
             tokio::task::yield_now().await;
         }
     };
