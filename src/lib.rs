@@ -27,6 +27,8 @@ pub mod payments;
 
 pub mod check;
 
+pub mod kinds;
+
 pub mod app;
 
 pub mod graphql;

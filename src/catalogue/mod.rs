@@ -1,7 +1,7 @@
 //! Products, their variants and prices: how sellers make them, how the shop reviews them, how buyers see them.
 
 pub mod availability;
-mod events;
+pub mod events;
 pub mod model;
 pub mod prices;
 pub mod product;

@@ -5,13 +5,13 @@ use crate::base::actor::Actor;
 use crate::base::ids::{ProductId, SellerId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text;
-use crate::catalogue::events::of_product;
+use crate::catalogue::events::{ProductEvent, of_product};
 use crate::catalogue::model::Product;
 use crate::catalogue::state::ProductChange;
 use crate::catalogue::store::{self, ProductColumns};
 use crate::catalogue::texts::{self, TextInput};
 use crate::infra::db::ResultExt;
-use crate::infra::events;
+use crate::infra::effects::events;
 
 /// Tags a product may have.
 const MOST_TAGS: usize = 20;
@@ -53,7 +53,7 @@ pub async fn create(app: &App, actor: &Actor, new: NewProduct) -> Outcome<Produc
         .await
         .on_constraint("product_slug_key", slug_taken)?;
     store::insert_texts(&mut tx, id.0, &checked).await?;
-    events::append(&tx, &[of_product("product.created", &product, actor)]).await?;
+    events::append(&tx, &[of_product(ProductEvent::Created, &product, actor)]).await?;
     tx.commit().await?;
     Ok(product)
 }
@@ -74,7 +74,7 @@ pub async fn update(app: &App, actor: &Actor, id: ProductId, edit: ProductEdit) 
         .await
         .on_constraint("product_slug_key", slug_taken)?;
     store::insert_texts(&mut tx, id.0, &checked).await?;
-    events::append(&tx, &[of_product("product.updated", &product, actor)]).await?;
+    events::append(&tx, &[of_product(ProductEvent::Updated, &product, actor)]).await?;
     tx.commit().await?;
     Ok(product)
 }

@@ -7,13 +7,13 @@ use crate::base::actor::Actor;
 use crate::base::ids::{ProductId, VariantId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text::clean;
-use crate::catalogue::events::of_product;
+use crate::catalogue::events::{ProductEvent, of_product};
 use crate::catalogue::model::Product;
 use crate::catalogue::product::{check_version, lock_own};
 use crate::catalogue::state::{ProductChange, VariantState};
 use crate::catalogue::store::{self, ProductColumns};
 use crate::goods;
-use crate::infra::events;
+use crate::infra::effects::events;
 
 /// Asks the shop to look at a product. `NOT_SUBMITTABLE` says what it lacks; a repeat changes nothing.
 pub async fn submit(app: &App, actor: &Actor, id: ProductId) -> Outcome<Product> {
@@ -27,7 +27,7 @@ pub async fn submit(app: &App, actor: &Actor, id: ProductId) -> Outcome<Product>
     must_be_complete(&mut tx, &product).await?;
     let columns = ProductColumns { state: Some(state), review_reason: Some(None), ..Default::default() };
     let product = store::advance_product(&mut tx, &product, &columns).await?;
-    events::append(&tx, &[of_product("product.submitted", &product, actor)]).await?;
+    events::append(&tx, &[of_product(ProductEvent::Submitted, &product, actor)]).await?;
     tx.commit().await?;
     Ok(product)
 }
@@ -51,7 +51,7 @@ pub async fn approve(
     must_be_complete(&mut tx, &product).await?;
     let columns = ProductColumns { state: Some(state), review_reason: Some(None), ..Default::default() };
     let product = store::advance_product(&mut tx, &product, &columns).await?;
-    events::append(&tx, &[of_product("product.approved", &product, actor)]).await?;
+    events::append(&tx, &[of_product(ProductEvent::Approved, &product, actor)]).await?;
     tx.commit().await?;
     Ok(product)
 }
@@ -69,7 +69,7 @@ pub async fn reject(app: &App, actor: &Actor, id: ProductId, reason: &str) -> Ou
     let columns =
         ProductColumns { state: Some(state), review_reason: Some(Some(reason)), ..Default::default() };
     let product = store::advance_product(&mut tx, &product, &columns).await?;
-    events::append(&tx, &[of_product("product.rejected", &product, actor)]).await?;
+    events::append(&tx, &[of_product(ProductEvent::Rejected, &product, actor)]).await?;
     tx.commit().await?;
     Ok(product)
 }
@@ -85,7 +85,7 @@ pub async fn retire(app: &App, actor: &Actor, id: ProductId) -> Outcome<Product>
     }
     let columns = ProductColumns { state: Some(state), ..Default::default() };
     let product = store::advance_product(&mut tx, &product, &columns).await?;
-    events::append(&tx, &[of_product("product.retired", &product, actor)]).await?;
+    events::append(&tx, &[of_product(ProductEvent::Retired, &product, actor)]).await?;
     tx.commit().await?;
     Ok(product)
 }

@@ -7,7 +7,7 @@ use crate::base::actor::Actor;
 use crate::base::ids::{ProductId, VariantId};
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::text::clean;
-use crate::catalogue::events::{of_product, of_variant};
+use crate::catalogue::events::{ProductEvent, VariantEvent, of_product, of_variant};
 use crate::catalogue::model::{MailPolicy, Product, StockDisplay, Variant};
 use crate::catalogue::prices::{self, PriceInput};
 use crate::catalogue::product::{check_version, lock_own, revised};
@@ -16,7 +16,7 @@ use crate::catalogue::store::{self, ProductColumns, VariantColumns};
 use crate::catalogue::texts::{self, TextInput};
 use crate::goods;
 use crate::infra::db::ResultExt;
-use crate::infra::events;
+use crate::infra::effects::events;
 use crate::vault::KeyFormat;
 use crate::vault::format::MIN_BITS;
 
@@ -58,7 +58,7 @@ pub async fn create(app: &App, actor: &Actor, product: ProductId, new: VariantEd
     let product = lock_own(&mut tx, actor, product, None).await?;
     let blank = store::insert_variant(&mut tx, VariantId(app.clock.uuid()), &product, kind).await?;
     let variant = apply(&mut tx, app, actor, &product, &blank, new).await?;
-    events::append(&tx, &[of_variant("variant.created", &variant, actor)]).await?;
+    events::append(&tx, &[of_variant(VariantEvent::Created, &variant, actor)]).await?;
     tx.commit().await?;
     Ok(variant)
 }
@@ -74,7 +74,7 @@ pub async fn update(app: &App, actor: &Actor, id: VariantId, edit: VariantEdit) 
         return Err(Refusal::new("KIND_NOT_CHANGEABLE", text).at(["kind"]).into());
     }
     let variant = apply(&mut tx, app, actor, &product, &variant, edit).await?;
-    events::append(&tx, &[of_variant("variant.updated", &variant, actor)]).await?;
+    events::append(&tx, &[of_variant(VariantEvent::Updated, &variant, actor)]).await?;
     tx.commit().await?;
     Ok(variant)
 }
@@ -91,7 +91,7 @@ pub async fn retire(app: &App, actor: &Actor, id: VariantId) -> Outcome<Variant>
     let columns = VariantColumns { state: Some(state), ..Default::default() };
     let variant = store::advance_variant(&mut tx, &variant, &columns).await?;
     store::advance_product_time(&mut tx, product.id).await?;
-    events::append(&tx, &[of_variant("variant.retired", &variant, actor)]).await?;
+    events::append(&tx, &[of_variant(VariantEvent::Retired, &variant, actor)]).await?;
     tx.commit().await?;
     Ok(variant)
 }
@@ -140,7 +140,7 @@ async fn apply(
         Some(state) => {
             let columns = ProductColumns { state: Some(state), ..Default::default() };
             let product = store::advance_product(conn, product, &columns).await?;
-            events::append(conn, &[of_product("product.updated", &product, actor)]).await?;
+            events::append(conn, &[of_product(ProductEvent::Updated, &product, actor)]).await?;
         }
     }
     Ok(variant)

@@ -1,71 +1,150 @@
-//! What the event rows of this feature say: ids and numbers only.
+//! What is recorded of files, of the right to download them, and of downloads.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 
 use crate::base::actor::Actor;
-use crate::base::ids::{DownloadSessionId, FileVersionId, VariantId};
+use crate::base::ids::{DownloadSessionId, FileId, FileVersionId, GrantId, UnitId, UploadId, VariantId};
 use crate::downloads::model::{FileVersion, Granted, Standing, Upload};
-use crate::infra::events::NewEvent;
+use crate::infra::effects::events::{Event, NewEvent, event_kinds};
+use crate::infra::effects::record::record;
 
-fn of_grant(kind: &'static str, grant: &Granted, actor: &str) -> NewEvent {
-    let body = json!({
-        "unit": grant.unit_id.to_string(),
-        "file": grant.file_id.to_string(),
-        "file_version": grant.file_version_id.to_string(),
-    });
-    NewEvent::shop(kind, grant.id.0, actor, body).of_order(grant.order_id).of_seller(grant.seller_id)
+record! {
+    pub struct OfGrant {
+        unit: UnitId,
+        file: FileId,
+        file_version: FileVersionId,
+    }
+
+    pub struct Extended {
+        /// How many more downloads.
+        more: i32,
+        /// Until when, if a time was set.
+        until: Option<DateTime<Utc>>,
+    }
+
+    pub struct Started {
+        grant: GrantId,
+        unit: UnitId,
+        file_version: FileVersionId,
+        /// Downloads counted so far, this one included.
+        used: i32,
+    }
+
+    pub struct OfUpload {
+        /// In bytes.
+        size: i64,
+    }
+
+    pub struct Published {
+        file: FileId,
+        variant: VariantId,
+        sha256: String,
+        /// In bytes.
+        size: i64,
+    }
+
+    pub struct Yanked {
+        file: FileId,
+    }
 }
 
-/// `grant.created`, one per grant.
-pub fn created(grants: &[Granted], actor: &str) -> Vec<NewEvent> {
-    grants.iter().map(|g| of_grant("grant.created", g, actor)).collect()
+event_kinds! {
+    /// Events of the right to download a file.
+    pub enum GrantEvent {
+        /// The right was given.
+        "grant.created" Created(GrantId, OfGrant),
+        /// The right was taken back.
+        "grant.revoked" Revoked(GrantId, OfGrant),
+        /// Staff allowed more downloads, or a longer time.
+        "grant.extended" Extended(GrantId, Extended),
+    }
 }
 
-/// `grant.revoked`, one per grant.
-pub fn revoked(grants: &[Granted], actor: &str) -> Vec<NewEvent> {
-    grants.iter().map(|g| of_grant("grant.revoked", g, actor)).collect()
+event_kinds! {
+    /// Events of downloads.
+    pub enum DownloadEvent {
+        /// A download was counted.
+        "download.started" Started(DownloadSessionId, Started),
+    }
 }
 
-/// `download.started`: a download was counted.
-pub fn started(standing: &Standing, session: DownloadSessionId, version: FileVersionId) -> NewEvent {
-    let body = json!({
-        "grant": standing.grant_id.to_string(),
-        "unit": standing.unit_id.to_string(),
-        "file_version": version.to_string(),
-        "used": standing.used + 1,
-    });
-    NewEvent::shop("download.started", session.0, "buyer", body)
+event_kinds! {
+    /// Events of uploads.
+    pub enum UploadEvent {
+        /// An upload was announced.
+        "upload.created" Created(UploadId, OfUpload),
+        /// All bytes are here.
+        "upload.completed" Completed(UploadId, OfUpload),
+        /// A file was published from it.
+        "upload.used" Used(UploadId, OfUpload),
+        /// It was not used in time.
+        "upload.expired" Expired(UploadId, OfUpload),
+    }
+}
+
+event_kinds! {
+    /// Events of versions of files.
+    pub enum FileEvent {
+        /// A version was published.
+        "file.published" Published(FileVersionId, Published),
+        /// A version was withdrawn.
+        "file.yanked" Yanked(FileVersionId, Yanked),
+    }
+}
+
+fn of_grant(kind: fn(GrantId, OfGrant) -> GrantEvent, grant: &Granted, actor: &str) -> NewEvent {
+    let body = OfGrant { unit: grant.unit_id, file: grant.file_id, file_version: grant.file_version_id };
+    kind(grant.id, body).by(actor).of_order(grant.order_id).of_seller(grant.seller_id)
+}
+
+/// One per grant.
+pub(super) fn created(grants: &[Granted], actor: &str) -> Vec<NewEvent> {
+    grants.iter().map(|g| of_grant(GrantEvent::Created, g, actor)).collect()
+}
+
+/// One per grant.
+pub(super) fn revoked(grants: &[Granted], actor: &str) -> Vec<NewEvent> {
+    grants.iter().map(|g| of_grant(GrantEvent::Revoked, g, actor)).collect()
+}
+
+pub(super) fn extended(
+    standing: &Standing,
+    more: i32,
+    until: Option<DateTime<Utc>>,
+    actor: &Actor,
+) -> NewEvent {
+    GrantEvent::Extended(standing.grant_id, Extended { more, until })
+        .by(actor.label())
         .of_order(standing.order_id)
         .of_seller(standing.seller_id)
 }
 
-/// `grant.extended`: staff gave more.
-pub fn extended(standing: &Standing, more: i32, until: Option<DateTime<Utc>>, actor: &Actor) -> NewEvent {
-    let body = json!({ "more": more, "until": until });
-    NewEvent::shop("grant.extended", standing.grant_id.0, actor.label(), body)
+pub(super) fn started(
+    standing: &Standing,
+    session: DownloadSessionId,
+    file_version: FileVersionId,
+) -> NewEvent {
+    let (grant, unit, used) = (standing.grant_id, standing.unit_id, standing.used + 1);
+    DownloadEvent::Started(session, Started { grant, unit, file_version, used })
+        .by("buyer")
         .of_order(standing.order_id)
         .of_seller(standing.seller_id)
 }
 
-/// `upload.created`, `upload.completed`, `upload.used`, `upload.expired`.
-pub fn upload(kind: &'static str, upload: &Upload, actor: &str) -> NewEvent {
-    NewEvent::shop(kind, upload.id.0, actor, json!({ "size": upload.size })).of_seller(upload.seller_id)
+/// An event of an upload, as `kind` makes it.
+pub(super) fn upload(kind: fn(UploadId, OfUpload) -> UploadEvent, upload: &Upload, actor: &str) -> NewEvent {
+    kind(upload.id, OfUpload { size: upload.size }).by(actor).of_seller(upload.seller_id)
 }
 
-/// `file.published`.
-pub fn published(version: &FileVersion, variant: VariantId, actor: &Actor) -> NewEvent {
-    let body = json!({
-        "file": version.file_id.to_string(),
-        "variant": variant.to_string(),
-        "sha256": hex::encode(&version.sha256),
-        "size": version.size,
-    });
-    NewEvent::shop("file.published", version.id.0, actor.label(), body).of_seller(version.seller_id)
+pub(super) fn published(version: &FileVersion, variant: VariantId, actor: &Actor) -> NewEvent {
+    let (sha256, size) = (hex::encode(&version.sha256), version.size);
+    FileEvent::Published(version.id, Published { file: version.file_id, variant, sha256, size })
+        .by(actor.label())
+        .of_seller(version.seller_id)
 }
 
-/// `file.yanked`.
-pub fn yanked(version: &FileVersion, actor: &Actor) -> NewEvent {
-    let body = json!({ "file": version.file_id.to_string() });
-    NewEvent::shop("file.yanked", version.id.0, actor.label(), body).of_seller(version.seller_id)
+pub(super) fn yanked(version: &FileVersion, actor: &Actor) -> NewEvent {
+    FileEvent::Yanked(version.id, Yanked { file: version.file_id })
+        .by(actor.label())
+        .of_seller(version.seller_id)
 }

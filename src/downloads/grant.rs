@@ -26,7 +26,7 @@ pub async fn grant(
         return Ok(Vec::new());
     }
     let granted = store::insert_grants(conn, clock, wants).await?;
-    infra::events::append(conn, &events::created(&granted, "system")).await?;
+    infra::effects::events::append(conn, &events::created(&granted, "system")).await?;
     Ok(granted)
 }
 
@@ -48,7 +48,7 @@ pub async fn revoke(
     // In a statement of its own: whoever opened a session while this transaction waited for the grant's lock is
     // only visible to a fresh snapshot.
     store::advance_sessions_closed(conn, &ids).await?;
-    infra::events::append(conn, &events::revoked(&revoked, actor)).await?;
+    infra::effects::events::append(conn, &events::revoked(&revoked, actor)).await?;
     Ok(revoked)
 }
 
@@ -76,7 +76,7 @@ pub async fn extend_grant(
     {
         return Err(Refusal::new("ILLEGAL_TRANSITION", "this download was revoked").into());
     }
-    infra::events::append(&tx, &[events::extended(&standing, more, until, actor)]).await?;
+    infra::effects::events::append(&tx, &[events::extended(&standing, more, until, actor)]).await?;
     let standing = found(&mut tx, id).await?;
     tx.commit().await?;
     Ok(standing)
@@ -93,7 +93,7 @@ pub async fn revoke_grant(app: &App, actor: &Actor, id: GrantId) -> Outcome<Stan
     if standing.state == GrantState::Active {
         let revoked = store::advance_grant_revoked(&mut tx, id).await?;
         store::advance_sessions_closed(&mut tx, &[id]).await?;
-        infra::events::append(&tx, &events::revoked(&revoked, &actor.label())).await?;
+        infra::effects::events::append(&tx, &events::revoked(&revoked, &actor.label())).await?;
     }
     let standing = found(&mut tx, id).await?;
     tx.commit().await?;

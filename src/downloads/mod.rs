@@ -4,6 +4,7 @@
 pub mod access;
 pub mod events;
 pub mod grant;
+pub mod jobs;
 pub mod link;
 pub mod model;
 pub mod name;

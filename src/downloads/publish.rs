@@ -1,22 +1,18 @@
 //! An upload becomes what buyers get.
 
-use serde_json::json;
-
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{FileId, FileVersionId, UploadId, VariantId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text;
+use crate::downloads::jobs::FilePublished;
 use crate::downloads::model::{FileVersion, Upload};
 use crate::downloads::state::UploadChange;
 use crate::downloads::{events, name, read, store, upload};
 use crate::infra;
 use crate::infra::db::ResultExt;
-use crate::infra::queue::{self, NewJob};
+use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::stock_lock;
-
-/// The job of what follows: units that had no file to be served from get theirs. Its payload is `{"variant": uuid}`.
-pub const PUBLISHED: &str = "downloads.published";
 
 /// A version to be published.
 #[derive(Clone, Debug)]
@@ -100,16 +96,15 @@ pub async fn publish_version(app: &App, actor: &Actor, new: NewVersion) -> Outco
     }
     store::advance_upload_used(&mut tx, upload.id).await?;
     let rows = [
-        events::upload("upload.used", &upload, &actor.label()),
+        events::upload(events::UploadEvent::Used, &upload, &actor.label()),
         events::published(&published, new.variant_id, actor),
     ];
-    infra::events::append(&tx, &rows).await?;
+    infra::effects::events::append(&tx, &rows).await?;
     // Under the lock, so that a unit which is left to a person now either is seen here or sees this version.
     stock_lock::take(&mut tx, new.variant_id).await?;
     if store::has_units_left_to_a_person(&mut tx, new.variant_id).await? {
-        let follow =
-            NewJob::new(PUBLISHED, json!({ "variant": new.variant_id.0 })).once(new.variant_id.0.to_string());
-        queue::add(&tx, &[follow]).await?;
+        let follow = FilePublished { variant: new.variant_id }.job();
+        jobs::add(&tx, &[follow]).await?;
     }
     tx.commit().await?;
     app.bell.ring();
@@ -124,7 +119,7 @@ pub async fn yank_version(app: &App, actor: &Actor, id: FileVersionId) -> Outcom
         .filter(|v| actor.sells_for(v.seller_id))
         .ok_or_else(|| Refusal::new("NOT_FOUND", "there is no such file version"))?;
     if store::advance_yanked(&mut tx, id).await? == 1 {
-        infra::events::append(&tx, &[events::yanked(&version, actor)]).await?;
+        infra::effects::events::append(&tx, &[events::yanked(&version, actor)]).await?;
         version.yanked_at = Some(app.clock.now());
     }
     tx.commit().await?;

@@ -102,6 +102,7 @@ async fn count(conn: &mut AsyncPgConnection, app: &App, entry: &Entry) -> Outcom
     }
     let session = DownloadSessionId(app.clock.uuid());
     store::insert_session(conn, session, &entry.link, &entry.version, LIFE).await?;
-    infra::events::append(conn, &[events::started(&entry.standing, session, entry.version.id)]).await?;
+    infra::effects::events::append(conn, &[events::started(&entry.standing, session, entry.version.id)])
+        .await?;
     Ok(session)
 }

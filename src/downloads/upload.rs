@@ -52,7 +52,11 @@ pub async fn create_upload(app: &App, actor: &Actor, new: NewUpload) -> Outcome<
     };
     let mut tx = app.db.begin().await?;
     store::insert_upload(&mut tx, &upload).await?;
-    infra::events::append(&tx, &[events::upload("upload.created", &upload, &actor.label())]).await?;
+    infra::effects::events::append(
+        &tx,
+        &[events::upload(events::UploadEvent::Created, &upload, &actor.label())],
+    )
+    .await?;
     tx.commit().await?;
     Ok(upload)
 }
@@ -119,7 +123,11 @@ async fn complete(app: &App, actor: &Actor, finished: &Upload) -> Outcome<()> {
             Refusal::new("CONFLICT", "this upload has its body already, or its time has passed").into()
         );
     }
-    infra::events::append(&tx, &[events::upload("upload.completed", finished, &actor.label())]).await?;
+    infra::effects::events::append(
+        &tx,
+        &[events::upload(events::UploadEvent::Completed, finished, &actor.label())],
+    )
+    .await?;
     Ok(tx.commit().await?)
 }
 
@@ -132,7 +140,11 @@ pub async fn remove_upload(app: &App, actor: &Actor, id: UploadId) -> Outcome<()
     if expired.is_none() {
         return Err(Refusal::new("CONFLICT", "this upload was used meanwhile").into());
     }
-    infra::events::append(&tx, &[events::upload("upload.expired", &upload, &actor.label())]).await?;
+    infra::effects::events::append(
+        &tx,
+        &[events::upload(events::UploadEvent::Expired, &upload, &actor.label())],
+    )
+    .await?;
     tx.commit().await?;
     if let Some(key) = expired.and_then(|e| e.blob) {
         app.blobs.remove(&key).await?;
@@ -155,8 +167,9 @@ pub fn may(upload: &Upload, change: UploadChange) -> Result<(), Refusal> {
 pub async fn expire_uploads(app: &App) -> Result<usize, Fault> {
     let mut tx = app.db.begin().await?;
     let expired = store::claim_expired_uploads(&mut tx, 500).await?;
-    let rows: Vec<_> = expired.iter().map(|u| events::upload("upload.expired", u, "system")).collect();
-    infra::events::append(&tx, &rows).await?;
+    let rows: Vec<_> =
+        expired.iter().map(|u| events::upload(events::UploadEvent::Expired, u, "system")).collect();
+    infra::effects::events::append(&tx, &rows).await?;
     tx.commit().await?;
     for key in expired.iter().filter_map(|u| u.blob.as_deref()) {
         app.blobs.remove(key).await?;

@@ -2,17 +2,19 @@
 
 use chrono::TimeDelta;
 use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
-use serde_json::json;
 
 use crate::app::App;
-use crate::base::ids::{OrderId, VariantId};
+use crate::base::ids::{LineId, OrderId, VariantId};
 use crate::base::outcome::Outcome;
 use crate::fulfilment::assign::{self, PaidLine};
+use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::store;
-use crate::fulfilment::tell::{FILL, Occasion, failed, tell};
+use crate::fulfilment::tasks::{AwaitingStock, DeliveryByHand, DeliveryFailed};
+use crate::fulfilment::tell::{Occasion, failed, tell};
 use crate::goods::{self, Supply};
-use crate::infra::queue::NewJob;
-use crate::infra::{events, outbox, queue, tasks};
+use crate::infra::effects::jobs::{NewJob, Payload};
+use crate::infra::effects::tasks::TaskKind;
+use crate::infra::effects::{events, jobs, messages, tasks};
 use crate::orders::model::Order;
 use crate::orders::unit::UnitState;
 use crate::vault;
@@ -56,8 +58,7 @@ pub async fn run(app: &App, variant_id: VariantId) -> Outcome<Filled> {
 /// The jobs that fill what waits in an order whose hold was lifted.
 pub async fn jobs_of_order(conn: &mut AsyncPgConnection, id: OrderId) -> Outcome<Vec<NewJob>> {
     let variants = store::list_waiting_variants(conn, id).await?;
-    let job = |v: VariantId| NewJob::new(FILL, json!({ "variant": v.0 })).once(v.0.to_string());
-    Ok(variants.into_iter().map(job).collect())
+    Ok(variants.into_iter().map(|variant| Fill { variant }.job()).collect())
 }
 
 /// Fills within the caller's transaction, which holds the variant's lock: nobody else brings its stock and its
@@ -85,7 +86,7 @@ async fn fill_by_hand(conn: &mut AsyncPgConnection, app: &App, variant_id: Varia
             AnsiTransactionManager::rollback_transaction(conn).await?;
             tracing::warn!(variant = %variant_id, ?failure, "what is left to a person cannot be handed over yet");
             let lines = store::list_waiting(conn, variant_id, UnitState::AwaitingPerson, LINES).await?;
-            tasks::open(conn, &lines.iter().map(|line| failed(app, line)).collect::<Vec<_>>()).await?;
+            tasks::open(conn, &app.clock, &lines.iter().map(failed).collect::<Vec<_>>()).await?;
             Ok(Filled::default())
         }
     }
@@ -119,11 +120,10 @@ async fn fill_waiting(
         orders.iter().filter(|o| handed.iter().any(|h| h.line.order_id == o.id)).collect();
     let told = tell(app, &touched, &handed, Occasion::Filled, "system");
     events::append(conn, &told.events).await?;
-    outbox::enqueue(conn, &told.messages).await?;
-    queue::add(conn, &told.jobs).await?;
+    messages::enqueue(conn, &told.messages).await?;
+    jobs::add(conn, &told.jobs).await?;
     store::mark_delivered(conn, &touched.iter().map(|o| o.id).collect::<Vec<_>>()).await?;
-    store::resolve_awaiting_task(conn, variant_id).await?;
-    store::resolve_by_hand_tasks(conn, &handed.iter().map(|h| h.line.line_id).collect::<Vec<_>>()).await?;
+    end_tasks(conn, variant_id, &handed.iter().map(|h| h.line.line_id).collect::<Vec<_>>()).await?;
     let more = (seen.len() as i64 == LINES && !handed.is_empty()) || orders.len() < ids.len();
     Ok(Filled { lines: handed.len(), units, more })
 }
@@ -181,4 +181,18 @@ pub async fn sweep(app: &App) -> Outcome<usize> {
         }
     }
     Ok(filled)
+}
+
+/// Ends the tasks about lines that no person has to look at any more, and about the variant once no unit of it waits.
+async fn end_tasks(conn: &mut AsyncPgConnection, variant: VariantId, lines: &[LineId]) -> Outcome<()> {
+    let mut over = Vec::new();
+    if !store::is_awaiting_stock(conn, variant).await? {
+        over.push(AwaitingStock::over(variant));
+    }
+    let waiting = store::list_awaiting_person(conn, lines).await?;
+    for line in lines.iter().filter(|line| !waiting.contains(line)) {
+        over.extend([DeliveryByHand::over(*line), DeliveryFailed::over(*line)]);
+    }
+    tasks::resolve(conn, &over, "system").await?;
+    Ok(())
 }

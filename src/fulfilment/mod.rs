@@ -3,11 +3,14 @@
 
 pub mod assign;
 pub mod by_hand;
+pub mod events;
 pub mod fill;
+pub mod jobs;
 pub mod key_texts;
 pub mod restock;
 pub mod revoke;
 mod store;
+pub mod tasks;
 pub mod tell;
 
 pub use store::{Handed, HandedLine, PaidLine};

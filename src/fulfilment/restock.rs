@@ -9,8 +9,9 @@ use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::BatchId;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
+use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::{fill, store};
-use crate::infra::queue::{self, NewJob};
+use crate::infra::effects::jobs::{self, Payload};
 use crate::vault::generate;
 use crate::vault::import::{Chunk, ChunkReader, Mark};
 use crate::vault::insert::insert_chunk;
@@ -148,10 +149,7 @@ async fn store_chunk(app: &App, actor: &Actor, open: Batch, chunk: Chunk) -> Out
         Default::default()
     };
     if filled.more {
-        let variant = open.variant_id.0;
-        let job = NewJob::new(super::tell::FILL, serde_json::json!({ "variant": variant }))
-            .once(variant.to_string());
-        queue::add(&tx, &[job]).await?;
+        jobs::add(&tx, &[Fill { variant: open.variant_id }.job()]).await?;
     }
     crate::fault_point!("restock.chunk");
     tx.commit().await?;

@@ -2,16 +2,16 @@
 //! nobody is ever both refunded and served.
 
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::base::ids::{LineId, OrderId, UnitId};
 use crate::base::outcome::{Fault, Outcome};
 use crate::downloads;
+use crate::fulfilment::events::{LineEvent, Revoked};
+use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::store::{self, HeldUnit};
-use crate::fulfilment::tell::FILL;
-use crate::infra::events::{self, NewEvent};
-use crate::infra::queue::{self, NewJob};
+use crate::infra::effects::events::{self, Event, NewEvent};
+use crate::infra::effects::jobs::{self, NewJob, Payload};
 use crate::orders::unit::{UnitChange, UnitState};
 use crate::vault::give_back::give_back;
 
@@ -41,12 +41,8 @@ pub async fn revoke(
     store::note_revoked_for(conn, &taken, cause).await?;
     downloads::grant::revoke(conn, &taken, actor).await?;
     let keys = give_back(conn, actor, &taken).await?;
-    let fills: Vec<NewJob> = keys
-        .restocked()
-        .into_iter()
-        .map(|v| NewJob::new(FILL, json!({ "variant": v.0 })).once(v.0.to_string()))
-        .collect();
-    queue::add(conn, &fills).await?;
+    let fills: Vec<NewJob> = keys.restocked().into_iter().map(|variant| Fill { variant }.job()).collect();
+    jobs::add(conn, &fills).await?;
     let changed: Vec<&HeldUnit> = held.iter().filter(|u| moves.iter().any(|m| m.0 == u.id)).collect();
     events::append(conn, &line_events(order_id, &changed, actor)).await?;
     let mut lines: Vec<LineId> = changed.iter().map(|u| u.line_id).collect();
@@ -58,8 +54,9 @@ fn line_events(order_id: OrderId, changed: &[&HeldUnit], actor: &str) -> Vec<New
     changed
         .chunk_by(|a, b| a.line_id == b.line_id)
         .map(|units| {
-            let ids: Vec<_> = units.iter().map(|u| u.id.0).collect();
-            NewEvent::shop("line.revoked", units[0].line_id.0, actor, json!({ "units": ids }))
+            let revoked = Revoked { units: units.iter().map(|u| u.id).collect() };
+            LineEvent::Revoked(units[0].line_id, revoked)
+                .by(actor)
                 .of_order(order_id)
                 .of_seller(units[0].seller_id)
         })

@@ -1,5 +1,7 @@
 //! All SQL of fulfilment.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -245,29 +247,34 @@ pub async fn lock_units(
         .await
 }
 
-/// Ends the tasks about lines that no person has to look at any more.
-pub async fn resolve_by_hand_tasks(conn: &mut AsyncPgConnection, lines: &[LineId]) -> QueryResult<usize> {
-    Statement::new(
-        "update task set state = 'resolved', resolved_at = app_now() where kind in ('delivery_by_hand', 'delivery_failed')
-           and subject = any($1::text[]) and state <> 'resolved' and not exists (select 1 from unit u
-             where u.line_id::text = task.subject and u.state = 'awaiting_person' and u.superseded_by is null)",
-    )
-    .bind::<Array<Text>, _>(lines.iter().map(|line| line.0.to_string()).collect::<Vec<_>>())
-    .execute(conn)
-    .await
+#[derive(QueryableByName)]
+struct Awaited {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
 }
 
-/// Ends the task that told of a variant's waiting lines once none waits.
-pub async fn resolve_awaiting_task(
+/// Those of these lines of which a unit waits for a person.
+pub async fn list_awaiting_person(
     conn: &mut AsyncPgConnection,
-    variant_id: VariantId,
-) -> QueryResult<usize> {
-    Statement::new(
-        "update task set state = 'resolved', resolved_at = app_now() where kind = 'awaiting_stock' and subject = $1
-           and state <> 'resolved' and not exists (select 1 from unit u where u.variant_id::text = task.subject
-             and u.state = 'awaiting_stock' and u.superseded_by is null)",
+    lines: &[LineId],
+) -> QueryResult<HashSet<LineId>> {
+    let rows: Vec<Awaited> = Statement::new(
+        "select distinct u.line_id as id from unit u where u.line_id = any($1::uuid[]) and u.state = 'awaiting_person'
+           and u.superseded_by is null",
     )
-    .bind::<Text, _>(variant_id.0.to_string())
-    .execute(conn)
-    .await
+    .bind::<Array<SqlUuid>, _>(lines.iter().map(|line| line.0).collect::<Vec<_>>())
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| LineId(row.id)).collect())
+}
+
+/// Whether any unit of a variant waits for stock.
+pub async fn is_awaiting_stock(conn: &mut AsyncPgConnection, variant_id: VariantId) -> QueryResult<bool> {
+    let rows: Vec<Awaited> = Statement::new(
+        "select u.id from unit u where u.variant_id = $1 and u.state = 'awaiting_stock' and u.superseded_by is null limit 1",
+    )
+    .bind::<SqlUuid, _>(variant_id.0)
+    .load(conn)
+    .await?;
+    Ok(!rows.is_empty())
 }

@@ -4,15 +4,15 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::fulfilment::events::{Assigned, Awaiting, LineEvent};
+use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::store::{Handed, HandedLine, PaidLine};
-use crate::infra::events::NewEvent;
-use crate::infra::outbox::NewMessage;
-use crate::infra::queue::NewJob;
-use crate::infra::tasks::NewTask;
+use crate::fulfilment::tasks::{AwaitingStock, DeliveryByHand, DeliveryFailed, OfVariant};
+use crate::infra::effects::events::{Event, NewEvent};
+use crate::infra::effects::jobs::{NewJob, Payload};
+use crate::infra::effects::messages::NewMessage;
+use crate::infra::effects::tasks::{NewTask, TaskKind};
 use crate::orders::model::Order;
-
-/// The job that fills waiting lines of one variant; its payload is `{"variant": uuid}`.
-pub const FILL: &str = "fulfilment.fill";
 
 /// Rows to be written in the same transaction.
 #[derive(Default)]
@@ -39,19 +39,19 @@ pub fn tell(app: &App, orders: &[&Order], handed: &Handed, occasion: Occasion, a
         told.events.extend(line_events(line, occasion, actor));
         if !line.awaiting_stock.is_empty() && occasion == Occasion::Paid {
             let variant = line.line.variant_id;
-            told.jobs.push(NewJob::new(FILL, json!({ "variant": variant.0 })).once(variant.0.to_string()));
-            told.tasks.push(task(app, "awaiting_stock", variant.0.to_string(), &line.line));
+            told.jobs.push(Fill { variant }.job());
+            told.tasks.push(of_line(AwaitingStock::open(variant, OfVariant { variant }), &line.line));
         }
         if !line.awaiting_person.is_empty() {
             if occasion == Occasion::Paid {
                 // What was missing may have come while this was settled.
-                let variant = line.line.variant_id.0;
-                told.jobs.push(NewJob::new(FILL, json!({ "variant": variant })).once(variant.to_string()));
+                told.jobs.push(Fill { variant: line.line.variant_id }.job());
             }
-            told.tasks.push(task(app, "delivery_by_hand", line.line.line_id.0.to_string(), &line.line));
+            let variant = line.line.variant_id;
+            let task = DeliveryByHand::open(line.line.line_id, OfVariant { variant });
+            told.tasks.push(of_line(task, &line.line));
         }
     }
-    told.jobs.dedup_by(|a, b| a.dedupe_key == b.dedupe_key);
     for order in orders {
         let lines: Vec<&HandedLine> = handed.iter().filter(|h| h.line.order_id == order.id).collect();
         told.messages.extend(order_messages(app, order, &lines, occasion));
@@ -64,42 +64,33 @@ pub fn tell(app: &App, orders: &[&Order], handed: &Handed, occasion: Occasion, a
 
 fn line_events(handed: &HandedLine, occasion: Occasion, actor: &str) -> Vec<NewEvent> {
     let line = &handed.line;
-    let event = |kind: &'static str, body| {
-        NewEvent::shop(kind, line.line_id.0, actor, body).of_order(line.order_id).of_seller(line.seller_id)
-    };
+    let (id, variant) = (line.line_id, line.variant_id);
+    let event = |event: LineEvent| event.by(actor).of_order(line.order_id).of_seller(line.seller_id);
     let mut events = Vec::new();
     if !handed.assigned.is_empty() {
-        let units: Vec<Uuid> = handed.assigned.iter().map(|(unit, _)| unit.0).collect();
-        let keys: Vec<Uuid> = handed.assigned.iter().filter_map(|(_, key)| key.map(|k| k.0)).collect();
-        let body = json!({ "variant": line.variant_id.0, "units": units, "keys": keys });
-        events.push(event(if occasion == Occasion::Paid { "line.assigned" } else { "line.filled" }, body));
+        let units = handed.assigned.iter().map(|(unit, _)| *unit).collect();
+        let keys = handed.assigned.iter().filter_map(|(_, key)| *key).collect();
+        let made = if occasion == Occasion::Paid { LineEvent::Assigned } else { LineEvent::Filled };
+        events.push(event(made(id, Assigned { variant, units, keys })));
     }
     if !handed.awaiting_stock.is_empty() && occasion == Occasion::Paid {
-        let body = json!({ "variant": line.variant_id.0, "units": handed.awaiting_stock.len() });
-        events.push(event("line.awaiting_stock", body));
+        let awaiting = Awaiting { variant, units: handed.awaiting_stock.len() };
+        events.push(event(LineEvent::AwaitingStock(id, awaiting)));
     }
     if !handed.awaiting_person.is_empty() && occasion == Occasion::Paid {
-        let body = json!({ "variant": line.variant_id.0, "units": handed.awaiting_person.len() });
-        events.push(event("line.awaiting_person", body));
+        let awaiting = Awaiting { variant, units: handed.awaiting_person.len() };
+        events.push(event(LineEvent::AwaitingPerson(id, awaiting)));
     }
     events
 }
 
 /// The task for a line that cannot be handed over although there is something to hand over.
-pub(super) fn failed(app: &App, line: &PaidLine) -> NewTask {
-    task(app, "delivery_failed", line.line_id.0.to_string(), line)
+pub(super) fn failed(line: &PaidLine) -> NewTask {
+    of_line(DeliveryFailed::open(line.line_id, OfVariant { variant: line.variant_id }), line)
 }
 
-fn task(app: &App, kind: &'static str, subject: String, line: &PaidLine) -> NewTask {
-    NewTask {
-        id: app.clock.uuid(),
-        kind,
-        subject,
-        order_id: Some(line.order_id),
-        payment_id: None,
-        line_id: Some(line.line_id),
-        body: json!({ "variant": line.variant_id.to_string() }),
-    }
+fn of_line(task: NewTask, line: &PaidLine) -> NewTask {
+    task.of_order(line.order_id).of_line(line.line_id)
 }
 
 fn order_messages(app: &App, order: &Order, lines: &[&HandedLine], occasion: Occasion) -> Vec<NewMessage> {

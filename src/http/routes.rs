@@ -90,7 +90,7 @@ pub fn table() -> Vec<Row> {
             .tag("graphql")
             .answers(200, "application/graphql", "The schema.")
             .limited(),
-        get("/events", events::events, "The sequence of events above a number, without holes, for administrators")
+        get("/events", events::list, "The sequence of events above a number, without holes, for administrators")
             .tag("events")
             .parameter("query", "after", "The last `seq` already dealt with; 0 is the beginning.")
             .parameter("query", "limit", "At most this many, 1 to 500; 100 when left out.")

@@ -7,15 +7,16 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::{BigInt, Bool, Double, Integer, Jsonb, Nullable, Text, Timestamptz};
 use diesel::{OptionalExtension, QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use serde_json::{Value, json};
-use uuid::Uuid;
+use serde_json::Value;
 
-use crate::base::clock;
+use crate::base::clock::{self, Clock};
 use crate::base::outcome::Fault;
 use crate::infra::db::Db;
 use crate::infra::db::errors::violated;
 use crate::infra::db::statement::Statement;
-use crate::infra::tasks::{self, NewTask};
+use crate::infra::effects::jobs::Payload;
+use crate::infra::effects::record::record;
+use crate::infra::effects::tasks::{self, TaskKind, task_kinds};
 
 /// A job leased by this worker.
 #[derive(Clone, Debug, QueryableByName)]
@@ -35,14 +36,28 @@ pub struct Job {
     pub lease_generation: i64,
 }
 
+record! {
+    pub struct Dead {
+        job: i64,
+        kind: String,
+        attempts: i32,
+        /// How the last attempt ended.
+        error: String,
+    }
+}
+
+task_kinds! {
+    /// Tasks of the queue.
+    pub const TASKS = [
+        /// A job failed too often: it is not tried any more.
+        "job_dead" JobDead(i64, Dead),
+    ];
+}
+
 impl Job {
-    /// The id that the payload holds under `name`.
-    pub fn id_of(&self, name: &str) -> Result<Uuid, Fault> {
-        self.payload
-            .get(name)
-            .and_then(Value::as_str)
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(|| Fault::bug(format!("job {} of kind {} names no `{name}`", self.id, self.kind)))
+    pub fn payload<P: Payload>(&self) -> Result<P, Fault> {
+        P::read(&self.payload)
+            .ok_or_else(|| Fault::bug(format!("job {} of kind {} is not complete", self.id, self.kind)))
     }
 
     pub fn is_last_attempt(&self) -> bool {
@@ -150,14 +165,14 @@ const BURY: &str = "update job set state = 'dead', finished_at = app_now(), last
     leased_by = null where id = $2 and lease_generation = $3 and state = 'running'";
 
 /// Gives the job up and puts it before a person, in one transaction. False: the lease was lost.
-pub async fn bury(db: &Db, job: &Job, error: &str, task_id: Uuid) -> Result<bool, Fault> {
+pub async fn bury(db: &Db, job: &Job, error: &str, clock: &Clock) -> Result<bool, Fault> {
     let mut tx = db.begin().await?;
-    let changed = bury_in(&mut tx, job, error, task_id).await?;
+    let changed = bury_in(&mut tx, job, error, clock).await?;
     tx.commit().await?;
     Ok(changed)
 }
 
-async fn bury_in(conn: &mut AsyncPgConnection, job: &Job, error: &str, task_id: Uuid) -> QueryResult<bool> {
+async fn bury_in(conn: &mut AsyncPgConnection, job: &Job, error: &str, clock: &Clock) -> QueryResult<bool> {
     let changed = Statement::new(BURY)
         .bind::<Text, _>(shortened(error))
         .bind::<BigInt, _>(job.id)
@@ -165,21 +180,13 @@ async fn bury_in(conn: &mut AsyncPgConnection, job: &Job, error: &str, task_id: 
         .execute(conn)
         .await?;
     if changed == 1 {
-        let task = NewTask {
-            id: task_id,
-            kind: "job_dead",
-            subject: job.id.to_string(),
-            order_id: job
-                .payload
-                .get("order")
-                .and_then(Value::as_str)
-                .and_then(|t| t.parse().ok())
-                .map(Uuid::into),
-            payment_id: None,
-            line_id: None,
-            body: json!({ "job": job.id, "kind": job.kind, "attempts": job.attempt, "error": shortened(error) }),
+        let body = Dead {
+            job: job.id,
+            kind: job.kind.clone(),
+            attempts: job.attempt,
+            error: shortened(error).into(),
         };
-        tasks::open(conn, &[task]).await?;
+        tasks::open(conn, clock, &[JobDead::open(job.id, body)]).await?;
     }
     Ok(changed == 1)
 }
@@ -188,14 +195,14 @@ const EXPIRED: &str = "select id, kind, payload, attempt, max_attempts, lease_ge
     where state = 'running' and leased_until < app_now() order by leased_until limit 50 for update skip locked";
 
 /// Takes jobs back whose lease has ended: the worker died or was frozen. They run again at once; those without an
-/// attempt left go to a person. `task_id` makes the ids of tasks. Returns how many.
-pub async fn rescue(db: &Db, mut task_id: impl FnMut() -> Uuid) -> Result<usize, Fault> {
+/// attempt left go to a person. Returns how many.
+pub async fn rescue(db: &Db, clock: &Clock) -> Result<usize, Fault> {
     let mut tx = db.begin().await?;
     let expired: Vec<Job> = Statement::new(EXPIRED).load(&mut *tx).await?;
     for job in &expired {
         let error = "the worker went away before the job was done";
         if job.is_last_attempt() {
-            bury_in(&mut tx, job, error, task_id()).await?;
+            bury_in(&mut tx, job, error, clock).await?;
         } else {
             put_back_once(&mut tx, job, Duration::ZERO, true, Some(error)).await?;
         }

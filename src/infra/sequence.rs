@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::base::outcome::Fault;
 use crate::infra::db::Db;
 use crate::infra::db::statement::Statement;
+use crate::infra::effects::events::Event;
 
 /// Notified once per numbered batch; the payload is the last number.
 pub const CHANNEL: &str = "dispense_events";
@@ -321,6 +322,13 @@ pub struct Numbered {
     pub order_id: Option<Uuid>,
     #[diesel(sql_type = Nullable<Jsonb>)]
     pub body: Option<Value>,
+}
+
+impl Numbered {
+    /// The event as its feature declared it; none for those of other features.
+    pub fn read<E: Event>(&self) -> Option<E> {
+        E::read(self.kind.as_deref()?, self.object_id?, self.body.as_ref()?)
+    }
 }
 
 /// The events numbered above `after`, at most `limit`, in order.

@@ -1,15 +1,16 @@
 //! Staff has a message sent again, perhaps to a corrected address (D6).
 
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::base::actor::Actor;
+use crate::base::ids::MessageId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::base::text::Email;
-use crate::infra::events::{self, NewEvent};
-use crate::infra::outbox;
-use crate::infra::queue::{self, NewJob};
+use crate::infra::effects::events::{self, Event};
+use crate::infra::effects::jobs::{self, Payload};
+use crate::infra::effects::messages::SendMessage;
+use crate::mail::events::{MessageEvent, SentAgain};
 use crate::mail::state::MessageChange;
 use crate::mail::store;
 
@@ -32,14 +33,11 @@ pub async fn send_again(app: &App, actor: &Actor, id: Uuid, recipient: Option<&s
     if changed != 1 {
         return Err(Fault::bug("a locked message changed").into());
     }
-    let body = json!({ "kind": message.kind, "corrected": recipient.is_some() });
-    let event = NewEvent::shop("message.sent_again", id, actor.label(), body);
-    let event = match message.order_id {
-        Some(order) => event.of_order(order),
-        None => event,
-    };
+    let (order, message_kind, message) = (message.order_id, message.kind, MessageId(id));
+    let sent = SentAgain { kind: message_kind, corrected: recipient.is_some() };
+    let event = MessageEvent::SentAgain(message, sent).by(actor.label()).of_order(order);
     events::append(&tx, &[event]).await?;
-    queue::add(&tx, &[NewJob::new(outbox::SEND, json!({ "message": id })).once(id.to_string())]).await?;
+    jobs::add(&tx, &[SendMessage { message }.job()]).await?;
     tx.commit().await?;
     app.bell.ring();
     Ok(())

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::base::outcome::Outcome;
-use crate::infra::outbox::{self, NewMessage};
+use crate::infra::effects::messages::{self, NewMessage};
 use crate::mail::read;
 
 /// The kind of these mails.
@@ -28,7 +28,7 @@ pub async fn tell(conn: &mut AsyncPgConnection, app: &App) -> Outcome<usize> {
             payload: json!({ "task_kind": task.kind, "task_subject": task.subject }),
         })
         .collect();
-    outbox::enqueue(conn, &messages).await?;
+    messages::enqueue(conn, &messages).await?;
     Ok(messages.len())
 }
 

@@ -8,16 +8,21 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::base::actor::Actor;
-use crate::base::ids::OrderId;
+use crate::base::ids::{MessageId, OrderId};
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::base::text::Email;
 use crate::infra::db::Transaction;
-use crate::infra::events::{self, NewEvent};
-use crate::infra::outbox::{self, NewMessage};
-use crate::infra::queue::{self, NewJob};
+use crate::infra::effects::events::{self, Event};
+use crate::infra::effects::jobs::{self, Payload};
+use crate::infra::effects::messages::SendMessage;
+use crate::infra::effects::messages::{self, NewMessage};
+use crate::infra::effects::record::Nothing;
+use crate::infra::effects::tasks::{self, TaskKind};
 use crate::mail::model::Message;
 use crate::mail::state::{MessageChange, MessageState};
 use crate::mail::store;
+use crate::mail::tasks::MessageUndeliverable;
+use crate::orders::events::OrderEvent;
 use crate::orders::model::Order;
 use crate::orders::revoke_access;
 use crate::orders::staff::reveal::staff_with_reason;
@@ -48,8 +53,7 @@ pub async fn correct_address(
     }
     orders::advance_email(&mut tx, id, email.typed(), email.normalised()).await?;
     insert_acts(&mut tx, Act::AddressCorrected, id, &[], user, &reason).await?;
-    let event = NewEvent::shop("order.address_corrected", id.0, actor.label(), json!({})).of_order(id);
-    events::append(&tx, &[event]).await?;
+    events::append(&tx, &[OrderEvent::AddressCorrected(id, Nothing {}).by(actor.label())]).await?;
     let order = revoke_access::raise(&mut tx, order, &actor.label(), "address_corrected").await?;
     let queued = redirect(&mut tx, actor, &order, email.typed()).await?;
     let order = Order {
@@ -78,20 +82,11 @@ async fn redirect(tx: &mut Transaction, actor: &Actor, order: &Order, to: &str) 
         if store::advance_again(tx, message.id, message.state, Some(to)).await? != 1 {
             return Err(Fault::bug("a locked message changed").into());
         }
-        let payload = json!({ "message": message.id });
-        jobs.push(NewJob::new(outbox::SEND, payload).once(message.id.to_string()));
+        jobs.push(SendMessage { message: MessageId(message.id) }.job());
     }
-    queue::add(tx, &jobs).await?;
-    let subjects: Vec<String> = messages.iter().map(|m| m.id.to_string()).collect();
-    let ended = store::resolve_undeliverable(tx, &subjects).await?;
-    let facts: Vec<NewEvent> = ended
-        .into_iter()
-        .map(|task| {
-            let body = json!({ "task_kind": "message_undeliverable", "noted": false });
-            NewEvent::shop("task.resolved", task, actor.label(), body).of_order(order.id)
-        })
-        .collect();
-    events::append(tx, &facts).await?;
+    jobs::add(tx, &jobs).await?;
+    let over: Vec<_> = messages.iter().map(|m| MessageUndeliverable::over(MessageId(m.id))).collect();
+    tasks::resolve(tx, &over, &actor.label()).await?;
     Ok(messages)
 }
 
@@ -134,7 +129,7 @@ async fn send_again(tx: &mut Transaction, app: &App, order: &Order, queued: &[Me
             payload: json!({ "lines": untold }),
         });
     }
-    outbox::enqueue(tx, &messages).await?;
+    messages::enqueue(tx, &messages).await?;
     Ok(())
 }
 

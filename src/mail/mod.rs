@@ -5,12 +5,14 @@ pub mod again;
 pub mod alert;
 mod compose;
 pub mod correct_address;
+pub mod events;
 mod facts;
 pub mod model;
 mod read;
 pub mod send;
 pub mod state;
 mod store;
+pub mod tasks;
 pub mod texts;
 pub mod unsent;
 

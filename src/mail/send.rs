@@ -3,20 +3,22 @@
 
 use std::time::Duration;
 
-use serde_json::json;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::base::clock;
+use crate::base::ids::MessageId;
 use crate::base::outcome::{Fault, Outcome};
 use crate::base::text::{Locale, masked_email};
-use crate::infra::events::{self, NewEvent};
+use crate::infra::effects::events::{self, Event, NewEvent};
+use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::mailer::Letter;
 use crate::infra::smtp::Attempt;
-use crate::infra::tasks::{self, NewTask};
+use crate::mail::events::{Attempted, MessageEvent};
 use crate::mail::model::Message;
 use crate::mail::state::{IllegalChange, MessageChange, MessageState};
+use crate::mail::tasks::{MessageUndeliverable, Undelivered};
 use crate::mail::{alert, compose, facts::Content, store, texts};
 use crate::orders;
 
@@ -69,7 +71,7 @@ async fn begin(app: &App, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> 
         store::advance_attempt(&mut tx, id, attempt, "refused", Some(reason)).await?;
         let failed = after(MessageState::Sending, MessageChange::Fail)?;
         one(store::advance(&mut tx, id, attempt, MessageState::Sending, failed).await?)?;
-        events::append(&tx, &[event("message.failed", &message, attempt)]).await?;
+        events::append(&tx, &[event(MessageEvent::Failed, &message, attempt)]).await?;
         tx.commit().await?;
         return Ok(None);
     };
@@ -93,9 +95,11 @@ async fn end(app: &App, message: &Message, attempt: i32, outcome: Attempt) -> Ou
         }
     };
     let (state, kind) = match (&outcome, gap) {
-        (Attempt::Sent, _) => (after(MessageState::Sending, MessageChange::Deliver)?, Some("message.sent")),
+        (Attempt::Sent, _) => {
+            (after(MessageState::Sending, MessageChange::Deliver)?, Some(MessageEvent::Sent as Made))
+        }
         (_, Some(_)) => (after(MessageState::Sending, MessageChange::Postpone)?, None),
-        (_, None) => (after(MessageState::Sending, MessageChange::Fail)?, Some("message.failed")),
+        (_, None) => (after(MessageState::Sending, MessageChange::Fail)?, Some(MessageEvent::Failed as Made)),
     };
     let mut tx = app.db.begin().await?;
     store::advance_attempt(&mut tx, message.id, attempt, name, reason).await?;
@@ -132,32 +136,31 @@ async fn put_before_a_person(
     reason: Option<&str>,
 ) -> Outcome<()> {
     tracing::error!(message = %message.id, kind = message.kind, attempt, outcome, reason, "a mail needs a person");
-    events::append(conn, &[event("message.needs_attention", message, attempt)]).await?;
+    events::append(conn, &[event(MessageEvent::NeedsAttention, message, attempt)]).await?;
     // A mail that tells staff of trouble must not be told of by another such mail.
     if message.kind == alert::KIND {
         return Ok(());
     }
-    let task = NewTask {
-        id: app.clock.uuid(),
-        kind: "message_undeliverable",
-        subject: message.id.to_string(),
-        order_id: message.order_id,
-        payment_id: None,
-        line_id: None,
-        body: json!({ "message": message.id, "kind": message.kind, "attempts": attempt, "outcome": outcome, "reason": reason }),
+    let id = MessageId(message.id);
+    let body = Undelivered {
+        message: id,
+        kind: message.kind.clone(),
+        attempts: attempt,
+        outcome: outcome.into(),
+        reason: reason.map(str::to_owned),
     };
-    tasks::open(conn, &[task]).await?;
+    let task = MessageUndeliverable::open(id, body).of_order(message.order_id);
+    tasks::open(conn, &app.clock, &[task]).await?;
     alert::tell(conn, app).await?;
     Ok(())
 }
 
-fn event(kind: &'static str, message: &Message, attempt: i32) -> NewEvent {
-    let event =
-        NewEvent::shop(kind, message.id, "system", json!({ "kind": message.kind, "attempt": attempt }));
-    match message.order_id {
-        Some(order) => event.of_order(order),
-        None => event,
-    }
+/// How an event of a message is made.
+type Made = fn(MessageId, Attempted) -> MessageEvent;
+
+fn event(made: Made, message: &Message, attempt: i32) -> NewEvent {
+    let attempted = Attempted { kind: message.kind.clone(), attempt };
+    made(MessageId(message.id), attempted).by("system").of_order(message.order_id)
 }
 
 fn after(state: MessageState, change: MessageChange) -> Result<MessageState, Fault> {

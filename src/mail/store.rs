@@ -2,7 +2,7 @@
 
 use diesel::QueryResult;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -90,27 +90,6 @@ pub async fn lock_unsent(
         .for_update()
         .load(conn)
         .await
-}
-
-#[derive(QueryableByName)]
-struct EndedTask {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
-}
-
-/// Ends the tasks about messages that could not be delivered; their ids.
-pub async fn resolve_undeliverable(
-    conn: &mut AsyncPgConnection,
-    messages: &[String],
-) -> QueryResult<Vec<Uuid>> {
-    let ended: Vec<EndedTask> = Statement::new(
-        "update task set state = 'resolved', resolved_at = app_now() where kind = 'message_undeliverable' \
-         and state <> 'resolved' and subject = any($1::text[]) returning id",
-    )
-    .bind::<Array<Text>, _>(messages.to_vec())
-    .load(conn)
-    .await?;
-    Ok(ended.into_iter().map(|task| task.id).collect())
 }
 
 pub async fn insert_attempt(

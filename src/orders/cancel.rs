@@ -2,10 +2,11 @@
 //! that nobody wants any more.
 
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 
 use crate::base::outcome::{Fault, Outcome, Refusal};
-use crate::infra::events::{self, NewEvent};
+use crate::infra::effects::events::{self, Event, NewEvent};
+use crate::infra::effects::record::Nothing;
+use crate::orders::events::{Cancelled, OrderEvent};
 use crate::orders::model::Order;
 use crate::orders::state::{OrderChange, OrderState};
 use crate::orders::store;
@@ -22,13 +23,16 @@ pub async fn cancel(
         .state
         .after(OrderChange::Cancel)
         .map_err(|_| Refusal::new(code, "this order cannot be cancelled any more"))?;
-    advance(conn, order, after, "order.cancelled", actor, json!({ "reason": reason })).await
+    let cancelled = Cancelled { reason: reason.map(str::to_owned) };
+    advance(conn, order, after, OrderEvent::Cancelled(order.id, cancelled).by(actor)).await
 }
 
 /// Expires a locked order whose payments are closed.
 pub async fn expire(conn: &mut AsyncPgConnection, order: &Order) -> Outcome<()> {
     match order.state.after(OrderChange::Expire) {
-        Ok(after) => advance(conn, order, after, "order.expired", "system", json!({})).await,
+        Ok(after) => {
+            advance(conn, order, after, OrderEvent::Expired(order.id, Nothing {}).by("system")).await
+        }
         // It was paid or cancelled meanwhile.
         Err(_) => Ok(()),
     }
@@ -38,9 +42,7 @@ async fn advance(
     conn: &mut AsyncPgConnection,
     order: &Order,
     after: OrderState,
-    event: &'static str,
-    actor: &str,
-    body: serde_json::Value,
+    event: NewEvent,
 ) -> Outcome<()> {
     if after == order.state {
         return Ok(());
@@ -48,6 +50,6 @@ async fn advance(
     if store::advance(conn, order.id, order.state, after).await? != 1 {
         return Err(Fault::bug("a locked order changed its state").into());
     }
-    events::append(conn, &[NewEvent::shop(event, order.id.0, actor, body).of_order(order.id)]).await?;
+    events::append(conn, &[event]).await?;
     Ok(())
 }

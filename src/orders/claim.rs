@@ -1,13 +1,13 @@
 //! A guest's purchase becomes part of the account with the same verified address. The guest's token ends with it.
 
-use serde_json::json;
-
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::OrderId;
 use crate::base::outcome::{Outcome, Refusal};
-use crate::infra::events::{self, NewEvent};
+use crate::infra::effects::events::{self, Event};
+use crate::infra::effects::record::Nothing;
 use crate::orders::access::{self, Sight};
+use crate::orders::events::OrderEvent;
 use crate::orders::model::Order;
 use crate::orders::{revoke_access, store};
 use crate::people;
@@ -37,8 +37,7 @@ pub async fn claim(app: &App, actor: &Actor, id: OrderId, token: Option<&str>) -
         return Err(Refusal::new("CLAIM_EMAIL_MISMATCH", text).into());
     }
     store::advance_owner(&mut tx, id, user_id).await?;
-    let event = NewEvent::shop("order.claimed", id.0, actor.label(), json!({})).of_order(id);
-    events::append(&tx, &[event]).await?;
+    events::append(&tx, &[OrderEvent::Claimed(id, Nothing {}).by(actor.label())]).await?;
     // Whoever else held the guest's token, or a link that was mailed, is out.
     let order = revoke_access::raise(&mut tx, order, &actor.label(), "claimed").await?;
     tx.commit().await?;

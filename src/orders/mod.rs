@@ -5,6 +5,7 @@ pub mod access;
 pub mod buyer;
 pub mod cancel;
 pub mod claim;
+pub mod events;
 pub mod holds;
 pub mod limits;
 pub mod lost;
@@ -21,6 +22,7 @@ pub mod staff;
 pub mod state;
 pub mod store;
 pub mod sync;
+pub mod tasks;
 pub mod unit;
 
 pub use model::{Line, Order, Unit};

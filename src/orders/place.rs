@@ -11,11 +11,12 @@ use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::base::secret::Secret;
 use crate::base::text::{Email, Locale};
 use crate::infra::db::ResultExt;
+use crate::infra::effects::events::{self, Event};
 use crate::infra::epoch;
-use crate::infra::events::{self, NewEvent};
 use crate::infra::idempotency::{self, Claim};
 use crate::infra::{sign, throttle};
 use crate::orders::buyer::{Buyer, Proof};
+use crate::orders::events::{self as facts, OrderEvent};
 use crate::orders::model::Order;
 use crate::orders::quote::{self, Cart, CartLine, Quote};
 use crate::orders::store::{self, NewLine, NewOrder};
@@ -317,9 +318,8 @@ async fn write(
     let lines = lines(app, quote);
     store::insert_lines(conn, id, &lines).await?;
     store::insert_units(conn, &units(app, &lines)).await?;
-    let body = json!({ "number": row.number, "total_minor": row.total_minor, "currency": row.currency });
-    let event = NewEvent::shop("order.placed", id.0, actor.label(), body).of_order(id);
-    events::append(conn, &[event]).await?;
+    let placed = facts::Placed { number: row.number, total_minor: row.total_minor, currency: row.currency };
+    events::append(conn, &[OrderEvent::Placed(id, placed).by(actor.label())]).await?;
     Ok(())
 }
 

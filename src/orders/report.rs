@@ -1,22 +1,19 @@
 //! The buyer says that something delivered does not work. It becomes a task for a person; access stays as it is.
 
-use serde_json::json;
-
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::hand_over::may_hand_over;
-use crate::base::ids::{LineId, OrderId, UnitId};
+use crate::base::ids::{LineId, OrderId, TaskId, UnitId};
 use crate::base::outcome::{Fault, Outcome, Refusal};
-use crate::infra::events::{self, NewEvent};
+use crate::infra::effects::events::{self, Event};
+use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::idempotency::{self, Claim};
-use crate::infra::tasks::{self, NewTask};
 use crate::orders::access::{self, Sight};
+use crate::orders::events::{Reported, UnitEvent};
 use crate::orders::reveal::Target;
+use crate::orders::tasks::{DeliveryReported, Problem};
 use crate::orders::{read, store};
 use crate::vault;
-
-/// The kind of task that a report opens.
-pub const TASK: &str = "delivery_reported";
 
 /// Longest free text, characters.
 const LONGEST_TEXT: usize = 2_000;
@@ -93,21 +90,15 @@ pub async fn report(app: &App, actor: &Actor, report: Report) -> Outcome<(OrderI
     for opened in vault::reveal::open(&mut tx, app, &[report.unit_id]).await? {
         words = words.map(|words| words.replace(opened.text.expose(), "[…]"));
     }
-    let task = NewTask {
-        id: task_id,
-        kind: TASK,
-        subject: unit,
-        order_id: Some(order_id),
-        payment_id: None,
-        line_id: Some(line_id),
-        body: json!({ "problem": problem, "wish": report.wish.as_str(), "text": words }),
-    };
-    if tasks::open(&tx, &[task]).await? == 0 {
+    let body = Problem { problem: problem.clone(), wish: report.wish.as_str().into(), text: words };
+    let task = DeliveryReported::open(report.unit_id, body);
+    let task = task.with_id(TaskId(task_id)).of_order(order_id).of_line(line_id);
+    if tasks::open(&tx, &app.clock, &[task]).await? == 0 {
         let text = "this was reported already; somebody will look at it";
         return Err(Refusal::new("ALREADY_REPORTED", text).into());
     }
-    let body = json!({ "problem": problem, "wish": report.wish.as_str(), "line": line_id.0 });
-    let event = NewEvent::shop("delivery.reported", report.unit_id.0, actor.label(), body).of_order(order_id);
+    let reported = Reported { line: line_id, problem, wish: report.wish.as_str().into() };
+    let event = UnitEvent::Reported(report.unit_id, reported).by(actor.label()).of_order(order_id);
     events::append(&tx, &[event]).await.map_err(Fault::from)?;
     tx.commit().await?;
     app.bell.ring();

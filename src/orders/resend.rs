@@ -9,9 +9,11 @@ use crate::base::actor::Actor;
 use crate::base::hand_over::may_hand_over;
 use crate::base::ids::OrderId;
 use crate::base::outcome::{Outcome, Refusal};
-use crate::infra::events::{self, NewEvent};
-use crate::infra::outbox::{self, NewMessage};
+use crate::infra::effects::events::{self, Event};
+use crate::infra::effects::messages::{self, NewMessage};
+use crate::infra::effects::record::Nothing;
 use crate::orders::access::{self, Sight};
+use crate::orders::events::OrderEvent;
 use crate::orders::model::Order;
 use crate::orders::reveal::most_telling;
 use crate::orders::{read, store};
@@ -57,9 +59,8 @@ pub async fn resend(
         locale: order.locale.clone(),
         payload: json!({}),
     };
-    outbox::enqueue(&tx, &[message]).await?;
-    let event = NewEvent::shop("order.mail_asked_again", id.0, actor.label(), json!({})).of_order(id);
-    events::append(&tx, &[event]).await?;
+    messages::enqueue(&tx, &[message]).await?;
+    events::append(&tx, &[OrderEvent::MailAskedAgain(id, Nothing {}).by(actor.label())]).await?;
     let next = next_allowed(&mut tx, app, id).await?.unwrap_or(now);
     tx.commit().await?;
     app.bell.ring();

@@ -1,15 +1,14 @@
 //! Shows the secrets of delivered units to their buyer, and records the first time (K6, L6).
 
-use serde_json::json;
-
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::hand_over::may_hand_over;
 use crate::base::ids::{LineId, OrderId, UnitId};
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::base::secret::Secret;
-use crate::infra::events::{self, NewEvent};
+use crate::infra::effects::events::{self, Event, NewEvent};
 use crate::orders::access::{self, Sight};
+use crate::orders::events::{OfLine, UnitEvent};
 use crate::orders::model::{Order, Unit};
 use crate::orders::read;
 use crate::orders::store;
@@ -156,7 +155,8 @@ async fn record(
     let events: Vec<NewEvent> = newly
         .iter()
         .map(|unit| {
-            NewEvent::shop("unit.revealed", unit.id.0, actor.label(), json!({ "line": unit.line_id.0 }))
+            UnitEvent::Revealed(unit.id, OfLine { line: unit.line_id })
+                .by(actor.label())
                 .of_order(order_id)
                 .of_seller(unit.seller_id)
         })

@@ -2,17 +2,17 @@
 //! address is corrected, and when its holder or staff wishes.
 
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::OrderId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::base::secret::Secret;
-use crate::infra::events::{self, NewEvent};
+use crate::infra::effects::events::{self, Event};
 use crate::infra::idempotency::{self, Claim};
 use crate::infra::sign;
 use crate::orders::access::{self, Sight};
+use crate::orders::events::{AccessRevoked, OrderEvent};
 use crate::orders::model::Order;
 use crate::orders::store;
 
@@ -29,9 +29,8 @@ pub async fn raise(
         return Err(Fault::bug("a locked order changed its access generation").into());
     }
     let generation = order.access_generation + 1;
-    let body = json!({ "generation": generation, "cause": cause });
-    let event = NewEvent::shop("order.access_revoked", order.id.0, actor, body).of_order(order.id);
-    events::append(conn, &[event]).await?;
+    let revoked = AccessRevoked { generation, cause: cause.into() };
+    events::append(conn, &[OrderEvent::AccessRevoked(order.id, revoked).by(actor)]).await?;
     Ok(Order { access_generation: generation, ..order })
 }
 

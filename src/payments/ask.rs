@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::json;
 
 use crate::app::App;
 use crate::base::clock;
@@ -11,21 +10,19 @@ use crate::base::ids::PaymentId;
 use crate::base::money::Money;
 use crate::base::outcome::{Fault, Outcome};
 use crate::infra::db::Purpose;
-use crate::infra::queue::{self, NewJob};
+use crate::infra::effects::jobs::{self, NewJob, Payload};
 use crate::orders::state::OrderState;
 use crate::orders::store as orders;
 use crate::payments::accounts::Account;
 use crate::payments::gateway::{
     Call, Expected, Facts, Gateway, GatewayState, Match, Meaning, PaymentRef, Queried, matches,
 };
+use crate::payments::jobs::CheckPayment;
 use crate::payments::model::Payment;
 use crate::payments::state::PaymentState;
 use crate::payments::store::attempts;
 use crate::payments::word::{Settled, Word};
 use crate::payments::{belongs, unstarted};
-
-/// The job that asks about one quiet payment; its payload is `{"payment": uuid}`.
-pub const CHECK: &str = "payment.check";
 
 /// Time for a question in the background.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
@@ -196,9 +193,8 @@ pub async fn check(app: &App, payment_id: PaymentId) -> Outcome<()> {
         let gap = gap(app, payment.checks);
         let next = app.clock.now() + gap;
         attempts::note_check(&mut tx, payment_id, next).await?;
-        let key = format!("{}:{}", payment_id.0, payment.checks + 1);
-        let job = NewJob::new(CHECK, json!({ "payment": payment_id.0 })).once(key).at(next);
-        queue::add(&tx, &[job]).await?;
+        let job = CheckPayment { payment: payment_id }.job().besides(payment.checks + 1).at(next);
+        jobs::add(&tx, &[job]).await?;
         tx.commit().await?;
     }
     Ok(())
@@ -210,9 +206,9 @@ pub async fn sweep_forgotten(app: &App) -> Outcome<usize> {
     let forgotten = attempts::claim_forgotten(&mut tx, 100).await?;
     let jobs: Vec<NewJob> = forgotten
         .iter()
-        .map(|id| NewJob::new(CHECK, json!({ "payment": id.0 })).once(format!("{}:forgotten", id.0)))
+        .map(|payment| CheckPayment { payment: *payment }.job().besides("forgotten"))
         .collect();
-    let added = queue::add(&tx, &jobs).await?;
+    let added = jobs::add(&tx, &jobs).await?;
     tx.commit().await?;
     Ok(added)
 }

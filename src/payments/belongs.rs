@@ -3,14 +3,15 @@
 //! numbers of two orders. What is not this attempt's is written down and put before a person; it moves nothing. Pure.
 
 use chrono::TimeDelta;
-use serde_json::json;
 
 use crate::base::ids::{OrderId, PaymentId};
+use crate::infra::effects::tasks::TaskKind;
 use crate::payments::case::{Case, Cases};
 use crate::payments::decide::News;
 use crate::payments::gateway::{Facts, Meaning};
 use crate::payments::model::Payment;
 use crate::payments::store::slice::{Found, How};
+use crate::payments::tasks::{OldTrade, OthersTrade, TradeOfAnotherPayment, TradeOlderThanAttempt};
 use crate::payments::word::{Settled, Word};
 
 /// How far the clocks of a gateway and of the database may be apart: what signed notices are allowed too.
@@ -30,12 +31,15 @@ pub(super) fn refuse_older(case: &mut Case, index: usize, word: &Word, facts: &F
     if !is_older(row, facts) {
         return None;
     }
-    let body = json!({
-        "order": case.number, "account": word.account_id(), "trade": facts.trade_no,
-        "meaning": facts.meaning.as_str(), "began_at": facts.began_at, "started_at": row.started_at,
-    });
-    let payment_id = Some(row.id);
-    case.news.push(News::Task { kind: "trade_older_than_attempt", payment_id, body });
+    let body = OldTrade {
+        order: case.number.clone(),
+        account: word.account_id().into(),
+        trade: facts.trade_no.clone(),
+        meaning: facts.meaning.as_str().into(),
+        began_at: facts.began_at,
+        started_at: row.started_at,
+    };
+    case.news.push(News::Task(TradeOlderThanAttempt::open(row.id, body).of_payment(row.id)));
     Some(Settled::Recorded)
 }
 
@@ -84,10 +88,13 @@ pub(super) fn refuse_elsewhere(
         None => known?,
     };
     let case = cases.get_mut(&order_id)?;
-    let body = json!({
-        "order": case.number, "account": word.account_id(), "trade": trade_no, "meaning": facts.meaning.as_str(),
-        "payment_of_the_trade": holder.to_string(),
-    });
-    case.news.push(News::Task { kind: "trade_of_another_payment", payment_id: Some(payment), body });
+    let body = OthersTrade {
+        order: case.number.clone(),
+        account: word.account_id().into(),
+        trade: trade_no.into(),
+        meaning: facts.meaning.as_str().into(),
+        payment_of_the_trade: holder,
+    };
+    case.news.push(News::Task(TradeOfAnotherPayment::open(payment, body).of_payment(payment)));
     Some(Settled::Recorded)
 }

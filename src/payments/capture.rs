@@ -4,12 +4,18 @@ use serde_json::json;
 
 use crate::base::ids::PaymentId;
 use crate::base::money::Money;
+use crate::infra::effects::tasks::{NewTask, TaskKind};
 use crate::orders::state::{OrderChange, OrderState};
 use crate::payments::case::{Case, Tracked};
 use crate::payments::decide::{News, advance};
+use crate::payments::events::{Captured, PaymentEvent};
 use crate::payments::gateway::{Facts, Match};
 use crate::payments::model::Payment;
 use crate::payments::state::{PaymentChange, PaymentState};
+use crate::payments::tasks::{
+    PaymentDouble, PaymentForCancelledOrder, PaymentOverBuyerLimit, PaymentWrongAmount, PaymentWrongCurrency,
+    Stray,
+};
 
 /// Whether a capture that fits pays for the order's lines.
 pub(super) fn settles_order(case: &Case, fit: Match) -> bool {
@@ -17,29 +23,31 @@ pub(super) fn settles_order(case: &Case, fit: Match) -> bool {
     fit == Match::Fits && open && !case.over_limit && !case.payments.iter().any(|p| p.row.allocated)
 }
 
-pub(super) fn why_unallocated(case: &Case, fit: Match) -> &'static str {
+/// How the task about money that pays for nothing is made.
+pub(super) type Unallocated = fn(PaymentId, Stray) -> NewTask;
+
+pub(super) fn why_unallocated(case: &Case, fit: Match) -> Unallocated {
     match (fit, case.state) {
-        (Match::WrongAmount, _) => "payment_wrong_amount",
-        (Match::WrongCurrency, _) => "payment_wrong_currency",
-        (_, OrderState::Cancelled) => "payment_for_cancelled_order",
+        (Match::WrongAmount, _) => PaymentWrongAmount::open,
+        (Match::WrongCurrency, _) => PaymentWrongCurrency::open,
+        (_, OrderState::Cancelled) => PaymentForCancelledOrder::open,
         (Match::Fits, OrderState::PendingPayment | OrderState::Expired) if case.over_limit => {
-            "payment_over_buyer_limit"
+            PaymentOverBuyerLimit::open
         }
-        (Match::Fits | Match::Foreign(_), _) => "payment_double",
+        (Match::Fits | Match::Foreign(_), _) => PaymentDouble::open,
     }
 }
 
-pub(super) fn unallocated(case: &mut Case, index: usize, kind: &'static str) {
+pub(super) fn unallocated(case: &mut Case, index: usize, task: Unallocated) {
     let row = &case.payments[index].row;
     let received = row.received_currency.unwrap_or(row.expected_currency);
-    let body = json!({
-        "order": case.number,
-        "expected": Money::new(row.expected_minor, row.expected_currency).to_string(),
-        "received": Money::new(row.received_minor.unwrap_or(0), received).to_string(),
-        "account": row.account_id,
-    });
-    let payment_id = Some(row.id);
-    case.news.push(News::Task { kind, payment_id, body });
+    let stray = Stray {
+        order: case.number.clone(),
+        expected: Money::new(row.expected_minor, row.expected_currency).to_string(),
+        received: Money::new(row.received_minor.unwrap_or(0), received).to_string(),
+        account: row.account_id.clone(),
+    };
+    case.news.push(News::Task(task(row.id, stray).of_payment(row.id)));
 }
 
 /// Money seen for the first time through what became of it.
@@ -69,9 +77,9 @@ pub(super) fn capture(
     tracked.row.allocated = allocated;
     let payment_id = tracked.row.id;
     case.news.push(News::Captured { payment_id, amount: money, allocated });
-    let body =
-        json!({ "amount_minor": money.minor, "currency": money.currency.as_str(), "allocated": allocated });
-    case.news.push(News::Event { kind: "payment.captured", payment_id, body });
+    let captured =
+        Captured { amount_minor: money.minor, currency: money.currency.as_str().into(), allocated };
+    case.news.push(News::Event(PaymentEvent::Captured(payment_id, captured)));
     if allocated && let Ok(next) = case.state.after(OrderChange::Pay) {
         case.state = next;
         case.paid_now = true;

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::ids::{OrderId, PaymentId, RefundId};
 use crate::base::outcome::{Failure, Fault};
+use crate::infra::effects::tasks::TaskKind;
 use crate::orders::model::Order;
 use crate::orders::state::OrderState;
 use crate::payments::capture;
@@ -19,6 +20,7 @@ use crate::payments::refunds::arithmetic::{self, Sums};
 use crate::payments::refunds::model::TrackedRefund;
 use crate::payments::state::{PaymentChange, PaymentState};
 use crate::payments::store::slice;
+use crate::payments::tasks::PaymentDouble;
 use crate::payments::{disputes, refunds};
 
 /// An order that is locked, with all its payments; the decisions of a slice change it one after the other.
@@ -111,7 +113,7 @@ impl Case {
         let row = &self.payments[index].row;
         let was_gone = given + lost > 0 && Some(given + lost) == row.received_minor;
         if was_gone && row.waits_for_a_person() {
-            capture::unallocated(self, index, "payment_double");
+            capture::unallocated(self, index, PaymentDouble::open);
         }
     }
 }

@@ -7,9 +7,11 @@ use crate::app::App;
 use crate::base::ids::OrderId;
 use crate::base::money::Money;
 use crate::base::outcome::{Fault, Outcome};
-use crate::infra::events::{self, NewEvent};
+use crate::infra::effects::events::{self, Event};
+use crate::infra::effects::record::Nothing;
 use crate::orders::store as order_store;
 use crate::payments::accounts::Spoken;
+use crate::payments::events::PaymentEvent;
 pub use crate::payments::expire::{expire, expire_overdue};
 use crate::payments::gateway::{Call, Closing, GatewayState, PaymentRef};
 use crate::payments::model::Payment;
@@ -111,8 +113,8 @@ async fn give_up(app: &App, payment: &Payment) -> Outcome<Closed> {
     }
     let after = now.state.after(PaymentChange::Expire).map_err(|e| Fault::bug(e.to_string()))?;
     attempts::advance(&mut tx, now.id, now.state, after, None).await?;
-    let event = NewEvent::shop("payment.expired", now.id.0, "system", serde_json::json!({}));
-    events::append(&tx, &[event.of_order(now.order_id)]).await?;
+    let event = PaymentEvent::Expired(now.id, Nothing {}).by("system").of_order(now.order_id);
+    events::append(&tx, &[event]).await?;
     tx.commit().await?;
     Ok(Closed::Yes)
 }

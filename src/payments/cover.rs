@@ -1,10 +1,9 @@
 //! Which money pays for an order's goods when some of it went back. Pure.
 
-use serde_json::json;
-
 use crate::base::ids::PaymentId;
 use crate::payments::case::{Case, Tracked};
 use crate::payments::decide::News;
+use crate::payments::events::{Allocated, PaymentEvent};
 use crate::payments::state::PaymentState;
 
 /// Whether an order's goods are paid for.
@@ -62,6 +61,5 @@ fn reallocate(case: &mut Case, from: usize, to: usize) {
         (tracked.row.allocated, tracked.changed) = (allocated, true);
     }
     case.news.push(News::Reallocated { from: old, to: new });
-    let body = json!({ "instead_of": old.0 });
-    case.news.push(News::Event { kind: "payment.allocated", payment_id: new, body });
+    case.news.push(News::Event(PaymentEvent::Allocated(new, Allocated { instead_of: old })));
 }

@@ -1,19 +1,22 @@
 //! What a word about a payment changes, in pure Rust: no database, no gateway.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 
 use crate::base::ids::PaymentId;
 use crate::base::money::{Currency, Money};
 use crate::config::Policy;
+use crate::infra::effects::record::Nothing;
+use crate::infra::effects::tasks::{NewTask, TaskKind};
 use crate::orders::state::{OrderChange, OrderState};
 use crate::payments::belongs;
 use crate::payments::capture::{capture, capture_late, settles_order, stray, unallocated, why_unallocated};
 use crate::payments::case::{Case, Tracked};
 use crate::payments::disputes::DisputeChange;
+use crate::payments::events::{Declined, PaymentEvent};
 use crate::payments::gateway::{Expected, Facts, Identity, Match, Meaning, matches};
 use crate::payments::model::Payment;
 use crate::payments::state::PaymentChange;
+use crate::payments::tasks::{Foreign, NoticeForeign, PaymentDouble};
 use crate::payments::word::{Settled, Word};
 use crate::payments::{disputes, refunds};
 
@@ -45,16 +48,9 @@ pub enum News {
         payment_id: PaymentId,
         at_once: bool,
     },
-    Task {
-        kind: &'static str,
-        payment_id: Option<PaymentId>,
-        body: serde_json::Value,
-    },
-    Event {
-        kind: &'static str,
-        payment_id: PaymentId,
-        body: serde_json::Value,
-    },
+    /// About the payment that is its subject, or about the order.
+    Task(NewTask),
+    Event(PaymentEvent),
 }
 
 /// Judges one word. `payment` is the one it was found to be about; `new_id` is for a row of stray money.
@@ -87,8 +83,8 @@ pub fn decide(
         return Settled::Orphan;
     }
     if let Match::Foreign(reason) = fit {
-        let body = json!({ "account": word.account_id(), "reason": reason });
-        case.news.push(News::Task { kind: "notice_foreign", payment_id: Some(payment), body });
+        let body = Foreign { account: word.account_id().into(), reason: reason.into() };
+        case.news.push(News::Task(NoticeForeign::open(payment, body).of_payment(payment)));
         return Settled::Foreign(reason.to_owned());
     }
     if let Some(settled) = belongs::refuse_older(case, index, word, facts) {
@@ -100,10 +96,18 @@ pub fn decide(
     let settled = match facts.meaning {
         Meaning::Paid => paid(case, index, word, facts, fit, new_id),
         Meaning::Approved => approved(case, index, word),
-        Meaning::Open => quiet(case, index, PaymentChange::Reopen, "payment.reopened"),
-        Meaning::Pending => quiet(case, index, PaymentChange::Wait, "payment.pending"),
-        Meaning::Failed => quiet(case, index, PaymentChange::Fail, "payment.failed"),
-        Meaning::Closed => quiet(case, index, PaymentChange::Expire, "payment.expired"),
+        Meaning::Open => {
+            quiet(case, index, PaymentChange::Reopen, |id| PaymentEvent::Reopened(id, Nothing {}))
+        }
+        Meaning::Pending => {
+            quiet(case, index, PaymentChange::Wait, |id| PaymentEvent::Pending(id, Nothing {}))
+        }
+        Meaning::Failed => {
+            quiet(case, index, PaymentChange::Fail, |id| PaymentEvent::Failed(id, Declined { code: None }))
+        }
+        Meaning::Closed => {
+            quiet(case, index, PaymentChange::Expire, |id| PaymentEvent::Expired(id, Nothing {}))
+        }
         Meaning::Refunded
         | Meaning::PartiallyRefunded
         | Meaning::RefundSucceeded
@@ -228,13 +232,18 @@ pub(super) fn advance(tracked: &mut Tracked, change: PaymentChange) -> bool {
     }
 }
 
-fn quiet(case: &mut Case, index: usize, change: PaymentChange, event: &'static str) -> Settled {
+fn quiet(
+    case: &mut Case,
+    index: usize,
+    change: PaymentChange,
+    event: fn(PaymentId) -> PaymentEvent,
+) -> Settled {
     let tracked = &mut case.payments[index];
     if !advance(tracked, change) {
         return Settled::Recorded;
     }
-    let payment_id = tracked.row.id;
-    case.news.push(News::Event { kind: event, payment_id, body: json!({}) });
+    let event = event(tracked.row.id);
+    case.news.push(News::Event(event));
     Settled::Applied
 }
 
@@ -247,8 +256,8 @@ fn approved(case: &mut Case, index: usize, word: &Word) -> Settled {
     if !moved && !told {
         return Settled::Recorded;
     }
-    let payment_id = tracked.row.id;
-    case.news.push(News::Event { kind: "payment.approved", payment_id, body: json!({}) });
+    let event = PaymentEvent::Approved(tracked.row.id, Nothing {});
+    case.news.push(News::Event(event));
     Settled::Applied
 }
 
@@ -281,7 +290,7 @@ fn paid(case: &mut Case, index: usize, word: &Word, facts: &Facts, fit: Match, n
         // A second trade under a number that is paid: money that nobody asked for.
         let stray = stray(case, index, new_id, trade_no);
         capture(case, stray, money, Some(trade_no.to_owned()), false);
-        unallocated(case, stray, "payment_double");
+        unallocated(case, stray, PaymentDouble::open);
         return Settled::Recorded;
     }
     let allocated = settles_order(case, fit);

@@ -1,21 +1,21 @@
 //! Writes what a slice decided beside the payments themselves: refunds that were seen, events, tasks, mails, jobs.
 
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 
 use crate::app::App;
 use crate::base::ids::OrderId;
 use crate::base::outcome::{Failure, Outcome};
 use crate::fulfilment::Handed;
 use crate::fulfilment::tell::{Occasion, Told, tell};
-use crate::infra::events;
-use crate::infra::tasks::{self, NewTask};
-use crate::infra::{outbox, queue};
+use crate::infra::effects::events;
+use crate::infra::effects::tasks::{self, NewTask, TaskKind};
+use crate::infra::effects::{jobs, messages};
 use crate::orders::model::Order;
 use crate::payments::case::{Case, Cases};
 use crate::payments::consequences;
 use crate::payments::settle::SliceResult;
 use crate::payments::store::slice::Found;
+use crate::payments::tasks::{Foreign, NoticeForeign};
 use crate::payments::word::{Settled, Word};
 
 /// Puts together what a slice has to tell. Refunds, which are rare, are written here, in statements of their own.
@@ -40,18 +40,18 @@ pub async fn tell_all(
         let order = orders.iter().find(|o| o.id == case.order_id);
         consequences::write(conn, app, case, order, &mut told).await?;
     }
-    told.tasks.extend(foreign_tasks(app, words, subjects, results));
+    told.tasks.extend(foreign_tasks(words, subjects, results));
     told.tasks.sort_by(|a, b| (a.kind, &a.subject).cmp(&(b.kind, &b.subject)));
     Ok(told)
 }
 
 /// Everything goes out in a fixed number of statements that do not wait for each other.
-pub async fn write(conn: &AsyncPgConnection, told: &Told) -> Result<(), Failure> {
+pub async fn write(conn: &AsyncPgConnection, app: &App, told: &Told) -> Result<(), Failure> {
     futures::try_join!(
-        tasks::open(conn, &told.tasks),
+        tasks::open(conn, &app.clock, &told.tasks),
         events::append(conn, &told.events),
-        outbox::enqueue(conn, &told.messages),
-        queue::add(conn, &told.jobs),
+        messages::enqueue(conn, &told.messages),
+        jobs::add(conn, &told.jobs),
     )?;
     Ok(())
 }
@@ -65,22 +65,12 @@ fn actor_of(order_id: OrderId, words: &[Word], subjects: &[Option<Found>]) -> St
 }
 
 /// A number of ours at another account than the one that was told to use it.
-fn foreign_tasks(
-    app: &App,
-    words: &[Word],
-    subjects: &[Option<Found>],
-    results: &[SliceResult],
-) -> Vec<NewTask> {
+fn foreign_tasks(words: &[Word], subjects: &[Option<Found>], results: &[SliceResult]) -> Vec<NewTask> {
     let other = |((word, subject), result): ((&Word, &Option<Found>), &SliceResult)| match (subject, result) {
-        (Some(found), SliceResult::Done(Settled::Foreign(reason))) if reason == "account" => Some(NewTask {
-            id: app.clock.uuid(),
-            kind: "notice_foreign",
-            subject: format!("{}:{}", word.account_id(), word.event_key().unwrap_or_default()),
-            order_id: Some(found.order_id),
-            payment_id: None,
-            line_id: None,
-            body: json!({ "account": word.account_id(), "reason": reason }),
-        }),
+        (Some(found), SliceResult::Done(Settled::Foreign(reason))) if reason == "account" => {
+            let body = Foreign { account: word.account_id().into(), reason: reason.clone() };
+            Some(NoticeForeign::open(found.payment_id, body).of_order(found.order_id))
+        }
         _ => None,
     };
     words.iter().zip(subjects).zip(results).filter_map(other).collect()

@@ -3,20 +3,21 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use serde_json::json;
 
 use crate::app::App;
 use crate::base::ids::PaymentId;
 use crate::base::outcome::Fault;
 use crate::infra::db::Purpose;
-use crate::infra::queue::{self, NewJob};
-use crate::infra::tasks::{self, NewTask};
+use crate::infra::effects::jobs::{self, Payload};
+use crate::infra::effects::tasks::{self, TaskKind};
 use crate::payments::accounts::Account;
 use crate::payments::ask::{self, Asked};
 use crate::payments::gateway::{
     Call, Gateway, GatewayState, Meaning, Named, Notice, NoticeRefusal, RawNotice, Reply, Verdict,
 };
+use crate::payments::jobs::CheckPayment;
 use crate::payments::store::inbox::{self, Delivery};
+use crate::payments::tasks::{NoticeOrphan, Orphan};
 use crate::payments::word::{Settled, Word};
 use crate::payments::{foreign, raw, refuse};
 
@@ -148,9 +149,8 @@ async fn handle(
         }
         Ok(Settled::Confirm(payment_id)) => {
             store_unsettled(app, &notice, &raw, "fault", "the gateway's own word is unclear").await?;
-            let job =
-                NewJob::new(ask::CHECK, json!({ "payment": payment_id.0 })).once(payment_id.0.to_string());
-            queue::add(&*app.db.conn().await?, &[job]).await?;
+            let job = CheckPayment { payment: payment_id }.job();
+            jobs::add(&*app.db.conn().await?, &[job]).await?;
             Ok(Verdict::TryLater)
         }
         Err(Fault::Overloaded(why)) => Err(Fault::Overloaded(why)),
@@ -208,19 +208,15 @@ async fn orphan(
         return Ok(Verdict::TryLater);
     }
     let said = ask::ask_by_number(app, account, gateway, notice.facts(), CONFIRM_TIMEOUT).await;
-    let task = NewTask {
-        id: app.clock.uuid(),
-        kind: "notice_orphan",
-        subject: format!("{}:{}", account.id, notice.event_key()),
-        order_id: None,
-        payment_id: None,
-        line_id: None,
-        body: json!({
-            "account": account.id, "number": notice.number, "trade": notice.trade_no,
-            "meaning": notice.meaning.as_str(), "gateway_says": said,
-        }),
+    let subject = format!("{}:{}", account.id, notice.event_key());
+    let body = Orphan {
+        account: account.id.clone(),
+        number: notice.number.clone(),
+        trade: notice.trade_no.clone(),
+        meaning: notice.meaning.as_str().into(),
+        gateway_says: said.into(),
     };
-    tasks::open(&conn, &[task]).await?;
+    tasks::open(&conn, &app.clock, &[NoticeOrphan::open(subject, body)]).await?;
     Ok(Verdict::Success)
 }
 

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
 use crate::app::App;
 use crate::base::actor::Actor;
+use crate::base::ids::SHOP;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
-use crate::infra::events::{self, NewEvent};
+use crate::infra::effects::events::{self, Event};
+use crate::payments::events::{Replayed, ShopEvent};
 use crate::payments::store::inbox::{self, Stored};
 use crate::payments::word::Settled;
 use crate::payments::{raw, receive};
@@ -89,8 +90,8 @@ async fn judge(app: &App, actor: &Actor, stored: Stored) -> Outcome<&'static str
 
 /// Writes down that somebody of the shop did this.
 async fn note(app: &App, actor: &Actor, id: i64, verdict: &'static str) -> Result<(), Fault> {
-    let body = json!({ "notice": id, "verdict": verdict });
-    let event = NewEvent::shop("notice.replayed", app.clock.uuid(), actor.label(), body);
+    let replayed = Replayed { notice: id, verdict: verdict.into() };
+    let event = ShopEvent::NoticeReplayed(SHOP, replayed).by(actor.label());
     events::append(&*app.db.conn().await?, &[event]).await?;
     app.bell.ring();
     Ok(())

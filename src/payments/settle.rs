@@ -252,7 +252,7 @@ async fn write(
     let advanced = {
         let conn = &*conn;
         let orders = slice::advance_orders_to_paid(conn, &paid, &delivered).map_err(Failure::from);
-        futures::try_join!(orders, news::write(conn, &told))?.0
+        futures::try_join!(orders, news::write(conn, app, &told))?.0
     };
     if advanced != paid.len() {
         return Err(Fault::bug("a locked order changed its state").into());

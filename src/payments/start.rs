@@ -14,18 +14,20 @@ use crate::base::ids::{OrderId, PaymentId};
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::base::text::Email;
 use crate::infra::db::violated;
+use crate::infra::effects::events::{self, Event};
+use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::epoch::{self, Epoch};
-use crate::infra::events::{self, NewEvent};
 use crate::infra::idempotency::{self, Claim};
-use crate::infra::queue::{self, NewJob};
 use crate::orders::access::{self, Sight};
 use crate::orders::limits;
 use crate::orders::model::Order;
 use crate::orders::state::OrderState;
 use crate::orders::store as orders;
 use crate::payments::accounts::Account;
-use crate::payments::ask::{self, CHECK};
+use crate::payments::ask;
+use crate::payments::events::{Declined, PaymentEvent, Started};
 use crate::payments::gateway::{Action, Call, NewPayment, StartFailure};
+use crate::payments::jobs::CheckPayment;
 use crate::payments::model::Payment;
 use crate::payments::state::{PaymentChange, PaymentState};
 use crate::payments::store::attempts::{self, NewAttempt};
@@ -142,15 +144,11 @@ async fn prepare(app: &App, actor: &Actor, start: &Start) -> Outcome<(Payment, b
     let attempt = earlier.iter().map(|p| p.attempt).max().unwrap_or(0) + 1;
     let new = new_attempt(app, &order, &account, id, attempt, &start.options, &epoch);
     attempts::insert(&mut tx, &new).await?;
-    let job = NewJob::new(CHECK, json!({ "payment": id.0 })).once(format!("{}:0", id.0));
-    queue::add(&tx, &[job.at(new.next_check_at.unwrap_or(now))]).await?;
-    let event = NewEvent::shop(
-        "payment.started",
-        id.0,
-        actor.label(),
-        json!({ "account": account.id, "attempt": attempt }),
-    );
-    events::append(&tx, &[event.of_order(order.id)]).await?;
+    let job = CheckPayment { payment: id }.job().besides(0);
+    jobs::add(&tx, &[job.at(new.next_check_at.unwrap_or(now))]).await?;
+    let started = Started { account: account.id.clone(), attempt };
+    let event = PaymentEvent::Started(id, started).by(actor.label()).of_order(order.id);
+    events::append(&tx, &[event]).await?;
     let payment = attempts::find(&mut tx, id).await?.ok_or_else(|| Fault::bug("a new payment is gone"))?;
     tx.commit().await?;
     Ok((payment, false, earlier.into_iter().filter(|p| p.state.is_open()).collect()))
@@ -337,9 +335,9 @@ async fn note_failure(app: &App, payment: &Payment, failure: StartFailure) -> Ou
     {
         let mut tx = app.db.begin().await?;
         attempts::advance(&mut tx, payment.id, payment.state, after, Some(&code)).await?;
-        let kind = if after == PaymentState::Failed { "payment.failed" } else { "payment.unknown" };
-        let event =
-            NewEvent::shop(kind, payment.id.0, "system", json!({ "code": code })).of_order(payment.order_id);
+        let failed = after == PaymentState::Failed;
+        let made = if failed { PaymentEvent::Failed } else { PaymentEvent::Unknown };
+        let event = made(payment.id, Declined { code: Some(code) }).by("system").of_order(payment.order_id);
         events::append(&tx, &[event]).await?;
         tx.commit().await?;
     }

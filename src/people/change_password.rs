@@ -4,7 +4,7 @@ use crate::base::caller::Caller;
 use crate::base::outcome::Outcome;
 use crate::base::secret::Secret;
 use crate::base::text::Email;
-use crate::infra::events as event_rows;
+use crate::infra::effects::events as event_rows;
 use crate::people::register::mail;
 use crate::people::revoke::end_sessions;
 use crate::people::{error, events, password_rule, store, throttle};

@@ -15,7 +15,7 @@ use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::base::secret::Secret;
 use crate::base::text::{Email, Locale};
 use crate::config::RingKey;
-use crate::infra::outbox::{self, NewMessage};
+use crate::infra::effects::messages::{self, NewMessage};
 use crate::infra::sign;
 use crate::people::{store, throttle};
 
@@ -185,7 +185,7 @@ pub async fn mail(
         locale: locale.as_str().to_owned(),
         payload: json!({ "code": code }),
     };
-    outbox::enqueue(conn, &[message]).await?;
+    messages::enqueue(conn, &[message]).await?;
     Ok(())
 }
 

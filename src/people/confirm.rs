@@ -6,7 +6,7 @@ use crate::base::outcome::{Fault, Outcome};
 use crate::base::secret::Secret;
 use crate::base::text::Email;
 use crate::infra::db::Transaction;
-use crate::infra::events as event_rows;
+use crate::infra::effects::events as event_rows;
 use crate::people::code::{self, Holder, Purpose};
 use crate::people::model::Pending;
 use crate::people::register::{mail_confirmation, named};

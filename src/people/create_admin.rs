@@ -8,7 +8,7 @@ use crate::base::ids::UserId;
 use crate::base::outcome::{Fault, Outcome};
 use crate::base::secret::Secret;
 use crate::base::text::Email;
-use crate::infra::events as event_rows;
+use crate::infra::effects::events as event_rows;
 use crate::people::revoke::end_sessions;
 use crate::people::store::{self, NewUser};
 use crate::people::{events, password_rule, set_roles};

@@ -8,7 +8,7 @@ pub mod code;
 mod confirm;
 mod create_admin;
 pub mod error;
-mod events;
+pub mod events;
 pub mod model;
 pub mod password;
 mod password_rule;

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::base::ids::SessionId;
 use crate::base::outcome::{Fault, Outcome};
 use crate::base::secret::Secret;
-use crate::infra::events as event_rows;
+use crate::infra::effects::events as event_rows;
 use crate::people::model::{Family, RefreshRow, SignedIn, Tokens};
 use crate::people::store::{self, NewRefresh};
 use crate::people::token::Access;

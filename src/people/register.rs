@@ -9,7 +9,7 @@ use crate::base::outcome::Outcome;
 use crate::base::secret::Secret;
 use crate::base::text::{self, Email, Locale};
 use crate::infra::db::Transaction;
-use crate::infra::outbox::{self, NewMessage};
+use crate::infra::effects::messages::{self, NewMessage};
 use crate::people::code::{self, Holder, Purpose};
 use crate::people::store::{self, NewRegistration};
 use crate::people::{password_rule, throttle};
@@ -130,6 +130,6 @@ pub(super) async fn mail(
         locale: locale.to_owned(),
         payload: code.map_or_else(|| json!({}), |code| json!({ "code": code })),
     };
-    outbox::enqueue(tx, &[message]).await?;
+    messages::enqueue(tx, &[message]).await?;
     Ok(())
 }

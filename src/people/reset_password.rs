@@ -6,7 +6,7 @@ use crate::base::ids::UserId;
 use crate::base::outcome::Outcome;
 use crate::base::secret::Secret;
 use crate::base::text::Email;
-use crate::infra::events as event_rows;
+use crate::infra::effects::events as event_rows;
 use crate::people::code::{self, Holder, Purpose};
 use crate::people::register::mail;
 use crate::people::revoke::end_sessions;

@@ -5,7 +5,7 @@ use crate::base::actor::Person;
 use crate::base::ids::{SessionId, UserId};
 use crate::base::outcome::{Fault, Outcome};
 use crate::base::secret::Secret;
-use crate::infra::events as event_rows;
+use crate::infra::effects::events as event_rows;
 use crate::people::{error, events, read, refresh_token, store};
 
 /// Signs out one of the person's sessions, the present one when none is named. One that has ended already stays so;

@@ -7,7 +7,7 @@ use crate::base::ids::{SessionId, UserId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::secret::Secret;
 use crate::base::text::{self, Email};
-use crate::infra::events as event_rows;
+use crate::infra::effects::events as event_rows;
 use crate::people::model::{Credentials, SignedIn, Tokens};
 use crate::people::state::UserState;
 use crate::people::store::{self, NewRefresh};

@@ -2,7 +2,7 @@ use crate::app::App;
 use crate::base::actor::{Actor, Role};
 use crate::base::ids::UserId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
-use crate::infra::events as event_rows;
+use crate::infra::effects::events as event_rows;
 use crate::people::model::Profile;
 use crate::people::revoke::end_sessions;
 use crate::people::state::UserChange;

@@ -7,13 +7,13 @@ use poem::web::{Data, Query};
 use poem::{Response, handler};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::base::actor::Role;
 use crate::base::caller::Caller;
-use crate::base::ids::{self, OrderId, SellerId};
+use crate::base::ids::{OrderId, SellerId};
 use crate::base::outcome::{Fault, Refusal};
+use crate::kinds::events;
 use crate::infra::sequence::{self, Numbered};
 use crate::people;
 use crate::rest::problem::Problem;
@@ -30,7 +30,7 @@ const USUAL: i64 = 100;
 
 /// Events above `after` in order, at most `limit`, for administrators.
 #[handler]
-pub async fn events(
+pub async fn list(
     app: Data<&Arc<App>>,
     caller: Data<&Caller>,
     Query(ask): Query<Ask>,
@@ -82,36 +82,9 @@ fn shown(row: &Numbered) -> Value {
         "id": row.id,
         "kind": kind,
         "at": row.at.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)),
-        "object": row.object_id.map(|id| object(kind, id)),
+        "object": row.object_id.map(|id| events::public_object(kind, id)),
         "order": row.order_id.map(|id| OrderId(id).to_string()),
         "seller": row.seller_id.map(|id| SellerId(id).to_string()),
-        "body": row.body,
+        "body": row.body.as_ref().map(|body| events::public_body(kind, body)),
     })
-}
-
-/// The object's public id; what has none is shown as it is.
-fn object(kind: &str, id: Uuid) -> String {
-    use crate::base::ids::{
-        BatchId, FileVersionId, GrantId, KeyId, LineId, MessageId, PaymentId, ProductId, RefundId, SessionId,
-        UnitId, UploadId, UserId, VariantId,
-    };
-    let prefix = match kind.split('.').next().unwrap_or_default() {
-        "order" => OrderId::PREFIX,
-        "line" => LineId::PREFIX,
-        "unit" | "delivery" => UnitId::PREFIX,
-        "payment" => PaymentId::PREFIX,
-        "refund" => RefundId::PREFIX,
-        "key" => KeyId::PREFIX,
-        "batch" | "key_batch" => BatchId::PREFIX,
-        "product" => ProductId::PREFIX,
-        "variant" => VariantId::PREFIX,
-        "grant" => GrantId::PREFIX,
-        "upload" => UploadId::PREFIX,
-        "file_version" => FileVersionId::PREFIX,
-        "message" => MessageId::PREFIX,
-        "user" => UserId::PREFIX,
-        "session" => SessionId::PREFIX,
-        _ => return id.to_string(),
-    };
-    ids::encode(prefix, id)
 }

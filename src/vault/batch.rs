@@ -2,17 +2,18 @@
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{BatchId, UserId, VariantId};
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::infra::data_keys;
-use crate::infra::events::{self, NewEvent};
-use crate::infra::queue::{self, NewJob};
+use crate::infra::effects::events::{self, Event};
+use crate::infra::effects::jobs::{self, Payload};
+use crate::vault::events::{BatchEvent, Ended, Opened};
 use crate::vault::format::{KeyFormat, MIN_BITS};
 use crate::vault::generate;
+use crate::vault::jobs::GenerateKeys;
 use crate::vault::model::Batch;
 use crate::vault::state::BatchChange;
 use crate::vault::store;
@@ -78,14 +79,13 @@ pub async fn open(app: &App, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
     data_keys::insert(&mut tx, &wrapped).await?;
     let id = BatchId(app.clock.uuid());
     let batch = store::insert_batch(&mut tx, id, data_key.id, shelf.seller_id, &new).await?;
-    let body = json!({ "variant": batch.variant_id.to_string(), "origin": batch.origin.as_str() });
-    let event =
-        NewEvent::shop("keys.batch_opened", batch.id.0, actor.label(), body).of_seller(batch.seller_id);
+    let opened = Opened { variant: batch.variant_id, origin: batch.origin.as_str().into() };
+    let event = BatchEvent::Opened(batch.id, opened).by(actor.label()).of_seller(batch.seller_id);
     events::append(&tx, &[event]).await?;
     if new.generate.is_some() {
         // Whoever opened it makes the keys; should they be killed, the job goes on where they were.
-        let job = NewJob::new(generate::GO_ON, json!({ "batch": id.0 })).once(id.0.to_string());
-        queue::add(&tx, &[job.at(app.clock.now() + generate::HEAD_START)]).await?;
+        let job = GenerateKeys { batch: batch.id }.job();
+        jobs::add(&tx, &[job.at(app.clock.now() + generate::HEAD_START)]).await?;
     }
     tx.commit().await?;
     Ok(batch)
@@ -117,8 +117,8 @@ pub async fn end(
             Refusal::new("IN_PROGRESS", "the batch is just being ended").retry_after(1),
         ));
     }
-    let body = json!({ "state": state.as_str(), "added": batch.added, "refused": batch.refused });
-    let event = NewEvent::shop("keys.batch_ended", id.0, actor.label(), body).of_seller(batch.seller_id);
+    let ended = Ended { state: state.as_str().into(), added: batch.added, refused: batch.refused };
+    let event = BatchEvent::Ended(id, ended).by(actor.label()).of_seller(batch.seller_id);
     events::append(conn, &[event]).await?;
     get(conn, actor, id).await
 }

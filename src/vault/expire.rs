@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
-
 use crate::app::App;
 use crate::base::outcome::Fault;
-use crate::infra::events::{self, NewEvent};
+use crate::infra::effects::events::{self, Event, NewEvent};
+use crate::vault::events::{Expired, StockEvent};
 use crate::vault::store;
 
 /// Keys of one variant that are changed in one transaction.
@@ -28,8 +27,7 @@ pub async fn sweep(app: &App) -> Result<usize, Fault> {
         let facts: Vec<NewEvent> = by_variant
             .into_iter()
             .map(|((seller, variant), count)| {
-                NewEvent::shop("keys.expired", variant.0, "system", json!({ "count": count }))
-                    .of_seller(seller)
+                StockEvent::Expired(variant, Expired { count }).by("system").of_seller(seller)
             })
             .collect();
         events::append(&tx, &facts).await?;

@@ -5,22 +5,18 @@
 use std::collections::HashMap;
 
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::base::ids::{KeyId, SellerId, VariantId};
 use crate::base::outcome::Fault;
 use crate::infra::data_keys;
-use crate::infra::tasks::{self, NewTask};
+use crate::infra::effects::tasks::{self, TaskKind};
 use crate::vault::freeze::freeze;
 use crate::vault::model::OldPrint;
 use crate::vault::reveal::{alarm, open_text};
 use crate::vault::state::KeyState;
 use crate::vault::store;
-
-/// The kind of the tasks; their subject is the key that has no fingerprint because another one has it.
-pub const TWIN: &str = "key_text_twin";
+use crate::vault::tasks::{KeyTextTwin, Twins};
 
 /// Keys looked at in one transaction, which holds their locks.
 const STEP: i64 = 200;
@@ -96,20 +92,9 @@ async fn leave_to_a_person(
         }
         frozen = freeze(conn, &[twin], "system").await?;
     }
-    let frozen: Option<Uuid> = frozen.first().map(|key| key.id.0);
+    let frozen = frozen.first().map(|key| key.id);
     tracing::warn!(key = %row.id, twin = %twin, "two keys have the same text: left to a person");
-    let task = NewTask {
-        id: app.clock.uuid(),
-        kind: TWIN,
-        subject: row.id.0.to_string(),
-        order_id: None,
-        payment_id: None,
-        line_id: None,
-        body: json!({
-            "key": row.id.0, "twin": twin.0, "frozen": frozen, "variant": row.variant_id.to_string(),
-            "seller": seller.to_string(),
-        }),
-    };
-    tasks::open(conn, &[task]).await?;
+    let twins = Twins { key: row.id, twin, frozen, variant: row.variant_id, seller };
+    tasks::open(conn, &app.clock, &[KeyTextTwin::open(row.id, twins)]).await?;
     Ok(true)
 }

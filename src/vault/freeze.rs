@@ -1,11 +1,11 @@
 //! Takes single keys out of sale while a person looks at them, and does what the person decides.
 
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 
 use crate::base::ids::KeyId;
 use crate::base::outcome::Fault;
-use crate::infra::events::{self, NewEvent};
+use crate::infra::effects::events::{self, Event};
+use crate::vault::events::{KeyEvent, OfVariant};
 use crate::vault::model::ChangedKey;
 use crate::vault::state::{KeyChange, KeyState};
 use crate::vault::store;
@@ -46,14 +46,13 @@ async fn advance(
 ) -> Result<Vec<ChangedKey>, Fault> {
     let to = from.after(change).map_err(|e| Fault::bug(e.to_string()))?;
     let changed = store::advance_frozen(conn, keys, from, to).await?;
-    let kind = match change {
-        KeyChange::Freeze => "key.frozen",
-        KeyChange::Thaw => "key.thawed",
-        _ => "key.voided",
+    let made = match change {
+        KeyChange::Freeze => KeyEvent::Frozen,
+        KeyChange::Thaw => KeyEvent::Thawed,
+        _ => KeyEvent::Voided,
     };
     let fact = |key: &ChangedKey| {
-        let body = json!({ "variant": key.variant_id.to_string() });
-        NewEvent::shop(kind, key.id.0, actor, body).of_seller(key.seller_id)
+        made(key.id, OfVariant { variant: key.variant_id }).by(actor).of_seller(key.seller_id)
     };
     events::append(conn, &changed.iter().map(fact).collect::<Vec<_>>()).await?;
     Ok(changed)

@@ -8,9 +8,6 @@ use crate::vault::format::KeyFormat;
 use crate::vault::import::{CHUNK, Chunk, Mark, NewKey};
 use crate::vault::model::Batch;
 
-/// The job that goes on with a generated batch whose maker was killed; its payload is `{"batch": uuid}`.
-pub const GO_ON: &str = "vault.generate";
-
 /// How long whoever opened a batch is left alone with it before the job looks.
 pub const HEAD_START: TimeDelta = TimeDelta::seconds(10);
 

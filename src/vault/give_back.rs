@@ -1,11 +1,11 @@
 //! What a refund does to the keys of its units.
 
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 
 use crate::base::ids::{UnitId, VariantId};
 use crate::base::outcome::Fault;
-use crate::infra::events::{self, NewEvent};
+use crate::infra::effects::events::{self, Event, NewEvent};
+use crate::vault::events::{KeyEvent, OfVariant};
 use crate::vault::model::ChangedKey;
 use crate::vault::state::KeyState;
 use crate::vault::store;
@@ -38,9 +38,9 @@ pub async fn give_back(
     let facts: Vec<NewEvent> = keys
         .iter()
         .map(|key| {
-            let kind = if key.state == KeyState::Available { "key.restocked" } else { "key.voided" };
-            let body = json!({ "variant": key.variant_id.to_string() });
-            NewEvent::shop(kind, key.id.0, actor, body).of_seller(key.seller_id)
+            let free = key.state == KeyState::Available;
+            let made = if free { KeyEvent::Restocked } else { KeyEvent::Voided };
+            made(key.id, OfVariant { variant: key.variant_id }).by(actor).of_seller(key.seller_id)
         })
         .collect();
     events::append(conn, &facts).await?;

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::KeyId;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::infra::data_keys;
-use crate::infra::events::{self, NewEvent};
+use crate::infra::effects::events::{self, Event};
 use crate::infra::seal::Place;
+use crate::vault::events::{Added, BatchEvent};
 use crate::vault::import::{Chunk, LineProblem};
 use crate::vault::model::{Batch, SealedKey};
 use crate::vault::state::BatchState;
@@ -84,8 +84,8 @@ pub async fn insert_chunk(
             Refusal::new("IN_PROGRESS", "another run of this batch was faster").retry_after(1),
         ));
     };
-    let body = json!({ "variant": batch.variant_id.to_string(), "added": added, "refused": refused });
-    let event = NewEvent::shop("keys.added", batch.id.0, actor.label(), body).of_seller(batch.seller_id);
+    let stored = Added { variant: batch.variant_id, added, refused };
+    let event = BatchEvent::Added(batch.id, stored).by(actor.label()).of_seller(batch.seller_id);
     events::append(conn, &[event]).await?;
     let duplicates = problems.iter().filter(|p| p.1 == LineProblem::Duplicate).map(|p| p.0).collect();
     Ok(Inserted { batch: counted, added, duplicates })

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod claim;
+pub mod events;
 pub mod expire;
 pub mod fingerprints;
 pub mod format;
@@ -10,6 +11,7 @@ pub mod generate;
 pub mod give_back;
 pub mod import;
 pub mod insert;
+pub mod jobs;
 mod lines;
 pub mod model;
 pub mod read;
@@ -18,6 +20,7 @@ pub mod rewrap;
 pub mod shelved;
 pub mod state;
 mod store;
+pub mod tasks;
 
 pub use format::KeyFormat;
 pub use model::{Batch, ChangedKey, Origin};

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -14,11 +13,12 @@ use crate::base::ids::{KeyId, UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::base::secret::Secret;
 use crate::infra::data_keys;
+use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::seal::{DataKey, Place, SealError};
-use crate::infra::tasks::{self, NewTask};
 use crate::vault::insert::SEALED_COLUMN;
 use crate::vault::state::KeyState;
 use crate::vault::store;
+use crate::vault::tasks::{SealBroken, Sealed};
 
 /// An opened key.
 #[derive(Clone)]
@@ -102,16 +102,9 @@ pub async fn mark_mailed(conn: &mut AsyncPgConnection, units: &[UnitId]) -> Resu
 /// Tells a person, on a connection of its own: the caller's transaction ends with the fault.
 pub(super) async fn alarm(app: &App, key: KeyId) -> Fault {
     tracing::error!(key = %key, "a sealed key does not open: its row was changed");
-    let task = NewTask {
-        id: app.clock.uuid(),
-        kind: "seal_broken",
-        subject: key.to_string(),
-        order_id: None,
-        payment_id: None,
-        line_id: None,
-        body: json!({ "key": key.to_string() }),
-    };
-    let told = async { Ok::<_, Fault>(tasks::open(&*app.db.conn().await?, &[task]).await?) }.await;
+    let task = SealBroken::open(key, Sealed { key });
+    let told =
+        async { Ok::<_, Fault>(tasks::open(&*app.db.conn().await?, &app.clock, &[task]).await?) }.await;
     if let Err(fault) = told {
         tracing::error!(key = %key, %fault, "the task for it could not be written");
     }

@@ -2,11 +2,11 @@
 //! is known, or a person decides.
 
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 
 use crate::base::ids::VariantId;
 use crate::base::outcome::Fault;
-use crate::infra::events::{self, NewEvent};
+use crate::infra::effects::events::{self, Event};
+use crate::vault::events::{Frozen, StockEvent, Thawed};
 use crate::vault::model::ShelfCount;
 use crate::vault::store;
 
@@ -14,8 +14,8 @@ use crate::vault::store;
 pub async fn freeze_all(conn: &mut AsyncPgConnection, epoch: i32) -> Result<Vec<ShelfCount>, Fault> {
     let shelves = store::advance_to_frozen(conn, epoch).await?;
     let fact = |shelf: &ShelfCount| {
-        let body = json!({ "count": shelf.keys, "epoch": epoch });
-        NewEvent::shop("keys.frozen", shelf.variant_id.0, "system", body).of_seller(shelf.seller_id)
+        let frozen = Frozen { count: shelf.keys, epoch };
+        StockEvent::Frozen(shelf.variant_id, frozen).by("system").of_seller(shelf.seller_id)
     };
     events::append(conn, &shelves.iter().map(fact).collect::<Vec<_>>()).await?;
     Ok(shelves)
@@ -31,8 +31,8 @@ pub async fn thaw(
 ) -> Result<usize, Fault> {
     let thawed = store::advance_to_thawed(conn, variant, but_first).await?;
     if thawed > 0 {
-        let body = json!({ "count": thawed, "kept": but_first });
-        events::append(conn, &[NewEvent::shop("keys.thawed", variant.0, actor, body)]).await?;
+        let body = Thawed { count: thawed, kept: but_first };
+        events::append(conn, &[StockEvent::Thawed(variant, body).by(actor)]).await?;
     }
     Ok(thawed)
 }

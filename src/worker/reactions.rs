@@ -7,22 +7,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use serde_json::json;
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::base::actor::Actor;
-use crate::base::ids::{BatchId, PaymentId, RefundId, StatementRunId, VariantId};
+use crate::base::ids::VariantId;
 use crate::base::outcome::{Fault, Outcome};
-use crate::downloads;
+use crate::downloads::jobs::FilePublished;
 use crate::fulfilment;
+use crate::fulfilment::jobs::Fill;
+use crate::infra::effects::jobs::{self, NewJob, Payload};
+use crate::infra::effects::messages::SendMessage;
 use crate::infra::lease::Job;
-use crate::infra::outbox;
-use crate::infra::queue::{self, NewJob};
 use crate::infra::sequence::{self, Numbered};
 use crate::mail;
 use crate::payments;
-use crate::vault;
+use crate::payments::events::PaymentEvent;
+use crate::payments::jobs::{AskRefundSum, CheckPayment, ImportStatement, WorkRefund};
+use crate::vault::jobs::GenerateKeys;
 
 /// How a job ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,31 +43,29 @@ pub fn table() -> React {
 
 async fn of_job(app: &Arc<App>, job: &Job) -> Outcome<Done> {
     match job.kind.as_str() {
-        fulfilment::tell::FILL | downloads::publish::PUBLISHED => {
-            let filled = fulfilment::fill::run(app, VariantId(id(job, "variant")?)).await?;
-            // Somebody held an order: look again shortly.
-            return Ok(if filled.more { Done::Later(Duration::from_secs(1)) } else { Done::Finished });
-        }
-        vault::generate::GO_ON => {
-            let batch = BatchId(id(job, "batch")?);
+        Fill::KIND => return fill(app, job.payload::<Fill>()?.variant).await,
+        FilePublished::KIND => return fill(app, job.payload::<FilePublished>()?.variant).await,
+        GenerateKeys::KIND => {
+            let batch = job.payload::<GenerateKeys>()?.batch;
             fulfilment::restock::generate(app, &Actor::system(), batch).await?;
         }
-        payments::ask::CHECK => payments::ask::check(app, PaymentId(id(job, "payment")?)).await?,
-        payments::refunds::work::WORK => {
-            payments::refunds::work::work(app, RefundId(id(job, "refund")?)).await?;
+        CheckPayment::KIND => payments::ask::check(app, job.payload::<CheckPayment>()?.payment).await?,
+        WorkRefund::KIND => {
+            payments::refunds::work::work(app, job.payload::<WorkRefund>()?.refund).await?;
         }
-        payments::refunds::sums::ASK => {
-            payments::refunds::sums::ask(app, PaymentId(id(job, "payment")?)).await?;
+        AskRefundSum::KIND => {
+            payments::refunds::sums::ask(app, job.payload::<AskRefundSum>()?.payment).await?;
         }
-        payments::statements::import::IMPORT => {
-            let run = StatementRunId(id(job, "run")?);
+        ImportStatement::KIND => {
+            let run = job.payload::<ImportStatement>()?.run;
             return Ok(match payments::statements::work(app, run).await? {
                 payments::statements::Progress::Finished => Done::Finished,
                 payments::statements::Progress::Later(gap) => Done::Later(gap),
             });
         }
-        outbox::SEND => {
-            return Ok(match mail::send::send(app, id(job, "message")?).await? {
+        SendMessage::KIND => {
+            let message = job.payload::<SendMessage>()?.message;
+            return Ok(match mail::send::send(app, message.0).await? {
                 mail::send::Next::Finished => Done::Finished,
                 mail::send::Next::TryAgain(gap) => Done::Later(gap),
             });
@@ -76,20 +75,18 @@ async fn of_job(app: &Arc<App>, job: &Job) -> Outcome<Done> {
     Ok(Done::Finished)
 }
 
-/// The id that a job's payload names.
-fn id(job: &Job, name: &str) -> Result<Uuid, Fault> {
-    let text = job.payload.get(name).and_then(|v| v.as_str());
-    text.and_then(|t| t.parse().ok())
-        .ok_or_else(|| Fault::bug(format!("a job {} without its {name}", job.kind)))
+async fn fill(app: &App, variant: VariantId) -> Outcome<Done> {
+    let filled = fulfilment::fill::run(app, variant).await?;
+    // Somebody held an order: look again shortly.
+    Ok(if filled.more { Done::Later(Duration::from_secs(1)) } else { Done::Finished })
 }
 
 fn of_event(event: &Numbered) -> Option<NewJob> {
-    match (event.kind.as_deref(), event.object_id) {
+    match event.read::<PaymentEvent>()? {
         // The buyer agreed: the money is to be taken now.
-        (Some("payment.approved"), Some(payment)) => Some(
-            NewJob::new(payments::ask::CHECK, json!({ "payment": payment }))
-                .once(format!("{payment}:approved:{}", event.seq)),
-        ),
+        PaymentEvent::Approved(payment, _) => {
+            Some(CheckPayment { payment }.job().besides(format_args!("approved:{}", event.seq)))
+        }
         _ => None,
     }
 }
@@ -101,7 +98,7 @@ pub async fn to_events(app: &App) -> Result<usize, Fault> {
     let Some(reacted) = sequence::claim_reacted(&mut tx).await? else { return Ok(0) };
     let events = sequence::after(&mut tx, reacted, 512).await?;
     let jobs: Vec<NewJob> = events.iter().filter_map(of_event).collect();
-    queue::add(&tx, &jobs).await?;
+    jobs::add(&tx, &jobs).await?;
     if let Some(last) = events.last() {
         sequence::advance_reacted(&mut tx, last.seq).await?;
     }

@@ -93,7 +93,7 @@ fn lease_of(app: &App) -> (Duration, Duration) {
 }
 
 async fn rescue(app: &Arc<App>) {
-    match lease::rescue(&app.db, || app.clock.uuid()).await {
+    match lease::rescue(&app.db, &app.clock).await {
         Ok(0) => {}
         Ok(count) => {
             counter!("dispense_jobs_rescued_total").increment(count as u64);
@@ -192,7 +192,7 @@ async fn record(app: &Arc<App>, job: &Job, ended: Result<Done, Failure>) -> Resu
     if hopeless || job.is_last_attempt() {
         error!(job = job.id, kind = job.kind, attempt = job.attempt, error = text, "gave a job up");
         counter!("dispense_jobs_dead_total", "kind" => job.kind.clone()).increment(1);
-        return lease::bury(&app.db, job, &text, app.clock.uuid()).await;
+        return lease::bury(&app.db, job, &text, &app.clock).await;
     }
     warn!(
         job = job.id,

@@ -51,12 +51,35 @@ fn states() -> String {
     out
 }
 
+fn is_fresh(path: &str, wanted: &str) {
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, wanted).unwrap();
+    }
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(found == wanted, "{path} is stale: run the test with UPDATE_DOCS=1");
+}
+
+#[test]
+fn the_document_of_events_is_what_the_code_says() {
+    let mut kinds: Vec<&str> = dispense::kinds::events::kinds().map(|kind| kind.kind).collect();
+    let all = kinds.len();
+    kinds.sort_unstable();
+    kinds.dedup();
+    assert_eq!(kinds.len(), all, "each kind is declared once");
+    is_fresh("docs/EVENTS.md", &dispense::kinds::events::documentation());
+}
+
+#[test]
+fn the_document_of_tasks_is_what_the_code_says() {
+    let mut kinds: Vec<&str> = dispense::kinds::tasks::kinds().map(|kind| kind.kind).collect();
+    let all = kinds.len();
+    kinds.sort_unstable();
+    kinds.dedup();
+    assert_eq!(kinds.len(), all, "each kind is declared once");
+    is_fresh("docs/TASKS.md", &dispense::kinds::tasks::documentation());
+}
+
 #[test]
 fn the_document_of_states_is_what_the_code_says() {
-    let wanted = states();
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(STATES, &wanted).unwrap();
-    }
-    let found = std::fs::read_to_string(STATES).unwrap_or_default();
-    assert!(found == wanted, "{STATES} is stale: run the test with UPDATE_DOCS=1");
+    is_fresh(STATES, &states());
 }

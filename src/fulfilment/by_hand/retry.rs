@@ -1,14 +1,12 @@
 //! Staff has deliveries tried again that wait.
 
-use serde_json::json;
-
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{UnitId, VariantId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::fulfilment::by_hand::store;
-use crate::fulfilment::tell;
-use crate::infra::queue::{self, NewJob};
+use crate::fulfilment::jobs::Fill;
+use crate::infra::effects::jobs::{self, Payload};
 use crate::orders::UnitState;
 
 /// Pieces tried again at once.
@@ -58,10 +56,8 @@ pub async fn retry(app: &App, actor: &Actor, ids: &[UnitId]) -> Outcome<Vec<Resu
         .collect();
     variants.sort_unstable();
     variants.dedup();
-    let job = |variant: &VariantId| {
-        NewJob::new(tell::FILL, json!({ "variant": variant.0 })).once(variant.0.to_string())
-    };
-    queue::add(&tx, &variants.iter().map(job).collect::<Vec<_>>()).await?;
+    let job = |variant: &VariantId| Fill { variant: *variant }.job();
+    jobs::add(&tx, &variants.iter().map(job).collect::<Vec<_>>()).await?;
     tx.commit().await?;
     app.bell.ring();
     Ok(results)

@@ -1,7 +1,6 @@
 //! Staff takes tasks, gives them back, and ends them.
 
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 
 use crate::app::App;
 use crate::base::actor::Actor;
@@ -10,7 +9,8 @@ use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::base::text;
 use crate::fulfilment::by_hand::state::{TaskChange, TaskState};
 use crate::fulfilment::by_hand::store::{self, Task};
-use crate::infra::events::{self, NewEvent};
+use crate::infra::effects::events::{self, Event};
+use crate::infra::effects::tasks::{Ended, OfTask, TaskEvent};
 
 /// Takes a task, so that nobody else begins it. `TASK_TAKEN`, `NOT_FOUND`, `FORBIDDEN`, `ILLEGAL_TRANSITION`.
 pub async fn take(app: &App, actor: &Actor, id: TaskId) -> Outcome<Task> {
@@ -78,17 +78,13 @@ async fn change_within(
     if store::advance_task(conn, &task, after, holder).await? != 1 {
         return Err(Fault::bug("a locked task changed its state").into());
     }
-    let kind = match change {
-        TaskChange::Take => "task.taken",
-        TaskChange::Release => "task.released",
-        TaskChange::Resolve => "task.resolved",
-    };
     // What a person wrote may name somebody: the chain keeps only that something was written.
-    let body = json!({ "task_kind": task.kind, "noted": note.is_some() });
-    let mut event = NewEvent::shop(kind, id.0, actor.label(), body);
-    if let Some(order) = task.order_id {
-        event = event.of_order(order);
-    }
-    events::append(conn, &[event]).await?;
+    let (task_kind, noted) = (task.kind.clone(), note.is_some());
+    let event = match change {
+        TaskChange::Take => TaskEvent::Taken(id, OfTask { task_kind }),
+        TaskChange::Release => TaskEvent::Released(id, OfTask { task_kind }),
+        TaskChange::Resolve => TaskEvent::Resolved(id, Ended { task_kind, noted }),
+    };
+    events::append(conn, &[event.by(actor.label()).of_order(task.order_id)]).await?;
     Ok(store::lock_task(conn, id).await?.ok_or_else(missing)?)
 }

@@ -1,16 +1,17 @@
 //! Staff decides about two keys of the same text.
 
-use serde_json::{Value, json};
-
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{KeyId, TaskId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::fulfilment::by_hand::store::{self, Task};
 use crate::fulfilment::by_hand::tasks;
-use crate::fulfilment::tell;
-use crate::infra::queue::{self, NewJob};
-use crate::vault::{fingerprints, freeze};
+use crate::fulfilment::jobs::Fill;
+use crate::infra::effects::jobs::{self, Payload};
+use crate::infra::effects::record::Record;
+use crate::infra::effects::tasks::TaskKind;
+use crate::vault::freeze;
+use crate::vault::tasks::{KeyTextTwin, Twins};
 
 /// What becomes of the key that was taken out of sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +34,13 @@ pub async fn decide(
 ) -> Outcome<Task> {
     let mut tx = app.db.begin().await?;
     let task = tasks::resolve_within(&mut tx, actor, id, note).await?;
-    if task.kind != fingerprints::TWIN {
+    let twins = Twins::read(&task.body).filter(|_| task.kind == KeyTextTwin::KIND);
+    let Some(twins) = twins else {
         return Err(Refusal::new("INVALID", "this task is not about two keys of one text")
             .at(["taskId"])
             .into());
-    }
-    let frozen = task.body.get("frozen").and_then(Value::as_str).and_then(|key| key.parse().ok());
-    let frozen: Vec<KeyId> = frozen.map(KeyId).into_iter().collect();
+    };
+    let frozen: Vec<KeyId> = twins.frozen.into_iter().collect();
     let changed = match decision {
         TwinDecision::Void => freeze::void(&mut tx, &frozen, &actor.label()).await?,
         TwinDecision::Release => freeze::thaw(&mut tx, &frozen, &actor.label()).await?,
@@ -48,10 +49,8 @@ pub async fn decide(
         return Err(Refusal::new("ILLEGAL_TRANSITION", "neither of the two keys is out of sale").into());
     }
     if decision == TwinDecision::Release {
-        let fill = |key: &crate::vault::ChangedKey| {
-            NewJob::new(tell::FILL, json!({ "variant": key.variant_id.0 })).once(key.variant_id.0.to_string())
-        };
-        queue::add(&tx, &changed.iter().map(fill).collect::<Vec<_>>()).await?;
+        let fill = |key: &crate::vault::ChangedKey| Fill { variant: key.variant_id }.job();
+        jobs::add(&tx, &changed.iter().map(fill).collect::<Vec<_>>()).await?;
     }
     let task = store::find_task(&mut tx, task.id).await?.unwrap_or(task);
     tx.commit().await?;

@@ -1,5 +1,6 @@
 use async_graphql::{Enum, ID, Object, SimpleObject};
 
+use crate::kinds::tasks;
 use crate::base::ids::TaskId;
 use crate::fulfilment::by_hand;
 use crate::graphql::connection::Listed;
@@ -45,8 +46,8 @@ impl Task {
     }
 
     /// Tells one trouble of a kind from another.
-    async fn subject(&self) -> &str {
-        &self.0.subject
+    async fn subject(&self) -> String {
+        tasks::public_subject(&self.0.kind, &self.0.subject)
     }
 
     /// How far it has come.
@@ -71,7 +72,7 @@ impl Task {
 
     /// What is known about it, as JSON; never a secret.
     async fn detail(&self) -> String {
-        self.0.body.to_string()
+        tasks::public_body(&self.0.kind, &self.0.body).to_string()
     }
 
     /// Who works on it.

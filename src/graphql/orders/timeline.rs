@@ -1,6 +1,7 @@
 use async_graphql::{Context, Enum, SimpleObject};
 
 use crate::base::ids::OrderId;
+use crate::kinds::events;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::scalars::DateTime;
@@ -46,9 +47,9 @@ pub async fn of(ctx: &Context<'_>, order: OrderId) -> Answer<Vec<TimelineEntry>>
             "staff" => TimelineSource::Staff,
             _ => TimelineSource::Event,
         },
+        detail: row.detail.or(row.body.map(|body| events::public_body(&row.kind, &body).to_string())),
         kind: row.kind,
         actor: row.actor,
-        detail: row.detail,
     };
     Ok(rows.into_iter().map(entry).collect())
 }

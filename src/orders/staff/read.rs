@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::QueryableByName;
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
 
 use crate::base::ids::{LineId, OrderId, SellerId, UnitId};
 use crate::base::page::{Page, PageArgs};
@@ -155,17 +156,20 @@ pub struct Entry {
     pub actor: String,
     #[diesel(sql_type = Nullable<Text>)]
     pub detail: Option<String>,
+    /// An event's body, as it is stored.
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    pub body: Option<Value>,
 }
 
 const TIMELINE: &str = "select * from (
-    select e.created_at as at, 'event' as source, e.kind, e.actor, nullif(e.body::text, '{}') as detail, e.id as n
+    select e.created_at as at, 'event' as source, e.kind, e.actor, null as detail, nullif(e.body, '{}') as body, e.id as n
       from event e where e.order_id = $1
     union all
-    select n.received_at, 'notice', n.verdict, n.account_id, n.reason, n.id from notice n where n.order_id = $2
+    select n.received_at, 'notice', n.verdict, n.account_id, n.reason, null, n.id from notice n where n.order_id = $2
     union all
-    select m.created_at, 'mail', m.kind, 'system', m.state, 0 from message m where m.order_id = $3
+    select m.created_at, 'mail', m.kind, 'system', m.state, null, 0 from message m where m.order_id = $3
     union all
-    select a.done_at, 'staff', a.kind, 'staff', a.reason, a.id from staff_act a where a.order_id = $4
+    select a.done_at, 'staff', a.kind, 'staff', a.reason, null, a.id from staff_act a where a.order_id = $4
   ) story order by at, n limit 500";
 
 /// Everything that happened to an order, the oldest first, at most 500 entries.

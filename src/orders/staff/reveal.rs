@@ -1,14 +1,13 @@
 //! Shows secrets of a buyer's order to staff, who say why: each time is recorded and counted, and a key that staff has
 //! seen never goes back on sale (C9).
 
-use serde_json::json;
-
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{UnitId, UserId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text;
-use crate::infra::events::{self, NewEvent};
+use crate::infra::effects::events::{self, Event, NewEvent};
+use crate::orders::events::{OfLine, UnitEvent};
 use crate::orders::model::Order;
 use crate::orders::reveal::{Page, RevealedSecret, Target, open_page};
 use crate::orders::staff::store::{self, Act};
@@ -64,8 +63,8 @@ pub async fn reveal_for_staff(
         let units = standings.iter().map(|s| &s.unit).filter(|u| shown.contains(&u.id));
         let facts: Vec<NewEvent> = units
             .map(|unit| {
-                let body = json!({ "line": unit.line_id.0 });
-                NewEvent::shop("unit.shown_to_staff", unit.id.0, actor.label(), body)
+                UnitEvent::ShownToStaff(unit.id, OfLine { line: unit.line_id })
+                    .by(actor.label())
                     .of_order(id)
                     .of_seller(unit.seller_id)
             })

@@ -13,7 +13,7 @@ use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::fulfilment;
 use crate::fulfilment::tell::Told;
 use crate::infra::db::ResultExt;
-use crate::infra::{events, outbox, queue, tasks};
+use crate::infra::effects::{events, jobs, messages, tasks};
 use crate::orders::holds::{self, Cause, Hold};
 use crate::orders::model::Order;
 use crate::payments::case::{Case, Tracked};
@@ -56,10 +56,10 @@ pub async fn write_alone(conn: &mut AsyncPgConnection, app: &App, case: &Case, o
     let mut told = Told::default();
     write(conn, app, case, Some(order), &mut told).await?;
     news::case_rows(app, case, "system", &mut told);
-    tasks::open(conn, &told.tasks).await?;
+    tasks::open(conn, &app.clock, &told.tasks).await?;
     events::append(conn, &told.events).await?;
-    outbox::enqueue(conn, &told.messages).await?;
-    queue::add(conn, &told.jobs).await?;
+    messages::enqueue(conn, &told.messages).await?;
+    jobs::add(conn, &told.jobs).await?;
     Ok(())
 }
 

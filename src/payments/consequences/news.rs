@@ -3,25 +3,33 @@
 
 use chrono::TimeDelta;
 use diesel_async::AsyncPgConnection;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::App;
-use crate::base::ids::{PaymentId, RefundId};
+use crate::base::ids::{DisputeId, PaymentId};
 use crate::base::outcome::Outcome;
 use crate::fulfilment::tell::Told;
-use crate::infra::events::NewEvent;
-use crate::infra::outbox::NewMessage;
-use crate::infra::tasks::{self, NewTask};
+use crate::infra::effects::events::{Event, NewEvent};
+use crate::infra::effects::messages::NewMessage;
+use crate::infra::effects::record::Nothing;
+use crate::infra::effects::tasks::{self, NewTask, Over, TaskKind};
 use crate::orders;
+use crate::orders::events::{OrderEvent, Paid};
 use crate::orders::model::Order;
 use crate::payments::case::Case;
 use crate::payments::consequences::reallocated;
 use crate::payments::cover::Coverage;
 use crate::payments::decide::News;
 use crate::payments::disputes::{DisputeState, TrackedDispute};
+use crate::payments::events::{self as facts, DisputeEvent, Moved, OfPayment, RefundEvent};
 use crate::payments::refunds::arithmetic::LEEWAY;
 use crate::payments::refunds::model::{Basis, TrackedRefund};
 use crate::payments::refunds::{RefundState, sums};
+use crate::payments::tasks::{
+    DisputeInquiry, DisputeLostInPart, DisputeWonLate, Disputed, Failed, OfOrder, OfRefund, OrderUncovered,
+    PaymentDisputed, PaymentDouble, RefundFailed, RefundNeedsPerson, RefundOverdue, RefundSucceededLate,
+    RefundUnclear, RefundUnitsUnknown,
+};
 
 /// Adds everything that refunds and disputes of a case give reason for.
 pub async fn add(
@@ -39,7 +47,7 @@ pub async fn add(
             read.as_ref()
         }
     };
-    let mut over: Vec<(&'static str, String)> = Vec::new();
+    let mut over: Vec<Over> = Vec::new();
     let writer = Writer { app, case, order };
     for tracked in case.refunds.iter().filter(|r| r.is_changed() || r.needs_person || r.failure_mail_due) {
         writer.refund(tracked, told, &mut over);
@@ -48,13 +56,13 @@ pub async fn add(
         writer.dispute(tracked, told, &mut over);
     }
     if let Some(Coverage::Unclear(payment)) = case.coverage {
-        let body = json!({ "order": case.number });
-        told.tasks.push(writer.task("order_uncovered", payment.0.to_string(), payment, body));
+        let body = OfOrder { order: case.number.clone() };
+        told.tasks.push(writer.task(OrderUncovered::open(payment, body), payment));
     }
     if case.coverage == Some(Coverage::Covered) {
-        over.extend(case.payments.iter().map(|t| ("order_uncovered", t.row.id.0.to_string())));
+        over.extend(case.payments.iter().map(|t| OrderUncovered::over(t.row.id)));
     }
-    over.extend(reallocated(case).map(|id| ("payment_double", id.0.to_string())));
+    over.extend(reallocated(case).map(PaymentDouble::over));
     for news in &case.news {
         if let News::AskSum { payment_id, at_once } = news {
             let now = app.clock.now();
@@ -63,36 +71,22 @@ pub async fn add(
             told.jobs.extend(times.map(|at| sums::job(*payment_id, at)));
         }
     }
-    tasks::resolve(conn, &over).await?;
+    tasks::resolve(conn, &over, "gateway").await?;
     Ok(())
 }
 
 /// Events and tasks that were decided with the words themselves.
-pub fn case_rows(app: &App, case: &Case, actor: &str, told: &mut Told) {
+pub fn case_rows(_app: &App, case: &Case, actor: &str, told: &mut Told) {
     for news in &case.news {
         match news {
-            News::Event { kind, payment_id, body } => {
-                told.events
-                    .push(NewEvent::shop(kind, payment_id.0, actor, body.clone()).of_order(case.order_id));
-            }
-            News::Task { kind, payment_id, body } => {
-                let subject = payment_id.map_or_else(|| case.order_id.0.to_string(), |p| p.0.to_string());
-                told.tasks.push(NewTask {
-                    id: app.clock.uuid(),
-                    kind,
-                    subject,
-                    order_id: Some(case.order_id),
-                    payment_id: *payment_id,
-                    line_id: None,
-                    body: body.clone(),
-                });
-            }
+            News::Event(event) => told.events.push(event.clone().by(actor).of_order(case.order_id)),
+            News::Task(task) => told.tasks.push(task.clone().of_order(case.order_id)),
             News::Captured { .. } | News::Reallocated { .. } | News::AskSum { .. } => {}
         }
     }
     if case.paid_now {
-        let body = json!({ "number": case.number });
-        told.events.push(NewEvent::shop("order.paid", case.order_id.0, actor, body).of_order(case.order_id));
+        let paid = Paid { number: case.number.clone() };
+        told.events.push(OrderEvent::Paid(case.order_id, paid).by(actor));
     }
 }
 
@@ -103,23 +97,24 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn refund(&self, tracked: &TrackedRefund, told: &mut Told, over: &mut Vec<(&'static str, String)>) {
+    fn refund(&self, tracked: &TrackedRefund, told: &mut Told, over: &mut Vec<Over>) {
         let row = &tracked.row;
-        let subject = row.id.0.to_string();
-        let task = |kind, body| self.task(kind, subject.clone(), row.payment_id, body);
-        let about = || json!({ "refund": row.id.to_string() });
+        let id = row.id;
+        let task = |task| self.task(task, row.payment_id);
+        let about = OfRefund { refund: id };
         if tracked.needs_person {
-            told.tasks.push(task("refund_needs_person", about()));
+            told.tasks.push(task(RefundNeedsPerson::open(id, about.clone())));
         }
         if row.basis == Basis::Sum && row.amount_minor == 0 {
-            over.push(("refund_units_unknown", subject.clone()));
+            over.push(RefundUnitsUnknown::over(id));
         }
         if tracked.before.as_ref().is_some_and(|b| b.amount_minor != row.amount_minor) {
-            let body = json!({ "payment": row.payment_id.0, "amount_minor": row.amount_minor });
-            told.events.push(self.event("refund.corrected", row.id, body));
+            let moved = Moved { payment: row.payment_id, amount_minor: row.amount_minor };
+            told.events.push(self.event(RefundEvent::Corrected(row.id, moved)));
         }
         if tracked.before.as_ref().is_some_and(|b| b.basis != row.basis) {
-            told.events.push(self.event("refund.identified", row.id, json!({ "payment": row.payment_id.0 })));
+            let payment = OfPayment { payment: row.payment_id };
+            told.events.push(self.event(RefundEvent::Identified(row.id, payment)));
         }
         let moved = tracked.moved_from();
         if tracked.mail_due && row.counted_minor > 0 {
@@ -131,37 +126,40 @@ impl Writer<'_> {
         let Some(from) = moved else { return };
         match row.state {
             RefundState::Requested => {}
-            RefundState::Pending => told.events.push(self.event("refund.pending", row.id, json!({}))),
-            RefundState::Unknown => told.events.push(self.event("refund.unknown", row.id, json!({}))),
+            RefundState::Pending => {
+                told.events.push(self.event(RefundEvent::Pending(row.id, Nothing {})));
+            }
+            RefundState::Unknown => {
+                told.events.push(self.event(RefundEvent::Unknown(row.id, Nothing {})));
+            }
             RefundState::Succeeded => {
-                let body = json!({ "payment": row.payment_id.0, "amount_minor": row.counted_minor });
-                told.events.push(self.event("refund.succeeded", row.id, body));
-                over.extend(
-                    ["refund_failed", "refund_unclear", "refund_needs_person", "refund_overdue"]
-                        .map(|k| (k, subject.clone())),
-                );
+                let moved = Moved { payment: row.payment_id, amount_minor: row.counted_minor };
+                told.events.push(self.event(RefundEvent::Succeeded(row.id, moved)));
+                over.extend([
+                    RefundFailed::over(id),
+                    RefundUnclear::over(id),
+                    RefundNeedsPerson::over(id),
+                    RefundOverdue::over(id),
+                ]);
                 if from == Some(RefundState::Failed) {
-                    told.tasks.push(task("refund_succeeded_late", about()));
+                    told.tasks.push(task(RefundSucceededLate::open(id, about.clone())));
                 }
                 if self.asks_for_units(tracked) {
-                    told.tasks.push(task("refund_units_unknown", about()));
+                    told.tasks.push(task(RefundUnitsUnknown::open(id, about)));
                 }
             }
             RefundState::Failed => {
                 let code = row.failure_code.as_deref().unwrap_or("failed");
-                told.events.push(self.event("refund.failed", row.id, json!({ "code": code })));
-                over.extend(
-                    [
-                        "refund_unclear",
-                        "refund_needs_person",
-                        "refund_overdue",
-                        "refund_units_unknown",
-                        "refund_succeeded_late",
-                    ]
-                    .map(|k| (k, subject.clone())),
-                );
-                let body = json!({ "refund": row.id.to_string(), "code": code });
-                told.tasks.push(task("refund_failed", body));
+                let failed = facts::RefundFailed { code: code.into() };
+                told.events.push(self.event(RefundEvent::Failed(row.id, failed)));
+                over.extend([
+                    RefundUnclear::over(id),
+                    RefundNeedsPerson::over(id),
+                    RefundOverdue::over(id),
+                    RefundUnitsUnknown::over(id),
+                    RefundSucceededLate::over(id),
+                ]);
+                told.tasks.push(task(RefundFailed::open(id, Failed { refund: id, code: code.into() })));
             }
         }
     }
@@ -174,62 +172,57 @@ impl Writer<'_> {
         row.origin == "gateway" && tracked.units.is_empty() && paying.is_some_and(|p| p.kept_minor() > 0)
     }
 
-    fn dispute(&self, tracked: &TrackedDispute, told: &mut Told, over: &mut Vec<(&'static str, String)>) {
+    fn dispute(&self, tracked: &TrackedDispute, told: &mut Told, over: &mut Vec<Over>) {
         let row = &tracked.row;
-        let subject = row.id.0.to_string();
+        let id = row.id;
         let Some(from) = tracked.moved_from() else { return };
-        let body = json!({ "payment": row.payment_id.0, "amount_minor": row.amount_minor });
-        let event =
-            |kind| NewEvent::shop(kind, row.id.0, "gateway", body.clone()).of_order(self.case.order_id);
-        let about =
-            || json!({ "order": self.case.number, "dispute": row.gateway_dispute_id, "reason": row.reason });
-        let task = |kind| self.task(kind, subject.clone(), row.payment_id, about());
+        let moved = Moved { payment: row.payment_id, amount_minor: row.amount_minor };
+        let event = |made: fn(DisputeId, Moved) -> DisputeEvent| self.event(made(row.id, moved.clone()));
+        let about = Disputed {
+            order: self.case.number.clone(),
+            dispute: row.gateway_dispute_id.clone(),
+            reason: row.reason.clone(),
+        };
+        let task =
+            |made: fn(DisputeId, Disputed) -> NewTask| self.task(made(id, about.clone()), row.payment_id);
         if row.state.is_decided() {
-            over.extend(["payment_disputed", "dispute_inquiry"].map(|kind| (kind, subject.clone())));
+            over.extend([PaymentDisputed::over(id), DisputeInquiry::over(id)]);
         }
         match row.state {
             DisputeState::Inquiry => {
-                told.events.push(event("dispute.inquiry"));
-                told.tasks.push(task("dispute_inquiry"));
+                told.events.push(event(DisputeEvent::Inquiry));
+                told.tasks.push(task(DisputeInquiry::open));
             }
             DisputeState::Opened => {
-                told.events.push(event("dispute.opened"));
-                told.tasks.push(task("payment_disputed"));
-                over.push(("dispute_inquiry", subject.clone()));
+                told.events.push(event(DisputeEvent::Opened));
+                told.tasks.push(task(PaymentDisputed::open));
+                over.push(DisputeInquiry::over(id));
             }
             DisputeState::Won => {
-                told.events.push(event("dispute.won"));
-                over.push(("dispute_lost_in_part", subject.clone()));
+                told.events.push(event(DisputeEvent::Won));
+                over.push(DisputeLostInPart::over(id));
                 if from == Some(DisputeState::Lost) {
-                    told.tasks.push(task("dispute_won_late"));
+                    told.tasks.push(task(DisputeWonLate::open));
                 }
             }
-            DisputeState::Withdrawn => told.events.push(event("dispute.withdrawn")),
+            DisputeState::Withdrawn => told.events.push(event(DisputeEvent::Withdrawn)),
             DisputeState::Lost => {
-                told.events.push(event("dispute.lost"));
-                over.push(("dispute_won_late", subject.clone()));
+                told.events.push(event(DisputeEvent::Lost));
+                over.push(DisputeWonLate::over(id));
                 let paying = self.case.payment(row.payment_id).filter(|p| p.allocated);
                 if paying.is_some_and(|p| p.kept_minor() > 0) {
-                    told.tasks.push(task("dispute_lost_in_part"));
+                    told.tasks.push(task(DisputeLostInPart::open));
                 }
             }
         }
     }
 
-    fn event(&self, kind: &'static str, id: RefundId, body: Value) -> NewEvent {
-        NewEvent::shop(kind, id.0, "gateway", body).of_order(self.case.order_id)
+    fn event(&self, event: impl Event) -> NewEvent {
+        event.by("gateway").of_order(self.case.order_id)
     }
 
-    fn task(&self, kind: &'static str, subject: String, payment: PaymentId, body: Value) -> NewTask {
-        NewTask {
-            id: self.app.clock.uuid(),
-            kind,
-            subject,
-            order_id: Some(self.case.order_id),
-            payment_id: Some(payment),
-            line_id: None,
-            body,
-        }
+    fn task(&self, task: NewTask, payment: PaymentId) -> NewTask {
+        task.of_order(self.case.order_id).of_payment(payment)
     }
 
     /// A mail about one refund. Its first success and its first failure are written of once; one that turns again is

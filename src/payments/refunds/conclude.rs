@@ -1,15 +1,14 @@
 //! A person says how a refund ended that its gateway leaves open: WeChat Pay's ABNORMAL that was paid back by other
 //! means, a refund of which nobody there knows.
 
-use serde_json::json;
-
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::RefundId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::base::text;
-use crate::infra::events::{self, NewEvent};
+use crate::infra::effects::events::{self, Event};
 use crate::orders::store as orders;
+use crate::payments::events::{Concluded, RefundEvent};
 use crate::payments::refunds::hear::{self, Heard};
 use crate::payments::refunds::model::Refund;
 use crate::payments::refunds::state::RefundChange;
@@ -57,8 +56,7 @@ pub async fn conclude(
     case.rebalance(index);
     consequences::write_alone(&mut tx, app, &case, &order).await?;
     // What a person wrote may name somebody: the chain keeps that it was decided.
-    let body = json!({ "succeeded": succeeded });
-    let event = NewEvent::shop("refund.concluded", id.0, actor.label(), body).of_order(seen.order_id);
+    let event = RefundEvent::Concluded(id, Concluded { succeeded }).by(actor.label()).of_order(seen.order_id);
     events::append(&tx, &[event]).await?;
     let now = refunds::find(&mut tx, id).await?.ok_or_else(missing)?;
     tx.commit().await?;

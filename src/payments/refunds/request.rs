@@ -3,16 +3,15 @@
 
 use chrono::TimeDelta;
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 
 use crate::app::App;
 use crate::base::actor::{Actor, Role};
 use crate::base::ids::{OrderId, PaymentId, RefundId, UnitId};
 use crate::base::money::{Money, spread};
 use crate::base::outcome::{Fault, Outcome, Refusal};
-use crate::infra::events::{self, NewEvent};
+use crate::infra::effects::events::{self, Event};
+use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::idempotency::{self, Claim};
-use crate::infra::queue::{self, NewJob};
 use crate::orders::model::Unit;
 use crate::orders::store as orders;
 use crate::orders::unit::UnitState;
@@ -21,12 +20,14 @@ use crate::payments::case::{self, Case};
 use crate::payments::consequences::{self, already_refunded};
 use crate::payments::decide;
 use crate::payments::disputes;
+use crate::payments::events::{RefundEvent, Requested};
+use crate::payments::jobs::WorkRefund;
 use crate::payments::model::Payment;
 use crate::payments::refunds::arithmetic;
 use crate::payments::refunds::model::{Basis, Refund, TrackedRefund};
 use crate::payments::refunds::state::RefundState;
 use crate::payments::refunds::store as refunds;
-use crate::payments::refunds::work::{self, WORK};
+use crate::payments::refunds::work;
 use crate::payments::store::attempts;
 
 /// Whose money is to be given back.
@@ -114,13 +115,13 @@ async fn record(app: &App, actor: &Actor, wish: &RefundRequest) -> Outcome<Refun
     case.refunds.push(TrackedRefund::naming(row, shares));
     case.rebalance_payment(payment.id);
     consequences::write_alone(&mut tx, app, &case, &order).await?;
-    let body = json!({ "payment": payment.id.0, "amount_minor": amount, "units": wish.units.len() });
-    let event = NewEvent::shop("refund.requested", id.0, actor.label(), body).of_order(payment.order_id);
+    let requested = Requested { payment: payment.id, amount_minor: amount, units: wish.units.len() };
+    let event = RefundEvent::Requested(id, requested).by(actor.label()).of_order(payment.order_id);
     events::append(&tx, &[event]).await?;
     // Should this program stop now, the job goes on; it waits so that it does not race the call that follows.
     let later = app.clock.now() + TimeDelta::seconds(60);
-    let job = NewJob::new(WORK, json!({ "refund": id.0 })).once(format!("{}:0", id.0)).at(later);
-    queue::add(&tx, &[job]).await?;
+    let job = WorkRefund { refund: id }.job().besides(0).at(later);
+    jobs::add(&tx, &[job]).await?;
     crate::fault_point!("refund.r1");
     tx.commit().await?;
     Ok(id)

@@ -2,25 +2,22 @@
 //! succeeded, or sums came in an order that clocks cannot settle. The answer takes the place of every earlier sum.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 
 use crate::app::App;
 use crate::base::ids::PaymentId;
 use crate::base::outcome::{Fault, Outcome};
-use crate::infra::queue::NewJob;
+use crate::infra::effects::jobs::{NewJob, Payload};
 use crate::orders::store as orders;
 use crate::payments::ask::Asked;
+use crate::payments::jobs::AskRefundSum;
 use crate::payments::model::Payment;
 use crate::payments::store::attempts;
 use crate::payments::word::Word;
 use crate::payments::{ask, case, consequences};
 
-/// The job that asks; its payload is `{"payment": uuid}`.
-pub const ASK: &str = "refund.ask_sum";
-
 /// The question about a payment at this time.
 pub fn job(payment: PaymentId, at: DateTime<Utc>) -> NewJob {
-    NewJob::new(ASK, json!({ "payment": payment.0 })).once(format!("{}:{}", payment.0, at.timestamp())).at(at)
+    AskRefundSum { payment }.job().besides(at.timestamp()).at(at)
 }
 
 /// Asks and applies the answer. A gateway that cannot be asked leaves things as they are: its statement will speak. One

@@ -4,27 +4,25 @@
 use std::time::Duration;
 
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 
 use crate::app::App;
 use crate::base::ids::RefundId;
 use crate::base::money::Money;
 use crate::base::outcome::{Fault, Outcome};
-use crate::infra::queue::{self, NewJob};
-use crate::infra::tasks::{self, NewTask};
+use crate::infra::effects::jobs::{self, NewJob, Payload};
+use crate::infra::effects::tasks::{self, NewTask, TaskKind};
 use crate::orders::store as orders;
 use crate::payments::decide::News;
 use crate::payments::gateway::{Call, NewRefund, PaymentRef, RefundRef, Refunding};
+use crate::payments::jobs::WorkRefund;
 use crate::payments::model::Payment;
 use crate::payments::refunds::hear::{self, Heard};
 use crate::payments::refunds::model::Refund;
 use crate::payments::refunds::state::{RefundChange, RefundState};
 use crate::payments::refunds::store as refunds;
 use crate::payments::store::attempts;
+use crate::payments::tasks::{OfRefund, RefundOverdue, RefundUnclear, Unclear};
 use crate::payments::{ask, case, consequences, decide};
-
-/// The job that sends or asks about one refund; its payload is `{"refund": uuid}`.
-pub const WORK: &str = "refund.work";
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -35,14 +33,14 @@ const UNCLEAR_AFTER: i32 = 4;
 pub async fn sweep_forgotten(app: &App) -> Outcome<usize> {
     let mut tx = app.db.begin().await?;
     let overdue = refunds::list_overdue(&mut tx, 100).await?;
-    let late = |row: &Refund| task(app, row, "refund_overdue", json!({ "refund": row.id.to_string() }));
-    tasks::open(&tx, &overdue.iter().map(late).collect::<Vec<_>>()).await?;
+    let late = |row: &Refund| of_refund(RefundOverdue::open(row.id, OfRefund { refund: row.id }), row);
+    tasks::open(&tx, &app.clock, &overdue.iter().map(late).collect::<Vec<_>>()).await?;
     let jobs: Vec<NewJob> = refunds::list_forgotten(&mut tx, 100)
         .await?
         .iter()
-        .map(|id| NewJob::new(WORK, json!({ "refund": id.0 })).once(format!("{}:forgotten", id.0)))
+        .map(|id| WorkRefund { refund: *id }.job().besides("forgotten"))
         .collect();
-    let added = queue::add(&tx, &jobs).await?;
+    let added = jobs::add(&tx, &jobs).await?;
     tx.commit().await?;
     Ok(added)
 }
@@ -182,8 +180,9 @@ async fn apply(app: &App, refund: &Refund, answer: Refunding) -> Outcome<()> {
     if case.refunds.iter().any(|r| r.row.id == refund.id && r.row.state.is_open()) {
         again(&mut tx, app, refund).await?;
         if let Some(why) = unclear.filter(|_| refund.checks == UNCLEAR_AFTER) {
-            let body = json!({ "refund": refund.id.to_string(), "gateway": why });
-            tasks::open(&tx, &[task(app, refund, "refund_unclear", body)]).await?;
+            let body = Unclear { refund: refund.id, gateway: why.clone() };
+            let task = of_refund(RefundUnclear::open(refund.id, body), refund);
+            tasks::open(&tx, &app.clock, &[task]).await?;
         }
     }
     crate::fault_point!("refund.r4");
@@ -196,20 +195,11 @@ async fn apply(app: &App, refund: &Refund, answer: Refunding) -> Outcome<()> {
 async fn again(conn: &mut AsyncPgConnection, app: &App, row: &Refund) -> Outcome<()> {
     let next = app.clock.now() + ask::gap(app, row.checks);
     refunds::note_check(conn, row.id, next).await?;
-    let job =
-        NewJob::new(WORK, json!({ "refund": row.id.0 })).once(format!("{}:{}", row.id.0, row.checks + 1));
-    queue::add(conn, &[job.at(next)]).await?;
+    let job = WorkRefund { refund: row.id }.job().besides(row.checks + 1);
+    jobs::add(conn, &[job.at(next)]).await?;
     Ok(())
 }
 
-fn task(app: &App, row: &Refund, kind: &'static str, body: serde_json::Value) -> NewTask {
-    NewTask {
-        id: app.clock.uuid(),
-        kind,
-        subject: row.id.0.to_string(),
-        order_id: Some(row.order_id),
-        payment_id: Some(row.payment_id),
-        line_id: None,
-        body,
-    }
+fn of_refund(task: NewTask, row: &Refund) -> NewTask {
+    task.of_order(row.order_id).of_payment(row.payment_id)
 }

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use chrono::{NaiveDate, TimeDelta};
 use futures::StreamExt;
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::base::ids::PaymentId;
 use crate::base::outcome::Outcome;
+use crate::infra::effects::tasks::{self, NewTask, TaskKind};
 use crate::infra::epoch::{self, Epoch};
-use crate::infra::tasks::{self, NewTask};
 use crate::payments::accounts::Spoken;
 use crate::payments::ask::{self, Asked};
 use crate::payments::gateway::{Call, Entry, Stated, Statement, StatementLine};
@@ -20,6 +19,7 @@ use crate::payments::number;
 use crate::payments::restored::release;
 use crate::payments::restored::store::{self, Known, Question};
 use crate::payments::store::attempts;
+use crate::payments::tasks::{Found, RestoredPaymentUnknown, RestoredRefundUnknown};
 use crate::payments::unstarted;
 use crate::payments::word::Word;
 
@@ -174,17 +174,19 @@ async fn compare(app: &App, spoken: &Spoken, entries: Vec<Entry>) -> Outcome<i32
             Ok(line) => lines.push(line),
             Err(unread) => {
                 unknown += 1;
-                let task = NewTask {
-                    id: app.clock.uuid(),
-                    kind: "restored_payment_unknown",
-                    subject: format!("{account}:{}:", unread.subject),
-                    order_id: None,
-                    payment_id: None,
-                    line_id: None,
-                    body: json!({ "account": account, "trade": unread.subject,
-                        "why": format!("{place}: {}", unread.why) }),
+                let body = Found {
+                    account: account.into(),
+                    number: None,
+                    trade: unread.subject.clone(),
+                    refund: None,
+                    amount_minor: None,
+                    currency: None,
+                    at: None,
+                    why: Some(format!("{place}: {}", unread.why)),
                 };
-                tasks::open(&*app.db.conn().await?, &[task]).await?;
+                let subject = format!("{account}:{}:", unread.subject);
+                let task = RestoredPaymentUnknown::open(subject, body);
+                tasks::open(&*app.db.conn().await?, &app.clock, &[task]).await?;
             }
         }
     }
@@ -207,7 +209,7 @@ async fn compare(app: &App, spoken: &Spoken, entries: Vec<Entry>) -> Outcome<i32
             }
         }
         unknown += 1;
-        tasks::open(&*app.db.conn().await?, &[task(app, account, line, &known)]).await?;
+        tasks::open(&*app.db.conn().await?, &app.clock, &[task(account, line, &known)]).await?;
     }
     Ok(unknown)
 }
@@ -221,26 +223,26 @@ fn is_ours(app: &App, line: &StatementLine) -> bool {
     line.number.as_deref().is_some_and(|number| number::is_ours(&app.config.shop.order_prefix, number))
 }
 
-fn task(app: &App, account: &str, line: &StatementLine, known: &Known) -> NewTask {
-    let (kind, name) = match line.stated {
-        Stated::Payment => ("restored_payment_unknown", ""),
-        Stated::Refund | Stated::RefundFailed | Stated::RefundSum => (
-            "restored_refund_unknown",
-            line.gateway_refund_id.as_deref().or(line.refund_id.as_deref()).unwrap_or("?"),
-        ),
+fn task(account: &str, line: &StatementLine, known: &Known) -> NewTask {
+    let body = Found {
+        account: account.into(),
+        number: line.number.clone(),
+        trade: line.trade_no.clone(),
+        refund: line.gateway_refund_id.clone(),
+        amount_minor: Some(line.amount_minor),
+        currency: Some(line.currency.as_str().into()),
+        at: Some(line.at),
+        why: None,
     };
-    NewTask {
-        id: app.clock.uuid(),
-        kind,
-        subject: format!("{account}:{}:{name}", line.trade_no),
-        order_id: known.order_id,
-        payment_id: known.by_trade.or(known.by_number),
-        line_id: None,
-        body: json!({
-            "account": account, "number": line.number, "trade": line.trade_no, "refund": line.gateway_refund_id,
-            "amount_minor": line.amount_minor, "currency": line.currency.as_str(), "at": line.at,
-        }),
-    }
+    let subject = |name: &str| format!("{account}:{}:{name}", line.trade_no);
+    let task = match line.stated {
+        Stated::Payment => RestoredPaymentUnknown::open(subject(""), body),
+        Stated::Refund | Stated::RefundFailed | Stated::RefundSum => {
+            let refund = line.gateway_refund_id.as_deref().or(line.refund_id.as_deref());
+            RestoredRefundUnknown::open(subject(refund.unwrap_or("?")), body)
+        }
+    };
+    task.of_order(known.order_id).of_payment(known.by_trade.or(known.by_number))
 }
 
 /// Sweep: asks the questions of the last restore again that wait for a statement; once all are answered and nothing is

@@ -2,17 +2,17 @@
 //! by a person's word.
 
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::VariantId;
 use crate::base::outcome::Outcome;
-use crate::fulfilment::tell::FILL;
+use crate::fulfilment::jobs::Fill;
+use crate::infra::effects::jobs::{self, Payload};
+use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::epoch::{self, Epoch};
-use crate::infra::queue::{self, NewJob};
-use crate::infra::tasks::{self, NewTask};
 use crate::payments::restored::store;
+use crate::payments::tasks::{Frozen, RestoredStockFrozen};
 use crate::vault::shelved;
 
 /// Puts the frozen keys of a variant back on sale, all but the first ones in the order in which they would have been sold:
@@ -20,7 +20,7 @@ use crate::vault::shelved;
 pub async fn release(app: &App, actor: &Actor, variant: VariantId, but_first: i64) -> Outcome<usize> {
     let mut tx = app.db.begin().await?;
     let thawed = thaw(&mut tx, variant, but_first.max(0), &actor.label()).await?;
-    store::end_stock_tasks(&mut tx).await?;
+    end_tasks(&mut tx).await?;
     tx.commit().await?;
     app.bell.ring();
     Ok(thawed)
@@ -33,8 +33,7 @@ async fn thaw(
     actor: &str,
 ) -> Outcome<usize> {
     let thawed = shelved::thaw(conn, variant, but_first, actor).await?;
-    let job = NewJob::new(FILL, json!({ "variant": variant.0 })).once(variant.0.to_string());
-    queue::add(conn, &[job]).await?;
+    jobs::add(conn, &[Fill { variant }.job()]).await?;
     Ok(thawed)
 }
 
@@ -53,19 +52,19 @@ pub(super) async fn release_if_nothing_is_unknown(app: &App, epoch: &Epoch) -> O
             thaw(&mut tx, shelf.variant_id, 0, "system").await?;
             continue;
         }
-        waiting.push(NewTask {
-            id: app.clock.uuid(),
-            kind: "restored_stock_frozen",
-            subject: shelf.variant_id.0.to_string(),
-            order_id: None,
-            payment_id: None,
-            line_id: None,
-            body: json!({ "variant": shelf.variant_id.to_string(), "keys": shelf.keys, "epoch": epoch.id }),
-        });
+        let frozen = Frozen { variant: shelf.variant_id, keys: shelf.keys, epoch: epoch.id };
+        waiting.push(RestoredStockFrozen::open(shelf.variant_id, frozen));
     }
-    tasks::open(&tx, &waiting).await?;
-    store::end_stock_tasks(&mut tx).await?;
+    tasks::open(&tx, &app.clock, &waiting).await?;
+    end_tasks(&mut tx).await?;
     tx.commit().await?;
     app.bell.ring();
+    Ok(())
+}
+
+async fn end_tasks(conn: &mut AsyncPgConnection) -> Outcome<()> {
+    let thawed = store::list_thawed(conn).await?;
+    let over: Vec<_> = thawed.into_iter().map(RestoredStockFrozen::over).collect();
+    tasks::resolve(conn, &over, "system").await?;
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! `dispense restored`, from the raised epoch to the opened shop. Killed in between it is run again and goes on.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 
 use crate::app::App;
+use crate::base::ids::SHOP;
 use crate::base::outcome::{Outcome, Refusal};
+use crate::infra::effects::events::{self, Event};
 use crate::infra::epoch::{self, Epoch};
-use crate::infra::events::{self, NewEvent};
 use crate::infra::sequence;
+use crate::payments::events::{Reopened, Restored, ShopEvent};
 use crate::payments::restored::ask;
 use crate::payments::restored::release;
 use crate::payments::restored::report::Report;
@@ -76,10 +77,9 @@ async fn raise(app: &App, since: Option<DateTime<Utc>>) -> Outcome<Epoch> {
     store::advance_refunds_to_unknown(&mut tx, &once).await?;
     let paid_at = store::list_accounts_paid_at(&mut tx).await?;
     store::insert_questions(&mut tx, epoch.id, &ask::questions(app, &epoch, paid_at)).await?;
-    let body = json!({
-        "epoch": epoch.id, "unknown_since": since, "keys_frozen": frozen.iter().map(|s| s.keys).sum::<i64>(),
-    });
-    events::append(&tx, &[NewEvent::shop("shop.restored", app.clock.uuid(), "system", body)]).await?;
+    let keys_frozen = frozen.iter().map(|s| s.keys).sum();
+    let restored = Restored { epoch: epoch.id, unknown_since: since, keys_frozen };
+    events::append(&tx, &[ShopEvent::Restored(SHOP, restored).by("system")]).await?;
     tx.commit().await?;
     Ok(epoch)
 }
@@ -87,8 +87,8 @@ async fn raise(app: &App, since: Option<DateTime<Utc>>) -> Outcome<Epoch> {
 async fn open(app: &App, epoch: &Epoch) -> Outcome<()> {
     let mut tx = app.db.begin().await?;
     if epoch::open(&mut tx, epoch.id).await? {
-        let body = json!({ "epoch": epoch.id });
-        events::append(&tx, &[NewEvent::shop("shop.opened", app.clock.uuid(), "system", body)]).await?;
+        let opened = ShopEvent::Opened(SHOP, Reopened { epoch: epoch.id });
+        events::append(&tx, &[opened.by("system")]).await?;
     }
     tx.commit().await?;
     Ok(())

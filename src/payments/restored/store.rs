@@ -208,10 +208,18 @@ pub(super) async fn list_found(
     Statement::new(sql).bind::<Timestamptz, _>(since).load(conn).await
 }
 
-/// Ends the tasks about stock that is no longer frozen.
-pub(super) async fn end_stock_tasks(conn: &mut AsyncPgConnection) -> QueryResult<usize> {
-    let sql = "update task set state = 'resolved', resolved_at = app_now()
-      where kind = 'restored_stock_frozen' and state <> 'resolved' and not exists (select 1 from vault_key k
+/// Variants with a task about frozen stock of which nothing is frozen any more.
+pub(super) async fn list_thawed(conn: &mut AsyncPgConnection) -> QueryResult<Vec<VariantId>> {
+    let sql =
+        "select subject::uuid as id from task where kind = 'restored_stock_frozen' and state <> 'resolved'
+      and not exists (select 1 from vault_key k
         where k.variant_id::text = task.subject and k.state = 'frozen' and k.frozen_by_epoch is not null)";
-    Statement::new(sql).execute(conn).await
+    let rows: Vec<Thawed> = Statement::new(sql).load(conn).await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+#[derive(QueryableByName)]
+struct Thawed {
+    #[diesel(sql_type = SqlUuid)]
+    id: VariantId,
 }

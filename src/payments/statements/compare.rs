@@ -2,13 +2,12 @@
 //! behind, the gateway is asked first; only what still differs then is a difference.
 
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 
 use crate::app::App;
 use crate::base::ids::PaymentId;
 use crate::base::money::Money;
 use crate::base::outcome::{Fault, Outcome};
-use crate::infra::tasks::{self, NewTask};
+use crate::infra::effects::tasks as queue;
 use crate::orders::model::Order;
 use crate::orders::state::OrderState;
 use crate::orders::store as orders;
@@ -23,6 +22,7 @@ use crate::payments::statements::model::{Fact, Kind, NewDifference, Run};
 use crate::payments::statements::refunds::{self as claims, Claim};
 use crate::payments::statements::store::{books, facts};
 use crate::payments::store::attempts;
+use crate::payments::tasks;
 
 /// Kinds that a fact itself can be in.
 const OF_A_FACT: [Kind; 4] = [Kind::PaidThereOnly, Kind::AmountDiffers, Kind::RefundDiffers, Kind::NotBooked];
@@ -281,25 +281,19 @@ pub(super) async fn write_down(
     }
     metrics::counter!("dispense_statement_differences_total", "account" => run.account_id.clone(), "kind" => new.kind.as_str())
         .increment(1);
-    let Some(kind) = new.kind.task() else { return Ok(()) };
+    let Some(made) = new.kind.task() else { return Ok(()) };
     let money = |minor: Option<i64>| minor.map(|minor| Money::new(minor, new.currency).to_string());
-    let mut body = json!({
-        "account": run.account_id, "day": run.day.to_string(), "subject": new.subject,
-        "there": money(new.there_minor), "here": money(new.here_minor),
-    });
-    if let Some(why) = &new.why {
-        body["why"] = json!(why);
-    }
-    let task = NewTask {
-        id: app.clock.uuid(),
-        kind,
-        subject: format!("{}:{}", run.account_id, new.subject),
-        order_id: new.order_id,
-        payment_id: new.payment_id,
-        line_id: None,
-        body,
+    let body = tasks::Difference {
+        account: run.account_id.clone(),
+        day: run.day.to_string(),
+        subject: new.subject.clone(),
+        there: money(new.there_minor),
+        here: money(new.here_minor),
+        why: new.why.clone(),
     };
-    tasks::open(conn, &[task]).await?;
+    let task = made(format!("{}:{}", run.account_id, new.subject), body);
+    let task = task.of_order(new.order_id).of_payment(new.payment_id);
+    queue::open(conn, &app.clock, &[task]).await?;
     Ok(())
 }
 

@@ -5,25 +5,23 @@ use std::time::Duration;
 
 use chrono::{NaiveDate, TimeDelta};
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 use tokio::time::Instant;
 
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::StatementRunId;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
-use crate::infra::events::{self, NewEvent};
-use crate::infra::queue::{self, NewJob};
+use crate::infra::effects::events::{self, Event};
+use crate::infra::effects::jobs::{self, NewJob, Payload};
 use crate::payments::accounts::Spoken;
+use crate::payments::events::{OfStatement, StatementEvent, StatementRequested};
 use crate::payments::gateway::{Call, Statement, StatementLine};
+use crate::payments::jobs::ImportStatement;
 use crate::payments::statements::model::{Fact, Run};
 use crate::payments::statements::state::{RunChange, RunState};
 use crate::payments::statements::store::facts as store;
 use crate::payments::statements::store::runs;
 use crate::payments::statements::{compare, here_only, keep, read};
-
-/// The job that fetches and compares one statement; its payload is `{"run": uuid}`.
-pub const IMPORT: &str = "statement.import";
 
 /// Time for the gateway to hand a statement over.
 const TIMEOUT: Duration = Duration::from_secs(25);
@@ -80,7 +78,7 @@ pub async fn request(app: &App, actor: &Actor, account_id: &str, day: NaiveDate)
     }
     let mut tx = app.db.begin().await?;
     let run = begin(&mut tx, app, actor, account_id, day, "gateway").await?;
-    queue::add(&tx, &[job(run.id)]).await?;
+    jobs::add(&tx, &[job(run.id)]).await?;
     tx.commit().await?;
     app.bell.ring();
     Ok(run)
@@ -97,14 +95,15 @@ async fn begin(
 ) -> Outcome<Run> {
     let id = StatementRunId(app.clock.uuid());
     runs::insert_run(conn, id, account_id, day, source, actor.user_id()).await?;
-    let body = json!({ "account": account_id, "day": day.to_string(), "source": source });
-    events::append(conn, &[NewEvent::shop("statement.requested", id.0, actor.label(), body)]).await?;
+    let requested =
+        StatementRequested { account: account_id.into(), day: day.to_string(), source: source.into() };
+    events::append(conn, &[StatementEvent::Requested(id, requested).by(actor.label())]).await?;
     Ok(runs::find_run(conn, id).await?.ok_or_else(|| Fault::bug("a new run is gone"))?)
 }
 
 /// The job of a run.
 pub(super) fn job(id: StatementRunId) -> NewJob {
-    NewJob::new(IMPORT, json!({ "run": id.0 })).once(id.0.to_string())
+    ImportStatement { run: id }.job()
 }
 
 /// Imports a statement that a person fetched, and compares it to its end. `NOT_FOUND`, `INVALID` for a file that is not
@@ -135,7 +134,7 @@ pub async fn import_file(
     let run = begin(&mut tx, app, actor, account_id, day, "file").await?;
     keep::keep(&mut tx, app, &run, &account, &entries).await?;
     // Should whoever imports it stop, the worker goes on.
-    queue::add(&tx, &[job(run.id).at(app.clock.now() + TimeDelta::minutes(10))]).await?;
+    jobs::add(&tx, &[job(run.id).at(app.clock.now() + TimeDelta::minutes(10))]).await?;
     tx.commit().await?;
     crate::fault_point!("statement.kept");
     let mut tries = 0;
@@ -293,9 +292,9 @@ async fn finish(app: &App, run: &Run, change: RunChange, failure: Option<&str>) 
     if runs::advance_run(&mut tx, run, after, (0, 0), failure).await? == 0 {
         return Ok(Progress::Finished);
     }
-    let kind = if after == RunState::Done { "statement.compared" } else { "statement.failed" };
-    let body = json!({ "account": run.account_id, "day": run.day.to_string() });
-    events::append(&tx, &[NewEvent::shop(kind, run.id.0, "system", body)]).await?;
+    let made = if after == RunState::Done { StatementEvent::Compared } else { StatementEvent::Failed };
+    let body = OfStatement { account: run.account_id.clone(), day: run.day.to_string() };
+    events::append(&tx, &[made(run.id, body).by("system")]).await?;
     tx.commit().await?;
     app.bell.ring();
     Ok(Progress::Finished)

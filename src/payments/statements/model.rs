@@ -6,8 +6,10 @@ use diesel::sql_types::{BigInt, Date, Integer, Nullable, Text, Timestamptz, Uuid
 
 use crate::base::ids::{OrderId, PaymentId, RefundId, StatementRunId};
 use crate::base::money::Currency;
+use crate::infra::effects::tasks::{NewTask, TaskKind};
 use crate::payments::gateway::Stated;
 use crate::payments::statements::state::RunState;
+use crate::payments::tasks;
 use crate::text_column;
 
 text_column!(Stated);
@@ -137,15 +139,15 @@ impl Kind {
         }
     }
 
-    /// The kind of the task for a person.
-    pub fn task(self) -> Option<&'static str> {
+    /// How the task for a person is made; none where nobody has to look.
+    pub(super) fn task(self) -> Option<fn(String, tasks::Difference) -> NewTask> {
         match self {
-            Self::PaidThereOnly => Some("statement_paid_there_only"),
-            Self::PaidHereOnly => Some("statement_paid_here_only"),
-            Self::AmountDiffers => Some("statement_amount_differs"),
-            Self::RefundDiffers => Some("statement_refund_differs"),
-            Self::NotBooked => Some("statement_not_booked"),
-            Self::Unreadable => Some("statement_unreadable"),
+            Self::PaidThereOnly => Some(tasks::PaidThereOnly::open),
+            Self::PaidHereOnly => Some(tasks::PaidHereOnly::open),
+            Self::AmountDiffers => Some(tasks::AmountDiffers::open),
+            Self::RefundDiffers => Some(tasks::RefundDiffers::open),
+            Self::NotBooked => Some(tasks::NotBooked::open),
+            Self::Unreadable => Some(tasks::Unreadable::open),
             Self::FeeDiffers => None,
         }
     }

@@ -5,7 +5,7 @@ use chrono::{TimeDelta, Timelike};
 use crate::app::App;
 use crate::base::ids::StatementRunId;
 use crate::base::outcome::Outcome;
-use crate::infra::queue;
+use crate::infra::effects::jobs;
 use crate::payments::statements::import;
 use crate::payments::statements::store::runs;
 
@@ -30,7 +30,7 @@ pub async fn sweep(app: &App) -> Outcome<usize> {
         let mut tx = app.db.begin().await?;
         let added = runs::insert_missing_runs(&mut tx, &account.id, &days).await?;
         let jobs: Vec<_> = added.iter().map(|id| import::job(*id)).collect();
-        queue::add(&tx, &jobs).await?;
+        jobs::add(&tx, &jobs).await?;
         tx.commit().await?;
         asked += added.len();
     }

@@ -1,5 +1,8 @@
 use dispense::base::actor::Role;
-use dispense::infra::events::{self, NewEvent};
+use dispense::base::ids::OrderId;
+use dispense::infra::effects::events::{self, Event, NewEvent};
+use dispense::infra::effects::record::Nothing;
+use dispense::orders::events::OrderEvent;
 use serde_json::{Value, json};
 
 use crate::harness::TestApp;
@@ -24,9 +27,8 @@ async fn an_administrator_pulls_every_event_once_and_nobody_else_any() {
     let admin = t.sign_in("admin@shop.example").await.tokens.access;
     let buyer = t.sign_in("buyer@shop.example").await.tokens.access;
     let tx = t.app.db.begin().await.unwrap();
-    let batch: Vec<NewEvent> = (0..7)
-        .map(|n| NewEvent::shop("order.tested", t.app.clock.uuid(), "system", json!({ "n": n })))
-        .collect();
+    let claimed = || OrderEvent::Claimed(OrderId(t.app.clock.uuid()), Nothing {}).by("system");
+    let batch: Vec<NewEvent> = (0..7).map(|_| claimed()).collect();
     events::append(&tx, &batch).await.unwrap();
     tx.commit().await.unwrap();
     t.drain().await;
@@ -44,7 +46,7 @@ async fn an_administrator_pulls_every_event_once_and_nobody_else_any() {
     }
     let numbers: Vec<i64> = seen.iter().map(|e| e["seq"].as_i64().unwrap()).collect();
     assert_eq!(numbers, (1..=numbers.len() as i64).collect::<Vec<_>>());
-    let tested: Vec<&Value> = seen.iter().filter(|e| e["kind"] == "order.tested").collect();
+    let tested: Vec<&Value> = seen.iter().filter(|e| e["kind"] == "order.claimed").collect();
     assert_eq!(tested.len(), 7);
     assert!(tested[0]["object"].as_str().unwrap().starts_with("ord_"), "{}", tested[0]);
     assert!(tested[0]["at"].as_str().unwrap().ends_with('Z'));

@@ -1,21 +1,12 @@
 use dispense::audit::{self, Broken};
-use dispense::infra::events::{self, NewEvent};
-use serde_json::json;
+use dispense::infra::effects::events::{self, NewEvent};
 
 use crate::harness::TestApp;
+use crate::harness::test_events::event;
 
-async fn chain(t: &TestApp, events_count: i32) {
+async fn chain(t: &TestApp, events_count: i64) {
     let tx = t.app.db.begin().await.unwrap();
-    let batch: Vec<NewEvent> = (0..events_count)
-        .map(|n| {
-            NewEvent::shop(
-                "test.happened",
-                t.app.clock.uuid(),
-                "system",
-                json!({ "n": n, "text": "数 \"x\"" }),
-            )
-        })
-        .collect();
+    let batch: Vec<NewEvent> = (0..events_count).map(|n| event(t, n)).collect();
     events::append(&tx, &batch).await.unwrap();
     tx.commit().await.unwrap();
     t.drain().await;

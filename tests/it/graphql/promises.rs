@@ -136,10 +136,10 @@ async fn every_list_says_how_many_rows_it_has_when_asked() {
     let add = |count: usize| {
         format!(
             "insert into task (id, kind, subject) select ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
-               'many', n::text from generate_series(1, {count}) n on conflict do nothing"
+               'test.many', n::text from generate_series(1, {count}) n on conflict do nothing"
         )
     };
-    let count = "{ desk { tasks(first: 1, filter: {kinds: [\"many\"]}) { totalCount nodes { id } } } }";
+    let count = "{ desk { tasks(first: 1, filter: {kinds: [\"test.many\"]}) { totalCount nodes { id } } } }";
     shop.t.db.sql(&add(10_000)).await;
     assert_eq!(of(count).await["desk"]["tasks"]["totalCount"], 10_000);
     shop.t.db.sql(&add(10_001)).await;

@@ -36,7 +36,7 @@ async fn touch(shop: &Stocked, number: &str) {
         .db
         .sql(&format!(
             "insert into event (seller_id, kind, object_id, order_id, actor)
-         select seller_id, 'order.touched', id, id, 'system' from orders where number = '{number}'"
+         select seller_id, 'test.touched', id, id, 'system' from orders where number = '{number}'"
         ))
         .await;
 }
@@ -119,7 +119,7 @@ async fn a_change_that_is_committed_late_is_not_passed_over() {
         let touch_in = |number: &str| {
             format!(
                 "insert into event (seller_id, kind, object_id, order_id, actor)
-                 select seller_id, 'order.touched', id, id, 'system' from orders where number = '{number}'"
+                 select seller_id, 'test.touched', id, id, 'system' from orders where number = '{number}'"
             )
         };
         slow.batch_execute(&format!("begin; {}", touch_in(&order))).await.unwrap();

@@ -13,6 +13,8 @@ pub mod shop;
 pub mod signing;
 mod smtp;
 mod test_app;
+pub mod test_events;
+pub mod test_jobs;
 pub mod visitor;
 mod work;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use dispense::kinds;
 use dispense::app::App;
 use dispense::base::clock::Clock;
 use dispense::config::Config;
@@ -142,7 +143,28 @@ impl TestApp {
             assert!(!dump.contains(canary.as_str()), "a secret lies in a plain column: {canary}");
             assert!(!logged.contains(canary.as_str()), "a secret was logged: {canary}");
         }
+        self.events_and_tasks_are_declared().await;
         self.db.finish().await;
+    }
+
+    /// Every stored event and task is of a declared kind and form, and what the world sees of it has public ids alone.
+    async fn events_and_tasks_are_declared(&self) {
+        let uuid = regex::Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-").unwrap();
+        let kinds = "select kind, body::text from event where kind not like 'test.%' limit 5000";
+        for row in self.db.sql(kinds).await {
+            let (kind, body) = (row[0].clone().unwrap(), row[1].clone().unwrap());
+            let shown = kinds::events::read_body(&kind, &serde_json::from_str(&body).unwrap());
+            let shown = shown.unwrap_or_else(|| panic!("an event of no declared form: {kind} {body}"));
+            assert!(!uuid.is_match(&shown.to_string()), "an id that is not public: {kind} {shown}");
+        }
+        let tasks = "select kind, subject, body::text from task where kind not like 'test%' limit 5000";
+        for row in self.db.sql(tasks).await {
+            let [kind, subject, body] = [0, 1, 2].map(|column| row[column].clone().unwrap());
+            let shown = kinds::tasks::read_subject(&kind, &subject)
+                .zip(kinds::tasks::read_body(&kind, &serde_json::from_str(&body).unwrap()));
+            let shown = shown.unwrap_or_else(|| panic!("a task of no declared form: {kind} {subject} {body}"));
+            assert!(!uuid.is_match(&format!("{shown:?}")), "an id that is not public: {kind} {shown:?}");
+        }
     }
 }
 

@@ -1,16 +1,16 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use dispense::infra::effects::jobs::{self, NewJob, Payload};
 use dispense::infra::lease::{self, Job};
-use dispense::infra::queue::{self, NewJob};
-use serde_json::json;
 
 use crate::harness::TestApp;
+use crate::harness::test_jobs::{Fails, Late, Some};
 
 const LEASE: Duration = Duration::from_secs(121);
 
 async fn add(t: &TestApp, jobs: &[NewJob]) {
-    queue::add(&t.app.db.conn().await.unwrap(), jobs).await.unwrap();
+    jobs::add(&t.app.db.conn().await.unwrap(), jobs).await.unwrap();
 }
 
 async fn claim(t: &TestApp, limit: i64) -> Vec<Job> {
@@ -21,7 +21,7 @@ async fn claim(t: &TestApp, limit: i64) -> Vec<Job> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_is_leased_to_one_worker_of_many_that_ask_at_once() {
     let t = TestApp::start().await;
-    let jobs: Vec<NewJob> = (0..60).map(|n| NewJob::new("test.job", json!({ "n": n }))).collect();
+    let jobs: Vec<NewJob> = (0..60).map(|n| Some { n }.job()).collect();
     add(&t, &jobs).await;
     let claims = (0..12).map(|_| async { claim(&t, 7).await });
     let mut ids: Vec<i64> =
@@ -38,10 +38,10 @@ async fn a_job_is_leased_to_one_worker_of_many_that_ask_at_once() {
 async fn a_job_becomes_visible_with_the_commit_even_when_later_ones_were_taken_before() {
     let t = TestApp::start().await;
     let late = t.app.db.begin().await.unwrap();
-    queue::add(&late, &[NewJob::new("test.late", json!({}))]).await.unwrap();
-    add(&t, &[NewJob::new("test.early", json!({}))]).await;
+    jobs::add(&late, &[Late {}.job()]).await.unwrap();
+    add(&t, &[Some { n: 0 }.job()]).await;
     let first = claim(&t, 10).await;
-    assert_eq!(first.iter().map(|j| j.kind.as_str()).collect::<Vec<_>>(), ["test.early"]);
+    assert_eq!(first.iter().map(|j| j.kind.as_str()).collect::<Vec<_>>(), ["test.job"]);
     late.commit().await.unwrap();
     let second = claim(&t, 10).await;
     assert_eq!(second.iter().map(|j| j.kind.as_str()).collect::<Vec<_>>(), ["test.late"]);
@@ -53,15 +53,11 @@ async fn a_job_becomes_visible_with_the_commit_even_when_later_ones_were_taken_b
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_frozen_past_its_lease_completes_nothing() {
     let t = TestApp::start().await;
-    add(&t, &[NewJob::new("test.job", json!({}))]).await;
+    add(&t, &[Some { n: 0 }.job()]).await;
     let frozen = claim(&t, 1).await.remove(0);
-    assert_eq!(
-        lease::rescue(&t.app.db, || t.app.clock.uuid()).await.unwrap(),
-        0,
-        "a live lease is left alone"
-    );
+    assert_eq!(lease::rescue(&t.app.db, &t.app.clock).await.unwrap(), 0, "a live lease is left alone");
     t.advance(TimeDelta::seconds(122)).await;
-    assert_eq!(lease::rescue(&t.app.db, || t.app.clock.uuid()).await.unwrap(), 1);
+    assert_eq!(lease::rescue(&t.app.db, &t.app.clock).await.unwrap(), 1);
     let mut conn = t.app.db.conn().await.unwrap();
     assert!(
         !lease::finish(&mut conn, &frozen).await.unwrap(),
@@ -71,7 +67,7 @@ async fn a_worker_frozen_past_its_lease_completes_nothing() {
     assert_eq!((other.id, other.attempt), (frozen.id, 2));
     assert!(!lease::extend(&mut conn, &frozen, LEASE).await.unwrap());
     assert!(!lease::put_back(&mut conn, &frozen, Duration::ZERO, true, None).await.unwrap());
-    assert!(!lease::bury(&t.app.db, &frozen, "no", t.app.clock.uuid()).await.unwrap());
+    assert!(!lease::bury(&t.app.db, &frozen, "no", &t.app.clock).await.unwrap());
     assert!(!lease::finish(&mut conn, &frozen).await.unwrap());
     assert_eq!(t.db.one("select state from job").await, "running", "the other worker still has it");
     assert!(lease::finish(&mut conn, &other).await.unwrap());
@@ -83,12 +79,12 @@ async fn a_worker_frozen_past_its_lease_completes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_heartbeat_keeps_the_lease() {
     let t = TestApp::start().await;
-    add(&t, &[NewJob::new("test.job", json!({}))]).await;
+    add(&t, &[Some { n: 0 }.job()]).await;
     let job = claim(&t, 1).await.remove(0);
     t.advance(TimeDelta::seconds(100)).await;
     assert!(lease::extend(&mut t.app.db.conn().await.unwrap(), &job, LEASE).await.unwrap());
     t.advance(TimeDelta::seconds(100)).await;
-    assert_eq!(lease::rescue(&t.app.db, || t.app.clock.uuid()).await.unwrap(), 0);
+    assert_eq!(lease::rescue(&t.app.db, &t.app.clock).await.unwrap(), 0);
     assert!(lease::finish(&mut t.app.db.conn().await.unwrap(), &job).await.unwrap());
     t.finish().await;
 }
@@ -97,17 +93,15 @@ async fn a_heartbeat_keeps_the_lease() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_whose_workers_always_die_goes_to_a_person() {
     let t = TestApp::start().await;
-    let mut job = NewJob::new("test.killer", json!({}));
-    job.max_attempts = 3;
-    add(&t, &[job]).await;
+    add(&t, &[Fails {}.job()]).await;
     for _ in 0..3 {
         assert_eq!(claim(&t, 1).await.len(), 1);
         t.advance(TimeDelta::seconds(122)).await;
-        lease::rescue(&t.app.db, || t.app.clock.uuid()).await.unwrap();
+        lease::rescue(&t.app.db, &t.app.clock).await.unwrap();
     }
     assert_eq!(claim(&t, 1).await.len(), 0);
     assert_eq!(t.db.one("select state from job").await, "dead");
-    assert_eq!(t.db.one("select kind || ' ' || (body->>'kind') from task").await, "job_dead test.killer");
+    assert_eq!(t.db.one("select kind || ' ' || (body->>'kind') from task").await, "job_dead test.fails");
     t.finish().await;
 }
 
@@ -115,7 +109,7 @@ async fn a_job_whose_workers_always_die_goes_to_a_person() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_job_gives_way_to_a_twin_that_was_queued_meanwhile() {
     let t = TestApp::start().await;
-    let job = || NewJob::new("test.fill", json!({})).once("variant");
+    let job = || Some { n: 0 }.job();
     add(&t, &[job(), job()]).await;
     let running = claim(&t, 5).await;
     assert_eq!(running.len(), 1, "one queued job of a key");
@@ -132,14 +126,14 @@ async fn a_failed_job_gives_way_to_a_twin_that_was_queued_meanwhile() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn done_jobs_are_deleted_after_some_days_and_others_stay() {
     let t = TestApp::start().await;
-    add(&t, &[NewJob::new("test.done", json!({}))]).await;
+    add(&t, &[Some { n: 0 }.job()]).await;
     let job = claim(&t, 1).await.remove(0);
     lease::finish(&mut t.app.db.conn().await.unwrap(), &job).await.unwrap();
     t.sweep().await;
-    assert_eq!(t.db.one("select count(*) from job where kind = 'test.done'").await, "1");
+    assert_eq!(t.db.one("select count(*) from job where kind = 'test.job'").await, "1");
     t.advance(TimeDelta::days(8)).await;
     t.sweep().await;
-    assert_eq!(t.db.one("select count(*) from job where kind = 'test.done'").await, "0");
+    assert_eq!(t.db.one("select count(*) from job where kind = 'test.job'").await, "0");
     t.finish().await;
 }
 

@@ -1,16 +1,12 @@
 use std::time::Duration;
 
-use dispense::infra::events::{self, NewEvent};
+use dispense::infra::effects::events::{self, NewEvent};
 use dispense::infra::sequence::{self, Step};
-use serde_json::json;
 
 use crate::harness::TestApp;
+use crate::harness::test_events::event;
 
-fn event(t: &TestApp, n: i32) -> NewEvent {
-    NewEvent::shop("test.happened", t.app.clock.uuid(), "system", json!({ "n": n }))
-}
-
-async fn write(t: &TestApp, from: i32, to: i32) {
+async fn write(t: &TestApp, from: i64, to: i64) {
     let tx = t.app.db.begin().await.unwrap();
     let batch: Vec<NewEvent> = (from..to).map(|n| event(t, n)).collect();
     events::append(&tx, &batch).await.unwrap();

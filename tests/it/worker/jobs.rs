@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use dispense::base::outcome::{Fault, Refusal};
-use dispense::infra::queue::{self, NewJob};
+use dispense::infra::effects::jobs::{self, NewJob, Payload};
 use dispense::worker::{self, Done, React};
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::TestApp;
+use crate::harness::test_jobs::{Fails, Fine, Hangs, Later, Panics, Refused};
 
 async fn add(t: &TestApp, jobs: &[NewJob]) {
-    queue::add(&t.app.db.conn().await.unwrap(), jobs).await.unwrap();
+    jobs::add(&t.app.db.conn().await.unwrap(), jobs).await.unwrap();
 }
 
 /// What the job's kind says happens.
@@ -40,10 +40,8 @@ fn react(calls: Arc<AtomicUsize>) -> React {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn poison_jobs_back_off_and_end_before_a_person_while_others_go_on() {
     let t = TestApp::start().await;
-    let mut poison = [NewJob::new("test.fails", json!({})), NewJob::new("test.panics", json!({}))];
-    poison.iter_mut().for_each(|job| job.max_attempts = 3);
-    add(&t, &poison).await;
-    add(&t, &[NewJob::new("test.fine", json!({}))]).await;
+    add(&t, &[Fails {}.job(), Panics {}.job()]).await;
+    add(&t, &[Fine { n: 0 }.job()]).await;
     let calls = Arc::new(AtomicUsize::new(0));
     let react = react(calls.clone());
     worker::drain_with(&t.app, &react).await.unwrap();
@@ -66,7 +64,7 @@ async fn poison_jobs_back_off_and_end_before_a_person_while_others_go_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_job_is_not_tried_again() {
     let t = TestApp::start().await;
-    add(&t, &[NewJob::new("test.refused", json!({}))]).await;
+    add(&t, &[Refused {}.job()]).await;
     worker::drain_with(&t.app, &react(Default::default())).await.unwrap();
     assert_eq!(
         t.db.one("select state || ' ' || attempt || ' ' || last_error from job").await,
@@ -79,7 +77,7 @@ async fn a_refused_job_is_not_tried_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_that_asks_to_come_back_later_uses_up_no_attempt() {
     let t = TestApp::start().await;
-    add(&t, &[NewJob::new("test.later", json!({}))]).await;
+    add(&t, &[Later {}.job()]).await;
     for _ in 0..12 {
         assert_eq!(worker::drain_with(&t.app, &react(Default::default())).await.unwrap(), 1);
         assert_eq!(t.db.one("select state || attempt from job").await, "queued0");
@@ -92,7 +90,7 @@ async fn a_job_that_asks_to_come_back_later_uses_up_no_attempt() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_that_hangs_is_cut_off_before_half_of_its_lease() {
     let t = TestApp::start_with(|config| config.worker.job_seconds = 1).await;
-    add(&t, &[NewJob::new("test.hangs", json!({}))]).await;
+    add(&t, &[Hangs {}.job()]).await;
     worker::drain_with(&t.app, &react(Default::default())).await.unwrap();
     assert_eq!(
         t.db.one("select state || ' ' || last_error from job").await,
@@ -111,8 +109,7 @@ async fn running_workers_take_work_when_the_bell_rings_and_end_when_told() {
         .map(|_| tokio::spawn(worker::run_with(t.app.clone(), react(calls.clone()), stop.clone())))
         .collect();
     for n in 0..5 {
-        add(&t, &(0..10).map(|m| NewJob::new("test.fine", json!({ "n": n * 10 + m }))).collect::<Vec<_>>())
-            .await;
+        add(&t, &(0..10).map(|m| Fine { n: n * 10 + m }.job()).collect::<Vec<_>>()).await;
         t.app.bell.ring();
     }
     let all_done = async {

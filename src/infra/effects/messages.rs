@@ -3,15 +3,17 @@
 
 use diesel::sql_types::{Array, Jsonb, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
-use crate::base::ids::{OrderId, UserId};
+use crate::base::ids::{MessageId, OrderId, UserId};
 use crate::infra::db::statement::Statement;
-use crate::infra::queue::{self, NewJob};
+use crate::infra::effects::jobs::{self, NewJob, Payload, payloads};
 
-/// The job that sends one message; its payload is `{"message": uuid}`.
-pub const SEND: &str = "message.send";
+payloads! {
+    /// Sends one message.
+    "message.send" pub struct SendMessage { message: MessageId, }
+}
 
 /// A message to be sent. `kind` is a name of a mail text (`order_delivered`); one message of a kind exists per
 /// `subject`.
@@ -55,10 +57,10 @@ pub async fn enqueue(mut conn: &AsyncPgConnection, messages: &[NewMessage]) -> d
         .bind::<Array<Text>, _>(messages.iter().map(|m| m.locale.as_str()).collect::<Vec<_>>())
         .bind::<Array<Jsonb>, _>(messages.iter().map(|m| m.payload.clone()).collect::<Vec<_>>())
         .execute(&mut conn);
-    futures::try_join!(rows, queue::add(conn, &jobs))?;
+    futures::try_join!(rows, jobs::add(conn, &jobs))?;
     Ok(())
 }
 
 fn send_job(message: &NewMessage) -> NewJob {
-    NewJob::new(SEND, json!({ "message": message.id })).once(message.id.to_string())
+    SendMessage { message: MessageId(message.id) }.job()
 }

@@ -1,0 +1,23 @@
+//! What of paid lines is put before a person.
+
+use crate::base::ids::{LineId, VariantId};
+use crate::infra::effects::record::record;
+use crate::infra::effects::tasks::task_kinds;
+
+record! {
+    pub struct OfVariant {
+        variant: VariantId,
+    }
+}
+
+task_kinds! {
+    /// Tasks of fulfilment.
+    pub const TASKS = [
+        /// Paid lines wait for stock of this variant.
+        "awaiting_stock" AwaitingStock(VariantId, OfVariant),
+        /// A paid line waits for a person.
+        "delivery_by_hand" DeliveryByHand(LineId, OfVariant),
+        /// A paid line could not be given its goods although there are some.
+        "delivery_failed" DeliveryFailed(LineId, OfVariant),
+    ];
+}
