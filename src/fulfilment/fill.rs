@@ -120,7 +120,7 @@ async fn fill_waiting(
         orders.iter().filter(|o| handed.iter().any(|h| h.line.order_id == o.id)).collect();
     let told = tell(app, &touched, &handed, Occasion::Filled, "system");
     events::append(conn, &told.events).await?;
-    messages::enqueue(conn, &told.messages).await?;
+    messages::enqueue(conn, &app.clock, &told.messages).await?;
     jobs::add(conn, &told.jobs).await?;
     store::mark_delivered(conn, &touched.iter().map(|o| o.id).collect::<Vec<_>>()).await?;
     end_tasks(conn, variant_id, &handed.iter().map(|h| h.line.line_id).collect::<Vec<_>>()).await?;

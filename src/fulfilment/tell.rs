@@ -1,17 +1,16 @@
 //! What has to be told after goods were handed over: events, mails, tasks, and the jobs that fill waiting lines.
 
-use serde_json::json;
-use uuid::Uuid;
-
 use crate::app::App;
+use crate::base::ids::LineId;
 use crate::fulfilment::events::{Assigned, Awaiting, LineEvent};
 use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::store::{Handed, HandedLine, PaidLine};
 use crate::fulfilment::tasks::{AwaitingStock, DeliveryByHand, DeliveryFailed, OfVariant};
 use crate::infra::effects::events::{Event, NewEvent};
 use crate::infra::effects::jobs::{NewJob, Payload};
-use crate::infra::effects::messages::NewMessage;
+use crate::infra::effects::messages::{MessageKind, NewMessage};
 use crate::infra::effects::tasks::{NewTask, TaskKind};
+use crate::orders::messages::{Lines, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered};
 use crate::orders::model::Order;
 
 /// Rows to be written in the same transaction.
@@ -56,9 +55,6 @@ pub fn tell(app: &App, orders: &[&Order], handed: &Handed, occasion: Occasion, a
         let lines: Vec<&HandedLine> = handed.iter().filter(|h| h.line.order_id == order.id).collect();
         told.messages.extend(order_messages(app, order, &lines, occasion));
     }
-    if occasion == Occasion::Paid && !told.tasks.is_empty() {
-        told.messages.extend(alerts(app, &told.tasks));
-    }
     told
 }
 
@@ -95,18 +91,13 @@ fn of_line(task: NewTask, line: &PaidLine) -> NewTask {
 
 fn order_messages(app: &App, order: &Order, lines: &[&HandedLine], occasion: Occasion) -> Vec<NewMessage> {
     let Some(recipient) = &order.email else { return Vec::new() };
-    let message = |kind: &'static str, subject: String, lines: Vec<Uuid>| NewMessage {
-        id: app.clock.uuid(),
-        kind,
-        subject,
-        order_id: Some(order.id),
-        user_id: order.user_id,
-        recipient: recipient.clone(),
-        locale: order.locale.clone(),
-        payload: json!({ "lines": lines }),
+    let message = |made: Made, subject: String, lines: Vec<LineId>| {
+        made(recipient, &order.locale, subject, Lines { lines: Some(lines) })
+            .of_order(order.id)
+            .of_user(order.user_id)
     };
-    let ids = |wanted: fn(&HandedLine) -> bool| -> Vec<Uuid> {
-        lines.iter().filter(|h| wanted(h)).map(|h| h.line.line_id.0).collect()
+    let ids = |wanted: fn(&HandedLine) -> bool| -> Vec<LineId> {
+        lines.iter().filter(|h| wanted(h)).map(|h| h.line.line_id).collect()
     };
     let delivered = ids(|h| !h.assigned.is_empty());
     let waiting = ids(|h| !h.awaiting_stock.is_empty());
@@ -115,35 +106,22 @@ fn order_messages(app: &App, order: &Order, lines: &[&HandedLine], occasion: Occ
     match occasion {
         Occasion::Paid => {
             if !delivered.is_empty() {
-                messages.push(message("order_delivered", order.id.0.to_string(), delivered));
+                messages.push(message(OrderDelivered::to, order.id.0.to_string(), delivered));
             }
             if !waiting.is_empty() {
-                messages.push(message("order_awaiting_stock", order.id.0.to_string(), waiting));
+                messages.push(message(OrderAwaitingStock::to, order.id.0.to_string(), waiting));
             }
             if !by_person.is_empty() {
-                messages.push(message("order_awaiting_person", order.id.0.to_string(), by_person));
+                messages.push(message(OrderAwaitingPerson::to, order.id.0.to_string(), by_person));
             }
         }
         Occasion::Filled => messages.extend(delivered.into_iter().map(|line| {
             // A line that is delivered in parts is told of once per part.
-            message("order_delivered", format!("{}:{line}:{}", order.id.0, app.clock.uuid()), vec![line])
+            message(OrderDelivered::to, format!("{}:{}:{}", order.id.0, line.0, app.clock.uuid()), vec![line])
         })),
     }
     messages
 }
 
-/// Staff hears of new trouble once per subject.
-fn alerts(app: &App, tasks: &[NewTask]) -> Vec<NewMessage> {
-    let Some(staff) = &app.config.shop.support_email else { return Vec::new() };
-    let alert = |task: &NewTask| NewMessage {
-        id: app.clock.uuid(),
-        kind: "task_opened",
-        subject: format!("{}:{}", task.kind, task.subject),
-        order_id: task.order_id,
-        user_id: None,
-        recipient: staff.clone(),
-        locale: app.config.shop.default_locale.clone(),
-        payload: json!({ "task_kind": task.kind, "task_subject": task.subject }),
-    };
-    tasks.iter().map(alert).collect()
-}
+/// How a mail about lines of an order is made.
+type Made = fn(&str, &str, String, Lines) -> NewMessage;

@@ -1,15 +1,12 @@
 //! Tells staff of open tasks by mail, once per trouble. Whoever opens a task need not think of it.
 
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 
 use crate::app::App;
 use crate::base::outcome::Outcome;
-use crate::infra::effects::messages::{self, NewMessage};
+use crate::infra::effects::messages::{self, MessageKind, NewMessage};
+use crate::mail::messages::{Opened, TaskOpened};
 use crate::mail::read;
-
-/// The kind of these mails.
-pub const KIND: &str = "task_opened";
 
 /// Writes the mails for tasks that have none yet. Returns how many; none when the shop names no support address.
 pub async fn tell(conn: &mut AsyncPgConnection, app: &App) -> Outcome<usize> {
@@ -17,18 +14,13 @@ pub async fn tell(conn: &mut AsyncPgConnection, app: &App) -> Outcome<usize> {
     let messages: Vec<NewMessage> = read::list_untold_tasks(conn)
         .await?
         .into_iter()
-        .map(|task| NewMessage {
-            id: app.clock.uuid(),
-            kind: KIND,
-            subject: format!("{}:{}", task.kind, task.subject),
-            order_id: task.order_id,
-            user_id: None,
-            recipient: staff.clone(),
-            locale: app.config.shop.default_locale.clone(),
-            payload: json!({ "task_kind": task.kind, "task_subject": task.subject }),
+        .map(|task| {
+            let opened = Opened { task: task.id, kind: task.kind };
+            let locale = &app.config.shop.default_locale;
+            TaskOpened::to(staff, locale, task.id.0.to_string(), opened).of_order(task.order_id)
         })
         .collect();
-    messages::enqueue(conn, &messages).await?;
+    messages::enqueue(conn, &app.clock, &messages).await?;
     Ok(messages.len())
 }
 

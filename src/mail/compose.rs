@@ -1,22 +1,29 @@
 //! From a message's row to what it tells, read when it is sent: keys never lie in the outbox.
 
 use diesel_async::AsyncPgConnection;
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::base::hand_over::may_hand_over;
-use crate::base::ids::{OrderId, RefundId, UnitId};
+use crate::base::ids::{OrderId, UnitId};
 use crate::base::money::{Currency, Money};
 use crate::base::outcome::{Fault, Outcome};
 use crate::base::secret::Secret;
 use crate::downloads;
+use crate::infra::effects::messages::MessageKind;
+use crate::infra::effects::record::Record;
 use crate::mail::facts::{Access, Content, DeliveredLine, FileLink};
+use crate::mail::messages::{Opened, TaskOpened};
 use crate::mail::model::{MailLine, Message};
 use crate::mail::read;
+use crate::orders::messages::{Lines, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered, OrderResend};
 use crate::orders::model::Order;
 use crate::orders::{self, access};
+use crate::payments::messages::{RefundFailed, RefundMade, Refunded};
 use crate::people::code::{self, Purpose};
+use crate::people::messages::{
+    Coded, ConfirmEmail, EmailTaken, OrderAccessCode, PasswordChanged, ProveEmail, ResetPassword,
+};
 use crate::vault::reveal;
 
 /// The content, or nothing when there is nothing to tell any more (all was refunded meanwhile). Keys that go into the
@@ -24,54 +31,54 @@ use crate::vault::reveal;
 /// have been read.
 pub async fn content(conn: &mut AsyncPgConnection, app: &App, message: &Message) -> Outcome<Option<Content>> {
     let code = |purpose| -> Result<Secret, Fault> {
-        let id = payload_id(&message.payload, "code")?;
-        Ok(code::text(&app.config.secrets.access, purpose, id))
+        let Coded { code } = payload(message)?;
+        Ok(code::text(&app.config.secrets.access, purpose, code))
     };
     let content = match message.kind.as_str() {
-        "order_delivered" => return delivered(conn, app, message, false).await,
-        "order_resend" => return delivered(conn, app, message, true).await,
-        "order_awaiting_stock" => return awaiting(conn, app, message, false).await,
-        "order_awaiting_person" => return awaiting(conn, app, message, true).await,
-        "refund_made" => {
+        OrderDelivered::KIND => return delivered(conn, app, message, false).await,
+        OrderResend::KIND => return delivered(conn, app, message, true).await,
+        OrderAwaitingStock::KIND => return awaiting(conn, app, message, false).await,
+        OrderAwaitingPerson::KIND => return awaiting(conn, app, message, true).await,
+        RefundMade::KIND => {
             let access = access_of(app, &order_of(conn, message).await?);
             Content::RefundMade { access, amount: refund_amount(conn, message).await? }
         }
-        "refund_failed" => {
+        RefundFailed::KIND => {
             let access = access_of(app, &order_of(conn, message).await?);
             Content::RefundFailed { access, amount: refund_amount(conn, message).await? }
         }
-        "order_access_code" => Content::OrderAccessCode { code: code(Purpose::OrderAccess)? },
-        "prove_email" => Content::EmailCode { code: code(Purpose::ProveEmail)? },
-        "confirm_email" => Content::ConfirmEmail { code: code(Purpose::ConfirmEmail)? },
-        "reset_password" => Content::PasswordReset { code: code(Purpose::ResetPassword)? },
-        "email_taken" => Content::AlreadyRegistered,
-        "password_changed" => Content::PasswordChanged,
-        "task_opened" => {
-            let text =
-                |name: &str| message.payload.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        OrderAccessCode::KIND => Content::OrderAccessCode { code: code(Purpose::OrderAccess)? },
+        ProveEmail::KIND => Content::EmailCode { code: code(Purpose::ProveEmail)? },
+        ConfirmEmail::KIND => Content::ConfirmEmail { code: code(Purpose::ConfirmEmail)? },
+        ResetPassword::KIND => Content::PasswordReset { code: code(Purpose::ResetPassword)? },
+        EmailTaken::KIND => Content::AlreadyRegistered,
+        PasswordChanged::KIND => Content::PasswordChanged,
+        TaskOpened::KIND => {
+            let Opened { task, kind } = payload(message)?;
             let number = match message.order_id {
                 Some(id) => orders::store::find(conn, id).await?.map(|order| order.number),
                 None => None,
             };
-            Content::TaskOpened { kind: text("task_kind"), subject: text("task_subject"), number }
+            Content::TaskOpened { kind, task: task.to_string(), number }
         }
         other => return Err(Fault::bug(format!("no mail text of kind {other}")).into()),
     };
     Ok(Some(content))
 }
 
-fn payload_id(payload: &Value, name: &str) -> Result<Uuid, Fault> {
-    let text = payload.get(name).and_then(Value::as_str);
-    text.and_then(|t| t.parse().ok()).ok_or_else(|| Fault::bug(format!("a message names no `{name}`")))
+/// What a message's payload says.
+fn payload<P: Record>(message: &Message) -> Result<P, Fault> {
+    P::read(&message.payload)
+        .ok_or_else(|| Fault::bug(format!("a message of kind {} is not complete", message.kind)))
 }
 
 /// The amount that the message is about; what a sum reported may have got another name and amount since.
 async fn refund_amount(conn: &mut AsyncPgConnection, message: &Message) -> Outcome<String> {
-    let told = message.payload.get("amount_minor").and_then(Value::as_i64);
-    let (minor, currency) = match (told, message.payload.get("currency").and_then(Value::as_str)) {
-        (Some(minor), Some(currency)) => (minor, currency.to_owned()),
+    let named: Refunded = payload(message)?;
+    let (minor, currency) = match (named.amount_minor, named.currency) {
+        (Some(minor), Some(currency)) => (minor, currency),
         _ => {
-            let refund = read::get_refund(conn, RefundId(payload_id(&message.payload, "refund")?)).await?;
+            let refund = read::get_refund(conn, named.refund).await?;
             (refund.amount_minor, refund.currency)
         }
     };
@@ -91,10 +98,8 @@ fn access_of(app: &App, order: &Order) -> Access {
 }
 
 async fn lines_of(conn: &mut AsyncPgConnection, message: &Message, order: OrderId) -> Outcome<Vec<MailLine>> {
-    let only: Vec<Uuid> = match message.payload.get("lines").and_then(Value::as_array) {
-        Some(ids) => ids.iter().filter_map(|id| id.as_str()?.parse().ok()).collect(),
-        None => Vec::new(),
-    };
+    let only: Vec<Uuid> =
+        payload::<Lines>(message)?.lines.unwrap_or_default().iter().map(|id| id.0).collect();
     Ok(read::list_lines(conn, order, &only).await?)
 }
 

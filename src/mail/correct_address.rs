@@ -3,26 +3,25 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
-use uuid::Uuid;
-
 use crate::app::App;
 use crate::base::actor::Actor;
-use crate::base::ids::{MessageId, OrderId};
+use crate::base::ids::{LineId, MessageId, OrderId};
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::base::text::Email;
 use crate::infra::db::Transaction;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::effects::messages::SendMessage;
-use crate::infra::effects::messages::{self, NewMessage};
+use crate::infra::effects::messages::{self, MessageKind, NewMessage};
 use crate::infra::effects::record::Nothing;
+use crate::infra::effects::record::Record;
 use crate::infra::effects::tasks::{self, TaskKind};
 use crate::mail::model::Message;
 use crate::mail::state::{MessageChange, MessageState};
 use crate::mail::store;
 use crate::mail::tasks::MessageUndeliverable;
 use crate::orders::events::OrderEvent;
+use crate::orders::messages::{Lines, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered, OrderResend};
 use crate::orders::model::Order;
 use crate::orders::revoke_access;
 use crate::orders::staff::reveal::staff_with_reason;
@@ -96,47 +95,44 @@ async fn send_again(tx: &mut Transaction, app: &App, order: &Order, queued: &[Me
         return Ok(());
     }
     let units = orders::list_units(tx, &[order.id]).await?;
-    let lines_where = |wanted: fn(UnitState) -> bool| -> BTreeSet<Uuid> {
-        units.iter().filter(|unit| wanted(unit.state)).map(|unit| unit.line_id.0).collect()
+    let lines_where = |wanted: fn(UnitState) -> bool| -> BTreeSet<LineId> {
+        units.iter().filter(|unit| wanted(unit.state)).map(|unit| unit.line_id).collect()
     };
     let delivered = lines_where(UnitState::is_delivered);
     let by_person = lines_where(|state| state == UnitState::AwaitingPerson);
     let waiting = lines_where(|state| state.is_waiting() && state != UnitState::AwaitingPerson);
     // The mail about what was delivered also lists the rest of its lines; one about what waits is sent where nothing was.
-    let wanted: Vec<(&'static str, &[&str], BTreeSet<Uuid>)> = match delivered.is_empty() {
-        false => vec![("order_resend", &["order_delivered", "order_resend"], delivered)],
+    let wanted: Vec<(Made, &[&str], BTreeSet<LineId>)> = match delivered.is_empty() {
+        false => vec![(OrderResend::to, &[OrderDelivered::KIND, OrderResend::KIND], delivered)],
         true => vec![
-            ("order_awaiting_stock", &["order_awaiting_stock"], waiting),
-            ("order_awaiting_person", &["order_awaiting_person"], by_person),
+            (OrderAwaitingStock::to, &[OrderAwaitingStock::KIND], waiting),
+            (OrderAwaitingPerson::to, &[OrderAwaitingPerson::KIND], by_person),
         ],
     };
     let mut messages = Vec::new();
-    for (kind, alike, lines) in wanted {
+    for (made, alike, lines) in wanted {
         let told: Vec<&Message> = queued.iter().filter(|m| alike.contains(&m.kind.as_str())).collect();
-        let untold: Vec<Uuid> =
+        let untold: Vec<LineId> =
             lines.into_iter().filter(|line| !told.iter().any(|m| tells_of(m, *line))).collect();
         if untold.is_empty() {
             continue;
         }
-        messages.push(NewMessage {
-            id: app.clock.uuid(),
-            kind,
-            subject: format!("{}:{}", order.id.0, app.clock.uuid()),
-            order_id: Some(order.id),
-            user_id: order.user_id,
-            recipient: order.email.clone().unwrap_or_default(),
-            locale: order.locale.clone(),
-            payload: json!({ "lines": untold }),
-        });
+        let subject = format!("{}:{}", order.id.0, app.clock.uuid());
+        let recipient = order.email.as_deref().unwrap_or_default();
+        let message = made(recipient, &order.locale, subject, Lines { lines: Some(untold) });
+        messages.push(message.of_order(order.id).of_user(order.user_id));
     }
-    messages::enqueue(tx, &messages).await?;
+    messages::enqueue(tx, &app.clock, &messages).await?;
     Ok(())
 }
 
+/// How a mail about lines of an order is made.
+type Made = fn(&str, &str, String, Lines) -> NewMessage;
+
 /// Whether a message of an order is about this line: one that names none is about all.
-fn tells_of(message: &Message, line: Uuid) -> bool {
-    match message.payload.get("lines").and_then(Value::as_array) {
-        Some(lines) if !lines.is_empty() => lines.iter().any(|id| id.as_str() == Some(&line.to_string())),
+fn tells_of(message: &Message, line: LineId) -> bool {
+    match Lines::read(&message.payload).and_then(|named| named.lines) {
+        Some(lines) if !lines.is_empty() => lines.contains(&line),
         _ => true,
     }
 }

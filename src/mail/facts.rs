@@ -73,7 +73,7 @@ pub enum Content {
     /// For staff: codes and ids only.
     TaskOpened {
         kind: String,
-        subject: String,
+        task: String,
         number: Option<String>,
     },
 }

@@ -5,7 +5,7 @@ use diesel::{QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use crate::base::ids::{GrantId, LineId, OrderId, RefundId};
+use crate::base::ids::{GrantId, LineId, OrderId, RefundId, TaskId};
 use crate::infra::db::statement::Statement;
 use crate::mail::model::MailLine;
 
@@ -50,10 +50,10 @@ pub async fn get_refund(conn: &mut AsyncPgConnection, id: RefundId) -> QueryResu
 /// A task nobody was told of by mail.
 #[derive(QueryableByName)]
 pub struct Untold {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: TaskId,
     #[diesel(sql_type = Text)]
     pub kind: String,
-    #[diesel(sql_type = Text)]
-    pub subject: String,
     #[diesel(sql_type = diesel::sql_types::Nullable<SqlUuid>)]
     pub order_id: Option<OrderId>,
 }
@@ -61,10 +61,10 @@ pub struct Untold {
 /// Open tasks of the last days without their alert.
 pub async fn list_untold_tasks(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Untold>> {
     Statement::new(
-        "select t.kind, t.subject, t.order_id from task t \
+        "select t.id, t.kind, t.order_id from task t \
          where t.state = 'open' and t.created_at > app_now() - interval '3 days' \
            and not exists (select 1 from message m where m.kind = 'task_opened' \
-             and m.subject = t.kind || ':' || t.subject) \
+             and m.subject = t.id::text) \
          order by t.created_at limit 100",
     )
     .load(conn)

@@ -12,14 +12,16 @@ use crate::base::ids::MessageId;
 use crate::base::outcome::{Fault, Outcome};
 use crate::base::text::{Locale, masked_email};
 use crate::infra::effects::events::{self, Event, NewEvent};
+use crate::infra::effects::messages::MessageKind;
 use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::mailer::Letter;
 use crate::infra::smtp::Attempt;
 use crate::mail::events::{Attempted, MessageEvent};
+use crate::mail::messages::TaskOpened;
 use crate::mail::model::Message;
 use crate::mail::state::{IllegalChange, MessageChange, MessageState};
 use crate::mail::tasks::{MessageUndeliverable, Undelivered};
-use crate::mail::{alert, compose, facts::Content, store, texts};
+use crate::mail::{compose, facts::Content, store, texts};
 use crate::orders;
 
 /// What to do with the job.
@@ -138,7 +140,7 @@ async fn put_before_a_person(
     tracing::error!(message = %message.id, kind = message.kind, attempt, outcome, reason, "a mail needs a person");
     events::append(conn, &[event(MessageEvent::NeedsAttention, message, attempt)]).await?;
     // A mail that tells staff of trouble must not be told of by another such mail.
-    if message.kind == alert::KIND {
+    if message.kind == TaskOpened::KIND {
         return Ok(());
     }
     let id = MessageId(message.id);
@@ -151,7 +153,6 @@ async fn put_before_a_person(
     };
     let task = MessageUndeliverable::open(id, body).of_order(message.order_id);
     tasks::open(conn, &app.clock, &[task]).await?;
-    alert::tell(conn, app).await?;
     Ok(())
 }
 

@@ -8,10 +8,12 @@ use crate::base::caller::Caller;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::secret::Secret;
 use crate::base::text::{Email, Locale};
+use crate::infra::effects::messages::MessageKind;
 use crate::orders::access;
 use crate::orders::model::Order;
 use crate::orders::read;
 use crate::people::code::{self, Holder, Purpose};
+use crate::people::messages::OrderAccessCode;
 use crate::people::throttle;
 
 const LIVES: TimeDelta = TimeDelta::minutes(30);
@@ -34,7 +36,7 @@ pub async fn request(
         && let Some(id) =
             code::issue(&mut tx, app, caller, Purpose::OrderAccess, &email, Holder::Anybody, LIVES).await?
     {
-        code::mail(&tx, app, "order_access_code", id, &email, locale).await?;
+        code::mail(&tx, app, OrderAccessCode::to, id, &email, locale).await?;
     }
     tx.commit().await?;
     app.bell.ring();

@@ -9,6 +9,7 @@ pub mod events;
 pub mod holds;
 pub mod limits;
 pub mod lost;
+pub mod messages;
 pub mod model;
 pub mod number;
 pub mod place;

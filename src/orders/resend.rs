@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 
 use crate::app::App;
 use crate::base::actor::Actor;
@@ -10,10 +9,11 @@ use crate::base::hand_over::may_hand_over;
 use crate::base::ids::OrderId;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::infra::effects::events::{self, Event};
-use crate::infra::effects::messages::{self, NewMessage};
+use crate::infra::effects::messages::{self, MessageKind};
 use crate::infra::effects::record::Nothing;
 use crate::orders::access::{self, Sight};
 use crate::orders::events::OrderEvent;
+use crate::orders::messages::{Lines, OrderResend};
 use crate::orders::model::Order;
 use crate::orders::reveal::most_telling;
 use crate::orders::{read, store};
@@ -49,17 +49,9 @@ pub async fn resend(
         let text = "this mail was sent a moment ago";
         return Err(Refusal::new("RESEND_TOO_SOON", text).retry_after(seconds).into());
     }
-    let message = NewMessage {
-        id: app.clock.uuid(),
-        kind: "order_resend",
-        subject: format!("{}:{}", id.0, app.clock.uuid()),
-        order_id: Some(id),
-        user_id: order.user_id,
-        recipient,
-        locale: order.locale.clone(),
-        payload: json!({}),
-    };
-    messages::enqueue(&tx, &[message]).await?;
+    let subject = format!("{}:{}", id.0, app.clock.uuid());
+    let message = OrderResend::to(&recipient, &order.locale, subject, Lines { lines: None });
+    messages::enqueue(&tx, &app.clock, &[message.of_order(id).of_user(order.user_id)]).await?;
     events::append(&tx, &[OrderEvent::MailAskedAgain(id, Nothing {}).by(actor.label())]).await?;
     let next = next_allowed(&mut tx, app, id).await?.unwrap_or(now);
     tx.commit().await?;

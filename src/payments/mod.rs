@@ -24,6 +24,7 @@ pub mod hosted;
 pub mod intake;
 pub mod jobs;
 pub mod ledger;
+pub mod messages;
 pub mod model;
 mod news;
 pub mod number;

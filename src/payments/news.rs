@@ -36,7 +36,7 @@ pub async fn tell_all(
         orders.iter().filter(|o| sorted.iter().any(|c| c.order_id == o.id && c.paid_now)).collect();
     let mut told = tell(app, &paid, &handed, Occasion::Paid, "system");
     for case in &sorted {
-        consequences::case_rows(app, case, &actor_of(case.order_id, words, subjects), &mut told);
+        consequences::case_rows(case, &actor_of(case.order_id, words, subjects), &mut told);
         let order = orders.iter().find(|o| o.id == case.order_id);
         consequences::write(conn, app, case, order, &mut told).await?;
     }
@@ -50,7 +50,7 @@ pub async fn write(conn: &AsyncPgConnection, app: &App, told: &Told) -> Result<(
     futures::try_join!(
         tasks::open(conn, &app.clock, &told.tasks),
         events::append(conn, &told.events),
-        messages::enqueue(conn, &told.messages),
+        messages::enqueue(conn, &app.clock, &told.messages),
         jobs::add(conn, &told.jobs),
     )?;
     Ok(())

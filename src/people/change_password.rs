@@ -5,7 +5,9 @@ use crate::base::outcome::Outcome;
 use crate::base::secret::Secret;
 use crate::base::text::Email;
 use crate::infra::effects::events as event_rows;
-use crate::people::register::mail;
+use crate::infra::effects::messages::{self, MessageKind};
+use crate::infra::effects::record::Nothing;
+use crate::people::messages::PasswordChanged;
 use crate::people::revoke::end_sessions;
 use crate::people::{error, events, password_rule, store, throttle};
 
@@ -39,7 +41,8 @@ pub async fn change_password(
     event_rows::append(&tx, &[events::password_changed(user, "change")]).await?;
     end_sessions(&mut tx, user, Some(person.session_id), &user.to_string(), "password_changed").await?;
     let subject = format!("{user}:{}", known.generation + 1);
-    mail(app, &mut tx, "password_changed", subject, None, &known.email, Some(user), &known.locale).await?;
+    let message = PasswordChanged::to(&known.email, &known.locale, subject, Nothing {});
+    messages::enqueue(&tx, &app.clock, &[message.of_user(user)]).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -5,7 +5,6 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -15,8 +14,9 @@ use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::base::secret::Secret;
 use crate::base::text::{Email, Locale};
 use crate::config::RingKey;
-use crate::infra::effects::messages::{self, NewMessage};
+use crate::infra::effects::messages::{self, MessageKind, NewMessage};
 use crate::infra::sign;
+use crate::people::messages::{Coded, ProveEmail};
 use crate::people::{store, throttle};
 
 /// Crockford's alphabet: no I, L, O, U.
@@ -159,7 +159,7 @@ pub async fn request_proof(app: &App, caller: &Caller, email: &str, locale: Loca
     let mut tx = app.db.begin().await?;
     let made = issue(&mut tx, app, caller, Purpose::ProveEmail, &email, Holder::Anybody, lives).await?;
     if let Some(id) = made {
-        mail(&tx, app, "prove_email", id, &email, locale).await?;
+        mail(&tx, app, ProveEmail::to, id, &email, locale).await?;
     }
     tx.commit().await?;
     app.bell.ring();
@@ -170,22 +170,13 @@ pub async fn request_proof(app: &App, caller: &Caller, email: &str, locale: Loca
 pub async fn mail(
     conn: &AsyncPgConnection,
     app: &App,
-    kind: &'static str,
+    made: fn(&str, &str, String, Coded) -> NewMessage,
     code: Uuid,
     email: &Email,
     locale: Locale,
 ) -> Result<(), Fault> {
-    let message = NewMessage {
-        id: app.clock.uuid(),
-        kind,
-        subject: code.to_string(),
-        order_id: None,
-        user_id: None,
-        recipient: email.typed().to_owned(),
-        locale: locale.as_str().to_owned(),
-        payload: json!({ "code": code }),
-    };
-    messages::enqueue(conn, &[message]).await?;
+    let message = made(email.typed(), locale.as_str(), code.to_string(), Coded { code });
+    messages::enqueue(conn, &app.clock, &[message]).await?;
     Ok(())
 }
 

@@ -1,16 +1,17 @@
 use chrono::TimeDelta;
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::base::caller::Caller;
-use crate::base::ids::{self, UserId};
+use crate::base::ids::{self};
 use crate::base::outcome::Outcome;
 use crate::base::secret::Secret;
 use crate::base::text::{self, Email, Locale};
 use crate::infra::db::Transaction;
-use crate::infra::effects::messages::{self, NewMessage};
+use crate::infra::effects::messages::{self, MessageKind};
+use crate::infra::effects::record::Nothing;
 use crate::people::code::{self, Holder, Purpose};
+use crate::people::messages::{Coded, ConfirmEmail, EmailTaken};
 use crate::people::store::{self, NewRegistration};
 use crate::people::{password_rule, throttle};
 
@@ -68,7 +69,8 @@ pub async fn register(app: &App, caller: &Caller, input: Registration) -> Outcom
                 // At most once an hour.
                 let subject = format!("{}:{}", owner.id, app.clock.unix() / 3_600);
                 let to = Some(owner.id);
-                mail(app, &mut tx, "email_taken", subject, None, &owner.email, to, &owner.locale).await?;
+                let message = EmailTaken::to(&owner.email, &owner.locale, subject, Nothing {});
+                messages::enqueue(&tx, &app.clock, &[message.of_user(to)]).await?;
             }
         }
     }
@@ -105,31 +107,7 @@ pub(super) async fn mail_confirmation(
     let holder = Holder::Registration(registration);
     let made = code::issue(tx, app, caller, Purpose::ConfirmEmail, email, holder, lives).await?;
     let Some(code) = made else { return Ok(()) };
-    mail(app, tx, "confirm_email", code.to_string(), Some(code), email.typed(), None, locale).await
-}
-
-/// Writes one mail to a person.
-#[allow(clippy::too_many_arguments)]
-pub(super) async fn mail(
-    app: &App,
-    tx: &mut Transaction,
-    kind: &'static str,
-    subject: String,
-    code: Option<Uuid>,
-    recipient: &str,
-    user: Option<UserId>,
-    locale: &str,
-) -> Outcome<()> {
-    let message = NewMessage {
-        id: app.clock.uuid(),
-        kind,
-        subject,
-        order_id: None,
-        user_id: user,
-        recipient: recipient.to_owned(),
-        locale: locale.to_owned(),
-        payload: code.map_or_else(|| json!({}), |code| json!({ "code": code })),
-    };
-    messages::enqueue(tx, &[message]).await?;
+    let message = ConfirmEmail::to(email.typed(), locale, code.to_string(), Coded { code });
+    messages::enqueue(tx, &app.clock, &[message]).await?;
     Ok(())
 }

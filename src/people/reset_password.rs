@@ -7,8 +7,10 @@ use crate::base::outcome::Outcome;
 use crate::base::secret::Secret;
 use crate::base::text::Email;
 use crate::infra::effects::events as event_rows;
+use crate::infra::effects::messages::{self, MessageKind};
+use crate::infra::effects::record::Nothing;
 use crate::people::code::{self, Holder, Purpose};
-use crate::people::register::mail;
+use crate::people::messages::{Coded, PasswordChanged, ResetPassword};
 use crate::people::revoke::end_sessions;
 use crate::people::state::UserState;
 use crate::people::{error, events, password_rule, store, throttle};
@@ -25,18 +27,8 @@ pub async fn request_password_reset(app: &App, caller: &Caller, email: &str) -> 
         let holder = Holder::User(person.id);
         let made = code::issue(&mut tx, app, caller, Purpose::ResetPassword, &email, holder, lives).await?;
         if let Some(code) = made {
-            let subject = code.to_string();
-            mail(
-                app,
-                &mut tx,
-                "reset_password",
-                subject,
-                Some(code),
-                &person.email,
-                Some(person.id),
-                &person.locale,
-            )
-            .await?;
+            let message = ResetPassword::to(&person.email, &person.locale, code.to_string(), Coded { code });
+            messages::enqueue(&tx, &app.clock, &[message.of_user(person.id)]).await?;
         }
     }
     tx.commit().await?;
@@ -76,7 +68,8 @@ pub async fn reset_password(
     event_rows::append(&tx, &facts).await?;
     end_sessions(&mut tx, user, None, &user.to_string(), "password_reset").await?;
     let subject = format!("{user}:{}", person.generation + 1);
-    mail(app, &mut tx, "password_changed", subject, None, &person.email, Some(user), &person.locale).await?;
+    let message = PasswordChanged::to(&person.email, &person.locale, subject, Nothing {});
+    messages::enqueue(&tx, &app.clock, &[message.of_user(user)]).await?;
     tx.commit().await?;
     Ok(user)
 }

@@ -13,8 +13,8 @@ use crate::base::actor::Role;
 use crate::base::caller::Caller;
 use crate::base::ids::{OrderId, SellerId};
 use crate::base::outcome::{Fault, Refusal};
-use crate::kinds::events;
 use crate::infra::sequence::{self, Numbered};
+use crate::kinds::events;
 use crate::people;
 use crate::rest::problem::Problem;
 

@@ -111,7 +111,8 @@ fn arrows_go_down_only() {
         for to in used(&source.code()) {
             let allowed = match to.as_str() {
                 // Macros at the crate's root.
-                "text_column" | "fault_point" | "record" | "event_kinds" | "payloads" | "task_kinds" => true,
+                "text_column" | "fault_point" | "record" | "event_kinds" | "payloads" | "task_kinds"
+                | "message_kinds" => true,
                 to if to == from => true,
                 "app" => own < infra,
                 to => layer(to).is_some_and(|to| own < to),

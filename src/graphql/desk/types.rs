@@ -1,11 +1,11 @@
 use async_graphql::{Enum, ID, Object, SimpleObject};
 
-use crate::kinds::tasks;
 use crate::base::ids::TaskId;
 use crate::fulfilment::by_hand;
 use crate::graphql::connection::Listed;
 use crate::graphql::people::types::User;
 use crate::graphql::scalars::{DateTime, Int64};
+use crate::kinds::tasks;
 use crate::payments::accounts::Complaint;
 
 impl Listed for User {

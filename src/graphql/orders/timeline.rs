@@ -1,10 +1,10 @@
 use async_graphql::{Context, Enum, SimpleObject};
 
 use crate::base::ids::OrderId;
-use crate::kinds::events;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::scalars::DateTime;
+use crate::kinds::events;
 use crate::orders::staff;
 
 /// Where an entry of an order's story comes from.

@@ -4,30 +4,75 @@
 use diesel::sql_types::{Array, Jsonb, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
-use uuid::Uuid;
 
+use crate::base::clock::Clock;
 use crate::base::ids::{MessageId, OrderId, UserId};
 use crate::infra::db::statement::Statement;
 use crate::infra::effects::jobs::{self, NewJob, Payload, payloads};
+use crate::infra::effects::record::Record;
 
 payloads! {
     /// Sends one message.
     "message.send" pub struct SendMessage { message: MessageId, }
 }
 
-/// A message to be sent. `kind` is a name of a mail text (`order_delivered`); one message of a kind exists per
-/// `subject`.
+/// A kind of message, which is the name of its text. Declared with [`message_kinds!`].
+pub trait MessageKind {
+    const KIND: &'static str;
+    /// What the text needs beside the order or person: ids and numbers only.
+    type Payload: Record;
+
+    /// A message to this address. One message of a kind exists per `subject`.
+    fn to(recipient: &str, locale: &str, subject: String, payload: Self::Payload) -> NewMessage {
+        NewMessage {
+            kind: Self::KIND,
+            subject,
+            order_id: None,
+            user_id: None,
+            recipient: recipient.to_owned(),
+            locale: locale.to_owned(),
+            payload: payload.stored(),
+        }
+    }
+}
+
+/// Declares the messages of a feature: `"noun_verbed" Type(Record)`.
+#[macro_export]
+macro_rules! message_kinds {
+    ($($(#[doc = $doc:literal])* $kind:literal $name:ident($payload:ty);)*) => {$(
+        $(#[doc = $doc])*
+        pub struct $name;
+
+        impl $crate::infra::effects::messages::MessageKind for $name {
+            const KIND: &'static str = $kind;
+            type Payload = $payload;
+        }
+    )*};
+}
+pub use crate::message_kinds;
+
+/// A message to be sent.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
-    pub id: Uuid,
-    pub kind: &'static str,
-    pub subject: String,
-    pub order_id: Option<OrderId>,
-    pub user_id: Option<UserId>,
-    pub recipient: String,
-    pub locale: String,
-    /// What the text needs beside the order or person: ids only.
-    pub payload: Value,
+    kind: &'static str,
+    subject: String,
+    order_id: Option<OrderId>,
+    user_id: Option<UserId>,
+    recipient: String,
+    locale: String,
+    payload: Value,
+}
+
+impl NewMessage {
+    pub fn of_order(mut self, id: impl Into<Option<OrderId>>) -> Self {
+        self.order_id = id.into();
+        self
+    }
+
+    pub fn of_user(mut self, id: impl Into<Option<UserId>>) -> Self {
+        self.user_id = id.into();
+        self
+    }
 }
 
 const ENQUEUE: &str = "insert into message (id, kind, subject, order_id, user_id, recipient, locale, payload, message_id) \
@@ -38,13 +83,18 @@ const ENQUEUE: &str = "insert into message (id, kind, subject, order_id, user_id
 
 /// Writes the messages and the jobs that send them, two statements in all. A message that exists already is left as
 /// it is; its second job finds nothing to do.
-pub async fn enqueue(mut conn: &AsyncPgConnection, messages: &[NewMessage]) -> diesel::QueryResult<()> {
+pub async fn enqueue(
+    mut conn: &AsyncPgConnection,
+    clock: &Clock,
+    messages: &[NewMessage],
+) -> diesel::QueryResult<()> {
     if messages.is_empty() {
         return Ok(());
     }
-    let jobs: Vec<NewJob> = messages.iter().map(send_job).collect();
+    let ids: Vec<MessageId> = messages.iter().map(|_| MessageId(clock.uuid())).collect();
+    let jobs: Vec<NewJob> = ids.iter().map(|id| SendMessage { message: *id }.job()).collect();
     let rows = Statement::new(ENQUEUE)
-        .bind::<Array<SqlUuid>, _>(messages.iter().map(|m| m.id).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(messages.iter().map(|m| m.kind).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(messages.iter().map(|m| m.subject.as_str()).collect::<Vec<_>>())
         .bind::<Array<Nullable<SqlUuid>>, _>(
@@ -59,8 +109,4 @@ pub async fn enqueue(mut conn: &AsyncPgConnection, messages: &[NewMessage]) -> d
         .execute(&mut conn);
     futures::try_join!(rows, jobs::add(conn, &jobs))?;
     Ok(())
-}
-
-fn send_job(message: &NewMessage) -> NewJob {
-    SendMessage { message: MessageId(message.id) }.job()
 }

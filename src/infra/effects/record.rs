@@ -120,6 +120,21 @@ plain! {
     bool, "true or false", value => value.as_bool();
 }
 
+/// Of something that the world outside never names.
+impl Field for Uuid {
+    fn form() -> String {
+        "UUID".into()
+    }
+
+    fn stored(&self) -> Value {
+        json!(self)
+    }
+
+    fn read(value: Option<&Value>) -> Option<Self> {
+        value?.as_str()?.parse().ok()
+    }
+}
+
 impl Field for Currency {
     fn form() -> String {
         "currency code".into()

@@ -104,15 +104,15 @@ pub(super) fn text(shop: &Shop, content: &Content) -> Text {
              for a new password at once.\n\n"
                 .into(),
         ),
-        Content::TaskOpened { kind, subject, number } => {
+        Content::TaskOpened { kind, task, number } => {
             let order = number.as_ref().map(|n| format!("  Order:   {n}\n")).unwrap_or_default();
             (
                 format!("A task needs a person: {}", line(kind)),
                 format!(
-                    "something came up that only a person can end.\n\n  Kind:    {}\n  Subject: {}\n{order}\n\
-                     Further tasks of this subject are not mailed while this one is open.\n\n",
+                    "something came up that only a person can end.\n\n  Kind:    {}\n  Task:    {}\n{order}\n\
+                     The same trouble is not mailed about again while this task is open.\n\n",
                     line(kind),
-                    line(subject)
+                    line(task)
                 ),
             )
         }

@@ -88,15 +88,15 @@ pub(super) fn text(shop: &Shop, content: &Content) -> Text {
             format!("您在 {name} 的密码已更改"),
             "您的账户密码已更改，其他设备已退出登录。如果不是您本人操作，请立即重设密码。\n\n".into(),
         ),
-        Content::TaskOpened { kind, subject, number } => {
+        Content::TaskOpened { kind, task, number } => {
             let order = number.as_ref().map(|n| format!("  订单：{n}\n")).unwrap_or_default();
             (
                 format!("有任务需要人工处理：{}", line(kind)),
                 format!(
-                    "出现了需要人工处理的情况。\n\n  类型：{}\n  对象：{}\n{order}\n\
-                     此任务未结束前，同一对象的任务不再另行通知。\n\n",
+                    "出现了需要人工处理的情况。\n\n  类型：{}\n  任务：{}\n{order}\n\
+                     此任务未结束前，同一问题不再另行通知。\n\n",
                     line(kind),
-                    line(subject)
+                    line(task)
                 ),
             )
         }

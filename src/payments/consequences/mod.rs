@@ -55,10 +55,10 @@ pub async fn write_alone(conn: &mut AsyncPgConnection, app: &App, case: &Case, o
     }
     let mut told = Told::default();
     write(conn, app, case, Some(order), &mut told).await?;
-    news::case_rows(app, case, "system", &mut told);
+    news::case_rows(case, "system", &mut told);
     tasks::open(conn, &app.clock, &told.tasks).await?;
     events::append(conn, &told.events).await?;
-    messages::enqueue(conn, &told.messages).await?;
+    messages::enqueue(conn, &app.clock, &told.messages).await?;
     jobs::add(conn, &told.jobs).await?;
     Ok(())
 }

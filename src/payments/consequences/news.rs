@@ -3,14 +3,13 @@
 
 use chrono::TimeDelta;
 use diesel_async::AsyncPgConnection;
-use serde_json::json;
 
 use crate::app::App;
 use crate::base::ids::{DisputeId, PaymentId};
 use crate::base::outcome::Outcome;
 use crate::fulfilment::tell::Told;
 use crate::infra::effects::events::{Event, NewEvent};
-use crate::infra::effects::messages::NewMessage;
+use crate::infra::effects::messages::{MessageKind, NewMessage};
 use crate::infra::effects::record::Nothing;
 use crate::infra::effects::tasks::{self, NewTask, Over, TaskKind};
 use crate::orders;
@@ -22,6 +21,7 @@ use crate::payments::cover::Coverage;
 use crate::payments::decide::News;
 use crate::payments::disputes::{DisputeState, TrackedDispute};
 use crate::payments::events::{self as facts, DisputeEvent, Moved, OfPayment, RefundEvent};
+use crate::payments::messages::{self, RefundMade, Refunded};
 use crate::payments::refunds::arithmetic::LEEWAY;
 use crate::payments::refunds::model::{Basis, TrackedRefund};
 use crate::payments::refunds::{RefundState, sums};
@@ -76,7 +76,7 @@ pub async fn add(
 }
 
 /// Events and tasks that were decided with the words themselves.
-pub fn case_rows(_app: &App, case: &Case, actor: &str, told: &mut Told) {
+pub fn case_rows(case: &Case, actor: &str, told: &mut Told) {
     for news in &case.news {
         match news {
             News::Event(event) => told.events.push(event.clone().by(actor).of_order(case.order_id)),
@@ -118,10 +118,10 @@ impl Writer<'_> {
         }
         let moved = tracked.moved_from();
         if tracked.mail_due && row.counted_minor > 0 {
-            told.messages.extend(self.mail("refund_made", tracked, moved.flatten()));
+            told.messages.extend(self.mail(RefundMade::to, tracked, moved.flatten()));
         }
         if tracked.failure_mail_due && row.state == RefundState::Failed {
-            told.messages.extend(self.mail("refund_failed", tracked, moved.flatten()));
+            told.messages.extend(self.mail(messages::RefundFailed::to, tracked, moved.flatten()));
         }
         let Some(from) = moved else { return };
         match row.state {
@@ -229,7 +229,7 @@ impl Writer<'_> {
     /// news again.
     fn mail(
         &self,
-        kind: &'static str,
+        made: fn(&str, &str, String, Refunded) -> NewMessage,
         tracked: &TrackedRefund,
         from: Option<RefundState>,
     ) -> Option<NewMessage> {
@@ -240,15 +240,12 @@ impl Writer<'_> {
             Some(at) => format!("{}:{}", row.id.0, at.timestamp()),
             None => row.id.0.to_string(),
         };
-        Some(NewMessage {
-            id: self.app.clock.uuid(),
-            kind,
-            subject,
-            order_id: Some(order.id),
-            user_id: order.user_id,
-            recipient: order.email.clone()?,
-            locale: order.locale.clone(),
-            payload: json!({ "refund": row.id.0, "amount_minor": row.amount_minor, "currency": row.currency.as_str() }),
-        })
+        let refunded = Refunded {
+            refund: row.id,
+            amount_minor: Some(row.amount_minor),
+            currency: Some(row.currency.as_str().into()),
+        };
+        let message = made(order.email.as_deref()?, &order.locale, subject, refunded);
+        Some(message.of_order(order.id).of_user(order.user_id))
     }
 }

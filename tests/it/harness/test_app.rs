@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use dispense::kinds;
 use dispense::app::App;
 use dispense::base::clock::Clock;
 use dispense::config::Config;
 use dispense::http::routes::Row;
+use dispense::kinds;
 
 use super::{TestDatabase, log, test_config};
 
@@ -162,7 +162,8 @@ impl TestApp {
             let [kind, subject, body] = [0, 1, 2].map(|column| row[column].clone().unwrap());
             let shown = kinds::tasks::read_subject(&kind, &subject)
                 .zip(kinds::tasks::read_body(&kind, &serde_json::from_str(&body).unwrap()));
-            let shown = shown.unwrap_or_else(|| panic!("a task of no declared form: {kind} {subject} {body}"));
+            let shown =
+                shown.unwrap_or_else(|| panic!("a task of no declared form: {kind} {subject} {body}"));
             assert!(!uuid.is_match(&format!("{shown:?}")), "an id that is not public: {kind} {shown:?}");
         }
     }

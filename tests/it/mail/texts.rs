@@ -58,7 +58,7 @@ fn contents() -> Vec<(&'static str, Content)> {
             "task_opened",
             Content::TaskOpened {
                 kind: "awaiting_stock".into(),
-                subject: "s-1".into(),
+                task: "tsk_1".into(),
                 number: Some("D7K2M9".into()),
             },
         ),
