@@ -4,7 +4,7 @@
 //! What must go up leaves as an event row, which a worker reads.
 //!
 //! ```text
-//! main → http, worker, demo → graphql, rest, sandbox → features → infra → base
+//! main → http, worker, demo → graphql, rest, sandbox → kinds → features → infra → base
 //! features: mail → payments → fulfilment → orders → catalogue → goods → vault, downloads → people, settings → audit
 //! ```
 

@@ -19,6 +19,15 @@ alter table event_head
   drop column floor,
   add constraint event_head_backlog check ((backlog is null) = (backlog_after is null));
 
+-- How far each consumer of the sequence has come, in place of the one mark.
+create table event_cursor (
+  consumer text primary key,
+  seq bigint not null default 0 check (seq >= 0),
+  moved_at timestamptz not null default app_now()
+);
+insert into event_cursor (consumer, seq) select 'reactions', reacted from event_head;
+alter table event_head drop constraint event_head_order, drop column reacted, add constraint event_head_seq check (seq >= 0);
+
 -- After a dump was restored the rows carry transaction numbers of another cluster, which this one is still to give. Those of
 -- numbered events become 0 again, those of the others one that is visible to everybody. Runs as the owner: nobody else may
 -- change events, and this changes nothing that is sealed.

@@ -3,6 +3,7 @@
 
 pub mod assign;
 pub mod by_hand;
+pub mod effects;
 pub mod events;
 pub mod fill;
 pub mod jobs;
@@ -11,6 +12,5 @@ pub mod restock;
 pub mod revoke;
 mod store;
 pub mod tasks;
-pub mod tell;
 
 pub use store::{Handed, HandedLine, PaidLine};

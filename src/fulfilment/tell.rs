@@ -1,4 +1,4 @@
-//! What has to be told after goods were handed over: events, mails, tasks, and the jobs that fill waiting lines.
+//! What follows when lines got their goods or wait for them: events, mails, tasks, and the jobs that fill waiting lines.
 
 use crate::app::App;
 use crate::base::ids::LineId;
@@ -6,23 +6,15 @@ use crate::fulfilment::events::{Assigned, Awaiting, LineEvent};
 use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::store::{Handed, HandedLine, PaidLine};
 use crate::fulfilment::tasks::{AwaitingStock, DeliveryByHand, DeliveryFailed, OfVariant};
+use crate::infra::effects::Effects;
 use crate::infra::effects::events::{Event, NewEvent};
-use crate::infra::effects::jobs::{NewJob, Payload};
+use crate::infra::effects::jobs::Payload;
 use crate::infra::effects::messages::{MessageKind, NewMessage};
 use crate::infra::effects::tasks::{NewTask, TaskKind};
 use crate::orders::messages::{Lines, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered};
 use crate::orders::model::Order;
 
-/// Rows to be written in the same transaction.
-#[derive(Default)]
-pub struct Told {
-    pub events: Vec<NewEvent>,
-    pub messages: Vec<NewMessage>,
-    pub jobs: Vec<NewJob>,
-    pub tasks: Vec<NewTask>,
-}
-
-/// When the goods were handed over: it makes the difference in who has to be told what.
+/// When goods were assigned: it decides about mails and tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Occasion {
     /// The payment was settled: one mail for all that is there, one for all that waits.
@@ -31,31 +23,37 @@ pub enum Occasion {
     Filled,
 }
 
-/// What to write for these lines of these orders.
-pub fn tell(app: &App, orders: &[&Order], handed: &Handed, occasion: Occasion, actor: &str) -> Told {
-    let mut told = Told::default();
+/// What follows from these lines of these orders.
+pub fn of_assignment(
+    app: &App,
+    orders: &[&Order],
+    handed: &Handed,
+    occasion: Occasion,
+    actor: &str,
+) -> Effects {
+    let mut effects = Effects::default();
     for line in handed {
-        told.events.extend(line_events(line, occasion, actor));
+        effects.events.extend(line_events(line, occasion, actor));
         if !line.awaiting_stock.is_empty() && occasion == Occasion::Paid {
             let variant = line.line.variant_id;
-            told.jobs.push(Fill { variant }.job());
-            told.tasks.push(of_line(AwaitingStock::open(variant, OfVariant { variant }), &line.line));
+            effects.jobs.push(Fill { variant }.job());
+            effects.tasks.push(of_line(AwaitingStock::open(variant, OfVariant { variant }), &line.line));
         }
         if !line.awaiting_person.is_empty() {
             if occasion == Occasion::Paid {
                 // What was missing may have come while this was settled.
-                told.jobs.push(Fill { variant: line.line.variant_id }.job());
+                effects.jobs.push(Fill { variant: line.line.variant_id }.job());
             }
             let variant = line.line.variant_id;
             let task = DeliveryByHand::open(line.line.line_id, OfVariant { variant });
-            told.tasks.push(of_line(task, &line.line));
+            effects.tasks.push(of_line(task, &line.line));
         }
     }
     for order in orders {
         let lines: Vec<&HandedLine> = handed.iter().filter(|h| h.line.order_id == order.id).collect();
-        told.messages.extend(order_messages(app, order, &lines, occasion));
+        effects.messages.extend(order_messages(app, order, &lines, occasion));
     }
-    told
+    effects
 }
 
 fn line_events(handed: &HandedLine, occasion: Occasion, actor: &str) -> Vec<NewEvent> {

@@ -343,21 +343,3 @@ pub async fn after(conn: &mut AsyncPgConnection, after: i64, limit: i64) -> Quer
     .load(conn)
     .await
 }
-
-/// The last event whose consequences were queued, locked; none while another worker is at it.
-pub async fn claim_reacted(conn: &mut AsyncPgConnection) -> QueryResult<Option<i64>> {
-    let rows: Vec<Number> = Statement::new(
-        "select reacted as number from event_head where id = 1 and reacted < seq for update skip locked",
-    )
-    .load(conn)
-    .await?;
-    Ok(rows.into_iter().next().map(|row| row.number))
-}
-
-/// Records that the consequences of all events up to `seq` are queued.
-pub async fn advance_reacted(conn: &mut AsyncPgConnection, seq: i64) -> QueryResult<usize> {
-    Statement::new("update event_head set reacted = $1 where id = 1")
-        .bind::<BigInt, _>(seq)
-        .execute(conn)
-        .await
-}

@@ -1,33 +1,42 @@
-//! Tells staff of open tasks by mail, once per trouble. Whoever opens a task need not think of it.
+//! Mails to staff about open tasks, one per task. Whoever opens a task need not think of it.
 
 use diesel_async::AsyncPgConnection;
 
 use crate::app::App;
+use crate::base::ids::TaskId;
 use crate::base::outcome::Outcome;
 use crate::infra::effects::messages::{self, MessageKind, NewMessage};
 use crate::mail::messages::{Opened, TaskOpened};
-use crate::mail::read;
+use crate::mail::read::{self, OpenTask};
 
-/// Writes the mails for tasks that have none yet. Returns how many; none when the shop names no support address.
-pub async fn tell(conn: &mut AsyncPgConnection, app: &App) -> Outcome<usize> {
-    let Some(staff) = &app.config.shop.support_email else { return Ok(0) };
-    let messages: Vec<NewMessage> = read::list_untold_tasks(conn)
-        .await?
-        .into_iter()
-        .map(|task| {
-            let opened = Opened { task: task.id, kind: task.kind };
-            let locale = &app.config.shop.default_locale;
-            TaskOpened::to(staff, locale, task.id.0.to_string(), opened).of_order(task.order_id)
-        })
-        .collect();
-    messages::enqueue(conn, &app.clock, &messages).await?;
-    Ok(messages.len())
+/// Writes the mail about this task, unless it ended meanwhile.
+pub async fn alert(app: &App, task: TaskId) -> Outcome<()> {
+    let mut tx = app.db.begin().await?;
+    let found = read::find_open_task(&mut tx, task).await?;
+    write(&mut tx, app, found.into_iter().collect()).await?;
+    tx.commit().await?;
+    app.bell.ring();
+    Ok(())
 }
 
-/// The sweep.
+/// The sweep: writes the mails about tasks that have none. Returns how many.
 pub async fn sweep(app: &App) -> Outcome<usize> {
     let mut tx = app.db.begin().await?;
-    let told = tell(&mut tx, app).await?;
+    let tasks = read::list_unmailed_tasks(&mut tx).await?;
+    let written = write(&mut tx, app, tasks).await?;
     tx.commit().await?;
-    Ok(told)
+    Ok(written)
+}
+
+/// None when the shop names no support address.
+async fn write(conn: &mut AsyncPgConnection, app: &App, tasks: Vec<OpenTask>) -> Outcome<usize> {
+    let Some(staff) = &app.config.shop.support_email else { return Ok(0) };
+    let locale = &app.config.shop.default_locale;
+    let message = |task: OpenTask| -> NewMessage {
+        let opened = Opened { task: task.id, kind: task.kind };
+        TaskOpened::to(staff, locale, task.id.0.to_string(), opened).of_order(task.order_id)
+    };
+    let messages: Vec<NewMessage> = tasks.into_iter().map(message).collect();
+    messages::enqueue(conn, &app.clock, &messages).await?;
+    Ok(messages.len())
 }

@@ -7,6 +7,7 @@ mod compose;
 pub mod correct_address;
 pub mod events;
 mod facts;
+pub mod jobs;
 pub mod messages;
 pub mod model;
 mod read;

@@ -47,9 +47,9 @@ pub async fn get_refund(conn: &mut AsyncPgConnection, id: RefundId) -> QueryResu
         .await
 }
 
-/// A task nobody was told of by mail.
+/// An open task, as far as its mail needs it.
 #[derive(QueryableByName)]
-pub struct Untold {
+pub struct OpenTask {
     #[diesel(sql_type = SqlUuid)]
     pub id: TaskId,
     #[diesel(sql_type = Text)]
@@ -58,8 +58,17 @@ pub struct Untold {
     pub order_id: Option<OrderId>,
 }
 
-/// Open tasks of the last days without their alert.
-pub async fn list_untold_tasks(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Untold>> {
+pub async fn find_open_task(conn: &mut AsyncPgConnection, id: TaskId) -> QueryResult<Option<OpenTask>> {
+    let rows: Vec<OpenTask> =
+        Statement::new("select t.id, t.kind, t.order_id from task t where t.id = $1 and t.state = 'open'")
+            .bind::<SqlUuid, _>(id.0)
+            .load(conn)
+            .await?;
+    Ok(rows.into_iter().next())
+}
+
+/// Open tasks of the last days without their mail.
+pub async fn list_unmailed_tasks(conn: &mut AsyncPgConnection) -> QueryResult<Vec<OpenTask>> {
     Statement::new(
         "select t.id, t.kind, t.order_id from task t \
          where t.state = 'open' and t.created_at > app_now() - interval '3 days' \

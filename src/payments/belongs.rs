@@ -7,7 +7,6 @@ use chrono::TimeDelta;
 use crate::base::ids::{OrderId, PaymentId};
 use crate::infra::effects::tasks::TaskKind;
 use crate::payments::case::{Case, Cases};
-use crate::payments::decide::News;
 use crate::payments::gateway::{Facts, Meaning};
 use crate::payments::model::Payment;
 use crate::payments::store::slice::{Found, How};
@@ -39,7 +38,7 @@ pub(super) fn refuse_older(case: &mut Case, index: usize, word: &Word, facts: &F
         began_at: facts.began_at,
         started_at: row.started_at,
     };
-    case.news.push(News::Task(TradeOlderThanAttempt::open(row.id, body).of_payment(row.id)));
+    case.decided.tasks.push(TradeOlderThanAttempt::open(row.id, body).of_payment(row.id));
     Some(Settled::Recorded)
 }
 
@@ -95,6 +94,6 @@ pub(super) fn refuse_elsewhere(
         meaning: facts.meaning.as_str().into(),
         payment_of_the_trade: holder,
     };
-    case.news.push(News::Task(TradeOfAnotherPayment::open(payment, body).of_payment(payment)));
+    case.decided.tasks.push(TradeOfAnotherPayment::open(payment, body).of_payment(payment));
     Some(Settled::Recorded)
 }

@@ -6,8 +6,8 @@ use crate::base::ids::PaymentId;
 use crate::base::money::Money;
 use crate::infra::effects::tasks::{NewTask, TaskKind};
 use crate::orders::state::{OrderChange, OrderState};
-use crate::payments::case::{Case, Tracked};
-use crate::payments::decide::{News, advance};
+use crate::payments::case::{CapturedMoney, Case, Tracked};
+use crate::payments::decide::advance;
 use crate::payments::events::{Captured, PaymentEvent};
 use crate::payments::gateway::{Facts, Match};
 use crate::payments::model::Payment;
@@ -47,7 +47,7 @@ pub(super) fn unallocated(case: &mut Case, index: usize, task: Unallocated) {
         received: Money::new(row.received_minor.unwrap_or(0), received).to_string(),
         account: row.account_id.clone(),
     };
-    case.news.push(News::Task(task(row.id, stray).of_payment(row.id)));
+    case.decided.tasks.push(task(row.id, stray).of_payment(row.id));
 }
 
 /// Money seen for the first time through what became of it.
@@ -76,10 +76,10 @@ pub(super) fn capture(
     tracked.row.trade_no = trade_no;
     tracked.row.allocated = allocated;
     let payment_id = tracked.row.id;
-    case.news.push(News::Captured { payment_id, amount: money, allocated });
+    case.decided.captures.push(CapturedMoney { payment_id, amount: money, allocated });
     let captured =
         Captured { amount_minor: money.minor, currency: money.currency.as_str().into(), allocated };
-    case.news.push(News::Event(PaymentEvent::Captured(payment_id, captured)));
+    case.decided.events.push(PaymentEvent::Captured(payment_id, captured));
     if allocated && let Ok(next) = case.state.after(OrderChange::Pay) {
         case.state = next;
         case.paid_now = true;

@@ -7,14 +7,15 @@ use diesel_async::AsyncPgConnection;
 use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::ids::{OrderId, PaymentId, RefundId};
+use crate::base::money::Money;
 use crate::base::outcome::{Failure, Fault};
-use crate::infra::effects::tasks::TaskKind;
+use crate::infra::effects::tasks::{NewTask, TaskKind};
 use crate::orders::model::Order;
 use crate::orders::state::OrderState;
 use crate::payments::capture;
 use crate::payments::cover::{self, Coverage};
-use crate::payments::decide::News;
 use crate::payments::disputes::{DisputeState, TrackedDispute};
+use crate::payments::events::{Balance, PaymentEvent};
 use crate::payments::model::Payment;
 use crate::payments::refunds::arithmetic::{self, Sums};
 use crate::payments::refunds::model::TrackedRefund;
@@ -45,9 +46,38 @@ pub struct Case {
     pub over_limit: bool,
     /// The order became paid in this slice.
     pub paid_now: bool,
-    pub news: Vec<News>,
+    pub decided: Decided,
     /// For the present and for ids of new rows.
     pub clock: Clock,
+}
+
+/// What was decided of an order beside its rows.
+#[derive(Clone, Debug, Default)]
+pub struct Decided {
+    /// Money that came, for the ledger.
+    pub captures: Vec<CapturedMoney>,
+    /// Payments that now pay for the order's lines instead of others.
+    pub reallocated: Vec<PaymentId>,
+    pub sums_to_ask: Vec<SumToAsk>,
+    pub events: Vec<PaymentEvent>,
+    /// Each about the payment that is its subject, or about the order.
+    pub tasks: Vec<NewTask>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct CapturedMoney {
+    pub payment_id: PaymentId,
+    pub amount: Money,
+    /// Whether it pays for the order's lines.
+    pub allocated: bool,
+}
+
+/// What is known of a payment's refunds contradicts itself: its gateway is to be asked for the sum.
+#[derive(Clone, Copy, Debug)]
+pub struct SumToAsk {
+    pub payment_id: PaymentId,
+    /// Now and again when clocks agree, or then only.
+    pub at_once: bool,
 }
 
 /// A payment and the state it had when it was locked.
@@ -85,7 +115,7 @@ impl Case {
             metrics::counter!("dispense_defects_total", "kind" => "refunds_not_read").increment(1);
             return;
         }
-        let Self { payments, refunds, disputes, clock, .. } = self;
+        let Self { payments, refunds, disputes, clock, decided, .. } = self;
         let tracked = &mut payments[index];
         if !tracked.row.state.was_captured() {
             return;
@@ -102,10 +132,12 @@ impl Case {
             arithmetic::balance(&mut tracked.row, tracked.sums, &mut rows, &mut quarrels, fresh, clock.now());
         refunds.extend(new);
         tracked.changed |= (given, lost) != (tracked.row.refunded_minor, tracked.row.lost_minor);
-        if let Ok(next) = tracked.row.state.after(money_change(&tracked.row, opened))
+        let change = money_change(&tracked.row, opened);
+        if let Ok(next) = tracked.row.state.after(change)
             && next != tracked.row.state
         {
             (tracked.row.state, tracked.changed) = (next, true);
+            decided.events.push(balance_event(change, &tracked.row));
         }
         self.weighed = true;
         cover::settle(self);
@@ -131,6 +163,18 @@ fn money_change(payment: &Payment, disputed: bool) -> PaymentChange {
         all if all == payment.received_minor.unwrap_or(0) => PaymentChange::RefundAll,
         _ => PaymentChange::RefundPart,
     }
+}
+
+/// What is recorded of a payment whose state follows from refunds and disputes.
+fn balance_event(change: PaymentChange, payment: &Payment) -> PaymentEvent {
+    let made = match change {
+        PaymentChange::RefundPart => PaymentEvent::PartiallyRefunded,
+        PaymentChange::RefundAll => PaymentEvent::Refunded,
+        PaymentChange::Dispute => PaymentEvent::Disputed,
+        PaymentChange::LoseDispute => PaymentEvent::Lost,
+        _ => PaymentEvent::Restored,
+    };
+    made(payment.id, Balance { refunded_minor: payment.refunded_minor, lost_minor: payment.lost_minor })
 }
 
 /// Reads what belongs to locked orders, in a fixed number of statements; refunds and disputes only where somebody
@@ -172,7 +216,7 @@ pub async fn load(
                 coverage: None,
                 over_limit: false,
                 paid_now: false,
-                news: Vec::new(),
+                decided: Decided::default(),
                 clock: app.clock.clone(),
             };
             (order.id, case)

@@ -2,7 +2,6 @@
 
 use crate::base::ids::PaymentId;
 use crate::payments::case::{Case, Tracked};
-use crate::payments::decide::News;
 use crate::payments::events::{Allocated, PaymentEvent};
 use crate::payments::state::PaymentState;
 
@@ -60,6 +59,6 @@ fn reallocate(case: &mut Case, from: usize, to: usize) {
         let tracked = &mut case.payments[index];
         (tracked.row.allocated, tracked.changed) = (allocated, true);
     }
-    case.news.push(News::Reallocated { from: old, to: new });
-    case.news.push(News::Event(PaymentEvent::Allocated(new, Allocated { instead_of: old })));
+    case.decided.reallocated.push(new);
+    case.decided.events.push(PaymentEvent::Allocated(new, Allocated { instead_of: old }));
 }

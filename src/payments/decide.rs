@@ -6,7 +6,7 @@ use crate::base::ids::PaymentId;
 use crate::base::money::{Currency, Money};
 use crate::config::Policy;
 use crate::infra::effects::record::Nothing;
-use crate::infra::effects::tasks::{NewTask, TaskKind};
+use crate::infra::effects::tasks::TaskKind;
 use crate::orders::state::{OrderChange, OrderState};
 use crate::payments::belongs;
 use crate::payments::capture::{capture, capture_late, settles_order, stray, unallocated, why_unallocated};
@@ -27,30 +27,6 @@ pub struct AccountView {
     pub identity: Vec<Identity>,
     /// Its notices are only hints: the gateway is asked before money is believed.
     pub hints_only: bool,
-}
-
-/// What has to be written beside the payment and order rows.
-#[derive(Clone, Debug)]
-pub enum News {
-    Captured {
-        payment_id: PaymentId,
-        amount: Money,
-        allocated: bool,
-    },
-    /// Another payment pays for the order's lines now.
-    Reallocated {
-        from: PaymentId,
-        to: PaymentId,
-    },
-    /// What is known of a payment's refunds contradicts itself: its gateway is to be asked for the sum, now and again
-    /// when clocks agree, or then only.
-    AskSum {
-        payment_id: PaymentId,
-        at_once: bool,
-    },
-    /// About the payment that is its subject, or about the order.
-    Task(NewTask),
-    Event(PaymentEvent),
 }
 
 /// Judges one word. `payment` is the one it was found to be about; `new_id` is for a row of stray money.
@@ -84,7 +60,7 @@ pub fn decide(
     }
     if let Match::Foreign(reason) = fit {
         let body = Foreign { account: word.account_id().into(), reason: reason.into() };
-        case.news.push(News::Task(NoticeForeign::open(payment, body).of_payment(payment)));
+        case.decided.tasks.push(NoticeForeign::open(payment, body).of_payment(payment));
         return Settled::Foreign(reason.to_owned());
     }
     if let Some(settled) = belongs::refuse_older(case, index, word, facts) {
@@ -243,7 +219,7 @@ fn quiet(
         return Settled::Recorded;
     }
     let event = event(tracked.row.id);
-    case.news.push(News::Event(event));
+    case.decided.events.push(event);
     Settled::Applied
 }
 
@@ -257,7 +233,7 @@ fn approved(case: &mut Case, index: usize, word: &Word) -> Settled {
         return Settled::Recorded;
     }
     let event = PaymentEvent::Approved(tracked.row.id, Nothing {});
-    case.news.push(News::Event(event));
+    case.decided.events.push(event);
     Settled::Applied
 }
 

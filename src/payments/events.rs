@@ -27,6 +27,13 @@ record! {
         instead_of: PaymentId,
     }
 
+    pub struct Balance {
+        /// Given back so far, in minor units.
+        refunded_minor: i64,
+        /// Lost to disputes so far, in minor units.
+        lost_minor: i64,
+    }
+
     pub struct Declined {
         /// The gateway's code; none when a notice or an answer reported it.
         code: Option<String>,
@@ -118,6 +125,16 @@ event_kinds! {
         "payment.unknown" Unknown(PaymentId, Declined),
         /// The payment was closed unpaid.
         "payment.expired" Expired(PaymentId, Nothing),
+        /// A part of the money went back.
+        "payment.partially_refunded" PartiallyRefunded(PaymentId, Balance),
+        /// All of the money went back.
+        "payment.refunded" Refunded(PaymentId, Balance),
+        /// The payment is disputed.
+        "payment.disputed" Disputed(PaymentId, Balance),
+        /// The money was lost to a dispute.
+        "payment.lost" Lost(PaymentId, Balance),
+        /// All of the money is here again.
+        "payment.restored" Restored(PaymentId, Balance),
     }
 }
 

@@ -5,8 +5,8 @@ use crate::base::clock::Clock;
 use crate::base::ids::{DisputeId, LineId, RefundId, SHOP, SellerId};
 use crate::base::money::spread;
 use crate::fulfilment::assign::PaidLine;
-use crate::payments::case::Case;
-use crate::payments::decide::{News, received_currency};
+use crate::payments::case::{CapturedMoney, Case};
+use crate::payments::decide::received_currency;
 use crate::payments::model::Payment;
 use crate::payments::refunds::store::LineShare;
 use crate::payments::store::slice::Entry;
@@ -16,8 +16,7 @@ use crate::payments::store::slice::Entry;
 pub fn captures<'a>(clock: &Clock, cases: impl Iterator<Item = &'a Case>, lines: &[PaidLine]) -> Vec<Entry> {
     let mut entries = Vec::new();
     for case in cases {
-        for news in &case.news {
-            let News::Captured { payment_id, amount, allocated } = news else { continue };
+        for CapturedMoney { payment_id, amount, allocated } in &case.decided.captures {
             let Some(payment) = case.payments.iter().map(|t| &t.row).find(|p| p.id == *payment_id) else {
                 continue;
             };

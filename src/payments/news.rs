@@ -1,15 +1,14 @@
-//! Writes what a slice decided beside the payments themselves: refunds that were seen, events, tasks, mails, jobs.
+//! What follows from a slice beside its rows: refunds that were seen, events, tasks, mails, jobs.
 
 use diesel_async::AsyncPgConnection;
 
 use crate::app::App;
 use crate::base::ids::OrderId;
-use crate::base::outcome::{Failure, Outcome};
+use crate::base::outcome::Outcome;
 use crate::fulfilment::Handed;
-use crate::fulfilment::tell::{Occasion, Told, tell};
-use crate::infra::effects::events;
-use crate::infra::effects::tasks::{self, NewTask, TaskKind};
-use crate::infra::effects::{jobs, messages};
+use crate::fulfilment::effects::{Occasion, of_assignment};
+use crate::infra::effects::Effects;
+use crate::infra::effects::tasks::{NewTask, TaskKind};
 use crate::orders::model::Order;
 use crate::payments::case::{Case, Cases};
 use crate::payments::consequences;
@@ -18,9 +17,9 @@ use crate::payments::store::slice::Found;
 use crate::payments::tasks::{Foreign, NoticeForeign};
 use crate::payments::word::{Settled, Word};
 
-/// Puts together what a slice has to tell. Refunds, which are rare, are written here, in statements of their own.
+/// Gathers what follows from a slice. Refunds, which are rare, are written here, in statements of their own.
 #[allow(clippy::too_many_arguments)]
-pub async fn tell_all(
+pub async fn gather(
     conn: &mut AsyncPgConnection,
     app: &App,
     orders: &[Order],
@@ -29,31 +28,20 @@ pub async fn tell_all(
     subjects: &[Option<Found>],
     results: &[SliceResult],
     handed: Handed,
-) -> Outcome<Told> {
+) -> Outcome<Effects> {
     let mut sorted: Vec<Case> = cases.into_values().collect();
     sorted.sort_by_key(|c| c.order_id);
     let paid: Vec<&Order> =
         orders.iter().filter(|o| sorted.iter().any(|c| c.order_id == o.id && c.paid_now)).collect();
-    let mut told = tell(app, &paid, &handed, Occasion::Paid, "system");
+    let mut effects = of_assignment(app, &paid, &handed, Occasion::Paid, "system");
     for case in &sorted {
-        consequences::case_rows(case, &actor_of(case.order_id, words, subjects), &mut told);
+        consequences::of_case(case, &actor_of(case.order_id, words, subjects), &mut effects);
         let order = orders.iter().find(|o| o.id == case.order_id);
-        consequences::write(conn, app, case, order, &mut told).await?;
+        consequences::write(conn, app, case, order, &mut effects).await?;
     }
-    told.tasks.extend(foreign_tasks(words, subjects, results));
-    told.tasks.sort_by(|a, b| (a.kind, &a.subject).cmp(&(b.kind, &b.subject)));
-    Ok(told)
-}
-
-/// Everything goes out in a fixed number of statements that do not wait for each other.
-pub async fn write(conn: &AsyncPgConnection, app: &App, told: &Told) -> Result<(), Failure> {
-    futures::try_join!(
-        tasks::open(conn, &app.clock, &told.tasks),
-        events::append(conn, &told.events),
-        messages::enqueue(conn, &app.clock, &told.messages),
-        jobs::add(conn, &told.jobs),
-    )?;
-    Ok(())
+    effects.tasks.extend(foreign_tasks(words, subjects, results));
+    effects.tasks.sort_by(|a, b| (a.kind, &a.subject).cmp(&(b.kind, &b.subject)));
+    Ok(effects)
 }
 
 fn actor_of(order_id: OrderId, words: &[Word], subjects: &[Option<Found>]) -> String {

@@ -21,7 +21,7 @@ use crate::payments::decide::{self, AccountView};
 use crate::payments::store::inbox::{self, Delivery};
 use crate::payments::store::slice::{self, Found, How};
 use crate::payments::word::{Settled, Word};
-use crate::payments::{belongs, foreign, ledger, news, raw};
+use crate::payments::{belongs, effects, foreign, ledger, raw};
 
 /// What became of one word of a slice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -248,11 +248,11 @@ async fn write(
     };
     fault_point!("settle.t3");
     let delivered = assign::delivered(&handed, &paid);
-    let told = news::tell_all(conn, app, orders, cases, words, subjects, results, handed).await?;
+    let effects = effects::gather(conn, app, orders, cases, words, subjects, results, handed).await?;
     let advanced = {
         let conn = &*conn;
         let orders = slice::advance_orders_to_paid(conn, &paid, &delivered).map_err(Failure::from);
-        futures::try_join!(orders, news::write(conn, app, &told))?.0
+        futures::try_join!(orders, effects.write(conn, &app.clock).map_err(Failure::from))?.0
     };
     if advanced != paid.len() {
         return Err(Fault::bug("a locked order changed its state").into());

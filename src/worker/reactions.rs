@@ -15,15 +15,21 @@ use crate::base::outcome::{Fault, Outcome};
 use crate::downloads::jobs::FilePublished;
 use crate::fulfilment;
 use crate::fulfilment::jobs::Fill;
+use crate::infra::cursor;
 use crate::infra::effects::jobs::{self, NewJob, Payload};
 use crate::infra::effects::messages::SendMessage;
+use crate::infra::effects::tasks::TaskEvent;
 use crate::infra::lease::Job;
 use crate::infra::sequence::{self, Numbered};
 use crate::mail;
+use crate::mail::jobs::AlertStaff;
 use crate::payments;
 use crate::payments::events::PaymentEvent;
 use crate::payments::jobs::{AskRefundSum, CheckPayment, ImportStatement, WorkRefund};
 use crate::vault::jobs::GenerateKeys;
+
+/// How far the reactions have come in the sequence of events.
+const CURSOR: &str = "reactions";
 
 /// How a job ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +76,7 @@ async fn of_job(app: &Arc<App>, job: &Job) -> Outcome<Done> {
                 mail::send::Next::TryAgain(gap) => Done::Later(gap),
             });
         }
+        AlertStaff::KIND => mail::alert::alert(app, job.payload::<AlertStaff>()?.task).await?,
         other => return Err(Fault::bug(format!("no reaction to jobs of kind {other}")).into()),
     }
     Ok(Done::Finished)
@@ -81,12 +88,14 @@ async fn fill(app: &App, variant: VariantId) -> Outcome<Done> {
     Ok(if filled.more { Done::Later(Duration::from_secs(1)) } else { Done::Finished })
 }
 
+/// The consequences of an event that the action that wrote it must not know of.
 fn of_event(event: &Numbered) -> Option<NewJob> {
-    match event.read::<PaymentEvent>()? {
-        // The buyer agreed: the money is to be taken now.
-        PaymentEvent::Approved(payment, _) => {
-            Some(CheckPayment { payment }.job().besides(format_args!("approved:{}", event.seq)))
-        }
+    // The buyer agreed: the money is to be taken now.
+    if let Some(PaymentEvent::Approved(payment, _)) = event.read() {
+        return Some(CheckPayment { payment }.job().besides(format_args!("approved:{}", event.seq)));
+    }
+    match event.read()? {
+        TaskEvent::Opened(task, _) => Some(AlertStaff { task }.job()),
         _ => None,
     }
 }
@@ -95,12 +104,12 @@ fn of_event(event: &Numbered) -> Option<NewJob> {
 /// Returns how many events were looked at.
 pub async fn to_events(app: &App) -> Result<usize, Fault> {
     let mut tx = app.db.begin().await?;
-    let Some(reacted) = sequence::claim_reacted(&mut tx).await? else { return Ok(0) };
-    let events = sequence::after(&mut tx, reacted, 512).await?;
+    let Some(after) = cursor::claim(&mut tx, CURSOR).await? else { return Ok(0) };
+    let events = sequence::after(&mut tx, after, 512).await?;
     let jobs: Vec<NewJob> = events.iter().filter_map(of_event).collect();
     jobs::add(&tx, &jobs).await?;
     if let Some(last) = events.last() {
-        sequence::advance_reacted(&mut tx, last.seq).await?;
+        cursor::advance(&mut tx, CURSOR, last.seq).await?;
     }
     tx.commit().await?;
     if !jobs.is_empty() {

@@ -163,11 +163,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    event_cursor (consumer) {
+        consumer -> Text,
+        seq -> BigInt,
+        moved_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     event_head (id) {
         id -> Integer,
         seq -> BigInt,
         hash -> Bytea,
-        reacted -> BigInt,
         numbered -> Text,
         backlog -> Nullable<Text>,
         backlog_after -> Nullable<BigInt>,
@@ -870,6 +877,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     epoch,
     epoch_question,
     event,
+    event_cursor,
     event_head,
     event_seq,
     file,

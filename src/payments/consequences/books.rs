@@ -5,7 +5,6 @@ use diesel_async::AsyncPgConnection;
 use crate::app::App;
 use crate::base::outcome::Outcome;
 use crate::payments::case::Case;
-use crate::payments::consequences::reallocated;
 use crate::payments::ledger::{self, Cause};
 use crate::payments::model::Payment;
 use crate::payments::refunds::store::{self as refunds, LineShare};
@@ -36,8 +35,8 @@ pub async fn write(conn: &mut AsyncPgConnection, app: &App, case: &Case) -> Outc
         let entries = ledger::money_back(&app.clock, payment, movement.amount, &weights, movement.cause);
         slice::insert_entries(conn, &entries).await?;
     }
-    for id in reallocated(case) {
-        let Some(payment) = case.payment(id) else { continue };
+    for id in &case.decided.reallocated {
+        let Some(payment) = case.payment(*id) else { continue };
         let lines = refunds::list_line_totals(conn, case.order_id).await?;
         slice::insert_entries(conn, &ledger::allocation(&app.clock, payment, &lines)).await?;
     }

@@ -3,7 +3,7 @@
 //! same consequences. Runs in the transaction that holds the order's lock.
 
 mod books;
-mod news;
+mod effects;
 
 use diesel_async::AsyncPgConnection;
 
@@ -11,26 +11,24 @@ use crate::app::App;
 use crate::base::ids::UnitId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::fulfilment;
-use crate::fulfilment::tell::Told;
 use crate::infra::db::ResultExt;
-use crate::infra::effects::{events, jobs, messages, tasks};
+use crate::infra::effects::Effects;
 use crate::orders::holds::{self, Cause, Hold};
 use crate::orders::model::Order;
 use crate::payments::case::{Case, Tracked};
 use crate::payments::cover::Coverage;
-use crate::payments::decide::News;
 use crate::payments::disputes::{self, DisputeState};
 use crate::payments::refunds::{self, RefundState};
 use crate::payments::store::slice;
 
-/// Writes everything but the payments' own rows, which the caller has written. What is to be announced is added to
-/// `told`.
+/// Writes everything but the payments' own rows, which the caller has written. What follows beside rows is added to
+/// `effects`.
 pub async fn write(
     conn: &mut AsyncPgConnection,
     app: &App,
     case: &Case,
     order: Option<&Order>,
-    told: &mut Told,
+    effects: &mut Effects,
 ) -> Outcome<()> {
     if !case.weighed {
         return Ok(());
@@ -39,9 +37,9 @@ pub async fn write(
     books::write(conn, app, case).await?;
     let lifted = holds::replace(conn, case.order_id, &wanted_holds(case)).await?;
     revoke(conn, case).await?;
-    news::add(conn, app, case, order, told).await?;
+    effects::add(conn, app, case, order, effects).await?;
     if lifted {
-        told.jobs.extend(fulfilment::fill::jobs_of_order(conn, case.order_id).await?);
+        effects.jobs.extend(fulfilment::fill::jobs_of_order(conn, case.order_id).await?);
     }
     Ok(())
 }
@@ -53,17 +51,13 @@ pub async fn write_alone(conn: &mut AsyncPgConnection, app: &App, case: &Case, o
     if slice::advance(conn, &changed).await? != changed.len() {
         return Err(Fault::bug("a locked payment changed its state").into());
     }
-    let mut told = Told::default();
-    write(conn, app, case, Some(order), &mut told).await?;
-    news::case_rows(case, "system", &mut told);
-    tasks::open(conn, &app.clock, &told.tasks).await?;
-    events::append(conn, &told.events).await?;
-    messages::enqueue(conn, &app.clock, &told.messages).await?;
-    jobs::add(conn, &told.jobs).await?;
-    Ok(())
+    let mut effects = Effects::default();
+    write(conn, app, case, Some(order), &mut effects).await?;
+    of_case(case, "system", &mut effects);
+    Ok(effects.write(conn, &app.clock).await?)
 }
 
-pub use news::case_rows;
+pub use effects::of_case;
 
 /// The refusal of a unit that another refund, open or succeeded, names.
 pub fn already_refunded() -> Refusal {
@@ -154,12 +148,4 @@ async fn revoke(conn: &mut AsyncPgConnection, case: &Case) -> Outcome<()> {
         fulfilment::revoke::revoke(conn, case.order_id, None, "system", payment.0).await?;
     }
     Ok(())
-}
-
-/// Payments of this case that now pay for the order instead of others.
-fn reallocated(case: &Case) -> impl Iterator<Item = crate::base::ids::PaymentId> + '_ {
-    case.news.iter().filter_map(|news| match news {
-        News::Reallocated { to, .. } => Some(*to),
-        _ => None,
-    })
 }

@@ -1,4 +1,4 @@
-//! What has to be announced when money goes back: events, mails to the buyer, tasks for staff, questions to the
+//! What follows when money goes back beside its rows: events, mails to the buyer, tasks for staff, questions to the
 //! gateway.
 
 use chrono::TimeDelta;
@@ -7,18 +7,16 @@ use diesel_async::AsyncPgConnection;
 use crate::app::App;
 use crate::base::ids::{DisputeId, PaymentId};
 use crate::base::outcome::Outcome;
-use crate::fulfilment::tell::Told;
+use crate::infra::effects::Effects;
 use crate::infra::effects::events::{Event, NewEvent};
 use crate::infra::effects::messages::{MessageKind, NewMessage};
 use crate::infra::effects::record::Nothing;
-use crate::infra::effects::tasks::{self, NewTask, Over, TaskKind};
+use crate::infra::effects::tasks::{NewTask, TaskKind};
 use crate::orders;
 use crate::orders::events::{OrderEvent, Paid};
 use crate::orders::model::Order;
 use crate::payments::case::Case;
-use crate::payments::consequences::reallocated;
 use crate::payments::cover::Coverage;
-use crate::payments::decide::News;
 use crate::payments::disputes::{DisputeState, TrackedDispute};
 use crate::payments::events::{self as facts, DisputeEvent, Moved, OfPayment, RefundEvent};
 use crate::payments::messages::{self, RefundMade, Refunded};
@@ -37,7 +35,7 @@ pub async fn add(
     app: &App,
     case: &Case,
     order: Option<&Order>,
-    told: &mut Told,
+    effects: &mut Effects,
 ) -> Outcome<()> {
     let read;
     let order = match order {
@@ -47,119 +45,110 @@ pub async fn add(
             read.as_ref()
         }
     };
-    let mut over: Vec<Over> = Vec::new();
-    let writer = Writer { app, case, order };
+    let writer = Writer { case, order };
     for tracked in case.refunds.iter().filter(|r| r.is_changed() || r.needs_person || r.failure_mail_due) {
-        writer.refund(tracked, told, &mut over);
+        writer.refund(tracked, effects);
     }
     for tracked in case.disputes.iter().filter(|d| d.is_changed()) {
-        writer.dispute(tracked, told, &mut over);
+        writer.dispute(tracked, effects);
     }
     if let Some(Coverage::Unclear(payment)) = case.coverage {
         let body = OfOrder { order: case.number.clone() };
-        told.tasks.push(writer.task(OrderUncovered::open(payment, body), payment));
+        effects.tasks.push(writer.task(OrderUncovered::open(payment, body), payment));
     }
     if case.coverage == Some(Coverage::Covered) {
-        over.extend(case.payments.iter().map(|t| OrderUncovered::over(t.row.id)));
+        effects.over.extend(case.payments.iter().map(|t| OrderUncovered::over(t.row.id)));
     }
-    over.extend(reallocated(case).map(PaymentDouble::over));
-    for news in &case.news {
-        if let News::AskSum { payment_id, at_once } = news {
-            let now = app.clock.now();
-            let later = now + LEEWAY + TimeDelta::minutes(3);
-            let times = at_once.then_some(now).into_iter().chain([later]);
-            told.jobs.extend(times.map(|at| sums::job(*payment_id, at)));
-        }
+    effects.over.extend(case.decided.reallocated.iter().map(|id| PaymentDouble::over(*id)));
+    for question in &case.decided.sums_to_ask {
+        let now = app.clock.now();
+        let later = now + LEEWAY + TimeDelta::minutes(3);
+        let times = question.at_once.then_some(now).into_iter().chain([later]);
+        effects.jobs.extend(times.map(|at| sums::job(question.payment_id, at)));
     }
-    tasks::resolve(conn, &over, "gateway").await?;
     Ok(())
 }
 
 /// Events and tasks that were decided with the words themselves.
-pub fn case_rows(case: &Case, actor: &str, told: &mut Told) {
-    for news in &case.news {
-        match news {
-            News::Event(event) => told.events.push(event.clone().by(actor).of_order(case.order_id)),
-            News::Task(task) => told.tasks.push(task.clone().of_order(case.order_id)),
-            News::Captured { .. } | News::Reallocated { .. } | News::AskSum { .. } => {}
-        }
-    }
+pub fn of_case(case: &Case, actor: &str, effects: &mut Effects) {
+    let decided = &case.decided;
+    effects.events.extend(decided.events.iter().map(|e| e.clone().by(actor).of_order(case.order_id)));
+    effects.tasks.extend(decided.tasks.iter().map(|task| task.clone().of_order(case.order_id)));
     if case.paid_now {
         let paid = Paid { number: case.number.clone() };
-        told.events.push(OrderEvent::Paid(case.order_id, paid).by(actor));
+        effects.events.push(OrderEvent::Paid(case.order_id, paid).by(actor));
     }
 }
 
 struct Writer<'a> {
-    app: &'a App,
     case: &'a Case,
     order: Option<&'a Order>,
 }
 
 impl Writer<'_> {
-    fn refund(&self, tracked: &TrackedRefund, told: &mut Told, over: &mut Vec<Over>) {
+    fn refund(&self, tracked: &TrackedRefund, effects: &mut Effects) {
         let row = &tracked.row;
         let id = row.id;
         let task = |task| self.task(task, row.payment_id);
         let about = OfRefund { refund: id };
         if tracked.needs_person {
-            told.tasks.push(task(RefundNeedsPerson::open(id, about.clone())));
+            effects.tasks.push(task(RefundNeedsPerson::open(id, about.clone())));
         }
         if row.basis == Basis::Sum && row.amount_minor == 0 {
-            over.push(RefundUnitsUnknown::over(id));
+            effects.over.push(RefundUnitsUnknown::over(id));
         }
         if tracked.before.as_ref().is_some_and(|b| b.amount_minor != row.amount_minor) {
             let moved = Moved { payment: row.payment_id, amount_minor: row.amount_minor };
-            told.events.push(self.event(RefundEvent::Corrected(row.id, moved)));
+            effects.events.push(self.event(RefundEvent::Corrected(row.id, moved)));
         }
         if tracked.before.as_ref().is_some_and(|b| b.basis != row.basis) {
             let payment = OfPayment { payment: row.payment_id };
-            told.events.push(self.event(RefundEvent::Identified(row.id, payment)));
+            effects.events.push(self.event(RefundEvent::Identified(row.id, payment)));
         }
         let moved = tracked.moved_from();
         if tracked.mail_due && row.counted_minor > 0 {
-            told.messages.extend(self.mail(RefundMade::to, tracked, moved.flatten()));
+            effects.messages.extend(self.mail(RefundMade::to, tracked, moved.flatten()));
         }
         if tracked.failure_mail_due && row.state == RefundState::Failed {
-            told.messages.extend(self.mail(messages::RefundFailed::to, tracked, moved.flatten()));
+            effects.messages.extend(self.mail(messages::RefundFailed::to, tracked, moved.flatten()));
         }
         let Some(from) = moved else { return };
         match row.state {
             RefundState::Requested => {}
             RefundState::Pending => {
-                told.events.push(self.event(RefundEvent::Pending(row.id, Nothing {})));
+                effects.events.push(self.event(RefundEvent::Pending(row.id, Nothing {})));
             }
             RefundState::Unknown => {
-                told.events.push(self.event(RefundEvent::Unknown(row.id, Nothing {})));
+                effects.events.push(self.event(RefundEvent::Unknown(row.id, Nothing {})));
             }
             RefundState::Succeeded => {
                 let moved = Moved { payment: row.payment_id, amount_minor: row.counted_minor };
-                told.events.push(self.event(RefundEvent::Succeeded(row.id, moved)));
-                over.extend([
+                effects.events.push(self.event(RefundEvent::Succeeded(row.id, moved)));
+                effects.over.extend([
                     RefundFailed::over(id),
                     RefundUnclear::over(id),
                     RefundNeedsPerson::over(id),
                     RefundOverdue::over(id),
                 ]);
                 if from == Some(RefundState::Failed) {
-                    told.tasks.push(task(RefundSucceededLate::open(id, about.clone())));
+                    effects.tasks.push(task(RefundSucceededLate::open(id, about.clone())));
                 }
                 if self.asks_for_units(tracked) {
-                    told.tasks.push(task(RefundUnitsUnknown::open(id, about)));
+                    effects.tasks.push(task(RefundUnitsUnknown::open(id, about)));
                 }
             }
             RefundState::Failed => {
                 let code = row.failure_code.as_deref().unwrap_or("failed");
                 let failed = facts::RefundFailed { code: code.into() };
-                told.events.push(self.event(RefundEvent::Failed(row.id, failed)));
-                over.extend([
+                effects.events.push(self.event(RefundEvent::Failed(row.id, failed)));
+                effects.over.extend([
                     RefundUnclear::over(id),
                     RefundNeedsPerson::over(id),
                     RefundOverdue::over(id),
                     RefundUnitsUnknown::over(id),
                     RefundSucceededLate::over(id),
                 ]);
-                told.tasks.push(task(RefundFailed::open(id, Failed { refund: id, code: code.into() })));
+                effects.tasks.push(task(RefundFailed::open(id, Failed { refund: id, code: code.into() })));
             }
         }
     }
@@ -172,7 +161,7 @@ impl Writer<'_> {
         row.origin == "gateway" && tracked.units.is_empty() && paying.is_some_and(|p| p.kept_minor() > 0)
     }
 
-    fn dispute(&self, tracked: &TrackedDispute, told: &mut Told, over: &mut Vec<Over>) {
+    fn dispute(&self, tracked: &TrackedDispute, effects: &mut Effects) {
         let row = &tracked.row;
         let id = row.id;
         let Some(from) = tracked.moved_from() else { return };
@@ -186,32 +175,32 @@ impl Writer<'_> {
         let task =
             |made: fn(DisputeId, Disputed) -> NewTask| self.task(made(id, about.clone()), row.payment_id);
         if row.state.is_decided() {
-            over.extend([PaymentDisputed::over(id), DisputeInquiry::over(id)]);
+            effects.over.extend([PaymentDisputed::over(id), DisputeInquiry::over(id)]);
         }
         match row.state {
             DisputeState::Inquiry => {
-                told.events.push(event(DisputeEvent::Inquiry));
-                told.tasks.push(task(DisputeInquiry::open));
+                effects.events.push(event(DisputeEvent::Inquiry));
+                effects.tasks.push(task(DisputeInquiry::open));
             }
             DisputeState::Opened => {
-                told.events.push(event(DisputeEvent::Opened));
-                told.tasks.push(task(PaymentDisputed::open));
-                over.push(DisputeInquiry::over(id));
+                effects.events.push(event(DisputeEvent::Opened));
+                effects.tasks.push(task(PaymentDisputed::open));
+                effects.over.push(DisputeInquiry::over(id));
             }
             DisputeState::Won => {
-                told.events.push(event(DisputeEvent::Won));
-                over.push(DisputeLostInPart::over(id));
+                effects.events.push(event(DisputeEvent::Won));
+                effects.over.push(DisputeLostInPart::over(id));
                 if from == Some(DisputeState::Lost) {
-                    told.tasks.push(task(DisputeWonLate::open));
+                    effects.tasks.push(task(DisputeWonLate::open));
                 }
             }
-            DisputeState::Withdrawn => told.events.push(event(DisputeEvent::Withdrawn)),
+            DisputeState::Withdrawn => effects.events.push(event(DisputeEvent::Withdrawn)),
             DisputeState::Lost => {
-                told.events.push(event(DisputeEvent::Lost));
-                over.push(DisputeWonLate::over(id));
+                effects.events.push(event(DisputeEvent::Lost));
+                effects.over.push(DisputeWonLate::over(id));
                 let paying = self.case.payment(row.payment_id).filter(|p| p.allocated);
                 if paying.is_some_and(|p| p.kept_minor() > 0) {
-                    told.tasks.push(task(DisputeLostInPart::open));
+                    effects.tasks.push(task(DisputeLostInPart::open));
                 }
             }
         }

@@ -4,8 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::base::ids::RefundId;
-use crate::payments::case::Case;
-use crate::payments::decide::News;
+use crate::payments::case::{Case, SumToAsk};
 use crate::payments::gateway::{Facts, Meaning};
 use crate::payments::refunds::arithmetic::{LEEWAY, blank, leans_on_clocks};
 use crate::payments::refunds::model::{Basis, Refund, TrackedRefund};
@@ -74,7 +73,7 @@ pub fn doubt(case: &mut Case, index: usize) {
     let at_once = leans_on_clocks(payment, case.payments[index].sums, mine);
     if at_once || mail_waits {
         let payment_id = payment.id;
-        case.news.push(News::AskSum { payment_id, at_once });
+        case.decided.sums_to_ask.push(SumToAsk { payment_id, at_once });
     }
 }
 
@@ -109,7 +108,7 @@ fn sum_so_far(case: &mut Case, index: usize, sum: i64, said_at: DateTime<Utc>, i
         };
         if !is_newer {
             if sum != before && said_at > at - LEEWAY && (is_answer || sum > before || row.told_sum_asked) {
-                case.news.push(News::AskSum { payment_id: row.id, at_once: true });
+                case.decided.sums_to_ask.push(SumToAsk { payment_id: row.id, at_once: true });
             }
             return;
         }
@@ -128,7 +127,7 @@ pub fn one_refund(case: &mut Case, index: usize, heard: &Heard<'_>) {
         let failed = before != RefundState::Failed && tracked.row.state == RefundState::Failed;
         let summed = case.payments[index].row.told_sum_minor.is_some_and(|sum| sum > 0);
         if failed && (before == RefundState::Succeeded || summed) {
-            case.news.push(News::AskSum { payment_id, at_once: true });
+            case.decided.sums_to_ask.push(SumToAsk { payment_id, at_once: true });
         }
         return;
     }

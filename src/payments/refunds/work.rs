@@ -12,7 +12,7 @@ use crate::base::outcome::{Fault, Outcome};
 use crate::infra::effects::jobs::{self, NewJob, Payload};
 use crate::infra::effects::tasks::{self, NewTask, TaskKind};
 use crate::orders::store as orders;
-use crate::payments::decide::News;
+use crate::payments::case::SumToAsk;
 use crate::payments::gateway::{Call, NewRefund, PaymentRef, RefundRef, Refunding};
 use crate::payments::jobs::WorkRefund;
 use crate::payments::model::Payment;
@@ -174,7 +174,7 @@ async fn apply(app: &App, refund: &Refund, answer: Refunding) -> Outcome<()> {
     hear::doubt(&mut case, index);
     if unclear.is_some() {
         // What the gateway does not say of one refund, it may say of all together.
-        case.news.push(News::AskSum { payment_id: refund.payment_id, at_once: true });
+        case.decided.sums_to_ask.push(SumToAsk { payment_id: refund.payment_id, at_once: true });
     }
     consequences::write_alone(&mut tx, app, &case, &order).await?;
     if case.refunds.iter().any(|r| r.row.id == refund.id && r.row.state.is_open()) {

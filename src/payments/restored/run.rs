@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 
 use crate::app::App;
-use crate::base::ids::SHOP;
+use crate::base::ids::{OrderId, RefundId, SHOP};
 use crate::base::outcome::{Outcome, Refusal};
-use crate::infra::effects::events::{self, Event};
+use crate::infra::effects::events::{self, Event, NewEvent};
+use crate::infra::effects::record::Nothing;
 use crate::infra::epoch::{self, Epoch};
 use crate::infra::sequence;
-use crate::payments::events::{Reopened, Restored, ShopEvent};
+use crate::payments::events::{RefundEvent, Reopened, Restored, ShopEvent};
 use crate::payments::restored::ask;
 use crate::payments::restored::release;
 use crate::payments::restored::report::Report;
@@ -74,12 +75,17 @@ async fn raise(app: &App, since: Option<DateTime<Utc>>) -> Outcome<Epoch> {
     let once =
         app.accounts.iter().filter(|(account, gateway)| !gateway.abilities(&account.keys).refund_repeatable);
     let once: Vec<String> = once.map(|(account, _)| account.id.clone()).collect();
-    store::advance_refunds_to_unknown(&mut tx, &once).await?;
+    let unseen = store::advance_refunds_to_unknown(&mut tx, &once).await?;
+    let unknown = |(refund, order): (RefundId, OrderId)| {
+        RefundEvent::Unknown(refund, Nothing {}).by("system").of_order(order)
+    };
+    let mut recorded: Vec<NewEvent> = unseen.into_iter().map(unknown).collect();
     let paid_at = store::list_accounts_paid_at(&mut tx).await?;
     store::insert_questions(&mut tx, epoch.id, &ask::questions(app, &epoch, paid_at)).await?;
     let keys_frozen = frozen.iter().map(|s| s.keys).sum();
     let restored = Restored { epoch: epoch.id, unknown_since: since, keys_frozen };
-    events::append(&tx, &[ShopEvent::Restored(SHOP, restored).by("system")]).await?;
+    recorded.push(ShopEvent::Restored(SHOP, restored).by("system"));
+    events::append(&tx, &recorded).await?;
     tx.commit().await?;
     Ok(epoch)
 }

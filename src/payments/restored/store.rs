@@ -8,7 +8,7 @@ use diesel::sql_types::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
-use crate::base::ids::{OrderId, PaymentId, VariantId};
+use crate::base::ids::{OrderId, PaymentId, RefundId, VariantId};
 use crate::infra::db::statement::Statement;
 use crate::payments::gateway::StatementLine;
 
@@ -150,15 +150,24 @@ pub(super) async fn list_known(
 }
 
 const LOSE_SIGHT: &str = "update refund r set state = 'unknown', next_check_at = app_now() from payment p
-  where p.id = r.payment_id and r.state = 'requested' and p.account_id = any($1::text[])";
+  where p.id = r.payment_id and r.state = 'requested' and p.account_id = any($1::text[]) returning r.id, r.order_id";
 
 /// Refunds that the backup has as not sent yet, at accounts where sending twice gives back twice: they may have been sent
 /// since, so they are only asked about.
 pub(super) async fn advance_refunds_to_unknown(
     conn: &mut AsyncPgConnection,
     accounts: &[String],
-) -> QueryResult<usize> {
-    Statement::new(LOSE_SIGHT).bind::<Array<Text>, _>(accounts).execute(conn).await
+) -> QueryResult<Vec<(RefundId, OrderId)>> {
+    let rows: Vec<Unseen> = Statement::new(LOSE_SIGHT).bind::<Array<Text>, _>(accounts).load(conn).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.order_id)).collect())
+}
+
+#[derive(QueryableByName)]
+struct Unseen {
+    #[diesel(sql_type = SqlUuid)]
+    id: RefundId,
+    #[diesel(sql_type = SqlUuid)]
+    order_id: OrderId,
 }
 
 #[derive(QueryableByName)]

@@ -20,7 +20,8 @@ fn react(calls: Arc<AtomicUsize>) -> React {
     Arc::new(move |_, job| {
         let calls = calls.clone();
         Box::pin(async move {
-            calls.fetch_add(1, Ordering::SeqCst);
+            // A dead job's task has its mail, which is a job too.
+            calls.fetch_add(usize::from(job.kind.starts_with("test.")), Ordering::SeqCst);
             match job.kind.as_str() {
                 "test.fails" => Err(Fault::Upstream("no answer".into()).into()),
                 "test.panics" => panic!("a handler that panics"),
@@ -67,7 +68,8 @@ async fn a_refused_job_is_not_tried_again() {
     add(&t, &[Refused {}.job()]).await;
     worker::drain_with(&t.app, &react(Default::default())).await.unwrap();
     assert_eq!(
-        t.db.one("select state || ' ' || attempt || ' ' || last_error from job").await,
+        t.db.one("select state || ' ' || attempt || ' ' || last_error from job where kind = 'test.refused'")
+            .await,
         "dead 1 refused: NOT_FOUND"
     );
     t.finish().await;
