@@ -15,6 +15,7 @@ mod harness;
 mod http;
 mod infra;
 mod mail;
+mod migrations;
 mod orders;
 mod payments;
 mod people;

@@ -1,10 +1,13 @@
 //! Every door asks one rule: each door against each state of money and piece.
 
 use chrono::TimeDelta;
-use dispense::base::ids::UnitId;
+use dispense::base::ids::{GrantId, UnitId};
+use dispense::downloads::claim_links;
+use futures::StreamExt;
 use serde_json::{Value, json};
 
-use super::shop::{Bought, bought};
+use super::shop::{Bought, bought, bought_with_file};
+use crate::downloads::shop::{content, refusal};
 use crate::graphql::client::Client;
 
 const REVEAL: &str = "mutation($d: [ID!]!, $t: String) { deliveryReveal(input: { target: { deliveryIds: $d }, accessToken: $t }) {
@@ -12,6 +15,12 @@ const REVEAL: &str = "mutation($d: [ID!]!, $t: String) { deliveryReveal(input: {
 const RESEND: &str = "mutation($o: ID!, $t: String) { deliveryResend(input: { orderId: $o, accessToken: $t }) { userErrors { code } } }";
 const REPORT: &str =
     "mutation($i: DeliveryReportInput!) { deliveryReport(input: $i) { userErrors { code } } }";
+
+const LINK: &str =
+    "mutation($g: ID!, $t: String) { downloadLinkCreate(input: { grantId: $g, accessToken: $t }) {
+    link { url } userErrors { code } } }";
+const SHOWN: &str = "query($n: String!, $t: String) { order(number: $n, accessToken: $t) { lines { grants { id canDownload } } } }";
+const NODE: &str = "query($id: ID!) { node(id: $id) { ... on DownloadGrant { id canDownload } } }";
 
 /// What happens to the money, and what every door says then.
 struct Case {
@@ -31,8 +40,8 @@ async fn happen(shop: &Bought, name: &str) {
         }
         "refund of the unit open" => {
             open("pending").await;
-            let unit = shop.deliveries(0).await.remove(0);
-            shop.staff_refund(json!({ "units": [unit] })).await;
+            let units = [shop.deliveries(0).await, shop.deliveries(1).await].concat();
+            shop.staff_refund(json!({ "units": units })).await;
         }
         "refund failed" => {
             open("failed").await;
@@ -67,6 +76,34 @@ fn code(payload: &Value) -> String {
     payload["userErrors"][0]["code"].as_str().unwrap_or("open").to_owned()
 }
 
+/// What the doors that serve the file answer: the link that was made before, the page and the button of the mailed
+/// link, a new link, and the file's line as the order and `node` show it.
+async fn file_doors(shop: &Bought, link: &str, claim: &str) -> Vec<(&'static str, String)> {
+    let t = &shop.street.t;
+    let (buyer, token) = (Client::new(&t.app), shop.placed.access_token.expose());
+    let said = async |answer: reqwest::Response| match answer.status().as_u16() {
+        200 | 303 => "open".to_owned(),
+        _ => refusal(answer).await.split(' ').nth(1).unwrap().to_owned(),
+    };
+    let grant = t.db.one("select id from download_grant").await;
+    let grant = GrantId(grant.parse().unwrap()).to_string();
+    let made = buyer.data(LINK, json!({ "g": grant, "t": token })).await["downloadLinkCreate"].clone();
+    let shown =
+        buyer.data(SHOWN, json!({ "n": shop.placed.order.number, "t": token })).await["order"].clone();
+    let shown = shown["lines"][1]["grants"][0].clone();
+    assert_eq!(shown["id"], json!(grant));
+    let by_id = shop.staff.data(NODE, json!({ "id": grant })).await["node"].clone();
+    assert_eq!(by_id["canDownload"], shown["canDownload"], "{by_id}");
+    let can = shown["canDownload"] == true;
+    vec![
+        ("a link that was made before", said(t.http().get(link).send().await.unwrap()).await),
+        ("the page of the mailed link", said(t.http().get(claim).send().await.unwrap()).await),
+        ("the button of the mailed link", said(t.http().post(claim).send().await.unwrap()).await),
+        ("a new link", code(&made)),
+        ("what is shown", if can { "open".into() } else { code(&made) }),
+    ]
+}
+
 /// Rows: L8, P9, D3.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_door_says_the_same_in_every_state_of_the_money() {
@@ -84,11 +121,30 @@ async fn every_door_says_the_same_in_every_state_of_the_money() {
         Case { name: "dispute lost", door: "REVOKED" },
     ];
     for case in cases {
-        let shop = bought(&[(1, 1_900)]).await;
+        let shop = bought_with_file(&content(48 << 20, 3)).await;
         let t = &shop.street.t;
-        let unit = shop.deliveries(0).await.remove(0);
-        happen(&shop, case.name).await;
         let (buyer, token) = (Client::new(&t.app), shop.placed.access_token.expose());
+        let unit = shop.deliveries(0).await.remove(0);
+        let grant = GrantId(t.db.one("select id from download_grant").await.parse().unwrap());
+        let given = json!({ "g": grant.to_string(), "t": token });
+        let made = buyer.data(LINK, given).await["downloadLinkCreate"].clone();
+        let link = made["link"]["url"].as_str().unwrap().to_owned();
+        let claim = claim_links(&t.app, shop.placed.order.id).await.unwrap().remove(0);
+        // A download that is under way.
+        let mut stream = t.http().get(&link).send().await.unwrap().bytes_stream();
+        stream.next().await.unwrap().unwrap();
+        happen(&shop, case.name).await;
+        let mut ended_well = true;
+        while let Some(piece) = stream.next().await {
+            ended_well &= piece.is_ok();
+            if !ended_well {
+                break;
+            }
+        }
+        assert_eq!(ended_well, case.door == "open", "a running stream, {}", case.name);
+        for (door, said) in file_doors(&shop, &link, &claim.url).await {
+            assert_eq!(said, case.door, "{door}, {}", case.name);
+        }
         let shown = buyer.data(REVEAL, json!({ "d": [unit], "t": token })).await["deliveryReveal"].clone();
         assert_eq!(code(&shown), case.door, "reveal, {}", case.name);
         assert_eq!(

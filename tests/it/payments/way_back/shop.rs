@@ -6,6 +6,7 @@ use dispense::orders::place::Placed;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::downloads::shop::FileShop;
 use crate::graphql::client::Client;
 use crate::harness::signing;
 use crate::payments::street::{Street, street};
@@ -25,7 +26,19 @@ const ORDER: &str = "query($n: String!, $t: String) { order(number: $n, accessTo
 
 /// Lines of (pieces, minor units of each), paid in one order.
 pub async fn bought(lines: &[(i32, i64)]) -> Bought {
-    let shop = started(lines).await;
+    paid(started(lines).await).await
+}
+
+/// A key of 9.00 and a file of 10.00 with this content, paid in one order.
+pub async fn bought_with_file(content: &[u8]) -> Bought {
+    let street = street().await;
+    let keys = street.t.selling_keys(1, 900).await;
+    let files = FileShop { variant: street.t.shelf("file", 1_000).await };
+    files.publish(&street.t, "book.bin", "1", content).await;
+    paid(placed(street, &[(keys, 1), (files.variant, 1)]).await).await
+}
+
+async fn paid(shop: Bought) -> Bought {
     shop.street.act(&shop.placed.order.number, "pay");
     shop.street.settled().await;
     let intent = shop.street.t.db.one("select trade_no from payment").await;
@@ -39,7 +52,11 @@ pub async fn started(lines: &[(i32, i64)]) -> Bought {
     for (quantity, unit) in lines {
         wanted.push((street.t.selling_keys(*quantity as usize, *unit).await, *quantity));
     }
-    let placed = street.t.place(&wanted).await;
+    placed(street, &wanted).await
+}
+
+async fn placed(street: Street, wanted: &[(VariantId, i32)]) -> Bought {
+    let placed = street.t.place(wanted).await;
     street.start(&placed, "stripe").await;
     street.t.person("support@shop.example", &[Role::Support]).await;
     let token = street.t.sign_in("support@shop.example").await.tokens.access;
