@@ -10,7 +10,7 @@ use crate::downloads::model::{FileVersion, Upload};
 use crate::downloads::state::UploadChange;
 use crate::downloads::{events, name, read, store, upload};
 use crate::infra;
-use crate::infra::db::ResultExt;
+use crate::infra::db::{ResultExt, one};
 use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::stock_lock;
 
@@ -94,7 +94,7 @@ pub async fn publish_version(app: &App, actor: &Actor, new: NewVersion) -> Outco
     if let Some((notes, locale)) = &notes {
         store::insert_notes(&mut tx, published.id, *locale, notes).await?;
     }
-    store::advance_upload_used(&mut tx, upload.id).await?;
+    one(store::advance_upload_used(&mut tx, upload.id).await?, "upload")?;
     let rows = [
         events::upload(events::UploadEvent::Used, &upload, &actor.label()),
         events::published(&published, new.variant_id, actor),

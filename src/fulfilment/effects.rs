@@ -114,7 +114,7 @@ fn order_messages(app: &App, order: &Order, lines: &[&HandedLine], occasion: Occ
             }
         }
         Occasion::Filled => messages.extend(delivered.into_iter().map(|line| {
-            // A line that is delivered in parts is told of once per part.
+            // A line that is delivered in parts has a mail per part.
             message(OrderDelivered::to, format!("{}:{}:{}", order.id.0, line.0, app.clock.uuid()), vec![line])
         })),
     }

@@ -8,7 +8,7 @@ use crate::base::actor::Actor;
 use crate::base::ids::{LineId, MessageId, OrderId};
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::base::text::Email;
-use crate::infra::db::Transaction;
+use crate::infra::db::{Transaction, one};
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::effects::messages::SendMessage;
@@ -50,7 +50,7 @@ pub async fn correct_address(
         app.bell.ring();
         return Ok(order);
     }
-    orders::advance_email(&mut tx, id, email.typed(), email.normalised()).await?;
+    one(orders::advance_email(&mut tx, id, email.typed(), email.normalised()).await?, "order")?;
     insert_acts(&mut tx, Act::AddressCorrected, id, &[], user, &reason).await?;
     events::append(&tx, &[OrderEvent::AddressCorrected(id, Nothing {}).by(actor.label())]).await?;
     let order = revoke_access::raise(&mut tx, order, &actor.label(), "address_corrected").await?;

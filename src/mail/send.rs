@@ -11,6 +11,7 @@ use crate::base::clock;
 use crate::base::ids::MessageId;
 use crate::base::outcome::{Fault, Outcome};
 use crate::base::text::{Locale, masked_email};
+use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event, NewEvent};
 use crate::infra::effects::messages::MessageKind;
 use crate::infra::effects::tasks::{self, TaskKind};
@@ -66,13 +67,13 @@ async fn begin(app: &App, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> 
     }
     let attempt = message.attempts + 1;
     store::advance_lost_attempts(&mut tx, id).await?;
-    one(store::advance_started(&mut tx, &message).await?)?;
+    one(store::advance_started(&mut tx, &message).await?, "message")?;
     store::insert_attempt(&mut tx, id, attempt, &masked_email(&message.recipient)).await?;
     let Some(content) = compose::content(&mut tx, app, &message).await? else {
         let reason = "there is nothing left to tell";
         store::advance_attempt(&mut tx, id, attempt, "refused", Some(reason)).await?;
         let failed = after(MessageState::Sending, MessageChange::Fail)?;
-        one(store::advance(&mut tx, id, attempt, MessageState::Sending, failed).await?)?;
+        one(store::advance(&mut tx, id, attempt, MessageState::Sending, failed).await?, "message")?;
         events::append(&tx, &[event(MessageEvent::Failed, &message, attempt)]).await?;
         tx.commit().await?;
         return Ok(None);
@@ -119,7 +120,7 @@ async fn end(app: &App, message: &Message, attempt: i32, outcome: Attempt) -> Ou
     }
     if state == MessageState::Failed {
         let escalated = after(state, MessageChange::Escalate)?;
-        one(store::advance(&mut tx, message.id, attempt, state, escalated).await?)?;
+        one(store::advance(&mut tx, message.id, attempt, state, escalated).await?, "message")?;
         put_before_a_person(&mut tx, app, message, attempt, name, reason).await?;
     }
     tx.commit().await?;
@@ -168,8 +169,4 @@ fn after(state: MessageState, change: MessageChange) -> Result<MessageState, Fau
     state
         .after(change)
         .map_err(|IllegalChange| Fault::bug(format!("a message cannot {change:?} when {state:?}")))
-}
-
-fn one(rows: usize) -> Result<(), Fault> {
-    if rows == 1 { Ok(()) } else { Err(Fault::bug("a locked message changed")) }
 }

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::OrderId;
 use crate::base::outcome::{Outcome, Refusal};
+use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::record::Nothing;
 use crate::orders::access::{self, Sight};
@@ -36,7 +37,7 @@ pub async fn claim(app: &App, actor: &Actor, id: OrderId, token: Option<&str>) -
         let text = "confirm the address this order was placed with first";
         return Err(Refusal::new("CLAIM_EMAIL_MISMATCH", text).into());
     }
-    store::advance_owner(&mut tx, id, user_id).await?;
+    one(store::advance_owner(&mut tx, id, user_id).await?, "order")?;
     events::append(&tx, &[OrderEvent::Claimed(id, Nothing {}).by(actor.label())]).await?;
     // Whoever else held the guest's token, or a link that was mailed, is out.
     let order = revoke_access::raise(&mut tx, order, &actor.label(), "claimed").await?;

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::base::ids::OrderId;
 use crate::base::money::Money;
 use crate::base::outcome::{Fault, Outcome};
+use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::record::Nothing;
 use crate::orders::store as order_store;
@@ -112,7 +113,7 @@ async fn give_up(app: &App, payment: &Payment) -> Outcome<Closed> {
         return Ok(ended(&now));
     }
     let after = now.state.after(PaymentChange::Expire).map_err(|e| Fault::bug(e.to_string()))?;
-    attempts::advance(&mut tx, now.id, now.state, after, None).await?;
+    one(attempts::advance(&mut tx, now.id, now.state, after, None).await?, "payment")?;
     let event = PaymentEvent::Expired(now.id, Nothing {}).by("system").of_order(now.order_id);
     events::append(&tx, &[event]).await?;
     tx.commit().await?;

@@ -52,7 +52,7 @@ fn actor_of(order_id: OrderId, words: &[Word], subjects: &[Option<Found>]) -> St
         .map_or_else(|| "system".into(), |(word, _)| word.actor())
 }
 
-/// A number of ours at another account than the one that was told to use it.
+/// A number of ours that arrived at another account than its payment's.
 fn foreign_tasks(words: &[Word], subjects: &[Option<Found>], results: &[SliceResult]) -> Vec<NewTask> {
     let other = |((word, subject), result): ((&Word, &Option<Found>), &SliceResult)| match (subject, result) {
         (Some(found), SliceResult::Done(Settled::Foreign(reason))) if reason == "account" => {

@@ -13,7 +13,7 @@ use crate::base::actor::Actor;
 use crate::base::ids::{OrderId, PaymentId};
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::base::text::Email;
-use crate::infra::db::violated;
+use crate::infra::db::{one, violated};
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::epoch::{self, Epoch};
@@ -330,16 +330,22 @@ async fn note_failure(app: &App, payment: &Payment, failure: StartFailure) -> Ou
             )
         }
     };
-    if let Some(change) = change
-        && let Ok(after) = payment.state.after(change)
-    {
-        let mut tx = app.db.begin().await?;
-        attempts::advance(&mut tx, payment.id, payment.state, after, Some(&code)).await?;
-        let failed = after == PaymentState::Failed;
-        let made = if failed { PaymentEvent::Failed } else { PaymentEvent::Unknown };
-        let event = made(payment.id, Declined { code: Some(code) }).by("system").of_order(payment.order_id);
-        events::append(&tx, &[event]).await?;
-        tx.commit().await?;
+    let Some(change) = change else { return Ok(refusal) };
+    let mut tx = app.db.begin().await?;
+    orders::lock(&mut tx, payment.order_id).await?;
+    let now = attempts::find(&mut tx, payment.id).await?.ok_or_else(|| Fault::bug("a payment is gone"))?;
+    if now.state.was_captured() {
+        // The money came while its gateway was being asked.
+        return Ok(Refusal::new("ALREADY_PAID", "this payment is paid"));
     }
+    if let Ok(after) = now.state.after(change)
+        && after != now.state
+    {
+        one(attempts::advance(&mut tx, now.id, now.state, after, Some(&code)).await?, "payment")?;
+        let made = if after == PaymentState::Failed { PaymentEvent::Failed } else { PaymentEvent::Unknown };
+        let event = made(now.id, Declined { code: Some(code) }).by("system").of_order(now.order_id);
+        events::append(&tx, &[event]).await?;
+    }
+    tx.commit().await?;
     Ok(refusal)
 }

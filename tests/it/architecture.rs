@@ -69,8 +69,22 @@ impl Source {
     }
 }
 
-/// Top-level modules that the code names as `crate::module`, with and without braces.
-fn used(code: &str) -> Vec<String> {
+/// Top-level modules that the code of a file names: as `crate::module`, with and without braces, and by `super::` paths that
+/// leave the file's own top-level module.
+fn used(name: &str, code: &str) -> Vec<String> {
+    let mut modules = used_from_the_root(code);
+    // `a/b/mod.rs` and `a/b.rs` are the module a::b: one `super` leads to a.
+    let depth = name.trim_end_matches(".rs").trim_end_matches("/mod").split('/').count();
+    let supers = Regex::new(r"\b((?:super::)+)([a-z_]+)").unwrap();
+    for found in supers.captures_iter(code) {
+        if found[1].len() / "super::".len() >= depth {
+            modules.push(found[2].to_owned());
+        }
+    }
+    modules
+}
+
+fn used_from_the_root(code: &str) -> Vec<String> {
     let path = Regex::new(r"crate::([a-z_]+)").unwrap();
     let braces = Regex::new(r"use crate::\{([^;]*)\};").unwrap();
     let mut modules: Vec<String> = path.captures_iter(code).map(|c| c[1].to_owned()).collect();
@@ -108,7 +122,7 @@ fn arrows_go_down_only() {
     for source in sources().iter().filter(|s| !["lib", "app"].contains(&s.module())) {
         let from = source.module();
         let own = layer(from).unwrap_or_else(|| panic!("{} is in no layer", source.name));
-        for to in used(&source.code()) {
+        for to in used(&source.name, &source.code()) {
             let allowed = match to.as_str() {
                 // Macros at the crate's root.
                 "text_column" | "fault_point" | "record" | "event_kinds" | "payloads" | "task_kinds"
@@ -124,6 +138,41 @@ fn arrows_go_down_only() {
     }
     wrong.dedup();
     assert!(wrong.is_empty(), "forbidden arrows:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_path_leads_around_the_arrows() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let code = source.code();
+        if Regex::new(r"use\s+crate\s+as\b|use\s+crate::\*|extern\s+crate").unwrap().is_match(&code) {
+            wrong.push(format!("{}: another name of the crate", source.name));
+        }
+        if source.name == "lib.rs" && Regex::new(r"\buse\b").unwrap().is_match(&code) {
+            wrong.push("lib.rs: a re-export at the root".to_owned());
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn paths_of_every_form_are_seen() {
+    let planted = [
+        ("orders/place.rs", "use crate::payments::start;", "payments"),
+        ("orders/place.rs", "use crate::{base::ids, payments::{start, ask}};", "payments"),
+        ("orders/place.rs", "let x = crate::payments::start::run();", "payments"),
+        ("orders/place.rs", "use super::super::payments::start;", "payments"),
+        ("orders/staff/mod.rs", "use super::super::payments::start;", "payments"),
+        ("orders/staff/read.rs", "use super::super::super::payments::start;", "payments"),
+    ];
+    for (name, code, module) in planted {
+        assert!(used(name, code).contains(&module.to_owned()), "{name}: {code}");
+    }
+    let own =
+        [("orders/staff/read.rs", "use super::super::place;"), ("orders/place.rs", "use super::model;")];
+    for (name, code) in own {
+        assert!(used(name, code).is_empty(), "{name}: {code}: {:?}", used(name, code));
+    }
 }
 
 #[test]

@@ -79,3 +79,13 @@ impl From<Error> for Failure {
         Failure::Fault(error.into())
     }
 }
+
+/// That a statement changed the one row it was for. A row that is locked, or that its key names, is there: another count is
+/// a bug, and what else was written with it must not be committed.
+pub fn one(changed: usize, row: &str) -> Result<(), Fault> {
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(Fault::bug(format!("{changed} rows changed instead of one {row}")))
+    }
+}

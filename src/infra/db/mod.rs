@@ -13,7 +13,7 @@ pub mod settled;
 pub mod statement;
 pub mod total;
 
-pub use errors::{ResultExt, violated};
+pub use errors::{ResultExt, one, violated};
 pub use place::Place;
 pub use pool::{Connection, Db, Limits, Purpose, Transaction};
 

@@ -71,7 +71,9 @@ pub(super) async fn keep(
     }
     note_unread(conn, app, run, account, entries).await?;
     let after = run.state.after(RunChange::Read).map_err(|e| Fault::bug(e.to_string()))?;
-    runs::advance_run(conn, run, after, (entries.len(), new), None).await?;
+    if runs::advance_run(conn, run, after, (entries.len(), new), None).await? != 1 {
+        return Err(Fault::Database("another process has read this statement".into()).into());
+    }
     Ok(())
 }
 

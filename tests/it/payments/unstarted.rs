@@ -211,3 +211,30 @@ async fn a_payment_whose_question_faults_does_not_stand_before_the_forgotten_one
     assert_eq!(t.order_state(placed.order.id).await, "pending_payment");
     street.t.finish_with_jobs().await;
 }
+
+/// Rows: P2, P7.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_that_comes_while_its_start_is_not_answered_is_not_recorded_as_an_unknown_start() {
+    let street = street().await;
+    let variant = street.selling("stripe", 1, 990).await;
+    let placed = street.place("stripe", variant).await;
+    street.simulator.set_trouble(json!({ "lose_answers": true })).unwrap();
+    let pay = async {
+        let number = placed.order.number.clone();
+        let begun = || street.simulator.journal()["payments"].as_array().is_some_and(|p| !p.is_empty());
+        while !begun() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        street.simulator.set_trouble(json!({})).unwrap();
+        street.act(&number, "pay");
+        street.settled().await;
+    };
+    let (answered, ()) = tokio::join!(begin(&street, &placed, "stripe", &[]), pay);
+    assert_eq!(answered, "ALREADY_PAID");
+    let db = &street.t.db;
+    assert_eq!(db.one("select state from payment").await, "captured");
+    let kinds = "select string_agg(kind, ' ' order by id) from event where kind like 'payment.%'";
+    assert_eq!(db.one(kinds).await, "payment.started payment.captured");
+    assert_eq!(street.t.order_state(placed.order.id).await, "paid");
+    street.t.finish_with_jobs().await;
+}
