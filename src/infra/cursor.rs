@@ -14,12 +14,8 @@ struct Position {
 }
 
 /// The last event that this consumer has dealt with, locked; none when there is nothing new, or another process is at it.
-/// A consumer that is new begins with the first event.
+/// A migration adds the row of a new consumer.
 pub async fn claim(conn: &mut AsyncPgConnection, consumer: &str) -> QueryResult<Option<i64>> {
-    Statement::new("insert into event_cursor (consumer) values ($1) on conflict do nothing")
-        .bind::<Text, _>(consumer)
-        .execute(conn)
-        .await?;
     let rows: Vec<Position> = Statement::new(
         "select seq from event_cursor where consumer = $1 and seq < (select seq from event_head where id = 1) \
          for update skip locked",

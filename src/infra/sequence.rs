@@ -76,8 +76,11 @@ fn snapshot(text: &str) -> Result<Snapshot, Fault> {
 }
 
 /// An event as the chain sees it.
+#[derive(QueryableByName)]
 struct Unnumbered {
+    #[diesel(sql_type = BigInt)]
     id: i64,
+    #[diesel(sql_type = Text)]
     canonical: String,
 }
 
@@ -142,7 +145,7 @@ pub async fn step(db: &Db) -> Result<Step, Fault> {
     Ok(if next.is_some_and(|next| next.is_more) { Step::More } else { Step::Numbered(count) })
 }
 
-/// Where the sequence stands after a batch.
+/// How far the sequence has come after a batch.
 struct Next {
     numbered: String,
     backlog: Option<(String, i64)>,
@@ -197,14 +200,6 @@ async fn fresh(
     Ok((events, Some(Next { numbered: now, backlog: None, is_more: false })))
 }
 
-#[derive(QueryableByName)]
-struct Waiting {
-    #[diesel(sql_type = BigInt)]
-    id: i64,
-    #[diesel(sql_type = Text)]
-    canonical: String,
-}
-
 const WAITING: &str = "\
     select e.id, {canonical} as canonical from event e
      where e.id > $1 and not pg_visible_in_snapshot(e.xid::text::xid8, $2::text::pg_snapshot)
@@ -220,14 +215,14 @@ async fn from_backlog(
 ) -> Result<(Vec<Unnumbered>, Option<Next>), Fault> {
     static SQL: std::sync::LazyLock<String> =
         std::sync::LazyLock::new(|| WAITING.replace("{canonical}", CANONICAL));
-    let rows: Vec<Waiting> = Statement::new(&SQL)
+    let events: Vec<Unnumbered> = Statement::new(&SQL)
         .bind::<BigInt, _>(after)
         .bind::<Text, _>(numbered)
         .bind::<Text, _>(backlog)
         .bind::<BigInt, _>(BATCH)
         .load(conn)
         .await?;
-    let last = rows.last().map(|row| row.id).filter(|_| rows.len() as i64 == BATCH);
+    let last = events.last().map(|event| event.id).filter(|_| events.len() as i64 == BATCH);
     let next = match last {
         Some(last) => {
             Next { numbered: numbered.to_owned(), backlog: Some((backlog.to_owned(), last)), is_more: true }
@@ -235,7 +230,6 @@ async fn from_backlog(
         // What came meanwhile is looked for next.
         None => Next { numbered: backlog.to_owned(), backlog: None, is_more: true },
     };
-    let events = rows.into_iter().map(|row| Unnumbered { id: row.id, canonical: row.canonical }).collect();
     Ok((events, Some(next)))
 }
 

@@ -5,8 +5,9 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::MessageId;
-use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text::Email;
+use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::effects::messages::SendMessage;
@@ -30,9 +31,7 @@ pub async fn send_again(app: &App, actor: &Actor, id: Uuid, recipient: Option<&s
     }
     let changed =
         store::advance_again(&mut tx, id, message.state, recipient.as_ref().map(Email::typed)).await?;
-    if changed != 1 {
-        return Err(Fault::bug("a locked message changed").into());
-    }
+    one(changed, "message")?;
     let (order, message_kind, message) = (message.order_id, message.kind, MessageId(id));
     let sent = SentAgain { kind: message_kind, corrected: recipient.is_some() };
     let event = MessageEvent::SentAgain(message, sent).by(actor.label()).of_order(order);

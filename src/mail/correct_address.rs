@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{LineId, MessageId, OrderId};
-use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text::Email;
 use crate::infra::db::{Transaction, one};
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::effects::messages::SendMessage;
-use crate::infra::effects::messages::{self, MessageKind, NewMessage};
+use crate::infra::effects::messages::{self, MessageKind};
 use crate::infra::effects::record::Nothing;
 use crate::infra::effects::record::Record;
 use crate::infra::effects::tasks::{self, TaskKind};
@@ -21,7 +21,9 @@ use crate::mail::state::{MessageChange, MessageState};
 use crate::mail::store;
 use crate::mail::tasks::MessageUndeliverable;
 use crate::orders::events::OrderEvent;
-use crate::orders::messages::{Lines, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered, OrderResend};
+use crate::orders::messages::{
+    Lines, Made, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered, OrderResend, to_buyer,
+};
 use crate::orders::model::Order;
 use crate::orders::revoke_access;
 use crate::orders::staff::reveal::staff_with_reason;
@@ -78,9 +80,7 @@ async fn redirect(tx: &mut Transaction, actor: &Actor, order: &Order, to: &str) 
         if message.state.after(change).is_err() || (same && message.state == MessageState::Queued) {
             continue;
         }
-        if store::advance_again(tx, message.id, message.state, Some(to)).await? != 1 {
-            return Err(Fault::bug("a locked message changed").into());
-        }
+        one(store::advance_again(tx, message.id, message.state, Some(to)).await?, "message")?;
         jobs.push(SendMessage { message: MessageId(message.id) }.job());
     }
     jobs::add(tx, &jobs).await?;
@@ -89,7 +89,7 @@ async fn redirect(tx: &mut Transaction, actor: &Actor, order: &Order, to: &str) 
     Ok(messages)
 }
 
-/// Tells the new address what the order has and waits for, as far as nothing that is queued for it does.
+/// Mails the new address what the order has and waits for, as far as no message that is queued for it does.
 async fn send_again(tx: &mut Transaction, app: &App, order: &Order, queued: &[Message]) -> Outcome<()> {
     if !order.state.is_paid() {
         return Ok(());
@@ -102,7 +102,7 @@ async fn send_again(tx: &mut Transaction, app: &App, order: &Order, queued: &[Me
     let by_person = lines_where(|state| state == UnitState::AwaitingPerson);
     let waiting = lines_where(|state| state.is_waiting() && state != UnitState::AwaitingPerson);
     // The mail about what was delivered also lists the rest of its lines; one about what waits is sent where nothing was.
-    let wanted: Vec<(Made, &[&str], BTreeSet<LineId>)> = match delivered.is_empty() {
+    let wanted: Vec<(Made<Lines>, &[&str], BTreeSet<LineId>)> = match delivered.is_empty() {
         false => vec![(OrderResend::to, &[OrderDelivered::KIND, OrderResend::KIND], delivered)],
         true => vec![
             (OrderAwaitingStock::to, &[OrderAwaitingStock::KIND], waiting),
@@ -111,26 +111,21 @@ async fn send_again(tx: &mut Transaction, app: &App, order: &Order, queued: &[Me
     };
     let mut messages = Vec::new();
     for (made, alike, lines) in wanted {
-        let told: Vec<&Message> = queued.iter().filter(|m| alike.contains(&m.kind.as_str())).collect();
-        let untold: Vec<LineId> =
-            lines.into_iter().filter(|line| !told.iter().any(|m| tells_of(m, *line))).collect();
-        if untold.is_empty() {
+        let same: Vec<&Message> = queued.iter().filter(|m| alike.contains(&m.kind.as_str())).collect();
+        let rest: Vec<LineId> =
+            lines.into_iter().filter(|line| !same.iter().any(|m| is_about(m, *line))).collect();
+        if rest.is_empty() {
             continue;
         }
         let subject = format!("{}:{}", order.id.0, app.clock.uuid());
-        let recipient = order.email.as_deref().unwrap_or_default();
-        let message = made(recipient, &order.locale, subject, Lines { lines: Some(untold) });
-        messages.push(message.of_order(order.id).of_user(order.user_id));
+        messages.extend(to_buyer(made, order, subject, Lines { lines: Some(rest) }));
     }
     messages::enqueue(tx, &app.clock, &messages).await?;
     Ok(())
 }
 
-/// How a mail about lines of an order is made.
-type Made = fn(&str, &str, String, Lines) -> NewMessage;
-
 /// Whether a message of an order is about this line: one that names none is about all.
-fn tells_of(message: &Message, line: LineId) -> bool {
+fn is_about(message: &Message, line: LineId) -> bool {
     match Lines::read(&message.payload).and_then(|named| named.lines) {
         Some(lines) if !lines.is_empty() => lines.contains(&line),
         _ => true,

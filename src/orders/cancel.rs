@@ -3,7 +3,8 @@
 
 use diesel_async::AsyncPgConnection;
 
-use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::base::outcome::{Outcome, Refusal};
+use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event, NewEvent};
 use crate::infra::effects::record::Nothing;
 use crate::orders::events::{Cancelled, OrderEvent};
@@ -47,9 +48,7 @@ async fn advance(
     if after == order.state {
         return Ok(());
     }
-    if store::advance(conn, order.id, order.state, after).await? != 1 {
-        return Err(Fault::bug("a locked order changed its state").into());
-    }
+    one(store::advance(conn, order.id, order.state, after).await?, "order")?;
     events::append(conn, &[event]).await?;
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! Mails about goods.
 
 use crate::base::ids::LineId;
-use crate::infra::effects::messages::message_kinds;
+use crate::infra::effects::messages::{NewMessage, message_kinds};
 use crate::infra::effects::record::record;
+use crate::orders::model::Order;
 
 record! {
     pub struct Lines {
@@ -20,4 +21,13 @@ message_kinds! {
     "order_awaiting_stock" OrderAwaitingStock(Lines);
     /// Lines wait for a person.
     "order_awaiting_person" OrderAwaitingPerson(Lines);
+}
+
+/// How a message with this payload is made: [`to`](crate::infra::effects::messages::MessageKind::to) of its kind.
+pub type Made<P> = fn(&str, &str, String, P) -> NewMessage;
+
+/// A message to the buyer of an order; none when nobody left an address.
+pub fn to_buyer<P>(made: Made<P>, order: &Order, subject: String, payload: P) -> Option<NewMessage> {
+    let message = made(order.email.as_deref()?, &order.locale, subject, payload);
+    Some(message.of_order(order.id).of_user(order.user_id))
 }

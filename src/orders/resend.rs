@@ -13,7 +13,7 @@ use crate::infra::effects::messages::{self, MessageKind};
 use crate::infra::effects::record::Nothing;
 use crate::orders::access::{self, Sight};
 use crate::orders::events::OrderEvent;
-use crate::orders::messages::{Lines, OrderResend};
+use crate::orders::messages::{Lines, OrderResend, to_buyer};
 use crate::orders::model::Order;
 use crate::orders::reveal::most_telling;
 use crate::orders::{read, store};
@@ -40,7 +40,8 @@ pub async fn resend(
     if !verdicts.iter().any(Result::is_ok) {
         return Err(most_telling(verdicts).into());
     }
-    let Some(recipient) = order.email.clone() else {
+    let subject = format!("{}:{}", id.0, app.clock.uuid());
+    let Some(message) = to_buyer(OrderResend::to, &order, subject, Lines { lines: None }) else {
         return Err(Refusal::new("NOT_READY", "there is nobody to send it to").into());
     };
     let now = app.clock.now();
@@ -49,9 +50,7 @@ pub async fn resend(
         let text = "this mail was sent a moment ago";
         return Err(Refusal::new("RESEND_TOO_SOON", text).retry_after(seconds).into());
     }
-    let subject = format!("{}:{}", id.0, app.clock.uuid());
-    let message = OrderResend::to(&recipient, &order.locale, subject, Lines { lines: None });
-    messages::enqueue(&tx, &app.clock, &[message.of_order(id).of_user(order.user_id)]).await?;
+    messages::enqueue(&tx, &app.clock, &[message]).await?;
     events::append(&tx, &[OrderEvent::MailAskedAgain(id, Nothing {}).by(actor.label())]).await?;
     let next = next_allowed(&mut tx, app, id).await?.unwrap_or(now);
     tx.commit().await?;

@@ -6,8 +6,9 @@ use diesel_async::AsyncPgConnection;
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::OrderId;
-use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::base::outcome::{Outcome, Refusal};
 use crate::base::secret::Secret;
+use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::idempotency::{self, Claim};
 use crate::infra::sign;
@@ -25,9 +26,7 @@ pub async fn raise(
     actor: &str,
     cause: &'static str,
 ) -> Outcome<Order> {
-    if store::advance_generation(conn, order.id, order.access_generation).await? != 1 {
-        return Err(Fault::bug("a locked order changed its access generation").into());
-    }
+    one(store::advance_generation(conn, order.id, order.access_generation).await?, "order")?;
     let generation = order.access_generation + 1;
     let revoked = AccessRevoked { generation, cause: cause.into() };
     events::append(conn, &[OrderEvent::AccessRevoked(order.id, revoked).by(actor)]).await?;

@@ -168,22 +168,7 @@ fn must_confirm(case: &Case, index: usize, word: &Word, facts: &Facts, account: 
             let hint = account.hints_only && !is_known_trade(case, index, facts);
             (!captured && (above || late)) || hint
         }
-        Meaning::Refunded
-        | Meaning::PartiallyRefunded
-        | Meaning::RefundSucceeded
-        | Meaning::RefundPending
-        | Meaning::RefundFailed
-        | Meaning::DisputeInquiry
-        | Meaning::DisputeOpened
-        | Meaning::DisputeWon
-        | Meaning::DisputeLost
-        | Meaning::DisputeWithdrawn => !captured,
-        Meaning::Approved
-        | Meaning::Open
-        | Meaning::Pending
-        | Meaning::Closed
-        | Meaning::Failed
-        | Meaning::Ignored => false,
+        meaning => meaning.is_about_money_back() && !captured,
     }
 }
 

@@ -153,7 +153,7 @@ task_kinds! {
     pub const REFUND_TASKS = [
         /// A refund failed: the buyer still waits for the money.
         "refund_failed" RefundFailed(RefundId, Failed),
-        /// An answer about a refund was lost and the gateway does not tell: look there.
+        /// An answer about a refund was lost and the gateway does not say what became of it: look there.
         "refund_unclear" RefundUnclear(RefundId, Unclear),
         /// The gateway wants a person to complete a refund.
         "refund_needs_person" RefundNeedsPerson(RefundId, OfRefund),

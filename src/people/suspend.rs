@@ -1,7 +1,8 @@
 use crate::app::App;
 use crate::base::actor::{Actor, Role};
 use crate::base::ids::UserId;
-use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::base::outcome::{Outcome, Refusal};
+use crate::infra::db::one;
 use crate::infra::effects::events as event_rows;
 use crate::people::model::Profile;
 use crate::people::revoke::end_sessions;
@@ -31,9 +32,7 @@ async fn change(app: &App, actor: &Actor, user: UserId, change: UserChange) -> O
     let person = store::lock_user(&mut tx, user).await?.ok_or_else(error::user_not_found)?;
     let next = person.state.after(change).map_err(Refusal::from)?;
     if next != person.state {
-        if store::advance_state(&mut tx, user, person.state, next).await? != 1 {
-            return Err(Fault::bug("a locked person changed").into());
-        }
+        one(store::advance_state(&mut tx, user, person.state, next).await?, "person")?;
         let fact = events::state_changed(user, actor.label(), person.state.as_str(), next.as_str());
         event_rows::append(&tx, &[fact]).await?;
         end_sessions(&mut tx, user, None, &actor.label(), next.as_str()).await?;

@@ -214,8 +214,10 @@ async fn number_events(app: Arc<App>, shutdown: CancellationToken) {
             Ok(_) => {}
             Err(e) => warn!(error = %e, "could not number events"),
         }
-        if let Err(e) = reactions::to_events(&app).await {
-            warn!(error = %e, "could not react to events");
+        match reactions::to_events(&app).await {
+            Ok(0) => {}
+            Ok(_) => continue,
+            Err(e) => warn!(error = %e, "could not react to events"),
         }
         tokio::select! {
             _ = bell.changed() => {}

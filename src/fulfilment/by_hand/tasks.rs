@@ -5,10 +5,11 @@ use diesel_async::AsyncPgConnection;
 use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{TaskId, UserId};
-use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text;
 use crate::fulfilment::by_hand::state::{TaskChange, TaskState};
 use crate::fulfilment::by_hand::store::{self, Task};
+use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::tasks::{Ended, OfTask, TaskEvent};
 
@@ -75,9 +76,7 @@ async fn change_within(
         return Ok(task);
     }
     let holder: Option<UserId> = (after != TaskState::Open).then_some(user);
-    if store::advance_task(conn, &task, after, holder).await? != 1 {
-        return Err(Fault::bug("a locked task changed its state").into());
-    }
+    one(store::advance_task(conn, &task, after, holder).await?, "task")?;
     // What a person wrote may name somebody: the chain keeps only that something was written.
     let (task_kind, noted) = (task.kind.clone(), note.is_some());
     let event = match change {

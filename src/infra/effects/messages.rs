@@ -1,5 +1,5 @@
-//! Messages to people as rows, written in the transaction that gives the reason for them (D3). A row names what is to
-//! be told; the text is made when it is sent, so that no key ever lies in the outbox.
+//! Messages to people as rows, written in the transaction that gives the reason for them (D3). A row names what the
+//! mail is about; the text is made when it is sent, so that no key is ever stored with it.
 
 use diesel::sql_types::{Array, Jsonb, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};

@@ -15,7 +15,7 @@ use crate::infra::effects::record::{Field, FieldDoc, Record};
 /// A kind of task. Declared with [`task_kinds!`].
 pub trait TaskKind {
     const KIND: &'static str;
-    /// What tells one trouble of the kind from another.
+    /// What distinguishes one trouble of the kind from another.
     type Subject: Field;
     /// What is known about it; never a secret.
     type Body: Record;

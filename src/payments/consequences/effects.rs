@@ -14,6 +14,7 @@ use crate::infra::effects::record::Nothing;
 use crate::infra::effects::tasks::{NewTask, TaskKind};
 use crate::orders;
 use crate::orders::events::{OrderEvent, Paid};
+use crate::orders::messages::{Made, to_buyer};
 use crate::orders::model::Order;
 use crate::payments::case::Case;
 use crate::payments::cover::Coverage;
@@ -218,7 +219,7 @@ impl Writer<'_> {
     /// news again.
     fn mail(
         &self,
-        made: fn(&str, &str, String, Refunded) -> NewMessage,
+        made: Made<Refunded>,
         tracked: &TrackedRefund,
         from: Option<RefundState>,
     ) -> Option<NewMessage> {
@@ -234,7 +235,6 @@ impl Writer<'_> {
             amount_minor: Some(row.amount_minor),
             currency: Some(row.currency.as_str().into()),
         };
-        let message = made(order.email.as_deref()?, &order.locale, subject, refunded);
-        Some(message.of_order(order.id).of_user(order.user_id))
+        to_buyer(made, order, subject, refunded)
     }
 }

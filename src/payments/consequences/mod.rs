@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::base::ids::UnitId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::fulfilment;
-use crate::infra::db::ResultExt;
+use crate::infra::db::{ResultExt, one};
 use crate::infra::effects::Effects;
 use crate::orders::holds::{self, Cause, Hold};
 use crate::orders::model::Order;
@@ -76,9 +76,7 @@ async fn rows(conn: &mut AsyncPgConnection, case: &Case) -> Outcome<()> {
             }
             continue;
         };
-        if refunds::store::advance(conn, before.state, &tracked.row).await? != 1 {
-            return Err(Fault::bug("a refund of a locked order changed its state").into());
-        }
+        one(refunds::store::advance(conn, before.state, &tracked.row).await?, "refund")?;
         match (before.state, tracked.row.state) {
             // Its units are paid for by other money now.
             (_, RefundState::Succeeded) if !allocated(tracked.row.payment_id) => {
@@ -98,9 +96,7 @@ async fn rows(conn: &mut AsyncPgConnection, case: &Case) -> Outcome<()> {
             None => disputes::store::insert(conn, &tracked.row).await?,
             Some(before) => disputes::store::advance(conn, before.state, &tracked.row).await?,
         };
-        if written != 1 {
-            return Err(Fault::bug("a dispute of a locked order changed its state").into());
-        }
+        one(written, "dispute")?;
     }
     Ok(())
 }
