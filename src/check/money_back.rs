@@ -41,7 +41,8 @@ pub(super) const INVARIANT: Invariant = Invariant {
                         when r.origin <> 'gateway' and r.requested_at > p.told_sum_heard_at then false
                         when r.state not in ('succeeded', 'failed') and not (g.counts_open and r.gateway_refund_id is not null)
                           then false
-                        when p.told_sum_asked and r.heard_at <= p.told_sum_at then r.state <> 'failed'
+                        when p.told_sum_asked and r.heard_at + interval '5 minutes' * (r.state = 'failed')::int
+                            <= p.told_sum_at then r.state <> 'failed'
                         else coalesce(r.made_at, case when r.origin <> 'gateway' then r.requested_at end, '-infinity')
                             <= p.told_sum_at + interval '5 minutes'
                           and (r.state <> 'failed' or (r.gateway_refund_id is not null

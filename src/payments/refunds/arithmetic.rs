@@ -202,8 +202,10 @@ fn seen_in(refund: &Refund, sum: &Sum) -> Option<bool> {
     if ours && sum.counts_open && refund.state.is_open() && refund.gateway_refund_id.is_none() {
         return Some(true);
     }
-    // What was known before the question was asked is in the answer as it was known.
-    (sum.asked && refund.heard_at <= sum.at).then(|| match refund.state {
+    // What was known before the question was asked is in the answer as it was known. Only a failure may be too young:
+    // a gateway sends that news before its own sum is lowered, so a question some minutes later decides.
+    let settles = if refund.state == RefundState::Failed { LEEWAY } else { TimeDelta::zero() };
+    (sum.asked && refund.heard_at + settles <= sum.at).then(|| match refund.state {
         RefundState::Succeeded => true,
         RefundState::Failed => false,
         // Stripe counts a refund from the moment it is made, before its end is known.

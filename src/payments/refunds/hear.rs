@@ -64,16 +64,19 @@ pub fn facts(
 }
 
 /// Has the gateway asked where clocks alone decide how much went back, and later where the mail about a sum waits for
-/// more to be known. An answer leaves a doubt only about what was heard while the question was on its way.
+/// more to be known. What its answer leaves in doubt is asked again later, and at once only if something was heard while
+/// the question was on its way.
 pub fn doubt(case: &mut Case, index: usize) {
     let payment = &case.payments[index].row;
     let mine = case.refunds.iter().filter(|r| r.row.payment_id == payment.id);
     let waits = |r: &TrackedRefund| r.row.basis == Basis::Sum && r.row.mailed_minor < r.row.counted_minor;
     let mail_waits = mine.clone().any(waits);
-    let at_once = leans_on_clocks(payment, case.payments[index].sums, mine);
-    if at_once || mail_waits {
+    let answered = payment.told_sum_asked
+        && mine.clone().filter(|r| r.is_identified()).all(|r| Some(r.row.heard_at) <= payment.told_sum_at);
+    let leans = leans_on_clocks(payment, case.payments[index].sums, mine);
+    if leans || mail_waits {
         let payment_id = payment.id;
-        case.decided.sums_to_ask.push(SumToAsk { payment_id, at_once });
+        case.decided.sums_to_ask.push(SumToAsk { payment_id, at_once: leans && !answered });
     }
 }
 
