@@ -4,7 +4,7 @@
 //! What must go up leaves as an event row, which a worker reads.
 //!
 //! ```text
-//! main → http, worker, demo → graphql, rest, sandbox → kinds → features → infra → base
+//! main → app → http, worker, demo → graphql, rest, sandbox → kinds → features → infra → base
 //! features: mail → payments → fulfilment → orders → catalogue → goods → vault, downloads → people, settings → audit
 //! ```
 
@@ -29,8 +29,6 @@ pub mod check;
 
 pub mod kinds;
 
-pub mod app;
-
 pub mod graphql;
 pub mod rest;
 pub mod sandbox;
@@ -38,3 +36,5 @@ pub mod sandbox;
 pub mod demo;
 pub mod http;
 pub mod worker;
+
+pub mod app;

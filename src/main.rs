@@ -190,10 +190,10 @@ async fn serve(
         }
         let ending = CancellationToken::new();
         let woken = tokio::spawn(wake::run(app.db.clone(), app.bell.clone(), ending.clone()));
-        let worker = (!no_worker).then(|| tokio::spawn(worker::run(app.clone(), ending.clone())));
-        let watch = tokio::spawn(reload::watch(app.clone(), origin, seen, hangup));
+        let worker = (!no_worker).then(|| tokio::spawn(worker::run(app.worker(), ending.clone())));
+        let watch = tokio::spawn(reload::watch(app.payments.clone(), origin, seen, hangup));
         println!("listening on http://{address}");
-        let served = http::serve(app, listener, stop).await;
+        let served = http::serve(app.http(), listener, stop).await;
         watch.abort();
         ending.cancel();
         if let Some(worker) = worker {
@@ -218,9 +218,9 @@ async fn work(sources: Sources) -> Result<(), Ending> {
         let app = App::start(config, Clock::default(), place.url()).await?;
         let ending = CancellationToken::new();
         let woken = tokio::spawn(wake::run(app.db.clone(), app.bell.clone(), ending.clone()));
-        let worker = tokio::spawn(worker::run(app.clone(), ending.clone()));
+        let worker = tokio::spawn(worker::run(app.worker(), ending.clone()));
         let origin = Origin { sources, simulated: Vec::new() };
-        let watch = tokio::spawn(reload::watch(app, origin, seen, hangup));
+        let watch = tokio::spawn(reload::watch(app.payments.clone(), origin, seen, hangup));
         println!("working");
         stop.await;
         watch.abort();
@@ -331,11 +331,11 @@ async fn statements(mut config: Config, act: StatementsAct) -> Result<(), Ending
             Some(file) => {
                 let unread = |e: std::io::Error| Fault::setup(format!("{}: {e}", file.display()));
                 let bytes = tokio::fs::read(&file).await.map_err(unread)?;
-                statements::import_file(app, &actor, &account, date, &bytes).await?
+                statements::import_file(&app.payments, &actor, &account, date, &bytes).await?
             }
-            None => statements::import_fetched(app, &actor, &account, date).await?,
+            None => statements::import_fetched(&app.payments, &actor, &account, date).await?,
         };
-        println!("{}", statements::summary(app, &run).await?);
+        println!("{}", statements::summary(&app.payments, &run).await?);
         Ok(())
     })
     .await
@@ -345,7 +345,7 @@ async fn statements(mut config: Config, act: StatementsAct) -> Result<(), Ending
 async fn restored(config: Config, since: Option<DateTime<Utc>>, open: bool) -> Result<ExitCode, Ending> {
     let mut code = ExitCode::SUCCESS;
     beside(config, async |app| {
-        let report = payments::restored::run(app, since, open).await?;
+        let report = payments::restored::run(&app.payments, since, open).await?;
         println!("{report}");
         if !report.opened {
             code = ExitCode::FAILURE;
@@ -361,7 +361,7 @@ async fn release_stock(config: Config, variant: &str, but_first: i64) -> Result<
     let no_id = |_| Ending::Refused(format!("`{variant}` is not the id of a variant (var_…)"));
     let id = VariantId::parse(variant).map_err(no_id)?;
     beside(config, async |app| {
-        let released = payments::restored::release(app, &Actor::system(), id, but_first).await?;
+        let released = payments::restored::release(&app.payments, &Actor::system(), id, but_first).await?;
         println!("{id}: {released} keys are on sale again");
         Ok(())
     })
@@ -376,7 +376,7 @@ async fn create_admin(config: Config, email: &str, password_stdin: bool) -> Resu
         password = Some(Secret::new(text.trim_end_matches(['\r', '\n'])));
     }
     beside(config, async |app| {
-        let (id, made) = people::create_admin(app, email, password).await?;
+        let (id, made) = people::create_admin(&app.people, email, password).await?;
         println!("{id}");
         if let Some(made) = made {
             println!("password: {}", made.expose());

@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 
-use crate::app::App;
 use crate::audit::read;
 use crate::base::outcome::Fault;
+use crate::infra::kit::Kit;
 use crate::infra::sequence::seal;
 
 /// Events may be gone when they are older than this: their seals stay.
@@ -54,10 +54,10 @@ impl std::fmt::Display for Broken {
 }
 
 /// Verifies the chain from its beginning. Needs no rest of the shop: events may go on being written meanwhile.
-pub async fn verify(app: &App) -> Result<Verdict, Fault> {
-    let mut conn = app.db.conn().await?;
+pub async fn verify(kit: &Kit) -> Result<Verdict, Fault> {
+    let mut conn = kit.db.conn().await?;
     let head = read::get_head(&mut conn).await?;
-    let horizon = app.clock.now() - KEPT;
+    let horizon = kit.clock.now() - KEPT;
     let (mut seq, mut hash, mut checked) = (0, vec![0_u8; 32], 0);
     let verdict =
         |checked, seq, hash: &[u8], broken| Verdict { checked, seq, hash: hex::encode(hash), broken };

@@ -1,6 +1,5 @@
 //! A seller makes and edits a product.
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{ProductId, SellerId};
 use crate::base::outcome::{Outcome, Refusal};
@@ -12,6 +11,7 @@ use crate::catalogue::store::{self, ProductColumns};
 use crate::catalogue::texts::{self, TextInput};
 use crate::infra::db::ResultExt;
 use crate::infra::effects::events;
+use crate::infra::kit::Kit;
 
 /// Tags a product may have.
 const MOST_TAGS: usize = 20;
@@ -39,16 +39,16 @@ pub struct ProductEdit {
 }
 
 /// `FORBIDDEN` for sellers whom the actor does not act for, `SLUG_TAKEN`, `INVALID`.
-pub async fn create(app: &App, actor: &Actor, new: NewProduct) -> Outcome<Product> {
+pub async fn create(kit: &Kit, actor: &Actor, new: NewProduct) -> Outcome<Product> {
     if !actor.sells_for(new.seller_id) {
         return Err(Refusal::new("FORBIDDEN", "you do not sell for this seller").at(["sellerId"]).into());
     }
     let slug = text::slug(&new.slug, "slug")?;
-    let locale = texts::locale(new.default_locale.as_deref().unwrap_or(&app.config.shop.default_locale))?;
+    let locale = texts::locale(new.default_locale.as_deref().unwrap_or(&kit.config.shop.default_locale))?;
     let tags = check_tags(&new.tags)?;
     let checked = texts::check(&new.texts)?;
-    let mut tx = app.db.begin().await?;
-    let id = ProductId(app.clock.uuid());
+    let mut tx = kit.db.begin().await?;
+    let id = ProductId(kit.clock.uuid());
     let product = store::insert_product(&mut tx, id, new.seller_id, &slug, locale, &tags)
         .await
         .on_constraint("product_slug_key", slug_taken)?;
@@ -60,14 +60,14 @@ pub async fn create(app: &App, actor: &Actor, new: NewProduct) -> Outcome<Produc
 
 /// `NOT_FOUND`, `VERSION_CONFLICT`, `SLUG_TAKEN`, `INVALID`. Edited texts of a product on sale go to review again
 /// when the shop says so (`shop.review_edits`).
-pub async fn update(app: &App, actor: &Actor, id: ProductId, edit: ProductEdit) -> Outcome<Product> {
+pub async fn update(kit: &Kit, actor: &Actor, id: ProductId, edit: ProductEdit) -> Outcome<Product> {
     let slug = edit.slug.as_deref().map(|slug| text::slug(slug, "slug")).transpose()?;
     let locale = edit.default_locale.as_deref().map(texts::locale).transpose()?;
     let tags = edit.tags.as_deref().map(check_tags).transpose()?;
     let checked = texts::check(&edit.texts)?;
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let product = lock_own(&mut tx, actor, id, edit.expected_version).await?;
-    let state = revised(app, &product, !checked.is_empty())?;
+    let state = revised(kit, &product, !checked.is_empty())?;
     let columns =
         ProductColumns { slug, default_locale: locale.map(str::to_owned), tags, state, ..Default::default() };
     let product = store::advance_product(&mut tx, &product, &columns)
@@ -106,13 +106,13 @@ pub(super) fn check_version(expected: Option<i32>, found: i32) -> Result<(), Ref
 
 /// The state after an edit, if it changes. Retired products are not edited.
 pub(super) fn revised(
-    app: &App,
+    kit: &Kit,
     product: &Product,
     texts_change: bool,
 ) -> Result<Option<crate::catalogue::state::ProductState>, Refusal> {
     let after = product.state.after(ProductChange::Revise);
     let after = after.map_err(|_| Refusal::new("INVALID", "a retired product is not edited any more"))?;
-    let again = texts_change && app.config.shop.review_edits;
+    let again = texts_change && kit.config.shop.review_edits;
     Ok((again && after != product.state).then_some(after))
 }
 

@@ -2,7 +2,6 @@
 
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{ProductId, VariantId};
 use crate::base::outcome::{Outcome, Refusal};
@@ -14,10 +13,11 @@ use crate::catalogue::state::{ProductChange, VariantState};
 use crate::catalogue::store::{self, ProductColumns};
 use crate::goods;
 use crate::infra::effects::events;
+use crate::infra::kit::Kit;
 
 /// Asks the shop to look at a product. `NOT_SUBMITTABLE` says what it lacks; a repeat changes nothing.
-pub async fn submit(app: &App, actor: &Actor, id: ProductId) -> Outcome<Product> {
-    let mut tx = app.db.begin().await?;
+pub async fn submit(kit: &Kit, actor: &Actor, id: ProductId) -> Outcome<Product> {
+    let mut tx = kit.db.begin().await?;
     let product = lock_own(&mut tx, actor, id, None).await?;
     let state = product.state.after(ProductChange::Submit);
     let state = state.map_err(|e| Refusal::new("NOT_SUBMITTABLE", e.to_string()))?;
@@ -35,12 +35,12 @@ pub async fn submit(app: &App, actor: &Actor, id: ProductId) -> Outcome<Product>
 /// Puts a product on sale. Staff only: `FORBIDDEN`; `NOT_IN_REVIEW`; `NOT_SUBMITTABLE` when it lost meanwhile what it
 /// needs; a repeat changes nothing.
 pub async fn approve(
-    app: &App,
+    kit: &Kit,
     actor: &Actor,
     id: ProductId,
     expected_version: Option<i32>,
 ) -> Outcome<Product> {
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let product = lock_as_staff(&mut tx, actor, id).await?;
     let state = product.state.after(ProductChange::Approve);
     let state = state.map_err(|e| Refusal::new("NOT_IN_REVIEW", e.to_string()))?;
@@ -57,8 +57,8 @@ pub async fn approve(
 }
 
 /// Sends a product back with a reason. Staff only: `FORBIDDEN`; `REASON_REQUIRED`; `NOT_IN_REVIEW`.
-pub async fn reject(app: &App, actor: &Actor, id: ProductId, reason: &str) -> Outcome<Product> {
-    let mut tx = app.db.begin().await?;
+pub async fn reject(kit: &Kit, actor: &Actor, id: ProductId, reason: &str) -> Outcome<Product> {
+    let mut tx = kit.db.begin().await?;
     let product = lock_as_staff(&mut tx, actor, id).await?;
     if reason.trim().is_empty() {
         return Err(Refusal::new("REASON_REQUIRED", "the seller needs to know why").at(["reason"]).into());
@@ -75,8 +75,8 @@ pub async fn reject(app: &App, actor: &Actor, id: ProductId, reason: &str) -> Ou
 }
 
 /// Takes a product off sale for ever; what was bought stays with its buyers. A repeat changes nothing.
-pub async fn retire(app: &App, actor: &Actor, id: ProductId) -> Outcome<Product> {
-    let mut tx = app.db.begin().await?;
+pub async fn retire(kit: &Kit, actor: &Actor, id: ProductId) -> Outcome<Product> {
+    let mut tx = kit.db.begin().await?;
     let product = lock_own(&mut tx, actor, id, None).await?;
     let state = product.state.after(ProductChange::Retire);
     let state = state.map_err(|e| Refusal::new("INVALID", e.to_string()))?;

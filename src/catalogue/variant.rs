@@ -2,7 +2,6 @@
 
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{ProductId, VariantId};
 use crate::base::outcome::{Failure, Outcome, Refusal};
@@ -17,6 +16,7 @@ use crate::catalogue::texts::{self, TextInput};
 use crate::goods;
 use crate::infra::db::ResultExt;
 use crate::infra::effects::events;
+use crate::infra::kit::Kit;
 use crate::vault::KeyFormat;
 use crate::vault::format::MIN_BITS;
 
@@ -51,21 +51,21 @@ pub struct VariantEdit {
 }
 
 /// `NOT_FOUND`, `INVALID`, `SKU_TAKEN`, `PRICE_INVALID`, `CURRENCY_NOT_SUPPORTED`.
-pub async fn create(app: &App, actor: &Actor, product: ProductId, new: VariantEdit) -> Outcome<Variant> {
+pub async fn create(kit: &Kit, actor: &Actor, product: ProductId, new: VariantEdit) -> Outcome<Variant> {
     let kind = new.kind.as_deref().and_then(goods::find);
     let kind = kind.ok_or_else(|| Refusal::new("INVALID", "this is no kind of goods").at(["kind"]))?.code();
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let product = lock_own(&mut tx, actor, product, None).await?;
-    let blank = store::insert_variant(&mut tx, VariantId(app.clock.uuid()), &product, kind).await?;
-    let variant = apply(&mut tx, app, actor, &product, &blank, new).await?;
+    let blank = store::insert_variant(&mut tx, VariantId(kit.clock.uuid()), &product, kind).await?;
+    let variant = apply(&mut tx, kit, actor, &product, &blank, new).await?;
     events::append(&tx, &[of_variant(VariantEvent::Created, &variant, actor)]).await?;
     tx.commit().await?;
     Ok(variant)
 }
 
 /// `NOT_FOUND`, `VERSION_CONFLICT`, `KIND_NOT_CHANGEABLE`, and what `create` refuses.
-pub async fn update(app: &App, actor: &Actor, id: VariantId, edit: VariantEdit) -> Outcome<Variant> {
-    let mut tx = app.db.begin().await?;
+pub async fn update(kit: &Kit, actor: &Actor, id: VariantId, edit: VariantEdit) -> Outcome<Variant> {
+    let mut tx = kit.db.begin().await?;
     let (product, variant) = lock(&mut tx, actor, id).await?;
     check_version(edit.expected_version, variant.version)?;
     variant.state.after(VariantChange::Edit).map_err(|e| Refusal::new("INVALID", e.to_string()))?;
@@ -73,15 +73,15 @@ pub async fn update(app: &App, actor: &Actor, id: VariantId, edit: VariantEdit) 
         let text = "what a variant sells is settled when it is made: make another";
         return Err(Refusal::new("KIND_NOT_CHANGEABLE", text).at(["kind"]).into());
     }
-    let variant = apply(&mut tx, app, actor, &product, &variant, edit).await?;
+    let variant = apply(&mut tx, kit, actor, &product, &variant, edit).await?;
     events::append(&tx, &[of_variant(VariantEvent::Updated, &variant, actor)]).await?;
     tx.commit().await?;
     Ok(variant)
 }
 
 /// Takes a variant off its product for ever. A repeat changes nothing.
-pub async fn retire(app: &App, actor: &Actor, id: VariantId) -> Outcome<Variant> {
-    let mut tx = app.db.begin().await?;
+pub async fn retire(kit: &Kit, actor: &Actor, id: VariantId) -> Outcome<Variant> {
+    let mut tx = kit.db.begin().await?;
     let (product, variant) = lock(&mut tx, actor, id).await?;
     let state = variant.state.after(VariantChange::Retire);
     let state = state.map_err(|e| Refusal::new("INVALID", e.to_string()))?;
@@ -110,15 +110,15 @@ async fn lock(conn: &mut AsyncPgConnection, actor: &Actor, id: VariantId) -> Out
 
 async fn apply(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     actor: &Actor,
     product: &Product,
     seen: &Variant,
     edit: VariantEdit,
 ) -> Outcome<Variant> {
     let checked = texts::check(&edit.texts)?;
-    let prices = edit.prices.as_deref().map(|p| prices::check(p, &app.config.shop.currencies)).transpose()?;
-    let review = revised(app, product, !checked.is_empty())?;
+    let prices = edit.prices.as_deref().map(|p| prices::check(p, &kit.config.shop.currencies)).transpose()?;
+    let review = revised(kit, product, !checked.is_empty())?;
     if edit.fold_case.is_some_and(|fold| fold != seen.fold_case) && store::find_any_key(conn, seen.id).await?
     {
         let text = "keys are there already, compared by the other rule";

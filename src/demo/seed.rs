@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{ProductId, SHOP, VariantId};
 use crate::base::outcome::{Failure, Fault, Outcome};
@@ -13,6 +12,7 @@ use crate::catalogue::texts::TextInput;
 use crate::catalogue::variant::{self, VariantEdit};
 use crate::downloads::{self, NewUpload, NewVersion, upload};
 use crate::fulfilment::restock;
+use crate::infra::kit::Kit;
 use crate::vault::batch::{self, NewBatch};
 
 /// Slugs of the three products.
@@ -96,10 +96,10 @@ const GOODS: [Good; 3] = [
 ];
 
 /// Makes what is not there yet; a second call changes nothing. Answers how many products it made.
-pub async fn seed(app: &App) -> Result<usize, Fault> {
+pub async fn seed(kit: &Kit) -> Result<usize, Fault> {
     let mut made = 0;
     for good in &GOODS {
-        let put = put(app, good).await.map_err(|failure| match failure {
+        let put = put(kit, good).await.map_err(|failure| match failure {
             Failure::Refused(refusal) => {
                 Fault::bug(format!("the demo shop's `{}`: {} ({})", good.slug, refusal.message, refusal.code))
             }
@@ -111,7 +111,7 @@ pub async fn seed(app: &App) -> Result<usize, Fault> {
 }
 
 /// Whether the product was made. One whose making was interrupted stays a draft and is left to its seller.
-async fn put(app: &App, good: &Good) -> Outcome<bool> {
+async fn put(kit: &Kit, good: &Good) -> Outcome<bool> {
     let actor = Actor::system();
     let new = NewProduct {
         seller_id: SHOP,
@@ -129,26 +129,26 @@ async fn put(app: &App, good: &Good) -> Outcome<bool> {
             })
             .collect(),
     };
-    let product = match product::create(app, &actor, new).await {
+    let product = match product::create(kit, &actor, new).await {
         Ok(product) => product.id,
         Err(Failure::Refused(refusal)) if refusal.code == "SLUG_TAKEN" => return Ok(false),
         Err(failure) => return Err(failure),
     };
-    let variant = make_variant(app, &actor, product, good).await?;
+    let variant = make_variant(kit, &actor, product, good).await?;
     match good.file {
-        Some((name, bytes)) => publish(app, &actor, variant, name, bytes).await?,
+        Some((name, bytes)) => publish(kit, &actor, variant, name, bytes).await?,
         None => {
-            let batch = batch::open(app, &actor, NewBatch::generate(variant, KEYS, None)).await?;
-            restock::generate(app, &actor, batch.id).await?;
+            let batch = batch::open(kit, &actor, NewBatch::generate(variant, KEYS, None)).await?;
+            restock::generate(kit, &actor, batch.id).await?;
         }
     }
-    review::submit(app, &actor, product).await?;
-    review::approve(app, &actor, product, None).await?;
+    review::submit(kit, &actor, product).await?;
+    review::approve(kit, &actor, product, None).await?;
     Ok(true)
 }
 
-async fn make_variant(app: &App, actor: &Actor, product: ProductId, good: &Good) -> Outcome<VariantId> {
-    let sold = |currency: &str| app.config.shop.currencies.iter().any(|c| c == currency);
+async fn make_variant(kit: &Kit, actor: &Actor, product: ProductId, good: &Good) -> Outcome<VariantId> {
+    let sold = |currency: &str| kit.config.shop.currencies.iter().any(|c| c == currency);
     let new = VariantEdit {
         kind: Some(good.kind.into()),
         texts: good.variant.iter().map(|(locale, name)| TextInput::named(locale, name)).collect(),
@@ -162,11 +162,11 @@ async fn make_variant(app: &App, actor: &Actor, product: ProductId, good: &Good)
         sku: Some(Some(good.slug.to_uppercase())),
         ..Default::default()
     };
-    Ok(variant::create(app, actor, product, new).await?.id)
+    Ok(variant::create(kit, actor, product, new).await?.id)
 }
 
 async fn publish(
-    app: &App,
+    kit: &Kit,
     actor: &Actor,
     variant_id: VariantId,
     name: &str,
@@ -178,9 +178,9 @@ async fn publish(
         content_type: Some("text/plain".into()),
         size: bytes.len() as u64,
     };
-    let announced = downloads::create_upload(app, actor, new).await?;
+    let announced = downloads::create_upload(kit, actor, new).await?;
     let body = futures::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from_static(bytes))]);
-    let upload = upload::receive_upload(app, actor, announced.id, body).await?;
+    let upload = upload::receive_upload(kit, actor, announced.id, body).await?;
     let version = NewVersion {
         variant_id,
         upload_id: upload.id,
@@ -189,6 +189,6 @@ async fn publish(
         version: "1.0".into(),
         notes: None,
     };
-    downloads::publish_version(app, actor, version).await?;
+    downloads::publish_version(kit, actor, version).await?;
     Ok(())
 }

@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::clock::Clock;
 use crate::base::ids::{GrantId, UnitId};
@@ -12,6 +11,7 @@ use crate::downloads::model::{GrantWant, Granted, Standing};
 use crate::downloads::state::{GrantChange, GrantState};
 use crate::downloads::{events, read, store};
 use crate::infra;
+use crate::infra::kit::Kit;
 
 /// One grant per unit and file of its variant, for the newest version that is not yanked, in one statement. A unit
 /// whose variant has no such file is absent from the answer: its caller lets it wait. A grant that exists is left
@@ -54,7 +54,7 @@ pub async fn revoke(
 
 /// Gives more downloads, or another end, or both (staff). An unlimited grant stays unlimited.
 pub async fn extend_grant(
-    app: &App,
+    kit: &Kit,
     actor: &Actor,
     id: GrantId,
     more: i32,
@@ -68,7 +68,7 @@ pub async fn extend_grant(
             .at(["more"])
             .into());
     }
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     store::lock_grants(&mut tx, &[id]).await?;
     let standing = found(&mut tx, id).await?;
     if standing.state.after(GrantChange::Extend).is_err()
@@ -83,11 +83,11 @@ pub async fn extend_grant(
 }
 
 /// Takes one grant back (staff). Doing so twice is no error.
-pub async fn revoke_grant(app: &App, actor: &Actor, id: GrantId) -> Outcome<Standing> {
+pub async fn revoke_grant(kit: &Kit, actor: &Actor, id: GrantId) -> Outcome<Standing> {
     if !actor.is_staff() {
         return Err(Refusal::new("FORBIDDEN", "only staff can revoke downloads").into());
     }
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     store::lock_grants(&mut tx, &[id]).await?;
     let standing = found(&mut tx, id).await?;
     if standing.state == GrantState::Active {

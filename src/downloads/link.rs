@@ -5,13 +5,13 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::app::App;
 use crate::base::ids::{FileVersionId, GrantId, LinkId, OrderId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::config::RingKey;
 use crate::downloads::access;
 use crate::downloads::model::{FileVersion, Link, Standing};
 use crate::downloads::{read, session, store};
+use crate::infra::kit::Kit;
 use crate::infra::sign::{self, TokenError};
 
 /// Method and path stand in the signature: a token of one door opens no other.
@@ -97,31 +97,31 @@ impl Ticket {
         })
     }
 
-    fn open(app: &App, domain: &str, token: &str) -> Result<Self, Refusal> {
+    fn open(kit: &Kit, domain: &str, token: &str) -> Result<Self, Refusal> {
         let malformed = || Refusal::new("LINK_MALFORMED", "this is not a link of this shop");
         let bytes =
-            sign::open_token(&app.config.secrets.links, domain, token).map_err(|error| match error {
+            sign::open_token(&kit.config.secrets.links, domain, token).map_err(|error| match error {
                 TokenError::Malformed => malformed(),
                 TokenError::Forged => Refusal::new("LINK_FORGED", "this link was not made by this shop"),
             })?;
         let ticket = Self::decode(&bytes).ok_or_else(malformed)?;
-        if ticket.not_before > app.clock.unix() + LEEWAY {
+        if ticket.not_before > kit.clock.unix() + LEEWAY {
             return Err(Refusal::new("LINK_NOT_YET", "this link does not work yet"));
         }
         Ok(ticket)
     }
 
     /// The ticket of a download token, whatever its age: it may belong to a session that can still be resumed.
-    pub fn of_download(app: &App, token: &str) -> Result<Self, Refusal> {
-        Self::open(app, DOWNLOAD, token)
+    pub fn of_download(kit: &Kit, token: &str) -> Result<Self, Refusal> {
+        Self::open(kit, DOWNLOAD, token)
     }
 
     /// Refuses a client in another network than the one the link was made for.
-    pub fn allows(&self, app: &App, address: Option<IpAddr>) -> Result<(), Refusal> {
+    pub fn allows(&self, kit: &Kit, address: Option<IpAddr>) -> Result<(), Refusal> {
         let Some(network) = self.network else { return Ok(()) };
         let same =
             |key: &RingKey| address.is_some_and(|a| sign::equal(&keyed(key, self.link_id, a), &network));
-        if app.config.secrets.links.iter().any(same) {
+        if kit.config.secrets.links.iter().any(same) {
             return Ok(());
         }
         Err(Refusal::new("LINK_OTHER_NETWORK", "this link works only in the network it was made in"))
@@ -143,7 +143,7 @@ fn keyed(key: &RingKey, link: LinkId, address: IpAddr) -> [u8; 8] {
 /// A link to start a download of the grant within `start_within` seconds (60 to 86,400). It counts nothing; the
 /// first byte does. The caller has made sure that whoever asks may see the order; `address` is where they are.
 pub async fn create_download_link(
-    app: &App,
+    kit: &Kit,
     grant_id: GrantId,
     start_within: Option<i64>,
     address: Option<IpAddr>,
@@ -153,7 +153,7 @@ pub async fn create_download_link(
         let text = format!("a download starts within 60 to {LONGEST_START} seconds");
         return Err(Refusal::new("INVALID", text).at(["startWithinSeconds"]).into());
     }
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let standing = read::find_standing(&mut tx, grant_id)
         .await?
         .ok_or_else(|| Refusal::new("NOT_FOUND", "there is no such download"))?;
@@ -161,12 +161,12 @@ pub async fn create_download_link(
     let file = offered(&mut tx, &standing).await?;
     let end = standing.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
     let start_before = (standing.now + TimeDelta::seconds(seconds)).min(end);
-    let link_id = LinkId(app.clock.uuid());
+    let link_id = LinkId(kit.clock.uuid());
     let generation = standing.access_generation;
     store::insert_download_link(&mut tx, link_id, grant_id, start_before, generation).await?;
     tx.commit().await?;
 
-    let ring = &app.config.secrets.links;
+    let ring = &kit.config.secrets.links;
     let network = match (standing.bind_address, address, ring.first()) {
         (true, Some(address), Some(key)) => Some(keyed(key, link_id, address)),
         _ => None,
@@ -180,7 +180,7 @@ pub async fn create_download_link(
     };
     let token = sign::token(ring, DOWNLOAD, &ticket.encode());
     Ok(DownloadLink {
-        url: format!("{}/downloads/{token}", app.public_url()),
+        url: format!("{}/downloads/{token}", kit.public_url()),
         token,
         grant_id,
         start_before,
@@ -199,8 +199,8 @@ async fn offered(conn: &mut diesel_async::AsyncPgConnection, standing: &Standing
 
 /// Links for the mail of an order: one per grant that may be used, the same ones again within a day, so that every
 /// attempt to send a mail has the same content.
-pub async fn claim_links(app: &App, order_id: OrderId) -> Outcome<Vec<ClaimLink>> {
-    let mut tx = app.db.begin().await?;
+pub async fn claim_links(kit: &Kit, order_id: OrderId) -> Outcome<Vec<ClaimLink>> {
+    let mut tx = kit.db.begin().await?;
     let mut standings = read::list_standings_of_order(&mut tx, order_id).await?;
     standings.retain(|s| access::may_download(s).is_ok());
     let ids: Vec<GrantId> = standings.iter().map(|s| s.grant_id).collect();
@@ -210,9 +210,9 @@ pub async fn claim_links(app: &App, order_id: OrderId) -> Outcome<Vec<ClaimLink>
     let missing: Vec<(LinkId, GrantId)> = ids
         .iter()
         .filter(|id| !links.iter().any(|l| l.grant_id == **id))
-        .map(|id| (LinkId(app.clock.uuid()), *id))
+        .map(|id| (LinkId(kit.clock.uuid()), *id))
         .collect();
-    links.extend(store::insert_claim_links(&mut tx, &missing, app.config.shop.claim_link_days).await?);
+    links.extend(store::insert_claim_links(&mut tx, &missing, kit.config.shop.claim_link_days).await?);
     let versions: Vec<_> = standings.iter().filter_map(|s| s.current_version_id).collect();
     let versions = read::list_versions(&mut tx, &versions).await?;
     tx.commit().await?;
@@ -220,14 +220,14 @@ pub async fn claim_links(app: &App, order_id: OrderId) -> Outcome<Vec<ClaimLink>
     let made = standings.iter().filter_map(|standing| {
         let link = links.iter().find(|l| l.grant_id == standing.grant_id)?;
         let file = versions.iter().find(|v| Some(v.id) == standing.current_version_id)?.clone();
-        let token = claim_token(app, link);
-        let url = format!("{}/claims/{token}", app.public_url());
+        let token = claim_token(kit, link);
+        let url = format!("{}/claims/{token}", kit.public_url());
         Some(ClaimLink { token, url, grant_id: link.grant_id, expires_at: link.expires_at, file })
     });
     Ok(made.collect())
 }
 
-fn claim_token(app: &App, link: &Link) -> String {
+fn claim_token(kit: &Kit, link: &Link) -> String {
     let ticket = Ticket {
         link_id: link.id,
         version_id: None,
@@ -235,13 +235,13 @@ fn claim_token(app: &App, link: &Link) -> String {
         expires: link.expires_at.timestamp(),
         network: None,
     };
-    sign::token(&app.config.secrets.links, CLAIM, &ticket.encode())
+    sign::token(&kit.config.secrets.links, CLAIM, &ticket.encode())
 }
 
 /// What a claim link leads to; counts and changes nothing.
-pub async fn look_at_claim(app: &App, token: &str) -> Outcome<Claim> {
-    let ticket = Ticket::open(app, CLAIM, token)?;
-    let mut conn = app.db.conn().await?;
+pub async fn look_at_claim(kit: &Kit, token: &str) -> Outcome<Claim> {
+    let ticket = Ticket::open(kit, CLAIM, token)?;
+    let mut conn = kit.db.conn().await?;
     let forged = || Refusal::new("LINK_FORGED", "this link was not made by this shop");
     let link = read::find_claim_link(&mut conn, ticket.link_id).await?.ok_or_else(forged)?;
     let standing = read::find_standing(&mut conn, link.grant_id).await?.ok_or_else(forged)?;
@@ -257,7 +257,7 @@ pub async fn look_at_claim(app: &App, token: &str) -> Outcome<Claim> {
 }
 
 /// Exchanges a claim link for a download link of ten minutes.
-pub async fn redeem_claim(app: &App, token: &str, address: Option<IpAddr>) -> Outcome<DownloadLink> {
-    let claim = look_at_claim(app, token).await?;
-    create_download_link(app, claim.standing.grant_id, None, address).await
+pub async fn redeem_claim(kit: &Kit, token: &str, address: Option<IpAddr>) -> Outcome<DownloadLink> {
+    let claim = look_at_claim(kit, token).await?;
+    create_download_link(kit, claim.standing.grant_id, None, address).await
 }

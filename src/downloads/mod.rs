@@ -5,6 +5,7 @@ pub mod access;
 pub mod events;
 pub mod grant;
 pub mod jobs;
+pub mod kit;
 pub mod link;
 pub mod model;
 pub mod name;

@@ -1,6 +1,5 @@
 //! An upload becomes what buyers get.
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{FileId, FileVersionId, UploadId, VariantId};
 use crate::base::outcome::{Outcome, Refusal};
@@ -12,6 +11,7 @@ use crate::downloads::{events, name, read, store, upload};
 use crate::infra;
 use crate::infra::db::{ResultExt, one};
 use crate::infra::effects::jobs::{self, Payload};
+use crate::infra::kit::Kit;
 use crate::infra::stock_lock;
 
 /// A version to be published.
@@ -31,7 +31,7 @@ pub struct NewVersion {
 
 /// Publishes a complete upload as the newest version of a file of the variant. Earlier buyers get it too when the
 /// variant includes updates. Each upload is published once.
-pub async fn publish_version(app: &App, actor: &Actor, new: NewVersion) -> Outcome<FileVersion> {
+pub async fn publish_version(kit: &Kit, actor: &Actor, new: NewVersion) -> Outcome<FileVersion> {
     let not_found =
         |what: &str, field: &str| Refusal::new("NOT_FOUND", format!("there is no such {what}")).at([field]);
     let version = text::clean(&new.version, "version", 60, false)?;
@@ -39,7 +39,7 @@ pub async fn publish_version(app: &App, actor: &Actor, new: NewVersion) -> Outco
         Some((notes, locale)) => Some((text::clean(notes, "notes", 10_000, true)?, *locale)),
         None => None,
     };
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     // The lock makes two first versions of one name share a file.
     let variant = store::lock_variant(&mut tx, new.variant_id)
         .await?
@@ -69,14 +69,14 @@ pub async fn publish_version(app: &App, actor: &Actor, new: NewVersion) -> Outco
         None => match store::find_file_by_name(&mut tx, new.variant_id, &name).await? {
             Some(id) => id,
             None => {
-                let id = FileId(app.clock.uuid());
+                let id = FileId(kit.clock.uuid());
                 store::insert_file(&mut tx, id, &variant, &name).await?;
                 id
             }
         },
     };
     let published = FileVersion {
-        id: FileVersionId(app.clock.uuid()),
+        id: FileVersionId(kit.clock.uuid()),
         seller_id: variant.seller_id,
         file_id: file,
         name,
@@ -85,7 +85,7 @@ pub async fn publish_version(app: &App, actor: &Actor, new: NewVersion) -> Outco
         sha256,
         content_type: upload.content_type.clone(),
         blob,
-        published_at: app.clock.now(),
+        published_at: kit.clock.now(),
         yanked_at: None,
     };
     store::insert_version(&mut tx, &published).await.on_constraint("file_version_name_key", || {
@@ -107,20 +107,20 @@ pub async fn publish_version(app: &App, actor: &Actor, new: NewVersion) -> Outco
         jobs::add(&tx, &[follow]).await?;
     }
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(published)
 }
 
 /// Stops serving a version, at once and also to those who are downloading it. Doing so twice is no error.
-pub async fn yank_version(app: &App, actor: &Actor, id: FileVersionId) -> Outcome<FileVersion> {
-    let mut tx = app.db.begin().await?;
+pub async fn yank_version(kit: &Kit, actor: &Actor, id: FileVersionId) -> Outcome<FileVersion> {
+    let mut tx = kit.db.begin().await?;
     let mut version = read::find_version(&mut tx, id)
         .await?
         .filter(|v| actor.sells_for(v.seller_id))
         .ok_or_else(|| Refusal::new("NOT_FOUND", "there is no such file version"))?;
     if store::advance_yanked(&mut tx, id).await? == 1 {
         infra::effects::events::append(&tx, &[events::yanked(&version, actor)]).await?;
-        version.yanked_at = Some(app.clock.now());
+        version.yanked_at = Some(kit.clock.now());
     }
     tx.commit().await?;
     Ok(version)

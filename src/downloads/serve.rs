@@ -12,9 +12,9 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::time::{Duration, Instant};
 
-use crate::app::App;
 use crate::base::ids::{DownloadSessionId, FileVersionId, GrantId};
 use crate::base::outcome::{Failure, Outcome, Refusal};
+use crate::downloads::kit::DownloadKit;
 use crate::downloads::link::Ticket;
 use crate::downloads::model::{FileVersion, Progress};
 use crate::downloads::range::{self, Conditions, Plan};
@@ -48,10 +48,10 @@ pub struct Answer {
 }
 
 /// Verify, authorise, count, stream.
-pub async fn serve(app: &App, ask: Ask<'_>) -> Outcome<Answer> {
-    let ticket = Ticket::of_download(app, ask.token)?;
-    ticket.allows(app, ask.address)?;
-    let mut conn = app.db.conn().await?;
+pub async fn serve(kit: &DownloadKit, ask: Ask<'_>) -> Outcome<Answer> {
+    let ticket = Ticket::of_download(kit, ask.token)?;
+    ticket.allows(kit, ask.address)?;
+    let mut conn = kit.db.conn().await?;
     let mut entry = session::look(&mut conn, &ticket).await?;
     drop(conn);
     let size = entry.version.size as u64;
@@ -60,20 +60,20 @@ pub async fn serve(app: &App, ask: Ask<'_>) -> Outcome<Answer> {
         return Ok(Answer { plan, file: entry.version, body: None });
     };
     // Before anything is counted: a content that cannot be read must not cost the buyer a download.
-    let bytes = app.blobs.read(&entry.version.blob, size, start, length).await?;
+    let bytes = kit.blobs.read(&entry.version.blob, size, start, length).await?;
     if entry.session_id.is_none() {
         // One after the other within this process: a crowd at one link must not hold every database connection
         // while it waits for the grant's lock.
-        let turn = app.streams.turn(entry.link.grant_id);
+        let turn = kit.streams.turn(entry.link.grant_id);
         let _turn = turn.lock().await;
-        entry = session::open(app, &ticket).await?;
+        entry = session::open(kit, &ticket).await?;
     }
     let Some(session) = entry.session_id else {
         return Err(crate::base::outcome::Fault::bug("an opened entry has a session").into());
     };
-    let permit = app.streams.enter(session)?;
+    let permit = kit.streams.enter(session)?;
     let mut stream = Stream {
-        db: app.db.clone(),
+        db: kit.db.clone(),
         session,
         grant: entry.link.grant_id,
         version: entry.version.id,

@@ -4,7 +4,6 @@
 use chrono::TimeDelta;
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::ids::DownloadSessionId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::downloads::access;
@@ -12,6 +11,7 @@ use crate::downloads::link::Ticket;
 use crate::downloads::model::{FileVersion, Link, Standing};
 use crate::downloads::{events, read, store};
 use crate::infra;
+use crate::infra::kit::Kit;
 
 /// How long a session may be resumed after its first byte, seconds.
 const LIFE: i64 = 86_400;
@@ -57,8 +57,8 @@ pub async fn look(conn: &mut AsyncPgConnection, ticket: &Ticket) -> Outcome<Entr
 
 /// The session of a link that is to get its first byte: the one its grant has open, or a new one, which counts. Of
 /// any number of first requests at once, the first to lock the grant opens it and the others find it.
-pub async fn open(app: &App, ticket: &Ticket) -> Outcome<Entry> {
-    let mut tx = app.db.begin().await?;
+pub async fn open(kit: &Kit, ticket: &Ticket) -> Outcome<Entry> {
+    let mut tx = kit.db.begin().await?;
     store::lock_grant_of_link(&mut tx, ticket.link_id).await?;
     store::advance_lapsed_of_link(&mut tx, ticket.link_id).await?;
     // Looked at again by statements that begin after the lock was granted.
@@ -73,7 +73,7 @@ pub async fn open(app: &App, ticket: &Ticket) -> Outcome<Entry> {
                 if let Some(worn_out) = open {
                     store::advance_session_closed(&mut tx, worn_out).await?;
                 }
-                count(&mut tx, app, &entry).await?
+                count(&mut tx, kit, &entry).await?
             }
         };
         if store::advance_link_joined(&mut tx, entry.link.id, session).await? != 1 {
@@ -96,11 +96,11 @@ fn joins(entry: &Entry) -> bool {
 }
 
 /// Counts a download and opens its session.
-async fn count(conn: &mut AsyncPgConnection, app: &App, entry: &Entry) -> Outcome<DownloadSessionId> {
+async fn count(conn: &mut AsyncPgConnection, kit: &Kit, entry: &Entry) -> Outcome<DownloadSessionId> {
     if store::advance_used(conn, entry.link.grant_id).await? != 1 {
         return Err(Refusal::new("GRANT_EXHAUSTED", "all downloads of this purchase were used").into());
     }
-    let session = DownloadSessionId(app.clock.uuid());
+    let session = DownloadSessionId(kit.clock.uuid());
     store::insert_session(conn, session, &entry.link, &entry.version, LIFE).await?;
     infra::effects::events::append(conn, &[events::started(&entry.standing, session, entry.version.id)])
         .await?;

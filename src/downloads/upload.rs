@@ -5,7 +5,6 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use futures::{Stream, StreamExt};
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{SellerId, UploadId};
 use crate::base::outcome::{Fault, Outcome, Refusal};
@@ -13,6 +12,7 @@ use crate::downloads::model::Upload;
 use crate::downloads::state::{UploadChange, UploadState};
 use crate::downloads::{events, name, read, store};
 use crate::infra;
+use crate::infra::kit::Kit;
 
 /// How long an upload may stay open, or complete and unused, hours.
 const LIFE: i64 = 24;
@@ -29,16 +29,16 @@ pub struct NewUpload {
 }
 
 /// Announces an upload. Only a seller may, up to `storage.largest_file`.
-pub async fn create_upload(app: &App, actor: &Actor, new: NewUpload) -> Outcome<Upload> {
+pub async fn create_upload(kit: &Kit, actor: &Actor, new: NewUpload) -> Outcome<Upload> {
     if !actor.sells_for(new.seller_id) {
         return Err(Refusal::new("FORBIDDEN", "only sellers upload files").into());
     }
-    if new.size > app.config.storage.largest_file {
-        let text = format!("a file has at most {} bytes", app.config.storage.largest_file);
+    if new.size > kit.config.storage.largest_file {
+        let text = format!("a file has at most {} bytes", kit.config.storage.largest_file);
         return Err(Refusal::new("BODY_TOO_LARGE", text).at(["size"]).into());
     }
     let upload = Upload {
-        id: UploadId(app.clock.uuid()),
+        id: UploadId(kit.clock.uuid()),
         seller_id: new.seller_id,
         user_id: actor.user_id(),
         name: name::typed(&new.name)?,
@@ -48,9 +48,9 @@ pub async fn create_upload(app: &App, actor: &Actor, new: NewUpload) -> Outcome<
         state: UploadState::Open,
         sha256: None,
         blob: None,
-        expires_at: app.clock.now() + TimeDelta::hours(LIFE),
+        expires_at: kit.clock.now() + TimeDelta::hours(LIFE),
     };
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     store::insert_upload(&mut tx, &upload).await?;
     infra::effects::events::append(
         &tx,
@@ -62,8 +62,8 @@ pub async fn create_upload(app: &App, actor: &Actor, new: NewUpload) -> Outcome<
 }
 
 /// The upload, for whoever sells for its seller; to others it does not exist.
-pub async fn find_upload(app: &App, actor: &Actor, id: UploadId) -> Outcome<Upload> {
-    let mut conn = app.db.conn().await?;
+pub async fn find_upload(kit: &Kit, actor: &Actor, id: UploadId) -> Outcome<Upload> {
+    let mut conn = kit.db.conn().await?;
     match read::find_upload(&mut conn, id).await? {
         Some(upload) if actor.sells_for(upload.seller_id) => Ok(upload),
         _ => Err(Refusal::new("NOT_FOUND", "there is no such upload").into()),
@@ -73,14 +73,14 @@ pub async fn find_upload(app: &App, actor: &Actor, id: UploadId) -> Outcome<Uplo
 /// Takes the whole body. One that is shorter or longer than announced, or that breaks off, leaves the upload open
 /// and nothing behind.
 pub async fn receive_upload<E: std::fmt::Display>(
-    app: &App,
+    kit: &Kit,
     actor: &Actor,
     id: UploadId,
     mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
 ) -> Outcome<Upload> {
-    let upload = find_upload(app, actor, id).await?;
+    let upload = find_upload(kit, actor, id).await?;
     may(&upload, UploadChange::Finish)?;
-    let mut blob = app.blobs.create(app.clock.uuid()).await?;
+    let mut blob = kit.blobs.create(kit.clock.uuid()).await?;
     while let Some(piece) = body.next().await {
         let broke_off = |e: E| Refusal::new("LENGTH_WRONG", format!("the body broke off: {e}"));
         let piece = piece.map_err(broke_off)?;
@@ -103,21 +103,21 @@ pub async fn receive_upload<E: std::fmt::Display>(
         blob: Some(stored.key.clone()),
         ..upload
     };
-    match complete(app, actor, &finished).await {
+    match complete(kit, actor, &finished).await {
         Ok(()) => Ok(finished),
         Err(failure) => {
             // Another body of this upload came first. When the outcome is unknown the content stays, and the sweep
             // removes what nothing names.
             if matches!(failure, crate::base::outcome::Failure::Refused(_)) {
-                app.blobs.remove(&stored.key).await?;
+                kit.blobs.remove(&stored.key).await?;
             }
             Err(failure)
         }
     }
 }
 
-async fn complete(app: &App, actor: &Actor, finished: &Upload) -> Outcome<()> {
-    let mut tx = app.db.begin().await?;
+async fn complete(kit: &Kit, actor: &Actor, finished: &Upload) -> Outcome<()> {
+    let mut tx = kit.db.begin().await?;
     if store::advance_upload_complete(&mut tx, finished).await? != 1 {
         return Err(
             Refusal::new("CONFLICT", "this upload has its body already, or its time has passed").into()
@@ -132,10 +132,10 @@ async fn complete(app: &App, actor: &Actor, finished: &Upload) -> Outcome<()> {
 }
 
 /// Gives an upload up. Doing so twice is no error; one that was published stays.
-pub async fn remove_upload(app: &App, actor: &Actor, id: UploadId) -> Outcome<()> {
-    let upload = find_upload(app, actor, id).await?;
+pub async fn remove_upload(kit: &Kit, actor: &Actor, id: UploadId) -> Outcome<()> {
+    let upload = find_upload(kit, actor, id).await?;
     may(&upload, UploadChange::Expire)?;
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let expired = store::advance_upload_expired(&mut tx, upload.id).await?;
     if expired.is_none() {
         return Err(Refusal::new("CONFLICT", "this upload was used meanwhile").into());
@@ -147,7 +147,7 @@ pub async fn remove_upload(app: &App, actor: &Actor, id: UploadId) -> Outcome<()
     .await?;
     tx.commit().await?;
     if let Some(key) = expired.and_then(|e| e.blob) {
-        app.blobs.remove(&key).await?;
+        kit.blobs.remove(&key).await?;
     }
     Ok(())
 }
@@ -164,25 +164,25 @@ pub fn may(upload: &Upload, change: UploadChange) -> Result<(), Refusal> {
 }
 
 /// Ends uploads whose time has passed, and removes contents that nothing names; how many uploads ended.
-pub async fn expire_uploads(app: &App) -> Result<usize, Fault> {
-    let mut tx = app.db.begin().await?;
+pub async fn expire_uploads(kit: &Kit) -> Result<usize, Fault> {
+    let mut tx = kit.db.begin().await?;
     let expired = store::claim_expired_uploads(&mut tx, 500).await?;
     let rows: Vec<_> =
         expired.iter().map(|u| events::upload(events::UploadEvent::Expired, u, "system")).collect();
     infra::effects::events::append(&tx, &rows).await?;
     tx.commit().await?;
     for key in expired.iter().filter_map(|u| u.blob.as_deref()) {
-        app.blobs.remove(key).await?;
+        kit.blobs.remove(key).await?;
     }
-    let before = app.clock.now() - TimeDelta::hours(LIFE);
-    app.blobs.remove_unfinished(before).await?;
+    let before = kit.clock.now() - TimeDelta::hours(LIFE);
+    kit.blobs.remove_unfinished(before).await?;
     // A crash between a content's rename and its row leaves a content that nobody can reach.
-    let listed: Vec<String> = app.blobs.list(before).await?.into_iter().map(|l| l.key).collect();
+    let listed: Vec<String> = kit.blobs.list(before).await?.into_iter().map(|l| l.key).collect();
     for keys in listed.chunks(1_000) {
-        let mut conn = app.db.conn().await?;
+        let mut conn = kit.db.conn().await?;
         let known = store::list_known_blobs(&mut conn, keys).await?;
         for key in keys.iter().filter(|key| !known.contains(*key)) {
-            app.blobs.remove(key).await?;
+            kit.blobs.remove(key).await?;
         }
     }
     Ok(expired.len())

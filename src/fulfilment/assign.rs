@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
 use futures::TryFutureExt;
 
-use crate::app::App;
 use crate::base::ids::{KeyId, OrderId, UnitId};
 use crate::base::outcome::{Failure, Fault};
 use crate::fulfilment::store;
 pub use crate::fulfilment::store::{Handed, HandedLine, PaidLine};
 use crate::goods::{self, Given, Wanted};
+use crate::infra::kit::Kit;
 use crate::orders::unit::{UnitChange, UnitState};
 use crate::vault::claim;
 
@@ -25,11 +25,11 @@ pub async fn list_lines(conn: &AsyncPgConnection, orders: &[OrderId]) -> Result<
 /// Hands over what there is. A line gets all its units or none, unless its product allows partial delivery; what is
 /// short waits for stock. Runs in statements after the one that locked the orders: a claim in the locking statement
 /// was seen to miss a key committed meanwhile.
-pub async fn assign(conn: &AsyncPgConnection, app: &App, lines: &[PaidLine]) -> Result<Handed, Failure> {
+pub async fn assign(conn: &AsyncPgConnection, kit: &Kit, lines: &[PaidLine]) -> Result<Handed, Failure> {
     if lines.is_empty() {
         return Ok(Vec::new());
     }
-    hand_over(conn, app, lines, UnitState::Unassigned).await
+    hand_over(conn, kit, lines, UnitState::Unassigned).await
 }
 
 /// The orders of a slice all of whose lines got everything.
@@ -45,14 +45,14 @@ fn is_complete(handed: &HandedLine) -> bool {
 /// The same behind a savepoint: should it raise, the money is kept and every line goes to a person.
 pub async fn assign_or_leave_to_a_person(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     lines: &[PaidLine],
 ) -> Result<Handed, Failure> {
     if lines.is_empty() {
         return Ok(Vec::new());
     }
     AnsiTransactionManager::begin_transaction(conn).await?;
-    match assign(conn, app, lines).await {
+    match assign(conn, kit, lines).await {
         Ok(handed) => {
             AnsiTransactionManager::commit_transaction(conn).await?;
             Ok(handed)
@@ -75,7 +75,7 @@ async fn leave_to_a_person(conn: &mut AsyncPgConnection, lines: &[PaidLine]) -> 
 /// Lets each kind of goods serve its lines, marks the keys that were claimed and moves the units from `before`.
 pub(super) async fn hand_over(
     conn: &AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     lines: &[PaidLine],
     before: UnitState,
 ) -> Result<Handed, Failure> {
@@ -83,7 +83,7 @@ pub(super) async fn hand_over(
     for line in lines {
         by_kind.entry(&line.kind).or_default().push(line);
     }
-    let served = by_kind.into_iter().map(|(kind, lines)| serve(conn, app, kind, lines));
+    let served = by_kind.into_iter().map(|(kind, lines)| serve(conn, kit, kind, lines));
     let mut handed: Handed = futures::future::try_join_all(served).await?.into_iter().flatten().collect();
     handed.sort_by_key(|h| lines.iter().position(|l| l.line_id == h.line.line_id));
     let pairs: Vec<(KeyId, UnitId)> =
@@ -96,13 +96,13 @@ pub(super) async fn hand_over(
 /// The lines of one kind. A kind that this program does not know is left to a person.
 async fn serve(
     conn: &AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     kind: &str,
     lines: Vec<&PaidLine>,
 ) -> Result<Vec<HandedLine>, Failure> {
     let wanted: Vec<Wanted> = lines.iter().map(|line| line.wanted()).collect();
     let given = match goods::find(kind) {
-        Some(kind) => kind.assign(conn, &app.clock, &wanted).await?,
+        Some(kind) => kind.assign(conn, &kit.clock, &wanted).await?,
         None => wanted.iter().map(Given::nothing).collect(),
     };
     Ok(lines.into_iter().zip(given).map(|(line, given)| HandedLine::new(line, given)).collect())

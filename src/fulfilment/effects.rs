@@ -1,6 +1,5 @@
 //! What follows when lines got their goods or wait for them: events, mails, tasks, and the jobs that fill waiting lines.
 
-use crate::app::App;
 use crate::base::ids::{LineId, UnitId};
 use crate::fulfilment::events::{Assigned, Awaiting, LineEvent};
 use crate::fulfilment::jobs::Fill;
@@ -11,6 +10,7 @@ use crate::infra::effects::events::Event;
 use crate::infra::effects::jobs::Payload;
 use crate::infra::effects::messages::{MessageKind, NewMessage};
 use crate::infra::effects::tasks::{NewTask, TaskKind};
+use crate::infra::kit::Kit;
 use crate::orders::messages::{
     Lines, Made, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered, to_buyer,
 };
@@ -27,7 +27,7 @@ pub enum Occasion {
 
 /// What follows from these lines of these orders.
 pub fn of_assignment(
-    app: &App,
+    kit: &Kit,
     orders: &[&Order],
     handed: &Handed,
     occasion: Occasion,
@@ -39,7 +39,7 @@ pub fn of_assignment(
     }
     for order in orders {
         let lines: Vec<&HandedLine> = handed.iter().filter(|h| h.line.order_id == order.id).collect();
-        effects.messages.extend(order_messages(app, order, &lines, occasion));
+        effects.messages.extend(order_messages(kit, order, &lines, occasion));
     }
     effects
 }
@@ -81,7 +81,7 @@ fn task(task: NewTask, line: &PaidLine) -> NewTask {
     task.of_order(line.order_id).of_line(line.line_id)
 }
 
-fn order_messages(app: &App, order: &Order, lines: &[&HandedLine], occasion: Occasion) -> Vec<NewMessage> {
+fn order_messages(kit: &Kit, order: &Order, lines: &[&HandedLine], occasion: Occasion) -> Vec<NewMessage> {
     let message = |made: Made<Lines>, subject: String, lines: Vec<LineId>| {
         to_buyer(made, order, subject, Lines { lines: Some(lines) })
     };
@@ -106,7 +106,7 @@ fn order_messages(app: &App, order: &Order, lines: &[&HandedLine], occasion: Occ
         }
         Occasion::Filled => messages.extend(delivered.into_iter().filter_map(|line| {
             // A line that is delivered in parts has a mail per part.
-            message(OrderDelivered::to, format!("{}:{}:{}", order.id.0, line.0, app.clock.uuid()), vec![line])
+            message(OrderDelivered::to, format!("{}:{}:{}", order.id.0, line.0, kit.clock.uuid()), vec![line])
         })),
     }
     messages

@@ -3,7 +3,6 @@
 use chrono::TimeDelta;
 use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
 
-use crate::app::App;
 use crate::base::ids::{LineId, OrderId, VariantId};
 use crate::base::outcome::Outcome;
 use crate::fulfilment::assign::{self, PaidLine};
@@ -14,6 +13,7 @@ use crate::fulfilment::tasks::{AwaitingStock, DeliveryByHand, DeliveryFailed};
 use crate::goods::{self, Supply};
 use crate::infra::effects::jobs::{NewJob, Payload};
 use crate::infra::effects::tasks::{self, TaskKind};
+use crate::infra::kit::Kit;
 use crate::orders::model::Order;
 use crate::orders::unit::UnitState;
 use crate::vault;
@@ -34,12 +34,12 @@ pub struct Filled {
 }
 
 /// Job `fulfilment.fill`: fills what can be filled of one variant, in transactions of bounded size.
-pub async fn run(app: &App, variant_id: VariantId) -> Outcome<Filled> {
+pub async fn run(kit: &Kit, variant_id: VariantId) -> Outcome<Filled> {
     let mut total = Filled::default();
     loop {
-        let mut tx = app.db.begin().await?;
+        let mut tx = kit.db.begin().await?;
         store::lock_variant(&mut tx, variant_id).await?;
-        let filled = fill(&mut tx, app, variant_id).await?;
+        let filled = fill(&mut tx, kit, variant_id).await?;
         tx.commit().await?;
         total.lines += filled.lines;
         total.units += filled.units;
@@ -49,7 +49,7 @@ pub async fn run(app: &App, variant_id: VariantId) -> Outcome<Filled> {
         }
     }
     if total.lines > 0 {
-        app.bell.ring();
+        kit.bell.ring();
     }
     Ok(total)
 }
@@ -62,9 +62,9 @@ pub async fn jobs_of_order(conn: &mut AsyncPgConnection, id: OrderId) -> Outcome
 
 /// Fills within the caller's transaction, which holds the variant's lock: nobody else brings its stock and its
 /// waiting lines together meanwhile, so no line is left asleep beside a free key.
-pub async fn fill(conn: &mut AsyncPgConnection, app: &App, variant_id: VariantId) -> Outcome<Filled> {
-    let by_hand = fill_by_hand(conn, app, variant_id).await?;
-    let stock = fill_waiting(conn, app, variant_id, UnitState::AwaitingStock).await?;
+pub async fn fill(conn: &mut AsyncPgConnection, kit: &Kit, variant_id: VariantId) -> Outcome<Filled> {
+    let by_hand = fill_by_hand(conn, kit, variant_id).await?;
+    let stock = fill_waiting(conn, kit, variant_id, UnitState::AwaitingStock).await?;
     Ok(Filled {
         lines: by_hand.lines + stock.lines,
         units: by_hand.units + stock.units,
@@ -74,9 +74,9 @@ pub async fn fill(conn: &mut AsyncPgConnection, app: &App, variant_id: VariantId
 
 /// What was left to a person, for want of a file or because handing it over failed, is handed over when that is possible
 /// now. Behind a savepoint: should it fail again, those that wait for stock are served all the same.
-async fn fill_by_hand(conn: &mut AsyncPgConnection, app: &App, variant_id: VariantId) -> Outcome<Filled> {
+async fn fill_by_hand(conn: &mut AsyncPgConnection, kit: &Kit, variant_id: VariantId) -> Outcome<Filled> {
     AnsiTransactionManager::begin_transaction(conn).await?;
-    match fill_waiting(conn, app, variant_id, UnitState::AwaitingPerson).await {
+    match fill_waiting(conn, kit, variant_id, UnitState::AwaitingPerson).await {
         Ok(filled) => {
             AnsiTransactionManager::commit_transaction(conn).await?;
             Ok(filled)
@@ -85,7 +85,7 @@ async fn fill_by_hand(conn: &mut AsyncPgConnection, app: &App, variant_id: Varia
             AnsiTransactionManager::rollback_transaction(conn).await?;
             tracing::warn!(variant = %variant_id, ?failure, "what is left to a person cannot be handed over yet");
             let lines = store::list_waiting(conn, variant_id, UnitState::AwaitingPerson, LINES).await?;
-            tasks::open(conn, &app.clock, &lines.iter().map(failed).collect::<Vec<_>>()).await?;
+            tasks::open(conn, &kit.clock, &lines.iter().map(failed).collect::<Vec<_>>()).await?;
             Ok(Filled::default())
         }
     }
@@ -93,7 +93,7 @@ async fn fill_by_hand(conn: &mut AsyncPgConnection, app: &App, variant_id: Varia
 
 async fn fill_waiting(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     variant_id: VariantId,
     before: UnitState,
 ) -> Outcome<Filled> {
@@ -111,14 +111,14 @@ async fn fill_waiting(
         .into_iter()
         .filter(|l| orders.iter().any(|o| o.id == l.order_id && o.state.is_paid()))
         .collect();
-    let chosen = choose(conn, app, variant_id, waiting).await?;
-    let mut handed = assign::hand_over(conn, app, &chosen, before).await?;
+    let chosen = choose(conn, kit, variant_id, waiting).await?;
+    let mut handed = assign::hand_over(conn, kit, &chosen, before).await?;
     handed.retain(|h| !h.assigned.is_empty());
     let units = handed.iter().map(|h| h.assigned.len()).sum();
     let touched: Vec<&Order> =
         orders.iter().filter(|o| handed.iter().any(|h| h.line.order_id == o.id)).collect();
-    let effects = effects::of_assignment(app, &touched, &handed, Occasion::Filled, "system");
-    effects.write(conn, &app.clock).await?;
+    let effects = effects::of_assignment(kit, &touched, &handed, Occasion::Filled, "system");
+    effects.write(conn, &kit.clock).await?;
     store::mark_delivered(conn, &touched.iter().map(|o| o.id).collect::<Vec<_>>()).await?;
     end_tasks(conn, variant_id, &handed.iter().map(|h| h.line.line_id).collect::<Vec<_>>()).await?;
     let more = (seen.len() as i64 == LINES && !handed.is_empty()) || orders.len() < ids.len();
@@ -129,7 +129,7 @@ async fn fill_waiting(
 /// stops the queue until it has waited ten minutes; then smaller ones pass.
 async fn choose(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     variant_id: VariantId,
     waiting: Vec<PaidLine>,
 ) -> Outcome<Vec<PaidLine>> {
@@ -141,7 +141,7 @@ async fn choose(
     let wanted: usize = waiting.iter().map(|l| l.unit_ids.len()).sum();
     let stock = vault::read::stock(conn, &[(variant_id, wanted as i64)]).await?;
     let mut left = stock.get(&variant_id).copied().unwrap_or(0) as usize;
-    let now = app.clock.now();
+    let now = kit.clock.now();
     let mut chosen = Vec::new();
     for line in waiting {
         let wants = line.unit_ids.len();
@@ -163,14 +163,14 @@ async fn choose(
 }
 
 /// Sweep: fills what waits beside free keys although it should not. Each find is a defect and is counted as one.
-pub async fn sweep(app: &App) -> Outcome<usize> {
+pub async fn sweep(kit: &Kit) -> Outcome<usize> {
     let neglected = {
-        let mut conn = app.db.conn().await?;
+        let mut conn = kit.db.conn().await?;
         store::list_neglected(&mut conn).await?
     };
     let mut filled = 0;
     for variant_id in neglected {
-        let done = run(app, variant_id).await?;
+        let done = run(kit, variant_id).await?;
         if done.lines > 0 {
             tracing::warn!(variant = %variant_id, lines = done.lines, "lines waited beside free keys");
             metrics::counter!("dispense_neglected_lines_total").increment(done.lines as u64);

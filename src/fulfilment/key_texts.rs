@@ -1,8 +1,8 @@
 //! Brings the fingerprints of stored keys to the present definition of a key's text, a few keys at a time beside sales.
 
-use crate::app::App;
 use crate::base::outcome::Outcome;
 use crate::fulfilment::store;
+use crate::infra::kit::Kit;
 use crate::vault::fingerprints;
 
 /// Keys of one call of the sweep, which is called again at once while it finds some.
@@ -10,18 +10,18 @@ const MOST: usize = 1_000;
 
 /// The sweep. Each step is a transaction of its own, so a run that was killed goes on where it stopped. Returns how many
 /// keys were seen to.
-pub async fn sweep(app: &App) -> Outcome<usize> {
+pub async fn sweep(kit: &Kit) -> Outcome<usize> {
     let variants = {
-        let mut conn = app.db.conn().await?;
+        let mut conn = kit.db.conn().await?;
         fingerprints::list_variants(&mut conn).await?
     };
     let mut seen_to = 0;
     for variant in variants {
         let mut after = None;
         loop {
-            let mut tx = app.db.begin().await?;
+            let mut tx = kit.db.begin().await?;
             store::lock_variant(&mut tx, variant).await?;
-            let stepped = fingerprints::step(&mut tx, app, variant, after).await?;
+            let stepped = fingerprints::step(&mut tx, kit, variant, after).await?;
             crate::fault_point!("key_texts.step");
             tx.commit().await?;
             seen_to += stepped.done + stepped.twins;

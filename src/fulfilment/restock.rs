@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::io::AsyncRead;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::BatchId;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::{fill, store};
 use crate::infra::effects::jobs::{self, Payload};
+use crate::infra::kit::Kit;
 use crate::vault::generate;
 use crate::vault::import::{Chunk, ChunkReader, Mark};
 use crate::vault::insert::insert_chunk;
@@ -43,8 +43,8 @@ pub struct Imported {
 }
 
 /// Imports a whole file of keys, one a line, into an opened batch; see `go_on`.
-pub async fn import<R: AsyncRead + Unpin>(app: &App, actor: &Actor, id: BatchId, input: R) -> Outcome<Batch> {
-    Ok(go_on(app, actor, id, Start::File, input).await?.batch)
+pub async fn import<R: AsyncRead + Unpin>(kit: &Kit, actor: &Actor, id: BatchId, input: R) -> Outcome<Batch> {
+    Ok(go_on(kit, actor, id, Start::File, input).await?.batch)
 }
 
 /// Imports keys into an opened batch. Each chunk is a transaction of its own, so that a killed import goes on after the
@@ -53,14 +53,14 @@ pub async fn import<R: AsyncRead + Unpin>(app: &App, actor: &Actor, id: BatchId,
 /// lines are others, `IMPORT_ALREADY_COMMITTED` when the batch has ended and this is more than its file,
 /// `IN_PROGRESS` when somebody else goes on with it.
 pub async fn go_on<R: AsyncRead + Unpin>(
-    app: &App,
+    kit: &Kit,
     actor: &Actor,
     id: BatchId,
     start: Start,
     input: R,
 ) -> Outcome<Imported> {
     let mut open = {
-        let mut conn = app.db.conn().await?;
+        let mut conn = kit.db.conn().await?;
         batch::get(&mut conn, actor, id).await?
     };
     if open.origin != Origin::Import {
@@ -69,7 +69,7 @@ pub async fn go_on<R: AsyncRead + Unpin>(
     let stored = open.mark();
     let at = place(start, &open, stored)?;
     let broke_off = |e: std::io::Error| Fault::Upstream(format!("the upload broke off: {e}"));
-    let mut reader = ChunkReader::new(input, app.sealer.line_chain(id.0), at);
+    let mut reader = ChunkReader::new(input, kit.sealer.line_chain(id.0), at);
     let stored_before = open.lines;
     let skipped = stored_before - at.lines;
     if skipped > 0 {
@@ -79,10 +79,10 @@ pub async fn go_on<R: AsyncRead + Unpin>(
         }
     }
     while let Some(chunk) = reader.next().await.map_err(broke_off)? {
-        open = store_chunk(app, actor, open, chunk).await?;
+        open = store_chunk(kit, actor, open, chunk).await?;
         crate::fault_point!("restock.stored");
     }
-    let batch = finish(app, actor, &open).await?;
+    let batch = finish(kit, actor, &open).await?;
     Ok(Imported { batch, stored_before, skipped })
 }
 
@@ -115,10 +115,10 @@ fn other_file(batch: &Batch) -> Refusal {
 
 /// Makes the keys of a batch that is to be generated, or what is left of them. Two that do it at once do it together:
 /// whoever was slower with a chunk looks again.
-pub async fn generate(app: &App, actor: &Actor, id: BatchId) -> Outcome<Batch> {
+pub async fn generate(kit: &Kit, actor: &Actor, id: BatchId) -> Outcome<Batch> {
     loop {
         let mut open = {
-            let mut conn = app.db.conn().await?;
+            let mut conn = kit.db.conn().await?;
             batch::get(&mut conn, actor, id).await?
         };
         if open.state != BatchState::Running {
@@ -126,9 +126,9 @@ pub async fn generate(app: &App, actor: &Actor, id: BatchId) -> Outcome<Batch> {
         }
         let made = async {
             while let Some(chunk) = generate::next_chunk(&open)? {
-                open = store_chunk(app, actor, open.clone(), chunk).await?;
+                open = store_chunk(kit, actor, open.clone(), chunk).await?;
             }
-            finish(app, actor, &open).await
+            finish(kit, actor, &open).await
         };
         match made.await {
             Err(Failure::Refused(refusal)) if refusal.code == "IN_PROGRESS" => {
@@ -139,12 +139,12 @@ pub async fn generate(app: &App, actor: &Actor, id: BatchId) -> Outcome<Batch> {
     }
 }
 
-async fn store_chunk(app: &App, actor: &Actor, open: Batch, chunk: Chunk) -> Outcome<Batch> {
-    let mut tx = app.db.begin().await?;
+async fn store_chunk(kit: &Kit, actor: &Actor, open: Batch, chunk: Chunk) -> Outcome<Batch> {
+    let mut tx = kit.db.begin().await?;
     store::lock_variant(&mut tx, open.variant_id).await?;
-    let inserted = insert_chunk(&mut tx, app, actor, &open, chunk).await?;
+    let inserted = insert_chunk(&mut tx, kit, actor, &open, chunk).await?;
     let filled = if inserted.added > 0 {
-        fill::fill(&mut tx, app, open.variant_id).await?
+        fill::fill(&mut tx, kit, open.variant_id).await?
     } else {
         Default::default()
     };
@@ -154,14 +154,14 @@ async fn store_chunk(app: &App, actor: &Actor, open: Batch, chunk: Chunk) -> Out
     crate::fault_point!("restock.chunk");
     tx.commit().await?;
     if filled.lines > 0 {
-        app.bell.ring();
+        kit.bell.ring();
     }
     Ok(inserted.batch)
 }
 
 /// Ends a batch, unless somebody went on with it meanwhile.
-async fn finish(app: &App, actor: &Actor, open: &Batch) -> Outcome<Batch> {
-    let mut tx = app.db.begin().await?;
+async fn finish(kit: &Kit, actor: &Actor, open: &Batch) -> Outcome<Batch> {
+    let mut tx = kit.db.begin().await?;
     let done = batch::end(&mut tx, actor, open.id, BatchChange::Finish).await?;
     if done.lines != open.lines {
         let text = "another run of this batch was faster";

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use async_graphql::{Context, Object, OutputType, SimpleObject, TypeName};
 use futures::future::BoxFuture;
 
-use crate::app::App;
 use crate::base::outcome::Fault;
 use crate::base::page::{self, LARGEST_TOTAL, Page, PageArgs};
+use crate::graphql::context::GraphqlBackend;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::infra::db;
 
@@ -35,18 +35,18 @@ pub trait Listed: OutputType + Send + Sync {
 pub type Total = Arc<dyn Fn() -> BoxFuture<'static, Result<Option<i64>, Fault>> + Send + Sync>;
 
 /// A total that is counted on a connection of its own.
-pub fn counted<F>(app: &Arc<App>, count: F) -> Total
+pub fn counted<F>(backend: &Arc<GraphqlBackend>, count: F) -> Total
 where
     F: for<'c> Fn(&'c mut db::Connection) -> BoxFuture<'c, Result<Option<i64>, Fault>>
         + Send
         + Sync
         + 'static,
 {
-    let (app, count) = (app.clone(), Arc::new(count));
+    let (backend, count) = (backend.clone(), Arc::new(count));
     Arc::new(move || {
-        let (app, count) = (app.clone(), count.clone());
+        let (backend, count) = (backend.clone(), count.clone());
         Box::pin(async move {
-            let mut conn = app.db.conn().await?;
+            let mut conn = backend.db.conn().await?;
             count(&mut conn).await
         })
     })

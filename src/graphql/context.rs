@@ -1,16 +1,30 @@
-//! What every resolver knows: the program, who asks, in which language, under which request id.
+//! What every resolver knows: the features, who asks, in which language, under which request id.
 
 use std::sync::Arc;
 
 use async_graphql::Context;
 
-use crate::app::App;
 use crate::base::actor::{Actor, Person};
 use crate::base::caller;
 use crate::base::outcome::Refusal;
 use crate::base::text::Locale;
+use crate::catalogue::kit::CatalogueKit;
 use crate::graphql::error::{Answer, Code, coded};
 use crate::graphql::user_error::{FromRefusal, user_errors};
+use crate::infra::kit::Kit;
+use crate::leads_to_kit;
+use crate::payments::kit::PaymentKit;
+use crate::people::kit::PeopleKit;
+
+/// The features behind the schema.
+pub struct GraphqlBackend {
+    pub kit: Arc<Kit>,
+    pub people: Arc<PeopleKit>,
+    pub catalogue: Arc<CatalogueKit>,
+    pub payments: Arc<PaymentKit>,
+}
+
+leads_to_kit!(GraphqlBackend);
 
 /// Who asks and how.
 #[derive(Clone, Debug)]
@@ -20,9 +34,9 @@ pub struct Viewer {
     pub locale: Locale,
 }
 
-/// Short ways to what stands in the context.
+/// Short ways to the context's parts.
 pub trait ContextExt {
-    fn app(&self) -> &Arc<App>;
+    fn backend(&self) -> &Arc<GraphqlBackend>;
     fn viewer(&self) -> &Viewer;
 
     fn actor(&self) -> &Actor {
@@ -62,7 +76,7 @@ pub trait ContextExt {
 }
 
 impl ContextExt for Context<'_> {
-    fn app(&self) -> &Arc<App> {
+    fn backend(&self) -> &Arc<GraphqlBackend> {
         self.data_unchecked()
     }
 

@@ -10,9 +10,9 @@ use poem::http::{Method, StatusCode, header};
 use poem::{Endpoint, Request, Response};
 use tracing::Instrument;
 
-use crate::app::App;
 use crate::base::caller::Caller;
 use crate::base::outcome::Fault;
+use crate::graphql::context::GraphqlBackend;
 use crate::graphql::context::Viewer;
 use crate::graphql::error::{self, Code, Refused};
 use crate::graphql::limits::{self, Manner};
@@ -62,7 +62,7 @@ impl Answer {
 
 /// One request on its way.
 struct Visit {
-    app: Arc<App>,
+    backend: Arc<GraphqlBackend>,
     caller: Caller,
     media: Media,
     if_none_match: Option<String>,
@@ -78,10 +78,11 @@ impl Visit {
                 let refused = Refused::new(Code::BadRequest, "send `Content-Type: application/json`");
                 return Answer::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, refused);
             }
-            match req.take_body().into_bytes_limit(self.app.config.limits.graphql_body).await {
+            match req.take_body().into_bytes_limit(self.backend.config.limits.graphql_body).await {
                 Ok(body) => Parts::from_json(&body),
                 Err(poem::error::ReadBodyError::PayloadTooLarge) => {
-                    let text = format!("a request has at most {} bytes", self.app.config.limits.graphql_body);
+                    let text =
+                        format!("a request has at most {} bytes", self.backend.config.limits.graphql_body);
                     return Answer::refused(
                         StatusCode::PAYLOAD_TOO_LARGE,
                         Refused::new(Code::BadRequest, text),
@@ -100,7 +101,7 @@ impl Visit {
             Ok(parts) => parts,
             Err(message) => return Answer::bad(message),
         };
-        let viewer = match viewer::read(&self.app, req, &self.caller).await {
+        let viewer = match viewer::read(&self.backend, req, &self.caller).await {
             Ok(viewer) => viewer,
             Err(refused) => {
                 let status = match refused.code {
@@ -111,7 +112,7 @@ impl Visit {
                 return Answer::refused(status, refused);
             }
         };
-        let resolved = persisted::resolve(&self.app, &self.caller, &mut parts).await;
+        let resolved = persisted::resolve(&self.backend, &self.caller, &mut parts).await;
         let prepared = match resolved {
             Ok(()) => self.prepare(parts, &viewer, in_url),
             Err(refused) => Err((None, refused)),
@@ -123,7 +124,7 @@ impl Visit {
                 if let Some(to_keep) = to_keep
                     && !never_ran(&answer.body)
                 {
-                    persisted::keep(&self.app, &self.caller, to_keep).await;
+                    persisted::keep(&self.backend, &self.caller, to_keep).await;
                 }
                 Answer { max_age, ..answer }
             }
@@ -147,7 +148,7 @@ impl Visit {
         viewer: &Viewer,
         in_url: bool,
     ) -> Result<Prepared, (Option<StatusCode>, Refused)> {
-        let limits = &self.app.config.limits;
+        let limits = &self.backend.config.limits;
         scan::scan(&parts.query, limits.graphql_tokens).map_err(|r| (None, r))?;
         let document = async_graphql::parser::parse_query(&parts.query)
             .map_err(|e| (None, Refused::new(Code::ValidationFailed, ServerError::from(e).message)))?;
@@ -166,7 +167,7 @@ impl Visit {
         }
         let manner = Manner {
             in_url,
-            introspection: self.app.config.server.introspection,
+            introspection: self.backend.config.server.introspection,
             known: viewer.actor.person.is_some() || viewer.actor.api_client.is_some(),
         };
         let cost =
@@ -191,10 +192,10 @@ impl Visit {
 
     /// Runs it in a task of its own, so that a client that hangs up cuts nothing in half.
     async fn run(&self, request: Operation, viewer: Viewer, cost: Option<u64>) -> Answer {
-        let loaders = loaders::of_request(self.app.clone(), viewer.actor.clone(), viewer.locale);
-        let request = request.data(self.app.clone()).data(loaders).data(viewer);
+        let loaders = loaders::of_request(self.backend.clone(), viewer.actor.clone(), viewer.locale);
+        let request = request.data(self.backend.clone()).data(loaders).data(viewer);
         let task = tokio::spawn(schema().execute(request).in_current_span());
-        let limit = Duration::from_secs(self.app.config.limits.request_seconds);
+        let limit = Duration::from_secs(self.backend.config.limits.request_seconds);
         let mut body = match tokio::time::timeout(limit, task).await {
             Ok(Ok(body)) => body,
             Ok(Err(panic)) => {
@@ -281,14 +282,14 @@ impl Endpoint for GraphqlEndpoint {
     type Output = Response;
 
     async fn call(&self, mut req: Request) -> poem::Result<Response> {
-        let app = req
-            .data::<Arc<App>>()
+        let backend = req
+            .data::<Arc<GraphqlBackend>>()
             .cloned()
             .ok_or_else(|| Problem::from(Fault::bug("no program in the request")))?;
         let caller = req.data::<Caller>().cloned().unwrap_or_else(Caller::local);
         let accept = req.header(header::ACCEPT).map(str::to_owned);
         if *req.method() == Method::GET
-            && app.config.server.graphiql
+            && backend.config.server.graphiql
             && !["query=", "extensions="].iter().any(|p| req.uri().query().unwrap_or_default().contains(p))
             && accept::wants_page(accept.as_deref())
         {
@@ -297,12 +298,12 @@ impl Endpoint for GraphqlEndpoint {
         let Some(media) = negotiate::answer(accept.as_deref()) else {
             let text = "this answers application/graphql-response+json and application/json";
             let answer = Answer::refused(StatusCode::NOT_ACCEPTABLE, Refused::new(Code::BadRequest, text));
-            return Ok(Visit { app, caller, media: Media::Json, if_none_match: None }.write(answer));
+            return Ok(Visit { backend, caller, media: Media::Json, if_none_match: None }.write(answer));
         };
         let if_none_match = req.header(header::IF_NONE_MATCH).map(str::to_owned);
-        let visit = Visit { app, caller, media, if_none_match };
+        let visit = Visit { backend, caller, media, if_none_match };
         let key = throttle::prefix(visit.caller.address);
-        let answer = match visit.app.throttles.requests.take(&key) {
+        let answer = match visit.backend.throttles.requests.take(&key) {
             Ok(()) => visit.answer(&mut req).await,
             Err(seconds) => {
                 let refused = Refused::new(Code::RateLimited, "too many requests from this address");

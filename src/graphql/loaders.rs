@@ -8,7 +8,6 @@ use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
 use chrono::{DateTime, Utc};
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{FileVersionId, LineId, OrderId, ProductId, UnitId, VariantId};
 use crate::base::outcome::Fault;
@@ -18,6 +17,7 @@ use crate::catalogue::scope::Scope;
 use crate::downloads;
 use crate::downloads::model::{FileVersion, Standing};
 use crate::graphql::catalogue::types::{Product, Variant};
+use crate::graphql::context::GraphqlBackend;
 use crate::graphql::error::{Answer, fault};
 use crate::orders::sync;
 use crate::payments;
@@ -27,7 +27,7 @@ use crate::vault::reveal::OpenedKey;
 
 /// The batches of one request.
 pub struct Batch {
-    app: Arc<App>,
+    backend: Arc<GraphqlBackend>,
     actor: Actor,
     locale: Locale,
 }
@@ -45,8 +45,8 @@ impl<E: Into<Fault>> From<E> for Shared {
 type Loaders = DataLoader<Batch>;
 
 /// What one request asks of the database together.
-pub fn of_request(app: Arc<App>, actor: Actor, locale: Locale) -> Loaders {
-    DataLoader::new(Batch { app, actor, locale }, tokio::spawn)
+pub fn of_request(backend: Arc<GraphqlBackend>, actor: Actor, locale: Locale) -> Loaders {
+    DataLoader::new(Batch { backend, actor, locale }, tokio::spawn)
         .delay(Duration::from_micros(200))
         .max_batch_size(500)
 }
@@ -83,7 +83,7 @@ impl Loader<ProductOf> for Batch {
 
     async fn load(&self, keys: &[ProductOf]) -> Result<HashMap<ProductOf, Product>, Shared> {
         let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
-        let mut conn = self.app.db.conn().await?;
+        let mut conn = self.backend.db.conn().await?;
         let mut rows = read::products_by_ids(&mut conn, &Scope::Buyers, &ids, self.locale).await?;
         let scope = Scope::of(&self.actor);
         if rows.len() < ids.len() && scope != Scope::Buyers {
@@ -99,7 +99,7 @@ impl Loader<VariantOf> for Batch {
 
     async fn load(&self, keys: &[VariantOf]) -> Result<HashMap<VariantOf, Variant>, Shared> {
         let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
-        let mut conn = self.app.db.conn().await?;
+        let mut conn = self.backend.db.conn().await?;
         let mut rows = read::variants_by_ids(&mut conn, &Scope::Buyers, &ids, self.locale).await?;
         let scope = Scope::of(&self.actor);
         if rows.len() < ids.len() && scope != Scope::Buyers {
@@ -118,7 +118,7 @@ impl Loader<NewestFiles> for Batch {
 
     async fn load(&self, keys: &[NewestFiles]) -> Result<HashMap<NewestFiles, Vec<FileVersion>>, Shared> {
         let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
-        let mut conn = self.app.db.conn().await?;
+        let mut conn = self.backend.db.conn().await?;
         let mut files: HashMap<NewestFiles, Vec<FileVersion>> = HashMap::new();
         for (variant, file) in downloads::read::list_newest_of_variants(&mut conn, &ids).await? {
             files.entry(NewestFiles(variant)).or_default().push(file);
@@ -133,7 +133,7 @@ impl Loader<VersionOf> for Batch {
 
     async fn load(&self, keys: &[VersionOf]) -> Result<HashMap<VersionOf, FileVersion>, Shared> {
         let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
-        let mut conn = self.app.db.conn().await?;
+        let mut conn = self.backend.db.conn().await?;
         let rows = downloads::read::list_versions(&mut conn, &ids).await?;
         Ok(rows.into_iter().map(|row| (VersionOf(row.id), row)).collect())
     }
@@ -145,7 +145,7 @@ impl Loader<GrantsOf> for Batch {
 
     async fn load(&self, keys: &[GrantsOf]) -> Result<HashMap<GrantsOf, Vec<Standing>>, Shared> {
         let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
-        let mut conn = self.app.db.conn().await?;
+        let mut conn = self.backend.db.conn().await?;
         let mut grants: HashMap<GrantsOf, Vec<Standing>> = HashMap::new();
         for grant in downloads::read::list_standings_of_lines(&mut conn, &ids).await? {
             grants.entry(GrantsOf(grant.line_id)).or_default().push(grant);
@@ -160,8 +160,8 @@ impl Loader<KeyOf> for Batch {
 
     async fn load(&self, keys: &[KeyOf]) -> Result<HashMap<KeyOf, OpenedKey>, Shared> {
         let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
-        let mut conn = self.app.db.conn().await?;
-        let rows = vault::reveal::open(&mut conn, &self.app, &ids).await?;
+        let mut conn = self.backend.db.conn().await?;
+        let rows = vault::reveal::open(&mut conn, &self.backend, &ids).await?;
         Ok(rows.into_iter().map(|key| (KeyOf(key.unit_id), key)).collect())
     }
 }
@@ -172,7 +172,7 @@ impl Loader<OrderChange> for Batch {
 
     async fn load(&self, keys: &[OrderChange]) -> Result<HashMap<OrderChange, DateTime<Utc>>, Shared> {
         let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
-        let mut conn = self.app.db.conn().await?;
+        let mut conn = self.backend.db.conn().await?;
         let rows = sync::changes_of_orders(&mut conn, &ids).await?;
         Ok(rows.into_iter().map(|(id, at)| (OrderChange(id), at)).collect())
     }
@@ -184,7 +184,7 @@ impl Loader<LineChange> for Batch {
 
     async fn load(&self, keys: &[LineChange]) -> Result<HashMap<LineChange, DateTime<Utc>>, Shared> {
         let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
-        let mut conn = self.app.db.conn().await?;
+        let mut conn = self.backend.db.conn().await?;
         let rows = sync::changes_of_lines(&mut conn, &ids).await?;
         Ok(rows.into_iter().map(|(id, at)| (LineChange(id), at)).collect())
     }
@@ -196,7 +196,7 @@ impl Loader<NoticeOf> for Batch {
 
     async fn load(&self, keys: &[NoticeOf]) -> Result<HashMap<NoticeOf, Kept>, Shared> {
         let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
-        let mut conn = self.app.db.conn().await?;
+        let mut conn = self.backend.db.conn().await?;
         let rows = payments::read::list_kept(&mut conn, &ids).await?;
         Ok(rows.into_iter().map(|(id, kept)| (NoticeOf(id), kept)).collect())
     }

@@ -83,7 +83,7 @@ impl NodeQuery {
 
 async fn find(ctx: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
     if let Some(account) = id.strip_prefix(METHOD_PREFIX) {
-        return Ok(PaymentMethod::find(ctx.app(), account).map(Node::PaymentMethod));
+        return Ok(PaymentMethod::find(ctx.backend(), account).map(Node::PaymentMethod));
     }
     let Ok((prefix, uuid)) = ids::decode(id) else { return Ok(None) };
     Ok(match prefix {
@@ -104,7 +104,7 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
             if seen { persons::find(ctx, id).await?.map(Node::User) } else { None }
         }
         BatchId::PREFIX => {
-            let mut conn = ctx.app().db.conn().await.or_top()?;
+            let mut conn = ctx.backend().db.conn().await.or_top()?;
             match crate::vault::batch::get(&mut conn, ctx.actor(), uuid.into()).await {
                 Ok(batch) => Some(Node::KeyBatch(KeyBatch(batch))),
                 Err(Failure::Refused(_)) => None,
@@ -126,7 +126,7 @@ async fn of_order(ctx: &Context<'_>, id: Option<OrderId>) -> Answer<Option<Order
 
 async fn line(ctx: &Context<'_>, id: LineId) -> Answer<Option<OrderLine>> {
     let order = {
-        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
         staff::order_of_line(&mut conn, id).await.or_top()?
     };
     let Some(order) = of_order(ctx, order).await? else { return Ok(None) };
@@ -136,7 +136,7 @@ async fn line(ctx: &Context<'_>, id: LineId) -> Answer<Option<OrderLine>> {
 
 async fn delivery(ctx: &Context<'_>, id: UnitId) -> Answer<Option<Node>> {
     let order = {
-        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
         staff::order_of_unit(&mut conn, id).await.or_top()?
     };
     let Some(order) = of_order(ctx, order).await? else { return Ok(None) };
@@ -154,7 +154,7 @@ async fn delivery(ctx: &Context<'_>, id: UnitId) -> Answer<Option<Node>> {
 
 async fn payment(ctx: &Context<'_>, id: PaymentId) -> Answer<Option<Payment>> {
     let found = {
-        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
         payments::store::attempts::find(&mut conn, id).await.or_top()?
     };
     let seen = of_order(ctx, found.as_ref().map(|p| p.order_id)).await?.is_some();
@@ -163,7 +163,7 @@ async fn payment(ctx: &Context<'_>, id: PaymentId) -> Answer<Option<Payment>> {
 
 async fn refund(ctx: &Context<'_>, id: RefundId) -> Answer<Option<Refund>> {
     let found = {
-        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
         payments::refunds::store::find(&mut conn, id).await.or_top()?
     };
     let seen = of_order(ctx, found.as_ref().map(|r| r.order_id)).await?.is_some();
@@ -172,7 +172,7 @@ async fn refund(ctx: &Context<'_>, id: RefundId) -> Answer<Option<Refund>> {
 
 async fn grant(ctx: &Context<'_>, id: GrantId) -> Answer<Option<DownloadGrant>> {
     let found = {
-        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
         downloads::read::find_standing(&mut conn, id).await.or_top()?
     };
     let seen = of_order(ctx, found.as_ref().map(|grant| grant.order_id)).await?.is_some();
@@ -181,7 +181,7 @@ async fn grant(ctx: &Context<'_>, id: GrantId) -> Answer<Option<DownloadGrant>> 
 
 /// Whoever sells something is everybody's to know about.
 async fn seller(ctx: &Context<'_>, id: SellerId) -> Answer<Option<SellerProfile>> {
-    let mut conn = ctx.app().db.conn().await.or_top()?;
+    let mut conn = ctx.backend().db.conn().await.or_top()?;
     let found = read::find_seller(&mut conn, &Scope::of(ctx.actor()), id).await.or_top()?;
     Ok(found.map(|(slug, name)| SellerProfile { id: id.into(), slug, name }))
 }
@@ -189,7 +189,7 @@ async fn seller(ctx: &Context<'_>, id: SellerId) -> Answer<Option<SellerProfile>
 /// One's own sessions that are still open, as `User.sessions` shows them.
 async fn session(ctx: &Context<'_>, id: SessionId) -> Answer<Option<Session>> {
     let Some(person) = &ctx.actor().person else { return Ok(None) };
-    let mut conn = ctx.app().db.conn().await.or_top()?;
+    let mut conn = ctx.backend().db.conn().await.or_top()?;
     let rows = people::read::sessions(&mut conn, person.user_id).await.or_top()?;
     Ok(rows.into_iter().find(|row| row.id == id).map(|row| Session::new(row, person.session_id)))
 }
@@ -209,7 +209,7 @@ async fn file_version(ctx: &Context<'_>, id: FileVersionId) -> Answer<Option<Fil
 
 async fn on_sale(ctx: &Context<'_>, id: FileVersionId) -> Answer<bool> {
     let variant = {
-        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
         downloads::read::find_showing_variant(&mut conn, id).await.or_top()?
     };
     match variant {
@@ -220,7 +220,7 @@ async fn on_sale(ctx: &Context<'_>, id: FileVersionId) -> Answer<bool> {
 
 async fn bought(ctx: &Context<'_>, id: FileVersionId) -> Answer<bool> {
     let Some(user) = ctx.actor().user_id() else { return Ok(false) };
-    let mut conn = ctx.app().db.conn().await.or_top()?;
+    let mut conn = ctx.backend().db.conn().await.or_top()?;
     let grants = downloads::read::list_grants_of_version(&mut conn, id, user).await.or_top()?;
     let shows = |g: &downloads::model::Standing| {
         [Some(g.bought_version_id), g.current_version_id, g.newest_version_id].contains(&Some(id))
@@ -232,6 +232,6 @@ async fn task(ctx: &Context<'_>, id: TaskId) -> Answer<Option<Task>> {
     if !ctx.actor().is_staff() {
         return Ok(None);
     }
-    let mut conn = ctx.app().db.conn().await.or_top()?;
+    let mut conn = ctx.backend().db.conn().await.or_top()?;
     Ok(crate::fulfilment::by_hand::find_task(&mut conn, id).await.or_top()?.map(Task))
 }

@@ -6,9 +6,9 @@ use async_graphql::parser::types::ExecutableDocument;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use crate::app::App;
 use crate::base::caller::Caller;
 use crate::base::outcome::Outcome;
+use crate::graphql::context::GraphqlBackend;
 use crate::graphql::error::{Code, Refused};
 use crate::graphql::request::Parts;
 use crate::graphql::secrets;
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// # Errors
 /// `PERSISTED_QUERY_NOT_FOUND`: send the document too. `BAD_REQUEST`: the hash is not the document's. The message of the
 /// first is the one that clients of the protocol look for.
-pub async fn resolve(app: &App, caller: &Caller, parts: &mut Parts) -> Result<(), Refused> {
+pub async fn resolve(backend: &GraphqlBackend, caller: &Caller, parts: &mut Parts) -> Result<(), Refused> {
     let Some(hash) = &parts.hash else { return Ok(()) };
     if !parts.query.trim().is_empty() {
         if Sha256::digest(parts.query.as_bytes()).as_slice() == hash.as_slice() {
@@ -33,7 +33,7 @@ pub async fn resolve(app: &App, caller: &Caller, parts: &mut Parts) -> Result<()
         }
         return Err(Refused::new(Code::BadRequest, "`sha256Hash` is not the SHA-256 of `query`"));
     }
-    match find(app, caller, hash).await {
+    match find(backend, caller, hash).await {
         Ok(Some(query)) => {
             parts.query = query;
             Ok(())
@@ -51,16 +51,16 @@ pub async fn resolve(app: &App, caller: &Caller, parts: &mut Parts) -> Result<()
     }
 }
 
-async fn find(app: &App, caller: &Caller, hash: &[u8]) -> Outcome<Option<String>> {
+async fn find(backend: &GraphqlBackend, caller: &Caller, hash: &[u8]) -> Outcome<Option<String>> {
     if hash.len() != 32 {
         return Ok(None);
     }
-    let mut conn = app.db.conn().await?;
-    Ok(persisted::find(&mut conn, hash, &source(app, caller)).await?)
+    let mut conn = backend.db.conn().await?;
+    Ok(persisted::find(&mut conn, hash, &source(backend, caller)).await?)
 }
 
-fn source(app: &App, caller: &Caller) -> Vec<u8> {
-    persisted::source(&app.config.secrets.access, caller.address)
+fn source(backend: &GraphqlBackend, caller: &Caller) -> Vec<u8> {
+    persisted::source(&backend.config.secrets.access, caller.address)
 }
 
 /// The hash and text to be kept, when the client sent both and the text may lie in a table: not too large, and without
@@ -71,14 +71,14 @@ pub fn to_keep(parts: &Parts, document: &ExecutableDocument) -> Option<(Vec<u8>,
 }
 
 /// Keeps a document that was found valid. That it cannot be kept does not harm the answer: the client sends it again.
-pub async fn keep(app: &App, caller: &Caller, (hash, query): (Vec<u8>, String)) {
-    let limits = &app.config.limits;
+pub async fn keep(backend: &GraphqlBackend, caller: &Caller, (hash, query): (Vec<u8>, String)) {
+    let limits = &backend.config.limits;
     let room = Room { rows: limits.persisted_queries, bytes: limits.persisted_query_bytes };
     // Whoever waits for the turn holds no connection meanwhile.
     let Ok(Ok(_turn)) = tokio::time::timeout(PATIENCE, TURNS.acquire()).await else { return };
     let kept: Outcome<()> = async {
-        let mut tx = app.db.begin().await?;
-        persisted::keep(&mut tx, &hash, &query, &source(app, caller), room).await?;
+        let mut tx = backend.db.begin().await?;
+        persisted::keep(&mut tx, &hash, &query, &source(backend, caller), room).await?;
         tx.commit().await?;
         Ok(())
     }

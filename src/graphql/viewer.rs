@@ -2,18 +2,20 @@
 
 use poem::Request;
 
-use crate::app::App;
 use crate::base::caller::Caller;
 use crate::base::outcome::Failure;
 use crate::base::text::Locale;
+use crate::graphql::context::GraphqlBackend;
 use crate::graphql::context::Viewer;
 use crate::graphql::error::{Code, Refused};
 use crate::people;
 
 /// The viewer, or why the credentials are not believed.
-pub async fn read(app: &App, req: &Request, caller: &Caller) -> Result<Viewer, Refused> {
-    let locale = locale(app, req, caller);
-    let actor = people::authenticate(app, caller).await.map_err(|failure| not_believed(failure, caller))?;
+pub async fn read(backend: &GraphqlBackend, req: &Request, caller: &Caller) -> Result<Viewer, Refused> {
+    let locale = locale(backend, req, caller);
+    let actor = people::authenticate(&backend.people, caller)
+        .await
+        .map_err(|failure| not_believed(failure, caller))?;
     Ok(Viewer { actor, caller: caller.clone(), locale })
 }
 
@@ -31,7 +33,7 @@ fn not_believed(failure: Failure, caller: &Caller) -> Refused {
 }
 
 /// `?locale=`, then `Accept-Language`, then the shop's own.
-fn locale(app: &App, req: &Request, caller: &Caller) -> Locale {
+fn locale(backend: &GraphqlBackend, req: &Request, caller: &Caller) -> Locale {
     let asked = req.uri().query().and_then(|q| {
         url::form_urlencoded::parse(q.as_bytes())
             .find(|(name, _)| name == "locale")
@@ -41,5 +43,5 @@ fn locale(app: &App, req: &Request, caller: &Caller) -> Locale {
         .as_deref()
         .and_then(Locale::negotiate)
         .or(caller.locale)
-        .unwrap_or_else(|| Locale::choose(&app.config.shop.default_locale))
+        .unwrap_or_else(|| Locale::choose(&backend.config.shop.default_locale))
 }

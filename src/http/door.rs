@@ -8,11 +8,11 @@ use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version
 use poem::{Endpoint, Request, Response};
 use tracing::Instrument;
 
-use crate::app::App;
 use crate::base::caller::Caller;
 use crate::base::text::Locale;
 use crate::http::address::{self, Network};
 use crate::http::auth;
+use crate::http::backend::HttpBackend;
 use crate::http::cors::Origins;
 use crate::http::request_id::{self, REQUEST_ID};
 use crate::http::room::Template;
@@ -21,18 +21,18 @@ use crate::rest::problem::Problem;
 
 /// Wraps the table of routes.
 pub struct Door<E> {
-    app: Arc<App>,
+    backend: Arc<HttpBackend>,
     origins: Origins,
     trusted: Vec<Network>,
     inner: E,
 }
 
 impl<E: Endpoint<Output = Response>> Door<E> {
-    pub fn new(app: Arc<App>, inner: E) -> Self {
-        let server = &app.config.server;
+    pub fn new(backend: Arc<HttpBackend>, inner: E) -> Self {
+        let server = &backend.config.server;
         let origins = Origins::new(&server.allowed_origins);
         let trusted = server.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect();
-        Self { app, origins, trusted, inner }
+        Self { backend, origins, trusted, inner }
     }
 
     fn caller(&self, request: &Request) -> Caller {
@@ -40,7 +40,7 @@ impl<E: Endpoint<Output = Response>> Door<E> {
         let peer = request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |a| a.ip());
         let text = |name: HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
         Caller {
-            request_id: request_id::choose(headers, &self.app.clock),
+            request_id: request_id::choose(headers, &self.backend.clock),
             address: address::client(peer, headers, &self.trusted),
             bearer: auth::bearer(headers),
             order_tokens: auth::order_tokens(headers),
@@ -56,14 +56,15 @@ impl<E: Endpoint<Output = Response>> Door<E> {
         }
         let request_id =
             request.extensions().get::<Caller>().map(|c| c.request_id.clone()).unwrap_or_default();
-        request.extensions_mut().insert(self.app.clone());
-        let reader = Reader::of(&self.app, &request);
+        request.extensions_mut().insert(self.backend.rest.clone());
+        request.extensions_mut().insert(self.backend.graphql.clone());
+        let reader = Reader::of(&self.backend.rest, &request);
         match self.inner.call(request).await {
             Ok(response) => response,
             Err(error) => {
                 let problem = Problem::from_status(error.status());
                 match reader {
-                    Some(reader) => reader.refusal(&self.app, &problem, &request_id),
+                    Some(reader) => reader.refusal(&self.backend.rest, &problem, &request_id),
                     None => problem.answer(&request_id),
                 }
             }

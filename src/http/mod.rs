@@ -3,6 +3,7 @@
 
 pub mod address;
 mod auth;
+pub mod backend;
 mod cors;
 mod door;
 mod request_id;

@@ -10,8 +10,8 @@ use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderValue, Method, StatusCode, header};
 use poem::{Endpoint, Request, Response};
 
-use crate::app::App;
 use crate::base::caller::Caller;
+use crate::http::backend::HttpBackend;
 use crate::http::routes::Row;
 use crate::infra::throttle;
 use crate::rest::page::Reader;
@@ -23,7 +23,7 @@ pub struct Template(pub &'static str);
 
 /// The rows of one path.
 pub struct Room {
-    app: Arc<App>,
+    backend: Arc<HttpBackend>,
     template: &'static str,
     rows: Vec<Ready>,
 }
@@ -39,12 +39,12 @@ struct Ready {
 }
 
 impl Room {
-    pub fn new(app: &Arc<App>, template: &'static str) -> Self {
-        Self { app: app.clone(), template, rows: Vec::new() }
+    pub fn new(backend: &Arc<HttpBackend>, template: &'static str) -> Self {
+        Self { backend: backend.clone(), template, rows: Vec::new() }
     }
 
     pub fn add(&mut self, row: Row) {
-        let time = row.timed.then(|| Duration::from_secs(self.app.config.limits.request_seconds));
+        let time = row.timed.then(|| Duration::from_secs(self.backend.config.limits.request_seconds));
         let ready = Ready {
             method: row.operation.method,
             limited: row.limited,
@@ -69,7 +69,7 @@ impl Room {
             && let Some(caller) = request.extensions().get::<Caller>()
         {
             let key = throttle::prefix(caller.address);
-            self.app.throttles.requests.take(&key).map_err(Problem::rate_limited)?;
+            self.backend.throttles.requests.take(&key).map_err(Problem::rate_limited)?;
         }
         let work = AssertUnwindSafe(row.endpoint.call(request)).catch_unwind();
         let done = match row.time {
@@ -123,7 +123,7 @@ impl Endpoint for Room {
         let request_id =
             request.extensions().get::<Caller>().map(|c| c.request_id.clone()).unwrap_or_default();
         let paged = self.rows.iter().any(|row| row.paged);
-        let reader = if paged { Reader::of(&self.app, &request) } else { None };
+        let reader = if paged { Reader::of(&self.backend.rest, &request) } else { None };
         let mut response = match self.answer(request).await {
             Ok(response) => response,
             Err(problem) => {
@@ -137,7 +137,7 @@ impl Endpoint for Room {
                     );
                 }
                 match reader {
-                    Some(reader) => reader.refusal(&self.app, &problem, &request_id),
+                    Some(reader) => reader.refusal(&self.backend.rest, &problem, &request_id),
                     None => problem.answer(&request_id),
                 }
             }

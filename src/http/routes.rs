@@ -1,5 +1,5 @@
 //! The one table of routes. Each row is both mounted and described, so `/openapi.json` cannot say anything else than
-//! what is served. A handler is any poem endpoint; it finds `Data<&Arc<App>>` and `Data<&Caller>`, and fails with
+//! what is served. A handler is any poem endpoint; it finds `Data<&Arc<HttpBackend>>` and `Data<&Caller>`, and fails with
 //! `rest::problem::Problem`, into which refusals and faults turn by themselves.
 
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use poem::endpoint::BoxEndpoint;
 use poem::http::Method;
 use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route};
 
-use crate::app::App;
 use crate::graphql::{GraphqlEndpoint, schema_file};
+use crate::http::backend::HttpBackend;
 use crate::http::room::Room;
 use crate::rest::openapi::{self, Document, Operation};
 use crate::rest::{downloads, events, health, keys, metrics, pay, storefront, uploads, webhooks};
@@ -288,13 +288,13 @@ pub fn openapi() -> Document {
 }
 
 /// Mounts the table, and what stands beside it.
-pub fn mount(app: &Arc<App>, more: Vec<Row>) -> impl Endpoint<Output = Response> + 'static {
+pub fn mount(backend: &Arc<HttpBackend>, more: Vec<Row>) -> impl Endpoint<Output = Response> + 'static {
     let document = openapi();
     let mut rooms: Vec<(&'static str, Room)> = Vec::new();
     for row in table().into_iter().chain(more) {
         let path = row.operation.path;
         let index = rooms.iter().position(|(p, _)| *p == path).unwrap_or_else(|| {
-            rooms.push((path, Room::new(app, path)));
+            rooms.push((path, Room::new(backend, path)));
             rooms.len() - 1
         });
         rooms[index].1.add(row);

@@ -6,8 +6,8 @@ use poem::Server;
 use poem::listener::TcpAcceptor;
 use tokio::net::TcpListener;
 
-use crate::app::App;
 use crate::base::outcome::Fault;
+use crate::http::backend::HttpBackend;
 use crate::http::door::Door;
 use crate::http::routes::{self, Row};
 use crate::infra::telemetry;
@@ -21,24 +21,24 @@ const SWEEP: Duration = Duration::from_secs(60);
 
 /// Serves until `shutdown` is done, then lets the running requests end, for at most 30 seconds.
 pub async fn serve(
-    app: Arc<App>,
+    backend: Arc<HttpBackend>,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Fault> {
-    serve_with(app, listener, shutdown, Vec::new()).await
+    serve_with(backend, listener, shutdown, Vec::new()).await
 }
 
 /// `serve` with more routes than the table's.
 pub async fn serve_with(
-    app: Arc<App>,
+    backend: Arc<HttpBackend>,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send,
     more: Vec<Row>,
 ) -> Result<(), Fault> {
     telemetry::figures();
-    let upkeep = tokio::spawn(upkeep(app.clone()));
+    let upkeep = tokio::spawn(upkeep(backend.clone()));
     let acceptor = TcpAcceptor::from_tokio(listener).map_err(|e| Fault::bug(format!("the listener: {e}")))?;
-    let door = Door::new(app.clone(), routes::mount(&app, more));
+    let door = Door::new(backend.clone(), routes::mount(&backend, more));
     let served = Server::new_with_acceptor(acceptor)
         .idle_timeout(IDLE)
         .http2_max_concurrent_streams(128)
@@ -48,12 +48,12 @@ pub async fn serve_with(
     served.map_err(|e| Fault::bug(format!("the server ended: {e}")))
 }
 
-async fn upkeep(app: Arc<App>) {
+async fn upkeep(backend: Arc<HttpBackend>) {
     let sweep = async {
         let mut every = tokio::time::interval(SWEEP);
         loop {
             every.tick().await;
-            app.throttles.forget_idle();
+            backend.throttles.forget_idle();
         }
     };
     tokio::join!(sweep, telemetry::keep_figures());

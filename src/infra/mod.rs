@@ -8,6 +8,7 @@ pub mod effects;
 pub mod epoch;
 pub mod fault_points;
 pub mod idempotency;
+pub mod kit;
 pub mod lease;
 pub mod logs;
 pub mod mailer;

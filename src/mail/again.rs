@@ -2,7 +2,6 @@
 
 use uuid::Uuid;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::MessageId;
 use crate::base::outcome::{Outcome, Refusal};
@@ -11,18 +10,19 @@ use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::effects::messages::SendMessage;
+use crate::infra::kit::Kit;
 use crate::mail::events::{MessageEvent, SentAgain};
 use crate::mail::state::MessageChange;
 use crate::mail::store;
 
 /// Puts a message that needs attention back into the queue, with a fresh number of attempts. Refuses with
 /// `FORBIDDEN`, `NOT_FOUND`, `EMAIL_INVALID`, and `NOT_READY` when the message is on its way or was sent.
-pub async fn send_again(app: &App, actor: &Actor, id: Uuid, recipient: Option<&str>) -> Outcome<()> {
+pub async fn send_again(kit: &Kit, actor: &Actor, id: Uuid, recipient: Option<&str>) -> Outcome<()> {
     if !actor.is_staff() {
         return Err(Refusal::new("FORBIDDEN", "this is for staff").into());
     }
     let recipient = recipient.map(Email::parse).transpose()?;
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let message = store::lock(&mut tx, id)
         .await?
         .ok_or_else(|| Refusal::new("NOT_FOUND", "there is no such message"))?;
@@ -38,6 +38,6 @@ pub async fn send_again(app: &App, actor: &Actor, id: Uuid, recipient: Option<&s
     events::append(&tx, &[event]).await?;
     jobs::add(&tx, &[SendMessage { message }.job()]).await?;
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(())
 }

@@ -3,7 +3,6 @@
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use crate::app::App;
 use crate::base::hand_over::may_hand_over;
 use crate::base::ids::{OrderId, UnitId};
 use crate::base::money::{Currency, Money};
@@ -12,6 +11,7 @@ use crate::base::secret::Secret;
 use crate::downloads;
 use crate::infra::effects::messages::MessageKind;
 use crate::infra::effects::record::Record;
+use crate::infra::kit::Kit;
 use crate::mail::facts::{Access, Content, DeliveredLine, FileLink};
 use crate::mail::messages::{Opened, TaskOpened};
 use crate::mail::model::{MailLine, Message};
@@ -29,22 +29,22 @@ use crate::vault::reveal;
 /// The content, or nothing when there is nothing to tell any more (all was refunded meanwhile). Keys that go into the
 /// mail are marked as mailed in the caller's transaction, before the mail leaves: one whose outcome nobody knows may
 /// have been read.
-pub async fn content(conn: &mut AsyncPgConnection, app: &App, message: &Message) -> Outcome<Option<Content>> {
+pub async fn content(conn: &mut AsyncPgConnection, kit: &Kit, message: &Message) -> Outcome<Option<Content>> {
     let code = |purpose| -> Result<Secret, Fault> {
         let Coded { code } = payload(message)?;
-        Ok(code::text(&app.config.secrets.access, purpose, code))
+        Ok(code::text(&kit.config.secrets.access, purpose, code))
     };
     let content = match message.kind.as_str() {
-        OrderDelivered::KIND => return delivered(conn, app, message, false).await,
-        OrderResend::KIND => return delivered(conn, app, message, true).await,
-        OrderAwaitingStock::KIND => return awaiting(conn, app, message, false).await,
-        OrderAwaitingPerson::KIND => return awaiting(conn, app, message, true).await,
+        OrderDelivered::KIND => return delivered(conn, kit, message, false).await,
+        OrderResend::KIND => return delivered(conn, kit, message, true).await,
+        OrderAwaitingStock::KIND => return awaiting(conn, kit, message, false).await,
+        OrderAwaitingPerson::KIND => return awaiting(conn, kit, message, true).await,
         RefundMade::KIND => {
-            let access = access_of(app, &order_of(conn, message).await?);
+            let access = access_of(kit, &order_of(conn, message).await?);
             Content::RefundMade { access, amount: refund_amount(conn, message).await? }
         }
         RefundFailed::KIND => {
-            let access = access_of(app, &order_of(conn, message).await?);
+            let access = access_of(kit, &order_of(conn, message).await?);
             Content::RefundFailed { access, amount: refund_amount(conn, message).await? }
         }
         OrderAccessCode::KIND => Content::OrderAccessCode { code: code(Purpose::OrderAccess)? },
@@ -92,8 +92,8 @@ async fn order_of(conn: &mut AsyncPgConnection, message: &Message) -> Result<Ord
     orders::store::find(conn, id).await?.ok_or_else(|| Fault::bug("a message of an order that is not there"))
 }
 
-fn access_of(app: &App, order: &Order) -> Access {
-    let token = order.user_id.is_none().then(|| access::token(app, order.id, order.access_generation));
+fn access_of(kit: &Kit, order: &Order) -> Access {
+    let token = order.user_id.is_none().then(|| access::token(kit, order.id, order.access_generation));
     Access { number: order.number.clone(), token }
 }
 
@@ -105,7 +105,7 @@ async fn lines_of(conn: &mut AsyncPgConnection, message: &Message, order: OrderI
 
 async fn delivered(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     message: &Message,
     again: bool,
 ) -> Outcome<Option<Content>> {
@@ -127,7 +127,7 @@ async fn delivered(
     }
     let in_clear: Vec<UnitId> =
         lines.iter().filter(|l| l.mail_policy == "key").flat_map(|l| l.units.iter().copied()).collect();
-    let mut opened = reveal::open(conn, app, &in_clear).await?;
+    let mut opened = reveal::open(conn, kit, &in_clear).await?;
     let mailed: Vec<UnitId> = opened.iter().map(|key| key.unit_id).collect();
     if reveal::mark_mailed(conn, &mailed).await? != mailed.len() {
         return Err(Fault::bug("a key of a locked order was taken back").into());
@@ -150,13 +150,13 @@ async fn delivered(
             }
         })
         .collect();
-    Ok(Some(Content::OrderDelivered { access: access_of(app, &order), lines, again }))
+    Ok(Some(Content::OrderDelivered { access: access_of(kit, &order), lines, again }))
 }
 
 /// What waits for stock or a supplier, or what waits for a person: never one in the words of the other.
 async fn awaiting(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     message: &Message,
     by_person: bool,
 ) -> Outcome<Option<Content>> {
@@ -169,7 +169,7 @@ async fn awaiting(
     if waiting.is_empty() {
         return Ok(None);
     }
-    let access = access_of(app, &order);
+    let access = access_of(kit, &order);
     Ok(Some(match by_person {
         false => Content::OrderAwaitingStock { access, lines: waiting },
         true => Content::OrderAwaitingPerson { access, lines: waiting },
@@ -185,15 +185,15 @@ fn full_title(line: &MailLine) -> String {
 
 /// Adds the links to the files of the content's lines. They are made outside the attempt's transaction, and are the
 /// same on attempts within a day.
-pub async fn add_files(app: &App, message: &Message, content: &mut Content) -> Outcome<()> {
+pub async fn add_files(kit: &Kit, message: &Message, content: &mut Content) -> Outcome<()> {
     let (Content::OrderDelivered { lines, .. }, Some(order)) = (content, message.order_id) else {
         return Ok(());
     };
     if lines.iter().all(|line| line.on_the_page == 0) {
         return Ok(());
     }
-    let links = downloads::link::claim_links(app, order).await?;
-    let grants = read::list_grant_lines(&mut *app.db.conn().await?, order).await?;
+    let links = downloads::link::claim_links(kit, order).await?;
+    let grants = read::list_grant_lines(&mut *kit.db.conn().await?, order).await?;
     for link in links {
         let line = grants.iter().find(|g| g.id == link.grant_id).map(|g| g.line_id);
         if let Some(line) = lines.iter_mut().find(|l| Some(l.id) == line) {

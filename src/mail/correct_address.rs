@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{LineId, MessageId, OrderId};
 use crate::base::outcome::{Outcome, Refusal};
@@ -16,6 +15,7 @@ use crate::infra::effects::messages::{self, MessageKind};
 use crate::infra::effects::record::Nothing;
 use crate::infra::effects::record::Record;
 use crate::infra::effects::tasks::{self, TaskKind};
+use crate::infra::kit::Kit;
 use crate::mail::model::Message;
 use crate::mail::state::{MessageChange, MessageState};
 use crate::mail::store;
@@ -34,7 +34,7 @@ use crate::orders::unit::UnitState;
 /// Corrects the address. The same address again only sends what had been given up. Refuses with `FORBIDDEN`, `REASON_REQUIRED`,
 /// `EMAIL_INVALID`, `NOT_FOUND`.
 pub async fn correct_address(
-    app: &App,
+    kit: &Kit,
     actor: &Actor,
     id: OrderId,
     email: &str,
@@ -42,14 +42,14 @@ pub async fn correct_address(
 ) -> Outcome<Order> {
     let (user, reason) = staff_with_reason(actor, reason)?;
     let email = Email::parse(email)?;
-    app.config.mail.takes(&email)?;
+    kit.config.mail.takes(&email)?;
     let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let order = orders::lock(&mut tx, id).await?.ok_or_else(missing)?;
     if order.email.as_deref() == Some(email.typed()) {
         redirect(&mut tx, actor, &order, email.typed()).await?;
         tx.commit().await?;
-        app.bell.ring();
+        kit.bell.ring();
         return Ok(order);
     }
     one(orders::advance_email(&mut tx, id, email.typed(), email.normalised()).await?, "order")?;
@@ -62,9 +62,9 @@ pub async fn correct_address(
         email_normalised: Some(email.normalised().to_owned()),
         ..order
     };
-    send_again(&mut tx, app, &order, &queued).await?;
+    send_again(&mut tx, kit, &order, &queued).await?;
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(order)
 }
 
@@ -90,7 +90,7 @@ async fn redirect(tx: &mut Transaction, actor: &Actor, order: &Order, to: &str) 
 }
 
 /// Mails the new address what the order has and waits for, as far as no message that is queued for it does.
-async fn send_again(tx: &mut Transaction, app: &App, order: &Order, queued: &[Message]) -> Outcome<()> {
+async fn send_again(tx: &mut Transaction, kit: &Kit, order: &Order, queued: &[Message]) -> Outcome<()> {
     if !order.state.is_paid() {
         return Ok(());
     }
@@ -117,10 +117,10 @@ async fn send_again(tx: &mut Transaction, app: &App, order: &Order, queued: &[Me
         if rest.is_empty() {
             continue;
         }
-        let subject = format!("{}:{}", order.id.0, app.clock.uuid());
+        let subject = format!("{}:{}", order.id.0, kit.clock.uuid());
         messages.extend(to_buyer(made, order, subject, Lines { lines: Some(rest) }));
     }
-    messages::enqueue(tx, &app.clock, &messages).await?;
+    messages::enqueue(tx, &kit.clock, &messages).await?;
     Ok(())
 }
 

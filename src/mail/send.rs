@@ -6,7 +6,6 @@ use std::time::Duration;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::app::App;
 use crate::base::clock;
 use crate::base::ids::MessageId;
 use crate::base::outcome::{Fault, Outcome};
@@ -15,6 +14,7 @@ use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event, NewEvent};
 use crate::infra::effects::messages::MessageKind;
 use crate::infra::effects::tasks::{self, TaskKind};
+use crate::infra::kit::Kit;
 use crate::infra::mailer::Letter;
 use crate::infra::smtp::Attempt;
 use crate::mail::events::{Attempted, MessageEvent};
@@ -33,11 +33,11 @@ pub enum Next {
 }
 
 /// Makes one attempt to send the message. A message that needs none is left alone.
-pub async fn send(app: &App, id: Uuid) -> Outcome<Next> {
-    let Some((message, attempt, mut content)) = begin(app, id).await? else { return Ok(Next::Finished) };
-    compose::add_files(app, &message, &mut content).await?;
+pub async fn send(kit: &Kit, id: Uuid) -> Outcome<Next> {
+    let Some((message, attempt, mut content)) = begin(kit, id).await? else { return Ok(Next::Finished) };
+    compose::add_files(kit, &message, &mut content).await?;
     let locale = Locale::choose(&message.locale);
-    let text = texts::render(&app.config.shop, locale, &content);
+    let text = texts::render(&kit.config.shop, locale, &content);
     let letter = Letter {
         message_id: message.message_id.clone(),
         recipient: message.recipient.clone(),
@@ -47,16 +47,16 @@ pub async fn send(app: &App, id: Uuid) -> Outcome<Next> {
         date: message.created_at,
     };
     crate::fault_point!("mail.before_send");
-    let outcome = app.mailer.send(&letter, app.clock.now()).await;
+    let outcome = kit.mailer.send(&letter, kit.clock.now()).await;
     crate::fault_point!("mail.after_send");
-    let next = end(app, &message, attempt, outcome).await?;
+    let next = end(kit, &message, attempt, outcome).await?;
     crate::fault_point!("mail.marked");
     Ok(next)
 }
 
 /// The message as it was read, the number of this attempt, and what to tell.
-async fn begin(app: &App, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> {
-    let mut tx = app.db.begin().await?;
+async fn begin(kit: &Kit, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> {
+    let mut tx = kit.db.begin().await?;
     // The order first, as everybody who changes anything about it does.
     if let Some(order) = store::find_order(&mut tx, id).await? {
         orders::store::lock(&mut tx, order).await?;
@@ -69,7 +69,7 @@ async fn begin(app: &App, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> 
     store::advance_lost_attempts(&mut tx, id).await?;
     one(store::advance_started(&mut tx, &message).await?, "message")?;
     store::insert_attempt(&mut tx, id, attempt, &masked_email(&message.recipient)).await?;
-    let Some(content) = compose::content(&mut tx, app, &message).await? else {
+    let Some(content) = compose::content(&mut tx, kit, &message).await? else {
         let reason = "there is nothing left to tell";
         store::advance_attempt(&mut tx, id, attempt, "refused", Some(reason)).await?;
         let failed = after(MessageState::Sending, MessageChange::Fail)?;
@@ -82,7 +82,7 @@ async fn begin(app: &App, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> 
     Ok(Some((message, attempt, content)))
 }
 
-async fn end(app: &App, message: &Message, attempt: i32, outcome: Attempt) -> Outcome<Next> {
+async fn end(kit: &Kit, message: &Message, attempt: i32, outcome: Attempt) -> Outcome<Next> {
     let (name, reason) = match &outcome {
         Attempt::Sent => ("sent", None),
         Attempt::Temporary(reason) => ("retry", Some(reason.as_str())),
@@ -94,7 +94,7 @@ async fn end(app: &App, message: &Message, attempt: i32, outcome: Attempt) -> Ou
         Attempt::Sent | Attempt::Permanent(_) => None,
         Attempt::Temporary(_) | Attempt::Unknown(_) => {
             let tried = usize::try_from(attempt - message.attempts_before).unwrap_or(usize::MAX);
-            app.config.worker.message_gaps.get(tried.saturating_sub(1)).copied()
+            kit.config.worker.message_gaps.get(tried.saturating_sub(1)).copied()
         }
     };
     let (state, kind) = match (&outcome, gap) {
@@ -104,7 +104,7 @@ async fn end(app: &App, message: &Message, attempt: i32, outcome: Attempt) -> Ou
         (_, Some(_)) => (after(MessageState::Sending, MessageChange::Postpone)?, None),
         (_, None) => (after(MessageState::Sending, MessageChange::Fail)?, Some(MessageEvent::Failed as Made)),
     };
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     store::advance_attempt(&mut tx, message.id, attempt, name, reason).await?;
     if store::advance(&mut tx, message.id, attempt, MessageState::Sending, state).await? == 0 {
         // What this attempt came to stays on record.
@@ -121,10 +121,10 @@ async fn end(app: &App, message: &Message, attempt: i32, outcome: Attempt) -> Ou
     if state == MessageState::Failed {
         let escalated = after(state, MessageChange::Escalate)?;
         one(store::advance(&mut tx, message.id, attempt, state, escalated).await?, "message")?;
-        put_before_a_person(&mut tx, app, message, attempt, name, reason).await?;
+        put_before_a_person(&mut tx, kit, message, attempt, name, reason).await?;
     }
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(gap.map_or(Next::Finished, |seconds| {
         Next::TryAgain(Duration::from_secs_f64(seconds as f64 * clock::jitter()))
     }))
@@ -132,7 +132,7 @@ async fn end(app: &App, message: &Message, attempt: i32, outcome: Attempt) -> Ou
 
 async fn put_before_a_person(
     conn: &mut diesel_async::AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     message: &Message,
     attempt: i32,
     outcome: &str,
@@ -153,7 +153,7 @@ async fn put_before_a_person(
         reason: reason.map(str::to_owned),
     };
     let task = MessageUndeliverable::open(id, body).of_order(message.order_id);
-    tasks::open(conn, &app.clock, &[task]).await?;
+    tasks::open(conn, &kit.clock, &[task]).await?;
     Ok(())
 }
 

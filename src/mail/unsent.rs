@@ -1,12 +1,12 @@
 //! Finds messages that wait without a job that would send them (D8).
 
-use crate::app::App;
 use crate::base::outcome::Outcome;
+use crate::infra::kit::Kit;
 use crate::mail::store;
 
 /// Gives such messages a job. Finding any is a defect, and is told.
-pub async fn sweep(app: &App) -> Outcome<usize> {
-    let found = store::insert_missing_jobs(&mut *app.db.conn().await?, 100).await?;
+pub async fn sweep(kit: &Kit) -> Outcome<usize> {
+    let found = store::insert_missing_jobs(&mut *kit.db.conn().await?, 100).await?;
     if found > 0 {
         tracing::error!(found, "messages waited without a job");
         metrics::counter!("dispense_defects_total", "kind" => "message_without_job").increment(found as u64);

@@ -3,10 +3,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{self, OrderId};
 use crate::base::secret::Secret;
+use crate::infra::kit::Kit;
 use crate::infra::sign;
 use crate::orders::model::Order;
 
@@ -32,24 +32,24 @@ pub enum Sight {
 
 /// The guest's token: an HMAC over the order and a generation, so that it can be given again after a lost answer and
 /// revoked by growing the generation.
-pub fn token(app: &App, order: OrderId, generation: i32) -> Secret {
-    let mac = sign::mac(&app.config.secrets.access, ACCESS, &[order.0.as_bytes(), &generation.to_be_bytes()]);
+pub fn token(kit: &Kit, order: OrderId, generation: i32) -> Secret {
+    let mac = sign::mac(&kit.config.secrets.access, ACCESS, &[order.0.as_bytes(), &generation.to_be_bytes()]);
     Secret::new(format!("oat_{}", hex::encode(mac)))
 }
 
 /// A ticket that shows one order's state for an hour and can do nothing else. May stand in a URL. It names its order,
 /// so that it is enough by itself, and ends with the order's tokens.
-pub fn watch_ticket(app: &App, order: OrderId, generation: i32) -> (String, DateTime<Utc>) {
+pub fn watch_ticket(kit: &Kit, order: OrderId, generation: i32) -> (String, DateTime<Utc>) {
     // Ends on a full ten minutes, so that a client's cache does not see a new ticket on every poll.
-    let end = (app.clock.now() + WATCH_TICKET).timestamp() / 600 * 600 + 600;
+    let end = (kit.clock.now() + WATCH_TICKET).timestamp() / 600 * 600 + 600;
     let ends = DateTime::from_timestamp(end, 0).unwrap_or_default();
-    let mac = ticket_mac(app, order, end, generation);
+    let mac = ticket_mac(kit, order, end, generation);
     (format!("{}_{end}_{generation}_{}", ids::encode(TICKET, order.0), hex::encode(mac)), ends)
 }
 
-fn ticket_mac(app: &App, order: OrderId, end: i64, generation: i32) -> [u8; 32] {
+fn ticket_mac(kit: &Kit, order: OrderId, end: i64, generation: i32) -> [u8; 32] {
     let parts: [&[u8]; 3] = [order.0.as_bytes(), &end.to_be_bytes(), &generation.to_be_bytes()];
-    sign::mac(&app.config.secrets.access, WATCH, &parts)
+    sign::mac(&kit.config.secrets.access, WATCH, &parts)
 }
 
 /// What a watch ticket says that is ours and not over.
@@ -68,7 +68,7 @@ impl Ticket {
 }
 
 /// Reads a watch ticket; none for what is not ours or over. Whether it still `shows` its order, the order says.
-pub fn open_watch_ticket(app: &App, ticket: &str) -> Option<Ticket> {
+pub fn open_watch_ticket(kit: &Kit, ticket: &str) -> Option<Ticket> {
     let mut parts = ticket.splitn(5, '_');
     let (prefix, order) = (parts.next()?, parts.next()?);
     let order = match ids::decode(&format!("{prefix}_{order}")) {
@@ -77,12 +77,12 @@ pub fn open_watch_ticket(app: &App, ticket: &str) -> Option<Ticket> {
     };
     let (end, generation) = (parts.next()?.parse::<i64>().ok()?, parts.next()?.parse::<i32>().ok()?);
     let mac = hex::decode(parts.next()?).ok()?;
-    let fits = sign::equal(&ticket_mac(app, order, end, generation), &mac) && app.clock.unix() < end;
+    let fits = sign::equal(&ticket_mac(kit, order, end, generation), &mac) && kit.clock.unix() < end;
     Some(Ticket { order, generation, ends: DateTime::from_timestamp(end, 0)? }).filter(|_| fits)
 }
 
 /// What this actor with this token may see of the order; `None` looks like a missing order.
-pub fn sight(app: &App, actor: &Actor, order: &Order, given: Option<&str>) -> Option<Sight> {
+pub fn sight(kit: &Kit, actor: &Actor, order: &Order, given: Option<&str>) -> Option<Sight> {
     if actor.is_staff() {
         return Some(Sight::Staff);
     }
@@ -90,9 +90,9 @@ pub fn sight(app: &App, actor: &Actor, order: &Order, given: Option<&str>) -> Op
         return Some(Sight::Buyer);
     }
     let beside = actor.order_tokens.iter().map(Secret::expose);
-    let expected = token(app, order.id, order.access_generation);
+    let expected = token(kit, order.id, order.access_generation);
     let sight = |given: &str| match given.starts_with("wat_") {
-        true => open_watch_ticket(app, given).filter(|ticket| ticket.shows(order)).map(|_| Sight::Status),
+        true => open_watch_ticket(kit, given).filter(|ticket| ticket.shows(order)).map(|_| Sight::Status),
         false => sign::equal(expected.expose().as_bytes(), given.as_bytes()).then_some(Sight::Buyer),
     };
     given.into_iter().chain(beside).filter_map(sight).max()

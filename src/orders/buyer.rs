@@ -3,13 +3,13 @@
 
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::caller::Caller;
 use crate::base::ids::UserId;
 use crate::base::outcome::Outcome;
 use crate::base::secret::Secret;
 use crate::base::text::Email;
+use crate::infra::kit::Kit;
 use crate::people::captcha::{self, Gate};
 use crate::people::{self, code, throttle};
 
@@ -35,10 +35,10 @@ pub struct Evidence {
 
 impl Proof {
     /// Judges a mailed code. `EMAIL_CODE_WRONG`, `EMAIL_REQUIRED`, `EMAIL_INVALID`.
-    pub async fn of_code(app: &App, caller: &Caller, evidence: &Evidence) -> Outcome<Self> {
+    pub async fn of_code(kit: &Kit, caller: &Caller, evidence: &Evidence) -> Outcome<Self> {
         let mut proof = Self {
-            client: Some(throttle::client_key(app, caller)),
-            device: Some(throttle::device_key(app, caller)),
+            client: Some(throttle::client_key(kit, caller)),
+            device: Some(throttle::device_key(kit, caller)),
             ..Self::default()
         };
         if let Some(typed) = &evidence.email_code {
@@ -46,7 +46,7 @@ impl Proof {
             let missing =
                 || crate::base::outcome::Refusal::new("EMAIL_REQUIRED", "a code belongs to an address");
             let email = Email::parse(email.ok_or_else(|| missing().at(["email"]))?)?;
-            code::prove(app, caller, &email, typed).await?;
+            code::prove(kit, caller, &email, typed).await?;
             proof.email = Some(email);
         }
         Ok(proof)
@@ -56,15 +56,15 @@ impl Proof {
     /// and for free goods in every shop that has one. `CAPTCHA_REQUIRED`.
     pub async fn with_captcha(
         self,
-        app: &App,
+        kit: &Kit,
         caller: &Caller,
         evidence: &Evidence,
         free: bool,
     ) -> Outcome<Self> {
-        if !free && !captcha::asks(app, Gate::OrderPlace) {
+        if !free && !captcha::asks(kit, Gate::OrderPlace) {
             return Ok(self);
         }
-        captcha::pass(app, caller, evidence.captcha.as_deref()).await?;
+        captcha::pass(kit, caller, evidence.captcha.as_deref()).await?;
         Ok(Self { captcha: true, ..self })
     }
 }

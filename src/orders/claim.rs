@@ -1,12 +1,12 @@
 //! A guest's purchase becomes part of the account with the same verified address. The guest's token ends with it.
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::OrderId;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::record::Nothing;
+use crate::infra::kit::Kit;
 use crate::orders::access::{self, Sight};
 use crate::orders::events::OrderEvent;
 use crate::orders::model::Order;
@@ -15,14 +15,14 @@ use crate::people;
 
 /// Gives the order to the signed-in buyer. `CLAIM_EMAIL_MISMATCH` unless the account has confirmed the order's own
 /// address; `ALREADY_CLAIMED` when it is somebody else's.
-pub async fn claim(app: &App, actor: &Actor, id: OrderId, token: Option<&str>) -> Outcome<Order> {
+pub async fn claim(kit: &Kit, actor: &Actor, id: OrderId, token: Option<&str>) -> Outcome<Order> {
     let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
     let Some(user_id) = actor.user_id() else {
         return Err(Refusal::new("FORBIDDEN", "sign in first").into());
     };
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let order = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
-    if access::sight(app, actor, &order, token) < Some(Sight::Buyer) {
+    if access::sight(kit, actor, &order, token) < Some(Sight::Buyer) {
         return Err(missing().into());
     }
     if order.user_id == Some(user_id) {
@@ -42,6 +42,6 @@ pub async fn claim(app: &App, actor: &Actor, id: OrderId, token: Option<&str>) -
     // Whoever else held the guest's token, or a link that was mailed, is out.
     let order = revoke_access::raise(&mut tx, order, &actor.label(), "claimed").await?;
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(Order { user_id: Some(user_id), ..order })
 }

@@ -3,12 +3,12 @@
 
 use chrono::TimeDelta;
 
-use crate::app::App;
 use crate::base::caller::Caller;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::secret::Secret;
 use crate::base::text::{Email, Locale};
 use crate::infra::effects::messages::MessageKind;
+use crate::infra::kit::Kit;
 use crate::orders::access;
 use crate::orders::model::Order;
 use crate::orders::read;
@@ -23,32 +23,32 @@ const ORDERS: i64 = 100;
 
 /// Mails a code to the address if orders were placed with it. Refuses with `EMAIL_INVALID`, `RATE_LIMITED`.
 pub async fn request(
-    app: &App,
+    kit: &Kit,
     caller: &Caller,
     email: &str,
     number: Option<&str>,
     locale: Locale,
 ) -> Outcome<()> {
     let email = Email::parse(email)?;
-    throttle::mail(app, caller, Purpose::OrderAccess.as_str())?;
-    let mut tx = app.db.begin().await?;
+    throttle::mail(kit, caller, Purpose::OrderAccess.as_str())?;
+    let mut tx = kit.db.begin().await?;
     if read::has_orders(&mut tx, email.normalised(), number).await?
         && let Some(id) =
-            code::issue(&mut tx, app, caller, Purpose::OrderAccess, &email, Holder::Anybody, LIVES).await?
+            code::issue(&mut tx, kit, caller, Purpose::OrderAccess, &email, Holder::Anybody, LIVES).await?
     {
-        code::mail(&tx, app, OrderAccessCode::to, id, &email, locale).await?;
+        code::mail(&tx, kit, OrderAccessCode::to, id, &email, locale).await?;
     }
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(())
 }
 
 /// Gives the orders of an address with their tokens for a mailed code. Refuses with `ACCESS_CODE_WRONG`.
-pub async fn redeem(app: &App, email: &str, typed: &Secret) -> Outcome<Vec<(Order, Secret)>> {
+pub async fn redeem(kit: &Kit, email: &str, typed: &Secret) -> Outcome<Vec<(Order, Secret)>> {
     let email = Email::parse(email)?;
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let holder =
-        code::redeem(&mut tx, &app.config.secrets.access, Purpose::OrderAccess, &email, typed).await?;
+        code::redeem(&mut tx, &kit.config.secrets.access, Purpose::OrderAccess, &email, typed).await?;
     let orders = match holder {
         Some(_) => read::list_of_email(&mut tx, email.normalised(), ORDERS).await?,
         None => Vec::new(),
@@ -59,7 +59,7 @@ pub async fn redeem(app: &App, email: &str, typed: &Secret) -> Outcome<Vec<(Orde
     Ok(orders
         .into_iter()
         .map(|order| {
-            let token = access::token(app, order.id, order.access_generation);
+            let token = access::token(kit, order.id, order.access_generation);
             (order, token)
         })
         .collect())

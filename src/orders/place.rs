@@ -3,7 +3,6 @@
 use diesel_async::AsyncPgConnection;
 use serde_json::json;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{LineId, OrderId, UnitId};
 use crate::base::money::spread;
@@ -14,6 +13,7 @@ use crate::infra::db::ResultExt;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::epoch;
 use crate::infra::idempotency::{self, Claim};
+use crate::infra::kit::Kit;
 use crate::infra::{sign, throttle};
 use crate::orders::buyer::{Buyer, Proof};
 use crate::orders::events::{self as facts, OrderEvent};
@@ -61,13 +61,13 @@ pub struct NotPlaced {
 
 /// Places an order for somebody who has shown nothing. One refusal only; [`place_or_explain`] gives them all with the new
 /// quote.
-pub async fn place(app: &App, actor: &Actor, new: Place) -> Outcome<Placed> {
-    place_proven(app, actor, &Proof::default(), new).await
+pub async fn place(kit: &Kit, actor: &Actor, new: Place) -> Outcome<Placed> {
+    place_proven(kit, actor, &Proof::default(), new).await
 }
 
 /// The same for who has shown something.
-pub async fn place_proven(app: &App, actor: &Actor, proof: &Proof, new: Place) -> Outcome<Placed> {
-    match place_or_explain(app, actor, proof, new).await? {
+pub async fn place_proven(kit: &Kit, actor: &Actor, proof: &Proof, new: Place) -> Outcome<Placed> {
+    match place_or_explain(kit, actor, proof, new).await? {
         Ok(placed) => Ok(placed),
         Err(not) => Err(not.refusals.into_iter().next().map_or_else(
             || Failure::Fault(Fault::bug("an order was refused without a reason")),
@@ -81,26 +81,26 @@ pub async fn place_proven(app: &App, actor: &Actor, proof: &Proof, new: Place) -
 /// `PRICE_CHANGED`, `EMAIL_REQUIRED`, `EMAIL_INVALID`, `SIGN_IN_REQUIRED`, `TOO_MANY_UNPAID_ORDERS`,
 /// `REFERENCE_TAKEN`, `EMAIL_CODE_REQUIRED`, `ACCESS_REVOKED`, and those of idempotency.
 pub async fn place_or_explain(
-    app: &App,
+    kit: &Kit,
     actor: &Actor,
     proof: &Proof,
     new: Place,
 ) -> Outcome<Result<Placed, NotPlaced>> {
     let refuse = |refusal: Refusal| Ok(Err(NotPlaced { refusals: vec![refusal], quote: None }));
-    if actor.person.is_none() && !actor.system && !app.config.shop.guest_checkout {
+    if actor.person.is_none() && !actor.system && !kit.config.shop.guest_checkout {
         return refuse(Refusal::new("SIGN_IN_REQUIRED", "sign in to buy"));
     }
-    let mut tx = app.db.begin().await?;
-    let email = match buyer_email(&mut tx, app, actor, new.email.as_deref()).await {
+    let mut tx = kit.db.begin().await?;
+    let email = match buyer_email(&mut tx, kit, actor, new.email.as_deref()).await {
         Ok(email) => email,
         Err(Failure::Refused(refusal)) => return refuse(*refusal),
         Err(fault) => return Err(fault),
     };
-    let id = OrderId(app.clock.uuid());
+    let id = OrderId(kit.clock.uuid());
     let scope = scope(actor);
     let body = request_text(&new, &email);
     if let Some(order) = claimed_since(&mut tx, actor, &new.idempotency_key, &body).await? {
-        return Ok(Ok(placed(app, order, true)));
+        return Ok(Ok(placed(kit, order, true)));
     }
     match idempotency::claim(&mut tx, &scope, "orderPlace", &new.idempotency_key, &[&body], id.0).await {
         Ok(Claim::New) => {}
@@ -110,7 +110,7 @@ pub async fn place_or_explain(
             if let Some(refusal) = revoked_since(actor, &order) {
                 return refuse(refusal);
             }
-            return Ok(Ok(placed(app, order, true)));
+            return Ok(Ok(placed(kit, order, true)));
         }
         Err(Failure::Refused(refusal)) => return refuse(*refusal),
         Err(fault) => return Err(fault),
@@ -128,12 +128,12 @@ pub async fn place_or_explain(
         locale: new.locale,
         proven: proof.email.clone().filter(|own| own.normalised() == email.normalised()),
     };
-    let quote = quote::price(&mut tx, app, actor, &cart).await?;
-    let refusals = refusals(&mut tx, app, &buyer, &new, &cart, &quote).await?;
+    let quote = quote::price(&mut tx, kit, actor, &cart).await?;
+    let refusals = refusals(&mut tx, kit, &buyer, &new, &cart, &quote).await?;
     if !refusals.is_empty() {
         return Ok(Err(NotPlaced { refusals, quote: Some(Box::new(quote)) }));
     }
-    let written = write(&mut tx, app, actor, id, &new, &quote, &email, &buyer).await;
+    let written = write(&mut tx, kit, actor, id, &new, &quote, &email, &buyer).await;
     match written {
         Ok(()) => {}
         Err(Failure::Refused(refusal)) => return refuse(*refusal),
@@ -142,7 +142,7 @@ pub async fn place_or_explain(
     let order = store::find(&mut tx, id).await?.ok_or_else(|| Fault::bug("a placed order is gone"))?;
     crate::fault_point!("order.placed");
     tx.commit().await?;
-    Ok(Ok(placed(app, order, false)))
+    Ok(Ok(placed(kit, order, false)))
 }
 
 /// Whose keys are told apart.
@@ -156,8 +156,8 @@ fn client_of(actor: &Actor) -> String {
 }
 
 /// Whether the key was used before, by this caller or by the guest that this person was: then nothing is asked again.
-pub async fn is_repeat(app: &App, actor: &Actor, key: &str) -> Outcome<bool> {
-    let mut conn = app.db.conn().await?;
+pub async fn is_repeat(kit: &Kit, actor: &Actor, key: &str) -> Outcome<bool> {
+    let mut conn = kit.db.conn().await?;
     let guest = format!("{}:guest", client_of(actor));
     for scope in [scope(actor), guest] {
         if idempotency::find(&mut conn, &scope, "orderPlace", key, &[]).await?.is_some() {
@@ -197,27 +197,27 @@ fn revoked_since(actor: &Actor, order: &Order) -> Option<Refusal> {
     Some(Refusal::new("ACCESS_REVOKED", text).at(["idempotencyKey"]))
 }
 
-fn placed(app: &App, order: Order, replayed: bool) -> Placed {
-    let access_token = access::token(app, order.id, order.access_generation);
+fn placed(kit: &Kit, order: Order, replayed: bool) -> Placed {
+    let access_token = access::token(kit, order.id, order.access_generation);
     Placed { order, access_token, replayed }
 }
 
 async fn buyer_email(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     actor: &Actor,
     given: Option<&str>,
 ) -> Outcome<Email> {
     if let Some(text) = given.filter(|t| !t.trim().is_empty()) {
         let email = Email::parse(text)?;
-        app.config.mail.takes(&email)?;
+        kit.config.mail.takes(&email)?;
         return Ok(email);
     }
     if let Some(user) = actor.user_id()
         && let Some(own) = people::read::profile(conn, user).await?
     {
         let email = Email::parse(&own.user.email)?;
-        app.config.mail.takes(&email)?;
+        kit.config.mail.takes(&email)?;
         return Ok(email);
     }
     Err(Refusal::new("EMAIL_REQUIRED", "an address is needed to send the goods to").at(["email"]).into())
@@ -235,7 +235,7 @@ fn request_text(new: &Place, email: &Email) -> String {
 
 async fn refusals(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     buyer: &Buyer,
     new: &Place,
     cart: &Cart,
@@ -244,7 +244,7 @@ async fn refusals(
     let mut refusals = quote.refusals();
     if refusals.is_empty() {
         let seen =
-            new.quote_token.as_deref().is_none_or(|t| quote::token_fits(app, cart, quote.total_minor, t));
+            new.quote_token.as_deref().is_none_or(|t| quote::token_fits(kit, cart, quote.total_minor, t));
         if quote.total_minor != new.expected_total || !seen {
             let text = "the price has changed since it was shown";
             refusals.push(Refusal::new("PRICE_CHANGED", text).at(["expectedTotal"]));
@@ -252,7 +252,7 @@ async fn refusals(
     }
     let free = quote.total_minor == 0;
     refusals.extend(limits::needs_proof(buyer, free));
-    refusals.extend(limits::refusals(conn, &app.config.shop, buyer, free).await?);
+    refusals.extend(limits::refusals(conn, &kit.config.shop, buyer, free).await?);
     refusals.extend(metadata_refusal(new));
     Ok(refusals)
 }
@@ -274,7 +274,7 @@ fn metadata_refusal(new: &Place) -> Option<Refusal> {
 #[allow(clippy::too_many_arguments)]
 async fn write(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     actor: &Actor,
     id: OrderId,
     new: &Place,
@@ -306,18 +306,18 @@ async fn write(
         api_client_id: actor.api_client,
         reference: new.reference.clone(),
         metadata: json!(metadata),
-        pay_within: i32::try_from(app.config.shop.pay_within_seconds).unwrap_or(i32::MAX),
+        pay_within: i32::try_from(kit.config.shop.pay_within_seconds).unwrap_or(i32::MAX),
     };
-    insert_numbered(conn, &app.config.shop.order_prefix, &mut row).await?;
+    insert_numbered(conn, &kit.config.shop.order_prefix, &mut row).await?;
     if let Some(reference) = &new.reference {
-        let scope = reference_scope(app, actor);
+        let scope = reference_scope(kit, actor);
         store::insert_reference(conn, &scope, reference, id)
             .await
             .on_constraint("order_reference_pkey", reference_taken)?;
     }
-    let lines = lines(app, quote);
+    let lines = lines(kit, quote);
     store::insert_lines(conn, id, &lines).await?;
-    store::insert_units(conn, &units(app, &lines)).await?;
+    store::insert_units(conn, &units(kit, &lines)).await?;
     let placed = facts::Placed { number: row.number, total_minor: row.total_minor, currency: row.currency };
     events::append(conn, &[OrderEvent::Placed(id, placed).by(actor.label())]).await?;
     Ok(())
@@ -325,13 +325,13 @@ async fn write(
 
 /// Whose references must differ: an API client's, a person's, or for guests those of the network they call from (a
 /// frontend's own server calls from one). Keyed, so that the row does not say where somebody was.
-fn reference_scope(app: &App, actor: &Actor) -> String {
+fn reference_scope(kit: &Kit, actor: &Actor) -> String {
     match (actor.api_client, actor.user_id()) {
         (Some(client), _) => format!("client:{}", client.0),
         (None, Some(user)) => format!("user:{}", user.0),
         (None, None) => {
             let network = actor.address.map(|a| throttle::prefix(a).to_string()).unwrap_or_default();
-            let mac = sign::mac(&app.config.secrets.access, "order-reference", &[network.as_bytes()]);
+            let mac = sign::mac(&kit.config.secrets.access, "order-reference", &[network.as_bytes()]);
             format!("guest:{}", hex::encode(&mac[..16]))
         }
     }
@@ -354,12 +354,12 @@ async fn insert_numbered(conn: &mut AsyncPgConnection, prefix: &str, row: &mut N
     Err(Fault::bug("no order number that is drawn is new").into())
 }
 
-fn lines(app: &App, quote: &Quote) -> Vec<NewLine> {
+fn lines(kit: &Kit, quote: &Quote) -> Vec<NewLine> {
     let line = |(index, line): (usize, &quote::QuoteLine)| {
         let offer = line.offer.as_ref()?;
         let variant = &offer.variant;
         Some(NewLine {
-            id: LineId(app.clock.uuid()),
+            id: LineId(kit.clock.uuid()),
             seller_id: variant.seller_id,
             position: index as i32,
             product_id: variant.product_id,
@@ -380,13 +380,13 @@ fn lines(app: &App, quote: &Quote) -> Vec<NewLine> {
 }
 
 /// A row per piece; their totals sum to the line's.
-fn units(app: &App, lines: &[NewLine]) -> Vec<(UnitId, LineId, i32, i64)> {
+fn units(kit: &Kit, lines: &[NewLine]) -> Vec<(UnitId, LineId, i32, i64)> {
     let mut units = Vec::new();
     for line in lines {
         let weights = vec![1; line.quantity.max(0) as usize];
         let totals = spread(line.unit_minor * i64::from(line.quantity), &weights);
         for (index, total) in totals.into_iter().enumerate() {
-            units.push((UnitId(app.clock.uuid()), line.id, index as i32 + 1, total));
+            units.push((UnitId(kit.clock.uuid()), line.id, index as i32 + 1, total));
         }
     }
     units

@@ -3,7 +3,6 @@
 use diesel_async::AsyncPgConnection;
 use serde_json::json;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::VariantId;
 use crate::base::money::Currency;
@@ -11,6 +10,7 @@ use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text::{Email, Locale};
 use crate::catalogue::model::{Tier, tier_at};
 use crate::catalogue::read::{self, Offer};
+use crate::infra::kit::Kit;
 use crate::infra::sign;
 use crate::orders::{buyer, limits};
 
@@ -76,11 +76,11 @@ pub struct QuoteLine {
 }
 
 /// Prices a cart with what is true now.
-pub async fn quote(app: &App, actor: &Actor, cart: &Cart) -> Outcome<Quote> {
-    let mut conn = app.db.conn().await?;
-    let mut quote = price(&mut conn, app, actor, cart).await?;
+pub async fn quote(kit: &Kit, actor: &Actor, cart: &Cart) -> Outcome<Quote> {
+    let mut conn = kit.db.conn().await?;
+    let mut quote = price(&mut conn, kit, actor, cart).await?;
     // Free goods want a proven address, unless a captcha takes its place, which is not asked for a price.
-    let known = actor.person.is_some() || cart.proven.is_some() || app.config.captcha.is_on();
+    let known = actor.person.is_some() || cart.proven.is_some() || kit.config.captcha.is_on();
     let free = quote.total_minor == 0 && quote.lines.iter().any(|l| l.unit_minor.is_some());
     if free && !known && !quote.problems.iter().any(|p| p.code == "EMAIL_CODE_REQUIRED") {
         quote.problems.push(limits::code_required());
@@ -91,33 +91,33 @@ pub async fn quote(app: &App, actor: &Actor, cart: &Cart) -> Outcome<Quote> {
 /// The same within the caller's transaction.
 pub(super) async fn price(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     actor: &Actor,
     cart: &Cart,
 ) -> Outcome<Quote> {
-    let mut problems = cart_problems(app, cart);
+    let mut problems = cart_problems(kit, cart);
     let lines = if problems.iter().any(|p| p.code == "TOO_MANY_LINES") {
         Vec::new()
     } else {
         price_lines(conn, actor, cart, &mut problems).await?
     };
     let total_minor = lines.iter().map(|l| l.total_minor).fold(0_i64, i64::saturating_add);
-    let valid_until = app.clock.now() + chrono::TimeDelta::seconds(VALID);
-    let token = token(app, cart, total_minor, valid_until.timestamp());
+    let valid_until = kit.clock.now() + chrono::TimeDelta::seconds(VALID);
+    let token = token(kit, cart, total_minor, valid_until.timestamp());
     Ok(Quote { token, valid_until, currency: cart.currency, lines, total_minor, problems })
 }
 
-fn cart_problems(app: &App, cart: &Cart) -> Vec<Refusal> {
+fn cart_problems(kit: &Kit, cart: &Cart) -> Vec<Refusal> {
     let mut problems = Vec::new();
     if cart.lines.is_empty() {
         problems.push(Refusal::new("EMPTY", "there is nothing in the cart").at(["lines"]));
     }
-    let most = app.config.shop.max_lines_per_order.max(1) as usize;
+    let most = kit.config.shop.max_lines_per_order.max(1) as usize;
     if cart.lines.len() > most {
         let text = format!("an order has at most {most} lines");
         problems.push(Refusal::new("TOO_MANY_LINES", text).at(["lines"]));
     }
-    if !app.config.shop.currencies.iter().any(|c| c == cart.currency.as_str()) {
+    if !kit.config.shop.currencies.iter().any(|c| c == cart.currency.as_str()) {
         let text = format!("the shop does not sell in {}", cart.currency);
         problems.push(Refusal::new("CURRENCY_NOT_SOLD", text).at(["currency"]));
     }
@@ -264,20 +264,20 @@ const LARGEST_QUANTITY: i32 = 1_000;
 const LARGEST_TOTAL: i64 = 1_000_000_000_000_000;
 
 /// Says which total was shown for which cart, signed.
-fn token(app: &App, cart: &Cart, total: i64, until: i64) -> String {
+fn token(kit: &Kit, cart: &Cart, total: i64, until: i64) -> String {
     let lines: Vec<_> = cart.lines.iter().map(|l| (l.variant_id.to_string(), l.quantity)).collect();
     let payload = json!({ "l": lines, "c": cart.currency.as_str(), "t": total, "u": until });
-    sign::token(&app.config.secrets.links, "quote", payload.to_string().as_bytes())
+    sign::token(&kit.config.secrets.links, "quote", payload.to_string().as_bytes())
 }
 
 /// Whether the token was given for this very cart and total and is still valid.
-pub(super) fn token_fits(app: &App, cart: &Cart, total: i64, given: &str) -> bool {
-    let Ok(payload) = sign::open_token(&app.config.secrets.links, "quote", given) else { return false };
+pub(super) fn token_fits(kit: &Kit, cart: &Cart, total: i64, given: &str) -> bool {
+    let Ok(payload) = sign::open_token(&kit.config.secrets.links, "quote", given) else { return false };
     let Ok(said) = serde_json::from_slice::<serde_json::Value>(&payload) else { return false };
     let until = said["u"].as_i64().unwrap_or(0);
     let lines: Vec<_> = cart.lines.iter().map(|l| (l.variant_id.to_string(), l.quantity)).collect();
     said["l"] == json!(lines)
         && said["c"] == json!(cart.currency.as_str())
         && said["t"] == json!(total)
-        && until > app.clock.unix()
+        && until > kit.clock.unix()
 }

@@ -1,6 +1,5 @@
 //! The buyer says that something delivered does not work. It becomes a task for a person; access stays as it is.
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::hand_over::may_hand_over;
 use crate::base::ids::{LineId, OrderId, TaskId, UnitId};
@@ -8,6 +7,7 @@ use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::idempotency::{self, Claim};
+use crate::infra::kit::Kit;
 use crate::orders::access::{self, Sight};
 use crate::orders::events::{Reported, UnitEvent};
 use crate::orders::reveal::Target;
@@ -52,7 +52,7 @@ pub struct Report {
 /// Opens a task for a person and tells by an event. Gives the order and line it is about. Refusals: `NOT_FOUND`,
 /// `FORBIDDEN` (staff and watch tickets report nothing), `NOT_PAID`, `NOT_READY`, `REFUNDED`, `REPLACED`, `REVOKED`,
 /// `ALREADY_REPORTED` while an earlier report of the same unit is open, `INVALID`, and those of idempotency.
-pub async fn report(app: &App, actor: &Actor, report: Report) -> Outcome<(OrderId, LineId)> {
+pub async fn report(kit: &Kit, actor: &Actor, report: Report) -> Outcome<(OrderId, LineId)> {
     let problem = problem_code(&report.problem)?;
     let text = report.text.as_deref().map(str::trim).filter(|text| !text.is_empty());
     if text.is_some_and(|text| text.chars().count() > LONGEST_TEXT) {
@@ -60,10 +60,10 @@ pub async fn report(app: &App, actor: &Actor, report: Report) -> Outcome<(OrderI
     }
     let missing = || Refusal::new("NOT_FOUND", "there is no such delivery").at(["deliveryId"]);
     let target = Target::Units(vec![report.unit_id]);
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let order_id = read::order_of(&mut tx, &target).await?.ok_or_else(missing)?;
     let order = store::lock(&mut tx, order_id).await?.ok_or_else(missing)?;
-    match access::sight(app, actor, &order, report.access_token.as_deref()) {
+    match access::sight(kit, actor, &order, report.access_token.as_deref()) {
         Some(Sight::Buyer) => {}
         Some(Sight::Staff) if order.user_id.is_some() && order.user_id == actor.user_id() => {}
         Some(Sight::Status | Sight::Staff) => {
@@ -74,7 +74,7 @@ pub async fn report(app: &App, actor: &Actor, report: Report) -> Outcome<(OrderI
     let standings = read::list_standings(&mut tx, order_id, &target, 0, 1).await?;
     let standing = standings.first().ok_or_else(missing)?;
     let line_id = standing.unit.line_id;
-    let task_id = app.clock.uuid();
+    let task_id = kit.clock.uuid();
     let scope = format!("order:{}", order_id.0);
     let unit = report.unit_id.0.to_string();
     let request = [unit.as_str(), problem.as_str(), report.wish.as_str(), text.unwrap_or_default()];
@@ -87,13 +87,13 @@ pub async fn report(app: &App, actor: &Actor, report: Report) -> Outcome<(OrderI
     may_hand_over(&standing.of(&order))?;
     // Buyers paste the key that does not work. The queue is no place for it: the unit's id leads there.
     let mut words = text.map(str::to_owned);
-    for opened in vault::reveal::open(&mut tx, app, &[report.unit_id]).await? {
+    for opened in vault::reveal::open(&mut tx, kit, &[report.unit_id]).await? {
         words = words.map(|words| words.replace(opened.text.expose(), "[…]"));
     }
     let body = Problem { problem: problem.clone(), wish: report.wish.as_str().into(), text: words };
     let task = DeliveryReported::open(report.unit_id, body);
     let task = task.with_id(TaskId(task_id)).of_order(order_id).of_line(line_id);
-    if tasks::open(&tx, &app.clock, &[task]).await? == 0 {
+    if tasks::open(&tx, &kit.clock, &[task]).await? == 0 {
         let text = "this was reported already; somebody will look at it";
         return Err(Refusal::new("ALREADY_REPORTED", text).into());
     }
@@ -101,7 +101,7 @@ pub async fn report(app: &App, actor: &Actor, report: Report) -> Outcome<(OrderI
     let event = UnitEvent::Reported(report.unit_id, reported).by(actor.label()).of_order(order_id);
     events::append(&tx, &[event]).await.map_err(Fault::from)?;
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok((order_id, line_id))
 }
 

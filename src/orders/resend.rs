@@ -3,7 +3,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::hand_over::may_hand_over;
 use crate::base::ids::OrderId;
@@ -11,6 +10,7 @@ use crate::base::outcome::{Outcome, Refusal};
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::messages::{self, MessageKind};
 use crate::infra::effects::record::Nothing;
+use crate::infra::kit::Kit;
 use crate::orders::access::{self, Sight};
 use crate::orders::events::OrderEvent;
 use crate::orders::messages::{Lines, OrderResend, to_buyer};
@@ -21,15 +21,15 @@ use crate::orders::{read, store};
 /// Sends the delivery mail again, to the order's own address. `NOT_FOUND`, `NOT_PAID`, `NOT_READY`,
 /// `REFUNDED`, `REVOKED`, `RESEND_TOO_SOON`. Answers when the next one is possible.
 pub async fn resend(
-    app: &App,
+    kit: &Kit,
     actor: &Actor,
     id: OrderId,
     token: Option<&str>,
 ) -> Outcome<(Order, DateTime<Utc>)> {
     let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let order = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
-    if access::sight(app, actor, &order, token) < Some(Sight::Buyer) {
+    if access::sight(kit, actor, &order, token) < Some(Sight::Buyer) {
         return Err(missing().into());
     }
     if !order.state.is_paid() {
@@ -40,31 +40,31 @@ pub async fn resend(
     if !verdicts.iter().any(Result::is_ok) {
         return Err(most_telling(verdicts).into());
     }
-    let subject = format!("{}:{}", id.0, app.clock.uuid());
+    let subject = format!("{}:{}", id.0, kit.clock.uuid());
     let Some(message) = to_buyer(OrderResend::to, &order, subject, Lines { lines: None }) else {
         return Err(Refusal::new("NOT_READY", "there is nobody to send it to").into());
     };
-    let now = app.clock.now();
-    if let Some(next) = next_allowed(&mut tx, app, id).await?.filter(|next| *next > now) {
+    let now = kit.clock.now();
+    if let Some(next) = next_allowed(&mut tx, kit, id).await?.filter(|next| *next > now) {
         let seconds = (next - now).num_seconds().max(1) as u32;
         let text = "this mail was sent a moment ago";
         return Err(Refusal::new("RESEND_TOO_SOON", text).retry_after(seconds).into());
     }
-    messages::enqueue(&tx, &app.clock, &[message]).await?;
+    messages::enqueue(&tx, &kit.clock, &[message]).await?;
     events::append(&tx, &[OrderEvent::MailAskedAgain(id, Nothing {}).by(actor.label())]).await?;
-    let next = next_allowed(&mut tx, app, id).await?.unwrap_or(now);
+    let next = next_allowed(&mut tx, kit, id).await?.unwrap_or(now);
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok((order, next))
 }
 
 /// When the mail may be asked for again; none when it may be now.
 pub async fn next_allowed(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     id: OrderId,
 ) -> Outcome<Option<DateTime<Utc>>> {
-    let shop = &app.config.shop;
+    let shop = &kit.config.shop;
     let resends = store::count_resends(conn, id).await?;
     let gap = resends.last.map(|last| last + TimeDelta::seconds(shop.resend_gap_seconds));
     let hour = resends

@@ -1,12 +1,12 @@
 //! Shows the secrets of delivered units to their buyer, and records the first time (K6, L6).
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::hand_over::may_hand_over;
 use crate::base::ids::{LineId, OrderId, UnitId};
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::base::secret::Secret;
 use crate::infra::effects::events::{self, Event, NewEvent};
+use crate::infra::kit::Kit;
 use crate::orders::access::{self, Sight};
 use crate::orders::events::{OfLine, UnitEvent};
 use crate::orders::model::{Order, Unit};
@@ -43,7 +43,7 @@ pub struct Revealed {
 /// Shows up to `first` secrets (1 to 500). Refusals: `NOT_FOUND`, `FORBIDDEN` (a watch ticket shows nothing),
 /// `NOT_PAID`, `NOT_READY`, `REFUNDED`, `REVOKED`, `REPLACED`. Showing again shows the same and keeps the first time.
 pub async fn reveal(
-    app: &App,
+    kit: &Kit,
     actor: &Actor,
     target: &Target,
     token: Option<&str>,
@@ -51,10 +51,10 @@ pub async fn reveal(
     after: i32,
 ) -> Outcome<Revealed> {
     let missing = || Failure::from(Refusal::new("NOT_FOUND", "there is no such delivery").at(["target"]));
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let order_id = read::order_of(&mut tx, target).await?.ok_or_else(missing)?;
     let order = store::lock(&mut tx, order_id).await?.ok_or_else(missing)?;
-    match access::sight(app, actor, &order, token) {
+    match access::sight(kit, actor, &order, token) {
         Some(Sight::Buyer) => {}
         Some(Sight::Status) => {
             return Err(Refusal::new("FORBIDDEN", "a watch ticket shows no secrets").into());
@@ -67,16 +67,16 @@ pub async fn reveal(
         None => return Err(missing()),
     }
     let Page { standings, opened, last_unit_no, has_next } =
-        open_page(&mut tx, app, &order, target, first, after).await?;
+        open_page(&mut tx, kit, &order, target, first, after).await?;
     let newly: Vec<&Unit> =
         standings.iter().map(|s| &s.unit).filter(|u| u.state == UnitState::Assigned).collect();
-    record(&mut tx, app, actor, order_id, &newly).await?;
+    record(&mut tx, kit, actor, order_id, &newly).await?;
     let secrets = standings
         .into_iter()
         .filter_map(|standing| {
             let key = opened.iter().find(|k| k.unit_id == standing.unit.id)?;
             let state = standing.unit.state.after(UnitChange::Reveal).unwrap_or(standing.unit.state);
-            let revealed_at = standing.unit.revealed_at.or_else(|| Some(app.clock.now()));
+            let revealed_at = standing.unit.revealed_at.or_else(|| Some(kit.clock.now()));
             Some(RevealedSecret {
                 unit: Unit { state, revealed_at, ..standing.unit },
                 text: key.text.clone(),
@@ -101,7 +101,7 @@ pub(super) struct Page {
 /// that.
 pub(super) async fn open_page(
     conn: &mut diesel_async::AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     order: &Order,
     target: &Target,
     first: i64,
@@ -127,7 +127,7 @@ pub(super) async fn open_page(
         }
     }
     let ids: Vec<UnitId> = standings.iter().map(|s| s.unit.id).collect();
-    let opened = vault::reveal::open(conn, app, &ids).await?;
+    let opened = vault::reveal::open(conn, kit, &ids).await?;
     Ok(Page { standings, opened, last_unit_no, has_next })
 }
 
@@ -139,7 +139,7 @@ pub(super) fn most_telling(verdicts: Vec<Result<(), Refusal>>) -> Refusal {
 
 async fn record(
     conn: &mut diesel_async::AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     actor: &Actor,
     order_id: OrderId,
     newly: &[&Unit],
@@ -162,6 +162,6 @@ async fn record(
         })
         .collect();
     events::append(conn, &events).await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(())
 }

@@ -3,7 +3,6 @@
 
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::OrderId;
 use crate::base::outcome::{Outcome, Refusal};
@@ -11,6 +10,7 @@ use crate::base::secret::Secret;
 use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::idempotency::{self, Claim};
+use crate::infra::kit::Kit;
 use crate::infra::sign;
 use crate::orders::access::{self, Sight};
 use crate::orders::events::{AccessRevoked, OrderEvent};
@@ -37,23 +37,23 @@ pub async fn raise(
 /// same key and the token that was revoked gives the same again, because the answer may have been lost. `NOT_FOUND`,
 /// and those of idempotency.
 pub async fn revoke_access(
-    app: &App,
+    kit: &Kit,
     actor: &Actor,
     id: OrderId,
     token: Option<&str>,
     key: &str,
 ) -> Outcome<(Order, Option<Secret>)> {
     let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let order = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
     let scope = format!("order:{}", id.0);
-    let sight = access::sight(app, actor, &order, token);
+    let sight = access::sight(kit, actor, &order, token);
     if sight < Some(Sight::Buyer) {
         let known = idempotency::find(&mut tx, &scope, OPERATION, key, &[]).await?.is_some();
-        let before = access::token(app, id, order.access_generation - 1);
+        let before = access::token(kit, id, order.access_generation - 1);
         let held = token.is_some_and(|t| sign::equal(t.as_bytes(), before.expose().as_bytes()));
         if known && held && order.user_id.is_none() {
-            let token = access::token(app, id, order.access_generation);
+            let token = access::token(kit, id, order.access_generation);
             return Ok((order, Some(token)));
         }
         return Err(missing().into());
@@ -63,9 +63,9 @@ pub async fn revoke_access(
         Claim::Replay(_) => order,
     };
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     let owns = order.user_id.is_some() && order.user_id == actor.user_id();
     let holds = sight == Some(Sight::Buyer) || owns;
-    let token = holds.then(|| access::token(app, id, order.access_generation));
+    let token = holds.then(|| access::token(kit, id, order.access_generation));
     Ok((order, token))
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::app::App;
 use crate::base::clock;
 use crate::base::ids::PaymentId;
 use crate::base::money::Money;
@@ -18,6 +17,7 @@ use crate::payments::gateway::{
     Call, Expected, Facts, Gateway, GatewayState, Match, Meaning, PaymentRef, Queried, matches,
 };
 use crate::payments::jobs::CheckPayment;
+use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
 use crate::payments::state::PaymentState;
 use crate::payments::store::attempts;
@@ -39,18 +39,18 @@ pub enum Asked {
 }
 
 /// One question about one payment, outside any transaction.
-pub async fn ask(app: &App, payment_id: PaymentId, timeout: Duration) -> Result<Asked, Fault> {
+pub async fn ask(kit: &PaymentKit, payment_id: PaymentId, timeout: Duration) -> Result<Asked, Fault> {
     let payment = {
-        let mut conn = app.db.conn_for(Purpose::Notices).await?;
+        let mut conn = kit.db.conn_for(Purpose::Notices).await?;
         attempts::find(&mut conn, payment_id).await?
     };
     let Some(payment) = payment else { return Ok(Asked::NotFound) };
-    Ok(ask_about(app, &payment, timeout).await)
+    Ok(ask_about(kit, &payment, timeout).await)
 }
 
-async fn ask_about(app: &App, payment: &Payment, timeout: Duration) -> Asked {
-    let Some((account, gateway)) = app.accounts.find(&payment.account_id) else { return Asked::CannotAsk };
-    let asked_at = app.clock.now();
+async fn ask_about(kit: &PaymentKit, payment: &Payment, timeout: Duration) -> Asked {
+    let Some((account, gateway)) = kit.accounts.find(&payment.account_id) else { return Asked::CannotAsk };
+    let asked_at = kit.clock.now();
     let call = Call { keys: &account.keys, now_unix: asked_at.timestamp(), timeout };
     heard(payment, asked_at, tokio::time::timeout(timeout, gateway.query(&call, &named(payment))).await)
 }
@@ -85,8 +85,8 @@ fn heard(
 /// Takes the money of a payment that the buyer has approved, outside any transaction; none when it may not be taken
 /// (any more). After the order's end, for another amount or merchant, or beside money that is there already, it is
 /// left: what is not captured is never paid.
-async fn capture(app: &App, payment: &Payment, state: &GatewayState) -> Result<Option<Asked>, Fault> {
-    let Some((account, gateway)) = app.accounts.find(&payment.account_id) else { return Ok(None) };
+async fn capture(kit: &PaymentKit, payment: &Payment, state: &GatewayState) -> Result<Option<Asked>, Fault> {
+    let Some((account, gateway)) = kit.accounts.find(&payment.account_id) else { return Ok(None) };
     let identity = gateway.identity(&account.keys);
     let reference = named(payment);
     let expected = Expected {
@@ -99,11 +99,11 @@ async fn capture(app: &App, payment: &Payment, state: &GatewayState) -> Result<O
     };
     if matches(state.facts(), &expected) != Match::Fits
         || belongs::is_older(payment, state.facts())
-        || !still_wanted(app, payment).await?
+        || !still_wanted(kit, payment).await?
     {
         return Ok(None);
     }
-    let asked_at = app.clock.now();
+    let asked_at = kit.clock.now();
     let call = Call { keys: &account.keys, now_unix: asked_at.timestamp(), timeout: TIMEOUT };
     crate::fault_point!("payment.capture");
     let answer = tokio::time::timeout(TIMEOUT, gateway.capture(&call, &reference)).await;
@@ -111,18 +111,18 @@ async fn capture(app: &App, payment: &Payment, state: &GatewayState) -> Result<O
 }
 
 /// Whether the order still waits for this payment's money.
-async fn still_wanted(app: &App, payment: &Payment) -> Result<bool, Fault> {
-    let mut conn = app.db.conn().await?;
+async fn still_wanted(kit: &PaymentKit, payment: &Payment) -> Result<bool, Fault> {
+    let mut conn = kit.db.conn().await?;
     let Some(order) = orders::find(&mut conn, payment.order_id).await? else { return Ok(false) };
     let payments = attempts::list(&mut conn, payment.order_id).await?;
     let open = payments.iter().any(|p| p.id == payment.id && p.state.is_open());
-    let pending = order.state == OrderState::PendingPayment && order.pay_by > app.clock.now();
+    let pending = order.state == OrderState::PendingPayment && order.pay_by > kit.clock.now();
     Ok(pending && open && !payments.iter().any(|p| p.allocated))
 }
 
 /// What the gateway says about a number that we do not know, in one word for a task.
 pub async fn ask_by_number(
-    app: &App,
+    kit: &PaymentKit,
     account: &Account,
     gateway: &dyn Gateway,
     facts: &Facts,
@@ -135,7 +135,7 @@ pub async fn ask_by_number(
         trade_no: facts.trade_no.as_deref(),
         money: Money::new(facts.amount_minor.unwrap_or(0), currency),
     };
-    let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout };
+    let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout };
     match tokio::time::timeout(timeout, gateway.query(&call, &reference)).await {
         Ok(Queried::Known(state)) => state.meaning.as_str(),
         Ok(Queried::NotFound) => "not_found",
@@ -146,11 +146,11 @@ pub async fn ask_by_number(
 
 /// Asks now, takes the money where the buyer has approved it, and applies the answer. Returns whether something
 /// changed.
-pub async fn reconcile(app: &App, payment: &Payment) -> Outcome<bool> {
-    let mut asked = ask_about(app, payment, TIMEOUT).await;
+pub async fn reconcile(kit: &PaymentKit, payment: &Payment) -> Outcome<bool> {
+    let mut asked = ask_about(kit, payment, TIMEOUT).await;
     if let Asked::Known(state) = &asked
         && state.meaning == Meaning::Approved
-        && let Some(taken) = capture(app, payment, state).await?
+        && let Some(taken) = capture(kit, payment, state).await?
     {
         asked = taken;
     }
@@ -165,7 +165,7 @@ pub async fn reconcile(app: &App, payment: &Payment) -> Outcome<bool> {
             if known {
                 return Ok(false);
             }
-            app.intake.settle(Word::Answer { payment_id: payment.id, state }).await?
+            kit.intake.settle(Word::Answer { payment_id: payment.id, state }).await?
         }
         Asked::NotFound | Asked::Unclear | Asked::CannotAsk => return Ok(false),
     };
@@ -173,25 +173,25 @@ pub async fn reconcile(app: &App, payment: &Payment) -> Outcome<bool> {
 }
 
 /// Job `payment.check`: asks about a quiet payment; if it is still open, the next question comes after a larger gap.
-pub async fn check(app: &App, payment_id: PaymentId) -> Outcome<()> {
+pub async fn check(kit: &PaymentKit, payment_id: PaymentId) -> Outcome<()> {
     let find = async || -> Result<Option<Payment>, Fault> {
-        let mut conn = app.db.conn().await?;
+        let mut conn = kit.db.conn().await?;
         Ok(attempts::find(&mut conn, payment_id).await?)
     };
     let Some(payment) = find().await? else { return Ok(()) };
     if !payment.state.is_open() {
         return Ok(());
     }
-    if unstarted::is_unstarted(app, &payment) {
-        unstarted::step(app, payment).await?;
+    if unstarted::is_unstarted(kit, &payment) {
+        unstarted::step(kit, payment).await?;
     } else {
-        reconcile(app, &payment).await?;
+        reconcile(kit, &payment).await?;
     }
     let Some(payment) = find().await? else { return Ok(()) };
     if payment.state.is_open() {
-        let mut tx = app.db.begin().await?;
-        let gap = gap(app, payment.checks);
-        let next = app.clock.now() + gap;
+        let mut tx = kit.db.begin().await?;
+        let gap = gap(kit, payment.checks);
+        let next = kit.clock.now() + gap;
         attempts::note_check(&mut tx, payment_id, next).await?;
         let job = CheckPayment { payment: payment_id }.job().besides(payment.checks + 1).at(next);
         jobs::add(&tx, &[job]).await?;
@@ -201,8 +201,8 @@ pub async fn check(app: &App, payment_id: PaymentId) -> Outcome<()> {
 }
 
 /// Sweep: queues the questions about open payments whose own job was lost.
-pub async fn sweep_forgotten(app: &App) -> Outcome<usize> {
-    let mut tx = app.db.begin().await?;
+pub async fn sweep_forgotten(kit: &PaymentKit) -> Outcome<usize> {
+    let mut tx = kit.db.begin().await?;
     let forgotten = attempts::claim_forgotten(&mut tx, 100).await?;
     let jobs: Vec<NewJob> = forgotten
         .iter()
@@ -214,8 +214,8 @@ pub async fn sweep_forgotten(app: &App) -> Outcome<usize> {
 }
 
 /// The gap before the n-th question, with jitter; the last gap repeats.
-pub fn gap(app: &App, checks: i32) -> TimeDelta {
-    let gaps = &app.config.worker.payment_check_gaps;
+pub fn gap(kit: &PaymentKit, checks: i32) -> TimeDelta {
+    let gaps = &kit.config.worker.payment_check_gaps;
     let seconds = gaps.get(checks.max(0) as usize).or(gaps.last()).copied().unwrap_or(3_600);
     TimeDelta::milliseconds((seconds as f64 * 1_000.0 * clock::jitter()) as i64)
 }

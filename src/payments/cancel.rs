@@ -1,6 +1,5 @@
 //! A buyer gives an unpaid order up: first its payments are closed at their gateways.
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::OrderId;
 use crate::base::outcome::{Outcome, Refusal};
@@ -9,13 +8,14 @@ use crate::orders::model::Order;
 use crate::orders::state::OrderState;
 use crate::orders::{self, store};
 use crate::payments::close::{self, Closed};
+use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
 use crate::payments::store::attempts;
 
 /// Cancels. `NOT_FOUND`, `ALREADY_PAID`, `PAYMENT_IN_PROGRESS` (a gateway does not say whether money came),
 /// `NOT_CANCELLABLE`. Cancelling a cancelled order succeeds.
 pub async fn cancel(
-    app: &App,
+    kit: &PaymentKit,
     actor: &Actor,
     id: OrderId,
     token: Option<&str>,
@@ -23,20 +23,20 @@ pub async fn cancel(
 ) -> Outcome<Order> {
     let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
     let order = {
-        let mut conn = app.db.conn().await?;
+        let mut conn = kit.db.conn().await?;
         store::find(&mut conn, id).await?.ok_or_else(missing)?
     };
-    if access::sight(app, actor, &order, token) < Some(Sight::Buyer) {
+    if access::sight(kit, actor, &order, token) < Some(Sight::Buyer) {
         return Err(missing().into());
     }
     let in_progress = || {
         let text = "a payment for this order is being confirmed; try again in a moment";
         Refusal::new("PAYMENT_IN_PROGRESS", text).retry_after(10)
     };
-    if order.state == OrderState::PendingPayment && close::close_all(app, id).await? == Closed::Unclear {
+    if order.state == OrderState::PendingPayment && close::close_all(kit, id).await? == Closed::Unclear {
         return Err(in_progress().into());
     }
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let order = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
     let payments = attempts::list(&mut tx, id).await?;
     let unfinished = |p: &Payment| p.state.is_open() || p.waits_for_a_person();

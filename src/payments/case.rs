@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::ids::{OrderId, PaymentId, RefundId};
 use crate::base::money::Money;
@@ -16,6 +15,7 @@ use crate::payments::capture;
 use crate::payments::cover::{self, Coverage};
 use crate::payments::disputes::{DisputeState, TrackedDispute};
 use crate::payments::events::{Balance, PaymentEvent};
+use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
 use crate::payments::refunds::arithmetic::{self, Sums};
 use crate::payments::refunds::model::TrackedRefund;
@@ -181,7 +181,7 @@ fn balance_event(change: PaymentChange, payment: &Payment) -> PaymentEvent {
 /// speaks of money that goes back.
 pub async fn load(
     conn: &AsyncPgConnection,
-    app: &App,
+    kit: &PaymentKit,
     orders: &[Order],
     money_back: bool,
 ) -> Result<Cases, Failure> {
@@ -191,7 +191,7 @@ pub async fn load(
     }
     let mut payments: HashMap<OrderId, Vec<Tracked>> = HashMap::new();
     for row in slice::list_payments(conn, &ids).await? {
-        let found = app.accounts.find(&row.account_id);
+        let found = kit.accounts.find(&row.account_id);
         let sums = found.map_or_else(Sums::default, |(a, gateway)| Sums::of(&gateway.abilities(&a.keys)));
         let tracked = Tracked { before: row.state, row, is_new: false, changed: false, sums };
         payments.entry(tracked.row.order_id).or_default().push(tracked);
@@ -217,7 +217,7 @@ pub async fn load(
                 over_limit: false,
                 paid_now: false,
                 decided: Decided::default(),
-                clock: app.clock.clone(),
+                clock: kit.clock.clone(),
             };
             (order.id, case)
         })
@@ -225,8 +225,8 @@ pub async fn load(
 }
 
 /// The case of one locked order, refunds and disputes included.
-pub async fn load_one(conn: &AsyncPgConnection, app: &App, order: &Order) -> Result<Case, Failure> {
-    let mut cases = load(conn, app, std::slice::from_ref(order), true).await?;
+pub async fn load_one(conn: &AsyncPgConnection, kit: &PaymentKit, order: &Order) -> Result<Case, Failure> {
+    let mut cases = load(conn, kit, std::slice::from_ref(order), true).await?;
     cases.remove(&order.id).ok_or_else(|| Fault::bug("a locked order has no case").into())
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::LazyLock;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::PaymentId;
 use crate::base::outcome::{Outcome, Refusal};
@@ -10,6 +9,7 @@ use crate::infra::throttle::Throttle;
 use crate::orders::access;
 use crate::orders::store as orders;
 use crate::payments::ask;
+use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
 use crate::payments::store::attempts;
 
@@ -20,13 +20,18 @@ static ASKED: LazyLock<Throttle<PaymentId>> = LazyLock::new(|| Throttle::per_min
 
 /// Asks the gateway and applies its answer; a payment that is decided is given as it is. Whoever may see the order's
 /// state may ask, a watch ticket too. Refusals: `NOT_FOUND`, `RATE_LIMITED`.
-pub async fn check_now(app: &App, actor: &Actor, id: PaymentId, token: Option<&str>) -> Outcome<Payment> {
+pub async fn check_now(
+    kit: &PaymentKit,
+    actor: &Actor,
+    id: PaymentId,
+    token: Option<&str>,
+) -> Outcome<Payment> {
     let missing = || Refusal::new("NOT_FOUND", "there is no such payment").at(["paymentId"]);
     let payment = {
-        let mut conn = app.db.conn().await?;
+        let mut conn = kit.db.conn().await?;
         let payment = attempts::find(&mut conn, id).await?.ok_or_else(missing)?;
         let order = orders::find(&mut conn, payment.order_id).await?.ok_or_else(missing)?;
-        access::sight(app, actor, &order, token).ok_or_else(missing)?;
+        access::sight(kit, actor, &order, token).ok_or_else(missing)?;
         payment
     };
     if !payment.state.is_open() {
@@ -35,7 +40,7 @@ pub async fn check_now(app: &App, actor: &Actor, id: PaymentId, token: Option<&s
     ASKED.take(&id).map_err(|seconds| {
         Refusal::new("RATE_LIMITED", "the gateway was asked a moment ago").retry_after(seconds)
     })?;
-    ask::reconcile(app, &payment).await?;
-    let mut conn = app.db.conn().await?;
+    ask::reconcile(kit, &payment).await?;
+    let mut conn = kit.db.conn().await?;
     Ok(attempts::find(&mut conn, id).await?.ok_or_else(missing)?)
 }

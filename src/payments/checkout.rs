@@ -3,7 +3,6 @@
 
 use serde_json::json;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::PaymentId;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
@@ -12,6 +11,7 @@ use crate::orders::model::Order;
 use crate::orders::place::{self, Place, Placed};
 use crate::orders::state::OrderState;
 use crate::orders::store;
+use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
 use crate::payments::start::{self, Start, StartOptions};
 use crate::payments::store::attempts::{self, NewAttempt};
@@ -28,16 +28,16 @@ pub struct CheckedOut {
 /// Places an order and, when asked to, starts its payment. Placing refuses as [`place::place`] says; what stands in the
 /// way of the payment is told beside the order.
 pub async fn checkout(
-    app: &App,
+    kit: &PaymentKit,
     actor: &Actor,
     proof: &Proof,
     new: Place,
     options: Option<StartOptions>,
 ) -> Outcome<CheckedOut> {
     let key = new.idempotency_key.clone();
-    let mut placed = place::place_proven(app, actor, proof, new).await?;
+    let mut placed = place::place_proven(kit, actor, proof, new).await?;
     if placed.order.total_minor == 0 {
-        placed.order = settle_free(app, &placed.order).await?;
+        placed.order = settle_free(kit, &placed.order).await?;
         return Ok(CheckedOut { placed, payment: None, payment_refusal: None });
     }
     let Some(options) = options else {
@@ -50,7 +50,7 @@ pub async fn checkout(
         access_token: Some(placed.access_token.expose().to_owned()),
         options,
     };
-    match start::start(app, actor, wish).await {
+    match start::start(kit, actor, wish).await {
         Ok(attempt) => Ok(CheckedOut { placed, payment: Some(attempt.payment), payment_refusal: None }),
         Err(Failure::Refused(refusal)) => {
             Ok(CheckedOut { placed, payment: None, payment_refusal: Some(*refusal) })
@@ -66,23 +66,23 @@ pub async fn checkout(
 
 /// Settles an order of nothing through the shop's own account, by the same function as real money (O8). Repeating it
 /// changes nothing.
-pub async fn settle_free(app: &App, order: &Order) -> Outcome<Order> {
+pub async fn settle_free(kit: &PaymentKit, order: &Order) -> Outcome<Order> {
     if order.state == OrderState::PendingPayment && order.total_minor == 0 {
-        let (payment_id, number) = free_attempt(app, order).await?;
-        app.intake.settle(Word::Free { payment_id, number }).await?;
+        let (payment_id, number) = free_attempt(kit, order).await?;
+        kit.intake.settle(Word::Free { payment_id, number }).await?;
     }
-    let mut conn = app.db.conn().await?;
+    let mut conn = kit.db.conn().await?;
     Ok(store::find(&mut conn, order.id).await?.ok_or_else(|| Fault::bug("a placed order is gone"))?)
 }
 
-async fn free_attempt(app: &App, order: &Order) -> Outcome<(PaymentId, String)> {
-    let mut tx = app.db.begin().await?;
+async fn free_attempt(kit: &PaymentKit, order: &Order) -> Outcome<(PaymentId, String)> {
+    let mut tx = kit.db.begin().await?;
     store::lock(&mut tx, order.id).await?;
     if let Some(known) = attempts::list(&mut tx, order.id).await?.first() {
         return Ok((known.id, order.number.clone()));
     }
     let new = NewAttempt {
-        id: PaymentId(app.clock.uuid()),
+        id: PaymentId(kit.clock.uuid()),
         order_id: order.id,
         account_id: "free".into(),
         account_snapshot: json!({ "id": "free" }),
@@ -101,19 +101,19 @@ async fn free_attempt(app: &App, order: &Order) -> Outcome<(PaymentId, String)> 
 
 /// Sweep: orders of nothing that were placed by a program that was stopped before it settled them. One that faults keeps
 /// none of the others waiting. Returns how many were settled.
-pub async fn settle_forgotten_free(app: &App) -> Outcome<usize> {
+pub async fn settle_forgotten_free(kit: &PaymentKit) -> Outcome<usize> {
     let ids = {
-        let mut conn = app.db.conn().await?;
+        let mut conn = kit.db.conn().await?;
         store::list_unsettled_free(&mut conn, 100).await?
     };
     let mut settled = 0;
     for id in ids {
         let order = {
-            let mut conn = app.db.conn().await?;
+            let mut conn = kit.db.conn().await?;
             store::find(&mut conn, id).await?
         };
         let Some(order) = order else { continue };
-        match settle_free(app, &order).await {
+        match settle_free(kit, &order).await {
             Ok(now) => settled += usize::from(now.state != OrderState::PendingPayment),
             Err(failure) => tracing::warn!(?failure, order = %id, "an order of nothing could not be settled"),
         }

@@ -2,7 +2,6 @@
 
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::ids::OrderId;
 use crate::base::outcome::Outcome;
 use crate::fulfilment::Handed;
@@ -12,6 +11,7 @@ use crate::infra::effects::tasks::{NewTask, TaskKind};
 use crate::orders::model::Order;
 use crate::payments::case::{Case, Cases};
 use crate::payments::consequences;
+use crate::payments::kit::PaymentKit;
 use crate::payments::settle::SliceResult;
 use crate::payments::store::slice::Found;
 use crate::payments::tasks::{Foreign, NoticeForeign};
@@ -21,7 +21,7 @@ use crate::payments::word::{Settled, Word};
 #[allow(clippy::too_many_arguments)]
 pub async fn gather(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &PaymentKit,
     orders: &[Order],
     cases: Cases,
     words: &[Word],
@@ -33,11 +33,11 @@ pub async fn gather(
     sorted.sort_by_key(|c| c.order_id);
     let paid: Vec<&Order> =
         orders.iter().filter(|o| sorted.iter().any(|c| c.order_id == o.id && c.paid_now)).collect();
-    let mut effects = of_assignment(app, &paid, &handed, Occasion::Paid, "system");
+    let mut effects = of_assignment(kit, &paid, &handed, Occasion::Paid, "system");
     for case in &sorted {
         consequences::of_case(case, &actor_of(case.order_id, words, subjects), &mut effects);
         let order = orders.iter().find(|o| o.id == case.order_id);
-        consequences::write(conn, app, case, order, &mut effects).await?;
+        consequences::write(conn, kit, case, order, &mut effects).await?;
     }
     effects.tasks.extend(foreign_tasks(words, subjects, results));
     effects.tasks.sort_by(|a, b| (a.kind, &a.subject).cmp(&(b.kind, &b.subject)));

@@ -7,13 +7,13 @@ use std::sync::PoisonError;
 
 use futures::StreamExt;
 
-use crate::app::App;
 use crate::base::ids::OrderId;
 use crate::base::outcome::Outcome;
 use crate::orders::state::OrderState;
 use crate::orders::{self, store as order_store};
 use crate::payments::checkout;
 use crate::payments::close::{Closed, close_all};
+use crate::payments::kit::PaymentKit;
 use crate::payments::store::attempts;
 
 /// Orders claimed at once.
@@ -44,18 +44,18 @@ impl Silent {
 }
 
 /// Sweep: expires what is due. Returns how many expired.
-pub async fn expire_overdue(app: &App) -> Outcome<usize> {
+pub async fn expire_overdue(kit: &PaymentKit) -> Outcome<usize> {
     let silent = Silent::default();
     let mut expired = 0;
     loop {
         let due = {
-            let mut conn = app.db.conn().await?;
+            let mut conn = kit.db.conn().await?;
             order_store::claim_overdue(&mut conn, CLAIM).await?
         };
         let full = due.len() as i64 == CLAIM;
         let silent = &silent;
         let tries = due.into_iter().map(|id| async move {
-            match unless_silent(app, id, silent).await {
+            match unless_silent(kit, id, silent).await {
                 Ok(done) => usize::from(done),
                 Err(failure) => {
                     tracing::warn!(?failure, order = %id, "an order could not be expired");
@@ -71,16 +71,16 @@ pub async fn expire_overdue(app: &App) -> Outcome<usize> {
     }
 }
 
-async fn unless_silent(app: &App, id: OrderId, silent: &Silent) -> Outcome<bool> {
+async fn unless_silent(kit: &PaymentKit, id: OrderId, silent: &Silent) -> Outcome<bool> {
     let accounts: Vec<String> = {
-        let mut conn = app.db.conn().await?;
+        let mut conn = kit.db.conn().await?;
         let payments = attempts::list(&mut conn, id).await?;
         payments.into_iter().filter(|p| p.state.is_open()).map(|p| p.account_id).collect()
     };
     if accounts.iter().any(|account| silent.is(account)) {
         return Ok(false);
     }
-    let tried = attempt(app, id).await?;
+    let tried = attempt(kit, id).await?;
     if let (Some(closed), [account]) = (tried.closed, accounts.as_slice()) {
         silent.note(account, closed);
     }
@@ -96,28 +96,28 @@ struct Tried {
 }
 
 /// Expires one order if nothing can pay for it any more.
-pub async fn expire(app: &App, id: OrderId) -> Outcome<bool> {
-    Ok(attempt(app, id).await?.expired)
+pub async fn expire(kit: &PaymentKit, id: OrderId) -> Outcome<bool> {
+    Ok(attempt(kit, id).await?.expired)
 }
 
-async fn attempt(app: &App, id: OrderId) -> Outcome<Tried> {
+async fn attempt(kit: &PaymentKit, id: OrderId) -> Outcome<Tried> {
     let order = {
-        let mut conn = app.db.conn().await?;
+        let mut conn = kit.db.conn().await?;
         order_store::find(&mut conn, id).await?
     };
     let Some(order) = order.filter(|o| o.state == OrderState::PendingPayment) else {
         return Ok(Tried::default());
     };
     if order.total_minor == 0 {
-        checkout::settle_free(app, &order).await?;
+        checkout::settle_free(kit, &order).await?;
         return Ok(Tried::default());
     }
-    let closed = close_all(app, id).await?;
+    let closed = close_all(kit, id).await?;
     let tried = |expired| Tried { expired, closed: Some(closed) };
     if closed != Closed::Yes {
         return Ok(tried(false));
     }
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let Some(order) = order_store::lock(&mut tx, id).await? else { return Ok(tried(false)) };
     // An attempt may have been started while the others were being closed.
     let open = attempts::list(&mut tx, id).await?.iter().any(|p| p.state.is_open());

@@ -9,11 +9,11 @@ use std::time::Duration;
 use diesel_async::AsyncPgConnection;
 use tokio::sync::Mutex as AsyncMutex;
 
-use crate::app::App;
 use crate::base::ids::RefundId;
 use crate::base::outcome::Fault;
 use crate::infra::db::Purpose;
 use crate::payments::gateway::{Call, Facts, Meaning, Named, Notice, NumberThere};
+use crate::payments::kit::PaymentKit;
 use crate::payments::number;
 use crate::payments::store::asked::{self, AskedTrade};
 use crate::payments::store::slice::{self, Found};
@@ -68,45 +68,45 @@ fn asked_about(facts: &Facts) -> Option<&str> {
 
 /// Asks the gateway whose the trade of a notice is and keeps what it says; false when it does not say. Several notices
 /// about one trade at once ask once.
-pub(super) async fn ask(app: &App, notice: &Notice) -> Result<bool, Fault> {
+pub(super) async fn ask(kit: &PaymentKit, notice: &Notice) -> Result<bool, Fault> {
     let Some(trade_no) = asked_about(notice.facts()) else { return Ok(false) };
-    Ok(whose(app, notice.account_id(), trade_no).await?.is_some())
+    Ok(whose(kit, notice.account_id(), trade_no).await?.is_some())
 }
 
 /// Whether what an event names that cannot be read is surely somebody else's: nothing stored, no number and no refund of
 /// ours, and of money that goes back not by the gateway's word either.
-pub(super) async fn is_others(app: &App, account_id: &str, named: &Named) -> Result<bool, Fault> {
-    let prefix = &app.config.shop.order_prefix;
+pub(super) async fn is_others(kit: &PaymentKit, account_id: &str, named: &Named) -> Result<bool, Fault> {
+    let prefix = &kit.config.shop.order_prefix;
     let refund = named.refund_id.as_deref().is_some_and(|id| RefundId::parse(id).is_ok());
     if refund || named.numbers.iter().any(|number| number::is_ours(prefix, number)) {
         return Ok(false);
     }
     {
-        let mut conn = app.db.conn_for(Purpose::Notices).await?;
+        let mut conn = kit.db.conn_for(Purpose::Notices).await?;
         if slice::is_known(&mut conn, account_id, named).await? {
             return Ok(false);
         }
     }
     match named.trade_no.as_deref().filter(|_| named.carries_little && named.numbers.is_empty()) {
         Some(trade_no) => {
-            Ok(whose(app, account_id, trade_no).await?.is_some_and(|asked| asked.number.is_none()))
+            Ok(whose(kit, account_id, trade_no).await?.is_some_and(|asked| asked.number.is_none()))
         }
         None => Ok(true),
     }
 }
 
 /// What the gateway says of a trade, asked now unless its answer is kept; none when it does not say.
-async fn whose(app: &App, account_id: &str, trade_no: &str) -> Result<Option<AskedTrade>, Fault> {
-    let Some((account, gateway)) = app.accounts.find(account_id) else { return Ok(None) };
+async fn whose(kit: &PaymentKit, account_id: &str, trade_no: &str) -> Result<Option<AskedTrade>, Fault> {
+    let Some((account, gateway)) = kit.accounts.find(account_id) else { return Ok(None) };
     let turn = turn(account_id, trade_no);
     let _turn = turn.lock().await;
     {
-        let conn = app.db.conn_for(Purpose::Notices).await?;
+        let conn = kit.db.conn_for(Purpose::Notices).await?;
         if let Some(kept) = asked::list(&conn, &[(account_id, trade_no)]).await?.pop() {
             return Ok(Some(kept));
         }
     }
-    let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: TIMEOUT };
+    let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout: TIMEOUT };
     let answer = tokio::time::timeout(TIMEOUT, gateway.number_of(&call, trade_no)).await;
     let number = match answer {
         Ok(NumberThere::Number(number)) => Some(number),
@@ -118,8 +118,8 @@ async fn whose(app: &App, account_id: &str, trade_no: &str) -> Result<Option<Ask
         }
     };
     // What is no number of ours is of no concern, and may be anything.
-    let number = number.filter(|number| number::is_ours(&app.config.shop.order_prefix, number));
-    let conn = app.db.conn_for(Purpose::Notices).await?;
+    let number = number.filter(|number| number::is_ours(&kit.config.shop.order_prefix, number));
+    let conn = kit.db.conn_for(Purpose::Notices).await?;
     asked::insert(&conn, account_id, trade_no, number.as_deref()).await?;
     Ok(Some(AskedTrade { account_id: account_id.to_owned(), trade_no: trade_no.to_owned(), number }))
 }

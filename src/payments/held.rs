@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::app::App;
 use crate::base::ids::OrderId;
 use crate::base::outcome::Fault;
 use crate::payments::intake::SLICE;
+use crate::payments::kit::PaymentKit;
 use crate::payments::settle::{self, SliceResult};
 use crate::payments::word::{Settled, Word};
 
@@ -65,8 +65,8 @@ impl Held {
     }
 
     /// Lets a word wait for its order; `Overloaded` at once when too many do.
-    pub fn wait(app: &Arc<App>, order: OrderId, waiting: Waiting) {
-        let held = &app.intake.held;
+    pub fn wait(kit: &Arc<PaymentKit>, order: OrderId, waiting: Waiting) {
+        let held = &kit.intake.held;
         if held.count.fetch_add(1, Ordering::Relaxed) >= MOST {
             held.count.fetch_sub(1, Ordering::Relaxed);
             return waiting.end(Err(Fault::Overloaded("too many notices wait for orders that are held")));
@@ -79,7 +79,7 @@ impl Held {
             first
         };
         if first {
-            tokio::spawn(attend(app.clone(), order));
+            tokio::spawn(attend(kit.clone(), order));
         }
     }
 
@@ -111,8 +111,8 @@ impl Held {
 }
 
 /// Settles the words of one held order until none waits.
-async fn attend(app: Arc<App>, order: OrderId) {
-    let held = &app.intake.held;
+async fn attend(kit: Arc<PaymentKit>, order: OrderId) {
+    let held = &kit.intake.held;
     while let Some(batch) = held.take(order) {
         let (batch, late): (Vec<_>, Vec<_>) = batch.into_iter().partition(Waiting::is_patient);
         late.into_iter().for_each(|waiting| held.end(waiting, Err(settle::held_too_long())));
@@ -120,7 +120,7 @@ async fn attend(app: Arc<App>, order: OrderId) {
         match held.waiters.try_acquire() {
             Ok(_waiter) => {
                 let Some(first) = batch.pop_front() else { continue };
-                let result = settle::settle_alone(&app, &first.word).await;
+                let result = settle::settle_alone(&kit, &first.word).await;
                 match result {
                     Err(fault) if fault.may_pass() && first.is_patient() => batch.push_front(first),
                     result => held.end(first, result),
@@ -128,20 +128,20 @@ async fn attend(app: Arc<App>, order: OrderId) {
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
-        let rest = settle_rest(&app, batch.into()).await;
+        let rest = settle_rest(&kit, batch.into()).await;
         held.put_back(order, rest);
     }
 }
 
 /// Settles what nobody holds any more, and gives the rest back.
-async fn settle_rest(app: &App, batch: Vec<Waiting>) -> Vec<Waiting> {
+async fn settle_rest(kit: &PaymentKit, batch: Vec<Waiting>) -> Vec<Waiting> {
     if batch.is_empty() {
         return batch;
     }
-    let held = &app.intake.held;
+    let held = &kit.intake.held;
     let words: Vec<Word> = batch.iter().map(|waiting| waiting.word.clone()).collect();
     let mut rest = Vec::new();
-    match settle::settle(app, &words).await {
+    match settle::settle(kit, &words).await {
         Ok(results) => {
             for (waiting, result) in batch.into_iter().zip(results) {
                 match result {
@@ -153,7 +153,7 @@ async fn settle_rest(app: &App, batch: Vec<Waiting>) -> Vec<Waiting> {
         Err(fault) => {
             tracing::warn!(%fault, words = words.len(), "words of a held order are settled one by one");
             for waiting in batch {
-                match settle::settle_alone_if_free(app, &waiting.word).await {
+                match settle::settle_alone_if_free(kit, &waiting.word).await {
                     Ok(SliceResult::Done(settled)) => held.end(waiting, Ok(settled)),
                     Ok(SliceResult::Held(_)) => rest.push(waiting),
                     Err(fault) if fault.may_pass() && waiting.is_patient() => rest.push(waiting),

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use crate::app::App;
 use crate::base::outcome::Fault;
 use crate::infra::db::Purpose;
 use crate::payments::held::{Held, Waiting};
+use crate::payments::kit::PaymentKit;
 use crate::payments::settle::{self, SliceResult};
 use crate::payments::store::inbox;
 use crate::payments::word::{Settled, Word};
@@ -38,15 +38,15 @@ impl Default for Intake {
 
 impl Intake {
     /// Starts the slices of this program; they end with it.
-    pub fn start(app: &Arc<App>) {
+    pub fn start(kit: &Arc<PaymentKit>) {
         for _ in 0..IN_FLIGHT {
-            let receiver = app.intake.receiver.clone();
-            let app = Arc::downgrade(app);
+            let receiver = kit.intake.receiver.clone();
+            let kit = Arc::downgrade(kit);
             tokio::spawn(async move {
                 while let Some(batch) = next(&receiver).await {
-                    let Some(app) = Weak::upgrade(&app) else { break };
+                    let Some(kit) = Weak::upgrade(&kit) else { break };
                     // A task of its own: should it panic, the next slice still comes.
-                    let done = tokio::spawn(async move { settle_batch(&app, batch).await });
+                    let done = tokio::spawn(async move { settle_batch(&kit, batch).await });
                     if let Err(error) = done.await {
                         tracing::error!(%error, "a slice was lost; its gateways come again");
                     }
@@ -71,30 +71,30 @@ async fn next(receiver: &Mutex<mpsc::Receiver<Waiting>>) -> Option<Vec<Waiting>>
     (taken > 0).then_some(batch)
 }
 
-async fn settle_batch(app: &Arc<App>, batch: Vec<Waiting>) {
+async fn settle_batch(kit: &Arc<PaymentKit>, batch: Vec<Waiting>) {
     let words: Vec<Word> = batch.iter().map(|waiting| waiting.word.clone()).collect();
     metrics::histogram!("dispense_slice_words").record(words.len() as f64);
-    match settle::settle(app, &words).await {
+    match settle::settle(kit, &words).await {
         Ok(results) => {
             for (waiting, result) in batch.into_iter().zip(results) {
-                end(app, waiting, Ok(result));
+                end(kit, waiting, Ok(result));
             }
         }
         Err(fault) => {
             tracing::warn!(%fault, words = words.len(), "a slice failed; its words are settled one by one");
             let in_doubt = matches!(fault, Fault::CommitUnknown(_));
             for waiting in batch {
-                let result = patiently(app, &waiting.word, in_doubt).await;
-                end(app, waiting, result);
+                let result = patiently(kit, &waiting.word, in_doubt).await;
+                end(kit, waiting, result);
             }
         }
     }
 }
 
 /// Answers a word, or lets it wait for its order out of the slices' way.
-fn end(app: &Arc<App>, waiting: Waiting, result: Result<SliceResult, Fault>) {
+fn end(kit: &Arc<PaymentKit>, waiting: Waiting, result: Result<SliceResult, Fault>) {
     match result {
-        Ok(SliceResult::Held(order)) => Held::wait(app, order, waiting),
+        Ok(SliceResult::Held(order)) => Held::wait(kit, order, waiting),
         Ok(SliceResult::Done(settled)) => waiting.end(Ok(settled)),
         Err(fault) => waiting.end(Err(fault)),
     }
@@ -102,16 +102,16 @@ fn end(app: &Arc<App>, waiting: Waiting, result: Result<SliceResult, Fault>) {
 
 /// Settles one word; passing trouble is tried again. While it is in doubt whether it was committed, that is looked up
 /// by the event key first.
-async fn patiently(app: &App, word: &Word, mut in_doubt: bool) -> Result<SliceResult, Fault> {
+async fn patiently(kit: &PaymentKit, word: &Word, mut in_doubt: bool) -> Result<SliceResult, Fault> {
     let mut last = Fault::Overloaded("not tried");
     for attempt in 0..3_u32 {
-        if in_doubt && let Some(settled) = look_up(app, word).await? {
+        if in_doubt && let Some(settled) = look_up(kit, word).await? {
             return Ok(SliceResult::Done(settled));
         }
         if attempt > 0 {
             tokio::time::sleep(Duration::from_millis(20 * u64::from(attempt))).await;
         }
-        match settle::settle_alone_if_free(app, word).await {
+        match settle::settle_alone_if_free(kit, word).await {
             Ok(result) => return Ok(result),
             Err(fault) if fault.may_pass() || attempt == 0 => {
                 in_doubt |= matches!(fault, Fault::CommitUnknown(_));
@@ -124,10 +124,10 @@ async fn patiently(app: &App, word: &Word, mut in_doubt: bool) -> Result<SliceRe
 }
 
 /// Whether this event was committed as handled although nobody heard of it.
-async fn look_up(app: &App, word: &Word) -> Result<Option<Settled>, Fault> {
+async fn look_up(kit: &PaymentKit, word: &Word) -> Result<Option<Settled>, Fault> {
     let Some(event_key) = word.event_key() else { return Ok(None) };
     let key = (word.account_id().to_owned(), event_key.to_owned());
-    let conn = app.db.conn_for(Purpose::Notices).await?;
+    let conn = kit.db.conn_for(Purpose::Notices).await?;
     let handled = inbox::list_handled(&conn, &[key]).await?;
     Ok((!handled.is_empty()).then_some(Settled::Applied))
 }

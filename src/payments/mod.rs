@@ -24,6 +24,7 @@ pub mod held;
 pub mod hosted;
 pub mod intake;
 pub mod jobs;
+pub mod kit;
 pub mod ledger;
 pub mod messages;
 pub mod model;

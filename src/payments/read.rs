@@ -7,7 +7,6 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::app::App;
 use crate::base::ids::{LineId, OrderId, PaymentId};
 use crate::base::money::{Currency, Money};
 use crate::base::page::{Page, PageArgs};
@@ -16,6 +15,7 @@ use crate::infra::db::statement::Statement;
 use crate::infra::db::total;
 use crate::payments::accounts::{Account, Spoken};
 use crate::payments::gateway::{ActionKind, Gateway};
+use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
 use crate::payments::raw::Kept;
 use crate::payments::refunds::Refund;
@@ -34,19 +34,19 @@ pub struct Method {
 }
 
 /// The ways to pay, for an amount when it is known.
-pub fn methods(app: &App, amount: Option<(i64, Currency)>) -> Vec<Method> {
+pub fn methods(kit: &PaymentKit, amount: Option<(i64, Currency)>) -> Vec<Method> {
     let of = |(account, gateway): Spoken| {
         let actions = startable(&account, gateway.as_ref())?;
         let mut method = Method { account, gateway, actions, unavailable: None };
         method.unavailable = amount.and_then(|(minor, currency)| method.refuses(Money::new(minor, currency)));
         Some(method)
     };
-    app.accounts.iter().filter_map(of).collect()
+    kit.accounts.iter().filter_map(of).collect()
 }
 
 /// One way to pay by its account's id.
-pub fn method(app: &App, id: &str) -> Option<Method> {
-    let (account, gateway) = app.accounts.find(id)?;
+pub fn method(kit: &PaymentKit, id: &str) -> Option<Method> {
+    let (account, gateway) = kit.accounts.find(id)?;
     let actions = startable(&account, gateway.as_ref())?;
     Some(Method { account, gateway, actions, unavailable: None })
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::app::App;
 use crate::base::ids::PaymentId;
 use crate::base::outcome::Fault;
 use crate::infra::db::Purpose;
@@ -16,6 +15,7 @@ use crate::payments::gateway::{
     Call, Gateway, GatewayState, Meaning, Named, Notice, NoticeRefusal, RawNotice, Reply, Verdict,
 };
 use crate::payments::jobs::CheckPayment;
+use crate::payments::kit::PaymentKit;
 use crate::payments::store::inbox::{self, Delivery};
 use crate::payments::tasks::{NoticeOrphan, Orphan};
 use crate::payments::word::{Settled, Word};
@@ -43,18 +43,18 @@ pub enum Answer {
 /// Takes a notice for an account and answers after everything it changes is committed. `may_store` says
 /// whether one that fails authentication is still stored: the route limits them per address.
 pub async fn receive(
-    app: &App,
+    kit: &PaymentKit,
     account_id: &str,
     raw: RawNotice,
     may_store: impl FnOnce() -> bool,
 ) -> Answer {
-    let Some((account, gateway)) = app.accounts.find(account_id) else { return Answer::UnknownAccount };
+    let Some((account, gateway)) = kit.accounts.find(account_id) else { return Answer::UnknownAccount };
     let (account, gateway) = (account.as_ref(), gateway.as_ref());
-    let notice = match authenticate(app, account, gateway, &raw).await {
+    let notice = match authenticate(kit, account, gateway, &raw).await {
         Ok(notice) => notice,
         Err(refusal) => {
             let others = match &refusal.named {
-                Some(named) => ignore(app, account, named, &raw, refusal.reason).await,
+                Some(named) => ignore(kit, account, named, &raw, refusal.reason).await,
                 None => Ok(false),
             };
             match others {
@@ -64,11 +64,11 @@ pub async fn receive(
                     tracing::warn!(%fault, account = account.id, "whose an unreadable notice is could not be told");
                 }
             }
-            return refuse::refuse(app, account, gateway, &raw, refusal, may_store).await;
+            return refuse::refuse(kit, account, gateway, &raw, refusal, may_store).await;
         }
     };
     crate::fault_point!("notice.n1");
-    match handle(app, account, gateway, notice, raw).await {
+    match handle(kit, account, gateway, notice, raw).await {
         Ok(verdict) => {
             metrics::counter!("dispense_notices_total", "account" => account.id.clone(), "verdict" => word_of(verdict))
                 .increment(1);
@@ -85,12 +85,12 @@ pub async fn receive(
 
 /// Fetches what the check needs, then checks: the check itself is pure.
 pub(super) async fn authenticate(
-    app: &App,
+    kit: &PaymentKit,
     account: &Account,
     gateway: &dyn Gateway,
     raw: &RawNotice,
 ) -> Result<Notice, NoticeRefusal> {
-    let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: EVIDENCE_TIMEOUT };
+    let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout: EVIDENCE_TIMEOUT };
     let evidence = gateway.evidence(&call, raw).await?;
     let notice = gateway.authenticate(&account.keys, raw, &evidence)?;
     if storable(&notice) { Ok(notice) } else { Err(NoticeRefusal::unstorable()) }
@@ -106,17 +106,17 @@ fn word_of(verdict: Verdict) -> &'static str {
 
 /// Keeps a genuine notice that cannot be read and is surely about a sale of somebody else's; whether it was one.
 async fn ignore(
-    app: &App,
+    kit: &PaymentKit,
     account: &Account,
     named: &Named,
     raw: &RawNotice,
     reason: &'static str,
 ) -> Result<bool, Fault> {
-    if !foreign::is_others(app, &account.id, named).await? {
+    if !foreign::is_others(kit, &account.id, named).await? {
         return Ok(false);
     }
-    let row = delivery(app, &account.id, raw, "ignored", format!("format: {reason}"));
-    inbox::insert(&*app.db.conn_for(Purpose::Notices).await?, &[row]).await?;
+    let row = delivery(kit, &account.id, raw, "ignored", format!("format: {reason}"));
+    inbox::insert(&*kit.db.conn_for(Purpose::Notices).await?, &[row]).await?;
     metrics::counter!("dispense_notices_total", "account" => account.id.clone(), "verdict" => "success")
         .increment(1);
     Ok(true)
@@ -129,33 +129,33 @@ fn storable(notice: &Notice) -> bool {
 }
 
 async fn handle(
-    app: &App,
+    kit: &PaymentKit,
     account: &Account,
     gateway: &dyn Gateway,
     notice: Notice,
     raw: RawNotice,
 ) -> Result<Verdict, Fault> {
     let (notice, raw) = (Box::new(notice), Box::new(raw));
-    match settle(app, &notice, &raw).await {
+    match settle(kit, &notice, &raw).await {
         Ok(Settled::Applied | Settled::Recorded | Settled::Duplicate | Settled::Ignored) => {
             Ok(Verdict::Success)
         }
         Ok(Settled::Foreign(_)) => Ok(Verdict::Success),
-        Ok(Settled::Orphan) => orphan(app, account, gateway, &notice).await,
+        Ok(Settled::Orphan) => orphan(kit, account, gateway, &notice).await,
         Ok(Settled::AskWhose) => {
             let why = "the gateway does not say whose this trade is";
-            store_unsettled(app, &notice, &raw, "orphan", why).await?;
-            orphan(app, account, gateway, &notice).await
+            store_unsettled(kit, &notice, &raw, "orphan", why).await?;
+            orphan(kit, account, gateway, &notice).await
         }
         Ok(Settled::Confirm(payment_id)) => {
-            store_unsettled(app, &notice, &raw, "fault", "the gateway's own word is unclear").await?;
+            store_unsettled(kit, &notice, &raw, "fault", "the gateway's own word is unclear").await?;
             let job = CheckPayment { payment: payment_id }.job();
-            jobs::add(&*app.db.conn().await?, &[job]).await?;
+            jobs::add(&*kit.db.conn().await?, &[job]).await?;
             Ok(Verdict::TryLater)
         }
         Err(Fault::Overloaded(why)) => Err(Fault::Overloaded(why)),
         Err(fault) => {
-            store_unsettled(app, &notice, &raw, "fault", &fault.to_string()).await?;
+            store_unsettled(kit, &notice, &raw, "fault", &fault.to_string()).await?;
             Err(fault)
         }
     }
@@ -163,15 +163,15 @@ async fn handle(
 
 /// Settles an authenticated notice, after asking its gateway where it must be asked first. `Confirm` or `AskWhose` when
 /// the gateway's own word could not be had.
-pub(super) async fn settle(app: &App, notice: &Notice, raw: &RawNotice) -> Result<Settled, Fault> {
+pub(super) async fn settle(kit: &PaymentKit, notice: &Notice, raw: &RawNotice) -> Result<Settled, Fault> {
     let word =
         |confirmed| Word::Notice { notice: Box::new(notice.clone()), raw: Box::new(raw.clone()), confirmed };
-    match app.intake.settle(word(None)).await? {
-        Settled::Confirm(payment_id) => match confirm(app, payment_id, notice).await? {
-            Some(state) => app.intake.settle(word(Some(state))).await,
+    match kit.intake.settle(word(None)).await? {
+        Settled::Confirm(payment_id) => match confirm(kit, payment_id, notice).await? {
+            Some(state) => kit.intake.settle(word(Some(state))).await,
             None => Ok(Settled::Confirm(payment_id)),
         },
-        Settled::AskWhose if foreign::ask(app, notice).await? => app.intake.settle(word(None)).await,
+        Settled::AskWhose if foreign::ask(kit, notice).await? => kit.intake.settle(word(None)).await,
         other => Ok(other),
     }
 }
@@ -179,7 +179,7 @@ pub(super) async fn settle(app: &App, notice: &Notice, raw: &RawNotice) -> Resul
 /// The gateway's own word about a notice; none when it is unclear, or when it does not know of money that the notice
 /// tells of: such a notice must not take the place of its repeat.
 async fn confirm(
-    app: &App,
+    kit: &PaymentKit,
     payment_id: PaymentId,
     notice: &Notice,
 ) -> Result<Option<Box<GatewayState>>, Fault> {
@@ -187,7 +187,7 @@ async fn confirm(
         use Meaning::{DisputeOpened, Paid, PartiallyRefunded, Refunded};
         matches!(meaning, Paid | Refunded | PartiallyRefunded | DisputeOpened)
     };
-    match ask::ask(app, payment_id, CONFIRM_TIMEOUT).await? {
+    match ask::ask(kit, payment_id, CONFIRM_TIMEOUT).await? {
         Asked::Known(state) if money(notice.meaning) && !money(state.meaning) => Ok(None),
         Asked::Known(state) => Ok(Some(state)),
         Asked::NotFound | Asked::Unclear | Asked::CannotAsk => Ok(None),
@@ -197,17 +197,17 @@ async fn confirm(
 /// Failure for ten minutes after the event was first seen, then success and a task: the money is real, only nobody
 /// knows what it is for.
 async fn orphan(
-    app: &App,
+    kit: &PaymentKit,
     account: &Account,
     gateway: &dyn Gateway,
     notice: &Notice,
 ) -> Result<Verdict, Fault> {
-    let mut conn = app.db.conn_for(Purpose::Notices).await?;
+    let mut conn = kit.db.conn_for(Purpose::Notices).await?;
     let seen = inbox::find_first_seen(&mut conn, &account.id, notice.event_key()).await?;
-    if seen.is_none_or(|first| app.clock.now() - first < ORPHAN_PATIENCE) {
+    if seen.is_none_or(|first| kit.clock.now() - first < ORPHAN_PATIENCE) {
         return Ok(Verdict::TryLater);
     }
-    let said = ask::ask_by_number(app, account, gateway, notice.facts(), CONFIRM_TIMEOUT).await;
+    let said = ask::ask_by_number(kit, account, gateway, notice.facts(), CONFIRM_TIMEOUT).await;
     let subject = format!("{}:{}", account.id, notice.event_key());
     let body = Orphan {
         account: account.id.clone(),
@@ -216,27 +216,27 @@ async fn orphan(
         meaning: notice.meaning.as_str().into(),
         gateway_says: said.into(),
     };
-    tasks::open(&conn, &app.clock, &[NoticeOrphan::open(subject, body)]).await?;
+    tasks::open(&conn, &kit.clock, &[NoticeOrphan::open(subject, body)]).await?;
     Ok(Verdict::Success)
 }
 
 /// Stores a notice by itself when it could not be settled.
 async fn store_unsettled(
-    app: &App,
+    kit: &PaymentKit,
     notice: &Notice,
     raw: &RawNotice,
     verdict: &'static str,
     why: &str,
 ) -> Result<(), Fault> {
-    let mut row = delivery(app, notice.account_id(), raw, verdict, why.to_owned());
+    let mut row = delivery(kit, notice.account_id(), raw, verdict, why.to_owned());
     row.event_key = Some(notice.event_key().to_owned());
     row.verified_by = Some(notice.verified_by() as i16);
-    inbox::insert(&*app.db.conn_for(Purpose::Notices).await?, &[row]).await?;
+    inbox::insert(&*kit.db.conn_for(Purpose::Notices).await?, &[row]).await?;
     Ok(())
 }
 
 pub(super) fn delivery(
-    app: &App,
+    kit: &PaymentKit,
     account_id: &str,
     raw: &RawNotice,
     verdict: &'static str,
@@ -250,6 +250,6 @@ pub(super) fn delivery(
         payment_id: None,
         verified_by: None,
         reason: Some(reason),
-        kept: raw::keep(&app.sealer, raw),
+        kept: raw::keep(&kit.sealer, raw),
     }
 }

@@ -6,11 +6,11 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::NaiveDate;
 
-use crate::app::App;
 use crate::base::outcome::{Fault, Outcome};
 use crate::infra::db::Purpose;
 use crate::payments::accounts::Account;
 use crate::payments::gateway::{Gateway, NoticeRefusal, RawNotice, Stage, Verdict};
+use crate::payments::kit::PaymentKit;
 use crate::payments::receive::{self, Answer};
 use crate::payments::store::refused::{self, Bounds};
 
@@ -30,7 +30,7 @@ impl FullDays {
 
 /// Answers in the gateway's words of failure, after the notice is stored where `may_store` and the bounds allow it.
 pub(super) async fn refuse(
-    app: &App,
+    kit: &PaymentKit,
     account: &Account,
     gateway: &dyn Gateway,
     raw: &RawNotice,
@@ -40,17 +40,17 @@ pub(super) async fn refuse(
     let stage = refusal.stage.as_str();
     metrics::counter!("dispense_notices_refused_total", "account" => account.id.clone(), "stage" => stage, "reason" => refusal.reason)
         .increment(1);
-    let day = app.clock.now().date_naive();
-    if !app.full_days.is_full(&account.id, day) && may_store() {
+    let day = kit.clock.now().date_naive();
+    if !kit.full_days.is_full(&account.id, day) && may_store() {
         let verdict = if refusal.stage == Stage::Format { "malformed" } else { "forged" };
-        match store(app, account, raw, verdict, format!("{stage}: {}", refusal.reason)).await {
+        match store(kit, account, raw, verdict, format!("{stage}: {}", refusal.reason)).await {
             Ok(true) => {}
             Ok(false) => {
                 tracing::warn!(
                     account = account.id,
                     "no more notices that fail authentication are kept today"
                 );
-                app.full_days.note(&account.id, day);
+                kit.full_days.note(&account.id, day);
             }
             Err(fault) => {
                 tracing::warn!(%fault, account = account.id, "a refused notice could not be stored");
@@ -61,21 +61,21 @@ pub(super) async fn refuse(
 }
 
 async fn store(
-    app: &App,
+    kit: &PaymentKit,
     account: &Account,
     raw: &RawNotice,
     verdict: &'static str,
     reason: String,
 ) -> Result<bool, Fault> {
-    let limits = &app.config.limits;
+    let limits = &kit.config.limits;
     let bounds = Bounds { notices: limits.forged_notices_per_day, bytes: limits.forged_bytes_per_day };
-    let row = receive::delivery(app, &account.id, raw, verdict, reason);
-    let mut conn = app.db.conn_for(Purpose::Notices).await?;
+    let row = receive::delivery(kit, &account.id, raw, verdict, reason);
+    let mut conn = kit.db.conn_for(Purpose::Notices).await?;
     Ok(refused::insert(&mut conn, &row, bounds).await?)
 }
 
 /// Sweep: the bytes of refused notices leave after their days. Returns how many left.
-pub async fn sweep(app: &App) -> Outcome<usize> {
-    let days = i32::try_from(app.config.limits.forged_days).unwrap_or(i32::MAX);
-    Ok(refused::delete_old(&mut *app.db.conn().await?, days, 1_000).await?)
+pub async fn sweep(kit: &PaymentKit) -> Outcome<usize> {
+    let days = i32::try_from(kit.config.limits.forged_days).unwrap_or(i32::MAX);
+    Ok(refused::delete_old(&mut *kit.db.conn().await?, days, 1_000).await?)
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use futures::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::SHOP;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::infra::effects::events::{self, Event};
 use crate::payments::events::{Replayed, ShopEvent};
+use crate::payments::kit::PaymentKit;
 use crate::payments::store::inbox::{self, Stored};
 use crate::payments::word::Settled;
 use crate::payments::{raw, receive};
@@ -28,7 +28,11 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// Judges notices again, each by itself; the result says what became of it, as a verdict of the inbox. Replaying one
 /// that was handled changes nothing. Refusals: `FORBIDDEN`, `INVALID`; of one notice `NOT_FOUND`,
 /// `NOTICE_NOT_VERIFIABLE`, `UNAVAILABLE`.
-pub async fn replay(app: &App, actor: &Actor, ids: &[i64]) -> Outcome<Vec<Result<&'static str, Refusal>>> {
+pub async fn replay(
+    kit: &PaymentKit,
+    actor: &Actor,
+    ids: &[i64],
+) -> Outcome<Vec<Result<&'static str, Refusal>>> {
     if !actor.is_staff() {
         return Err(Refusal::new("FORBIDDEN", "replaying notices is for staff").into());
     }
@@ -36,13 +40,13 @@ pub async fn replay(app: &App, actor: &Actor, ids: &[i64]) -> Outcome<Vec<Result
         return Err(Refusal::new("INVALID", format!("at most {MOST} notices at once")).at(["ids"]).into());
     }
     let stored = {
-        let mut conn = app.db.conn().await?;
+        let mut conn = kit.db.conn().await?;
         inbox::list(&mut conn, ids).await?
     };
     let end = Instant::now() + PATIENCE;
     let stored = stored.into_iter().map(|one| async move {
         let id = one.id;
-        let judged = timeout_at(end, judge(app, actor, one)).await;
+        let judged = timeout_at(end, judge(kit, actor, one)).await;
         (id, judged.unwrap_or_else(|_| Err(unavailable().into())))
     });
     let mut judged: Vec<(i64, Outcome<&'static str>)> =
@@ -68,31 +72,31 @@ fn unavailable() -> Refusal {
     Refusal::new("UNAVAILABLE", "the gateway or the database did not answer in time").retry_after(5)
 }
 
-async fn judge(app: &App, actor: &Actor, stored: Stored) -> Outcome<&'static str> {
+async fn judge(kit: &PaymentKit, actor: &Actor, stored: Stored) -> Outcome<&'static str> {
     let unverifiable = |text: String| Refusal::new("NOTICE_NOT_VERIFIABLE", text);
     let (id, account_id, received) = (stored.id, stored.account_id.clone(), stored.received_at.timestamp());
     let gone = || unverifiable("what came is not kept any more".into());
-    let raw = stored.kept().and_then(|kept| raw::restore(&app.sealer, kept, received)).ok_or_else(gone)?;
-    let (account, gateway) = app
+    let raw = stored.kept().and_then(|kept| raw::restore(&kit.sealer, kept, received)).ok_or_else(gone)?;
+    let (account, gateway) = kit
         .accounts
         .find(&account_id)
         .ok_or_else(|| unverifiable(format!("account {account_id} is not configured")))?;
-    let notice = receive::authenticate(app, &account, gateway.as_ref(), &raw)
+    let notice = receive::authenticate(kit, &account, gateway.as_ref(), &raw)
         .await
         .map_err(|refusal| unverifiable(format!("{}: {}", refusal.stage.as_str(), refusal.reason)))?;
-    let settled = receive::settle(app, &notice, &raw).await?;
+    let settled = receive::settle(kit, &notice, &raw).await?;
     if matches!(settled, Settled::Confirm(_) | Settled::AskWhose) {
         return Err(unavailable().into());
     }
-    note(app, actor, id, settled.verdict()).await?;
+    note(kit, actor, id, settled.verdict()).await?;
     Ok(settled.verdict())
 }
 
 /// Writes down that somebody of the shop did this.
-async fn note(app: &App, actor: &Actor, id: i64, verdict: &'static str) -> Result<(), Fault> {
+async fn note(kit: &PaymentKit, actor: &Actor, id: i64, verdict: &'static str) -> Result<(), Fault> {
     let replayed = Replayed { notice: id, verdict: verdict.into() };
     let event = ShopEvent::NoticeReplayed(SHOP, replayed).by(actor.label());
-    events::append(&*app.db.conn().await?, &[event]).await?;
-    app.bell.ring();
+    events::append(&*kit.db.conn().await?, &[event]).await?;
+    kit.bell.ring();
     Ok(())
 }

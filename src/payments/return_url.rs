@@ -2,25 +2,25 @@
 
 use url::Url;
 
-use crate::app::App;
 use crate::base::outcome::Refusal;
 use crate::config::is_app_scheme;
+use crate::payments::kit::PaymentKit;
 
 /// Only addresses of allowed origins and app schemes: a payment page must not become an open door to anywhere.
 ///
 /// # Errors
 /// `RETURN_URL_NOT_ALLOWED`.
-pub fn check(app: &App, url: Option<&str>) -> Result<(), Refusal> {
+pub fn check(kit: &PaymentKit, url: Option<&str>) -> Result<(), Refusal> {
     let Some(text) = url else { return Ok(()) };
-    if text.len() <= 2_000 && Url::parse(text).is_ok_and(|url| is_allowed(app, &url)) {
+    if text.len() <= 2_000 && Url::parse(text).is_ok_and(|url| is_allowed(kit, &url)) {
         return Ok(());
     }
     let text = "this address is not among the shop's allowed origins";
     Err(Refusal::new("RETURN_URL_NOT_ALLOWED", text).at(["options", "returnUrl"]))
 }
 
-fn is_allowed(app: &App, url: &Url) -> bool {
-    let server = &app.config.server;
+fn is_allowed(kit: &PaymentKit, url: &Url) -> bool {
+    let server = &kit.config.server;
     if ["http", "https"].contains(&url.scheme()) {
         let origin = url.origin().ascii_serialization();
         let own = server.public_url.trim_end_matches('/');

@@ -6,7 +6,6 @@ use std::collections::{HashMap, HashSet};
 use diesel_async::AsyncPgConnection;
 use futures::TryFutureExt;
 
-use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::ids::{OrderId, PaymentId};
 use crate::base::outcome::{Failure, Fault};
@@ -18,6 +17,7 @@ use crate::orders::model::Order;
 use crate::payments::accounts::Accounts;
 use crate::payments::case::{self, Cases, Tracked};
 use crate::payments::decide::{self, AccountView};
+use crate::payments::kit::PaymentKit;
 use crate::payments::store::inbox::{self, Delivery};
 use crate::payments::store::slice::{self, Found, How};
 use crate::payments::word::{Settled, Word};
@@ -42,22 +42,22 @@ enum Locking {
 }
 
 /// Settles a slice in one transaction. Words whose order somebody else holds are left out and answered `Held`.
-pub async fn settle(app: &App, words: &[Word]) -> Result<Vec<SliceResult>, Fault> {
-    run(app, words, Locking::SkipHeld).await
+pub async fn settle(kit: &PaymentKit, words: &[Word]) -> Result<Vec<SliceResult>, Fault> {
+    run(kit, words, Locking::SkipHeld).await
 }
 
 /// Settles one word by itself, waiting for its order up to the session's `lock_timeout`. Should handing over the goods
 /// raise, the payment is kept all the same and the order's lines go to a person.
-pub async fn settle_alone(app: &App, word: &Word) -> Result<Settled, Fault> {
-    match run(app, std::slice::from_ref(word), Locking::AloneWait).await?.pop() {
+pub async fn settle_alone(kit: &PaymentKit, word: &Word) -> Result<Settled, Fault> {
+    match run(kit, std::slice::from_ref(word), Locking::AloneWait).await?.pop() {
         Some(SliceResult::Done(settled)) => Ok(settled),
         Some(SliceResult::Held(_)) | None => Err(held_too_long()),
     }
 }
 
 /// The same without waiting: `Held` when somebody else holds its order.
-pub async fn settle_alone_if_free(app: &App, word: &Word) -> Result<SliceResult, Fault> {
-    let result = run(app, std::slice::from_ref(word), Locking::AloneSkipHeld).await?.pop();
+pub async fn settle_alone_if_free(kit: &PaymentKit, word: &Word) -> Result<SliceResult, Fault> {
+    let result = run(kit, std::slice::from_ref(word), Locking::AloneSkipHeld).await?.pop();
     result.ok_or_else(|| Fault::bug("a word was settled to nothing"))
 }
 
@@ -65,13 +65,13 @@ pub(super) fn held_too_long() -> Fault {
     Fault::Database("the order is held by another transaction".into())
 }
 
-async fn run(app: &App, words: &[Word], locking: Locking) -> Result<Vec<SliceResult>, Fault> {
-    let mut tx = app.db.begin_for(Purpose::Notices).await?;
-    let results = within(&mut tx, app, words, locking).await.map_err(fault)?;
+async fn run(kit: &PaymentKit, words: &[Word], locking: Locking) -> Result<Vec<SliceResult>, Fault> {
+    let mut tx = kit.db.begin_for(Purpose::Notices).await?;
+    let results = within(&mut tx, kit, words, locking).await.map_err(fault)?;
     fault_point!("settle.t5");
     tx.commit().await?;
     fault_point!("settle.t6");
-    app.bell.ring();
+    kit.bell.ring();
     Ok(results)
 }
 
@@ -84,7 +84,7 @@ fn fault(failure: Failure) -> Fault {
 
 async fn within(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &PaymentKit,
     words: &[Word],
     locking: Locking,
 ) -> Result<Vec<SliceResult>, Failure> {
@@ -105,17 +105,17 @@ async fn within(
     let money_back = words.iter().any(Word::is_about_money_back);
     let (mut cases, handled, kept) = {
         let conn = &*conn;
-        let cases = case::load(conn, app, &locked, money_back);
+        let cases = case::load(conn, kit, &locked, money_back);
         let kept = foreign::kept(conn, words, &subjects).map_err(Failure::from);
         futures::try_join!(cases, handled(conn, words), kept)?
     };
-    let judge = |word: &Word| foreign::judge(&app.config.shop.order_prefix, word, &kept);
+    let judge = |word: &Word| foreign::judge(&kit.config.shop.order_prefix, word, &kept);
     for case in cases.values_mut() {
         case.over_limit = judged.over.contains(&case.order_id);
     }
-    let views = account_views(&app.accounts, words);
-    let results = decide_all(&mut cases, words, &subjects, &elsewhere, handled, &views, &app.clock, judge);
-    write(conn, app, words, &subjects, &results, &locked, cases, locking).await?;
+    let views = account_views(&kit.accounts, words);
+    let results = decide_all(&mut cases, words, &subjects, &elsewhere, handled, &views, &kit.clock, judge);
+    write(conn, kit, words, &subjects, &results, &locked, cases, locking).await?;
     Ok(results)
 }
 
@@ -203,7 +203,7 @@ fn decide_all(
 #[allow(clippy::too_many_arguments)]
 async fn write(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &PaymentKit,
     words: &[Word],
     subjects: &[Option<Found>],
     results: &[SliceResult],
@@ -216,7 +216,7 @@ async fn write(
     slice::give_way(conn, &changed).await?;
     let mut paid: Vec<OrderId> = cases.values().filter(|c| c.paid_now).map(|c| c.order_id).collect();
     paid.sort_unstable();
-    let rows = deliveries(app, words, subjects, results);
+    let rows = deliveries(kit, words, subjects, results);
     // What does not wait for another's answer goes to the server together: a slice costs few round trips.
     let (_, advanced, lines) = {
         let conn = &*conn;
@@ -234,25 +234,25 @@ async fn write(
         slice::insert_strays(conn, &strays).await?;
     }
     fault_point!("settle.t2");
-    let entries = ledger::captures(&app.clock, cases.values(), &lines);
+    let entries = ledger::captures(&kit.clock, cases.values(), &lines);
     let handed = match locking {
         Locking::SkipHeld => {
             let conn = &*conn;
             let entered = slice::insert_entries(conn, &entries).map_err(Failure::from);
-            futures::try_join!(entered, assign::assign(conn, app, &lines))?.1
+            futures::try_join!(entered, assign::assign(conn, kit, &lines))?.1
         }
         Locking::AloneSkipHeld | Locking::AloneWait => {
             slice::insert_entries(conn, &entries).await?;
-            assign::assign_or_leave_to_a_person(conn, app, &lines).await?
+            assign::assign_or_leave_to_a_person(conn, kit, &lines).await?
         }
     };
     fault_point!("settle.t3");
     let delivered = assign::delivered(&handed, &paid);
-    let effects = effects::gather(conn, app, orders, cases, words, subjects, results, handed).await?;
+    let effects = effects::gather(conn, kit, orders, cases, words, subjects, results, handed).await?;
     let advanced = {
         let conn = &*conn;
         let orders = slice::advance_orders_to_paid(conn, &paid, &delivered).map_err(Failure::from);
-        futures::try_join!(orders, effects.write(conn, &app.clock).map_err(Failure::from))?.0
+        futures::try_join!(orders, effects.write(conn, &kit.clock).map_err(Failure::from))?.0
     };
     if advanced != paid.len() {
         return Err(Fault::bug("a locked order changed its state").into());
@@ -264,7 +264,7 @@ async fn write(
 /// The inbox rows of this slice, sorted by (account, event key). Held words are stored when they are settled, and
 /// those that wait for the gateway's answer when it is there.
 fn deliveries(
-    app: &App,
+    kit: &PaymentKit,
     words: &[Word],
     subjects: &[Option<Found>],
     results: &[SliceResult],
@@ -289,7 +289,7 @@ fn deliveries(
                 payment_id: own.map(|f| f.payment_id),
                 verified_by: Some(notice.verified_by() as i16),
                 reason: settled.reason().map(String::from),
-                kept: raw::keep(&app.sealer, raw),
+                kept: raw::keep(&kit.sealer, raw),
             })
         })
         .collect();

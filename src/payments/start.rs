@@ -8,7 +8,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{OrderId, PaymentId};
 use crate::base::outcome::{Fault, Outcome, Refusal};
@@ -28,6 +27,7 @@ use crate::payments::ask;
 use crate::payments::events::{Declined, PaymentEvent, Started};
 use crate::payments::gateway::{Action, Call, NewPayment, StartFailure};
 use crate::payments::jobs::CheckPayment;
+use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
 use crate::payments::state::{PaymentChange, PaymentState};
 use crate::payments::store::attempts::{self, NewAttempt};
@@ -79,18 +79,18 @@ pub struct Attempt {
 /// `CURRENCY_NOT_SUPPORTED`,
 /// `RETURN_URL_NOT_ALLOWED`, `GATEWAY_DECLINED`, `GATEWAY_UNAVAILABLE`, `GATEWAY_OUTCOME_UNKNOWN`, and those of
 /// idempotency.
-pub async fn start(app: &App, actor: &Actor, start: Start) -> Outcome<Attempt> {
-    return_url::check(app, start.options.return_url.as_deref())?;
-    let (payment, replayed, others) = prepare(app, actor, &start).await?;
+pub async fn start(kit: &PaymentKit, actor: &Actor, start: Start) -> Outcome<Attempt> {
+    return_url::check(kit, start.options.return_url.as_deref())?;
+    let (payment, replayed, others) = prepare(kit, actor, &start).await?;
     let payment = match payment.action.is_none() && payment.state.is_open() {
-        true if replayed => unstarted::repeat(app, payment).await?,
-        true => ask_gateway(app, payment).await?,
+        true if replayed => unstarted::repeat(kit, payment).await?,
+        true => ask_gateway(kit, payment).await?,
         false => payment,
     };
     // The buyer chose another way: earlier attempts are closed at their gateways, so that nobody pays twice. Money
     // that comes all the same is kept apart and refunded.
     for other in others {
-        if let Err(failure) = close::close(app, &other).await {
+        if let Err(failure) = close::close(kit, &other).await {
             tracing::warn!(?failure, payment = %other.id, "an earlier attempt could not be closed");
         }
     }
@@ -98,14 +98,14 @@ pub async fn start(app: &App, actor: &Actor, start: Start) -> Outcome<Attempt> {
 }
 
 /// Writes the attempt. Gives the attempts to be closed beside it.
-async fn prepare(app: &App, actor: &Actor, start: &Start) -> Outcome<(Payment, bool, Vec<Payment>)> {
+async fn prepare(kit: &PaymentKit, actor: &Actor, start: &Start) -> Outcome<(Payment, bool, Vec<Payment>)> {
     let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let order = orders::lock(&mut tx, start.order_id).await?.ok_or_else(missing)?;
-    if access::sight(app, actor, &order, start.access_token.as_deref()) < Some(Sight::Buyer) {
+    if access::sight(kit, actor, &order, start.access_token.as_deref()) < Some(Sight::Buyer) {
         return Err(missing().into());
     }
-    let id = PaymentId(app.clock.uuid());
+    let id = PaymentId(kit.clock.uuid());
     let scope = format!("order:{}", order.id.0);
     let asked = StartOptions { client_address: None, ..start.options.clone() };
     let body = serde_json::to_string(&asked).map_err(|e| Fault::bug(e.to_string()))?;
@@ -122,15 +122,15 @@ async fn prepare(app: &App, actor: &Actor, start: &Start) -> Outcome<(Payment, b
         let text = "the shop was restored from a backup and takes payments again in a moment";
         return Err(Refusal::new("METHOD_NOT_AVAILABLE", text).retry_after(30).into());
     }
-    refuse_unpayable(app, &order)?;
+    refuse_unpayable(kit, &order)?;
     limits::refuse_over(&mut tx, &order).await?;
-    let account = choose(app, &order, &start.options.method)?;
+    let account = choose(kit, &order, &start.options.method)?;
     let earlier = attempts::list(&mut tx, order.id).await?;
     if earlier.iter().any(Payment::waits_for_a_person) {
         let text = "money came for this order that is not what was asked for; staff looks at it first";
         return Err(Refusal::new("NEEDS_ATTENTION", text).into());
     }
-    let now = app.clock.now();
+    let now = kit.clock.now();
     let same = earlier.iter().find(|p| {
         p.account_id == account.id
             && p.state.is_open()
@@ -142,7 +142,7 @@ async fn prepare(app: &App, actor: &Actor, start: &Start) -> Outcome<(Payment, b
         return Ok((payment.clone(), false, Vec::new()));
     }
     let attempt = earlier.iter().map(|p| p.attempt).max().unwrap_or(0) + 1;
-    let new = new_attempt(app, &order, &account, id, attempt, &start.options, &epoch);
+    let new = new_attempt(kit, &order, &account, id, attempt, &start.options, &epoch);
     attempts::insert(&mut tx, &new).await?;
     let job = CheckPayment { payment: id }.job().besides(0);
     jobs::add(&tx, &[job.at(new.next_check_at.unwrap_or(now))]).await?;
@@ -156,7 +156,7 @@ async fn prepare(app: &App, actor: &Actor, start: &Start) -> Outcome<(Payment, b
 
 /// The row of an attempt.
 fn new_attempt(
-    app: &App,
+    kit: &PaymentKit,
     order: &Order,
     account: &Account,
     id: PaymentId,
@@ -164,7 +164,7 @@ fn new_attempt(
     options: &StartOptions,
     epoch: &Epoch,
 ) -> NewAttempt {
-    let now = app.clock.now();
+    let now = kit.clock.now();
     NewAttempt {
         id,
         order_id: order.id,
@@ -176,13 +176,13 @@ fn new_attempt(
         expected_currency: order.currency.as_str().to_owned(),
         options: json!(options),
         expires_at: order.pay_by.max(now + TimeDelta::minutes(1)),
-        next_check_at: Some(now + ask::gap(app, 0)),
+        next_check_at: Some(now + ask::gap(kit, 0)),
     }
 }
 
-fn refuse_unpayable(app: &App, order: &Order) -> Result<(), Refusal> {
+fn refuse_unpayable(kit: &PaymentKit, order: &Order) -> Result<(), Refusal> {
     match order.state {
-        OrderState::PendingPayment if order.pay_by <= app.clock.now() => {
+        OrderState::PendingPayment if order.pay_by <= kit.clock.now() => {
             Err(Refusal::new("ORDER_EXPIRED", "the time to pay this order is over"))
         }
         OrderState::PendingPayment if order.total_minor == 0 => {
@@ -195,9 +195,9 @@ fn refuse_unpayable(app: &App, order: &Order) -> Result<(), Refusal> {
     }
 }
 
-fn choose(app: &App, order: &Order, method: &str) -> Result<Arc<Account>, Refusal> {
+fn choose(kit: &PaymentKit, order: &Order, method: &str) -> Result<Arc<Account>, Refusal> {
     let refuse = |code, text: &str| Refusal::new(code, text).at(["options", "methodId"]);
-    let method = read::method(app, method)
+    let method = read::method(kit, method)
         .ok_or_else(|| refuse("METHOD_NOT_AVAILABLE", "there is no such way to pay"))?;
     match method.refuses(order.total()) {
         None => Ok(method.account),
@@ -207,20 +207,20 @@ fn choose(app: &App, order: &Order, method: &str) -> Result<Arc<Account>, Refusa
 
 /// Asks the gateway for what the buyer has to do. The attempt's fields are those of the first time, so a repeat is the
 /// same request.
-pub(super) async fn ask_gateway(app: &App, payment: Payment) -> Outcome<Payment> {
-    let Some((account, gateway)) = app.accounts.find(&payment.account_id) else {
+pub(super) async fn ask_gateway(kit: &PaymentKit, payment: Payment) -> Outcome<Payment> {
+    let Some((account, gateway)) = kit.accounts.find(&payment.account_id) else {
         return Err(Refusal::new("METHOD_NOT_AVAILABLE", "this way to pay is no longer offered").into());
     };
     let order = {
-        let mut conn = app.db.conn().await?;
+        let mut conn = kit.db.conn().await?;
         orders::find(&mut conn, payment.order_id)
             .await?
             .ok_or_else(|| Fault::bug("a payment without its order"))?
     };
-    let base = app.public_url();
+    let base = kit.public_url();
     let id = payment.id.to_string();
     let (return_url, notify_url) = (format!("{base}/return/{id}"), format!("{base}/webhooks/{}", account.id));
-    let title = format!("{} {}", app.config.shop.name, order.number);
+    let title = format!("{} {}", kit.config.shop.name, order.number);
     let options: StartOptions = serde_json::from_value(payment.options.clone()).unwrap_or_default();
     // Gateways take what mail servers take: the domain in ASCII, and no local part beyond it. Theirs is a courtesy.
     let email = order.email.as_deref().and_then(|typed| Email::parse(typed).ok());
@@ -243,14 +243,14 @@ pub(super) async fn ask_gateway(app: &App, payment: Payment) -> Outcome<Payment>
         payer: options.payer.as_deref(),
         client_address: options.client_address.as_deref(),
     };
-    let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: TIMEOUT };
+    let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout: TIMEOUT };
     let started = match gateway.start(&call, &new).await {
         Ok(started) => started,
-        Err(failure) => return Err(note_failure(app, &payment, failure).await?.into()),
+        Err(failure) => return Err(note_failure(kit, &payment, failure).await?.into()),
     };
     crate::fault_point!("payment.started");
     let payment = note_started(
-        app,
+        kit,
         &payment,
         &started.action,
         started.gateway_reference.as_deref(),
@@ -259,7 +259,7 @@ pub(super) async fn ask_gateway(app: &App, payment: Payment) -> Outcome<Payment>
     .await?;
     if matches!(payment.state, PaymentState::Expired | PaymentState::Failed) {
         // It was given up while its gateway was being asked: nobody shall pay there what nobody waits for.
-        close::close_there(app, &(account, gateway), &payment).await;
+        close::close_there(kit, &(account, gateway), &payment).await;
         let text = "this payment was given up meanwhile; start another one";
         return Err(Refusal::new("METHOD_NOT_AVAILABLE", text).into());
     }
@@ -267,13 +267,13 @@ pub(super) async fn ask_gateway(app: &App, payment: Payment) -> Outcome<Payment>
 }
 
 async fn note_started(
-    app: &App,
+    kit: &PaymentKit,
     payment: &Payment,
     action: &Action,
     reference: Option<&str>,
     expires_at: Option<DateTime<Utc>>,
 ) -> Outcome<Payment> {
-    let mut conn = app.db.conn().await?;
+    let mut conn = kit.db.conn().await?;
     let noted = attempts::note_started(&mut conn, payment.id, &json!(action), reference, expires_at).await;
     if let Err(error) = &noted
         && violated(error, "payment_reference_key")
@@ -281,7 +281,7 @@ async fn note_started(
         let why = "the gateway gave the reference of another payment";
         drop(conn);
         let failure = StartFailure::Refused { code: "reference_taken".into(), message: why.into() };
-        return Err(note_failure(app, payment, failure).await?.into());
+        return Err(note_failure(kit, payment, failure).await?.into());
     }
     noted?;
     let payment = attempts::find(&mut conn, payment.id).await?;
@@ -289,7 +289,7 @@ async fn note_started(
 }
 
 /// What the gateway's no means for the attempt: an unclear one is asked about until it is clear.
-async fn note_failure(app: &App, payment: &Payment, failure: StartFailure) -> Outcome<Refusal> {
+async fn note_failure(kit: &PaymentKit, payment: &Payment, failure: StartFailure) -> Outcome<Refusal> {
     let (change, code, refusal) = match failure {
         StartFailure::Unsupported => (
             Some(PaymentChange::Fail),
@@ -331,7 +331,7 @@ async fn note_failure(app: &App, payment: &Payment, failure: StartFailure) -> Ou
         }
     };
     let Some(change) = change else { return Ok(refusal) };
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     orders::lock(&mut tx, payment.order_id).await?;
     let now = attempts::find(&mut tx, payment.id).await?.ok_or_else(|| Fault::bug("a payment is gone"))?;
     if now.state.was_captured() {

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::app::App;
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::orders::model::Order;
 use crate::orders::state::OrderState;
 use crate::orders::store as orders;
 use crate::payments::ask::{self, Asked};
+use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
 use crate::payments::store::attempts;
 use crate::payments::word::Word;
@@ -26,42 +26,42 @@ const TIMEOUT: Duration = Duration::from_secs(8);
 const LONGEST_LIFE: TimeDelta = TimeDelta::hours(25);
 
 /// Nobody knows what the buyer would have to do, although the account starts payments.
-pub fn is_unstarted(app: &App, payment: &Payment) -> bool {
-    payment.action.is_none() && payment.state.is_open() && starts(app, payment)
+pub fn is_unstarted(kit: &PaymentKit, payment: &Payment) -> bool {
+    payment.action.is_none() && payment.state.is_open() && starts(kit, payment)
 }
 
-fn starts(app: &App, payment: &Payment) -> bool {
-    let found = app.accounts.find(&payment.account_id);
+fn starts(kit: &PaymentKit, payment: &Payment) -> bool {
+    let found = kit.accounts.find(&payment.account_id);
     found.is_some_and(|(account, gateway)| !gateway.abilities(&account.keys).actions.is_empty())
 }
 
 /// Whether nothing can come of a start any more that was never answered.
-pub fn is_outlived(app: &App, payment: &Payment) -> bool {
+pub fn is_outlived(kit: &PaymentKit, payment: &Payment) -> bool {
     let end = payment.expires_at.unwrap_or(payment.started_at) + LONGEST_LIFE;
-    payment.action.is_none() && end < app.clock.now()
+    payment.action.is_none() && end < kit.clock.now()
 }
 
 /// Starts an attempt again as it was. Refuses with `GATEWAY_OUTCOME_UNKNOWN` while it is not clear whether the first
 /// start arrived, and otherwise as a first start does.
-pub async fn repeat(app: &App, payment: Payment) -> Outcome<Payment> {
-    let Some((account, gateway)) = app.accounts.find(&payment.account_id) else {
+pub async fn repeat(kit: &PaymentKit, payment: Payment) -> Outcome<Payment> {
+    let Some((account, gateway)) = kit.accounts.find(&payment.account_id) else {
         return Err(Refusal::new("METHOD_NOT_AVAILABLE", "this way to pay is no longer offered").into());
     };
     let abilities = gateway.abilities(&account.keys);
-    if !abilities.start_repeatable && abilities.query && !settle_first(app, &payment).await? {
+    if !abilities.start_repeatable && abilities.query && !settle_first(kit, &payment).await? {
         let text = "the payment service did not answer clearly; try again with the same key";
         return Err(Refusal::new("GATEWAY_OUTCOME_UNKNOWN", text).retry_after(10).into());
     }
-    start::ask_gateway(app, payment).await
+    start::ask_gateway(kit, payment).await
 }
 
 /// Asks for the first start and applies what is known. True when the gateway has never heard of it.
-async fn settle_first(app: &App, payment: &Payment) -> Outcome<bool> {
-    match ask::ask(app, payment.id, TIMEOUT).await? {
+async fn settle_first(kit: &PaymentKit, payment: &Payment) -> Outcome<bool> {
+    match ask::ask(kit, payment.id, TIMEOUT).await? {
         Asked::NotFound | Asked::CannotAsk => Ok(true),
         Asked::Unclear => Ok(false),
         Asked::Known(state) => {
-            app.intake.settle(Word::Answer { payment_id: payment.id, state }).await?;
+            kit.intake.settle(Word::Answer { payment_id: payment.id, state }).await?;
             Ok(false)
         }
     }
@@ -69,27 +69,27 @@ async fn settle_first(app: &App, payment: &Payment) -> Outcome<bool> {
 
 /// What the background does about an attempt without a known start: while its order waits for money it is started again,
 /// afterwards it is closed.
-pub async fn step(app: &App, payment: Payment) -> Outcome<()> {
+pub async fn step(kit: &PaymentKit, payment: Payment) -> Outcome<()> {
     let order = {
-        let mut conn = app.db.conn().await?;
+        let mut conn = kit.db.conn().await?;
         orders::find(&mut conn, payment.order_id).await?
     };
-    let waits = |order: Order| order.state == OrderState::PendingPayment && order.pay_by > app.clock.now();
+    let waits = |order: Order| order.state == OrderState::PendingPayment && order.pay_by > kit.clock.now();
     if order.is_some_and(waits) {
-        go_on(app, payment).await?;
+        go_on(kit, payment).await?;
     } else {
-        close::close(app, &payment).await?;
+        close::close(kit, &payment).await?;
     }
     Ok(())
 }
 
 /// The background's repeat: an unclear or negative answer is no failure of the job.
-pub async fn go_on(app: &App, payment: Payment) -> Outcome<Option<Payment>> {
+pub async fn go_on(kit: &PaymentKit, payment: Payment) -> Outcome<Option<Payment>> {
     let id = payment.id;
-    match repeat(app, payment).await {
+    match repeat(kit, payment).await {
         Ok(_) | Err(Failure::Refused(_)) => {}
         Err(fault) => return Err(fault),
     }
-    let mut conn = app.db.conn().await?;
+    let mut conn = kit.db.conn().await?;
     Ok(attempts::find(&mut conn, id).await?)
 }

@@ -1,19 +1,19 @@
-use crate::app::App;
 use crate::base::actor::{Actor, Person, Role};
 use crate::base::caller::Caller;
 use crate::base::outcome::Outcome;
+use crate::people::kit::PeopleKit;
 use crate::people::state::UserState;
 use crate::people::{error, store};
 
 /// Who asks. Without a token a guest; with one the person behind it, whose roles are read afresh, so that a right
 /// taken away is gone at once. `TOKEN_EXPIRED` means "refresh and repeat", `UNAUTHENTICATED` "sign in". One query;
 /// a second statement the first time a session's newest tokens are used, which confirms that they arrived.
-pub async fn authenticate(app: &App, caller: &Caller) -> Outcome<Actor> {
+pub async fn authenticate(kit: &PeopleKit, caller: &Caller) -> Outcome<Actor> {
     let guest =
         Actor { order_tokens: caller.order_tokens.clone(), address: Some(caller.address), ..Actor::guest() };
     let Some(token) = &caller.bearer else { return Ok(guest) };
-    let access = app.access_tokens.read(token, app.clock.now())?;
-    let mut conn = app.db.conn().await?;
+    let access = kit.access_tokens.read(token, kit.clock.now())?;
+    let mut conn = kit.db.conn().await?;
     let standing = store::find_standing(&mut conn, access.session_id, access.refresh_id)
         .await?
         .filter(|s| s.user_id == access.user_id && !s.session_ended && s.state == UserState::Active)

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::app::App;
 use crate::base::caller::Caller;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::config::Captcha;
+use crate::infra::kit::Kit;
 use crate::infra::outbound::{CallError, Method, Request};
 use crate::infra::throttle::prefix;
 use crate::people::error;
@@ -56,29 +56,29 @@ impl Gate {
 }
 
 /// Whether this mutation asks for a captcha.
-pub fn asks(app: &App, gate: Gate) -> bool {
-    let captcha = &app.config.captcha;
+pub fn asks(kit: &Kit, gate: Gate) -> bool {
+    let captcha = &kit.config.captcha;
     captcha.is_on() && captcha.asked_by.iter().any(|name| name == gate.as_str())
 }
 
 /// Lets through who passed, and everybody where nothing is asked. Refuses with `CAPTCHA_REQUIRED` and `RATE_LIMITED`.
-pub async fn demand(app: &App, caller: &Caller, gate: Gate, answer: Option<&str>) -> Outcome<()> {
-    if !asks(app, gate) {
+pub async fn demand(kit: &Kit, caller: &Caller, gate: Gate, answer: Option<&str>) -> Outcome<()> {
+    if !asks(kit, gate) {
         return Ok(());
     }
-    pass(app, caller, answer).await
+    pass(kit, caller, answer).await
 }
 
 /// Refuses with `CAPTCHA_REQUIRED` who did not pass the shop's captcha, and everybody when it has none.
-pub async fn pass(app: &App, caller: &Caller, answer: Option<&str>) -> Outcome<()> {
+pub async fn pass(kit: &Kit, caller: &Caller, answer: Option<&str>) -> Outcome<()> {
     let answer = answer.map(str::trim).filter(|text| !text.is_empty() && text.len() <= LONGEST);
     let Some(answer) = answer else { return Err(required("solve the captcha first").into()) };
-    app.throttles.captchas.take(&prefix(caller.address)).map_err(error::rate_limited)?;
-    let verdict = verify(app, &app.config.captcha, answer).await;
+    kit.throttles.captchas.take(&prefix(caller.address)).map_err(error::rate_limited)?;
+    let verdict = verify(kit, &kit.config.captcha, answer).await;
     let outcome = match &verdict {
         Ok(true) => "passed",
         Ok(false) => "failed",
-        Err(_) if app.config.captcha.fail_open => "let_through",
+        Err(_) if kit.config.captcha.fail_open => "let_through",
         Err(_) => "unavailable",
     };
     metrics::counter!("dispense_captchas_total", "outcome" => outcome).increment(1);
@@ -88,10 +88,10 @@ pub async fn pass(app: &App, caller: &Caller, answer: Option<&str>) -> Outcome<(
         Err(reason) => {
             tracing::warn!(
                 reason,
-                fail_open = app.config.captcha.fail_open,
+                fail_open = kit.config.captcha.fail_open,
                 "a captcha could not be verified"
             );
-            if app.config.captcha.fail_open {
+            if kit.config.captcha.fail_open {
                 return Ok(());
             }
             Err(required("the captcha could not be checked: try again").retry_after(5).into())
@@ -104,7 +104,7 @@ fn required(text: &str) -> Refusal {
 }
 
 /// What the provider says, or why it said nothing.
-async fn verify(app: &App, captcha: &Captcha, answer: &str) -> Result<bool, String> {
+async fn verify(kit: &Kit, captcha: &Captcha, answer: &str) -> Result<bool, String> {
     let (Some(url), Some(secret)) = (&captcha.verify_url, &captcha.secret) else {
         return Ok(false);
     };
@@ -123,7 +123,7 @@ async fn verify(app: &App, captcha: &Captcha, answer: &str) -> Result<bool, Stri
         timeout: Duration::from_millis(captcha.timeout_ms),
         largest_answer: LARGEST_ANSWER,
     };
-    let answer = app.outbound.call_guarded(request).await.map_err(|e: CallError| e.to_string())?;
+    let answer = kit.outbound.call_guarded(request).await.map_err(|e: CallError| e.to_string())?;
     let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
     let success = said.as_ref().and_then(|said| said.get("success")).and_then(Value::as_bool);
     match (success, answer.succeeded()) {

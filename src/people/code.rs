@@ -7,7 +7,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use crate::app::App;
 use crate::base::caller::Caller;
 use crate::base::ids::UserId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
@@ -15,6 +14,7 @@ use crate::base::secret::Secret;
 use crate::base::text::{Email, Locale};
 use crate::config::RingKey;
 use crate::infra::effects::messages::{self, MessageKind, NewMessage};
+use crate::infra::kit::Kit;
 use crate::infra::sign;
 use crate::people::messages::{Coded, ProveEmail};
 use crate::people::{store, throttle};
@@ -73,21 +73,21 @@ pub enum Holder {
 /// all: then no mail goes out and the caller answers as if one did.
 pub async fn issue(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     caller: &Caller,
     purpose: Purpose,
     email: &Email,
     holder: Holder,
     lives: TimeDelta,
 ) -> Result<Option<Uuid>, Fault> {
-    let client = throttle::client_key(app, caller);
+    let client = throttle::client_key(kit, caller);
     let recent = store::count_codes(conn, purpose.as_str(), email.normalised(), &client).await?;
-    let most = app.config.people.codes_per_hour;
+    let most = kit.config.people.codes_per_hour;
     if recent.here >= most || recent.everywhere >= most.saturating_mul(EVERYWHERE) {
         return Ok(None);
     }
-    let id = app.clock.uuid();
-    let ends: DateTime<Utc> = app.clock.now() + lives;
+    let id = kit.clock.uuid();
+    let ends: DateTime<Utc> = kit.clock.now() + lives;
     let (user, registration) = match holder {
         Holder::Anybody => (None, None),
         Holder::User(user) => (Some(user), None),
@@ -139,11 +139,11 @@ pub(super) async fn look(
 
 /// Whether a guest reads this address's mail, by the code that `request_proof` mailed there. Refuses with
 /// `EMAIL_CODE_WRONG`, `RATE_LIMITED`. The code stays good until its time ends.
-pub async fn prove(app: &App, caller: &Caller, email: &Email, typed: &Secret) -> Outcome<()> {
+pub async fn prove(kit: &Kit, caller: &Caller, email: &Email, typed: &Secret) -> Outcome<()> {
     // A cart is priced again and again with its code: by client alone.
-    throttle::by_address(app, caller)?;
-    let mut tx = app.db.begin().await?;
-    let found = look(&mut tx, &app.config.secrets.access, Purpose::ProveEmail, email, typed).await?;
+    throttle::by_address(kit, caller)?;
+    let mut tx = kit.db.begin().await?;
+    let found = look(&mut tx, &kit.config.secrets.access, Purpose::ProveEmail, email, typed).await?;
     // The try counts, right or wrong.
     tx.commit().await?;
     found.map(|_| ()).ok_or_else(|| Refusal::new("EMAIL_CODE_WRONG", NO_GOOD).at(["emailCode"]).into())
@@ -151,32 +151,32 @@ pub async fn prove(app: &App, caller: &Caller, email: &Email, typed: &Secret) ->
 
 /// Mails a code to an address that a guest wants to order with. The answer is the same for every address. Refuses with
 /// `EMAIL_INVALID`, `RATE_LIMITED`.
-pub async fn request_proof(app: &App, caller: &Caller, email: &str, locale: Locale) -> Outcome<()> {
+pub async fn request_proof(kit: &Kit, caller: &Caller, email: &str, locale: Locale) -> Outcome<()> {
     let email = Email::parse(email)?;
-    app.config.mail.takes(&email)?;
-    throttle::mail(app, caller, Purpose::ProveEmail.as_str())?;
-    let lives = TimeDelta::minutes(app.config.people.email_code_minutes);
-    let mut tx = app.db.begin().await?;
-    let made = issue(&mut tx, app, caller, Purpose::ProveEmail, &email, Holder::Anybody, lives).await?;
+    kit.config.mail.takes(&email)?;
+    throttle::mail(kit, caller, Purpose::ProveEmail.as_str())?;
+    let lives = TimeDelta::minutes(kit.config.people.email_code_minutes);
+    let mut tx = kit.db.begin().await?;
+    let made = issue(&mut tx, kit, caller, Purpose::ProveEmail, &email, Holder::Anybody, lives).await?;
     if let Some(id) = made {
-        mail(&tx, app, ProveEmail::to, id, &email, locale).await?;
+        mail(&tx, kit, ProveEmail::to, id, &email, locale).await?;
     }
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(())
 }
 
 /// Enqueues the mail with a code for somebody without an account. Its text, and in it the code, is made when it is sent.
 pub async fn mail(
     conn: &AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     made: fn(&str, &str, String, Coded) -> NewMessage,
     code: Uuid,
     email: &Email,
     locale: Locale,
 ) -> Result<(), Fault> {
     let message = made(email.typed(), locale.as_str(), code.to_string(), Coded { code });
-    messages::enqueue(conn, &app.clock, &[message]).await?;
+    messages::enqueue(conn, &kit.clock, &[message]).await?;
     Ok(())
 }
 

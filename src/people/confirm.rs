@@ -1,4 +1,3 @@
-use crate::app::App;
 use crate::base::actor::Role;
 use crate::base::caller::Caller;
 use crate::base::ids::UserId;
@@ -7,6 +6,7 @@ use crate::base::secret::Secret;
 use crate::base::text::Email;
 use crate::infra::db::Transaction;
 use crate::infra::effects::events as event_rows;
+use crate::infra::kit::Kit;
 use crate::people::code::{self, Holder, Purpose};
 use crate::people::model::Pending;
 use crate::people::register::{mail_confirmation, named};
@@ -18,21 +18,21 @@ use crate::people::{error, events, throttle};
 /// is its own (`registration`) has only that one confirmed. Repeatable by nobody: a spent code is as good as a wrong one.
 /// Refuses with `CODE_WRONG`, `RATE_LIMITED`.
 pub async fn confirm_email(
-    app: &App,
+    kit: &Kit,
     caller: &Caller,
     email: &str,
     code: &Secret,
     registration: Option<&str>,
 ) -> Outcome<UserId> {
     let email = Email::parse(email)?;
-    throttle::by_account(app, caller, &email)?;
-    let mut tx = app.db.begin().await?;
+    throttle::by_account(kit, caller, &email)?;
+    let mut tx = kit.db.begin().await?;
     // Two confirmations at once wait for each other here, on the rows of the address's codes.
-    let holder = code::look(&mut tx, &app.config.secrets.access, Purpose::ConfirmEmail, &email, code).await?;
+    let holder = code::look(&mut tx, &kit.config.secrets.access, Purpose::ConfirmEmail, &email, code).await?;
     let user = match holder {
         Some(Holder::Registration(id)) if named(registration).is_none_or(|n| n == Some(id)) => {
             match store::find_registration(&mut tx, id).await? {
-                Some(pending) => settle(app, &mut tx, &email, &pending).await?,
+                Some(pending) => settle(kit, &mut tx, &email, &pending).await?,
                 None => None,
             }
         }
@@ -53,19 +53,19 @@ pub async fn confirm_email(
     store::advance_codes_used(&mut tx, Purpose::ConfirmEmail.as_str(), email.normalised()).await?;
     store::delete_registrations(&mut tx, email.normalised()).await?;
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(user)
 }
 
 /// Makes the registration an account. `None` when the address belongs to somebody meanwhile.
 async fn settle(
-    app: &App,
+    kit: &Kit,
     tx: &mut Transaction,
     email: &Email,
     pending: &Pending,
 ) -> Outcome<Option<UserId>> {
     let new = NewUser {
-        id: UserId(app.clock.uuid()),
+        id: UserId(kit.clock.uuid()),
         email: &pending.email,
         email_normalised: email.normalised(),
         confirmed: true,
@@ -90,16 +90,16 @@ async fn settle(
 /// Mails another code for the registration that the client names, else for this client's newest; answers the same in
 /// every case.
 pub async fn resend_confirmation(
-    app: &App,
+    kit: &Kit,
     caller: &Caller,
     email: &str,
     registration: Option<&str>,
 ) -> Outcome<()> {
     let email = Email::parse(email)?;
-    throttle::by_account(app, caller, &email)?;
-    throttle::mail(app, caller, "confirm_email")?;
-    let client = throttle::client_key(app, caller);
-    let mut tx = app.db.begin().await?;
+    throttle::by_account(kit, caller, &email)?;
+    throttle::mail(kit, caller, "confirm_email")?;
+    let client = throttle::client_key(kit, caller);
+    let mut tx = kit.db.begin().await?;
     let pending = match named(registration) {
         Some(Some(id)) => store::find_registration(&mut tx, id).await?,
         Some(None) => None,
@@ -112,16 +112,16 @@ pub async fn resend_confirmation(
         store::find_credentials(&mut tx, email.normalised()).await?.is_some_and(|person| person.confirmed);
     if let Some(pending) = pending.filter(own).filter(|_| !taken) {
         let to = Email::parse(&pending.email)?;
-        mail_confirmation(app, caller, &mut tx, &to, pending.id, &pending.locale).await?;
+        mail_confirmation(kit, caller, &mut tx, &to, pending.id, &pending.locale).await?;
     }
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(())
 }
 
 /// Sweep: registrations that nobody confirmed in their time, and codes that ended.
-pub async fn sweep(app: &App) -> Result<usize, Fault> {
-    let mut conn = app.db.conn().await?;
+pub async fn sweep(kit: &Kit) -> Result<usize, Fault> {
+    let mut conn = kit.db.conn().await?;
     let gone = store::delete_lapsed_registrations(&mut conn).await?;
     Ok(gone + store::delete_old_codes(&mut conn).await?)
 }

@@ -1,7 +1,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::app::App;
 use crate::base::actor::{Actor, Role};
 use crate::base::clock;
 use crate::base::ids::UserId;
@@ -9,6 +8,7 @@ use crate::base::outcome::{Fault, Outcome};
 use crate::base::secret::Secret;
 use crate::base::text::Email;
 use crate::infra::effects::events as event_rows;
+use crate::people::kit::PeopleKit;
 use crate::people::revoke::end_sessions;
 use crate::people::store::{self, NewUser};
 use crate::people::{events, password_rule, set_roles};
@@ -17,7 +17,7 @@ use crate::people::{events, password_rule, set_roles};
 /// Without a password one is made and returned, to be shown once. Refuses with `EMAIL_INVALID`, `PASSWORD_TOO_WEAK`,
 /// `PASSWORD_BREACHED`.
 pub async fn create_admin(
-    app: &App,
+    kit: &PeopleKit,
     email: &str,
     password: Option<Secret>,
 ) -> Outcome<(UserId, Option<Secret>)> {
@@ -30,17 +30,17 @@ pub async fn create_admin(
         }
     };
     password_rule::check(&password, &email, "password")?;
-    let hash = app.passwords.hash(&password).await?;
+    let hash = kit.passwords.hash(&password).await?;
     let new = NewUser {
-        id: UserId(app.clock.uuid()),
+        id: UserId(kit.clock.uuid()),
         email: email.typed(),
         email_normalised: email.normalised(),
         confirmed: true,
         password_hash: &hash,
         name: None,
-        locale: &app.config.shop.default_locale,
+        locale: &kit.config.shop.default_locale,
     };
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let user = if store::insert_user(&mut tx, &new).await? {
         store::insert_roles(&mut tx, new.id, &[Role::Buyer]).await?;
         event_rows::append(&tx, &[events::registered(new.id)]).await?;
@@ -57,6 +57,6 @@ pub async fn create_admin(
         found.id
     };
     tx.commit().await?;
-    set_roles(app, &Actor::system(), user, &Role::ALL).await?;
+    set_roles(kit, &Actor::system(), user, &Role::ALL).await?;
     Ok((user, made))
 }

@@ -9,6 +9,7 @@ mod confirm;
 mod create_admin;
 pub mod error;
 pub mod events;
+pub mod kit;
 pub mod messages;
 pub mod model;
 pub mod password;

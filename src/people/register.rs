@@ -1,7 +1,6 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use crate::app::App;
 use crate::base::caller::Caller;
 use crate::base::ids::{self};
 use crate::base::outcome::Outcome;
@@ -10,7 +9,9 @@ use crate::base::text::{self, Email, Locale};
 use crate::infra::db::Transaction;
 use crate::infra::effects::messages::{self, MessageKind};
 use crate::infra::effects::record::Nothing;
+use crate::infra::kit::Kit;
 use crate::people::code::{self, Holder, Purpose};
+use crate::people::kit::PeopleKit;
 use crate::people::messages::{Coded, ConfirmEmail, EmailTaken};
 use crate::people::store::{self, NewRegistration};
 use crate::people::{password_rule, throttle};
@@ -32,25 +33,25 @@ pub struct Registration {
 /// registers the address changes nothing about it. The answer is the same when the address has an account: then a mail
 /// says so, and no code leads to the registration. Refuses with `EMAIL_INVALID`, `PASSWORD_TOO_WEAK`,
 /// `PASSWORD_BREACHED`, `INVALID`, `RATE_LIMITED`.
-pub async fn register(app: &App, caller: &Caller, input: Registration) -> Outcome<String> {
+pub async fn register(kit: &PeopleKit, caller: &Caller, input: Registration) -> Outcome<String> {
     let email = Email::parse(&input.email)?;
-    app.config.mail.takes(&email)?;
+    kit.config.mail.takes(&email)?;
     password_rule::check(&input.password, &email, "password")?;
     let name = input.name.as_deref().map(|name| text::clean(name, "name", 100, false)).transpose()?;
-    let locale = locale_of(app, caller, input.locale.as_deref());
-    throttle::by_account(app, caller, &email)?;
-    throttle::mail(app, caller, "register")?;
+    let locale = locale_of(kit, caller, input.locale.as_deref());
+    throttle::by_account(kit, caller, &email)?;
+    throttle::mail(kit, caller, "register")?;
     // Hashed before the address is looked up, so that the time tells nothing.
-    let password_hash = app.passwords.hash(&input.password).await?;
+    let password_hash = kit.passwords.hash(&input.password).await?;
 
-    let id = app.clock.uuid();
-    let client = throttle::client_key(app, caller);
-    let mut tx = app.db.begin().await?;
+    let id = kit.clock.uuid();
+    let client = throttle::client_key(kit, caller);
+    let mut tx = kit.db.begin().await?;
     let recent = store::count_registrations(&mut tx, email.normalised(), &client).await?;
-    let most = app.config.people.codes_per_hour;
+    let most = kit.config.people.codes_per_hour;
     // Beyond that nothing is kept and no mail goes out; the answer is the same.
     if recent.here < most && recent.everywhere < most.saturating_mul(code::EVERYWHERE) {
-        let lives = TimeDelta::minutes(app.config.people.confirm_code_minutes);
+        let lives = TimeDelta::minutes(kit.config.people.confirm_code_minutes);
         let new = NewRegistration {
             id,
             email: email.typed(),
@@ -59,23 +60,23 @@ pub async fn register(app: &App, caller: &Caller, input: Registration) -> Outcom
             name: name.as_deref(),
             locale: locale.as_str(),
             client: &client,
-            expires_at: app.clock.now() + lives,
+            expires_at: kit.clock.now() + lives,
         };
         store::insert_registration(&mut tx, &new).await?;
         let owner = store::find_credentials(&mut tx, email.normalised()).await?.filter(|p| p.confirmed);
         match owner {
-            None => mail_confirmation(app, caller, &mut tx, &email, id, locale.as_str()).await?,
+            None => mail_confirmation(kit, caller, &mut tx, &email, id, locale.as_str()).await?,
             Some(owner) => {
                 // At most once an hour.
-                let subject = format!("{}:{}", owner.id, app.clock.unix() / 3_600);
+                let subject = format!("{}:{}", owner.id, kit.clock.unix() / 3_600);
                 let to = Some(owner.id);
                 let message = EmailTaken::to(&owner.email, &owner.locale, subject, Nothing {});
-                messages::enqueue(&tx, &app.clock, &[message.of_user(to)]).await?;
+                messages::enqueue(&tx, &kit.clock, &[message.of_user(to)]).await?;
             }
         }
     }
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(ids::encode(PREFIX, id))
 }
 
@@ -87,27 +88,27 @@ pub(super) fn named(registration: Option<&str>) -> Option<Option<Uuid>> {
     })
 }
 
-fn locale_of(app: &App, caller: &Caller, typed: Option<&str>) -> Locale {
+fn locale_of(kit: &PeopleKit, caller: &Caller, typed: Option<&str>) -> Locale {
     typed
         .map(Locale::choose)
         .or(caller.locale)
-        .unwrap_or_else(|| Locale::choose(&app.config.shop.default_locale))
+        .unwrap_or_else(|| Locale::choose(&kit.config.shop.default_locale))
 }
 
 /// Mails a code that confirms this registration, unless the address got too many.
 pub(super) async fn mail_confirmation(
-    app: &App,
+    kit: &Kit,
     caller: &Caller,
     tx: &mut Transaction,
     email: &Email,
     registration: Uuid,
     locale: &str,
 ) -> Outcome<()> {
-    let lives = TimeDelta::minutes(app.config.people.confirm_code_minutes);
+    let lives = TimeDelta::minutes(kit.config.people.confirm_code_minutes);
     let holder = Holder::Registration(registration);
-    let made = code::issue(tx, app, caller, Purpose::ConfirmEmail, email, holder, lives).await?;
+    let made = code::issue(tx, kit, caller, Purpose::ConfirmEmail, email, holder, lives).await?;
     let Some(code) = made else { return Ok(()) };
     let message = ConfirmEmail::to(email.typed(), locale, code.to_string(), Coded { code });
-    messages::enqueue(tx, &app.clock, &[message]).await?;
+    messages::enqueue(tx, &kit.clock, &[message]).await?;
     Ok(())
 }

@@ -1,6 +1,5 @@
 use chrono::TimeDelta;
 
-use crate::app::App;
 use crate::base::caller::Caller;
 use crate::base::ids::UserId;
 use crate::base::outcome::Outcome;
@@ -10,25 +9,26 @@ use crate::infra::effects::events as event_rows;
 use crate::infra::effects::messages::{self, MessageKind};
 use crate::infra::effects::record::Nothing;
 use crate::people::code::{self, Holder, Purpose};
+use crate::people::kit::PeopleKit;
 use crate::people::messages::{Coded, PasswordChanged, ResetPassword};
 use crate::people::revoke::end_sessions;
 use crate::people::state::UserState;
 use crate::people::{error, events, password_rule, store, throttle};
 
 /// Mails a code that sets a new password, when the address has an account; answers the same in every case.
-pub async fn request_password_reset(app: &App, caller: &Caller, email: &str) -> Outcome<()> {
+pub async fn request_password_reset(kit: &PeopleKit, caller: &Caller, email: &str) -> Outcome<()> {
     let email = Email::parse(email)?;
-    throttle::by_account(app, caller, &email)?;
-    throttle::mail(app, caller, Purpose::ResetPassword.as_str())?;
-    let mut tx = app.db.begin().await?;
+    throttle::by_account(kit, caller, &email)?;
+    throttle::mail(kit, caller, Purpose::ResetPassword.as_str())?;
+    let mut tx = kit.db.begin().await?;
     let found = store::find_credentials(&mut tx, email.normalised()).await?;
     if let Some(person) = found.filter(|p| p.state == UserState::Active) {
-        let lives = TimeDelta::minutes(app.config.people.reset_code_minutes);
+        let lives = TimeDelta::minutes(kit.config.people.reset_code_minutes);
         let holder = Holder::User(person.id);
-        let made = code::issue(&mut tx, app, caller, Purpose::ResetPassword, &email, holder, lives).await?;
+        let made = code::issue(&mut tx, kit, caller, Purpose::ResetPassword, &email, holder, lives).await?;
         if let Some(code) = made {
             let message = ResetPassword::to(&person.email, &person.locale, code.to_string(), Coded { code });
-            messages::enqueue(&tx, &app.clock, &[message.of_user(person.id)]).await?;
+            messages::enqueue(&tx, &kit.clock, &[message.of_user(person.id)]).await?;
         }
     }
     tx.commit().await?;
@@ -39,7 +39,7 @@ pub async fn request_password_reset(app: &App, caller: &Caller, email: &str) -> 
 /// is confirmed by it too. Refuses with `CODE_WRONG`, `PASSWORD_TOO_WEAK`, `PASSWORD_BREACHED`,
 /// `ACCOUNT_SUSPENDED`, `RATE_LIMITED`.
 pub async fn reset_password(
-    app: &App,
+    kit: &PeopleKit,
     caller: &Caller,
     email: &str,
     code: &Secret,
@@ -47,11 +47,11 @@ pub async fn reset_password(
 ) -> Outcome<UserId> {
     let email = Email::parse(email)?;
     password_rule::check(password, &email, "password")?;
-    throttle::by_account(app, caller, &email)?;
-    let hash = app.passwords.hash(password).await?;
-    let mut tx = app.db.begin().await?;
+    throttle::by_account(kit, caller, &email)?;
+    let hash = kit.passwords.hash(password).await?;
+    let mut tx = kit.db.begin().await?;
     let holder =
-        code::redeem(&mut tx, &app.config.secrets.access, Purpose::ResetPassword, &email, code).await?;
+        code::redeem(&mut tx, &kit.config.secrets.access, Purpose::ResetPassword, &email, code).await?;
     let Some(Holder::User(user)) = holder else {
         // The try counts.
         tx.commit().await?;
@@ -69,7 +69,7 @@ pub async fn reset_password(
     end_sessions(&mut tx, user, None, &user.to_string(), "password_reset").await?;
     let subject = format!("{user}:{}", person.generation + 1);
     let message = PasswordChanged::to(&person.email, &person.locale, subject, Nothing {});
-    messages::enqueue(&tx, &app.clock, &[message.of_user(user)]).await?;
+    messages::enqueue(&tx, &kit.clock, &[message.of_user(user)]).await?;
     tx.commit().await?;
     Ok(user)
 }

@@ -1,15 +1,15 @@
-use crate::app::App;
 use crate::base::actor::{Actor, Role};
 use crate::base::ids::{SHOP, UserId};
 use crate::base::outcome::Outcome;
 use crate::infra::effects::events as event_rows;
+use crate::infra::kit::Kit;
 use crate::people::model::Profile;
 use crate::people::revoke::end_sessions;
 use crate::people::{error, events, read, store};
 
 /// Gives a person exactly these roles; `seller` acts for the shop itself. The person's tokens and sessions end with
 /// it. For admins. Refuses with `FORBIDDEN`, `NOT_FOUND`, `LAST_ADMIN`, `INVALID` (no role at all).
-pub async fn set_roles(app: &App, actor: &Actor, user: UserId, roles: &[Role]) -> Outcome<Profile> {
+pub async fn set_roles(kit: &Kit, actor: &Actor, user: UserId, roles: &[Role]) -> Outcome<Profile> {
     if !actor.has(Role::Admin) {
         return Err(error::forbidden().into());
     }
@@ -21,7 +21,7 @@ pub async fn set_roles(app: &App, actor: &Actor, user: UserId, roles: &[Role]) -
             .at(["roles"])
             .into());
     }
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     // Read again under the lock: the actor may have lost the right since the request came in.
     let admins = store::lock_admins(&mut tx).await?;
     if !actor.system && !actor.user_id().is_some_and(|id| admins.contains(&id)) {

@@ -1,9 +1,9 @@
-use crate::app::App;
 use crate::base::actor::{Actor, Role};
 use crate::base::ids::UserId;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::infra::db::one;
 use crate::infra::effects::events as event_rows;
+use crate::infra::kit::Kit;
 use crate::people::model::Profile;
 use crate::people::revoke::end_sessions;
 use crate::people::state::UserChange;
@@ -11,20 +11,20 @@ use crate::people::{error, events, read, store};
 
 /// Keeps a person out: every session ends. For admins. Refuses with `FORBIDDEN`, `NOT_FOUND`, `ILLEGAL_TRANSITION`,
 /// `LAST_ADMIN`.
-pub async fn suspend(app: &App, actor: &Actor, user: UserId) -> Outcome<Profile> {
-    change(app, actor, user, UserChange::Suspend).await
+pub async fn suspend(kit: &Kit, actor: &Actor, user: UserId) -> Outcome<Profile> {
+    change(kit, actor, user, UserChange::Suspend).await
 }
 
 /// Lets a suspended person in again.
-pub async fn reinstate(app: &App, actor: &Actor, user: UserId) -> Outcome<Profile> {
-    change(app, actor, user, UserChange::Reinstate).await
+pub async fn reinstate(kit: &Kit, actor: &Actor, user: UserId) -> Outcome<Profile> {
+    change(kit, actor, user, UserChange::Reinstate).await
 }
 
-async fn change(app: &App, actor: &Actor, user: UserId, change: UserChange) -> Outcome<Profile> {
+async fn change(kit: &Kit, actor: &Actor, user: UserId, change: UserChange) -> Outcome<Profile> {
     if !actor.has(Role::Admin) {
         return Err(error::forbidden().into());
     }
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let admins = store::lock_admins(&mut tx).await?;
     if change == UserChange::Suspend && admins == [user] {
         return Err(error::last_admin().into());

@@ -5,46 +5,46 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
-use crate::app::App;
 use crate::base::caller::Caller;
 use crate::base::outcome::Refusal;
 use crate::base::text::Email;
+use crate::infra::kit::Kit;
 use crate::infra::sign;
 use crate::infra::throttle::prefix;
 use crate::people::error;
 
 /// One try from this address.
-pub(super) fn by_address(app: &App, caller: &Caller) -> Result<(), Refusal> {
-    app.throttles.sign_ins.take(&prefix(caller.address)).map_err(error::rate_limited)
+pub(super) fn by_address(kit: &Kit, caller: &Caller) -> Result<(), Refusal> {
+    kit.throttles.sign_ins.take(&prefix(caller.address)).map_err(error::rate_limited)
 }
 
 /// One try from this address about this account.
-pub(super) fn by_account(app: &App, caller: &Caller, email: &Email) -> Result<(), Refusal> {
-    by_address(app, caller)?;
+pub(super) fn by_account(kit: &Kit, caller: &Caller, email: &Email) -> Result<(), Refusal> {
+    by_address(kit, caller)?;
     let account = hex::encode(&Sha256::digest(email.normalised().as_bytes())[..16]);
     let here = format!("{account} {}", prefix(caller.address));
-    app.throttles.sign_ins_of_account.take(&here).map_err(error::rate_limited)?;
-    app.throttles.sign_ins_everywhere.take(&account).map_err(error::rate_limited)
+    kit.throttles.sign_ins_of_account.take(&here).map_err(error::rate_limited)?;
+    kit.throttles.sign_ins_everywhere.take(&account).map_err(error::rate_limited)
 }
 
 /// One mail of this kind to an address that the client typed, whether one will be sent or not: the answer must not
 /// tell which addresses are known.
-pub fn mail(app: &App, caller: &Caller, kind: &'static str) -> Result<(), Refusal> {
+pub fn mail(kit: &Kit, caller: &Caller, kind: &'static str) -> Result<(), Refusal> {
     let key: (IpAddr, &'static str) = (prefix(caller.address), kind);
-    app.throttles.mails.take(&key).map_err(error::rate_limited)
+    kit.throttles.mails.take(&key).map_err(error::rate_limited)
 }
 
 /// What a client is counted under in rows: its network address, unreadable without the program's key.
-pub fn client_key(app: &App, caller: &Caller) -> String {
-    keyed(app, &[prefix(caller.address).to_string().as_bytes()])
+pub fn client_key(kit: &Kit, caller: &Caller) -> String {
+    keyed(kit, &[prefix(caller.address).to_string().as_bytes()])
 }
 
 /// The same with the device's own name for itself.
-pub fn device_key(app: &App, caller: &Caller) -> String {
+pub fn device_key(kit: &Kit, caller: &Caller) -> String {
     let device = caller.device.as_deref().unwrap_or_default();
-    keyed(app, &[prefix(caller.address).to_string().as_bytes(), device.as_bytes()])
+    keyed(kit, &[prefix(caller.address).to_string().as_bytes(), device.as_bytes()])
 }
 
-fn keyed(app: &App, parts: &[&[u8]]) -> String {
-    hex::encode(&sign::mac(&app.config.secrets.access, "client", parts)[..12])
+fn keyed(kit: &Kit, parts: &[&[u8]]) -> String {
+    hex::encode(&sign::mac(&kit.config.secrets.access, "client", parts)[..12])
 }

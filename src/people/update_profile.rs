@@ -1,18 +1,18 @@
-use crate::app::App;
 use crate::base::actor::Person;
 use crate::base::outcome::Outcome;
 use crate::base::text::{self, Locale};
+use crate::infra::kit::Kit;
 use crate::people::model::Profile;
 use crate::people::{error, read, store};
 
 /// Changes the person's name and language; what is `None` stays, an empty name is taken away. Refuses with `INVALID`.
 pub async fn update_profile(
-    app: &App,
+    kit: &Kit,
     person: &Person,
     name: Option<&str>,
     locale: Option<&str>,
 ) -> Outcome<Profile> {
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let old = store::lock_user(&mut tx, person.user_id).await?.ok_or_else(error::user_not_found)?;
     let name = match name.map(str::trim) {
         None => old.name,

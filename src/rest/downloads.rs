@@ -9,7 +9,6 @@ use poem::web::{Data, Path};
 use poem::{Body, Request, Response, handler};
 use serde_json::json;
 
-use crate::app::App;
 use crate::base::caller::Caller;
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::text::Locale;
@@ -20,13 +19,14 @@ use crate::downloads::name;
 use crate::downloads::range::{Conditions, Plan};
 use crate::downloads::serve::{self, Answer, Ask};
 use crate::rest::problem::Problem;
+use crate::rest::state::RestBackend;
 use crate::rest::{accept, page};
 
 /// GET and HEAD of `/downloads/{token}`.
 #[handler]
 pub async fn download(
     request: &Request,
-    app: Data<&Arc<App>>,
+    backend: Data<&Arc<RestBackend>>,
     caller: Data<&Caller>,
     Path(token): Path<String>,
 ) -> Result<Response, Problem> {
@@ -43,7 +43,7 @@ pub async fn download(
         },
         address: Some(caller.address),
     };
-    let answer = noted(serve::serve(&app, ask).await, &caller)?;
+    let answer = noted(serve::serve(&backend.downloads, ask).await, &caller)?;
     Ok(respond(answer, &caller))
 }
 
@@ -51,14 +51,14 @@ pub async fn download(
 #[handler]
 pub async fn claim_page(
     request: &Request,
-    app: Data<&Arc<App>>,
+    backend: Data<&Arc<RestBackend>>,
     caller: Data<&Caller>,
     Path(token): Path<String>,
 ) -> Result<Response, Problem> {
     own_parameters(request)?;
-    let claim = noted(link::look_at_claim(&app, &token).await, &caller)?;
+    let claim = noted(link::look_at_claim(&backend, &token).await, &caller)?;
     if accept::wants_page(request.header(header::ACCEPT)) {
-        let locale = page::locale(request, &app.config.shop.default_locale)?;
+        let locale = page::locale(request, &backend.config.shop.default_locale)?;
         return Ok(shown(&claim, locale));
     }
     let response = Response::builder()
@@ -80,12 +80,12 @@ pub async fn claim_page(
 #[handler]
 pub async fn claim_redeem(
     request: &Request,
-    app: Data<&Arc<App>>,
+    backend: Data<&Arc<RestBackend>>,
     caller: Data<&Caller>,
     Path(token): Path<String>,
 ) -> Result<Response, Problem> {
     own_parameters(request)?;
-    let link = noted(link::redeem_claim(&app, &token, Some(caller.address)).await, &caller)?;
+    let link = noted(link::redeem_claim(&backend, &token, Some(caller.address)).await, &caller)?;
     Ok(Response::builder()
         .status(StatusCode::SEE_OTHER)
         .header(header::LOCATION, link.url)

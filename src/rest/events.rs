@@ -8,7 +8,6 @@ use poem::{Response, handler};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::app::App;
 use crate::base::actor::Role;
 use crate::base::caller::Caller;
 use crate::base::ids::{OrderId, SellerId};
@@ -17,6 +16,7 @@ use crate::infra::sequence::{self, Numbered};
 use crate::kinds::events;
 use crate::people;
 use crate::rest::problem::Problem;
+use crate::rest::state::RestBackend;
 
 /// The query of the route.
 #[derive(Deserialize)]
@@ -31,11 +31,11 @@ const USUAL: i64 = 100;
 /// Events above `after` in order, at most `limit`, for administrators.
 #[handler]
 pub async fn list(
-    app: Data<&Arc<App>>,
+    backend: Data<&Arc<RestBackend>>,
     caller: Data<&Caller>,
     Query(ask): Query<Ask>,
 ) -> Result<Response, Problem> {
-    let actor = people::authenticate(app.0, caller.0).await?;
+    let actor = people::authenticate(&backend.0.people, caller.0).await?;
     if actor.person.is_none() {
         return Err(Refusal::new("UNAUTHENTICATED", "sign in first").into());
     }
@@ -44,7 +44,7 @@ pub async fn list(
     }
     let after = number(ask.after.as_deref(), 0, "after", "INVALID_CURSOR", i64::MAX)?;
     let limit = number(ask.limit.as_deref(), USUAL, "limit", "INVALID", MOST)?.max(1);
-    let mut conn = app.db.conn().await?;
+    let mut conn = backend.db.conn().await?;
     let rows = sequence::after(&mut conn, after, limit).await.map_err(Fault::from)?;
     if rows.iter().any(|row| row.kind.is_none()) {
         return Err(Refusal::new("CURSOR_TOO_OLD", "these events are not kept any more").into());

@@ -7,9 +7,9 @@ use poem::handler;
 use poem::http::StatusCode;
 use poem::web::Data;
 
-use crate::app::App;
 use crate::infra::db::migrate;
 use crate::rest::problem::Problem;
+use crate::rest::state::RestBackend;
 
 /// How long the database may take to answer before the program counts as not ready.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -23,14 +23,14 @@ pub fn healthz() -> &'static str {
 
 /// 200 when the database answers and has the tables this program knows; else 503.
 #[handler]
-pub async fn readyz(app: Data<&Arc<App>>) -> Result<&'static str, Problem> {
+pub async fn readyz(backend: Data<&Arc<RestBackend>>) -> Result<&'static str, Problem> {
     let not_ready = |detail: &'static str, fault: String| {
         let mut problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", detail).after(1);
         problem.fault = Some(fault);
         problem
     };
     let look = async {
-        let mut conn = app.db.conn().await?;
+        let mut conn = backend.db.conn().await?;
         migrate::is_current(&mut conn).await
     };
     match tokio::time::timeout(PATIENCE, look).await {

@@ -8,7 +8,6 @@ use poem::web::{Data, Path};
 use poem::{Body, Request, Response, handler};
 use serde_json::{Value, json};
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::caller::Caller;
 use crate::base::ids::BatchId;
@@ -16,6 +15,7 @@ use crate::base::outcome::{Failure, Fault};
 use crate::fulfilment::restock::{self, Imported, Start};
 use crate::rest::problem::Problem;
 use crate::rest::seller;
+use crate::rest::state::RestBackend;
 use crate::rest::uploads::{invalid, number};
 use crate::vault::{Batch, batch, read};
 
@@ -25,12 +25,12 @@ const MOST_PROBLEMS: i64 = 1_000;
 /// `HEAD /keys/import/{id}`: where the upload of the batch's file goes on.
 #[handler]
 pub async fn look(
-    app: Data<&Arc<App>>,
+    backend: Data<&Arc<RestBackend>>,
     caller: Data<&Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let actor = seller::authenticate(&app, &caller).await?;
-    let batch = find(&app, &actor, &id).await?;
+    let actor = seller::authenticate(&backend, &caller).await?;
+    let batch = find(&backend, &actor, &id).await?;
     let mut response = Response::builder().header(header::CACHE_CONTROL, "no-store").finish();
     response.headers_mut().insert("upload-offset", HeaderValue::from(batch.bytes));
     response.headers_mut().insert("upload-line", HeaderValue::from(batch.lines + 1));
@@ -44,11 +44,11 @@ pub async fn look(
 pub async fn import(
     request: &Request,
     body: Body,
-    app: Data<&Arc<App>>,
+    backend: Data<&Arc<RestBackend>>,
     caller: Data<&Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let actor = seller::authenticate(&app, &caller).await?;
+    let actor = seller::authenticate(&backend, &caller).await?;
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("text/plain") {
@@ -56,8 +56,8 @@ pub async fn import(
     }
     let start = start(request.headers())?;
     // A foreign batch is refused before its body is read.
-    let batch = find(&app, &actor, &id).await?;
-    let done = match restock::go_on(&app, &actor, batch.id, start, body.into_async_read()).await {
+    let batch = find(&backend, &actor, &id).await?;
+    let done = match restock::go_on(&backend, &actor, batch.id, start, body.into_async_read()).await {
         Ok(done) => done,
         Err(Failure::Fault(Fault::Upstream(text))) => {
             let mut problem = Problem::new(
@@ -73,12 +73,12 @@ pub async fn import(
     Ok(Response::builder()
         .content_type("application/json")
         .header(header::CACHE_CONTROL, "no-store")
-        .body(report(&app, &done).await?.to_string()))
+        .body(report(&backend, &done).await?.to_string()))
 }
 
-async fn find(app: &App, actor: &Actor, id: &str) -> Result<Batch, Problem> {
+async fn find(backend: &RestBackend, actor: &Actor, id: &str) -> Result<Batch, Problem> {
     let id = BatchId::parse(id).map_err(|_| Problem::not_found())?;
-    batch::get(&mut *app.db.conn().await?, actor, id).await.map_err(missing)
+    batch::get(&mut *backend.db.conn().await?, actor, id).await.map_err(missing)
 }
 
 /// Where in its file the body begins: at most one of the two headers says so.
@@ -101,9 +101,9 @@ fn missing(failure: Failure) -> Problem {
     }
 }
 
-async fn report(app: &App, imported: &Imported) -> Result<Value, Problem> {
+async fn report(backend: &RestBackend, imported: &Imported) -> Result<Value, Problem> {
     let done = &imported.batch;
-    let mut conn = app.db.conn().await?;
+    let mut conn = backend.db.conn().await?;
     let problems = read::list_problems(&mut conn, done.id, 0, MOST_PROBLEMS).await.map_err(Fault::from)?;
     let problems: Vec<Value> =
         problems.into_iter().map(|(line, code)| json!({ "line": line, "code": code })).collect();

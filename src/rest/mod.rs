@@ -12,6 +12,7 @@ pub mod pay;
 pub mod problem;
 pub mod qr;
 pub mod seller;
+pub mod state;
 pub mod storefront;
 pub mod uploads;
 pub mod webhooks;

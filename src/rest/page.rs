@@ -6,12 +6,12 @@ use base64::engine::general_purpose::STANDARD;
 use poem::http::{StatusCode, header};
 use poem::{Request, Response};
 
-use crate::app::App;
 use crate::base::caller::Caller;
 use crate::base::clock::random;
 use crate::base::text::Locale;
 use crate::rest::accept;
 use crate::rest::problem::Problem;
+use crate::rest::state::RestBackend;
 
 const STYLE: &str = "body{font:16px/1.6 system-ui,sans-serif;max-width:34rem;margin:3rem auto;padding:0 1rem;\
     color:#1c2430;background:#fff}.amount{font-size:2rem;margin:.2rem 0}pre{white-space:pre-wrap;word-break:break-all;\
@@ -94,16 +94,16 @@ pub struct Reader(Locale);
 
 impl Reader {
     /// Whoever asks for a page rather than for data.
-    pub fn of(app: &App, request: &Request) -> Option<Self> {
-        let default = &app.config.shop.default_locale;
+    pub fn of(backend: &RestBackend, request: &Request) -> Option<Self> {
+        let default = &backend.config.shop.default_locale;
         accept::wants_page(request.header(header::ACCEPT))
             .then(|| Self(locale(request, default).unwrap_or(Locale::choose(default))))
     }
 
     /// Why it does not work, and what to do: the page in place of the problem's JSON.
-    pub fn refusal(self, app: &App, problem: &Problem, request_id: &str) -> Response {
+    pub fn refusal(self, backend: &RestBackend, problem: &Problem, request_id: &str) -> Response {
         let (title, advice) = advice(problem.code, self.0);
-        let shop = &app.config.shop;
+        let shop = &backend.config.shop;
         let help = match (&shop.support_email, self.0) {
             (Some(email), Locale::En) => {
                 format!("<p>Need help? Write to <a href=\"mailto:{0}\">{0}</a>.</p>", escape(email))

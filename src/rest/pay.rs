@@ -10,7 +10,6 @@ use poem::web::{Data, Path};
 use poem::{Request, Response, handler};
 use url::Url;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::clock::random;
 use crate::base::ids::PaymentId;
@@ -31,6 +30,7 @@ use crate::payments::{check_now, hosted};
 use crate::rest::page;
 use crate::rest::problem::Problem;
 use crate::rest::qr;
+use crate::rest::state::RestBackend;
 
 /// How long a buyer who comes back waits for the gateway's answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -39,13 +39,13 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[handler]
 pub async fn hosted_page(
     request: &Request,
-    app: Data<&Arc<App>>,
+    backend: Data<&Arc<RestBackend>>,
     Path(token): Path<String>,
 ) -> Result<Response, Problem> {
-    let id = hosted::open(&app, &token).ok_or_else(Problem::not_found)?;
-    let (payment, order) = find(&app, id).await?;
+    let id = hosted::open(&backend.payments, &token).ok_or_else(Problem::not_found)?;
+    let (payment, order) = find(&backend, id).await?;
     let words = Words::of(page::locale(request, &order.locale)?);
-    if let Some(text) = over(&app, &payment, &order, words) {
+    if let Some(text) = over(&backend, &payment, &order, words) {
         return Ok(shown(&order, words, &format!("<p>{text}</p>"), None));
     }
     let action = payment.action.clone().map(serde_json::from_value::<Action>);
@@ -80,9 +80,9 @@ pub async fn hosted_page(
 
 /// `GET /pay/{token}/code.svg`: what is to be scanned, as a picture.
 #[handler]
-pub async fn code(app: Data<&Arc<App>>, Path(token): Path<String>) -> Result<Response, Problem> {
-    let id = hosted::open(&app, &token).ok_or_else(Problem::not_found)?;
-    let (payment, _) = find(&app, id).await?;
+pub async fn code(backend: Data<&Arc<RestBackend>>, Path(token): Path<String>) -> Result<Response, Problem> {
+    let id = hosted::open(&backend.payments, &token).ok_or_else(Problem::not_found)?;
+    let (payment, _) = find(&backend, id).await?;
     let drawn = match payment.action.map(serde_json::from_value::<Action>) {
         Some(Ok(Action::Qr { text })) => qr::svg(&text),
         _ => None,
@@ -98,18 +98,19 @@ pub async fn code(app: Data<&Arc<App>>, Path(token): Path<String>) -> Result<Res
 #[handler]
 pub async fn back(
     request: &Request,
-    app: Data<&Arc<App>>,
+    backend: Data<&Arc<RestBackend>>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id = PaymentId::parse(&id).map_err(|_| Problem::not_found())?;
-    let (payment, order) = find(&app, id).await?;
+    let (payment, order) = find(&backend, id).await?;
     let words = Words::of(page::locale(request, &order.locale)?);
     if payment.state.is_open() {
-        attempts::note_returned(&mut *app.db.conn().await?, id).await.map_err(Fault::from)?;
+        attempts::note_returned(&mut *backend.db.conn().await?, id).await.map_err(Fault::from)?;
         // Goes on by itself when the gateway takes longer than the buyer.
-        let (app, payment) = (app.clone(), payment.clone());
-        let asked =
-            tokio::spawn(async move { check_now::check_now(&app, &Actor::system(), payment.id, None).await });
+        let (backend, payment) = (backend.clone(), payment.clone());
+        let asked = tokio::spawn(async move {
+            check_now::check_now(&backend.payments, &Actor::system(), payment.id, None).await
+        });
         // Everything else is: answered, asked a moment ago, or still being asked.
         if let Ok(Ok(Err(Failure::Fault(fault)))) = tokio::time::timeout(PATIENCE, asked).await {
             tracing::warn!(%fault, payment = %id, "a returning buyer's payment could not be asked about");
@@ -117,7 +118,7 @@ pub async fn back(
     }
     let options: StartOptions = serde_json::from_value(payment.options.clone()).unwrap_or_default();
     // The address was held against the allowed origins when the payment was started.
-    let (ticket, _) = access::watch_ticket(&app, order.id, order.access_generation);
+    let (ticket, _) = access::watch_ticket(&backend, order.id, order.access_generation);
     let target = options.return_url.as_deref().and_then(|url| with_ticket(url, &order.number, &ticket));
     if let Some(target) = target {
         // Browsers that do not follow a redirect into an app by themselves show the way.
@@ -130,13 +131,13 @@ pub async fn back(
         }
         return Ok(response);
     }
-    let (payment, order) = find(&app, id).await?;
-    if let Some(text) = over(&app, &payment, &order, words) {
+    let (payment, order) = find(&backend, id).await?;
+    if let Some(text) = over(&backend, &payment, &order, words) {
         return Ok(shown(&order, words, &format!("<p>{text}</p>"), None));
     }
     let body = match payment.state {
         PaymentState::Started => {
-            let again = page::escape(&hosted::url(&app, payment.id));
+            let again = page::escape(&hosted::url(&backend.payments, payment.id));
             format!("<p>{}</p><p><a class=\"button\" href=\"{again}\">{}</a></p>", words.unpaid, words.go)
         }
         _ => format!("<p>{}</p>", words.coming),
@@ -144,15 +145,20 @@ pub async fn back(
     Ok(shown(&order, words, &body, None))
 }
 
-async fn find(app: &App, id: PaymentId) -> Result<(Payment, Order), Problem> {
-    let mut conn = app.db.conn().await?;
+async fn find(backend: &RestBackend, id: PaymentId) -> Result<(Payment, Order), Problem> {
+    let mut conn = backend.db.conn().await?;
     let payment = attempts::find(&mut conn, id).await.map_err(Fault::from)?.ok_or_else(Problem::not_found)?;
     let order = orders::find(&mut conn, payment.order_id).await.map_err(Fault::from)?;
     Ok((payment, order.ok_or_else(Problem::not_found)?))
 }
 
 /// Why there is nothing to be paid any more.
-fn over(app: &App, payment: &Payment, order: &Order, words: &'static Words) -> Option<&'static str> {
+fn over(
+    backend: &RestBackend,
+    payment: &Payment,
+    order: &Order,
+    words: &'static Words,
+) -> Option<&'static str> {
     match order.state {
         OrderState::Paid | OrderState::Closed => return Some(words.paid),
         OrderState::Cancelled => return Some(words.cancelled),
@@ -162,7 +168,7 @@ fn over(app: &App, payment: &Payment, order: &Order, words: &'static Words) -> O
     if !payment.state.is_open() {
         return Some(words.failed);
     }
-    payment.expires_at.is_some_and(|at| at <= app.clock.now()).then_some(words.expired)
+    payment.expires_at.is_some_and(|at| at <= backend.clock.now()).then_some(words.expired)
 }
 
 /// The form posts itself; the button does it where scripts are off.

@@ -7,8 +7,8 @@ use poem::http::{StatusCode, header};
 use poem::web::{Data, Path};
 use poem::{Response, handler};
 
-use crate::app::App;
 use crate::rest::problem::Problem;
+use crate::rest::state::RestBackend;
 
 const PAGE: &str = include_str!("../../examples/storefront/index.html");
 
@@ -26,26 +26,26 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 #[handler]
-pub fn index(app: Data<&Arc<App>>) -> Result<Response, Problem> {
-    allowed(&app)?;
+pub fn index(backend: Data<&Arc<RestBackend>>) -> Result<Response, Problem> {
+    allowed(&backend)?;
     Ok(Response::builder().status(StatusCode::SEE_OTHER).header(header::LOCATION, "/storefront/").finish())
 }
 
 #[handler]
-pub fn page(app: Data<&Arc<App>>) -> Result<Response, Problem> {
-    allowed(&app)?;
+pub fn page(backend: Data<&Arc<RestBackend>>) -> Result<Response, Problem> {
+    allowed(&backend)?;
     Ok(answer("text/html", PAGE))
 }
 
 #[handler]
-pub fn file(app: Data<&Arc<App>>, Path(file): Path<String>) -> Result<Response, Problem> {
-    allowed(&app)?;
+pub fn file(backend: Data<&Arc<RestBackend>>, Path(file): Path<String>) -> Result<Response, Problem> {
+    allowed(&backend)?;
     let part = PARTS.iter().find(|(name, ..)| *name == file);
     part.map(|(_, kind, text)| answer(kind, text)).ok_or_else(Problem::not_found)
 }
 
-fn allowed(app: &App) -> Result<(), Problem> {
-    if app.config.server.storefront { Ok(()) } else { Err(Problem::not_found()) }
+fn allowed(backend: &RestBackend) -> Result<(), Problem> {
+    if backend.config.server.storefront { Ok(()) } else { Err(Problem::not_found()) }
 }
 
 fn answer(kind: &str, text: &'static str) -> Response {

@@ -10,7 +10,6 @@ use poem::http::{HeaderMap, HeaderValue, StatusCode, header};
 use poem::web::{Data, Path};
 use poem::{Body, Request, Response, handler};
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::caller::Caller;
 use crate::base::ids::{SHOP, SellerId, UploadId};
@@ -18,17 +17,18 @@ use crate::downloads::model::Upload;
 use crate::downloads::upload::{self, NewUpload};
 use crate::rest::problem::Problem;
 use crate::rest::seller;
+use crate::rest::state::RestBackend;
 
 const VERSION: &str = "1.0.0";
 
 /// `OPTIONS /uploads`: what is spoken here.
 #[handler]
-pub async fn options(app: Data<&Arc<App>>) -> Response {
+pub async fn options(backend: Data<&Arc<RestBackend>>) -> Response {
     let mut response = answer(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();
     headers.insert("tus-version", HeaderValue::from_static(VERSION));
     headers.insert("tus-extension", HeaderValue::from_static("creation,expiration,termination"));
-    headers.insert("tus-max-size", HeaderValue::from(app.config.storage.largest_file));
+    headers.insert("tus-max-size", HeaderValue::from(backend.config.storage.largest_file));
     response
 }
 
@@ -36,12 +36,12 @@ pub async fn options(app: Data<&Arc<App>>) -> Response {
 #[handler]
 pub async fn create(
     request: &Request,
-    app: Data<&Arc<App>>,
+    backend: Data<&Arc<RestBackend>>,
     caller: Data<&Caller>,
 ) -> Result<Response, Problem> {
     let headers = request.headers();
     spoken(headers)?;
-    let actor = seller::authenticate(&app, &caller).await?;
+    let actor = seller::authenticate(&backend, &caller).await?;
     if headers.contains_key("upload-defer-length") {
         return Err(invalid("`Upload-Length` must be known from the beginning"));
     }
@@ -56,9 +56,9 @@ pub async fn create(
         content_type: get("filetype").or_else(|| get("type")),
         size: size.unsigned_abs(),
     };
-    let upload = upload::create_upload(&app, &actor, new).await?;
+    let upload = upload::create_upload(&backend, &actor, new).await?;
     let mut response = described(StatusCode::CREATED, &upload);
-    let location = format!("{}/uploads/{}", app.public_url(), upload.id);
+    let location = format!("{}/uploads/{}", backend.public_url(), upload.id);
     if let Ok(location) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(header::LOCATION, location);
     }
@@ -69,13 +69,13 @@ pub async fn create(
 #[handler]
 pub async fn look(
     request: &Request,
-    app: Data<&Arc<App>>,
+    backend: Data<&Arc<RestBackend>>,
     caller: Data<&Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     spoken(request.headers())?;
-    let actor = seller::authenticate(&app, &caller).await?;
-    let upload = upload::find_upload(&app, &actor, parsed(&id)?).await?;
+    let actor = seller::authenticate(&backend, &caller).await?;
+    let upload = upload::find_upload(&backend, &actor, parsed(&id)?).await?;
     Ok(described(StatusCode::OK, &upload))
 }
 
@@ -84,14 +84,14 @@ pub async fn look(
 pub async fn receive(
     request: &Request,
     body: Body,
-    app: Data<&Arc<App>>,
+    backend: Data<&Arc<RestBackend>>,
     caller: Data<&Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let headers = request.headers();
     spoken(headers)?;
-    let actor = seller::authenticate(&app, &caller).await?;
-    let upload = upload::find_upload(&app, &actor, parsed(&id)?).await?;
+    let actor = seller::authenticate(&backend, &caller).await?;
+    let upload = upload::find_upload(&backend, &actor, parsed(&id)?).await?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if !kind.eq_ignore_ascii_case("application/offset+octet-stream") {
         return Err(Problem::from_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
@@ -106,7 +106,8 @@ pub async fn receive(
         let text = format!("the body has {length} bytes in place of the {} announced", upload.size);
         return Err(Problem::new(StatusCode::BAD_REQUEST, "LENGTH_WRONG", text));
     }
-    let upload = upload::receive_upload(&app, &actor, upload.id, Box::pin(body.into_bytes_stream())).await?;
+    let upload =
+        upload::receive_upload(&backend, &actor, upload.id, Box::pin(body.into_bytes_stream())).await?;
     Ok(described(StatusCode::NO_CONTENT, &upload))
 }
 
@@ -114,13 +115,13 @@ pub async fn receive(
 #[handler]
 pub async fn remove(
     request: &Request,
-    app: Data<&Arc<App>>,
+    backend: Data<&Arc<RestBackend>>,
     caller: Data<&Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     spoken(request.headers())?;
-    let actor = seller::authenticate(&app, &caller).await?;
-    upload::remove_upload(&app, &actor, parsed(&id)?).await?;
+    let actor = seller::authenticate(&backend, &caller).await?;
+    upload::remove_upload(&backend, &actor, parsed(&id)?).await?;
     Ok(answer(StatusCode::NO_CONTENT))
 }
 

@@ -6,12 +6,12 @@ use poem::http::{HeaderMap, Method, StatusCode, header};
 use poem::web::{Data, Path};
 use poem::{Body, Request, Response, handler};
 
-use crate::app::App;
 use crate::base::caller::Caller;
 use crate::infra::throttle::prefix;
 use crate::payments::gateway::RawNotice;
 use crate::payments::receive::{self, Answer};
 use crate::rest::problem::Problem;
+use crate::rest::state::RestBackend;
 
 /// Takes a notice. The work goes on in a task of its own: a gateway that hangs up changes nothing.
 #[handler]
@@ -19,29 +19,31 @@ pub async fn receive_notice(
     request: &Request,
     Path(account): Path<String>,
     body: Body,
-    app: Data<&Arc<App>>,
+    backend: Data<&Arc<RestBackend>>,
     caller: Data<&Caller>,
 ) -> Result<Response, Problem> {
-    let app = Arc::clone(&app);
-    if app.accounts.find(&account).is_none() {
+    let backend = Arc::clone(&backend);
+    if backend.payments.accounts.find(&account).is_none() {
         return Err(Problem::new(StatusCode::NOT_FOUND, "NOT_FOUND", "there is no such account"));
     }
     crate::fault_point!("notice.n0");
-    let body = body.into_bytes_limit(app.config.limits.notice_body).await.map_err(too_large)?;
+    let body = body.into_bytes_limit(backend.config.limits.notice_body).await.map_err(too_large)?;
     let raw = RawNotice {
         method: request.method().as_str().to_owned(),
         query: request.original_uri().query().unwrap_or_default().to_owned(),
         headers: headers(request.headers()),
         body: body.to_vec(),
-        now_unix: app.clock.unix(),
+        now_unix: backend.clock.unix(),
     };
     if request.method() == Method::GET && raw.query.is_empty() {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "INVALID", "a notice by GET has a query"));
     }
     let address = caller.address;
     let task = tokio::spawn(async move {
-        receive::receive(&app, &account, raw, || app.throttles.forged_notices.take(&prefix(address)).is_ok())
-            .await
+        receive::receive(&backend.payments, &account, raw, || {
+            backend.throttles.forged_notices.take(&prefix(address)).is_ok()
+        })
+        .await
     });
     match task.await {
         Ok(Answer::Reply(reply)) => Ok(respond(reply)),

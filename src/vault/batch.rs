@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{BatchId, UserId, VariantId};
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::infra::data_keys;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::jobs::{self, Payload};
+use crate::infra::kit::Kit;
 use crate::vault::events::{BatchEvent, Ended, Opened};
 use crate::vault::format::{KeyFormat, MIN_BITS};
 use crate::vault::generate;
@@ -53,8 +53,8 @@ pub struct Generate {
 
 /// Opens a batch with a data key of its own. `NOT_FOUND` for variants that the actor does not sell, `INVALID` for
 /// kinds without keys, `TOO_MANY`, `FORMAT_TOO_WEAK`.
-pub async fn open(app: &App, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
-    let mut tx = app.db.begin().await?;
+pub async fn open(kit: &Kit, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
+    let mut tx = kit.db.begin().await?;
     let shelf = store::find_shelf(&mut tx, new.variant_id).await?.filter(|s| actor.sells_for(s.seller_id));
     let Some(shelf) = shelf else {
         return Err(Refusal::new("NOT_FOUND", "there is no such variant").at(["variantId"]).into());
@@ -72,12 +72,12 @@ pub async fn open(app: &App, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
             || shelf.key_format.and_then(|format| serde_json::from_value(format).ok()).unwrap_or_default();
         generate.format.get_or_insert_with(own).check(shelf.fold_case, MIN_BITS)?;
     }
-    if new.keys_expire_at.is_some_and(|at| at <= app.clock.now()) {
+    if new.keys_expire_at.is_some_and(|at| at <= kit.clock.now()) {
         return Err(Refusal::new("INVALID", "the keys would have expired already").at(["expiresAt"]).into());
     }
-    let (data_key, wrapped) = app.sealer.make_data_key(app.clock.uuid()).map_err(Fault::from)?;
+    let (data_key, wrapped) = kit.sealer.make_data_key(kit.clock.uuid()).map_err(Fault::from)?;
     data_keys::insert(&mut tx, &wrapped).await?;
-    let id = BatchId(app.clock.uuid());
+    let id = BatchId(kit.clock.uuid());
     let batch = store::insert_batch(&mut tx, id, data_key.id, shelf.seller_id, &new).await?;
     let opened = Opened { variant: batch.variant_id, origin: batch.origin.as_str().into() };
     let event = BatchEvent::Opened(batch.id, opened).by(actor.label()).of_seller(batch.seller_id);
@@ -85,7 +85,7 @@ pub async fn open(app: &App, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
     if new.generate.is_some() {
         // Whoever opened it makes the keys; should they be killed, the job goes on where they were.
         let job = GenerateKeys { batch: batch.id }.job();
-        jobs::add(&tx, &[job.at(app.clock.now() + generate::HEAD_START)]).await?;
+        jobs::add(&tx, &[job.at(kit.clock.now() + generate::HEAD_START)]).await?;
     }
     tx.commit().await?;
     Ok(batch)

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::app::App;
 use crate::base::outcome::Fault;
 use crate::infra::effects::events::{self, Event, NewEvent};
+use crate::infra::kit::Kit;
 use crate::vault::events::{Expired, StockEvent};
 use crate::vault::store;
 
@@ -12,10 +12,10 @@ use crate::vault::store;
 const STEP: i64 = 500;
 
 /// Expires what is due, in short transactions. Returns how many keys expired.
-pub async fn sweep(app: &App) -> Result<usize, Fault> {
+pub async fn sweep(kit: &Kit) -> Result<usize, Fault> {
     let mut total = 0;
     loop {
-        let mut tx = app.db.begin().await?;
+        let mut tx = kit.db.begin().await?;
         let expired = store::advance_to_expired(&mut tx, STEP).await?;
         if expired.is_empty() {
             return Ok(total);

@@ -6,11 +6,11 @@ use std::collections::HashMap;
 
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::ids::{KeyId, SellerId, VariantId};
 use crate::base::outcome::Fault;
 use crate::infra::data_keys;
 use crate::infra::effects::tasks::{self, TaskKind};
+use crate::infra::kit::Kit;
 use crate::vault::freeze::freeze;
 use crate::vault::model::OldPrint;
 use crate::vault::reveal::{alarm, open_text};
@@ -40,21 +40,21 @@ pub async fn list_variants(conn: &mut AsyncPgConnection) -> Result<Vec<VariantId
 /// next run; so is a key that does not open, which raises the alarm.
 pub async fn step(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     variant: VariantId,
     after: Option<KeyId>,
 ) -> Result<Stepped, Fault> {
     let rows = store::lock_old_prints(conn, variant, after, STEP).await?;
     let mut stepped = Stepped { last: rows.last().map(|row| row.id), ..Stepped::default() };
     let Some(seller) = rows.first().map(|row| row.seller_id) else { return Ok(stepped) };
-    let data_keys = data_keys::open(conn, &app.sealer, rows.iter().map(|r| r.data_key_id)).await?;
+    let data_keys = data_keys::open(conn, &kit.sealer, rows.iter().map(|r| r.data_key_id)).await?;
     let mut prints: Vec<([u8; 32], &OldPrint)> = Vec::with_capacity(rows.len());
     for row in &rows {
-        match open_text(app, &data_keys, row.id, row.variant_id, row.data_key_id, &row.sealed) {
+        match open_text(kit, &data_keys, row.id, row.variant_id, row.data_key_id, &row.sealed) {
             Ok(text) => {
-                prints.push((app.sealer.fingerprint(seller.0, text.expose(), row.fold_case), row));
+                prints.push((kit.sealer.fingerprint(seller.0, text.expose(), row.fold_case), row));
             }
-            Err(_) => drop(alarm(app, row.id).await),
+            Err(_) => drop(alarm(kit, row.id).await),
         }
     }
     prints.sort_by_key(|(print, row)| (*print, row.id.0));
@@ -68,7 +68,7 @@ pub async fn step(
                 fresh.push((row.id, print.to_vec()));
             }
             Some(twin) => {
-                stepped.twins += usize::from(leave_to_a_person(conn, app, row, *twin, seller).await?)
+                stepped.twins += usize::from(leave_to_a_person(conn, kit, row, *twin, seller).await?)
             }
         }
     }
@@ -80,7 +80,7 @@ pub async fn step(
 /// while somebody is just taking the key.
 async fn leave_to_a_person(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     row: &OldPrint,
     twin: KeyId,
     seller: SellerId,
@@ -95,6 +95,6 @@ async fn leave_to_a_person(
     let frozen = frozen.first().map(|key| key.id);
     tracing::warn!(key = %row.id, twin = %twin, "two keys have the same text: left to a person");
     let twins = Twins { key: row.id, twin, frozen, variant: row.variant_id, seller };
-    tasks::open(conn, &app.clock, &[KeyTextTwin::open(row.id, twins)]).await?;
+    tasks::open(conn, &kit.clock, &[KeyTextTwin::open(row.id, twins)]).await?;
     Ok(true)
 }

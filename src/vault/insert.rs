@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::KeyId;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::infra::data_keys;
 use crate::infra::effects::events::{self, Event};
+use crate::infra::kit::Kit;
 use crate::infra::seal::Place;
 use crate::vault::events::{Added, BatchEvent};
 use crate::vault::import::{Chunk, LineProblem};
@@ -35,7 +35,7 @@ pub struct Inserted {
 /// imports at the same time. `IN_PROGRESS` when another run of the same batch was faster.
 pub async fn insert_chunk(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     actor: &Actor,
     batch: &Batch,
     chunk: Chunk,
@@ -45,23 +45,23 @@ pub async fn insert_chunk(
     }
     let shelf = store::find_shelf(conn, batch.variant_id).await?;
     let shelf = shelf.ok_or_else(|| Fault::bug("a batch without its variant"))?;
-    let data_key = data_keys::open(conn, &app.sealer, [batch.data_key_id]).await?;
+    let data_key = data_keys::open(conn, &kit.sealer, [batch.data_key_id]).await?;
     let data_key =
         data_key.get(&batch.data_key_id).ok_or_else(|| Fault::bug("a batch without its data key"))?;
     let mut problems = chunk.problems;
     let mut first_of: BTreeMap<[u8; 32], i64> = BTreeMap::new();
     let mut sealed: Vec<SealedKey> = Vec::with_capacity(chunk.keys.len());
     for key in &chunk.keys {
-        let fingerprint = app.sealer.fingerprint(batch.seller_id.0, key.text.expose(), shelf.fold_case);
+        let fingerprint = kit.sealer.fingerprint(batch.seller_id.0, key.text.expose(), shelf.fold_case);
         if first_of.contains_key(&fingerprint) {
             problems.push((key.line, LineProblem::Duplicate));
             continue;
         }
         first_of.insert(fingerprint, key.line);
-        let id = KeyId(app.clock.uuid());
+        let id = KeyId(kit.clock.uuid());
         let place = Place { column: SEALED_COLUMN, row: id.0, owner: batch.variant_id.0 };
-        let bytes = app.sealer.seal(data_key, place, key.text.expose().as_bytes()).map_err(Fault::from)?;
-        let otherwise = app.sealer.fingerprint(batch.seller_id.0, key.text.expose(), !shelf.fold_case);
+        let bytes = kit.sealer.seal(data_key, place, key.text.expose().as_bytes()).map_err(Fault::from)?;
+        let otherwise = kit.sealer.fingerprint(batch.seller_id.0, key.text.expose(), !shelf.fold_case);
         sealed.push(SealedKey { id, line: key.line, fingerprint, otherwise, sealed: bytes });
     }
     sealed.sort_by_key(|k| k.line);

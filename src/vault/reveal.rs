@@ -8,12 +8,12 @@ use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use crate::app::App;
 use crate::base::ids::{KeyId, UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::base::secret::Secret;
 use crate::infra::data_keys;
 use crate::infra::effects::tasks::{self, TaskKind};
+use crate::infra::kit::Kit;
 use crate::infra::seal::{DataKey, Place, SealError};
 use crate::vault::insert::SEALED_COLUMN;
 use crate::vault::state::KeyState;
@@ -50,14 +50,14 @@ impl fmt::Debug for OpenedKey {
 /// task) and fails the whole call: it was changed by somebody who cannot seal.
 pub async fn open(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &Kit,
     units: &[UnitId],
 ) -> Result<Vec<OpenedKey>, Fault> {
     let rows = store::list_sealed(conn, units).await?;
-    let data_keys = data_keys::open(conn, &app.sealer, rows.iter().map(|r| r.data_key_id)).await?;
+    let data_keys = data_keys::open(conn, &kit.sealer, rows.iter().map(|r| r.data_key_id)).await?;
     let mut opened = Vec::with_capacity(rows.len());
     for row in rows {
-        match open_text(app, &data_keys, row.id, row.variant_id, row.data_key_id, &row.sealed) {
+        match open_text(kit, &data_keys, row.id, row.variant_id, row.data_key_id, &row.sealed) {
             Ok(text) => opened.push(OpenedKey {
                 unit_id: row.unit_id,
                 key_id: row.id,
@@ -66,7 +66,7 @@ pub async fn open(
                 revealed_at: row.revealed_at,
                 expires_at: row.expires_at,
             }),
-            Err(_) => return Err(alarm(app, row.id).await),
+            Err(_) => return Err(alarm(kit, row.id).await),
         }
     }
     Ok(opened)
@@ -74,7 +74,7 @@ pub async fn open(
 
 /// The text of one sealed row.
 pub(super) fn open_text(
-    app: &App,
+    kit: &Kit,
     data_keys: &HashMap<Uuid, Arc<DataKey>>,
     key: KeyId,
     variant: VariantId,
@@ -83,7 +83,7 @@ pub(super) fn open_text(
 ) -> Result<Secret, SealError> {
     let place = Place { column: SEALED_COLUMN, row: key.0, owner: variant.0 };
     let data_key = data_keys.get(&data_key).ok_or(SealError::Broken)?;
-    let bytes = app.sealer.open(data_key, place, sealed)?;
+    let bytes = kit.sealer.open(data_key, place, sealed)?;
     std::str::from_utf8(&bytes).map(Secret::new).map_err(|_| SealError::Broken)
 }
 
@@ -100,11 +100,11 @@ pub async fn mark_mailed(conn: &mut AsyncPgConnection, units: &[UnitId]) -> Resu
 }
 
 /// Tells a person, on a connection of its own: the caller's transaction ends with the fault.
-pub(super) async fn alarm(app: &App, key: KeyId) -> Fault {
+pub(super) async fn alarm(kit: &Kit, key: KeyId) -> Fault {
     tracing::error!(key = %key, "a sealed key does not open: its row was changed");
     let task = SealBroken::open(key, Sealed { key });
     let told =
-        async { Ok::<_, Fault>(tasks::open(&*app.db.conn().await?, &app.clock, &[task]).await?) }.await;
+        async { Ok::<_, Fault>(tasks::open(&*kit.db.conn().await?, &kit.clock, &[task]).await?) }.await;
     if let Err(fault) = told {
         tracing::error!(key = %key, %fault, "the task for it could not be written");
     }

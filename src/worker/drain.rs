@@ -4,28 +4,28 @@ use std::sync::Arc;
 
 use super::reactions::{self, React};
 use super::run;
-use crate::app::App;
 use crate::base::outcome::Fault;
 use crate::infra::sequence::{self, Step};
+use crate::worker::backend::WorkerBackend;
 
 /// Numbers events and runs jobs, one after the other, until no job is due and no event lacks its number. Jobs that
 /// failed wait for their next time and are left. Returns how many jobs ran.
-pub async fn drain(app: &Arc<App>) -> Result<usize, Fault> {
-    drain_with(app, &reactions::table()).await
+pub async fn drain(backend: &Arc<WorkerBackend>) -> Result<usize, Fault> {
+    drain_with(backend, &reactions::table()).await
 }
 
 /// `drain` with another table of reactions.
-pub async fn drain_with(app: &Arc<App>, react: &React) -> Result<usize, Fault> {
+pub async fn drain_with(backend: &Arc<WorkerBackend>, react: &React) -> Result<usize, Fault> {
     let worker = run::worker_name();
     let mut ran = 0;
     loop {
-        let numbered = sequence::step(&app.db).await?;
-        let reacted = reactions::to_events(app).await?;
-        let jobs = run::try_claim(app, &worker, 1).await?;
+        let numbered = sequence::step(&backend.db).await?;
+        let reacted = reactions::to_events(backend).await?;
+        let jobs = run::try_claim(backend, &worker, 1).await?;
         let quiet = jobs.is_empty() && reacted == 0 && matches!(numbered, Step::Busy | Step::Numbered(0));
         for job in jobs {
             ran += 1;
-            run::execute(app, react, job).await;
+            run::execute(backend, react, job).await;
         }
         if quiet {
             return Ok(ran);

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::VariantId;
 use crate::base::outcome::{Fault, Outcome};
@@ -27,6 +26,7 @@ use crate::payments;
 use crate::payments::events::PaymentEvent;
 use crate::payments::jobs::{AskRefundSum, CheckPayment, ImportStatement, WorkRefund};
 use crate::vault::jobs::GenerateKeys;
+use crate::worker::backend::WorkerBackend;
 
 /// How far the reactions have come in the sequence of events.
 const CURSOR: &str = "reactions";
@@ -40,50 +40,52 @@ pub enum Done {
 }
 
 /// What a worker does with a job. Production has one, `table`; tests pass others to see jobs fail, hang and panic.
-pub type React = Arc<dyn Fn(Arc<App>, Job) -> BoxFuture<'static, Outcome<Done>> + Send + Sync>;
+pub type React = Arc<dyn Fn(Arc<WorkerBackend>, Job) -> BoxFuture<'static, Outcome<Done>> + Send + Sync>;
 
 /// The table in the form workers take.
 pub fn table() -> React {
-    Arc::new(|app, job| Box::pin(async move { of_job(&app, &job).await }))
+    Arc::new(|backend, job| Box::pin(async move { of_job(&backend, &job).await }))
 }
 
-async fn of_job(app: &Arc<App>, job: &Job) -> Outcome<Done> {
+async fn of_job(backend: &Arc<WorkerBackend>, job: &Job) -> Outcome<Done> {
     match job.kind.as_str() {
-        Fill::KIND => return fill(app, job.payload::<Fill>()?.variant).await,
-        FilePublished::KIND => return fill(app, job.payload::<FilePublished>()?.variant).await,
+        Fill::KIND => return fill(backend, job.payload::<Fill>()?.variant).await,
+        FilePublished::KIND => return fill(backend, job.payload::<FilePublished>()?.variant).await,
         GenerateKeys::KIND => {
             let batch = job.payload::<GenerateKeys>()?.batch;
-            fulfilment::restock::generate(app, &Actor::system(), batch).await?;
+            fulfilment::restock::generate(backend, &Actor::system(), batch).await?;
         }
-        CheckPayment::KIND => payments::ask::check(app, job.payload::<CheckPayment>()?.payment).await?,
+        CheckPayment::KIND => {
+            payments::ask::check(&backend.payments, job.payload::<CheckPayment>()?.payment).await?
+        }
         WorkRefund::KIND => {
-            payments::refunds::work::work(app, job.payload::<WorkRefund>()?.refund).await?;
+            payments::refunds::work::work(&backend.payments, job.payload::<WorkRefund>()?.refund).await?;
         }
         AskRefundSum::KIND => {
-            payments::refunds::sums::ask(app, job.payload::<AskRefundSum>()?.payment).await?;
+            payments::refunds::sums::ask(&backend.payments, job.payload::<AskRefundSum>()?.payment).await?;
         }
         ImportStatement::KIND => {
             let run = job.payload::<ImportStatement>()?.run;
-            return Ok(match payments::statements::work(app, run).await? {
+            return Ok(match payments::statements::work(&backend.payments, run).await? {
                 payments::statements::Progress::Finished => Done::Finished,
                 payments::statements::Progress::Later(gap) => Done::Later(gap),
             });
         }
         SendMessage::KIND => {
             let message = job.payload::<SendMessage>()?.message;
-            return Ok(match mail::send::send(app, message.0).await? {
+            return Ok(match mail::send::send(backend, message.0).await? {
                 mail::send::Next::Finished => Done::Finished,
                 mail::send::Next::TryAgain(gap) => Done::Later(gap),
             });
         }
-        AlertStaff::KIND => mail::alert::alert(app, job.payload::<AlertStaff>()?.task).await?,
+        AlertStaff::KIND => mail::alert::alert(backend, job.payload::<AlertStaff>()?.task).await?,
         other => return Err(Fault::bug(format!("no reaction to jobs of kind {other}")).into()),
     }
     Ok(Done::Finished)
 }
 
-async fn fill(app: &App, variant: VariantId) -> Outcome<Done> {
-    let filled = fulfilment::fill::run(app, variant).await?;
+async fn fill(backend: &WorkerBackend, variant: VariantId) -> Outcome<Done> {
+    let filled = fulfilment::fill::run(backend, variant).await?;
     // Somebody held an order: look again shortly.
     Ok(if filled.more { Done::Later(Duration::from_secs(1)) } else { Done::Finished })
 }
@@ -102,8 +104,8 @@ fn of_event(event: &Numbered) -> Option<NewJob> {
 
 /// Queues the consequences of newly numbered events, each exactly once: the mark moves in the same transaction.
 /// Returns how many events were looked at.
-pub async fn to_events(app: &App) -> Result<usize, Fault> {
-    let mut tx = app.db.begin().await?;
+pub async fn to_events(backend: &WorkerBackend) -> Result<usize, Fault> {
+    let mut tx = backend.db.begin().await?;
     let Some(after) = cursor::claim(&mut tx, CURSOR).await? else { return Ok(0) };
     let events = sequence::after(&mut tx, after, 512).await?;
     let jobs: Vec<NewJob> = events.iter().filter_map(of_event).collect();
@@ -113,7 +115,7 @@ pub async fn to_events(app: &App) -> Result<usize, Fault> {
     }
     tx.commit().await?;
     if !jobs.is_empty() {
-        app.bell.ring();
+        backend.bell.ring();
     }
     Ok(events.len())
 }

@@ -11,10 +11,10 @@ use tracing::{error, warn};
 
 use super::reactions::{self, Done, React};
 use super::schedule;
-use crate::app::App;
 use crate::base::outcome::{Failure, Fault};
 use crate::infra::lease::{self, Job};
 use crate::infra::sequence::{self, Step};
+use crate::worker::backend::WorkerBackend;
 
 /// How often the worker looks for work that nobody rang for.
 const LOOK: Duration = Duration::from_millis(500);
@@ -26,15 +26,15 @@ const RESCUE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(25);
 
 /// Works until `shutdown`, then lets running jobs end and gives the others back.
-pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
-    run_with(app, reactions::table(), shutdown).await;
+pub async fn run(backend: Arc<WorkerBackend>, shutdown: CancellationToken) {
+    run_with(backend, reactions::table(), shutdown).await;
 }
 
 /// `run` with another table of reactions.
-pub async fn run_with(app: Arc<App>, react: React, shutdown: CancellationToken) {
-    let sequencer = tokio::spawn(number_events(app.clone(), shutdown.clone()));
-    let sweeper = tokio::spawn(schedule::run(app.clone(), shutdown.clone()));
-    take_jobs(app, react, shutdown).await;
+pub async fn run_with(backend: Arc<WorkerBackend>, react: React, shutdown: CancellationToken) {
+    let sequencer = tokio::spawn(number_events(backend.clone(), shutdown.clone()));
+    let sweeper = tokio::spawn(schedule::run(backend.clone(), shutdown.clone()));
+    take_jobs(backend, react, shutdown).await;
     for task in [sequencer, sweeper] {
         if let Err(e) = task.await {
             error!(error = %e, "a loop of the worker ended badly");
@@ -42,23 +42,23 @@ pub async fn run_with(app: Arc<App>, react: React, shutdown: CancellationToken) 
     }
 }
 
-async fn take_jobs(app: Arc<App>, react: React, shutdown: CancellationToken) {
+async fn take_jobs(backend: Arc<WorkerBackend>, react: React, shutdown: CancellationToken) {
     let worker = worker_name();
-    let room = app.config.worker.concurrency.max(1);
+    let room = backend.config.worker.concurrency.max(1);
     let mut running: JoinSet<()> = JoinSet::new();
-    let mut bell = app.bell.listen();
+    let mut bell = backend.bell.listen();
     let mut rescued_at: Option<Instant> = None;
     while !shutdown.is_cancelled() {
         if rescued_at.is_none_or(|at| at.elapsed() >= RESCUE) {
             rescued_at = Some(Instant::now());
-            rescue(&app).await;
+            rescue(&backend).await;
         }
         let free = room - running.len();
-        let jobs = if free == 0 { Vec::new() } else { claim(&app, &worker, free).await };
+        let jobs = if free == 0 { Vec::new() } else { claim(&backend, &worker, free).await };
         let found = jobs.len();
         for job in jobs {
-            let (app, react) = (app.clone(), react.clone());
-            running.spawn(async move { execute(&app, &react, job).await });
+            let (backend, react) = (backend.clone(), react.clone());
+            running.spawn(async move { execute(&backend, &react, job).await });
         }
         if found > 0 && found == free {
             // There may be more, but no room: wait for one to end.
@@ -87,13 +87,13 @@ pub(super) fn worker_name() -> String {
 }
 
 /// A handler has less than half of its lease, so that it has ended long before another worker may start the same job.
-fn lease_of(app: &App) -> (Duration, Duration) {
-    let time = Duration::from_secs(app.config.worker.job_seconds.max(1));
+fn lease_of(backend: &WorkerBackend) -> (Duration, Duration) {
+    let time = Duration::from_secs(backend.config.worker.job_seconds.max(1));
     (time, time * 2 + Duration::from_secs(1))
 }
 
-async fn rescue(app: &Arc<App>) {
-    match lease::rescue(&app.db, &app.clock).await {
+async fn rescue(backend: &Arc<WorkerBackend>) {
+    match lease::rescue(&backend.db, &backend.clock).await {
         Ok(0) => {}
         Ok(count) => {
             counter!("dispense_jobs_rescued_total").increment(count as u64);
@@ -103,8 +103,8 @@ async fn rescue(app: &Arc<App>) {
     }
 }
 
-async fn claim(app: &Arc<App>, worker: &str, limit: usize) -> Vec<Job> {
-    match try_claim(app, worker, limit).await {
+async fn claim(backend: &Arc<WorkerBackend>, worker: &str, limit: usize) -> Vec<Job> {
+    match try_claim(backend, worker, limit).await {
         Ok(jobs) => jobs,
         Err(e) => {
             warn!(error = %e, "could not look for jobs");
@@ -113,19 +113,23 @@ async fn claim(app: &Arc<App>, worker: &str, limit: usize) -> Vec<Job> {
     }
 }
 
-pub(super) async fn try_claim(app: &Arc<App>, worker: &str, limit: usize) -> Result<Vec<Job>, Fault> {
-    let (_, lease) = lease_of(app);
-    let mut conn = app.db.conn().await?;
+pub(super) async fn try_claim(
+    backend: &Arc<WorkerBackend>,
+    worker: &str,
+    limit: usize,
+) -> Result<Vec<Job>, Fault> {
+    let (_, lease) = lease_of(backend);
+    let mut conn = backend.db.conn().await?;
     Ok(lease::claim(&mut conn, worker, lease, limit as i64).await?)
 }
 
 /// Runs one leased job to its end and records the end.
-pub(super) async fn execute(app: &Arc<App>, react: &React, job: Job) {
-    let (time, lease) = lease_of(app);
+pub(super) async fn execute(backend: &Arc<WorkerBackend>, react: &React, job: Job) {
+    let (time, lease) = lease_of(backend);
     let (kind, id, attempt) = (job.kind.clone(), job.id, job.attempt);
     crate::fault_point!("job.leased");
     // A task of its own: a handler that panics ends alone.
-    let mut handler = tokio::spawn(react(app.clone(), job.clone()));
+    let mut handler = tokio::spawn(react(backend.clone(), job.clone()));
     let deadline = tokio::time::sleep(time);
     tokio::pin!(deadline);
     let mut heartbeat = tokio::time::interval_at(Instant::now() + lease / 3, lease / 3);
@@ -142,7 +146,7 @@ pub(super) async fn execute(app: &Arc<App>, react: &React, job: Job) {
                 break Err(Fault::Upstream(format!("the job took longer than {} s", time.as_secs())).into());
             }
             _ = heartbeat.tick() => {
-                if !still_ours(app, &job, lease).await {
+                if !still_ours(backend, &job, lease).await {
                     handler.abort();
                     warn!(job = id, kind, "lost the lease while working");
                     return;
@@ -157,7 +161,7 @@ pub(super) async fn execute(app: &Arc<App>, react: &React, job: Job) {
         Err(_) => "failed",
     };
     counter!("dispense_jobs_total", "kind" => kind.clone(), "outcome" => outcome).increment(1);
-    match record(app, &job, ended).await {
+    match record(backend, &job, ended).await {
         Ok(true) => {}
         Ok(false) => {
             warn!(job = id, kind, attempt, "the lease had ended; what this worker did counts for nothing")
@@ -167,20 +171,24 @@ pub(super) async fn execute(app: &Arc<App>, react: &React, job: Job) {
     }
 }
 
-async fn still_ours(app: &Arc<App>, job: &Job, lease: Duration) -> bool {
+async fn still_ours(backend: &Arc<WorkerBackend>, job: &Job, lease: Duration) -> bool {
     let extended = async {
-        let mut conn = app.db.conn().await?;
+        let mut conn = backend.db.conn().await?;
         Ok::<_, Fault>(lease::extend(&mut conn, job, lease).await?)
     };
     // A database that cannot be asked has not said no: the lease itself is judged when the job ends.
     extended.await.unwrap_or(true)
 }
 
-async fn record(app: &Arc<App>, job: &Job, ended: Result<Done, Failure>) -> Result<bool, Fault> {
+async fn record(
+    backend: &Arc<WorkerBackend>,
+    job: &Job,
+    ended: Result<Done, Failure>,
+) -> Result<bool, Fault> {
     let failure = match ended {
-        Ok(Done::Finished) => return Ok(lease::finish(&mut *app.db.conn().await?, job).await?),
+        Ok(Done::Finished) => return Ok(lease::finish(&mut *backend.db.conn().await?, job).await?),
         Ok(Done::Later(gap)) => {
-            return Ok(lease::put_back(&mut *app.db.conn().await?, job, gap, false, None).await?);
+            return Ok(lease::put_back(&mut *backend.db.conn().await?, job, gap, false, None).await?);
         }
         Err(failure) => failure,
     };
@@ -192,7 +200,7 @@ async fn record(app: &Arc<App>, job: &Job, ended: Result<Done, Failure>) -> Resu
     if hopeless || job.is_last_attempt() {
         error!(job = job.id, kind = job.kind, attempt = job.attempt, error = text, "gave a job up");
         counter!("dispense_jobs_dead_total", "kind" => job.kind.clone()).increment(1);
-        return lease::bury(&app.db, job, &text, &app.clock).await;
+        return lease::bury(&backend.db, job, &text, &backend.clock).await;
     }
     warn!(
         job = job.id,
@@ -202,19 +210,19 @@ async fn record(app: &Arc<App>, job: &Job, ended: Result<Done, Failure>) -> Resu
         "a job failed and will be tried again"
     );
     let gap = lease::gap_after(job.attempt);
-    Ok(lease::put_back(&mut *app.db.conn().await?, job, gap, true, Some(&text)).await?)
+    Ok(lease::put_back(&mut *backend.db.conn().await?, job, gap, true, Some(&text)).await?)
 }
 
 /// Numbers committed events for as long as this worker lives, and wakes who waits for them.
-async fn number_events(app: Arc<App>, shutdown: CancellationToken) {
-    let mut bell = app.bell.listen();
+async fn number_events(backend: Arc<WorkerBackend>, shutdown: CancellationToken) {
+    let mut bell = backend.bell.listen();
     while !shutdown.is_cancelled() {
-        match sequence::step(&app.db).await {
+        match sequence::step(&backend.db).await {
             Ok(Step::More) => continue,
             Ok(_) => {}
             Err(e) => warn!(error = %e, "could not number events"),
         }
-        match reactions::to_events(&app).await {
+        match reactions::to_events(&backend).await {
             Ok(0) => {}
             Ok(_) => continue,
             Err(e) => warn!(error = %e, "could not react to events"),

@@ -9,22 +9,22 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::app::App;
 use crate::base::outcome::Outcome;
 use crate::infra::lease;
 use crate::infra::session_lock::SessionLocks;
+use crate::worker::backend::WorkerBackend;
 
 /// One sweep. It answers how many rows it changed, and is called again at once while that is more than 0.
 pub struct Sweep {
     pub name: &'static str,
     pub every: Duration,
-    run: fn(Arc<App>) -> BoxFuture<'static, Outcome<usize>>,
+    run: fn(Arc<WorkerBackend>) -> BoxFuture<'static, Outcome<usize>>,
 }
 
 const fn sweep(
     name: &'static str,
     seconds: u64,
-    run: fn(Arc<App>) -> BoxFuture<'static, Outcome<usize>>,
+    run: fn(Arc<WorkerBackend>) -> BoxFuture<'static, Outcome<usize>>,
 ) -> Sweep {
     Sweep { name, every: Duration::from_secs(seconds), run }
 }
@@ -33,54 +33,62 @@ const DAY: u64 = 86_400;
 
 /// All sweeps.
 pub const SWEEPS: &[Sweep] = &[
-    sweep("done_jobs", 600, |app| Box::pin(async move { delete_done_jobs(&app).await })),
-    sweep("partitions", 6 * 3_600, |app| Box::pin(async move { make_partitions(&app).await })),
-    sweep("task_alerts", 15, |app| Box::pin(async move { crate::mail::alert::sweep(&app).await })),
-    sweep("unsent_messages", 120, |app| Box::pin(async move { crate::mail::unsent::sweep(&app).await })),
-    sweep("old_mail_files", 3_600, |app| Box::pin(async move { remove_old_mails(&app).await })),
-    sweep("overdue_orders", 15, |app| {
-        Box::pin(async move { crate::payments::close::expire_overdue(&app).await })
+    sweep("done_jobs", 600, |backend| Box::pin(async move { delete_done_jobs(&backend).await })),
+    sweep("partitions", 6 * 3_600, |backend| Box::pin(async move { make_partitions(&backend).await })),
+    sweep("task_alerts", 15, |backend| Box::pin(async move { crate::mail::alert::sweep(&backend).await })),
+    sweep("unsent_messages", 120, |backend| {
+        Box::pin(async move { crate::mail::unsent::sweep(&backend).await })
     }),
-    sweep("forgotten_free_orders", 60, |app| {
-        Box::pin(async move { crate::payments::checkout::settle_forgotten_free(&app).await })
+    sweep("old_mail_files", 3_600, |backend| Box::pin(async move { remove_old_mails(&backend).await })),
+    sweep("overdue_orders", 15, |backend| {
+        Box::pin(async move { crate::payments::close::expire_overdue(&backend.payments).await })
     }),
-    sweep("orphan_notices", 60, |app| Box::pin(async move { crate::payments::orphans::sweep(&app).await })),
-    sweep("refused_notices", 3_600, |app| {
-        Box::pin(async move { crate::payments::refuse::sweep(&app).await })
+    sweep("forgotten_free_orders", 60, |backend| {
+        Box::pin(async move { crate::payments::checkout::settle_forgotten_free(&backend.payments).await })
     }),
-    sweep("daily_statements", 900, |app| {
-        Box::pin(async move { crate::payments::statements::schedule::sweep(&app).await })
+    sweep("orphan_notices", 60, |backend| {
+        Box::pin(async move { crate::payments::orphans::sweep(&backend.payments).await })
     }),
-    sweep("forgotten_payments", 300, |app| {
-        Box::pin(async move { crate::payments::ask::sweep_forgotten(&app).await })
+    sweep("refused_notices", 3_600, |backend| {
+        Box::pin(async move { crate::payments::refuse::sweep(&backend.payments).await })
     }),
-    sweep("forgotten_refunds", 300, |app| {
-        Box::pin(async move { crate::payments::refunds::work::sweep_forgotten(&app).await })
+    sweep("daily_statements", 900, |backend| {
+        Box::pin(async move { crate::payments::statements::schedule::sweep(&backend.payments).await })
     }),
-    sweep("restored_questions", 900, |app| {
-        Box::pin(async move { crate::payments::restored::sweep(&app).await })
+    sweep("forgotten_payments", 300, |backend| {
+        Box::pin(async move { crate::payments::ask::sweep_forgotten(&backend.payments).await })
     }),
-    sweep("neglected_lines", 60, |app| Box::pin(async move { crate::fulfilment::fill::sweep(&app).await })),
-    sweep("expire_keys", 60, |app| Box::pin(async move { Ok(crate::vault::expire::sweep(&app).await?) })),
-    sweep("lapsed_downloads", 60, |app| {
-        Box::pin(async move { Ok(crate::downloads::sweep::close_lapsed_sessions(&app).await?) })
+    sweep("forgotten_refunds", 300, |backend| {
+        Box::pin(async move { crate::payments::refunds::work::sweep_forgotten(&backend.payments).await })
     }),
-    sweep("upload_leftovers", 3_600, |app| {
-        Box::pin(async move { Ok(crate::downloads::sweep::remove_leftovers(&app).await?) })
+    sweep("restored_questions", 900, |backend| {
+        Box::pin(async move { crate::payments::restored::sweep(&backend.payments).await })
     }),
-    sweep("key_fingerprints", 60, |app| {
-        Box::pin(async move { crate::fulfilment::key_texts::sweep(&app).await })
+    sweep("neglected_lines", 60, |backend| {
+        Box::pin(async move { crate::fulfilment::fill::sweep(&backend).await })
     }),
-    sweep("lapsed_registrations", 3_600, |app| {
-        Box::pin(async move { Ok(crate::people::sweep(&app).await?) })
+    sweep("expire_keys", 60, |backend| {
+        Box::pin(async move { Ok(crate::vault::expire::sweep(&backend).await?) })
     }),
-    sweep("rewrap_data_keys", 3_600, |app| {
-        Box::pin(async move { Ok(crate::vault::rewrap::sweep(&app).await?) })
+    sweep("lapsed_downloads", 60, |backend| {
+        Box::pin(async move { Ok(crate::downloads::sweep::close_lapsed_sessions(&backend).await?) })
+    }),
+    sweep("upload_leftovers", 3_600, |backend| {
+        Box::pin(async move { Ok(crate::downloads::sweep::remove_leftovers(&backend).await?) })
+    }),
+    sweep("key_fingerprints", 60, |backend| {
+        Box::pin(async move { crate::fulfilment::key_texts::sweep(&backend).await })
+    }),
+    sweep("lapsed_registrations", 3_600, |backend| {
+        Box::pin(async move { Ok(crate::people::sweep(&backend).await?) })
+    }),
+    sweep("rewrap_data_keys", 3_600, |backend| {
+        Box::pin(async move { Ok(crate::vault::rewrap::sweep(&backend).await?) })
     }),
 ];
 
 /// Runs every sweep at its gap until `shutdown`, first soon after the start.
-pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
+pub async fn run(backend: Arc<WorkerBackend>, shutdown: CancellationToken) {
     let mut locks = SessionLocks::default();
     let mut due: Vec<Instant> = SWEEPS.iter().map(|_| Instant::now()).collect();
     let mut tick = tokio::time::interval(Duration::from_millis(500));
@@ -96,20 +104,20 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
             }
             if *due <= Instant::now() {
                 *due = Instant::now() + sweep.every.mul_f64(crate::base::clock::jitter());
-                guarded(&app, &mut locks, sweep).await;
+                guarded(&backend, &mut locks, sweep).await;
             }
         }
     }
 }
 
-async fn guarded(app: &Arc<App>, locks: &mut SessionLocks, sweep: &Sweep) {
-    match locks.try_lock(&app.db, sweep.name).await {
+async fn guarded(backend: &Arc<WorkerBackend>, locks: &mut SessionLocks, sweep: &Sweep) {
+    match locks.try_lock(&backend.db, sweep.name).await {
         Ok(true) => {}
         Ok(false) => return,
         Err(e) => return warn!(sweep = sweep.name, error = %e, "could not take the sweep's lock"),
     }
     let started = Instant::now();
-    if let Err(failure) = until_clean(app, sweep).await {
+    if let Err(failure) = until_clean(backend, sweep).await {
         warn!(sweep = sweep.name, error = ?failure, "a sweep failed");
     }
     histogram!("dispense_sweep_seconds", "sweep" => sweep.name).record(started.elapsed().as_secs_f64());
@@ -119,37 +127,37 @@ async fn guarded(app: &Arc<App>, locks: &mut SessionLocks, sweep: &Sweep) {
 /// A sweep that always finds something must not keep the others waiting.
 const ROUNDS: usize = 100;
 
-async fn until_clean(app: &Arc<App>, sweep: &Sweep) -> Outcome<usize> {
+async fn until_clean(backend: &Arc<WorkerBackend>, sweep: &Sweep) -> Outcome<usize> {
     let mut all = 0;
     for _ in 0..ROUNDS {
-        let changed = (sweep.run)(app.clone()).await?;
+        let changed = (sweep.run)(backend.clone()).await?;
         all += changed;
         if changed == 0 {
             break;
         }
-        app.bell.ring();
+        backend.bell.ring();
     }
     Ok(all)
 }
 
 /// Runs every sweep once, now: for tests and the demo. Returns how many rows changed.
-pub async fn sweep_all(app: &Arc<App>) -> Outcome<usize> {
+pub async fn sweep_all(backend: &Arc<WorkerBackend>) -> Outcome<usize> {
     let mut all = 0;
     for sweep in SWEEPS {
-        all += until_clean(app, sweep).await?;
+        all += until_clean(backend, sweep).await?;
     }
     Ok(all)
 }
 
-async fn delete_done_jobs(app: &App) -> Outcome<usize> {
-    Ok(lease::delete_done(&mut *app.db.conn().await?, Duration::from_secs(7 * DAY), 1_000).await?)
+async fn delete_done_jobs(backend: &WorkerBackend) -> Outcome<usize> {
+    Ok(lease::delete_done(&mut *backend.db.conn().await?, Duration::from_secs(7 * DAY), 1_000).await?)
 }
 
-async fn make_partitions(app: &App) -> Outcome<usize> {
-    crate::infra::db::partitions::make(&mut *app.db.conn().await?, 2).await?;
+async fn make_partitions(backend: &WorkerBackend) -> Outcome<usize> {
+    crate::infra::db::partitions::make(&mut *backend.db.conn().await?, 2).await?;
     Ok(0)
 }
 
-async fn remove_old_mails(app: &App) -> Outcome<usize> {
-    Ok(app.mailer.remove_old(chrono::TimeDelta::days(7), app.clock.now()).await?)
+async fn remove_old_mails(backend: &WorkerBackend) -> Outcome<usize> {
+    Ok(backend.mailer.remove_old(chrono::TimeDelta::days(7), backend.clock.now()).await?)
 }

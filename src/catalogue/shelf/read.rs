@@ -7,10 +7,10 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::app::App;
 use crate::base::ids::ProductId;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::page::{Page, PageArgs};
+use crate::catalogue::kit::CatalogueKit;
 use crate::catalogue::read::{Columns, Wanted, count_stock, dress, fill, only_visible, visible};
 use crate::catalogue::scope::Scope;
 use crate::catalogue::shelf::listing::{Listing, Sort};
@@ -51,12 +51,12 @@ struct StampRow {
 /// stock when it is asked for; what is in memory in that very version is not read again. Memory holds what buyers see, without
 /// descriptions; any other page is read whole.
 pub async fn browse(
-    app: &App,
+    kit: &CatalogueKit,
     scope: &Scope,
     listing: &Listing,
     page: &PageArgs,
 ) -> Outcome<Page<ProductView>> {
-    let conn = &mut *app.db.conn().await?;
+    let conn = &mut *kit.db.conn().await?;
     if listing.descriptions || *scope != Scope::Buyers {
         return list_products(conn, scope, listing, page).await;
     }
@@ -66,7 +66,7 @@ pub async fn browse(
     let mut views: HashMap<ProductId, ProductView> = HashMap::new();
     let mut missing: HashMap<ProductId, &StampRow> = HashMap::new();
     for row in &cut.rows {
-        match app.shelf.get(row.id, listing.locale, &row.stamp, row.now) {
+        match kit.shelf.get(row.id, listing.locale, &row.stamp, row.now) {
             Some(view) => drop(views.insert(row.id, view)),
             None => drop(missing.insert(row.id, row)),
         }
@@ -81,7 +81,7 @@ pub async fn browse(
         for view in dress(conn, scope, rows, listing.locale).await? {
             if let Some(row) = missing.get(&view.product.id) {
                 // Read after the stamp: at worst newer than it says, and then read again the next time.
-                app.shelf.put(view.clone(), &row.stamp);
+                kit.shelf.put(view.clone(), &row.stamp);
             }
             views.insert(view.product.id, view);
         }

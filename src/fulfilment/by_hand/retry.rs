@@ -1,12 +1,12 @@
 //! Staff has deliveries tried again that wait.
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{UnitId, VariantId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::fulfilment::by_hand::store;
 use crate::fulfilment::jobs::Fill;
 use crate::infra::effects::jobs::{self, Payload};
+use crate::infra::kit::Kit;
 use crate::orders::UnitState;
 
 /// Pieces tried again at once.
@@ -14,7 +14,7 @@ const MOST: usize = 100;
 
 /// Queues another try for each waiting piece; one result per id, in their order. `FORBIDDEN`, `INVALID`; for single
 /// pieces `NOT_FOUND`, `ALREADY_DELIVERED`, `ILLEGAL_TRANSITION`.
-pub async fn retry(app: &App, actor: &Actor, ids: &[UnitId]) -> Outcome<Vec<Result<UnitId, Refusal>>> {
+pub async fn retry(kit: &Kit, actor: &Actor, ids: &[UnitId]) -> Outcome<Vec<Result<UnitId, Refusal>>> {
     if !actor.is_staff() {
         return Err(Refusal::new("FORBIDDEN", "this is for staff").into());
     }
@@ -22,7 +22,7 @@ pub async fn retry(app: &App, actor: &Actor, ids: &[UnitId]) -> Outcome<Vec<Resu
         let text = format!("name 1 to {MOST} deliveries");
         return Err(Refusal::new("INVALID", text).at(["deliveryIds"]).into());
     }
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let found = store::list_waiting(&mut tx, ids).await?;
     let mut variants: Vec<VariantId> = Vec::new();
     let results = ids
@@ -59,6 +59,6 @@ pub async fn retry(app: &App, actor: &Actor, ids: &[UnitId]) -> Outcome<Vec<Resu
     let job = |variant: &VariantId| Fill { variant: *variant }.job();
     jobs::add(&tx, &variants.iter().map(job).collect::<Vec<_>>()).await?;
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(results)
 }

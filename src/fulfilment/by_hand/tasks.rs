@@ -2,7 +2,6 @@
 
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{TaskId, UserId};
 use crate::base::outcome::{Outcome, Refusal};
@@ -12,20 +11,21 @@ use crate::fulfilment::by_hand::store::{self, Task};
 use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::tasks::{Ended, OfTask, TaskEvent};
+use crate::infra::kit::Kit;
 
 /// Takes a task, so that nobody else begins it. `TASK_TAKEN`, `NOT_FOUND`, `FORBIDDEN`, `ILLEGAL_TRANSITION`.
-pub async fn take(app: &App, actor: &Actor, id: TaskId) -> Outcome<Task> {
-    change(app, actor, id, TaskChange::Take).await
+pub async fn take(kit: &Kit, actor: &Actor, id: TaskId) -> Outcome<Task> {
+    change(kit, actor, id, TaskChange::Take).await
 }
 
 /// Gives a task back to everybody.
-pub async fn release(app: &App, actor: &Actor, id: TaskId) -> Outcome<Task> {
-    change(app, actor, id, TaskChange::Release).await
+pub async fn release(kit: &Kit, actor: &Actor, id: TaskId) -> Outcome<Task> {
+    change(kit, actor, id, TaskChange::Release).await
 }
 
 /// Ends a task, saying what was done. `REASON_REQUIRED`.
-pub async fn resolve(app: &App, actor: &Actor, id: TaskId, note: &str) -> Outcome<Task> {
-    let mut tx = app.db.begin().await?;
+pub async fn resolve(kit: &Kit, actor: &Actor, id: TaskId, note: &str) -> Outcome<Task> {
+    let mut tx = kit.db.begin().await?;
     let task = resolve_within(&mut tx, actor, id, note).await?;
     tx.commit().await?;
     Ok(task)
@@ -45,8 +45,8 @@ pub(super) async fn resolve_within(
     change_within(conn, actor, id, TaskChange::Resolve, Some(note)).await
 }
 
-async fn change(app: &App, actor: &Actor, id: TaskId, change: TaskChange) -> Outcome<Task> {
-    let mut tx = app.db.begin().await?;
+async fn change(kit: &Kit, actor: &Actor, id: TaskId, change: TaskChange) -> Outcome<Task> {
+    let mut tx = kit.db.begin().await?;
     let task = change_within(&mut tx, actor, id, change, None).await?;
     tx.commit().await?;
     Ok(task)

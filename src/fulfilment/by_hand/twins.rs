@@ -1,6 +1,5 @@
 //! Staff decides about two keys of the same text.
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{KeyId, TaskId};
 use crate::base::outcome::{Outcome, Refusal};
@@ -10,6 +9,7 @@ use crate::fulfilment::jobs::Fill;
 use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::effects::record::Record;
 use crate::infra::effects::tasks::TaskKind;
+use crate::infra::kit::Kit;
 use crate::vault::freeze;
 use crate::vault::tasks::{KeyTextTwin, Twins};
 
@@ -26,13 +26,13 @@ pub enum TwinDecision {
 /// before anybody looked, there is none and `ILLEGAL_TRANSITION` is answered: the buyer is helped by a refund, and the
 /// task is ended by itself. Also `NOT_FOUND`, `TASK_TAKEN`, `REASON_REQUIRED`, `FORBIDDEN`.
 pub async fn decide(
-    app: &App,
+    kit: &Kit,
     actor: &Actor,
     id: TaskId,
     decision: TwinDecision,
     note: &str,
 ) -> Outcome<Task> {
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let task = tasks::resolve_within(&mut tx, actor, id, note).await?;
     let twins = Twins::read(&task.body).filter(|_| task.kind == KeyTextTwin::KIND);
     let Some(twins) = twins else {
@@ -54,6 +54,6 @@ pub async fn decide(
     }
     let task = store::find_task(&mut tx, task.id).await?.unwrap_or(task);
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(task)
 }

@@ -99,13 +99,13 @@ impl FileMutation {
                 .map_err(|_| Refusal::new("INVALID", "a size is not negative").at(["size"]))?;
             let seller_id = seller(ctx, input.seller_id.as_ref())?;
             let new = NewUpload { seller_id, name: input.name, content_type: input.content_type, size };
-            upload::create_upload(ctx.app(), ctx.actor(), new).await
+            upload::create_upload(ctx.backend(), ctx.actor(), new).await
         };
         Ok(match split(done.await)? {
             Ok(upload) => FileUploadCreatePayload {
                 upload: Some(FileUpload {
                     id: upload.id.into(),
-                    url: Url(format!("{}/uploads/{}", ctx.app().public_url(), upload.id)),
+                    url: Url(format!("{}/uploads/{}", ctx.backend().public_url(), upload.id)),
                     expires_at: upload.expires_at.into(),
                 }),
                 user_errors: Vec::new(),
@@ -136,7 +136,7 @@ impl FileMutation {
                 version: input.version,
                 notes: input.notes.map(|notes| (notes.0, locale)),
             };
-            publish::publish_version(ctx.app(), ctx.actor(), new).await
+            publish::publish_version(ctx.backend(), ctx.actor(), new).await
         };
         Ok(match split(done.await)? {
             Ok(version) => {
@@ -155,7 +155,7 @@ impl FileMutation {
         ctx.person()?;
         let done = async {
             let version = id::read(&input.file_version_id, "fileVersionId", FileVersionId::parse)?;
-            publish::yank_version(ctx.app(), ctx.actor(), version).await
+            publish::yank_version(ctx.backend(), ctx.actor(), version).await
         };
         Ok(match split(done.await)? {
             Ok(version) => {

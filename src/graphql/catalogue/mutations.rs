@@ -61,7 +61,7 @@ impl ProductMutation {
                 tags: input.tags.unwrap_or_default(),
                 texts: texts(input.texts),
             };
-            product::create(ctx.app(), ctx.actor(), new).await
+            product::create(ctx.backend(), ctx.actor(), new).await
         };
         payload(ctx, done.await).await
     }
@@ -81,7 +81,7 @@ impl ProductMutation {
                 texts: texts(input.texts),
                 expected_version: input.expected_version,
             };
-            product::update(ctx.app(), ctx.actor(), read(&input.product_id)?, edit).await
+            product::update(ctx.backend(), ctx.actor(), read(&input.product_id)?, edit).await
         };
         payload(ctx, done.await).await
     }
@@ -93,7 +93,7 @@ impl ProductMutation {
         #[graphql(desc = "Which product.")] input: ProductSubmitInput,
     ) -> Answer<ProductPayload> {
         ctx.person()?;
-        let done = async { review::submit(ctx.app(), ctx.actor(), read(&input.product_id)?).await };
+        let done = async { review::submit(ctx.backend(), ctx.actor(), read(&input.product_id)?).await };
         payload(ctx, done.await).await
     }
 
@@ -105,7 +105,8 @@ impl ProductMutation {
     ) -> Answer<ProductPayload> {
         ctx.person()?;
         let version = input.expected_version;
-        let done = async { review::approve(ctx.app(), ctx.actor(), read(&input.product_id)?, version).await };
+        let done =
+            async { review::approve(ctx.backend(), ctx.actor(), read(&input.product_id)?, version).await };
         payload(ctx, done.await).await
     }
 
@@ -116,8 +117,9 @@ impl ProductMutation {
         #[graphql(desc = "Which product, and why.")] input: ProductRejectInput,
     ) -> Answer<ProductPayload> {
         ctx.person()?;
-        let done =
-            async { review::reject(ctx.app(), ctx.actor(), read(&input.product_id)?, &input.reason).await };
+        let done = async {
+            review::reject(ctx.backend(), ctx.actor(), read(&input.product_id)?, &input.reason).await
+        };
         payload(ctx, done.await).await
     }
 
@@ -128,7 +130,7 @@ impl ProductMutation {
         #[graphql(desc = "Which product.")] input: ProductRetireInput,
     ) -> Answer<ProductPayload> {
         ctx.person()?;
-        let done = async { review::retire(ctx.app(), ctx.actor(), read(&input.product_id)?).await };
+        let done = async { review::retire(ctx.backend(), ctx.actor(), read(&input.product_id)?).await };
         payload(ctx, done.await).await
     }
 }

@@ -34,8 +34,8 @@ fn asks_for(field: SelectionField<'_>, name: &str) -> bool {
 
 /// The page, with a total that is counted only when asked.
 pub async fn page(ctx: &Context<'_>, scope: Scope, asked: Asked) -> Answer<Connection<Product>> {
-    let app = ctx.app().clone();
-    let currency = asked.currency.unwrap_or_else(|| default_currency(&app));
+    let backend = ctx.backend().clone();
+    let currency = asked.currency.unwrap_or_else(|| default_currency(&backend));
     let filter = asked.filter.unwrap_or_default().read(asked.search, currency).or_top()?;
     let described = asks_for(ctx.field(), "description");
     let stock = asks_for(ctx.field(), "availability");
@@ -51,9 +51,9 @@ pub async fn page(ctx: &Context<'_>, scope: Scope, asked: Asked) -> Answer<Conne
         LARGEST_SIZE,
     )
     .or_top()?;
-    let page = shelf::read::browse(&app, &scope, &listing, &args).await.or_top()?;
+    let page = shelf::read::browse(&backend.catalogue, &scope, &listing, &args).await.or_top()?;
     let page = page.map(|view| (listing.cursor(&view), Product(Arc::new(view))));
-    let total = counted(&app, move |conn| {
+    let total = counted(&backend, move |conn| {
         let (scope, listing) = (scope.clone(), listing.clone());
         Box::pin(async move { Ok(shelf::read::count_products(conn, &scope, &listing).await?) })
     });

@@ -59,7 +59,7 @@ impl CatalogueQuery {
 
 /// One product, as far as the caller may see.
 pub async fn find(ctx: &Context<'_>, by: By) -> Answer<Option<Product>> {
-    let mut conn = ctx.app().db.conn().await.or_top()?;
+    let mut conn = ctx.backend().db.conn().await.or_top()?;
     let found = read::find_product(&mut conn, &Scope::Buyers, by.clone(), ctx.locale()).await.or_top()?;
     let scope = Scope::of(ctx.actor());
     let found = match found {

@@ -153,7 +153,7 @@ impl Product {
         ctx: &Context<'_>,
         #[graphql(desc = "By default the shop's own.")] currency: Option<CurrencyCode>,
     ) -> Option<Money> {
-        let currency = currency.map_or_else(|| default_currency(ctx.app()), |c| c.0);
+        let currency = currency.map_or_else(|| default_currency(ctx.backend()), |c| c.0);
         self.0.price_from(currency).map(Into::into)
     }
 
@@ -286,7 +286,7 @@ impl Variant {
         ctx: &Context<'_>,
         #[graphql(desc = "By default the shop's own.")] currency: Option<CurrencyCode>,
     ) -> Option<Price> {
-        let currency = currency.map_or_else(|| default_currency(ctx.app()), |c| c.0);
+        let currency = currency.map_or_else(|| default_currency(ctx.backend()), |c| c.0);
         let unit = self.view.unit_price(currency, self.view.variant.min_quantity)?;
         let tiers =
             self.view.tiers(currency).into_iter().map(|tier| PriceTier::new(tier, currency)).collect();

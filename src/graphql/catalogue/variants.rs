@@ -39,7 +39,7 @@ impl VariantMutation {
                 Some(fields) => fields.edit(Some(input.kind), None),
                 None => VariantEdit { kind: Some(input.kind), ..VariantEdit::default() },
             };
-            variant::create(ctx.app(), ctx.actor(), product, edit).await
+            variant::create(ctx.backend(), ctx.actor(), product, edit).await
         };
         payload(ctx, done.await).await
     }
@@ -54,7 +54,7 @@ impl VariantMutation {
         let done = async {
             let variant = id::read(&input.variant_id, "variantId", VariantId::parse)?;
             let edit = input.fields.edit(None, input.expected_version);
-            variant::update(ctx.app(), ctx.actor(), variant, edit).await
+            variant::update(ctx.backend(), ctx.actor(), variant, edit).await
         };
         payload(ctx, done.await).await
     }
@@ -68,7 +68,7 @@ impl VariantMutation {
         ctx.person()?;
         let done = async {
             let variant = id::read(&input.variant_id, "variantId", VariantId::parse)?;
-            variant::retire(ctx.app(), ctx.actor(), variant).await
+            variant::retire(ctx.backend(), ctx.actor(), variant).await
         };
         payload(ctx, done.await).await
     }

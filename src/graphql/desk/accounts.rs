@@ -2,7 +2,7 @@
 
 use async_graphql::SimpleObject;
 
-use crate::app::App;
+use crate::graphql::context::GraphqlBackend;
 use crate::graphql::payments::PaymentActionKind;
 use crate::graphql::scalars::{CurrencyCode, Int64, Url};
 use crate::payments::accounts::Spoken;
@@ -45,7 +45,7 @@ pub struct GatewayAccount {
 }
 
 impl GatewayAccount {
-    fn of(app: &App, (account, gateway): &Spoken) -> Self {
+    fn of(backend: &GraphqlBackend, (account, gateway): &Spoken) -> Self {
         let can = gateway.abilities(&account.keys);
         let actions = if account.retired { &[][..] } else { can.actions };
         Self {
@@ -55,7 +55,7 @@ impl GatewayAccount {
             currencies: account.currencies.iter().copied().map(CurrencyCode).collect(),
             sandbox: account.sandbox,
             retired: account.retired,
-            notify_url: Url(format!("{}/webhooks/{}", app.public_url(), account.id)),
+            notify_url: Url(format!("{}/webhooks/{}", backend.public_url(), account.id)),
             secrets: i32::try_from(account.keys.secrets.len()).unwrap_or(i32::MAX),
             actions: actions.iter().copied().map(Into::into).collect(),
             can_query: can.query,
@@ -69,7 +69,7 @@ impl GatewayAccount {
     }
 
     /// All that are configured now.
-    pub fn list(app: &App) -> Vec<Self> {
-        app.accounts.iter().map(|spoken| Self::of(app, &spoken)).collect()
+    pub fn list(backend: &GraphqlBackend) -> Vec<Self> {
+        backend.payments.accounts.iter().map(|spoken| Self::of(backend, &spoken)).collect()
     }
 }

@@ -78,7 +78,7 @@ impl StaffDeliveryMutation {
         ctx.staff()?;
         let done = async {
             let order = id::read(&input.order_id, "orderId", OrderId::parse)?;
-            correct_address(ctx.app(), ctx.actor(), order, &input.email, &input.reason).await
+            correct_address(ctx.backend(), ctx.actor(), order, &input.email, &input.reason).await
         };
         Ok(match split(done.await)? {
             Ok(order) => DeliveryCorrectAddressPayload {
@@ -102,7 +102,7 @@ impl StaffDeliveryMutation {
         let after = input.after.as_deref();
         let done = async {
             let (target, size, from) = delivering::page_of(&input.target, input.first, after)?;
-            reveal_for_staff(ctx.app(), ctx.actor(), &target, &input.reason, size, from).await
+            reveal_for_staff(ctx.backend(), ctx.actor(), &target, &input.reason, size, from).await
         };
         let shown = match split(done.await)? {
             Ok(shown) => shown,

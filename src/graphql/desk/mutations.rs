@@ -142,7 +142,7 @@ impl DeskMutation {
         }
         let mut results = Vec::new();
         for task_id in input.task_ids {
-            let done = async { by_hand::take(ctx.app(), ctx.actor(), read(&task_id)?).await };
+            let done = async { by_hand::take(ctx.backend(), ctx.actor(), read(&task_id)?).await };
             let TaskPayload { task, user_errors } = payload(ctx, done.await).await?;
             results.push(TaskResult { task_id, task, user_errors });
         }
@@ -156,7 +156,7 @@ impl DeskMutation {
         #[graphql(desc = "Which task.")] input: TaskReleaseInput,
     ) -> Answer<TaskPayload> {
         ctx.staff()?;
-        let done = async { by_hand::release(ctx.app(), ctx.actor(), read(&input.task_id)?).await };
+        let done = async { by_hand::release(ctx.backend(), ctx.actor(), read(&input.task_id)?).await };
         payload(ctx, done.await).await
     }
 
@@ -168,7 +168,7 @@ impl DeskMutation {
     ) -> Answer<TaskPayload> {
         ctx.staff()?;
         let done =
-            async { by_hand::resolve(ctx.app(), ctx.actor(), read(&input.task_id)?, &input.note).await };
+            async { by_hand::resolve(ctx.backend(), ctx.actor(), read(&input.task_id)?, &input.note).await };
         payload(ctx, done.await).await
     }
 
@@ -182,7 +182,7 @@ impl DeskMutation {
         ctx.staff()?;
         let decision = input.decision.into();
         let done = async {
-            by_hand::decide(ctx.app(), ctx.actor(), read(&input.task_id)?, decision, &input.note).await
+            by_hand::decide(ctx.backend(), ctx.actor(), read(&input.task_id)?, decision, &input.note).await
         };
         payload(ctx, done.await).await
     }
@@ -197,7 +197,7 @@ impl DeskMutation {
         let nobody = UnitId(uuid::Uuid::nil());
         let ids: Vec<UnitId> =
             input.delivery_ids.iter().map(|d| UnitId::parse(d).unwrap_or(nobody)).collect();
-        let tried = match by_hand::retry(ctx.app(), ctx.actor(), &ids).await {
+        let tried = match by_hand::retry(ctx.backend(), ctx.actor(), &ids).await {
             Ok(tried) => tried,
             Err(Failure::Refused(refusal)) => {
                 return Ok(DeliveryRetryPayload {

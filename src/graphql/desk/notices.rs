@@ -182,7 +182,7 @@ impl NoticeMutation {
         ctx.staff()?;
         let number = |id: &ID| id.strip_prefix(PREFIX).and_then(|digits| digits.parse().ok()).unwrap_or(0);
         let rows: Vec<i64> = input.ids.iter().map(number).collect();
-        let judged = match replay::replay(ctx.app(), ctx.actor(), &rows).await {
+        let judged = match replay::replay(&ctx.backend().payments, ctx.actor(), &rows).await {
             Ok(judged) => judged,
             Err(Failure::Refused(refusal)) => {
                 let user_errors = ctx.user_errors(*refusal)?;
@@ -190,7 +190,7 @@ impl NoticeMutation {
             }
             Err(fault) => return Err(fault).or_top(),
         };
-        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
         let found = read::list_notices_by_ids(&mut conn, &rows).await.or_top()?;
         let mut results = Vec::new();
         for ((id, row), judged) in input.ids.into_iter().zip(rows).zip(judged) {

@@ -80,7 +80,7 @@ impl Desk {
         let (after, before) = (after.as_deref(), before.as_deref());
         let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
         let page = {
-            let mut conn = ctx.app().db.conn().await.or_top()?;
+            let mut conn = ctx.backend().db.conn().await.or_top()?;
             match filter.changed_since {
                 Some(since) => staff::list_changed_orders(&mut conn, &filter, since, &args)
                     .await
@@ -93,7 +93,7 @@ impl Desk {
             }
         };
         let page = orders::connection(ctx, &list, page, Sight::Staff).await?;
-        let total = counted(ctx.app(), move |conn| {
+        let total = counted(ctx.backend(), move |conn| {
             let filter = filter.clone();
             Box::pin(async move { Ok(staff::count_orders(conn, &filter).await?) })
         });
@@ -115,10 +115,10 @@ impl Desk {
         let list = format!("users {search:?}");
         let (after, before) = (after.as_deref(), before.as_deref());
         let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
-        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
         let page = people::read::users(&mut conn, &args, search.as_deref()).await.or_top()?;
         let page = page.map(|row| (page::encode(&list, &[row.user.id.to_string()]), User(row)));
-        let total = counted(ctx.app(), move |conn| {
+        let total = counted(ctx.backend(), move |conn| {
             let search = search.clone();
             Box::pin(async move { Ok(people::read::count_users(conn, search.as_deref()).await?) })
         });
@@ -144,10 +144,10 @@ impl Desk {
         let list = format!("tasks {filter:?}");
         let (after, before) = (after.as_deref(), before.as_deref());
         let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
-        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
         let page = by_hand::list_tasks(&mut conn, &filter, &args).await.or_top()?;
         let page = page.map(|row| (page::encode(&list, &by_hand::task_keys(&row)), Task(row)));
-        let total = counted(ctx.app(), move |conn| {
+        let total = counted(ctx.backend(), move |conn| {
             let filter = filter.clone();
             Box::pin(async move { Ok(by_hand::count_tasks(conn, &filter).await?) })
         });
@@ -168,10 +168,10 @@ impl Desk {
         let list = format!("notices {filter:?}");
         let (after, before) = (after.as_deref(), before.as_deref());
         let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
-        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
         let page = read::list_notices(&mut conn, &filter, &args).await.or_top()?;
         let page = page.map(|row| (page::encode(&list, &[row.id.to_string()]), row.into()));
-        let total = counted(ctx.app(), move |conn| {
+        let total = counted(ctx.backend(), move |conn| {
             let filter = filter.clone();
             Box::pin(async move { Ok(read::count_notices(conn, &filter).await?) })
         });
@@ -193,14 +193,14 @@ impl Desk {
         let (after, before) = (after.as_deref(), before.as_deref());
         let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
         let page = {
-            let mut conn = ctx.app().db.conn().await.or_top()?;
+            let mut conn = ctx.backend().db.conn().await.or_top()?;
             payments::statements::read::list_runs(&mut conn, &filter, &args).await.or_top()?
         };
         let cursor = |run: &payments::statements::Run| page::encode(&list, &[run.id.0.to_string()]);
         let cursors: Vec<String> = page.rows.iter().map(cursor).collect();
         let (has_next, has_previous) = (page.has_next, page.has_previous);
         let rows = cursors.into_iter().zip(statements::load(ctx, page.rows).await?).collect();
-        let total = counted(ctx.app(), move |conn| {
+        let total = counted(ctx.backend(), move |conn| {
             let filter = filter.clone();
             Box::pin(async move { Ok(payments::statements::read::count_runs(conn, &filter).await?) })
         });
@@ -209,13 +209,13 @@ impl Desk {
 
     /// The merchant accounts at gateways, as they are configured now: what each can do.
     async fn gateway_accounts(&self, ctx: &Context<'_>) -> Vec<GatewayAccount> {
-        GatewayAccount::list(ctx.app())
+        GatewayAccount::list(ctx.backend())
     }
 
     /// How the shop does, in numbers.
     async fn health(&self, ctx: &Context<'_>) -> Answer<Health> {
-        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
         let row = by_hand::health(&mut conn).await.or_top()?;
-        Ok(Health::of(row, &ctx.app().accounts.complaints()))
+        Ok(Health::of(row, &ctx.backend().payments.accounts.complaints()))
     }
 }

@@ -158,7 +158,7 @@ impl StatementRun {
 /// The runs with what they found, in their order.
 pub async fn load(ctx: &Context<'_>, runs: Vec<Run>) -> Answer<Vec<StatementRun>> {
     let ids: Vec<StatementRunId> = runs.iter().map(|run| run.id).collect();
-    let mut conn = ctx.app().db.conn().await.or_top()?;
+    let mut conn = ctx.backend().db.conn().await.or_top()?;
     let mut counts: HashMap<StatementRunId, Vec<Count>> = HashMap::new();
     for count in read::count_differences(&mut conn, &ids).await.or_top()? {
         counts.entry(count.run_id).or_default().push(count);
@@ -213,7 +213,7 @@ impl StatementMutation {
                 .day
                 .parse()
                 .map_err(|_| Refusal::new("INVALID", "a day is written as 2026-01-31").at(["day"]))?;
-            statements::request(ctx.app(), ctx.actor(), &input.account_id, day).await
+            statements::request(&ctx.backend().payments, ctx.actor(), &input.account_id, day).await
         };
         Ok(match split(done.await)? {
             Ok(run) => {

@@ -223,7 +223,8 @@ impl DeliveryMutation {
         let after = input.after.as_deref();
         let done = async {
             let (target, size, from) = page_of(&input.target, input.first, after)?;
-            reveal::reveal(ctx.app(), ctx.actor(), &target, input.access_token.as_deref(), size, from).await
+            reveal::reveal(ctx.backend(), ctx.actor(), &target, input.access_token.as_deref(), size, from)
+                .await
         };
         let revealed = match split(done.await)? {
             Ok(revealed) => revealed,
@@ -244,15 +245,15 @@ impl DeliveryMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which file.")] input: DownloadLinkCreateInput,
     ) -> Answer<DownloadLinkCreatePayload> {
-        let app = ctx.app();
+        let backend = ctx.backend();
         let done = async {
             let grant = id::read(&input.grant_id, "grantId", GrantId::parse)?;
             let missing = || Refusal::new("NOT_FOUND", "there is no such download").at(["grantId"]);
             {
-                let mut conn = app.db.conn().await?;
+                let mut conn = backend.db.conn().await?;
                 let standing = downloads::read::find_standing(&mut conn, grant).await?.ok_or_else(missing)?;
                 let order = store::find(&mut conn, standing.order_id).await?.ok_or_else(missing)?;
-                match access::sight(app, ctx.actor(), &order, input.access_token.as_deref()) {
+                match access::sight(backend, ctx.actor(), &order, input.access_token.as_deref()) {
                     Some(Sight::Buyer) => {}
                     Some(Sight::Staff)
                         if order.user_id.is_some() && order.user_id == ctx.actor().user_id() => {}
@@ -261,7 +262,7 @@ impl DeliveryMutation {
                 }
             }
             let within = input.start_within_seconds.map(i64::from);
-            downloads::link::create_download_link(app, grant, within, Some(ctx.caller().address)).await
+            downloads::link::create_download_link(backend, grant, within, Some(ctx.caller().address)).await
         };
         let link = match split(done.await)? {
             Ok(link) => link,
@@ -271,7 +272,7 @@ impl DeliveryMutation {
             }
         };
         let grant = {
-            let mut conn = app.db.conn().await.map_err(crate::graphql::error::fault)?;
+            let mut conn = backend.db.conn().await.map_err(crate::graphql::error::fault)?;
             downloads::read::find_standing(&mut conn, link.grant_id)
                 .await
                 .map_err(|e| crate::graphql::error::fault(e.into()))?
@@ -297,7 +298,7 @@ impl DeliveryMutation {
     ) -> Answer<DeliveryResendPayload> {
         let done = async {
             let order = id::read(&input.order_id, "orderId", OrderId::parse)?;
-            resend::resend(ctx.app(), ctx.actor(), order, input.access_token.as_deref()).await
+            resend::resend(ctx.backend(), ctx.actor(), order, input.access_token.as_deref()).await
         };
         Ok(match split(done.await)? {
             Ok((order, next)) => DeliveryResendPayload {

@@ -81,7 +81,7 @@ async fn wholes(
 
 /// Orders whose visibility is settled already.
 pub async fn load(ctx: &Context<'_>, orders: Vec<(orders::Order, Sight)>) -> Answer<Vec<Order>> {
-    let mut conn = ctx.app().db.conn().await.or_top()?;
+    let mut conn = ctx.backend().db.conn().await.or_top()?;
     Ok(wholes(&mut conn, orders).await.or_top()?.into_iter().map(Order).collect())
 }
 
@@ -110,7 +110,7 @@ pub async fn load_one(ctx: &Context<'_>, order: orders::Order, sight: Sight) -> 
 /// An order by its id, as far as the caller with this token may see.
 pub async fn find(ctx: &Context<'_>, id: OrderId, token: Option<&str>) -> Answer<Option<Order>> {
     let found = {
-        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
         store::find(&mut conn, id).await.or_top()?
     };
     visible(ctx, found, token).await
@@ -124,7 +124,7 @@ pub async fn visible(
     token: Option<&str>,
 ) -> Answer<Option<Order>> {
     let Some(order) = found else { return Ok(None) };
-    match access::sight(ctx.app(), ctx.actor(), &order, token) {
+    match access::sight(ctx.backend(), ctx.actor(), &order, token) {
         Some(sight) if sight >= Sight::Buyer => load_one(ctx, order, sight).await,
         Some(_) | None => Ok(None),
     }
@@ -136,7 +136,7 @@ pub async fn line_page(
     lines: Vec<(OrderId, LineId)>,
     sight: Sight,
 ) -> Answer<Vec<OrderLine>> {
-    let mut conn = ctx.app().db.conn().await.or_top()?;
+    let mut conn = ctx.backend().db.conn().await.or_top()?;
     let mut ids: Vec<OrderId> = lines.iter().map(|l| l.0).collect();
     ids.sort_unstable();
     ids.dedup();

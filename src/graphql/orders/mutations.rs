@@ -130,7 +130,7 @@ fn take(ctx: &Context<'_>) -> Result<(), Refusal> {
     let key = throttle::prefix(ctx.caller().address);
     let slow =
         |seconds| Refusal::new("RATE_LIMITED", "too many attempts, try again later").retry_after(seconds);
-    ctx.app().throttles.sign_ins.take(&key).map_err(slow)
+    ctx.backend().throttles.sign_ins.take(&key).map_err(slow)
 }
 
 #[Object]
@@ -145,7 +145,7 @@ impl OrderMutation {
         let token = input.access_token.as_deref();
         let done = async {
             let order = id::read(&input.order_id, "orderId", OrderId::parse)?;
-            cancel::cancel(ctx.app(), ctx.actor(), order, token, input.reason.as_deref()).await
+            cancel::cancel(&ctx.backend().payments, ctx.actor(), order, token, input.reason.as_deref()).await
         };
         Ok(match split(done.await)? {
             Ok(order) => OrderCancelPayload {
@@ -164,9 +164,10 @@ impl OrderMutation {
     ) -> Answer<OrderAccessRequestPayload> {
         let done = async {
             take(ctx)?;
-            let (app, caller) = (ctx.app(), ctx.caller());
-            captcha::demand(app, caller, Gate::OrderAccessRequest, input.captcha_token.as_deref()).await?;
-            lost::request(app, caller, &input.email, input.number.as_deref(), ctx.locale()).await
+            let (backend, caller) = (ctx.backend(), ctx.caller());
+            captcha::demand(backend, caller, Gate::OrderAccessRequest, input.captcha_token.as_deref())
+                .await?;
+            lost::request(backend, caller, &input.email, input.number.as_deref(), ctx.locale()).await
         };
         Ok(match split(done.await)? {
             Ok(()) => OrderAccessRequestPayload::default(),
@@ -182,7 +183,7 @@ impl OrderMutation {
     ) -> Answer<OrderAccessRedeemPayload> {
         let done = async {
             take(ctx)?;
-            lost::redeem(ctx.app(), &input.email, &Secret::new(input.code)).await
+            lost::redeem(ctx.backend(), &input.email, &Secret::new(input.code)).await
         };
         Ok(match split(done.await)? {
             Ok(found) => {
@@ -212,7 +213,7 @@ impl OrderMutation {
         let token = input.access_token.as_deref();
         let done = async {
             let order = id::read(&input.order_id, "orderId", OrderId::parse)?;
-            revoke_access(ctx.app(), ctx.actor(), order, token, &input.idempotency_key).await
+            revoke_access(ctx.backend(), ctx.actor(), order, token, &input.idempotency_key).await
         };
         Ok(match split(done.await)? {
             Ok((order, token)) => OrderAccessRevokePayload {
@@ -236,7 +237,7 @@ impl OrderMutation {
         ctx.person()?;
         let done = async {
             let order = id::read(&input.order_id, "orderId", OrderId::parse)?;
-            claim::claim(ctx.app(), ctx.actor(), order, input.access_token.as_deref()).await
+            claim::claim(ctx.backend(), ctx.actor(), order, input.access_token.as_deref()).await
         };
         Ok(match split(done.await)? {
             Ok(order) => OrderClaimPayload {

@@ -152,7 +152,7 @@ impl Order {
         let order = &self.0.order;
         match order.state {
             State::PendingPayment if order.total_minor > 0 && !stage::holds_money(&self.0) => {
-                PaymentMethod::list(ctx.app(), Some((order.total_minor, order.currency)))
+                PaymentMethod::list(ctx.backend(), Some((order.total_minor, order.currency)))
             }
             _ => Vec::new(),
         }
@@ -170,14 +170,15 @@ impl Order {
             && order.state == State::PendingPayment
             && !stage::holds_money(&self.0)
             && order.total_minor > 0
-            && order.pay_by > ctx.app().clock.now()
+            && order.pay_by > ctx.backend().clock.now()
     }
 
     /// Whether it can be given up now.
     async fn can_cancel(&self, ctx: &Context<'_>) -> bool {
         // A payment is closed at its gateway first, which takes the account.
-        let closes =
-            |p: &model::Payment| !p.state.is_open() || ctx.app().accounts.find(&p.account_id).is_some();
+        let closes = |p: &model::Payment| {
+            !p.state.is_open() || ctx.backend().payments.accounts.find(&p.account_id).is_some()
+        };
         self.whole()
             && self.0.order.state == State::PendingPayment
             && stage::of(&self.0) == OrderStage::AwaitingPayment
@@ -190,10 +191,10 @@ impl Order {
         if !self.whole() || !self.0.order.state.is_paid() || !delivered || self.0.order.email.is_none() {
             return Ok(None);
         }
-        let app = ctx.app();
-        let mut conn = app.db.conn().await.or_top()?;
-        let next = resend::next_allowed(&mut conn, app, self.0.order.id).await.or_top()?;
-        let now = app.clock.now();
+        let backend = ctx.backend();
+        let mut conn = backend.db.conn().await.or_top()?;
+        let next = resend::next_allowed(&mut conn, backend, self.0.order.id).await.or_top()?;
+        let now = backend.clock.now();
         Ok(Some(next.map_or(now, |at| at.max(now)).into()))
     }
 
@@ -209,7 +210,7 @@ impl Order {
 
     /// Seconds until then: clocks of devices are often wrong.
     async fn seconds_to_pay(&self, ctx: &Context<'_>) -> Option<i32> {
-        let left = (self.0.order.pay_by - ctx.app().clock.now()).num_seconds().max(0);
+        let left = (self.0.order.pay_by - ctx.backend().clock.now()).num_seconds().max(0);
         (self.0.order.state == State::PendingPayment).then(|| i32::try_from(left).unwrap_or(i32::MAX))
     }
 
@@ -247,7 +248,7 @@ impl Order {
     /// How to follow it.
     async fn live(&self, ctx: &Context<'_>) -> Answer<LiveHint> {
         let order = &self.0.order;
-        let ticket = access::watch_ticket(ctx.app(), order.id, order.access_generation);
+        let ticket = access::watch_ticket(ctx.backend(), order.id, order.access_generation);
         status::hint(ctx, &self.0, ticket).await
     }
 

@@ -94,10 +94,10 @@ impl PlacingMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The address.")] input: EmailCodeRequestInput,
     ) -> Answer<EmailCodeRequestPayload> {
-        let (app, caller) = (ctx.app(), ctx.caller());
+        let (backend, caller) = (ctx.backend(), ctx.caller());
         let done = async {
-            captcha::demand(app, caller, Gate::EmailCodeRequest, input.captcha_token.as_deref()).await?;
-            code::request_proof(app, caller, &input.email, ctx.locale()).await
+            captcha::demand(backend, caller, Gate::EmailCodeRequest, input.captcha_token.as_deref()).await?;
+            code::request_proof(backend, caller, &input.email, ctx.locale()).await
         };
         Ok(match split(done.await)? {
             Ok(()) => EmailCodeRequestPayload::default(),
@@ -147,7 +147,7 @@ impl PlacingMutation {
             Ok(proof) => proof,
             Err(refusal) => return refused(ctx, refusal, &cart).await,
         };
-        let done = checkout::checkout(ctx.app(), ctx.actor(), &proof, place, start).await;
+        let done = checkout::checkout(&ctx.backend().payments, ctx.actor(), &proof, place, start).await;
         let done = match split(done)? {
             Ok(done) => done,
             Err(refusal) => return refused(ctx, refusal, &cart).await,
@@ -179,22 +179,22 @@ fn of_start(mut refusal: Refusal) -> Refusal {
 /// What the caller has shown; the cart is priced for who that is. A repeat shows nothing again: its captcha was spent the
 /// first time. The captcha comes last, so that a cart that cannot be placed costs none.
 async fn prove(ctx: &Context<'_>, place: &Place, cart: &mut Cart, evidence: &Evidence) -> Outcome<Proof> {
-    let (app, actor, caller) = (ctx.app(), ctx.actor(), ctx.caller());
-    let asked = app.config.captcha.is_on() && actor.person.is_none();
+    let (backend, actor, caller) = (ctx.backend(), ctx.actor(), ctx.caller());
+    let asked = backend.config.captcha.is_on() && actor.person.is_none();
     let shows = asked || evidence.email_code.is_some();
-    if shows && is_repeat(app, actor, &place.idempotency_key).await? {
+    if shows && is_repeat(backend, actor, &place.idempotency_key).await? {
         return Ok(Proof::default());
     }
-    let proof = Proof::of_code(app, caller, evidence).await?;
+    let proof = Proof::of_code(backend, caller, evidence).await?;
     cart.proven = proof.email.clone();
     if !asked || proof.email.is_some() {
         return Ok(proof);
     }
-    let quote = quote::quote(app, actor, cart).await?;
+    let quote = quote::quote(backend, actor, cart).await?;
     if let Some(refusal) = quote.refusals().into_iter().next() {
         return Err(refusal.into());
     }
-    proof.with_captcha(app, caller, evidence, quote.total_minor == 0).await
+    proof.with_captcha(backend, caller, evidence, quote.total_minor == 0).await
 }
 
 /// Input of `emailCodeRequest`.
@@ -215,7 +215,7 @@ pub struct EmailCodeRequestPayload {
 
 /// The refusal, with the cart as it would be priced now and everything that is wrong with it.
 async fn refused(ctx: &Context<'_>, refusal: Refusal, cart: &Cart) -> Answer<OrderPlacePayload> {
-    let quote = match quote::quote(ctx.app(), ctx.actor(), cart).await {
+    let quote = match quote::quote(ctx.backend(), ctx.actor(), cart).await {
         Ok(quote) => Some(quote),
         Err(Failure::Refused(_)) => None,
         Err(fault) => return Err(fault).or_top(),

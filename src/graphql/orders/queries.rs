@@ -43,17 +43,17 @@ impl OrderQuery {
     ) -> Answer<Quote> {
         let evidence =
             Evidence { email: input.email, email_code: input.email_code.map(Secret::new), captcha: None };
-        let (proven, problem) = match split(Proof::of_code(ctx.app(), ctx.caller(), &evidence).await)? {
+        let (proven, problem) = match split(Proof::of_code(ctx.backend(), ctx.caller(), &evidence).await)? {
             Ok(proof) => (proof.email, None),
             Err(refusal) => (None, Some(refusal)),
         };
         let cart = Cart {
             lines: lines(&input.lines),
-            currency: input.currency.map_or_else(|| default_currency(ctx.app()), |c| c.0),
+            currency: input.currency.map_or_else(|| default_currency(ctx.backend()), |c| c.0),
             locale: ctx.locale(),
             proven,
         };
-        let mut quote = quote::quote(ctx.app(), ctx.actor(), &cart).await.or_top()?;
+        let mut quote = quote::quote(ctx.backend(), ctx.actor(), &cart).await.or_top()?;
         quote.problems.extend(problem);
         Ok(Quote(quote))
     }
@@ -69,7 +69,7 @@ impl OrderQuery {
         access_token: Option<String>,
     ) -> Answer<Option<Order>> {
         let found = {
-            let mut conn = ctx.app().db.conn().await.or_top()?;
+            let mut conn = ctx.backend().db.conn().await.or_top()?;
             store::find_by_number(&mut conn, number.trim()).await.or_top()?
         };
         load::visible(ctx, found, access_token.as_deref()).await
@@ -109,7 +109,7 @@ impl OrderQuery {
         let (after, before) = (after.as_deref(), before.as_deref());
         let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
         let page = {
-            let mut conn = ctx.app().db.conn().await.or_top()?;
+            let mut conn = ctx.backend().db.conn().await.or_top()?;
             match since {
                 Some(since) => {
                     let page = read::changed_of_user(&mut conn, user, since, &args).await.or_top()?;
@@ -122,7 +122,7 @@ impl OrderQuery {
             }
         };
         let page = load::connection(ctx, &list, page, Sight::Buyer).await?;
-        let count = counted(ctx.app(), move |conn| {
+        let count = counted(ctx.backend(), move |conn| {
             Box::pin(async move { Ok(read::count_of_user(conn, user, since).await?) })
         });
         Ok(Some(page.with_total(count)))
@@ -153,7 +153,7 @@ impl OrderQuery {
         let (after, before) = (after.as_deref(), before.as_deref());
         let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
         let page = {
-            let mut conn = ctx.app().db.conn().await.or_top()?;
+            let mut conn = ctx.backend().db.conn().await.or_top()?;
             sync::library(&mut conn, user, &filter, &args).await.or_top()?
         };
         let cursor = |row: &ChangedLine| page::encode(&list, &sync::keys(row.changed_at, row.line.id.0));
@@ -161,7 +161,7 @@ impl OrderQuery {
         let (has_next, has_previous) = (page.has_next, page.has_previous);
         let lines = page.rows.iter().map(|row| (row.line.order_id, row.line.id)).collect();
         let rows = cursors.into_iter().zip(load::line_page(ctx, lines, Sight::Buyer).await?).collect();
-        let count = counted(ctx.app(), move |conn| {
+        let count = counted(ctx.backend(), move |conn| {
             let filter = filter.clone();
             Box::pin(async move { Ok(sync::count_library(conn, user, &filter).await?) })
         });

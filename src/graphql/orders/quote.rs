@@ -126,7 +126,7 @@ impl Quote {
 
     /// The ways to pay this amount.
     async fn payment_methods(&self, ctx: &Context<'_>) -> Vec<PaymentMethod> {
-        PaymentMethod::list(ctx.app(), Some((self.0.total_minor, self.0.currency)))
+        PaymentMethod::list(ctx.backend(), Some((self.0.total_minor, self.0.currency)))
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) async fn report(ctx: &Context<'_>, input: DeliveryReportInput) -> Ans
             wish: input.wish.into(),
             text: input.text,
         };
-        report::report(ctx.app(), ctx.actor(), wish).await
+        report::report(ctx.backend(), ctx.actor(), wish).await
     };
     Ok(match split(done.await)? {
         Ok(about) => DeliveryReportPayload {

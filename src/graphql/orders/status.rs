@@ -33,12 +33,12 @@ pub async fn hint(
     whole: &Whole,
     (watch_ticket, ends): (String, chrono::DateTime<Utc>),
 ) -> Answer<LiveHint> {
-    let app = ctx.app();
-    let mut conn = app.db.conn().await.or_top()?;
+    let backend = ctx.backend();
+    let mut conn = backend.db.conn().await.or_top()?;
     let seq = staff::last_seq(&mut conn, whole.order.id).await.or_top()?;
     Ok(LiveHint {
         cursor: seq.to_string(),
-        poll_after_seconds: stage::poll_after(whole, app.clock.now()),
+        poll_after_seconds: stage::poll_after(whole, backend.clock.now()),
         watch_ticket,
         watch_ticket_expires_at: ends.into(),
     })
@@ -53,9 +53,9 @@ pub struct OrderStatus {
 
 /// The order of a watch ticket; none when the ticket is over, not ours, or access to the order was given anew.
 pub async fn find(ctx: &Context<'_>, ticket: String) -> Answer<Option<OrderStatus>> {
-    let Some(opened) = access::open_watch_ticket(ctx.app(), &ticket) else { return Ok(None) };
+    let Some(opened) = access::open_watch_ticket(ctx.backend(), &ticket) else { return Ok(None) };
     let found = {
-        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
         store::find(&mut conn, opened.order).await.or_top()?
     };
     let Some(order) = found.filter(|order| opened.shows(order)) else { return Ok(None) };

@@ -37,7 +37,7 @@ pub struct TimelineEntry {
 
 /// The story of an order, the oldest first.
 pub async fn of(ctx: &Context<'_>, order: OrderId) -> Answer<Vec<TimelineEntry>> {
-    let mut conn = ctx.app().db.conn().await.or_top()?;
+    let mut conn = ctx.backend().db.conn().await.or_top()?;
     let rows = staff::timeline(&mut conn, order).await.or_top()?;
     let entry = |row: staff::Entry| TimelineEntry {
         at: row.at.into(),

@@ -1,6 +1,6 @@
 use async_graphql::{Enum, Interface, SimpleObject};
 
-use crate::app::App;
+use crate::graphql::context::GraphqlBackend;
 use crate::graphql::scalars::{DateTime, Markdown, Url};
 use crate::payments::gateway::{Action, ActionKind};
 use crate::payments::hosted;
@@ -163,12 +163,12 @@ fn attributes(parameters: serde_json::Value) -> Vec<Attribute> {
 }
 
 /// The action of a payment that can still be paid.
-pub fn of(app: &App, payment: &model::Payment) -> Option<PaymentAction> {
+pub fn of(backend: &GraphqlBackend, payment: &model::Payment) -> Option<PaymentAction> {
     if !payment.state.is_open() {
         return None;
     }
     let action: Action = serde_json::from_value(payment.action.clone()?).ok()?;
-    let hosted_url = Url(hosted::url(app, payment.id));
+    let hosted_url = Url(hosted::url(&backend.payments, payment.id));
     let options: StartOptions = serde_json::from_value(payment.options.clone()).unwrap_or_default();
     // What the client did not list it never gets: our page does it instead.
     let listed =

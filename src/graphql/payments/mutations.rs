@@ -31,7 +31,7 @@ impl PaymentMutation {
                 access_token: input.access_token,
                 options: input.options.read(Some(ctx.caller().address.to_string()))?,
             };
-            start::start(ctx.app(), ctx.actor(), wish).await
+            start::start(&ctx.backend().payments, ctx.actor(), wish).await
         };
         match split(done.await)? {
             Ok(attempt) => payload(ctx, attempt.payment, token.as_deref(), attempt.replayed).await,
@@ -51,7 +51,7 @@ impl PaymentMutation {
         let token = input.access_token.as_deref();
         let done = async {
             let payment = id::read(&input.payment_id, "paymentId", PaymentId::parse)?;
-            check_now::check_now(ctx.app(), ctx.actor(), payment, token).await
+            check_now::check_now(&ctx.backend().payments, ctx.actor(), payment, token).await
         };
         match split(done.await)? {
             Ok(payment) => payload(ctx, payment, token, false).await,

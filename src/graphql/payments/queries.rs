@@ -16,7 +16,7 @@ impl PaymentQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Only those that take this currency.")] currency: Option<CurrencyCode>,
     ) -> Vec<PaymentMethod> {
-        let mut methods = PaymentMethod::list(ctx.app(), None);
+        let mut methods = PaymentMethod::list(ctx.backend(), None);
         if let Some(currency) = currency {
             methods.retain(|method| method.currencies.contains(&currency));
         }

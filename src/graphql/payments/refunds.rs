@@ -125,7 +125,7 @@ impl RefundMutation {
                 units.iter().map(|unit| id::read(unit, "units", UnitId::parse)).collect();
             let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
             let currency = {
-                let mut conn = ctx.app().db.conn().await?;
+                let mut conn = ctx.backend().db.conn().await?;
                 crate::orders::store::find(&mut conn, order).await?.ok_or_else(missing)?.currency
             };
             let wish = RefundRequest {
@@ -135,7 +135,7 @@ impl RefundMutation {
                 amount_minor: minor(input.amount, currency)?,
                 reason: input.reason,
             };
-            request::request(ctx.app(), ctx.actor(), wish).await
+            request::request(&ctx.backend().payments, ctx.actor(), wish).await
         };
         payload(ctx, done.await).await
     }
@@ -150,7 +150,7 @@ impl RefundMutation {
         ctx.staff()?;
         let done = async {
             let id = id::read(&input.refund_id, "refundId", RefundId::parse)?;
-            retry::retry(ctx.app(), ctx.actor(), input.idempotency_key, id).await
+            retry::retry(&ctx.backend().payments, ctx.actor(), input.idempotency_key, id).await
         };
         payload(ctx, done.await).await
     }
@@ -165,7 +165,7 @@ impl RefundMutation {
         let done = async {
             let id = id::read(&input.refund_id, "refundId", RefundId::parse)?;
             let succeeded = input.outcome == RefundOutcome::Succeeded;
-            conclude::conclude(ctx.app(), ctx.actor(), id, succeeded, &input.reason).await
+            conclude::conclude(&ctx.backend().payments, ctx.actor(), id, succeeded, &input.reason).await
         };
         payload(ctx, done.await).await
     }
@@ -181,7 +181,7 @@ impl RefundMutation {
             let id = id::read(&input.payment_id, "paymentId", PaymentId::parse)?;
             let missing = || Refusal::new("NOT_FOUND", "there is no such payment").at(["paymentId"]);
             let payment = {
-                let mut conn = ctx.app().db.conn().await?;
+                let mut conn = ctx.backend().db.conn().await?;
                 payments::store::attempts::find(&mut conn, id).await?.ok_or_else(missing)?
             };
             let currency = payment.received_currency.unwrap_or(payment.expected_currency);
@@ -192,7 +192,7 @@ impl RefundMutation {
                 amount_minor: minor(input.amount, currency)?,
                 reason: input.reason,
             };
-            request::request(ctx.app(), ctx.actor(), wish).await
+            request::request(&ctx.backend().payments, ctx.actor(), wish).await
         };
         payload(ctx, done.await).await
     }

@@ -1,8 +1,8 @@
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
-use crate::app::App;
 use crate::base::money::Currency;
 use crate::graphql::context::ContextExt;
+use crate::graphql::context::GraphqlBackend;
 use crate::graphql::payments::actions::{self, PaymentAction, PaymentActionKind};
 use crate::graphql::payments::failure;
 use crate::graphql::scalars::{CurrencyCode, DateTime, Money};
@@ -56,13 +56,13 @@ impl PaymentMethod {
     }
 
     /// The ways to pay, for an amount when it is known; those that take another currency alone are left out.
-    pub fn list(app: &App, amount: Option<(i64, Currency)>) -> Vec<Self> {
-        let methods = read::methods(app, amount).into_iter();
+    pub fn list(backend: &GraphqlBackend, amount: Option<(i64, Currency)>) -> Vec<Self> {
+        let methods = read::methods(&backend.payments, amount).into_iter();
         methods.map(|method| Self::of(&method)).collect()
     }
 
-    pub fn find(app: &App, id: &str) -> Option<Self> {
-        read::method(app, id).map(|method| Self::of(&method))
+    pub fn find(backend: &GraphqlBackend, id: &str) -> Option<Self> {
+        read::method(&backend.payments, id).map(|method| Self::of(&method))
     }
 }
 
@@ -126,7 +126,7 @@ impl Payment {
 
     /// The way it is paid; null when that way is not offered any more.
     async fn method(&self, ctx: &Context<'_>) -> Option<PaymentMethod> {
-        PaymentMethod::find(ctx.app(), &self.row.account_id)
+        PaymentMethod::find(ctx.backend(), &self.row.account_id)
     }
 
     /// What is to be paid, or what came.
@@ -148,7 +148,7 @@ impl Payment {
         if !self.whole {
             return None;
         }
-        actions::of(ctx.app(), &self.row)
+        actions::of(ctx.backend(), &self.row)
     }
 
     /// Why it failed, or that nobody knows; null for all others.

@@ -36,7 +36,7 @@ impl PeopleMutation {
         };
         let done = async {
             demand(ctx, Gate::UserRegister, input.captcha_token.as_deref()).await?;
-            people::register(ctx.app(), ctx.caller(), registration).await
+            people::register(&ctx.backend().people, ctx.caller(), registration).await
         };
         Ok(match split(done.await)? {
             Ok(name) => UserRegisterPayload { registration: Some(name), user_errors: Vec::new() },
@@ -54,7 +54,7 @@ impl PeopleMutation {
     ) -> Answer<UserConfirmEmailPayload> {
         let code = Secret::new(input.code);
         let confirmed = people::confirm_email(
-            ctx.app(),
+            ctx.backend(),
             ctx.caller(),
             &input.email,
             &code,
@@ -75,7 +75,7 @@ impl PeopleMutation {
         let done = async {
             demand(ctx, Gate::EmailConfirmationResend, input.captcha_token.as_deref()).await?;
             let registration = input.registration.as_deref();
-            people::resend_confirmation(ctx.app(), ctx.caller(), &input.email, registration).await
+            people::resend_confirmation(ctx.backend(), ctx.caller(), &input.email, registration).await
         };
         Ok(match split(done.await)? {
             Ok(()) => EmailConfirmationResendPayload::default(),
@@ -93,7 +93,7 @@ impl PeopleMutation {
             SignIn { email: input.email, password: Secret::new(input.password), device: input.device };
         let done = async {
             demand(ctx, Gate::SessionCreate, input.captcha_token.as_deref()).await?;
-            people::sign_in(ctx.app(), ctx.caller(), sign_in).await
+            people::sign_in(&ctx.backend().people, ctx.caller(), sign_in).await
         };
         signed_in(ctx, done.await).await
     }
@@ -105,7 +105,7 @@ impl PeopleMutation {
         #[graphql(desc = "The token to spend.")] input: SessionRefreshInput,
     ) -> Answer<SessionPayload> {
         let token = Secret::new(input.refresh_token);
-        signed_in(ctx, people::refresh(ctx.app(), &token).await).await
+        signed_in(ctx, people::refresh(&ctx.backend().people, &token).await).await
     }
 
     /// Signs out one device.
@@ -115,12 +115,14 @@ impl PeopleMutation {
         #[graphql(desc = "Which one.")] input: SessionRevokeInput,
     ) -> Answer<SessionRevokePayload> {
         let done = match (&input.refresh_token, &input.session_id) {
-            (Some(token), _) => people::revoke_session_of_token(ctx.app(), &Secret::new(token.clone())).await,
+            (Some(token), _) => {
+                people::revoke_session_of_token(ctx.backend(), &Secret::new(token.clone())).await
+            }
             (None, Some(session)) => match id::read(session, "sessionId", SessionId::parse) {
-                Ok(session) => people::revoke_session(ctx.app(), ctx.person()?, Some(session)).await,
+                Ok(session) => people::revoke_session(ctx.backend(), ctx.person()?, Some(session)).await,
                 Err(refusal) => Err(refusal.into()),
             },
-            (None, None) => people::revoke_session(ctx.app(), ctx.person()?, None).await,
+            (None, None) => people::revoke_session(ctx.backend(), ctx.person()?, None).await,
         };
         Ok(match split(done)? {
             Ok(()) => SessionRevokePayload::default(),
@@ -130,7 +132,7 @@ impl PeopleMutation {
 
     /// Signs out everywhere, here too.
     async fn session_revoke_all(&self, ctx: &Context<'_>) -> Answer<SessionRevokeAllPayload> {
-        Ok(match split(people::revoke_all_sessions(ctx.app(), ctx.person()?).await)? {
+        Ok(match split(people::revoke_all_sessions(ctx.backend(), ctx.person()?).await)? {
             Ok(revoked) => SessionRevokeAllPayload {
                 revoked: i32::try_from(revoked).unwrap_or(i32::MAX),
                 user_errors: Vec::new(),
@@ -147,7 +149,7 @@ impl PeopleMutation {
     ) -> Answer<UserSetRolesPayload> {
         let roles: Vec<_> = input.roles.into_iter().map(Into::into).collect();
         let done = match id::read(&input.user_id, "userId", UserId::parse) {
-            Ok(user) => people::set_roles(ctx.app(), ctx.actor(), user, &roles).await,
+            Ok(user) => people::set_roles(ctx.backend(), ctx.actor(), user, &roles).await,
             Err(refusal) => Err(refusal.into()),
         };
         Ok(match split(done)? {
@@ -159,7 +161,7 @@ impl PeopleMutation {
 
 /// Lets through who passed the captcha, where this mutation asks for one.
 pub(super) async fn demand(ctx: &Context<'_>, gate: Gate, answer: Option<&str>) -> Outcome<()> {
-    captcha::demand(ctx.app(), ctx.caller(), gate, answer).await
+    captcha::demand(ctx.backend(), ctx.caller(), gate, answer).await
 }
 
 async fn signed_in(ctx: &Context<'_>, outcome: Outcome<SignedIn>) -> Answer<SessionPayload> {

@@ -26,7 +26,7 @@ impl PasswordMutation {
     ) -> Answer<PasswordResetRequestPayload> {
         let done = async {
             demand(ctx, Gate::PasswordResetRequest, input.captcha_token.as_deref()).await?;
-            people::request_password_reset(ctx.app(), ctx.caller(), &input.email).await
+            people::request_password_reset(&ctx.backend().people, ctx.caller(), &input.email).await
         };
         Ok(match split(done.await)? {
             Ok(()) => PasswordResetRequestPayload::default(),
@@ -41,7 +41,8 @@ impl PasswordMutation {
         #[graphql(desc = "The code and the new password.")] input: PasswordResetInput,
     ) -> Answer<PasswordResetPayload> {
         let (code, password) = (Secret::new(input.code), Secret::new(input.password));
-        let done = people::reset_password(ctx.app(), ctx.caller(), &input.email, &code, &password).await;
+        let done =
+            people::reset_password(&ctx.backend().people, ctx.caller(), &input.email, &code, &password).await;
         Ok(match split(done)? {
             Ok(_) => PasswordResetPayload::default(),
             Err(refusal) => PasswordResetPayload { user_errors: ctx.user_errors(refusal)? },
@@ -56,7 +57,8 @@ impl PasswordMutation {
     ) -> Answer<PasswordChangePayload> {
         let person = ctx.person()?;
         let (current, password) = (Secret::new(input.current_password), Secret::new(input.password));
-        let done = people::change_password(ctx.app(), ctx.caller(), person, &current, &password).await;
+        let done =
+            people::change_password(&ctx.backend().people, ctx.caller(), person, &current, &password).await;
         Ok(match split(done)? {
             Ok(()) => PasswordChangePayload {
                 user: types::find(ctx, person.user_id).await?,
@@ -73,7 +75,7 @@ impl PasswordMutation {
         #[graphql(desc = "What changes.")] input: ProfileUpdateInput,
     ) -> Answer<ProfileUpdatePayload> {
         let locale = input.locale.as_ref().map(|l| l.0.as_str());
-        let done = people::update_profile(ctx.app(), ctx.person()?, input.name.as_deref(), locale).await;
+        let done = people::update_profile(ctx.backend(), ctx.person()?, input.name.as_deref(), locale).await;
         Ok(match split(done)? {
             Ok(profile) => ProfileUpdatePayload { user: Some(User(profile)), user_errors: Vec::new() },
             Err(refusal) => ProfileUpdatePayload { user: None, user_errors: ctx.user_errors(refusal)? },

@@ -63,7 +63,7 @@ impl User {
         let Some(person) = ctx.actor().person.as_ref().filter(|p| p.user_id == self.0.user.id) else {
             return Ok(Vec::new());
         };
-        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
         let rows = people::read::sessions(&mut conn, person.user_id).await.or_top()?;
         Ok(rows.into_iter().map(|row| Session::new(row, person.session_id)).collect())
     }
@@ -128,6 +128,6 @@ impl From<people::Tokens> for Tokens {
 
 /// The person of this id, for payloads.
 pub async fn find(ctx: &Context<'_>, id: crate::base::ids::UserId) -> Answer<Option<User>> {
-    let mut conn = ctx.app().db.conn().await.or_top()?;
+    let mut conn = ctx.backend().db.conn().await.or_top()?;
     Ok(people::read::profile(&mut conn, id).await.or_top()?.map(User))
 }

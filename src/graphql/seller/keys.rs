@@ -86,11 +86,11 @@ impl KeyMutation {
                 created_by,
                 ..NewBatch::import(variant)
             };
-            batch::open(ctx.app(), ctx.actor(), new).await
+            batch::open(ctx.backend(), ctx.actor(), new).await
         };
         Ok(match split(done.await)? {
             Ok(batch) => KeyImportCreatePayload {
-                upload_url: Some(Url(format!("{}/keys/import/{}", ctx.app().public_url(), batch.id))),
+                upload_url: Some(Url(format!("{}/keys/import/{}", ctx.backend().public_url(), batch.id))),
                 batch: Some(KeyBatch(batch)),
                 user_errors: Vec::new(),
             },
@@ -116,7 +116,7 @@ impl KeyMutation {
                 created_by,
                 ..NewBatch::generate(variant, i64::from(input.quantity), input.format.map(Into::into))
             };
-            batch::open(ctx.app(), ctx.actor(), new).await
+            batch::open(ctx.backend(), ctx.actor(), new).await
         };
         let opened = match split(done.await)? {
             Ok(batch) => batch,
@@ -131,9 +131,9 @@ impl KeyMutation {
 
 /// Makes the keys in a task of its own; a large batch is still running when the answer leaves.
 async fn make(ctx: &Context<'_>, id: BatchId) -> Outcome<Option<Batch>> {
-    let (app, actor) = (ctx.app().clone(), ctx.actor().clone());
+    let (backend, actor) = (ctx.backend().clone(), ctx.actor().clone());
     let work = tokio::spawn(async move {
-        let made = restock::generate(&app, &actor, id).await;
+        let made = restock::generate(&backend, &actor, id).await;
         if let Err(failure) = &made {
             tracing::error!(?failure, batch = %id, "a batch of keys was not made whole");
         }
@@ -142,7 +142,7 @@ async fn make(ctx: &Context<'_>, id: BatchId) -> Outcome<Option<Batch>> {
     match tokio::time::timeout(PATIENCE, work).await {
         Ok(Ok(made)) => made.map(Some),
         Ok(Err(_)) | Err(_) => {
-            let mut conn = ctx.app().db.conn().await?;
+            let mut conn = ctx.backend().db.conn().await?;
             batch::get(&mut conn, ctx.actor(), id).await.map(Some)
         }
     }

@@ -94,11 +94,11 @@ impl Seller {
         let list = format!("stock {:?} {low}", self.0);
         let args = PageArgs::read(&list, first, after.as_deref(), None, None, DEFAULT_SIZE, LARGEST_SIZE)
             .or_top()?;
-        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
         let page = stock::list_stock(&mut conn, &self.0, low, &args).await.or_top()?;
         let page = page.map(|row| (page::encode(&list, &stock::stock_keys(&row)), VariantStock(row)));
         let sellers = self.0.clone();
-        let total = counted(ctx.app(), move |conn| {
+        let total = counted(ctx.backend(), move |conn| {
             let sellers = sellers.clone();
             Box::pin(async move { Ok(stock::count_stock(conn, &sellers, low).await?) })
         });
@@ -116,12 +116,12 @@ impl Seller {
         let args = PageArgs::read(&list, first, after.as_deref(), None, None, DEFAULT_SIZE, LARGEST_SIZE)
             .or_top()?;
         let before = args.from.as_deref().and_then(|keys| BatchId::parse(keys.first()?).ok());
-        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
         let rows = vault::read::list_batches(&mut conn, &self.0, before, args.size + 1).await.or_top()?;
         let page = Page::cut(rows, &args);
         let page = page.map(|row| (page::encode(&list, &[row.id.to_string()]), KeyBatch(row)));
         let sellers = self.0.clone();
-        let total = counted(ctx.app(), move |conn| {
+        let total = counted(ctx.backend(), move |conn| {
             let sellers = sellers.clone();
             Box::pin(async move { Ok(vault::read::count_batches(conn, &sellers).await?) })
         });
@@ -141,7 +141,7 @@ impl Seller {
         let (after, before) = (after.as_deref(), before.as_deref());
         let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
         let page = {
-            let mut conn = ctx.app().db.conn().await.or_top()?;
+            let mut conn = ctx.backend().db.conn().await.or_top()?;
             staff::lines_of_sellers(&mut conn, &self.0, &args).await.or_top()?
         };
         let cursors: Vec<String> = page
@@ -154,7 +154,7 @@ impl Seller {
         let lines = orders::line_page(ctx, lines, Sight::Status).await?;
         let rows = cursors.into_iter().zip(lines).collect();
         let sellers = self.0.clone();
-        let total = counted(ctx.app(), move |conn| {
+        let total = counted(ctx.backend(), move |conn| {
             let sellers = sellers.clone();
             Box::pin(async move { Ok(staff::count_lines_of_sellers(conn, &sellers).await?) })
         });

@@ -139,7 +139,7 @@ impl KeyBatch {
         #[graphql(desc = "How many, 1 to 100; by default 20.", default = 20)] first: Option<i32>,
         #[graphql(desc = "Only those after this line.")] after_line: Option<Int64>,
     ) -> Answer<Vec<KeyProblem>> {
-        let mut conn = ctx.app().db.conn().await.or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
         let after = after_line.map_or(0, |line| line.0);
         let rows =
             read::list_problems(&mut conn, self.0.id, after, i64::from(first.unwrap_or(20).clamp(1, 100)))

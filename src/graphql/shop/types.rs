@@ -1,9 +1,9 @@
 use async_graphql::{Context, Object, SimpleObject};
 
-use crate::app::App;
 use crate::base::money::Currency;
 use crate::base::text::Locale;
 use crate::graphql::context::ContextExt;
+use crate::graphql::context::GraphqlBackend;
 use crate::graphql::scalars::{CurrencyCode, DateTime, LocaleTag, Url};
 
 /// The shop itself.
@@ -19,8 +19,8 @@ pub struct Captcha {
 }
 
 /// The currencies things may be priced in; the first is the default.
-pub fn currencies(app: &App) -> Vec<Currency> {
-    app.config.shop.currencies.iter().filter_map(|code| Currency::parse(code).ok()).collect()
+pub fn currencies(backend: &GraphqlBackend) -> Vec<Currency> {
+    backend.config.shop.currencies.iter().filter_map(|code| Currency::parse(code).ok()).collect()
 }
 
 /// The shop: what it is called, which languages and currencies it speaks, where its terms are.
@@ -28,7 +28,7 @@ pub fn currencies(app: &App) -> Vec<Currency> {
 impl Shop {
     /// What the shop is called.
     async fn name(&self, ctx: &Context<'_>) -> String {
-        ctx.app().config.shop.name.clone()
+        ctx.backend().config.shop.name.clone()
     }
 
     /// Languages the shop speaks. Texts that lack one are given in the shop's own.
@@ -38,58 +38,58 @@ impl Shop {
 
     /// The language of those who ask for none.
     async fn default_locale(&self, ctx: &Context<'_>) -> LocaleTag {
-        LocaleTag(Locale::choose(&ctx.app().config.shop.default_locale).as_str().into())
+        LocaleTag(Locale::choose(&ctx.backend().config.shop.default_locale).as_str().into())
     }
 
     /// Currencies things may be priced in.
     async fn currencies(&self, ctx: &Context<'_>) -> Vec<CurrencyCode> {
-        currencies(ctx.app()).into_iter().map(CurrencyCode).collect()
+        currencies(ctx.backend()).into_iter().map(CurrencyCode).collect()
     }
 
     /// The currency of those who ask for none.
     async fn default_currency(&self, ctx: &Context<'_>) -> CurrencyCode {
-        CurrencyCode(default_currency(ctx.app()))
+        CurrencyCode(default_currency(ctx.backend()))
     }
 
     /// Where the terms of sale stand.
     async fn terms_url(&self, ctx: &Context<'_>) -> Option<Url> {
-        ctx.app().config.shop.terms_url.clone().map(Url)
+        ctx.backend().config.shop.terms_url.clone().map(Url)
     }
 
     /// Where the privacy notice stands.
     async fn privacy_url(&self, ctx: &Context<'_>) -> Option<Url> {
-        ctx.app().config.shop.privacy_url.clone().map(Url)
+        ctx.backend().config.shop.privacy_url.clone().map(Url)
     }
 
     /// Where buyers write when they need help.
     async fn support_email(&self, ctx: &Context<'_>) -> Option<String> {
-        ctx.app().config.shop.support_email.clone()
+        ctx.backend().config.shop.support_email.clone()
     }
 
     /// Whether one can buy without signing in.
     async fn guest_checkout(&self, ctx: &Context<'_>) -> bool {
-        ctx.app().config.shop.guest_checkout
+        ctx.backend().config.shop.guest_checkout
     }
 
     /// The captcha that `CAPTCHA_REQUIRED` means; null when the shop uses none.
     async fn captcha(&self, ctx: &Context<'_>) -> Option<Captcha> {
-        let captcha = &ctx.app().config.captcha;
+        let captcha = &ctx.backend().config.captcha;
         let site_key = captcha.site_key.clone().filter(|_| captcha.is_on())?;
         Some(Captcha { provider: captcha.provider.clone(), site_key })
     }
 
     /// How many lines an order may have.
     async fn max_lines_per_order(&self, ctx: &Context<'_>) -> i32 {
-        ctx.app().config.shop.max_lines_per_order
+        ctx.backend().config.shop.max_lines_per_order
     }
 
     /// The server's time: device clocks are often wrong.
     async fn now(&self, ctx: &Context<'_>) -> DateTime {
-        ctx.app().clock.now().into()
+        ctx.backend().clock.now().into()
     }
 }
 
 /// The first configured currency.
-pub fn default_currency(app: &App) -> Currency {
-    currencies(app).into_iter().next().unwrap_or(Currency::USD)
+pub fn default_currency(backend: &GraphqlBackend) -> Currency {
+    currencies(backend).into_iter().next().unwrap_or(Currency::USD)
 }

@@ -1,12 +1,12 @@
 //! Shows secrets of a buyer's order to staff, who say why: each time is recorded and counted, and a key that staff has
 //! seen never goes back on sale (C9).
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::{UnitId, UserId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text;
 use crate::infra::effects::events::{self, Event, NewEvent};
+use crate::infra::kit::Kit;
 use crate::orders::events::{OfLine, UnitEvent};
 use crate::orders::model::Order;
 use crate::orders::reveal::{Page, RevealedSecret, Target, open_page};
@@ -42,7 +42,7 @@ pub fn staff_with_reason(actor: &Actor, reason: &str) -> Outcome<(UserId, String
 /// Shows up to `first` secrets (1 to 500) to staff. The buyer's state does not change: the buyer has not seen them.
 /// Refusals: those of [`crate::orders::reveal::reveal`], `FORBIDDEN`, `REASON_REQUIRED`.
 pub async fn reveal_for_staff(
-    app: &App,
+    kit: &Kit,
     actor: &Actor,
     target: &Target,
     reason: &str,
@@ -51,11 +51,11 @@ pub async fn reveal_for_staff(
 ) -> Outcome<Shown> {
     let (user, reason) = staff_with_reason(actor, reason)?;
     let missing = || Refusal::new("NOT_FOUND", "there is no such delivery").at(["target"]);
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let id = read::order_of(&mut tx, target).await?.ok_or_else(missing)?;
     let order = orders::lock(&mut tx, id).await?.ok_or_else(missing)?;
     let Page { standings, opened, last_unit_no, has_next } =
-        open_page(&mut tx, app, &order, target, first, after).await?;
+        open_page(&mut tx, kit, &order, target, first, after).await?;
     let shown: Vec<UnitId> = opened.iter().map(|key| key.unit_id).collect();
     if !shown.is_empty() {
         vault::reveal::mark_revealed(&mut tx, &shown).await?;
@@ -74,7 +74,7 @@ pub async fn reveal_for_staff(
     let times = store::count_shown(&mut tx, id).await?;
     tx.commit().await?;
     metrics::counter!("dispense_secrets_shown_to_staff_total").increment(shown.len() as u64);
-    app.bell.ring();
+    kit.bell.ring();
     let secrets = standings
         .into_iter()
         .filter_map(|standing| {

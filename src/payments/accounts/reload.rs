@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::signal::unix::Signal;
 use tokio::time::MissedTickBehavior;
 
-use crate::app::App;
 use crate::base::outcome::Fault;
 use crate::config::{self, Config, Sources, Stamp};
 use crate::infra::db::Db;
 use crate::payments::accounts::{Accounts, Complaint, faults, needed, store};
+use crate::payments::kit::PaymentKit;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -29,54 +29,54 @@ pub struct Origin {
 
 /// Reads the accounts again and takes them over. Answers the faults that kept it from doing so; they are told in the
 /// log, once, and by [`Accounts::complaints`]. An error is a fault of the database: nothing has changed.
-pub async fn reload(app: &App, origin: &Origin) -> Result<Vec<Complaint>, Fault> {
-    let complaints = match read(app, origin) {
+pub async fn reload(kit: &PaymentKit, origin: &Origin) -> Result<Vec<Complaint>, Fault> {
+    let complaints = match read(kit, origin) {
         Err(complaints) => complaints,
-        Ok(accounts) => take_over(app, accounts).await?,
+        Ok(accounts) => take_over(kit, accounts).await?,
     };
     if !complaints.is_empty() {
         let told: Vec<String> = complaints.iter().map(|(key, text)| format!("{key}: {text}")).collect();
         tracing::error!(faults = told.join("; "), "the new configuration has faults; the old accounts stay");
-        app.accounts.refuse(complaints.clone());
+        kit.accounts.refuse(complaints.clone());
     }
     Ok(complaints)
 }
 
 /// Puts these accounts in place of the ones in force, unless something speaks against it, which is answered. An attempt
 /// may be started at an account that is left out while this looks: after the change it looks again, and goes back.
-async fn take_over(app: &App, accounts: Accounts) -> Result<Vec<Complaint>, Fault> {
-    let mut complaints = needed::missing(&app.db, &accounts).await?;
+async fn take_over(kit: &PaymentKit, accounts: Accounts) -> Result<Vec<Complaint>, Fault> {
+    let mut complaints = needed::missing(&kit.db, &accounts).await?;
     if complaints.is_empty() {
-        complaints = sync(&app.db, &accounts).await?;
+        complaints = sync(&kit.db, &accounts).await?;
     }
     if !complaints.is_empty() {
         return Ok(complaints);
     }
     let ids: Vec<String> = accounts.iter().map(|(account, _)| account.id.clone()).collect();
-    let before = app.accounts.copy();
-    app.accounts.replace(accounts);
-    let late = needed::missing(&app.db, &app.accounts).await?;
+    let before = kit.accounts.copy();
+    kit.accounts.replace(accounts);
+    let late = needed::missing(&kit.db, &kit.accounts).await?;
     if !late.is_empty() {
-        sync(&app.db, &before).await?;
-        app.accounts.replace(before);
+        sync(&kit.db, &before).await?;
+        kit.accounts.replace(before);
         return Ok(late);
     }
-    app.accounts.blame(Vec::new());
+    kit.accounts.blame(Vec::new());
     tracing::info!(accounts = ids.join(", "), "the accounts were read again and are in force");
     Ok(Vec::new())
 }
 
 /// Names the accounts that are missed in the configuration in force; in the log when they are others than before.
-pub async fn look_for_missing(app: &App) -> Result<(), Fault> {
-    let missing = needed::missing(&app.db, &app.accounts).await?;
+pub async fn look_for_missing(kit: &PaymentKit) -> Result<(), Fault> {
+    let missing = needed::missing(&kit.db, &kit.accounts).await?;
     let told: Vec<String> = missing.iter().map(|(key, text)| format!("{key} {text}")).collect();
-    if app.accounts.blame(missing) && !told.is_empty() {
+    if kit.accounts.blame(missing) && !told.is_empty() {
         tracing::error!(faults = told.join("; "), "the configuration in force lacks accounts");
     }
     Ok(())
 }
 
-fn read(app: &App, origin: &Origin) -> Result<Accounts, Vec<Complaint>> {
+fn read(kit: &PaymentKit, origin: &Origin) -> Result<Accounts, Vec<Complaint>> {
     let mut config = Config::load(&origin.sources, faults).map_err(|faults| {
         faults.iter().map(|(key, text)| (key.to_owned(), text.to_owned())).collect::<Vec<_>>()
     })?;
@@ -91,7 +91,7 @@ fn read(app: &App, origin: &Origin) -> Result<Accounts, Vec<Complaint>> {
         config.accounts.retain(|a| origin.simulated.iter().all(|own| own.id != a.id));
         config.accounts.extend(origin.simulated.iter().cloned());
     }
-    Accounts::build(&config, &app.outbound)
+    Accounts::build(&config, &kit.outbound)
 }
 
 /// Brings the accounts' rows in line, all or none. Answers what stands in the way: an account is at one gateway and in
@@ -108,17 +108,17 @@ pub async fn sync(db: &Db, accounts: &Accounts) -> Result<Vec<Complaint>, Fault>
 
 /// Reads the accounts again whenever their files changed, and at each hang-up signal. `seen` is what the files were like
 /// before the configuration in force was read. Never ends by itself.
-pub async fn watch(app: Arc<App>, origin: Origin, mut seen: Stamp, mut hangup: Signal) {
+pub async fn watch(kit: Arc<PaymentKit>, origin: Origin, mut seen: Stamp, mut hangup: Signal) {
     let mut tick = tokio::time::interval(LOOK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = seen.clone();
-    app.accounts.in_force();
+    kit.accounts.in_force();
     let mut missing = tokio::time::interval(LOOK_FOR_MISSING);
     missing.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = missing.tick() => {
-                if let Err(fault) = look_for_missing(&app).await {
+                if let Err(fault) = look_for_missing(&kit).await {
                     tracing::warn!(%fault, "could not look for accounts that are missing");
                 }
                 continue;
@@ -135,7 +135,7 @@ pub async fn watch(app: Arc<App>, origin: Origin, mut seen: Stamp, mut hangup: S
             _ = hangup.recv() => {}
         }
         let now = Stamp::of(&origin.sources);
-        match reload(&app, &origin).await {
+        match reload(&kit, &origin).await {
             Ok(_) => seen = now,
             Err(fault) => {
                 tracing::warn!(%fault, "the accounts could not be read again; trying at the next look")

@@ -2,9 +2,9 @@
 
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::outcome::Outcome;
 use crate::payments::case::Case;
+use crate::payments::kit::PaymentKit;
 use crate::payments::ledger::{self, Cause};
 use crate::payments::model::Payment;
 use crate::payments::refunds::store::{self as refunds, LineShare};
@@ -20,7 +20,7 @@ struct Movement<'a> {
 
 /// Books each refund and dispute whose counted amount changed, on the lines and sellers it belongs to. What comes back
 /// is booked first, so that the lines have it when something else takes it.
-pub async fn write(conn: &mut AsyncPgConnection, app: &App, case: &Case) -> Outcome<()> {
+pub async fn write(conn: &mut AsyncPgConnection, kit: &PaymentKit, case: &Case) -> Outcome<()> {
     let mut movements = movements(case);
     movements.sort_by_key(|m| m.amount);
     for movement in &movements {
@@ -32,13 +32,13 @@ pub async fn write(conn: &mut AsyncPgConnection, app: &App, case: &Case) -> Outc
         };
         let payment = movement.payment;
         let weights = if payment.allocated || movement.amount > 0 { weights } else { Vec::new() };
-        let entries = ledger::money_back(&app.clock, payment, movement.amount, &weights, movement.cause);
+        let entries = ledger::money_back(&kit.clock, payment, movement.amount, &weights, movement.cause);
         slice::insert_entries(conn, &entries).await?;
     }
     for id in &case.decided.reallocated {
         let Some(payment) = case.payment(*id) else { continue };
         let lines = refunds::list_line_totals(conn, case.order_id).await?;
-        slice::insert_entries(conn, &ledger::allocation(&app.clock, payment, &lines)).await?;
+        slice::insert_entries(conn, &ledger::allocation(&kit.clock, payment, &lines)).await?;
     }
     Ok(())
 }

@@ -4,7 +4,6 @@
 use chrono::TimeDelta;
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::ids::{DisputeId, PaymentId};
 use crate::base::outcome::Outcome;
 use crate::infra::effects::Effects;
@@ -20,6 +19,7 @@ use crate::payments::case::Case;
 use crate::payments::cover::Coverage;
 use crate::payments::disputes::{DisputeState, TrackedDispute};
 use crate::payments::events::{self as facts, DisputeEvent, Moved, OfPayment, RefundEvent};
+use crate::payments::kit::PaymentKit;
 use crate::payments::messages::{self, RefundMade, Refunded};
 use crate::payments::refunds::arithmetic::LEEWAY;
 use crate::payments::refunds::model::{Basis, TrackedRefund};
@@ -33,7 +33,7 @@ use crate::payments::tasks::{
 /// Adds everything that refunds and disputes of a case give reason for.
 pub async fn add(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &PaymentKit,
     case: &Case,
     order: Option<&Order>,
     effects: &mut Effects,
@@ -62,7 +62,7 @@ pub async fn add(
     }
     effects.over.extend(case.decided.reallocated.iter().map(|id| PaymentDouble::over(*id)));
     for question in &case.decided.sums_to_ask {
-        let now = app.clock.now();
+        let now = kit.clock.now();
         let later = now + LEEWAY + TimeDelta::minutes(3);
         let times = question.at_once.then_some(now).into_iter().chain([later]);
         effects.jobs.extend(times.map(|at| sums::job(question.payment_id, at)));

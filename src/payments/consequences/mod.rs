@@ -7,7 +7,6 @@ mod effects;
 
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::ids::UnitId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::fulfilment;
@@ -18,6 +17,7 @@ use crate::orders::model::Order;
 use crate::payments::case::{Case, Tracked};
 use crate::payments::cover::Coverage;
 use crate::payments::disputes::{self, DisputeState};
+use crate::payments::kit::PaymentKit;
 use crate::payments::refunds::{self, RefundState};
 use crate::payments::store::slice;
 
@@ -25,7 +25,7 @@ use crate::payments::store::slice;
 /// `effects`.
 pub async fn write(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &PaymentKit,
     case: &Case,
     order: Option<&Order>,
     effects: &mut Effects,
@@ -34,10 +34,10 @@ pub async fn write(
         return Ok(());
     }
     rows(conn, case).await?;
-    books::write(conn, app, case).await?;
+    books::write(conn, kit, case).await?;
     let lifted = holds::replace(conn, case.order_id, &wanted_holds(case)).await?;
     revoke(conn, case).await?;
-    effects::add(conn, app, case, order, effects).await?;
+    effects::add(conn, kit, case, order, effects).await?;
     if lifted {
         effects.jobs.extend(fulfilment::fill::jobs_of_order(conn, case.order_id).await?);
     }
@@ -45,16 +45,21 @@ pub async fn write(
 }
 
 /// The same for one order outside a slice, with its payments and everything that is to be announced.
-pub async fn write_alone(conn: &mut AsyncPgConnection, app: &App, case: &Case, order: &Order) -> Outcome<()> {
+pub async fn write_alone(
+    conn: &mut AsyncPgConnection,
+    kit: &PaymentKit,
+    case: &Case,
+    order: &Order,
+) -> Outcome<()> {
     let changed: Vec<&Tracked> = case.payments.iter().filter(|t| t.changed).collect();
     slice::give_way(conn, &changed).await?;
     if slice::advance(conn, &changed).await? != changed.len() {
         return Err(Fault::bug("a locked payment changed its state").into());
     }
     let mut effects = Effects::default();
-    write(conn, app, case, Some(order), &mut effects).await?;
+    write(conn, kit, case, Some(order), &mut effects).await?;
     of_case(case, "system", &mut effects);
-    Ok(effects.write(conn, &app.clock).await?)
+    Ok(effects.write(conn, &kit.clock).await?)
 }
 
 pub use effects::of_case;

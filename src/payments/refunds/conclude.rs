@@ -1,7 +1,6 @@
 //! A person says how a refund ended that its gateway leaves open: WeChat Pay's ABNORMAL that was paid back by other
 //! means, a refund of which nobody there knows.
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::RefundId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
@@ -9,6 +8,7 @@ use crate::base::text;
 use crate::infra::effects::events::{self, Event};
 use crate::orders::store as orders;
 use crate::payments::events::{Concluded, RefundEvent};
+use crate::payments::kit::PaymentKit;
 use crate::payments::refunds::hear::{self, Heard};
 use crate::payments::refunds::model::Refund;
 use crate::payments::refunds::state::RefundChange;
@@ -18,7 +18,7 @@ use crate::payments::{case, consequences};
 /// Ends an open refund as succeeded or failed, with all that follows. Refusals: `FORBIDDEN`, `NOT_FOUND`,
 /// `REASON_REQUIRED`, `ILLEGAL_TRANSITION` for one that has ended.
 pub async fn conclude(
-    app: &App,
+    kit: &PaymentKit,
     actor: &Actor,
     id: RefundId,
     succeeded: bool,
@@ -32,11 +32,11 @@ pub async fn conclude(
     }
     text::clean(reason, "reason", 2_000, true)?;
     let missing = || Refusal::new("NOT_FOUND", "there is no such refund").at(["refundId"]);
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let seen = refunds::find(&mut tx, id).await?.ok_or_else(missing)?;
     let order = orders::lock(&mut tx, seen.order_id).await?;
     let order = order.ok_or_else(|| Fault::bug("a refund without its order"))?;
-    let mut case = case::load_one(&tx, app, &order).await?;
+    let mut case = case::load_one(&tx, kit, &order).await?;
     let index = case.payments.iter().position(|t| t.row.id == seen.payment_id);
     let index = index.ok_or_else(|| Fault::bug("a refund without its payment"))?;
     if !case.refunds.iter().any(|r| r.row.id == id && r.row.state.is_open()) {
@@ -47,19 +47,19 @@ pub async fn conclude(
         gateway_refund_id: None,
         amount_minor: None,
         change: if succeeded { RefundChange::Succeed } else { RefundChange::Fail },
-        said_at: app.clock.now(),
+        said_at: kit.clock.now(),
         made_at: None,
         failure_code: Some("decided_by_staff"),
         needs_person: false,
     };
     hear::one_refund(&mut case, index, &heard);
     case.rebalance(index);
-    consequences::write_alone(&mut tx, app, &case, &order).await?;
+    consequences::write_alone(&mut tx, kit, &case, &order).await?;
     // What a person wrote may name somebody: the chain keeps that it was decided.
     let event = RefundEvent::Concluded(id, Concluded { succeeded }).by(actor.label()).of_order(seen.order_id);
     events::append(&tx, &[event]).await?;
     let now = refunds::find(&mut tx, id).await?.ok_or_else(missing)?;
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(now)
 }

@@ -4,7 +4,6 @@
 use chrono::TimeDelta;
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::actor::{Actor, Role};
 use crate::base::ids::{OrderId, PaymentId, RefundId, UnitId};
 use crate::base::money::{Money, spread};
@@ -22,6 +21,7 @@ use crate::payments::decide;
 use crate::payments::disputes;
 use crate::payments::events::{RefundEvent, Requested};
 use crate::payments::jobs::WorkRefund;
+use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
 use crate::payments::refunds::arithmetic;
 use crate::payments::refunds::model::{Basis, Refund, TrackedRefund};
@@ -54,20 +54,20 @@ pub struct RefundRequest {
 /// Records a refund and starts it. Refusals: `FORBIDDEN`, `NOT_FOUND`, `NOT_PAID`, `ALREADY_REFUNDED`, `DISPUTE_OPEN`,
 /// `REFUND_TOO_LARGE`, `REFUND_NOT_SUPPORTED`, `INVALID`, and those of idempotency. The outcome comes with the gateway's
 /// answer; access to the units is refused meanwhile.
-pub async fn request(app: &App, actor: &Actor, wish: RefundRequest) -> Outcome<Refund> {
+pub async fn request(kit: &PaymentKit, actor: &Actor, wish: RefundRequest) -> Outcome<Refund> {
     if !actor.has(Role::Admin) && !actor.has(Role::Support) {
         return Err(Refusal::new("FORBIDDEN", "refunds are for staff").into());
     }
-    let id = record(app, actor, &wish).await?;
-    if let Err(failure) = work::work(app, id).await {
+    let id = record(kit, actor, &wish).await?;
+    if let Err(failure) = work::work(kit, id).await {
         tracing::warn!(?failure, refund = %id, "a refund goes on in the background");
     }
-    let mut conn = app.db.conn().await?;
+    let mut conn = kit.db.conn().await?;
     Ok(refunds::find(&mut conn, id).await?.ok_or_else(|| Fault::bug("a recorded refund is gone"))?)
 }
 
-async fn record(app: &App, actor: &Actor, wish: &RefundRequest) -> Outcome<RefundId> {
-    let mut tx = app.db.begin().await?;
+async fn record(kit: &PaymentKit, actor: &Actor, wish: &RefundRequest) -> Outcome<RefundId> {
+    let mut tx = kit.db.begin().await?;
     let (order_id, subject) = match wish.of {
         RefundOf::Order(id) => (Some(id), id.to_string()),
         RefundOf::Payment(id) => (attempts::find(&mut tx, id).await?.map(|p| p.order_id), id.to_string()),
@@ -77,8 +77,8 @@ async fn record(app: &App, actor: &Actor, wish: &RefundRequest) -> Outcome<Refun
         RefundOf::Payment(_) => Refusal::new("NOT_FOUND", "there is no such payment").at(["paymentId"]),
     };
     let order = orders::lock(&mut tx, order_id.ok_or_else(missing)?).await?.ok_or_else(missing)?;
-    let mut case = case::load_one(&tx, app, &order).await?;
-    let id = RefundId(app.clock.uuid());
+    let mut case = case::load_one(&tx, kit, &order).await?;
+    let id = RefundId(kit.clock.uuid());
     let scope = format!("staff:{}", actor.label());
     let named: Vec<String> = wish.units.iter().map(ToString::to_string).collect();
     let amount = wish.amount_minor.map(|a| a.to_string()).unwrap_or_default();
@@ -95,11 +95,11 @@ async fn record(app: &App, actor: &Actor, wish: &RefundRequest) -> Outcome<Refun
     let payment = case.payments.iter().map(|t| &t.row).find(is_meant).cloned();
     let payment =
         payment.ok_or_else(|| Refusal::new("NOT_PAID", "this order is not paid").at(["orderId"]))?;
-    refuse_impossible(app, &payment)?;
+    refuse_impossible(kit, &payment)?;
     let units = named_units(&mut tx, &payment, &wish.units).await?;
     refuse_disputed(&mut tx, &payment).await?;
     let amount = amount_of(&case, &payment, wish, &units)?;
-    refuse_inexpressible(app, &payment, amount)?;
+    refuse_inexpressible(kit, &payment, amount)?;
     let row = Refund {
         state: RefundState::Requested,
         succeeded_at: None,
@@ -108,18 +108,18 @@ async fn record(app: &App, actor: &Actor, wish: &RefundRequest) -> Outcome<Refun
         reason: wish.reason.clone(),
         origin: if actor.system { "automatic" } else { "staff" }.into(),
         requested_by: actor.user_id(),
-        ..arithmetic::blank(&payment, id, amount, app.clock.now())
+        ..arithmetic::blank(&payment, id, amount, kit.clock.now())
     };
     let prices: Vec<i64> = units.iter().map(|unit| unit.total_minor).collect();
     let shares = units.iter().map(|unit| unit.id).zip(spread(amount, &prices)).collect();
     case.refunds.push(TrackedRefund::naming(row, shares));
     case.rebalance_payment(payment.id);
-    consequences::write_alone(&mut tx, app, &case, &order).await?;
+    consequences::write_alone(&mut tx, kit, &case, &order).await?;
     let requested = Requested { payment: payment.id, amount_minor: amount, units: wish.units.len() };
     let event = RefundEvent::Requested(id, requested).by(actor.label()).of_order(payment.order_id);
     events::append(&tx, &[event]).await?;
     // Should this program stop now, the job goes on; it waits so that it does not race the call that follows.
-    let later = app.clock.now() + TimeDelta::seconds(60);
+    let later = kit.clock.now() + TimeDelta::seconds(60);
     let job = WorkRefund { refund: id }.job().besides(0).at(later);
     jobs::add(&tx, &[job]).await?;
     crate::fault_point!("refund.r1");
@@ -128,9 +128,9 @@ async fn record(app: &App, actor: &Actor, wish: &RefundRequest) -> Outcome<Refun
 }
 
 /// What its gateway says it cannot do is not begun. An account that left the configuration may come back.
-fn refuse_impossible(app: &App, payment: &Payment) -> Result<(), Refusal> {
+fn refuse_impossible(kit: &PaymentKit, payment: &Payment) -> Result<(), Refusal> {
     let able = |(account, gateway): Spoken| gateway.abilities(&account.keys).refund;
-    if app.accounts.find(&payment.account_id).is_none_or(able) {
+    if kit.accounts.find(&payment.account_id).is_none_or(able) {
         return Ok(());
     }
     let text = "this gateway takes no refunds by itself: give it back in its own console";
@@ -138,11 +138,11 @@ fn refuse_impossible(app: &App, payment: &Payment) -> Result<(), Refusal> {
 }
 
 /// What the gateway cannot express in its own decimals is not begun either.
-fn refuse_inexpressible(app: &App, payment: &Payment, amount_minor: i64) -> Result<(), Refusal> {
+fn refuse_inexpressible(kit: &PaymentKit, payment: &Payment, amount_minor: i64) -> Result<(), Refusal> {
     let money = Money::new(amount_minor, decide::received_currency(payment));
     let expressible =
         |(_, gateway): Spoken| gateway.unit(money.currency).is_some_and(|unit| unit.units(money).is_some());
-    if app.accounts.find(&payment.account_id).is_none_or(expressible) {
+    if kit.accounts.find(&payment.account_id).is_none_or(expressible) {
         return Ok(());
     }
     let text = format!("this gateway cannot give back exactly {money}: name an amount that it can express");

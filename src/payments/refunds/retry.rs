@@ -1,9 +1,9 @@
 //! A refund that did not come to its end is tried again by staff.
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::RefundId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::payments::kit::PaymentKit;
 use crate::payments::refunds::model::Refund;
 use crate::payments::refunds::request::{self, RefundOf, RefundRequest};
 use crate::payments::refunds::state::RefundState;
@@ -13,13 +13,13 @@ use crate::payments::refunds::work;
 /// Sends an open refund, or asks about it, now. One that failed is asked for anew, for the same pieces and amount and
 /// under an id of its own: its gateway answers the old id with the old no. Refusals: `FORBIDDEN`, `NOT_FOUND`,
 /// `ILLEGAL_TRANSITION` for one that succeeded, and those of a new refund.
-pub async fn retry(app: &App, actor: &Actor, key: String, id: RefundId) -> Outcome<Refund> {
+pub async fn retry(kit: &PaymentKit, actor: &Actor, key: String, id: RefundId) -> Outcome<Refund> {
     if !actor.is_staff() {
         return Err(Refusal::new("FORBIDDEN", "refunds are for staff").into());
     }
     let missing = || Refusal::new("NOT_FOUND", "there is no such refund").at(["refundId"]);
     let (refund, units) = {
-        let mut conn = app.db.conn().await?;
+        let mut conn = kit.db.conn().await?;
         let refund = refunds::find(&mut conn, id).await?.ok_or_else(missing)?;
         (refund, refunds::list_units(&mut conn, id).await?)
     };
@@ -35,11 +35,11 @@ pub async fn retry(app: &App, actor: &Actor, key: String, id: RefundId) -> Outco
                 amount_minor: Some(refund.amount_minor),
                 reason: refund.reason,
             };
-            request::request(app, actor, wish).await
+            request::request(kit, actor, wish).await
         }
         RefundState::Requested | RefundState::Pending | RefundState::Unknown => {
-            work::work(app, id).await?;
-            let now = refunds::find(&mut *app.db.conn().await?, id).await?;
+            work::work(kit, id).await?;
+            let now = refunds::find(&mut *kit.db.conn().await?, id).await?;
             Ok(now.ok_or_else(|| Fault::bug("a refund is gone"))?)
         }
     }

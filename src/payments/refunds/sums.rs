@@ -3,13 +3,13 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::app::App;
 use crate::base::ids::PaymentId;
 use crate::base::outcome::{Fault, Outcome};
 use crate::infra::effects::jobs::{NewJob, Payload};
 use crate::orders::store as orders;
 use crate::payments::ask::Asked;
 use crate::payments::jobs::AskRefundSum;
+use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
 use crate::payments::store::attempts;
 use crate::payments::word::Word;
@@ -22,15 +22,15 @@ pub fn job(payment: PaymentId, at: DateTime<Utc>) -> NewJob {
 
 /// Asks and applies the answer. A gateway that cannot be asked leaves things as they are: its statement will speak. One
 /// that does not answer clearly is asked again.
-pub async fn ask(app: &App, id: PaymentId) -> Outcome<()> {
-    let payment = attempts::find(&mut *app.db.conn().await?, id).await?;
+pub async fn ask(kit: &PaymentKit, id: PaymentId) -> Outcome<()> {
+    let payment = attempts::find(&mut *kit.db.conn().await?, id).await?;
     let Some(payment) = payment.filter(|p| p.state.was_captured()) else { return Ok(()) };
-    let asked = ask::ask(app, id, ask::TIMEOUT).await?;
+    let asked = ask::ask(kit, id, ask::TIMEOUT).await?;
     let unclear = matches!(asked, Asked::Unclear);
     if let Asked::Known(state) = asked {
-        app.intake.settle(Word::Answer { payment_id: id, state }).await?;
+        kit.intake.settle(Word::Answer { payment_id: id, state }).await?;
     }
-    weigh_again(app, &payment).await?;
+    weigh_again(kit, &payment).await?;
     if unclear {
         return Err(Fault::Upstream("the gateway does not say clearly what went back".into()).into());
     }
@@ -38,14 +38,14 @@ pub async fn ask(app: &App, id: PaymentId) -> Outcome<()> {
 }
 
 /// Without a clear answer, what waited for it goes its way when its time is over.
-async fn weigh_again(app: &App, payment: &Payment) -> Outcome<()> {
-    let mut tx = app.db.begin().await?;
+async fn weigh_again(kit: &PaymentKit, payment: &Payment) -> Outcome<()> {
+    let mut tx = kit.db.begin().await?;
     let order = orders::lock(&mut tx, payment.order_id).await?;
     let order = order.ok_or_else(|| Fault::bug("a payment without its order"))?;
-    let mut case = case::load_one(&tx, app, &order).await?;
+    let mut case = case::load_one(&tx, kit, &order).await?;
     case.rebalance_payment(payment.id);
-    consequences::write_alone(&mut tx, app, &case, &order).await?;
+    consequences::write_alone(&mut tx, kit, &case, &order).await?;
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(())
 }

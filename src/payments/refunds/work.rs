@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::ids::RefundId;
 use crate::base::money::Money;
 use crate::base::outcome::{Fault, Outcome};
@@ -15,6 +14,7 @@ use crate::orders::store as orders;
 use crate::payments::case::SumToAsk;
 use crate::payments::gateway::{Call, NewRefund, PaymentRef, RefundRef, Refunding};
 use crate::payments::jobs::WorkRefund;
+use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
 use crate::payments::refunds::hear::{self, Heard};
 use crate::payments::refunds::model::Refund;
@@ -30,11 +30,11 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 const UNCLEAR_AFTER: i32 = 4;
 
 /// Sweep: queues the work on refunds whose own job was lost, and puts those before a person that nobody ends.
-pub async fn sweep_forgotten(app: &App) -> Outcome<usize> {
-    let mut tx = app.db.begin().await?;
+pub async fn sweep_forgotten(kit: &PaymentKit) -> Outcome<usize> {
+    let mut tx = kit.db.begin().await?;
     let overdue = refunds::list_overdue(&mut tx, 100).await?;
     let late = |row: &Refund| of_refund(RefundOverdue::open(row.id, OfRefund { refund: row.id }), row);
-    tasks::open(&tx, &app.clock, &overdue.iter().map(late).collect::<Vec<_>>()).await?;
+    tasks::open(&tx, &kit.clock, &overdue.iter().map(late).collect::<Vec<_>>()).await?;
     let jobs: Vec<NewJob> = refunds::list_forgotten(&mut tx, 100)
         .await?
         .iter()
@@ -46,9 +46,9 @@ pub async fn sweep_forgotten(app: &App) -> Outcome<usize> {
 }
 
 /// Job `refund.work`: sends a refund, or asks about one that was sent, and applies the answer.
-pub async fn work(app: &App, id: RefundId) -> Outcome<()> {
+pub async fn work(kit: &PaymentKit, id: RefundId) -> Outcome<()> {
     let (refund, payment) = {
-        let mut conn = app.db.conn().await?;
+        let mut conn = kit.db.conn().await?;
         let Some(refund) = refunds::find(&mut conn, id).await? else { return Ok(()) };
         let payment = attempts::find(&mut conn, refund.payment_id).await?;
         (refund, payment.ok_or_else(|| Fault::bug("a refund without its payment"))?)
@@ -57,43 +57,43 @@ pub async fn work(app: &App, id: RefundId) -> Outcome<()> {
     if !refund.state.is_open() || refund.origin == "gateway" {
         return Ok(());
     }
-    if refund.state == RefundState::Requested && !repeatable(app, &payment) && !mark_sent(app, id).await? {
+    if refund.state == RefundState::Requested && !repeatable(kit, &payment) && !mark_sent(kit, id).await? {
         return Ok(());
     }
-    let answer = ask_gateway(app, &refund, &payment).await;
+    let answer = ask_gateway(kit, &refund, &payment).await;
     crate::fault_point!("refund.r3");
-    apply(app, &refund, answer).await
+    apply(kit, &refund, answer).await
 }
 
-fn repeatable(app: &App, payment: &Payment) -> bool {
-    let found = app.accounts.find(&payment.account_id);
+fn repeatable(kit: &PaymentKit, payment: &Payment) -> bool {
+    let found = kit.accounts.find(&payment.account_id);
     found.is_none_or(|(account, gateway)| gateway.abilities(&account.keys).refund_repeatable)
 }
 
 /// Writes down that a refund is on its way before it is, where sending it twice would give the money back twice: should
 /// this program stop now, whoever goes on only asks about it. Says no when somebody else was faster.
-async fn mark_sent(app: &App, id: RefundId) -> Outcome<bool> {
-    let mut tx = app.db.begin().await?;
+async fn mark_sent(kit: &PaymentKit, id: RefundId) -> Outcome<bool> {
+    let mut tx = kit.db.begin().await?;
     let Some(seen) = refunds::find(&mut tx, id).await? else { return Ok(false) };
     let order = orders::lock(&mut tx, seen.order_id).await?;
     let order = order.ok_or_else(|| Fault::bug("a refund without its order"))?;
-    let mut case = case::load_one(&tx, app, &order).await?;
+    let mut case = case::load_one(&tx, kit, &order).await?;
     let found = case.refunds.iter_mut().find(|r| r.row.id == id && r.row.state == RefundState::Requested);
     let Some(tracked) = found else { return Ok(false) };
     tracked.row.state =
         tracked.row.state.after(RefundChange::LoseSight).map_err(|e| Fault::bug(e.to_string()))?;
     case.rebalance_payment(seen.payment_id);
-    consequences::write_alone(&mut tx, app, &case, &order).await?;
-    refunds::note_check(&mut tx, id, app.clock.now() + ask::gap(app, 0)).await?;
+    consequences::write_alone(&mut tx, kit, &case, &order).await?;
+    refunds::note_check(&mut tx, id, kit.clock.now() + ask::gap(kit, 0)).await?;
     tx.commit().await?;
     Ok(true)
 }
 
-async fn ask_gateway(app: &App, refund: &Refund, payment: &Payment) -> Refunding {
+async fn ask_gateway(kit: &PaymentKit, refund: &Refund, payment: &Payment) -> Refunding {
     if payment.account_id == "free" {
         return Refunding::Unsupported;
     }
-    let Some((account, gateway)) = app.accounts.find(&payment.account_id) else {
+    let Some((account, gateway)) = kit.accounts.find(&payment.account_id) else {
         return Refunding::Unknown("the account left the configuration".into());
     };
     let id = refund.id.to_string();
@@ -103,7 +103,7 @@ async fn ask_gateway(app: &App, refund: &Refund, payment: &Payment) -> Refunding
         trade_no: payment.trade_no.as_deref(),
         money: Money::new(payment.received_minor.unwrap_or(0), decide::received_currency(payment)),
     };
-    let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: TIMEOUT };
+    let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout: TIMEOUT };
     if refund.state != RefundState::Requested {
         let question = RefundRef {
             refund_id: &id,
@@ -125,12 +125,12 @@ async fn ask_gateway(app: &App, refund: &Refund, payment: &Payment) -> Refunding
     gateway.refund(&call, &new).await
 }
 
-async fn apply(app: &App, refund: &Refund, answer: Refunding) -> Outcome<()> {
-    let mut tx = app.db.begin().await?;
+async fn apply(kit: &PaymentKit, refund: &Refund, answer: Refunding) -> Outcome<()> {
+    let mut tx = kit.db.begin().await?;
     let order = orders::lock(&mut tx, refund.order_id)
         .await?
         .ok_or_else(|| Fault::bug("a refund without its order"))?;
-    let mut case = case::load_one(&tx, app, &order).await?;
+    let mut case = case::load_one(&tx, kit, &order).await?;
     let index = case.payments.iter().position(|t| t.row.id == refund.payment_id);
     let index = index.ok_or_else(|| Fault::bug("a refund without its payment"))?;
     // A notice was faster.
@@ -142,7 +142,7 @@ async fn apply(app: &App, refund: &Refund, answer: Refunding) -> Outcome<()> {
         gateway_refund_id: None,
         amount_minor: None,
         change,
-        said_at: app.clock.now(),
+        said_at: kit.clock.now(),
         made_at: None,
         failure_code: None,
         needs_person: false,
@@ -176,24 +176,24 @@ async fn apply(app: &App, refund: &Refund, answer: Refunding) -> Outcome<()> {
         // What the gateway does not say of one refund, it may say of all together.
         case.decided.sums_to_ask.push(SumToAsk { payment_id: refund.payment_id, at_once: true });
     }
-    consequences::write_alone(&mut tx, app, &case, &order).await?;
+    consequences::write_alone(&mut tx, kit, &case, &order).await?;
     if case.refunds.iter().any(|r| r.row.id == refund.id && r.row.state.is_open()) {
-        again(&mut tx, app, refund).await?;
+        again(&mut tx, kit, refund).await?;
         if let Some(why) = unclear.filter(|_| refund.checks == UNCLEAR_AFTER) {
             let body = Unclear { refund: refund.id, gateway: why.clone() };
             let task = of_refund(RefundUnclear::open(refund.id, body), refund);
-            tasks::open(&tx, &app.clock, &[task]).await?;
+            tasks::open(&tx, &kit.clock, &[task]).await?;
         }
     }
     crate::fault_point!("refund.r4");
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(())
 }
 
 /// The next look at a refund that has not ended, after a growing gap.
-async fn again(conn: &mut AsyncPgConnection, app: &App, row: &Refund) -> Outcome<()> {
-    let next = app.clock.now() + ask::gap(app, row.checks);
+async fn again(conn: &mut AsyncPgConnection, kit: &PaymentKit, row: &Refund) -> Outcome<()> {
+    let next = kit.clock.now() + ask::gap(kit, row.checks);
     refunds::note_check(conn, row.id, next).await?;
     let job = WorkRefund { refund: row.id }.job().besides(row.checks + 1);
     jobs::add(conn, &[job.at(next)]).await?;

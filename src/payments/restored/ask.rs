@@ -7,7 +7,6 @@ use chrono::{NaiveDate, TimeDelta};
 use futures::StreamExt;
 use uuid::Uuid;
 
-use crate::app::App;
 use crate::base::ids::PaymentId;
 use crate::base::outcome::Outcome;
 use crate::infra::effects::tasks::{self, NewTask, TaskKind};
@@ -15,6 +14,7 @@ use crate::infra::epoch::{self, Epoch};
 use crate::payments::accounts::Spoken;
 use crate::payments::ask::{self, Asked};
 use crate::payments::gateway::{Call, Entry, Stated, Statement, StatementLine};
+use crate::payments::kit::PaymentKit;
 use crate::payments::number;
 use crate::payments::restored::release;
 use crate::payments::restored::store::{self, Known, Question};
@@ -49,10 +49,10 @@ pub(super) struct Attempts {
 /// The questions for the days since the backup: a row per account and day of its own calendar, and one row for an account
 /// that cannot be asked for what nobody here knows.
 /// `paid_at` are the accounts that anything was ever paid at.
-pub(super) fn questions(app: &App, epoch: &Epoch, paid_at: Vec<String>) -> Vec<Question> {
+pub(super) fn questions(kit: &PaymentKit, epoch: &Epoch, paid_at: Vec<String>) -> Vec<Question> {
     let since = epoch.unknown_since.unwrap_or(epoch.raised_at);
     let mut questions = Vec::new();
-    for (account, gateway) in app.accounts.iter() {
+    for (account, gateway) in kit.accounts.iter() {
         let calendar = gateway.calendar();
         let first = since.with_timezone(&calendar).date_naive();
         let last = epoch.raised_at.with_timezone(&calendar).date_naive();
@@ -71,7 +71,7 @@ pub(super) fn questions(app: &App, epoch: &Epoch, paid_at: Vec<String>) -> Vec<Q
             questions.push(question(first, "unanswerable", Some(reason)));
         }
     }
-    let gone = paid_at.into_iter().filter(|id| app.accounts.find(id).is_none());
+    let gone = paid_at.into_iter().filter(|id| kit.accounts.find(id).is_none());
     questions.extend(gone.map(|account_id| Question {
         account_id,
         day: since.date_naive(),
@@ -83,16 +83,16 @@ pub(super) fn questions(app: &App, epoch: &Epoch, paid_at: Vec<String>) -> Vec<Q
 }
 
 /// Asks about every attempt that may have been paid since and applies the answers.
-pub(super) async fn attempts(app: &App, epoch: &Epoch) -> Outcome<Attempts> {
+pub(super) async fn attempts(kit: &PaymentKit, epoch: &Epoch) -> Outcome<Attempts> {
     let since = epoch.unknown_since.unwrap_or(epoch.raised_at);
     let mut done = Attempts::default();
     let mut after = PaymentId(Uuid::nil());
     loop {
-        let ids = store::list_to_ask(&mut *app.db.conn().await?, since, after).await?;
+        let ids = store::list_to_ask(&mut *kit.db.conn().await?, since, after).await?;
         let Some(last) = ids.last() else { break };
         after = *last;
         done.asked += ids.len();
-        let answers = ids.into_iter().map(|id| one(app, id));
+        let answers = ids.into_iter().map(|id| one(kit, id));
         let answers: Vec<Outcome<One>> =
             futures::stream::iter(answers).buffer_unordered(TOGETHER).collect().await;
         for answer in answers {
@@ -104,7 +104,7 @@ pub(super) async fn attempts(app: &App, epoch: &Epoch) -> Outcome<Attempts> {
         }
     }
     if done.found > 0 {
-        epoch::note_found(&mut *app.db.conn().await?, epoch.id, done.found as i32).await?;
+        epoch::note_found(&mut *kit.db.conn().await?, epoch.id, done.found as i32).await?;
     }
     Ok(done)
 }
@@ -115,20 +115,20 @@ enum One {
     Nothing,
 }
 
-async fn one(app: &App, id: PaymentId) -> Outcome<One> {
+async fn one(kit: &PaymentKit, id: PaymentId) -> Outcome<One> {
     let found = async || -> Outcome<One> {
-        let payment = attempts::find(&mut *app.db.conn().await?, id).await?;
+        let payment = attempts::find(&mut *kit.db.conn().await?, id).await?;
         Ok(if payment.is_some_and(|p| p.state.was_captured()) { One::Found } else { One::Nothing })
     };
-    let before = attempts::find(&mut *app.db.conn().await?, id).await?;
-    if let Some(payment) = before.filter(|payment| unstarted::is_unstarted(app, payment)) {
+    let before = attempts::find(&mut *kit.db.conn().await?, id).await?;
+    if let Some(payment) = before.filter(|payment| unstarted::is_unstarted(kit, payment)) {
         // Some gateways cannot be asked about it before its start was repeated, which goes on in the background.
-        unstarted::step(app, payment).await?;
+        unstarted::step(kit, payment).await?;
         return found().await;
     }
-    match ask::ask(app, id, TIMEOUT).await? {
+    match ask::ask(kit, id, TIMEOUT).await? {
         Asked::Known(state) => {
-            app.intake.settle(Word::Answer { payment_id: id, state }).await?;
+            kit.intake.settle(Word::Answer { payment_id: id, state }).await?;
             found().await
         }
         Asked::NotFound | Asked::CannotAsk => Ok(One::Nothing),
@@ -137,18 +137,18 @@ async fn one(app: &App, id: PaymentId) -> Outcome<One> {
 }
 
 /// Asks one question and writes down what was said.
-pub(super) async fn day(app: &App, epoch: &Epoch, mut question: Question) -> Outcome<Question> {
-    let Some(spoken) = app.accounts.find(&question.account_id) else {
+pub(super) async fn day(kit: &PaymentKit, epoch: &Epoch, mut question: Question) -> Outcome<Question> {
+    let Some(spoken) = kit.accounts.find(&question.account_id) else {
         question.reason = Some("the account is not configured".into());
-        store::advance_question(&mut *app.db.conn().await?, epoch.id, &question).await?;
+        store::advance_question(&mut *kit.db.conn().await?, epoch.id, &question).await?;
         return Ok(question);
     };
-    let call = Call { keys: &spoken.0.keys, now_unix: app.clock.unix(), timeout: STATEMENT_TIMEOUT };
+    let call = Call { keys: &spoken.0.keys, now_unix: kit.clock.unix(), timeout: STATEMENT_TIMEOUT };
     let answer = tokio::time::timeout(STATEMENT_TIMEOUT * 4, spoken.1.statement(&call, question.day)).await;
-    let old = app.clock.now().date_naive() - question.day > PATIENCE;
+    let old = kit.clock.now().date_naive() - question.day > PATIENCE;
     (question.state, question.reason) = match answer {
         Ok(Statement::Entries(entries)) => {
-            question.unknown_lines = compare(app, &spoken, entries).await?;
+            question.unknown_lines = compare(kit, &spoken, entries).await?;
             ("answered".into(), None)
         }
         Ok(Statement::NotReady) if old => ("unanswerable".into(), Some("the statement never came".into())),
@@ -159,13 +159,13 @@ pub(super) async fn day(app: &App, epoch: &Epoch, mut question: Question) -> Out
         }
         Err(_) => ("waiting".into(), Some("no answer in time".into())),
     };
-    store::advance_question(&mut *app.db.conn().await?, epoch.id, &question).await?;
+    store::advance_question(&mut *kit.db.conn().await?, epoch.id, &question).await?;
     Ok(question)
 }
 
 /// Compares a day with what is known here. What is not is asked about where the attempt is known, and else put before a
 /// person, as is what cannot be read. Answers how many entries stay unknown.
-async fn compare(app: &App, spoken: &Spoken, entries: Vec<Entry>) -> Outcome<i32> {
+async fn compare(kit: &PaymentKit, spoken: &Spoken, entries: Vec<Entry>) -> Outcome<i32> {
     let account = spoken.0.id.as_str();
     let mut unknown = 0;
     let mut lines = Vec::new();
@@ -186,14 +186,14 @@ async fn compare(app: &App, spoken: &Spoken, entries: Vec<Entry>) -> Outcome<i32
                 };
                 let subject = format!("{account}:{}:", unread.subject);
                 let task = RestoredPaymentUnknown::open(subject, body);
-                tasks::open(&*app.db.conn().await?, &app.clock, &[task]).await?;
+                tasks::open(&*kit.db.conn().await?, &kit.clock, &[task]).await?;
             }
         }
     }
-    let known = store::list_known(&mut *app.db.conn().await?, account, &lines).await?;
+    let known = store::list_known(&mut *kit.db.conn().await?, account, &lines).await?;
     for known in known {
         let Some(line) = lines.get(known.idx as usize - 1) else { continue };
-        if !is_ours(app, line) && known.by_trade.is_none() && known.by_number.is_none() {
+        if !is_ours(kit, line) && known.by_trade.is_none() && known.by_number.is_none() {
             continue;
         }
         if is_known(line, &known) {
@@ -201,15 +201,15 @@ async fn compare(app: &App, spoken: &Spoken, entries: Vec<Entry>) -> Outcome<i32
         }
         // The gateway's own word about an attempt of ours may settle it.
         if let Some(id) = known.by_trade.or(known.by_number) {
-            one(app, id).await?;
+            one(kit, id).await?;
             let again =
-                store::list_known(&mut *app.db.conn().await?, account, std::slice::from_ref(line)).await?;
+                store::list_known(&mut *kit.db.conn().await?, account, std::slice::from_ref(line)).await?;
             if again.first().is_some_and(|known| is_known(line, known)) {
                 continue;
             }
         }
         unknown += 1;
-        tasks::open(&*app.db.conn().await?, &app.clock, &[task(account, line, &known)]).await?;
+        tasks::open(&*kit.db.conn().await?, &kit.clock, &[task(account, line, &known)]).await?;
     }
     Ok(unknown)
 }
@@ -219,8 +219,8 @@ fn is_known(line: &StatementLine, known: &Known) -> bool {
 }
 
 /// Other software may sell at the same merchant account: its sales have other numbers, or none.
-fn is_ours(app: &App, line: &StatementLine) -> bool {
-    line.number.as_deref().is_some_and(|number| number::is_ours(&app.config.shop.order_prefix, number))
+fn is_ours(kit: &PaymentKit, line: &StatementLine) -> bool {
+    line.number.as_deref().is_some_and(|number| number::is_ours(&kit.config.shop.order_prefix, number))
 }
 
 fn task(account: &str, line: &StatementLine, known: &Known) -> NewTask {
@@ -247,9 +247,9 @@ fn task(account: &str, line: &StatementLine, known: &Known) -> NewTask {
 
 /// Sweep: asks the questions of the last restore again that wait for a statement; once all are answered and nothing is
 /// unknown, the stock goes back on sale. Returns how many were answered.
-pub async fn sweep(app: &App) -> Outcome<usize> {
+pub async fn sweep(kit: &PaymentKit) -> Outcome<usize> {
     let (epoch, waiting) = {
-        let mut conn = app.db.conn().await?;
+        let mut conn = kit.db.conn().await?;
         let epoch = epoch::current(&mut conn).await?;
         if epoch.unknown_since.is_none() || epoch.held {
             return Ok(0);
@@ -258,11 +258,11 @@ pub async fn sweep(app: &App) -> Outcome<usize> {
     };
     let mut answered = 0;
     for question in waiting.into_iter().filter(|q| q.state == "waiting") {
-        let asked = day(app, &epoch, question).await?;
+        let asked = day(kit, &epoch, question).await?;
         answered += usize::from(asked.state != "waiting");
     }
     if answered > 0 {
-        release::release_if_nothing_is_unknown(app, &epoch).await?;
+        release::release_if_nothing_is_unknown(kit, &epoch).await?;
     }
     // Those that wait are asked again at the next sweep, not at once.
     Ok(0)

@@ -3,7 +3,6 @@
 
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::VariantId;
 use crate::base::outcome::Outcome;
@@ -11,18 +10,19 @@ use crate::fulfilment::jobs::Fill;
 use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::epoch::{self, Epoch};
+use crate::payments::kit::PaymentKit;
 use crate::payments::restored::store;
 use crate::payments::tasks::{Frozen, RestoredStockFrozen};
 use crate::vault::shelved;
 
 /// Puts the frozen keys of a variant back on sale, all but the first ones in the order in which they would have been sold:
 /// those stay frozen. Lines that wait are filled. Answers how many keys.
-pub async fn release(app: &App, actor: &Actor, variant: VariantId, but_first: i64) -> Outcome<usize> {
-    let mut tx = app.db.begin().await?;
+pub async fn release(kit: &PaymentKit, actor: &Actor, variant: VariantId, but_first: i64) -> Outcome<usize> {
+    let mut tx = kit.db.begin().await?;
     let thawed = thaw(&mut tx, variant, but_first.max(0), &actor.label()).await?;
     end_tasks(&mut tx).await?;
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(thawed)
 }
 
@@ -40,8 +40,8 @@ async fn thaw(
 /// Releases the stock when every question is answered and nothing was sold that is unknown here: no line of a statement,
 /// no attempt that was paid meanwhile. What can be had for nothing stays frozen, because no gateway knows of it. What
 /// stays is put before a person.
-pub(super) async fn release_if_nothing_is_unknown(app: &App, epoch: &Epoch) -> Outcome<()> {
-    let mut tx = app.db.begin().await?;
+pub(super) async fn release_if_nothing_is_unknown(kit: &PaymentKit, epoch: &Epoch) -> Outcome<()> {
+    let mut tx = kit.db.begin().await?;
     let questions = store::list_questions(&mut tx, epoch.id).await?;
     let found = epoch::current(&mut tx).await?.found_payments;
     let certain = found == 0 && questions.iter().all(|q| q.state == "answered" && q.unknown_lines == 0);
@@ -55,10 +55,10 @@ pub(super) async fn release_if_nothing_is_unknown(app: &App, epoch: &Epoch) -> O
         let frozen = Frozen { variant: shelf.variant_id, keys: shelf.keys, epoch: epoch.id };
         waiting.push(RestoredStockFrozen::open(shelf.variant_id, frozen));
     }
-    tasks::open(&tx, &app.clock, &waiting).await?;
+    tasks::open(&tx, &kit.clock, &waiting).await?;
     end_tasks(&mut tx).await?;
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(())
 }
 

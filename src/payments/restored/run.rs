@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::app::App;
 use crate::base::ids::{OrderId, RefundId, SHOP};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::infra::effects::events::{self, Event, NewEvent};
@@ -10,6 +9,7 @@ use crate::infra::effects::record::Nothing;
 use crate::infra::epoch::{self, Epoch};
 use crate::infra::sequence;
 use crate::payments::events::{RefundEvent, Reopened, Restored, ShopEvent};
+use crate::payments::kit::PaymentKit;
 use crate::payments::restored::ask;
 use crate::payments::restored::release;
 use crate::payments::restored::report::Report;
@@ -19,29 +19,29 @@ use crate::vault::shelved;
 /// Raises the epoch, asks the gateways, lists what is unknown and opens sales. `since` is when the backup was made; none:
 /// the time of the newest thing the database knows. Sales stay held while a gateway does not answer, unless `anyway`.
 /// Refuses a `since` that is yet to come with `INVALID`.
-pub async fn run(app: &App, since: Option<DateTime<Utc>>, anyway: bool) -> Outcome<Report> {
-    if sequence::restart(&mut *app.db.conn().await?).await? {
+pub async fn run(kit: &PaymentKit, since: Option<DateTime<Utc>>, anyway: bool) -> Outcome<Report> {
+    if sequence::restart(&mut *kit.db.conn().await?).await? {
         tracing::info!(
             "the rows come from another cluster: the sequence of events begins anew behind its last number"
         );
     }
-    let epoch = raise(app, since).await?;
+    let epoch = raise(kit, since).await?;
     crate::fault_point!("restored.raised");
-    let attempts = ask::attempts(app, &epoch).await?;
-    let questions = store::list_questions(&mut *app.db.conn().await?, epoch.id).await?;
+    let attempts = ask::attempts(kit, &epoch).await?;
+    let questions = store::list_questions(&mut *kit.db.conn().await?, epoch.id).await?;
     let mut silent = attempts.unclear;
     for question in questions.into_iter().filter(|q| q.state == "waiting") {
-        let asked = ask::day(app, &epoch, question).await?;
+        let asked = ask::day(kit, &epoch, question).await?;
         let no_answer = asked.state == "waiting" && asked.reason.as_deref() != Some(ask::NOT_MADE_YET);
         silent += usize::from(no_answer);
     }
     crate::fault_point!("restored.asked");
     let opened = silent == 0 || anyway;
     if opened {
-        open(app, &epoch).await?;
-        release::release_if_nothing_is_unknown(app, &epoch).await?;
+        open(kit, &epoch).await?;
+        release::release_if_nothing_is_unknown(kit, &epoch).await?;
     }
-    let mut conn = app.db.conn().await?;
+    let mut conn = kit.db.conn().await?;
     Ok(Report {
         epoch: epoch.id,
         since: epoch.unknown_since.unwrap_or(epoch.raised_at),
@@ -56,11 +56,11 @@ pub async fn run(app: &App, since: Option<DateTime<Utc>>, anyway: bool) -> Outco
 }
 
 /// The epoch that is held, or a new one: in one transaction with the freezing of what may have been sold.
-async fn raise(app: &App, since: Option<DateTime<Utc>>) -> Outcome<Epoch> {
-    if since.is_some_and(|since| since > app.clock.now()) {
+async fn raise(kit: &PaymentKit, since: Option<DateTime<Utc>>) -> Outcome<Epoch> {
+    if since.is_some_and(|since| since > kit.clock.now()) {
         return Err(Refusal::new("INVALID", "the backup cannot be of a time to come").at(["since"]).into());
     }
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let current = epoch::current(&mut tx).await?;
     if current.held {
         return Ok(current);
@@ -73,7 +73,7 @@ async fn raise(app: &App, since: Option<DateTime<Utc>>) -> Outcome<Epoch> {
     let epoch = epoch::current(&mut tx).await?;
     let frozen = shelved::freeze_all(&mut tx, epoch.id).await?;
     let once =
-        app.accounts.iter().filter(|(account, gateway)| !gateway.abilities(&account.keys).refund_repeatable);
+        kit.accounts.iter().filter(|(account, gateway)| !gateway.abilities(&account.keys).refund_repeatable);
     let once: Vec<String> = once.map(|(account, _)| account.id.clone()).collect();
     let unseen = store::advance_refunds_to_unknown(&mut tx, &once).await?;
     let unknown = |(refund, order): (RefundId, OrderId)| {
@@ -81,7 +81,7 @@ async fn raise(app: &App, since: Option<DateTime<Utc>>) -> Outcome<Epoch> {
     };
     let mut recorded: Vec<NewEvent> = unseen.into_iter().map(unknown).collect();
     let paid_at = store::list_accounts_paid_at(&mut tx).await?;
-    store::insert_questions(&mut tx, epoch.id, &ask::questions(app, &epoch, paid_at)).await?;
+    store::insert_questions(&mut tx, epoch.id, &ask::questions(kit, &epoch, paid_at)).await?;
     let keys_frozen = frozen.iter().map(|s| s.keys).sum();
     let restored = Restored { epoch: epoch.id, unknown_since: since, keys_frozen };
     recorded.push(ShopEvent::Restored(SHOP, restored).by("system"));
@@ -90,8 +90,8 @@ async fn raise(app: &App, since: Option<DateTime<Utc>>) -> Outcome<Epoch> {
     Ok(epoch)
 }
 
-async fn open(app: &App, epoch: &Epoch) -> Outcome<()> {
-    let mut tx = app.db.begin().await?;
+async fn open(kit: &PaymentKit, epoch: &Epoch) -> Outcome<()> {
+    let mut tx = kit.db.begin().await?;
     if epoch::open(&mut tx, epoch.id).await? {
         let opened = ShopEvent::Opened(SHOP, Reopened { epoch: epoch.id });
         events::append(&tx, &[opened.by("system")]).await?;

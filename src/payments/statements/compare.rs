@@ -3,7 +3,6 @@
 
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::ids::PaymentId;
 use crate::base::money::Money;
 use crate::base::outcome::{Fault, Outcome};
@@ -15,6 +14,7 @@ use crate::payments::accounts::Account;
 use crate::payments::ask;
 use crate::payments::decide::received_currency;
 use crate::payments::gateway::Stated;
+use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
 use crate::payments::refunds::{Refund, RefundState, store as refunds, work};
 use crate::payments::statements::fees;
@@ -34,15 +34,15 @@ const MOST_TOGETHER: usize = 8;
 type Differs = Option<(Kind, Option<i64>)>;
 
 /// Compares one fact, in a transaction of its own that locks the order. Doing it twice changes nothing more.
-pub async fn compare(app: &App, run: &Run, account: &Account, seen: &Fact) -> Outcome<()> {
+pub async fn compare(kit: &PaymentKit, run: &Run, account: &Account, seen: &Fact) -> Outcome<()> {
     let payment_id = {
-        let mut conn = app.db.conn().await?;
+        let mut conn = kit.db.conn().await?;
         books::find_payment(&mut conn, &run.account_id, seen).await?
     };
     if let Some(payment_id) = payment_id {
-        ask_where_behind(app, payment_id, seen).await?;
+        ask_where_behind(kit, payment_id, seen).await?;
     }
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let subject = match payment_id {
         Some(id) => Some(lock_payment(&mut tx, id).await?),
         None => None,
@@ -55,12 +55,12 @@ pub async fn compare(app: &App, run: &Run, account: &Account, seen: &Fact) -> Ou
         match &subject {
             _ if !fact.is_open() => {}
             Some((order, payment)) => {
-                left.extend(settle(&mut tx, app, run, account, order, payment, fact).await?)
+                left.extend(settle(&mut tx, kit, run, account, order, payment, fact).await?)
             }
             None => {
                 let kind =
                     if fact.stated == Stated::Payment { Kind::PaidThereOnly } else { Kind::RefundDiffers };
-                differ(&mut tx, app, run, &fact, kind, None, None).await?;
+                differ(&mut tx, kit, run, &fact, kind, None, None).await?;
                 facts::settle(&mut tx, fact.id, false, None, None, None).await?;
             }
         }
@@ -82,7 +82,7 @@ async fn lock_payment(conn: &mut AsyncPgConnection, id: PaymentId) -> Outcome<(O
 /// Compares a fact, books its fee, writes both down. Answers the facts that have to be looked at again.
 async fn settle(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &PaymentKit,
     run: &Run,
     account: &Account,
     order: &Order,
@@ -112,10 +112,10 @@ async fn settle(
         }
     };
     match differs {
-        Some((kind, here)) => differ(conn, app, run, &fact, kind, Some(payment), here).await?,
+        Some((kind, here)) => differ(conn, kit, run, &fact, kind, Some(payment), here).await?,
         None => agree(conn, run, payment, &fact, refund.as_ref()).await?,
     }
-    let booked = fees::book(conn, app, run, account, payment, &fact).await?;
+    let booked = fees::book(conn, kit, run, account, payment, &fact).await?;
     let refund_id = refund.as_ref().map(|refund| refund.id);
     facts::settle(conn, fact.id, differs.is_none(), Some(payment.id), refund_id, booked).await?;
     Ok(again)
@@ -131,9 +131,9 @@ async fn same_refund(
 }
 
 /// A payment or refund that has not come as far here as the statement says is asked about.
-async fn ask_where_behind(app: &App, payment_id: PaymentId, fact: &Fact) -> Outcome<()> {
+async fn ask_where_behind(kit: &PaymentKit, payment_id: PaymentId, fact: &Fact) -> Outcome<()> {
     let (payment, refund) = {
-        let mut conn = app.db.conn().await?;
+        let mut conn = kit.db.conn().await?;
         let Some(payment) = attempts::find(&mut conn, payment_id).await? else { return Ok(()) };
         let refund = match fact.stated.is_one_refund() {
             true => books::find_refund(&mut conn, payment_id, fact).await?,
@@ -156,8 +156,8 @@ async fn ask_where_behind(app: &App, payment_id: PaymentId, fact: &Fact) -> Outc
         return Ok(());
     }
     let asked = match refund {
-        Some(refund) if refund.state.is_open() => work::work(app, refund.id).await,
-        _ => ask::reconcile(app, &payment).await.map(drop),
+        Some(refund) if refund.state.is_open() => work::work(kit, refund.id).await,
+        _ => ask::reconcile(kit, &payment).await.map(drop),
     };
     if let Err(failure) = asked {
         tracing::warn!(?failure, payment = %payment.id, "a payment of a statement could not be asked about");
@@ -225,7 +225,7 @@ async fn judge_refund(
 
 async fn differ(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &PaymentKit,
     run: &Run,
     fact: &Fact,
     kind: Kind,
@@ -245,13 +245,13 @@ async fn differ(
     // What it was before it was this is no longer so.
     let others: Vec<Kind> = OF_A_FACT.into_iter().filter(|other| *other != kind).collect();
     books::end_differences(conn, &run.account_id, &new.subject, &others).await?;
-    write_down(conn, app, run, &new).await
+    write_down(conn, kit, run, &new).await
 }
 
 /// A fact that cannot be compared or booked: a difference for a person, and no reason to leave the others.
-pub async fn give_up(app: &App, run: &Run, fact: &Fact, why: String) -> Outcome<()> {
+pub async fn give_up(kit: &PaymentKit, run: &Run, fact: &Fact, why: String) -> Outcome<()> {
     tracing::error!(why, run = %run.id, subject = fact.subject(), "a line of a statement could not be booked");
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let Some(fact) = facts::lock(&mut tx, fact.id).await? else { return Ok(()) };
     let new = NewDifference {
         kind: Kind::NotBooked,
@@ -263,7 +263,7 @@ pub async fn give_up(app: &App, run: &Run, fact: &Fact, why: String) -> Outcome<
         currency: fact.currency,
         why: Some(why),
     };
-    write_down(&mut tx, app, run, &new).await?;
+    write_down(&mut tx, kit, run, &new).await?;
     facts::settle(&mut tx, fact.id, false, None, fact.our_refund, None).await?;
     tx.commit().await?;
     Ok(())
@@ -272,7 +272,7 @@ pub async fn give_up(app: &App, run: &Run, fact: &Fact, why: String) -> Outcome<
 /// Writes a difference down; a new one that a person must see becomes a task.
 pub(super) async fn write_down(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &PaymentKit,
     run: &Run,
     new: &NewDifference,
 ) -> Outcome<()> {
@@ -293,7 +293,7 @@ pub(super) async fn write_down(
     };
     let task = made(format!("{}:{}", run.account_id, new.subject), body);
     let task = task.of_order(new.order_id).of_payment(new.payment_id);
-    queue::open(conn, &app.clock, &[task]).await?;
+    queue::open(conn, &kit.clock, &[task]).await?;
     Ok(())
 }
 

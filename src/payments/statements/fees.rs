@@ -3,12 +3,12 @@
 
 use diesel_async::AsyncPgConnection;
 
-use crate::app::App;
 use crate::base::ids::SHOP;
 use crate::base::outcome::{Fault, Outcome};
 use crate::payments::accounts::Account;
 use crate::payments::decide::received_currency;
 use crate::payments::gateway::Stated;
+use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
 use crate::payments::statements::compare::write_down;
 use crate::payments::statements::model::{Fact, Kind, NewDifference, Run};
@@ -19,7 +19,7 @@ use crate::payments::store::slice::{self, Entry};
 /// the policy expects. Answers what the ledger holds for this fact now, if that was changed.
 pub(super) async fn book(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &PaymentKit,
     run: &Run,
     account: &Account,
     payment: &Payment,
@@ -34,7 +34,7 @@ pub(super) async fn book(
     books::add_fee(conn, payment.id, missing).await?;
     if missing != 0 {
         let kept = Entry {
-            transaction_id: app.clock.uuid(),
+            transaction_id: kit.clock.uuid(),
             book: "fees",
             account_id: payment.account_id.clone(),
             order_id: payment.order_id,
@@ -66,6 +66,6 @@ pub(super) async fn book(
         currency: fact.currency,
         why: None,
     };
-    write_down(conn, app, run, &new).await?;
+    write_down(conn, kit, run, &new).await?;
     Ok(Some(fee))
 }

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, TimeDelta, Utc};
 
-use crate::app::App;
 use crate::base::outcome::Outcome;
 use crate::payments::accounts::Spoken;
+use crate::payments::kit::PaymentKit;
 use crate::payments::statements::compare;
 use crate::payments::statements::model::{Kind, NewDifference, Run};
 use crate::payments::statements::store::{books, runs};
@@ -15,11 +15,11 @@ const EDGE: TimeDelta = TimeDelta::hours(1);
 
 /// Writes down what moved here on the run's day and stands in no statement. What moved near midnight counts only when
 /// the statement of the neighbouring day is here too.
-pub async fn look(app: &App, run: &Run, (_, gateway): &Spoken) -> Outcome<()> {
+pub async fn look(kit: &PaymentKit, run: &Run, (_, gateway): &Spoken) -> Outcome<()> {
     let calendar = gateway.calendar();
     let (from, until) = (midnight(run.day, calendar), midnight(run.day, calendar) + TimeDelta::days(1));
     let (before, after) = (run.day - TimeDelta::days(1), run.day + TimeDelta::days(1));
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     let days = runs::list_days(&mut tx, &run.account_id, before, after).await?;
     let unstated = books::list_unstated(&mut tx, &run.account_id, from - EDGE, until + EDGE).await?;
     let refunds = books::names_refunds(&mut tx, &run.account_id).await?;
@@ -42,7 +42,7 @@ pub async fn look(app: &App, run: &Run, (_, gateway): &Spoken) -> Outcome<()> {
             currency: one.currency,
             why: None,
         };
-        compare::write_down(&mut tx, app, run, &new).await?;
+        compare::write_down(&mut tx, kit, run, &new).await?;
     }
     tx.commit().await?;
     Ok(())

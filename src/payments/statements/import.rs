@@ -7,7 +7,6 @@ use chrono::{NaiveDate, TimeDelta};
 use diesel_async::AsyncPgConnection;
 use tokio::time::Instant;
 
-use crate::app::App;
 use crate::base::actor::Actor;
 use crate::base::ids::StatementRunId;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
@@ -17,6 +16,7 @@ use crate::payments::accounts::Spoken;
 use crate::payments::events::{OfStatement, StatementEvent, StatementRequested};
 use crate::payments::gateway::{Call, Statement, StatementLine};
 use crate::payments::jobs::ImportStatement;
+use crate::payments::kit::PaymentKit;
 use crate::payments::statements::model::{Fact, Run};
 use crate::payments::statements::state::{RunChange, RunState};
 use crate::payments::statements::store::facts as store;
@@ -55,11 +55,11 @@ pub enum Progress {
 }
 
 /// The account, and that a day of its gateway's calendar is over.
-fn check(app: &App, account_id: &str, day: NaiveDate) -> Result<Spoken, Refusal> {
-    let spoken = app.accounts.find(account_id);
+fn check(kit: &PaymentKit, account_id: &str, day: NaiveDate) -> Result<Spoken, Refusal> {
+    let spoken = kit.accounts.find(account_id);
     let spoken = spoken
         .ok_or_else(|| Refusal::new("NOT_FOUND", "there is no such account configured").at(["accountId"]))?;
-    let today = app.clock.now().with_timezone(&spoken.1.calendar()).date_naive();
+    let today = kit.clock.now().with_timezone(&spoken.1.calendar()).date_naive();
     if day >= today {
         return Err(Refusal::new("INVALID", format!("{day} is not over at this gateway")).at(["day"]));
     }
@@ -67,33 +67,33 @@ fn check(app: &App, account_id: &str, day: NaiveDate) -> Result<Spoken, Refusal>
 }
 
 /// Has a day's statement fetched and compared in the background. Refusals: `FORBIDDEN`, `NOT_FOUND`, `INVALID`.
-pub async fn request(app: &App, actor: &Actor, account_id: &str, day: NaiveDate) -> Outcome<Run> {
+pub async fn request(kit: &PaymentKit, actor: &Actor, account_id: &str, day: NaiveDate) -> Outcome<Run> {
     if !actor.is_staff() {
         return Err(Refusal::new("FORBIDDEN", "statements are for staff").into());
     }
-    let (account, gateway) = check(app, account_id, day)?;
+    let (account, gateway) = check(kit, account_id, day)?;
     if !gateway.abilities(&account.keys).statement {
         let text = "this account's gateway hands out no statements; import a file of it";
         return Err(Refusal::new("INVALID", text).at(["accountId"]).into());
     }
-    let mut tx = app.db.begin().await?;
-    let run = begin(&mut tx, app, actor, account_id, day, "gateway").await?;
+    let mut tx = kit.db.begin().await?;
+    let run = begin(&mut tx, kit, actor, account_id, day, "gateway").await?;
     jobs::add(&tx, &[job(run.id)]).await?;
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(run)
 }
 
 /// Writes the run.
 async fn begin(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &PaymentKit,
     actor: &Actor,
     account_id: &str,
     day: NaiveDate,
     source: &str,
 ) -> Outcome<Run> {
-    let id = StatementRunId(app.clock.uuid());
+    let id = StatementRunId(kit.clock.uuid());
     runs::insert_run(conn, id, account_id, day, source, actor.user_id()).await?;
     let requested =
         StatementRequested { account: account_id.into(), day: day.to_string(), source: source.into() };
@@ -109,13 +109,13 @@ pub(super) fn job(id: StatementRunId) -> NewJob {
 /// Imports a statement that a person fetched, and compares it to its end. `NOT_FOUND`, `INVALID` for a file that is not
 /// this gateway's or not of this day.
 pub async fn import_file(
-    app: &App,
+    kit: &PaymentKit,
     actor: &Actor,
     account_id: &str,
     day: NaiveDate,
     file: &[u8],
 ) -> Outcome<Run> {
-    let (account, gateway) = check(app, account_id, day)?;
+    let (account, gateway) = check(kit, account_id, day)?;
     let unreadable = |text: String| Refusal::new("INVALID", text).at(["file"]);
     let entries = gateway.read_statement(&account.keys, file).map_err(unreadable)?;
     // A day's own file has what happened late on the day before or was booked early on the next.
@@ -130,15 +130,15 @@ pub async fn import_file(
         }
     }
     // A file is not kept: its run and what its lines say come into being together.
-    let mut tx = app.db.begin().await?;
-    let run = begin(&mut tx, app, actor, account_id, day, "file").await?;
-    keep::keep(&mut tx, app, &run, &account, &entries).await?;
+    let mut tx = kit.db.begin().await?;
+    let run = begin(&mut tx, kit, actor, account_id, day, "file").await?;
+    keep::keep(&mut tx, kit, &run, &account, &entries).await?;
     // Should whoever imports it stop, the worker goes on.
-    jobs::add(&tx, &[job(run.id).at(app.clock.now() + TimeDelta::minutes(10))]).await?;
+    jobs::add(&tx, &[job(run.id).at(kit.clock.now() + TimeDelta::minutes(10))]).await?;
     tx.commit().await?;
     crate::fault_point!("statement.kept");
     let mut tries = 0;
-    while let Progress::Later(gap) = work(app, run.id).await? {
+    while let Progress::Later(gap) = work(kit, run.id).await? {
         if gap > Duration::ZERO {
             tries += 1;
             if tries == TRIES {
@@ -147,23 +147,28 @@ pub async fn import_file(
             tokio::time::sleep(PAUSE).await;
         }
     }
-    let run = runs::find_run(&mut *app.db.conn().await?, run.id).await?;
+    let run = runs::find_run(&mut *kit.db.conn().await?, run.id).await?;
     Ok(run.ok_or_else(|| Fault::bug("a run is gone"))?)
 }
 
 /// Fetches a statement from the gateway and compares it to its end. `NOT_FOUND`, `INVALID`, and `UNAVAILABLE` when the
 /// gateway does not hand it over now: then the background goes on asking.
-pub async fn import_fetched(app: &App, actor: &Actor, account_id: &str, day: NaiveDate) -> Outcome<Run> {
-    let run = request(app, actor, account_id, day).await?;
+pub async fn import_fetched(
+    kit: &PaymentKit,
+    actor: &Actor,
+    account_id: &str,
+    day: NaiveDate,
+) -> Outcome<Run> {
+    let run = request(kit, actor, account_id, day).await?;
     loop {
-        match work(app, run.id).await? {
+        match work(kit, run.id).await? {
             Progress::Later(gap) if gap > Duration::ZERO => {
                 let text = format!("the gateway does not hand out the statement of {day} now");
                 return Err(Refusal::new("UNAVAILABLE", text).into());
             }
             Progress::Later(_) => {}
             Progress::Finished => {
-                let run = runs::find_run(&mut *app.db.conn().await?, run.id).await?;
+                let run = runs::find_run(&mut *kit.db.conn().await?, run.id).await?;
                 return Ok(run.ok_or_else(|| Fault::bug("a finished run is gone"))?);
             }
         }
@@ -171,8 +176,8 @@ pub async fn import_fetched(app: &App, actor: &Actor, account_id: &str, day: Nai
 }
 
 /// What a run found, in a few lines of text.
-pub async fn summary(app: &App, run: &Run) -> Outcome<String> {
-    let mut conn = app.db.conn().await?;
+pub async fn summary(kit: &PaymentKit, run: &Run) -> Outcome<String> {
+    let mut conn = kit.db.conn().await?;
     let counts = read::count_differences(&mut conn, &[run.id]).await?;
     let mut text = format!(
         "{} {}: {} lines, {} new, {} of these agree",
@@ -191,28 +196,28 @@ pub async fn summary(app: &App, run: &Run) -> Outcome<String> {
 }
 
 /// Job `statement.import`: fetches, compares, ends; each as far as the time of one go reaches.
-pub async fn work(app: &App, id: StatementRunId) -> Outcome<Progress> {
-    let Some(run) = runs::find_run(&mut *app.db.conn().await?, id).await? else {
+pub async fn work(kit: &PaymentKit, id: StatementRunId) -> Outcome<Progress> {
+    let Some(run) = runs::find_run(&mut *kit.db.conn().await?, id).await? else {
         return Ok(Progress::Finished);
     };
-    let Some((account, gateway)) = app.accounts.find(&run.account_id) else {
-        return fail(app, &run, "the account left the configuration").await;
+    let Some((account, gateway)) = kit.accounts.find(&run.account_id) else {
+        return fail(kit, &run, "the account left the configuration").await;
     };
     match run.state {
         RunState::Done | RunState::Failed => Ok(Progress::Finished),
         RunState::Requested => {
-            let call = Call { keys: &account.keys, now_unix: app.clock.unix(), timeout: TIMEOUT };
-            let late = app.clock.now() - run.requested_at > PATIENCE;
+            let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout: TIMEOUT };
+            let late = kit.clock.now() - run.requested_at > PATIENCE;
             match tokio::time::timeout(TIMEOUT, gateway.statement(&call, run.day)).await {
                 Ok(Statement::Entries(entries)) => {
-                    let mut tx = app.db.begin().await?;
-                    keep::keep(&mut tx, app, &run, &account, &entries).await?;
+                    let mut tx = kit.db.begin().await?;
+                    keep::keep(&mut tx, kit, &run, &account, &entries).await?;
                     tx.commit().await?;
                     crate::fault_point!("statement.kept");
                     Ok(Progress::Later(Duration::ZERO))
                 }
-                Ok(Statement::Unsupported) => fail(app, &run, "this gateway hands out no statements").await,
-                _ if late => fail(app, &run, "the gateway did not hand the statement over").await,
+                Ok(Statement::Unsupported) => fail(kit, &run, "this gateway hands out no statements").await,
+                _ if late => fail(kit, &run, "the gateway did not hand the statement over").await,
                 Ok(Statement::NotReady) => Ok(Progress::Later(NOT_READY)),
                 Ok(Statement::Unknown(why)) => {
                     tracing::warn!(why, run = %run.id, "a statement could not be fetched");
@@ -221,43 +226,43 @@ pub async fn work(app: &App, id: StatementRunId) -> Outcome<Progress> {
                 Err(_) => Ok(Progress::Later(NO_ANSWER)),
             }
         }
-        RunState::Read => compare_all(app, &run, &(account, gateway)).await,
+        RunState::Read => compare_all(kit, &run, &(account, gateway)).await,
     }
 }
 
 /// Compares what is left. What cannot be booked is a difference and never keeps the others from their verdict; what
 /// somebody else holds is come back to.
-async fn compare_all(app: &App, run: &Run, spoken: &Spoken) -> Outcome<Progress> {
+async fn compare_all(kit: &PaymentKit, run: &Run, spoken: &Spoken) -> Outcome<Progress> {
     let end = Instant::now() + GO;
     let mut after = run.compared_to;
     loop {
-        let facts = store::list_open(&mut *app.db.conn().await?, run, after, CHUNK as i64).await?;
+        let facts = store::list_open(&mut *kit.db.conn().await?, run, after, CHUNK as i64).await?;
         if facts.is_empty() {
             break;
         }
         for fact in facts {
-            compare_one(app, run, spoken, &fact).await;
+            compare_one(kit, run, spoken, &fact).await;
             after = fact.id;
             if Instant::now() > end {
-                runs::note_compared(&mut *app.db.conn().await?, run.id, after).await?;
+                runs::note_compared(&mut *kit.db.conn().await?, run.id, after).await?;
                 return Ok(Progress::Later(Duration::ZERO));
             }
         }
     }
-    runs::note_compared(&mut *app.db.conn().await?, run.id, after).await?;
-    for fact in store::list_waiting(&mut *app.db.conn().await?, run, CHUNK as i64).await? {
-        compare_one(app, run, spoken, &fact).await;
+    runs::note_compared(&mut *kit.db.conn().await?, run.id, after).await?;
+    for fact in store::list_waiting(&mut *kit.db.conn().await?, run, CHUNK as i64).await? {
+        compare_one(kit, run, spoken, &fact).await;
     }
-    if !store::list_waiting(&mut *app.db.conn().await?, run, 1).await?.is_empty() {
+    if !store::list_waiting(&mut *kit.db.conn().await?, run, 1).await?.is_empty() {
         return Ok(Progress::Later(HELD));
     }
-    here_only::look(app, run, spoken).await?;
-    finish(app, run, RunChange::End, None).await
+    here_only::look(kit, run, spoken).await?;
+    finish(kit, run, RunChange::End, None).await
 }
 
-async fn compare_one(app: &App, run: &Run, spoken: &Spoken, fact: &Fact) {
-    let done = match compare::compare(app, run, &spoken.0, fact).await {
-        Err(failure) if !may_pass(&failure) => compare::give_up(app, run, fact, why(&failure)).await,
+async fn compare_one(kit: &PaymentKit, run: &Run, spoken: &Spoken, fact: &Fact) {
+    let done = match compare::compare(kit, run, &spoken.0, fact).await {
+        Err(failure) if !may_pass(&failure) => compare::give_up(kit, run, fact, why(&failure)).await,
         done => done,
     };
     if let Err(failure) = done {
@@ -281,14 +286,14 @@ fn why(failure: &Failure) -> String {
     }
 }
 
-async fn fail(app: &App, run: &Run, why: &str) -> Outcome<Progress> {
+async fn fail(kit: &PaymentKit, run: &Run, why: &str) -> Outcome<Progress> {
     tracing::warn!(why, run = %run.id, account = run.account_id, day = %run.day, "a statement was not read");
-    finish(app, run, RunChange::Fail, Some(why)).await
+    finish(kit, run, RunChange::Fail, Some(why)).await
 }
 
-async fn finish(app: &App, run: &Run, change: RunChange, failure: Option<&str>) -> Outcome<Progress> {
+async fn finish(kit: &PaymentKit, run: &Run, change: RunChange, failure: Option<&str>) -> Outcome<Progress> {
     let after = run.state.after(change).map_err(|e| Fault::bug(e.to_string()))?;
-    let mut tx = app.db.begin().await?;
+    let mut tx = kit.db.begin().await?;
     if runs::advance_run(&mut tx, run, after, (0, 0), failure).await? == 0 {
         return Ok(Progress::Finished);
     }
@@ -296,6 +301,6 @@ async fn finish(app: &App, run: &Run, change: RunChange, failure: Option<&str>) 
     let body = OfStatement { account: run.account_id.clone(), day: run.day.to_string() };
     events::append(&tx, &[made(run.id, body).by("system")]).await?;
     tx.commit().await?;
-    app.bell.ring();
+    kit.bell.ring();
     Ok(Progress::Finished)
 }

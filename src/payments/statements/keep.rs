@@ -6,11 +6,11 @@ use diesel_async::AsyncPgConnection;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::app::App;
 use crate::base::money::Currency;
 use crate::base::outcome::{Fault, Outcome};
 use crate::payments::accounts::Account;
 use crate::payments::gateway::{Entry, StatementLine};
+use crate::payments::kit::PaymentKit;
 use crate::payments::statements::compare;
 use crate::payments::statements::facts::{self, Read};
 use crate::payments::statements::model::{Fact, Kind, NewDifference, Run};
@@ -24,7 +24,7 @@ const CHUNK: usize = 500;
 /// Stores what a statement says that was not said before, and its lines.
 pub(super) async fn keep(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &PaymentKit,
     run: &Run,
     account: &Account,
     entries: &[Entry],
@@ -69,7 +69,7 @@ pub(super) async fn keep(
             chunk.iter().map(|(line, digest, fact)| NewLine { line, digest, fact: *fact }).collect();
         store::insert_lines(conn, run, &chunk).await?;
     }
-    note_unread(conn, app, run, account, entries).await?;
+    note_unread(conn, kit, run, account, entries).await?;
     let after = run.state.after(RunChange::Read).map_err(|e| Fault::bug(e.to_string()))?;
     if runs::advance_run(conn, run, after, (entries.len(), new), None).await? != 1 {
         return Err(Fault::Database("another process has read this statement".into()).into());
@@ -81,7 +81,7 @@ pub(super) async fn keep(
 /// any more has healed.
 async fn note_unread(
     conn: &mut AsyncPgConnection,
-    app: &App,
+    kit: &PaymentKit,
     run: &Run,
     account: &Account,
     entries: &[Entry],
@@ -101,7 +101,7 @@ async fn note_unread(
             currency: account.currencies.first().copied().unwrap_or(Currency::USD),
             why: Some(format!("{place}: {}", unread.why)),
         };
-        compare::write_down(conn, app, run, &new).await?;
+        compare::write_down(conn, kit, run, &new).await?;
     }
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 use chrono::{TimeDelta, Timelike};
 
-use crate::app::App;
 use crate::base::ids::StatementRunId;
 use crate::base::outcome::Outcome;
 use crate::infra::effects::jobs;
+use crate::payments::kit::PaymentKit;
 use crate::payments::statements::import;
 use crate::payments::statements::store::runs;
 
@@ -16,18 +16,18 @@ const READY_HOUR: u32 = 10;
 const BACK: i64 = 7;
 
 /// Sweep: asks for the statements of the last days that nobody has asked for. Returns how many.
-pub async fn sweep(app: &App) -> Outcome<usize> {
+pub async fn sweep(kit: &PaymentKit) -> Outcome<usize> {
     let mut asked = 0;
-    for (account, gateway) in app.accounts.iter() {
+    for (account, gateway) in kit.accounts.iter() {
         if !gateway.abilities(&account.keys).statement {
             continue;
         }
-        let now = app.clock.now().with_timezone(&gateway.calendar());
+        let now = kit.clock.now().with_timezone(&gateway.calendar());
         let waiting = if now.hour() < READY_HOUR { 2 } else { 1 };
         let days: Vec<_> = (waiting..waiting + BACK)
-            .map(|ago| (StatementRunId(app.clock.uuid()), now.date_naive() - TimeDelta::days(ago)))
+            .map(|ago| (StatementRunId(kit.clock.uuid()), now.date_naive() - TimeDelta::days(ago)))
             .collect();
-        let mut tx = app.db.begin().await?;
+        let mut tx = kit.db.begin().await?;
         let added = runs::insert_missing_runs(&mut tx, &account.id, &days).await?;
         let jobs: Vec<_> = added.iter().map(|id| import::job(*id)).collect();
         jobs::add(&tx, &jobs).await?;

@@ -47,7 +47,7 @@ async fn slugs(t: &TestApp, scope: &Scope, list: &Listing) -> Vec<String> {
     assert_eq!(total, Some(page.rows.len() as i64));
     // From memory or not, cold and warm, everybody sees the same.
     for _ in 0..2 {
-        let browsed = browse(&t.app, scope, list, &first(list, 100, None)).await.unwrap();
+        let browsed = browse(&t.app.catalogue, scope, list, &first(list, 100, None)).await.unwrap();
         assert_eq!(format!("{browsed:?}"), format!("{page:?}"));
     }
     page.rows.iter().map(|p| p.product.slug.clone()).collect()
@@ -263,7 +263,7 @@ async fn what_is_kept_in_memory_follows_every_edit_every_sale_and_the_calendar_a
     let shown = async || {
         let mut seen = Vec::new();
         for app in [&t.app, &other] {
-            let page = browse(app, &Scope::Buyers, &list, &first(&list, 20, None)).await.unwrap();
+            let page = browse(&app.catalogue, &Scope::Buyers, &list, &first(&list, 20, None)).await.unwrap();
             let row = |p: &ProductView| {
                 let price = p.price_from(list.currency).map(|m| m.decimal());
                 (p.name().to_owned(), price, p.availability().can_buy, p.variants.len())
@@ -296,7 +296,7 @@ async fn what_is_kept_in_memory_follows_every_edit_every_sale_and_the_calendar_a
     with_variant(&t, made.id, keys_at("5.00")).await;
     assert_eq!(shown().await, is("Writer", "5.00", false, 2));
     t.db.sql("update seller set name = 'Another'").await;
-    let page = browse(&t.app, &Scope::Buyers, &list, &first(&list, 20, None)).await.unwrap();
+    let page = browse(&t.app.catalogue, &Scope::Buyers, &list, &first(&list, 20, None)).await.unwrap();
     assert_eq!(page.rows[0].seller.seller_name, "Another");
     retire(&t.app, &seller(), made.id).await.unwrap();
     assert_eq!(shown().await, []);

@@ -49,7 +49,7 @@ async fn a_shop_that_heard_everything_agrees_with_all_its_gateways_and_names_who
         let (_, payment) = s.bought(method).await;
         if method != "epay_v1" {
             let wish = refund(payment, &format!("{method}-part"), Some(300));
-            request::request(&s.t.app, &Actor::system(), wish).await.unwrap();
+            request::request(&s.t.app.payments, &Actor::system(), wish).await.unwrap();
         }
         opened(&s, method).await;
         let (number, _) = opened(&s, method).await;
@@ -69,7 +69,7 @@ async fn a_shop_that_heard_everything_agrees_with_all_its_gateways_and_names_who
                 dispense::payments::store::attempts::find(&mut s.t.app.db.conn().await.unwrap(), id)
                     .await
                     .unwrap();
-            dispense::payments::ask::reconcile(&s.t.app, &payment.unwrap()).await.unwrap();
+            dispense::payments::ask::reconcile(&s.t.app.payments, &payment.unwrap()).await.unwrap();
         }
     }
     s.settled().await;

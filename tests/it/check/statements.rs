@@ -25,7 +25,9 @@ async fn a_fee_that_is_not_in_the_books_as_it_was_told_and_a_fact_of_something_e
         lines.push(stated::paid(&placed.order.number, trade, 990, 59, noon));
     }
     t.advance(TimeDelta::days(1)).await;
-    statements::import_file(&t.app, &Actor::system(), GENERIC, day, &stated::file(&lines)).await.unwrap();
+    statements::import_file(&t.app.payments, &Actor::system(), GENERIC, day, &stated::file(&lines))
+        .await
+        .unwrap();
     number(&t).await;
     let faults = [
         Planted {

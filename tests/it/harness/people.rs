@@ -37,7 +37,7 @@ impl TestApp {
         self.canary(PASSWORD);
         let registration =
             Registration { email: email.into(), password: Secret::new(PASSWORD), name: None, locale: None };
-        dispense::people::register(&self.app, &Caller::local(), registration).await.unwrap();
+        dispense::people::register(&self.app.people, &Caller::local(), registration).await.unwrap();
         let code = self.mailed_code(Purpose::ConfirmEmail, email).await;
         dispense::people::confirm_email(&self.app, &Caller::local(), email, &code, None).await.unwrap()
     }
@@ -53,7 +53,7 @@ impl TestApp {
     pub async fn sign_in(&self, email: &str) -> SignedIn {
         let input =
             SignIn { email: email.into(), password: Secret::new(PASSWORD), device: Some("test".into()) };
-        let signed_in = dispense::people::sign_in(&self.app, &Caller::local(), input).await.unwrap();
+        let signed_in = dispense::people::sign_in(&self.app.people, &Caller::local(), input).await.unwrap();
         self.canary(signed_in.tokens.access.expose());
         self.canary(signed_in.tokens.refresh.expose());
         signed_in
@@ -61,6 +61,6 @@ impl TestApp {
 
     /// Who the shop takes the holder of this access token for.
     pub async fn actor(&self, access: &Secret) -> Actor {
-        dispense::people::authenticate(&self.app, &self.caller_with(access)).await.unwrap()
+        dispense::people::authenticate(&self.app.people, &self.caller_with(access)).await.unwrap()
     }
 }

@@ -67,7 +67,7 @@ impl TestApp {
         log::capture();
         let app = App::start(config, clock, &db.app_url()).await.unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let serving = app.clone();
+        let serving = app.http();
         let server = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
             dispense::http::serve_with(serving, listener, stopped, rows).await.unwrap();

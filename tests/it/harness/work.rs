@@ -8,7 +8,7 @@ use super::TestApp;
 impl TestApp {
     /// Numbers events and runs jobs until nothing is due. Returns how many jobs ran.
     pub async fn drain(&self) -> usize {
-        worker::drain(&self.app).await.unwrap()
+        worker::drain(&self.app.worker()).await.unwrap()
     }
 
     /// `drain`, then moves the clock to the next job's time and goes on, until no job is queued at all.
@@ -32,7 +32,7 @@ impl TestApp {
 
     /// Runs every sweep once.
     pub async fn sweep(&self) -> usize {
-        worker::schedule::sweep_all(&self.app).await.unwrap()
+        worker::schedule::sweep_all(&self.app.worker()).await.unwrap()
     }
 
     /// Jobs that are due and were not run.

@@ -164,7 +164,7 @@ async fn a_server_that_never_greets_holds_no_transaction_and_is_left_in_time() {
     let (t, server, _) = waiting_mail().await;
     server.next(Trouble::NoGreeting);
     let app = t.app.clone();
-    let draining = tokio::spawn(async move { dispense::worker::drain(&app).await });
+    let draining = tokio::spawn(async move { dispense::worker::drain(&app.worker()).await });
     while server.connections() == 0 {
         tokio::task::yield_now().await;
     }

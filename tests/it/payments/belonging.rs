@@ -37,7 +37,7 @@ async fn at_every_gateway_a_trade_that_another_order_has_pays_nothing_and_is_put
         if let Some(trade) = trade {
             t.db.sql(&known(trade)).await;
             // By query, then by notice.
-            ask::check(&t.app, attempt.payment.id).await.unwrap();
+            ask::check(&t.app.payments, attempt.payment.id).await.unwrap();
             assert_eq!(t.order_state(second.order.id).await, "pending_payment", "{method}: by query");
             assert_eq!(tasks(t, &second).await, "trade_of_another_payment", "{method}: by query");
         }
@@ -60,7 +60,7 @@ async fn at_every_gateway_a_trade_that_another_order_has_pays_nothing_and_is_put
 }
 
 fn words(t: &TestApp, said: &[Said]) -> Vec<Word> {
-    let (account, gateway) = t.app.accounts.find(GENERIC).unwrap();
+    let (account, gateway) = t.app.payments.accounts.find(GENERIC).unwrap();
     let word = |said: &Said| {
         let at = t.app.clock.unix();
         let raw = signing::webhook(&generic_secret(), &said.id, at, &said.body_of(at));
@@ -78,7 +78,8 @@ async fn in_one_slice_the_first_word_about_a_trade_counts() {
     let variant = t.selling_keys(4, 990).await;
     let (first, second) = (t.order(variant, 1).await, t.order(variant, 1).await);
     let other = Said { id: "evt_other".into(), ..Said::paid(&second, "T1") };
-    let results = settle::settle(&t.app, &words(&t, &[Said::paid(&first, "T1"), other])).await.unwrap();
+    let results =
+        settle::settle(&t.app.payments, &words(&t, &[Said::paid(&first, "T1"), other])).await.unwrap();
     let done = |settled| SliceResult::Done(settled);
     assert_eq!(results, [done(Settled::Applied), done(Settled::Recorded)]);
     assert_eq!(t.order_state(first.order.id).await, "paid");
@@ -177,7 +178,7 @@ async fn at_every_gateway_a_trade_that_is_older_than_the_attempt_is_never_believ
         let input =
             if method == "epay_v2" { json!({ "delay_ms": 60_000 }) } else { json!({ "delay_ms": 300 }) };
         street.try_act(&placed.order.number, "delay-notice", input).unwrap();
-        ask::check(&t.app, id).await.unwrap();
+        ask::check(&t.app.payments, id).await.unwrap();
         if method != "epay_v2" {
             street.simulator.settled().await;
         }
@@ -192,7 +193,7 @@ async fn at_every_gateway_a_trade_that_is_older_than_the_attempt_is_never_believ
             placed.order.id.0
         ))
         .await;
-        assert!(close::expire(&t.app, placed.order.id).await.unwrap(), "{method}: {told}");
+        assert!(close::expire(&t.app.payments, placed.order.id).await.unwrap(), "{method}: {told}");
         assert_eq!(t.order_state(placed.order.id).await, "expired", "{method}");
         assert_eq!(t.unit_states(placed.order.id).await, "unassigned:1", "{method}");
     }

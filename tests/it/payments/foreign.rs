@@ -318,7 +318,7 @@ async fn a_sale_under_a_number_that_is_not_ours_is_ignored_at_every_gateway_and_
             let number = format!("{begin}{}", index + 2);
             let number = number.as_str();
             // Somebody else's software starts a payment by the same account; both are notified.
-            let (account, gateway) = t.app.accounts.find(method).unwrap();
+            let (account, gateway) = t.app.payments.accounts.find(method).unwrap();
             let call =
                 Call { keys: &account.keys, now_unix: t.app.clock.unix(), timeout: Duration::from_secs(10) };
             let payment = NewPayment {

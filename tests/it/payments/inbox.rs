@@ -163,7 +163,8 @@ async fn notices_are_judged_again_after_their_key_was_mended_and_only_once() {
     );
     std::fs::write(&file, toml).unwrap();
     let sources = Sources { file: Some(file), data: Some(t.data.path().into()), ..Sources::default() };
-    let complaints = reload::reload(&t.app, &Origin { sources, simulated: Vec::new() }).await.unwrap();
+    let complaints =
+        reload::reload(&t.app.payments, &Origin { sources, simulated: Vec::new() }).await.unwrap();
     assert!(complaints.is_empty(), "{complaints:?}");
     let support = desk(&t, Role::Admin).await;
     let mended = replayed(&support, &ids[..2]).await;
@@ -183,7 +184,7 @@ async fn notices_are_judged_again_after_their_key_was_mended_and_only_once() {
     assert_eq!(refused["noticeReplay"]["userErrors"][0]["code"], "INVALID");
     // Its bytes leave after some weeks, and then nobody can verify it.
     t.advance(TimeDelta::days(30)).await;
-    assert_eq!(refuse::sweep(&t.app).await.unwrap(), 2);
+    assert_eq!(refuse::sweep(&t.app.payments).await.unwrap(), 2);
     let support = desk_again(&t).await;
     assert_eq!(codes(&replayed(&support, &ids[..1]).await), ["NOTICE_NOT_VERIFIABLE"]);
     t.finish_with_jobs().await;

@@ -41,7 +41,7 @@ async fn money_for_an_expired_order_is_asked_about_first_where_the_policy_says_s
         street.start(placed, "generic").await;
     }
     t.advance(TimeDelta::hours(2)).await;
-    close::expire_overdue(&t.app).await.unwrap();
+    close::expire_overdue(&t.app.payments).await.unwrap();
     street.settled().await;
     // Rightly signed, and not so: the gateway's own word stands above it.
     say(&street, &Said::paid(&lying, "T-LIE")).await;

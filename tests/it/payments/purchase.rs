@@ -18,8 +18,8 @@ async fn a_purchase_and_its_refund_go_through_each_gateway() {
         let (placed, payment_id) = street.bought(method).await;
         assert_eq!(t.unit_states(placed.order.id).await, "assigned:1");
         let wish = refund(payment_id, method, None);
-        let first = request::request(&t.app, &Actor::system(), wish.clone()).await.unwrap();
-        let again = request::request(&t.app, &Actor::system(), wish).await.unwrap();
+        let first = request::request(&t.app.payments, &Actor::system(), wish.clone()).await.unwrap();
+        let again = request::request(&t.app.payments, &Actor::system(), wish).await.unwrap();
         assert_eq!(first.id, again.id);
         street.settled().await;
         assert_eq!(t.unit_states(placed.order.id).await, "revoked:1", "{method}");
@@ -49,14 +49,16 @@ async fn refunds_never_exceed_what_was_paid_and_a_part_leaves_the_goods() {
     let t = &street.t;
     let (placed, payment_id) = street.bought("stripe").await;
     let system = Actor::system();
-    request::request(&t.app, &system, refund(payment_id, "part-one", Some(400))).await.unwrap();
+    request::request(&t.app.payments, &system, refund(payment_id, "part-one", Some(400))).await.unwrap();
     street.settled().await;
     assert_eq!(t.unit_states(placed.order.id).await, "assigned:1");
-    let too_much = request::request(&t.app, &system, refund(payment_id, "too-much", Some(591))).await;
+    let too_much =
+        request::request(&t.app.payments, &system, refund(payment_id, "too-much", Some(591))).await;
     assert!(format!("{too_much:?}").contains("REFUND_TOO_LARGE"));
-    let by_guest = request::request(&t.app, &Actor::guest(), refund(payment_id, "by-guest", None)).await;
+    let by_guest =
+        request::request(&t.app.payments, &Actor::guest(), refund(payment_id, "by-guest", None)).await;
     assert!(format!("{by_guest:?}").contains("FORBIDDEN"));
-    request::request(&t.app, &system, refund(payment_id, "the-rest", None)).await.unwrap();
+    request::request(&t.app.payments, &system, refund(payment_id, "the-rest", None)).await.unwrap();
     street.settled().await;
     assert_eq!(street.refunded(&placed.order.number), 990);
     assert_eq!(t.unit_states(placed.order.id).await, "revoked:1");
@@ -73,7 +75,7 @@ async fn a_lost_notice_is_healed_by_asking_the_gateway() {
         street.act(&placed.order.number, "lose-notice");
         street.settled().await;
         assert_eq!(t.order_state(placed.order.id).await, "pending_payment");
-        ask::check(&t.app, attempt.payment.id).await.unwrap();
+        ask::check(&t.app.payments, attempt.payment.id).await.unwrap();
         assert_eq!(t.order_state(placed.order.id).await, "paid", "{method}");
         assert_eq!(t.unit_states(placed.order.id).await, "assigned:1");
     }
@@ -93,7 +95,7 @@ async fn an_order_expires_only_after_its_gateway_closed_the_payment_and_already_
         }
         street.act(&paid.order.number, "lose-notice");
         t.advance(TimeDelta::hours(2)).await;
-        close::expire_overdue(&t.app).await.unwrap();
+        close::expire_overdue(&t.app.payments).await.unwrap();
         street.settled().await;
         // PayPal's buyer only agreed: nobody took the money in time, and nobody takes it any more.
         let faster = if method == "paypal" { "expired" } else { "paid" };
@@ -115,7 +117,7 @@ async fn a_buyer_cancels_before_paying_and_not_after() {
     street.act(&paid.order.number, "lose-notice");
     let cancel = async |placed: &Placed| {
         let token = placed.access_token.expose().to_owned();
-        cancel::cancel(&t.app, &Actor::guest(), placed.order.id, Some(&token), None).await
+        cancel::cancel(&t.app.payments, &Actor::guest(), placed.order.id, Some(&token), None).await
     };
     for _ in 0..2 {
         cancel(&gone).await.unwrap();
@@ -124,7 +126,7 @@ async fn a_buyer_cancels_before_paying_and_not_after() {
     let refused = cancel(&paid).await;
     assert!(format!("{refused:?}").contains("ALREADY_PAID"), "{refused:?}");
     assert_eq!(t.order_state(paid.order.id).await, "paid");
-    let foreign = cancel::cancel(&t.app, &Actor::guest(), gone.order.id, Some("oat_0"), None).await;
+    let foreign = cancel::cancel(&t.app.payments, &Actor::guest(), gone.order.id, Some("oat_0"), None).await;
     assert!(format!("{foreign:?}").contains("NOT_FOUND"));
     street.t.finish_with_jobs().await;
 }
@@ -164,12 +166,13 @@ async fn a_refund_whose_answer_was_lost_is_asked_about_and_never_done_twice() {
     let t = &street.t;
     let (placed, payment_id) = street.bought("generic").await;
     street.simulator.set_trouble(json!({ "lose_answers": true })).unwrap();
-    let asked =
-        request::request(&t.app, &Actor::system(), refund(payment_id, "lost-answer", None)).await.unwrap();
+    let asked = request::request(&t.app.payments, &Actor::system(), refund(payment_id, "lost-answer", None))
+        .await
+        .unwrap();
     // The notice of the refund may have been faster than the end of our patience with the answer.
     assert!(["unknown", "succeeded"].contains(&asked.state.as_str()), "{asked:?}");
     street.simulator.set_trouble(json!({})).unwrap();
-    work::work(&t.app, asked.id).await.unwrap();
+    work::work(&t.app.payments, asked.id).await.unwrap();
     street.settled().await;
     assert_eq!(street.refunded(&placed.order.number), 990);
     assert_eq!(t.db.one("select string_agg(state, ',') from refund").await, "succeeded");

@@ -46,7 +46,7 @@ impl Street {
             access_token: Some(placed.access_token.expose().to_owned()),
             options: StartOptions { method: "epay".into(), ..StartOptions::default() },
         };
-        let attempt = start::start(&self.t.app, &Actor::guest(), wish).await.unwrap();
+        let attempt = start::start(&self.t.app.payments, &Actor::guest(), wish).await.unwrap();
         (placed, attempt.payment.id)
     }
 
@@ -149,10 +149,10 @@ async fn a_refund_whose_answer_was_lost_is_never_sent_a_second_time() {
         amount_minor: Some(400),
         reason: None,
     };
-    let refund = request::request(&t.app, &Actor::system(), wish).await.unwrap();
+    let refund = request::request(&t.app.payments, &Actor::system(), wish).await.unwrap();
     assert_eq!(refund.state.as_str(), "unknown");
     for _ in 0..4 {
-        work::work(&t.app, refund.id).await.unwrap();
+        work::work(&t.app.payments, refund.id).await.unwrap();
     }
     assert_eq!(street.side.count("POST /api.php"), 1);
     assert_eq!(t.db.one("select state from refund").await, "unknown");

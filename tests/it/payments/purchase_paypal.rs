@@ -36,7 +36,7 @@ impl Street {
             access_token: Some(placed.access_token.expose().to_owned()),
             options: StartOptions { method: "paypal".into(), ..StartOptions::default() },
         };
-        let attempt = start::start(&self.t.app, &Actor::guest(), wish).await.unwrap();
+        let attempt = start::start(&self.t.app.payments, &Actor::guest(), wish).await.unwrap();
         (placed, attempt.payment.id)
     }
 
@@ -82,7 +82,7 @@ async fn what_the_buyer_approves_is_taken_at_once_and_paid_for() {
         amount_minor: Some(400),
         reason: None,
     };
-    let refund = request::request(&t.app, &Actor::system(), wish).await.unwrap();
+    let refund = request::request(&t.app.payments, &Actor::system(), wish).await.unwrap();
     assert_eq!(refund.state.as_str(), "succeeded");
     // The same refund by notice is not counted twice, one made at PayPal's own pages is.
     let told = |id: &str, value: &str, total: &str| {
@@ -107,7 +107,7 @@ async fn an_approval_nobody_heard_of_is_found_by_asking_and_taken_even_after_a_l
     let street = Street::open().await;
     let t = &street.t;
     let (placed, payment_id) = street.started().await;
-    ask::check(&t.app, payment_id).await.unwrap();
+    ask::check(&t.app.payments, payment_id).await.unwrap();
     street.small.set("APPROVED");
     // PayPal takes the money and its answer gets lost: nothing is concluded.
     let book = street.small.book.clone();
@@ -115,10 +115,10 @@ async fn an_approval_nobody_heard_of_is_found_by_asking_and_taken_even_after_a_l
         let told = answer(&mut book.lock().unwrap(), seen);
         if seen.what.ends_with("/capture") { (502, "lost".into()) } else { told }
     });
-    ask::check(&t.app, payment_id).await.unwrap();
+    ask::check(&t.app.payments, payment_id).await.unwrap();
     assert_eq!(t.order_state(placed.order.id).await, "pending_payment");
     assert_eq!(street.small.captures(), 1);
-    ask::check(&t.app, payment_id).await.unwrap();
+    ask::check(&t.app.payments, payment_id).await.unwrap();
     assert_eq!(t.order_state(placed.order.id).await, "paid");
     assert_eq!(street.small.captures(), 1, "the order itself told of its money");
     street.t.finish_with_jobs().await;
@@ -132,13 +132,13 @@ async fn nothing_is_taken_after_the_end_of_an_order_or_for_another_amount() {
     let (placed, payment_id) = street.started().await;
     street.small.set("APPROVED");
     street.small.book.lock().unwrap().value = "0.01".into();
-    ask::check(&t.app, payment_id).await.unwrap();
+    ask::check(&t.app.payments, payment_id).await.unwrap();
     assert_eq!(street.small.captures(), 0, "another amount");
     street.small.book.lock().unwrap().value = "9.90".into();
     t.advance(TimeDelta::hours(3)).await;
-    ask::check(&t.app, payment_id).await.unwrap();
+    ask::check(&t.app.payments, payment_id).await.unwrap();
     assert_eq!(street.small.captures(), 0, "too late");
-    close::expire_overdue(&t.app).await.unwrap();
+    close::expire_overdue(&t.app.payments).await.unwrap();
     assert_eq!(t.order_state(placed.order.id).await, "expired");
     let order = street.order();
     assert_eq!(street.send("WH-A", "CHECKOUT.ORDER.APPROVED", &order).await, 200);
@@ -155,7 +155,7 @@ async fn nothing_is_taken_for_an_order_that_was_cancelled() {
     let (placed, _) = street.started().await;
     street.small.set("APPROVED");
     let token = placed.access_token.expose();
-    cancel::cancel(&t.app, &Actor::guest(), placed.order.id, Some(token), None).await.unwrap();
+    cancel::cancel(&t.app.payments, &Actor::guest(), placed.order.id, Some(token), None).await.unwrap();
     let order = street.order();
     assert_eq!(street.send("WH-A", "CHECKOUT.ORDER.APPROVED", &order).await, 200);
     t.drain().await;

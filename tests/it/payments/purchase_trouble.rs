@@ -144,14 +144,14 @@ async fn the_statement_of_the_day_has_every_payment_and_every_refund() {
     let street = street().await;
     let t = &street.t;
     for method in GATEWAYS {
-        let (account, gateway) = t.app.accounts.find(method).unwrap();
+        let (account, gateway) = t.app.payments.accounts.find(method).unwrap();
         if !gateway.abilities(&account.keys).statement {
             continue;
         }
         let (kept, _) = street.bought(method).await;
         let (back, payment_id) = street.bought(method).await;
         let wish = refund(payment_id, method, Some(400));
-        request::request(&t.app, &Actor::system(), wish).await.unwrap();
+        request::request(&t.app.payments, &Actor::system(), wish).await.unwrap();
         street.settled().await;
         assert_eq!(
             street.payment(payment_id, "state || refunded_minor").await,
@@ -203,7 +203,7 @@ async fn a_refund_that_takes_its_time_revokes_once_the_gateway_has_done_it() {
         let (placed, payment_id) = street.bought(method).await;
         street.simulator.set_trouble(json!({ "refunds": "pending" })).unwrap();
         let wish = refund(payment_id, method, None);
-        let asked = request::request(&t.app, &Actor::system(), wish).await.unwrap();
+        let asked = request::request(&t.app.payments, &Actor::system(), wish).await.unwrap();
         street.simulator.set_trouble(json!({})).unwrap();
         street.settled().await;
         assert_eq!(asked.state.as_str(), "pending", "{method}");
@@ -211,7 +211,7 @@ async fn a_refund_that_takes_its_time_revokes_once_the_gateway_has_done_it() {
         street.act(&placed.order.number, "finish-refund");
         street.settled().await;
         // Where the gateway does not tell, the shop asks.
-        work::work(&t.app, asked.id).await.unwrap();
+        work::work(&t.app.payments, asked.id).await.unwrap();
         let told = street.told(&placed.order.number);
         assert_eq!(
             street.payment(payment_id, "state || refunded_minor").await,
@@ -254,7 +254,7 @@ async fn a_notice_that_comes_late_finds_what_the_shop_has_already_asked_for() {
     for method in GATEWAYS {
         let (placed, attempt) = street.started(method, 1, 990).await;
         street.try_act(&placed.order.number, "delay-notice", json!({ "delay_ms": 1_500 })).unwrap();
-        ask::check(&t.app, attempt.payment.id).await.unwrap();
+        ask::check(&t.app.payments, attempt.payment.id).await.unwrap();
         t.drain().await;
         assert_eq!(t.order_state(placed.order.id).await, "paid", "{method}");
         street.settled().await;

@@ -34,7 +34,7 @@ impl<'a> File<'a> {
     /// Writes it and has it read. Answers what was wrong with it.
     async fn read(&self, toml: &str) -> Vec<String> {
         std::fs::write(self.origin.sources.file.as_ref().unwrap(), toml).unwrap();
-        let complaints = reload::reload(&self.t.app, &self.origin).await.unwrap();
+        let complaints = reload::reload(&self.t.app.payments, &self.origin).await.unwrap();
         complaints.into_iter().map(|(key, text)| format!("{key}: {text}")).collect()
     }
 }
@@ -210,7 +210,7 @@ async fn a_file_without_an_account_that_has_payments_open_is_refused_and_cancell
                 .starts_with("accounts[generic]: is not configured, but 1 payments and 0 refunds are open")
         );
         assert_eq!(told().await, complaints);
-        assert!(t.app.accounts.find(GENERIC).is_some(), "the old accounts stay");
+        assert!(t.app.payments.accounts.find(GENERIC).is_some(), "the old accounts stay");
         assert_eq!(t.db.one("select active from gateway_account where id = 'generic'").await, "t");
     }
     // One without anything open may go.
@@ -218,8 +218,8 @@ async fn a_file_without_an_account_that_has_payments_open_is_refused_and_cancell
     assert_eq!(told().await, [""; 0]);
 
     // A program that was started without it says so, gives nothing up, and lets nobody cancel.
-    t.app.accounts.replace(dispense::payments::accounts::Accounts::default());
-    reload::look_for_missing(&t.app).await.unwrap();
+    t.app.payments.accounts.replace(dispense::payments::accounts::Accounts::default());
+    reload::look_for_missing(&t.app.payments).await.unwrap();
     assert_eq!(told().await.len(), 1);
     let cancel =
         "mutation($i: OrderCancelInput!) { orderCancel(input: $i) { order { state } userErrors { code } } }";
@@ -231,7 +231,7 @@ async fn a_file_without_an_account_that_has_payments_open_is_refused_and_cancell
     let of_it = json!({ "n": placed.order.number, "t": placed.access_token.expose() });
     assert_eq!(buyer.data(can, of_it.clone()).await["order"]["canCancel"], false);
     t.advance(chrono::TimeDelta::hours(3)).await;
-    assert_eq!(dispense::payments::close::expire_overdue(&t.app).await.unwrap(), 0);
+    assert_eq!(dispense::payments::close::expire_overdue(&t.app.payments).await.unwrap(), 0);
     assert_eq!(t.order_state(placed.order.id).await, "pending_payment");
     assert_eq!(t.db.one("select state from payment").await, "started");
 

@@ -56,7 +56,7 @@ async fn begin(t: &TestApp, placed: &Placed, method: &str) -> Result<PaymentId, 
         access_token: Some(placed.access_token.expose().to_owned()),
         options: StartOptions { method: method.into(), ..StartOptions::default() },
     };
-    Ok(start::start(&t.app, &Actor::guest(), wish).await?.payment.id)
+    Ok(start::start(&t.app.payments, &Actor::guest(), wish).await?.payment.id)
 }
 
 /// Rows: P7, P8, K4.
@@ -95,7 +95,7 @@ async fn beside_every_gateways_books_a_restored_shop_gives_no_key_free_or_twice_
     // The day after: the disk is gone, the dump is restored.
     street.t.advance(TimeDelta::hours(42)).await;
     let t = second_life(&street, &dump).await;
-    let report = restored::run(&t.app, Some(since), false).await.unwrap();
+    let report = restored::run(&t.app.payments, Some(since), false).await.unwrap();
     let told = report.to_string();
     assert!(report.opened, "{told}");
     assert_eq!(report.found, GATEWAYS.len(), "{told}");
@@ -135,7 +135,7 @@ async fn beside_every_gateways_books_a_restored_shop_gives_no_key_free_or_twice_
         let same = |p: &&Value| p["number"].as_str().is_some_and(|n| n.replace('_', "-") == number);
         let there: Vec<&Value> = journal["payments"].as_array().unwrap().iter().filter(same).collect();
         assert!(there.iter().all(|p| p["captures"].as_array().unwrap().is_empty()), "{method}");
-        ask::check(&t.app, id).await.unwrap();
+        ask::check(&t.app.payments, id).await.unwrap();
         t.drain().await;
         assert_eq!(t.order_state(placed.order.id).await, "pending_payment", "{method}");
         // Even under the very number of a lost trade, which chance does not bring about.
@@ -148,7 +148,7 @@ async fn beside_every_gateways_books_a_restored_shop_gives_no_key_free_or_twice_
             id.0
         ))
         .await;
-        ask::check(&t.app, id).await.unwrap();
+        ask::check(&t.app.payments, id).await.unwrap();
         street.simulator.act(there["id"].as_str().unwrap(), "repeat-notice", json!({})).unwrap();
         street.simulator.settled().await;
         t.drain().await;
@@ -166,7 +166,7 @@ async fn beside_every_gateways_books_a_restored_shop_gives_no_key_free_or_twice_
 
     // A person decides: the first two keys of each were given in the other life.
     for Corner { method, variant, meanwhile, .. } in &story {
-        let released = restored::release(&t.app, &Actor::system(), *variant, 2).await.unwrap();
+        let released = restored::release(&t.app.payments, &Actor::system(), *variant, 2).await.unwrap();
         assert_eq!(released, 4, "{method}");
         t.drain().await;
         assert_eq!(t.unit_states(meanwhile.order.id).await, "assigned:1", "{method}");
@@ -195,7 +195,7 @@ async fn while_a_gateway_does_not_answer_nothing_is_sold_and_the_command_goes_on
     let placed = street.place("stripe", variant).await;
     street.start(&placed, "stripe").await;
     street.simulator.set_trouble(json!({ "fail_calls": true })).unwrap();
-    let report = restored::run(&t.app, None, false).await.unwrap();
+    let report = restored::run(&t.app.payments, None, false).await.unwrap();
     assert!(!report.opened && report.to_string().ends_with("or with --open"), "{report}");
 
     let query = "mutation($i: OrderPlaceInput!) { orderPlace(input: $i) { order { id } userErrors { code retryAfterSeconds } } }";
@@ -212,11 +212,11 @@ async fn while_a_gateway_does_not_answer_nothing_is_sold_and_the_command_goes_on
         access_token: Some(placed.access_token.expose().to_owned()),
         options: StartOptions { method: "generic".into(), ..StartOptions::default() },
     };
-    let refused = start::start(&t.app, &Actor::guest(), again).await;
+    let refused = start::start(&t.app.payments, &Actor::guest(), again).await;
     assert!(format!("{refused:?}").contains("METHOD_NOT_AVAILABLE"), "{refused:?}");
 
     street.simulator.set_trouble(json!({})).unwrap();
-    let again = restored::run(&t.app, None, false).await.unwrap();
+    let again = restored::run(&t.app.payments, None, false).await.unwrap();
     assert!(again.opened, "{again}");
     assert_eq!((again.epoch, report.epoch), (2, 2), "it goes on, it does not begin again");
     let kinds = "select string_agg(kind, ' ' order by id) from event where kind like 'shop.%'";
@@ -232,13 +232,14 @@ async fn when_every_statement_says_that_nothing_was_sold_the_stock_goes_back_by_
     let street = street().await;
     let t = &street.t;
     let method = "stripe";
-    let kept = t.app.accounts.find(method).unwrap();
-    t.app.accounts.replace(dispense::payments::accounts::Accounts::of(vec![kept]));
+    let kept = t.app.payments.accounts.find(method).unwrap();
+    t.app.payments.accounts.replace(dispense::payments::accounts::Accounts::of(vec![kept]));
     street.bought(method).await;
     let priced = street.selling(method, 3, 990).await;
     let free = t.selling_keys(2, 0).await;
     t.advance(TimeDelta::hours(30)).await;
-    let report = restored::run(&t.app, Some(t.app.clock.now() - TimeDelta::hours(1)), false).await.unwrap();
+    let report =
+        restored::run(&t.app.payments, Some(t.app.clock.now() - TimeDelta::hours(1)), false).await.unwrap();
     assert!(report.opened, "{report}");
     let states = |variant: VariantId| {
         format!(
@@ -251,12 +252,12 @@ async fn when_every_statement_says_that_nothing_was_sold_the_stock_goes_back_by_
         assert_eq!(t.db.one(&states(priced)).await, "frozen", "{report}");
         // The statement of today is made tomorrow.
         t.advance(TimeDelta::hours(30)).await;
-        restored::sweep(&t.app).await.unwrap();
+        restored::sweep(&t.app.payments).await.unwrap();
     }
     assert_eq!(t.db.one(&states(priced)).await, "available");
     assert_eq!(t.db.one(&states(free)).await, "frozen", "no gateway knows of orders of nothing");
     assert_eq!(t.db.one(task).await, "1");
-    assert_eq!(restored::release(&t.app, &Actor::system(), free, 0).await.unwrap(), 2);
+    assert_eq!(restored::release(&t.app.payments, &Actor::system(), free, 0).await.unwrap(), 2);
     assert_eq!(t.db.one(&states(free)).await, "available");
     assert_eq!(t.db.one(task).await, "0");
     street.t.finish_with_jobs().await;

@@ -25,9 +25,9 @@ pub struct Statements {
 
 /// Puts it in the place of the shop's generic gateway.
 pub fn put(t: &TestApp) -> Arc<Statements> {
-    let (account, generic) = t.app.accounts.find(GENERIC).unwrap();
+    let (account, generic) = t.app.payments.accounts.find(GENERIC).unwrap();
     let gateway = Arc::new(Statements { generic, days: Mutex::default() });
-    t.app.accounts.replace(Accounts::of(vec![(account, gateway.clone())]));
+    t.app.payments.accounts.replace(Accounts::of(vec![(account, gateway.clone())]));
     gateway
 }
 

@@ -37,7 +37,7 @@ async fn bought(t: &TestApp, variant: VariantId, trade: &str) -> Placed {
 
 async fn read(t: &TestApp, day: NaiveDate, lines: &[StatementLine]) -> Run {
     let file = stated::file(lines);
-    statements::import_file(&t.app, &Actor::system(), GENERIC, day, &file).await.unwrap()
+    statements::import_file(&t.app.payments, &Actor::system(), GENERIC, day, &file).await.unwrap()
 }
 
 async fn tasks(t: &TestApp) -> String {
@@ -145,7 +145,7 @@ async fn a_file_of_another_day_or_form_is_refused_whole() {
     stated::put(&t);
     let (at, day) = noon(&t).await;
     let import = async |account: &str, day: NaiveDate, bytes: &[u8]| {
-        let done = statements::import_file(&t.app, &Actor::system(), account, day, bytes).await;
+        let done = statements::import_file(&t.app.payments, &Actor::system(), account, day, bytes).await;
         format!("{:?}", done.unwrap_err())
     };
     let good = stated::file(&[paid("", "T1", 1, 0, at)]);
@@ -170,14 +170,14 @@ async fn statements_are_fetched_every_day_and_on_demand_and_waited_for() {
     t.advance(TimeDelta::days(1)).await;
     let today = day + TimeDelta::days(1);
     // The account is known since the day before, so two days are over.
-    assert_eq!(schedule::sweep(&t.app).await.unwrap(), 2);
-    assert_eq!(schedule::sweep(&t.app).await.unwrap(), 0, "once a day");
-    drain(&t.app).await.unwrap();
+    assert_eq!(schedule::sweep(&t.app.payments).await.unwrap(), 2);
+    assert_eq!(schedule::sweep(&t.app.payments).await.unwrap(), 0, "once a day");
+    drain(&t.app.worker()).await.unwrap();
     assert_eq!(t.db.one("select string_agg(state, ',') from statement_run").await, "requested,requested");
     gateway.hand_out(day - TimeDelta::days(1), Vec::new());
     gateway.hand_out(day, vec![paid(&placed.order.number, "T1", 990, 42, at)]);
     t.advance(TimeDelta::hours(2)).await;
-    drain(&t.app).await.unwrap();
+    drain(&t.app.worker()).await.unwrap();
     assert_eq!(t.db.one("select string_agg(state, ',') from statement_run").await, "done,done");
     assert_eq!(t.db.one("select fee_minor from payment").await, "42");
     assert_eq!(tasks(&t).await, "");
@@ -196,7 +196,7 @@ async fn statements_are_fetched_every_day_and_on_demand_and_waited_for() {
         assert_eq!(asked(account, &day).await["userErrors"][0]["code"], code, "{account} {day}");
     }
     assert_eq!(asked(GENERIC, &day.to_string()).await["run"]["state"], "REQUESTED");
-    drain(&t.app).await.unwrap();
+    drain(&t.app.worker()).await.unwrap();
     let seen = &runs(&support).await[0];
     assert_eq!((&seen["state"], &seen["lines"], &seen["newLines"]), (&json!("DONE"), &json!(1), &json!(0)));
     let guest = Client::new(&t.app).ask(import, json!({ "a": GENERIC, "d": day.to_string() })).await;
@@ -206,7 +206,7 @@ async fn statements_are_fetched_every_day_and_on_demand_and_waited_for() {
     let never = asked(GENERIC, &(day - TimeDelta::days(9)).to_string()).await;
     assert_eq!(never["run"]["state"], "REQUESTED");
     t.advance(TimeDelta::days(4)).await;
-    drain(&t.app).await.unwrap();
+    drain(&t.app.worker()).await.unwrap();
     let failed = "select count(*) from statement_run where state = 'failed' and failure is not null";
     assert_eq!(t.db.one(failed).await, "1");
     t.finish_with_jobs().await;

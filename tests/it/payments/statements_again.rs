@@ -20,7 +20,9 @@ async fn a_refund_without_an_id_is_counted_behind_those_of_which_some_got_names(
     let desk = Desk::open().await;
     let (_, trade, payment) = desk.sale().await;
     for key in ["first-of-two", "second-of-two"] {
-        request::request(&desk.s.t.app, &Actor::system(), refund(payment, key, Some(300))).await.unwrap();
+        request::request(&desk.s.t.app.payments, &Actor::system(), refund(payment, key, Some(300)))
+            .await
+            .unwrap();
     }
     desk.s.settled().await;
     let one = |source| back(&trade, source, "-3.00");

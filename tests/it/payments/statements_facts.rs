@@ -180,7 +180,7 @@ async fn a_refund_of_the_console_before_ours_is_a_difference_and_ours_agrees_in_
     let desk = Desk::open().await;
     let (number, trade, payment) = desk.sale().await;
     let wish = refund(payment, "statement-refund", Some(400));
-    let ours = request::request(&desk.s.t.app, &Actor::system(), wish).await.unwrap();
+    let ours = request::request(&desk.s.t.app.payments, &Actor::system(), wish).await.unwrap();
     desk.s.settled().await;
     let there = desk.one("select gateway_refund_id from refund").await;
     let id = ours.id.to_string();
@@ -257,7 +257,9 @@ async fn lines_without_any_id_are_matched_by_amount_once_each_and_names_learned_
     let desk = Desk::open().await;
     let (number, trade, payment) = desk.sale().await;
     for key in ["first-of-two", "second-of-two"] {
-        request::request(&desk.s.t.app, &Actor::system(), refund(payment, key, Some(300))).await.unwrap();
+        request::request(&desk.s.t.app.payments, &Actor::system(), refund(payment, key, Some(300)))
+            .await
+            .unwrap();
     }
     desk.s.settled().await;
     let ids = desk.one("select string_agg(gateway_refund_id, ' ' order by requested_at) from refund").await;

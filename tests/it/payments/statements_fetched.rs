@@ -27,7 +27,7 @@ async fn what_gateways_state_agrees_with_a_shop_that_heard_of_it_however_often_i
         let (placed, payment) = s.bought(method).await;
         if method != "epay_v1" {
             let wish = refund(payment, &format!("{method}-of-ours"), Some(300));
-            request::request(&t.app, &Actor::system(), wish).await.unwrap();
+            request::request(&t.app.payments, &Actor::system(), wish).await.unwrap();
             s.settled().await;
         }
         numbers.push(placed.order.number.clone());

@@ -86,7 +86,8 @@ async fn what_cannot_be_read_is_one_task_until_the_days_statement_can_be_read() 
     let torn = String::from_utf8(bad).unwrap().replace("990", "nine");
     let file = [&good[..], b"\n", torn.as_bytes(), b"\nsomething,else"].concat();
     let import = async |day: NaiveDate, file: &[u8]| {
-        let run = statements::import_file(&t.app, &Actor::system(), GENERIC, day, file).await.unwrap();
+        let run =
+            statements::import_file(&t.app.payments, &Actor::system(), GENERIC, day, file).await.unwrap();
         (run.lines, run.new_lines, run.matched)
     };
     assert_eq!(import(day, &file).await, (3, 1, 1));
@@ -109,7 +110,7 @@ async fn what_cannot_be_read_is_one_task_until_the_days_statement_can_be_read() 
     // Around the day all is read: the statement speaks of the second payment all the same.
     for near in [day - TimeDelta::days(1), day + TimeDelta::days(1)] {
         gateway.hand_out(near, Vec::new());
-        statements::import_fetched(&t.app, &Actor::system(), GENERIC, near).await.unwrap();
+        statements::import_fetched(&t.app.payments, &Actor::system(), GENERIC, near).await.unwrap();
     }
     import(day, &file).await;
     assert_eq!(

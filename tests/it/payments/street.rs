@@ -131,7 +131,7 @@ impl Street {
             access_token: Some(placed.access_token.expose().to_owned()),
             options,
         };
-        let attempt = start::start(&self.t.app, &Actor::guest(), wish).await.unwrap();
+        let attempt = start::start(&self.t.app.payments, &Actor::guest(), wish).await.unwrap();
         let action = attempt.payment.action.clone().unwrap();
         self.follow(serde_json::from_value(action).unwrap()).await;
         attempt

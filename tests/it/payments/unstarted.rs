@@ -24,7 +24,7 @@ async fn begin(street: &Street, placed: &Placed, method: &str, accepts: &[&str])
         access_token: Some(placed.access_token.expose().to_owned()),
         options,
     };
-    match start::start(&street.t.app, &Actor::guest(), wish).await {
+    match start::start(&street.t.app.payments, &Actor::guest(), wish).await {
         Ok(_) => "started".into(),
         Err(Failure::Refused(refusal)) => refusal.code.into(),
         Err(Failure::Fault(fault)) => panic!("{fault}"),
@@ -144,27 +144,27 @@ async fn a_hundred_and_five_orders_whose_start_is_unknown_keep_no_other_from_exp
     let later = t.place(&[(variant, 1)]).await;
     street.simulator.set_trouble(json!({ "fail_calls": true })).unwrap();
     t.advance(TimeDelta::hours(1)).await;
-    assert_eq!(close::expire_overdue(&t.app).await.unwrap(), 1, "the youngest is not kept waiting");
+    assert_eq!(close::expire_overdue(&t.app.payments).await.unwrap(), 1, "the youngest is not kept waiting");
     assert_eq!(t.order_state(later.order.id).await, "expired");
     let tries =
         "select min(expiry_tries) || ' ' || max(expiry_tries) || ' ' || bool_and(next_expiry_at > app_now())
         from orders where state = 'pending_payment'";
     assert_eq!(t.db.one(tries).await, "1 1 true", "each has a next try of its own");
-    assert_eq!(close::expire_overdue(&t.app).await.unwrap(), 0, "which is not yet");
+    assert_eq!(close::expire_overdue(&t.app.payments).await.unwrap(), 0, "which is not yet");
     let next = "select extract(epoch from max(next_expiry_at) - app_now())::int from orders where state = 'pending_payment'";
     let first: i64 = t.db.one(next).await.parse().unwrap();
     t.advance(TimeDelta::minutes(2)).await;
-    assert_eq!(close::expire_overdue(&t.app).await.unwrap(), 0);
+    assert_eq!(close::expire_overdue(&t.app.payments).await.unwrap(), 0);
     let second: i64 = t.db.one(next).await.parse().unwrap();
     assert!(second > first, "the gaps grow: {first}, {second}");
     // Another one falls due meanwhile, behind all of them.
     let last = t.place(&[(variant, 1)]).await;
     t.advance(TimeDelta::hours(1)).await;
-    assert_eq!(close::expire_overdue(&t.app).await.unwrap(), 1);
+    assert_eq!(close::expire_overdue(&t.app.payments).await.unwrap(), 1);
     assert_eq!(t.order_state(last.order.id).await, "expired");
     street.simulator.set_trouble(json!({})).unwrap();
     t.advance(TimeDelta::hours(1)).await;
-    assert_eq!(close::expire_overdue(&t.app).await.unwrap(), 105, "and they end");
+    assert_eq!(close::expire_overdue(&t.app.payments).await.unwrap(), 105, "and they end");
     let left = "select count(*) from payment where state in ('started', 'pending', 'unknown')";
     assert_eq!(t.db.one(left).await, "0");
     street.t.finish_with_jobs().await;
@@ -180,9 +180,9 @@ async fn a_start_that_was_never_answered_ends_when_no_gateway_keeps_one_open_so_
     street.simulator.set_trouble(json!({ "fail_calls": true })).unwrap();
     assert_eq!(begin(&street, &placed, "stripe", &[]).await, "GATEWAY_OUTCOME_UNKNOWN");
     t.advance(TimeDelta::hours(20)).await;
-    assert_eq!(close::expire_overdue(&t.app).await.unwrap(), 0, "it may still be paid there");
+    assert_eq!(close::expire_overdue(&t.app.payments).await.unwrap(), 0, "it may still be paid there");
     t.advance(TimeDelta::hours(8)).await;
-    assert_eq!(close::expire_overdue(&t.app).await.unwrap(), 1);
+    assert_eq!(close::expire_overdue(&t.app.payments).await.unwrap(), 1);
     assert_eq!(t.order_state(placed.order.id).await, "expired");
     street.t.finish_with_jobs().await;
 }
@@ -199,10 +199,14 @@ async fn a_payment_whose_question_faults_does_not_stand_before_the_forgotten_one
       select gen_random_uuid(), o.id, 'stripe', '{}', n, o.number || n, 990, 'USD', app_now() - make_interval(hours => 200 - n)
       from orders o, generate_series(1, 130) n";
     t.db.sql(insert).await;
-    assert_eq!(dispense::payments::ask::sweep_forgotten(&t.app).await.unwrap(), 100);
+    assert_eq!(dispense::payments::ask::sweep_forgotten(&t.app.payments).await.unwrap(), 100);
     // Their jobs are lost again.
     t.db.sql("delete from job").await;
-    assert_eq!(dispense::payments::ask::sweep_forgotten(&t.app).await.unwrap(), 30, "the others come next");
+    assert_eq!(
+        dispense::payments::ask::sweep_forgotten(&t.app.payments).await.unwrap(),
+        30,
+        "the others come next"
+    );
     assert_eq!(
         t.db.one("select count(*) from payment where next_check_at < app_now() - interval '10 minutes'")
             .await,

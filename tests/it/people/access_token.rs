@@ -143,7 +143,7 @@ async fn an_access_token_is_what_rfc_9068_says_and_nothing_else_passes() {
         ("huge", format!("{}.{}", good.expose(), "A".repeat(100_000))),
     ];
     for (name, token) in corpus {
-        let outcome = authenticate(&t.app, &t.caller_with(&Secret::new(token))).await;
+        let outcome = authenticate(&t.app.people, &t.caller_with(&Secret::new(token))).await;
         assert_eq!(refused(outcome), "UNAUTHENTICATED", "{name}");
     }
     t.finish_with_jobs().await;
@@ -159,9 +159,9 @@ async fn an_expired_token_says_so_and_a_bad_one_never_does() {
     t.advance(TimeDelta::seconds(599)).await;
     t.actor(&good).await;
     t.advance(TimeDelta::seconds(61)).await;
-    assert_eq!(refused(authenticate(&t.app, &t.caller_with(&good)).await), "TOKEN_EXPIRED");
+    assert_eq!(refused(authenticate(&t.app.people, &t.caller_with(&good)).await), "TOKEN_EXPIRED");
     let forged = Secret::new(forge.unsigned("none"));
-    assert_eq!(refused(authenticate(&t.app, &t.caller_with(&forged)).await), "UNAUTHENTICATED");
+    assert_eq!(refused(authenticate(&t.app.people, &t.caller_with(&forged)).await), "UNAUTHENTICATED");
     t.finish_with_jobs().await;
 }
 
@@ -182,6 +182,6 @@ async fn a_new_signing_key_lets_the_tokens_of_the_old_one_run_out() {
     let (new, _) = both.issue(&access, now).unwrap();
     assert_eq!(Forge::new(&t, &new).header["kid"], "t2");
     assert_eq!(both.read(&new, now).unwrap(), access);
-    assert_eq!(t.app.access_tokens.read(&new, now).unwrap_err().code, "UNAUTHENTICATED");
+    assert_eq!(t.app.people.access_tokens.read(&new, now).unwrap_err().code, "UNAUTHENTICATED");
     t.finish_with_jobs().await;
 }

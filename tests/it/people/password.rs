@@ -18,7 +18,7 @@ async fn of_many_hashes_at_once_few_run_some_wait_and_the_rest_is_told_to_come_b
     .await;
     let work = (0..30).map(|_| {
         let app = t.app.clone();
-        tokio::spawn(async move { app.passwords.hash(&Secret::new(PASSWORD)).await })
+        tokio::spawn(async move { app.people.passwords.hash(&Secret::new(PASSWORD)).await })
     });
     let done: Vec<_> = futures::future::join_all(work).await.into_iter().map(Result::unwrap).collect();
     let made = done.iter().filter(|d| d.is_ok()).count();
@@ -27,7 +27,7 @@ async fn of_many_hashes_at_once_few_run_some_wait_and_the_rest_is_told_to_come_b
         let Failure::Refused(refusal) = refusal else { panic!("{refusal:?}") };
         assert_eq!((refusal.code, refusal.retry_after), ("RATE_LIMITED", Some(1)));
     }
-    assert_eq!(t.app.passwords.present(), 0);
+    assert_eq!(t.app.people.passwords.present(), 0);
     t.finish_with_jobs().await;
 }
 
@@ -45,7 +45,7 @@ async fn hashes_are_argon2id_at_the_floor_and_an_unknown_person_takes_as_long() 
             let started = Instant::now();
             let input =
                 SignIn { email: email.into(), password: Secret::new("a wrong password"), device: None };
-            assert_eq!(refused(sign_in(&app, &Caller::local(), input).await), "CREDENTIALS_WRONG");
+            assert_eq!(refused(sign_in(&app.people, &Caller::local(), input).await), "CREDENTIALS_WRONG");
             started.elapsed()
         }
     };
@@ -66,7 +66,7 @@ async fn a_hash_made_with_less_work_is_made_anew_at_the_next_sign_in() {
     t.buyer("ada@example.com").await;
     // The same password hashed by the reference program with t=2.
     let weaker = TestApp::start().await;
-    let hash = weaker.app.passwords.hash(&Secret::new(PASSWORD)).await.unwrap();
+    let hash = weaker.app.people.passwords.hash(&Secret::new(PASSWORD)).await.unwrap();
     weaker.finish().await;
     t.db.sql(&format!("update app_user set password_hash = '{hash}'")).await;
     t.sign_in("ada@example.com").await;
@@ -86,16 +86,17 @@ async fn changing_the_password_ends_the_other_sessions_and_refreshes_this_one() 
     let person = t.actor(&here.tokens.access).await.person.unwrap();
     let new = Secret::new("an entirely new password");
     let wrong =
-        change_password(&t.app, &Caller::local(), &person, &Secret::new("not the old one"), &new).await;
+        change_password(&t.app.people, &Caller::local(), &person, &Secret::new("not the old one"), &new)
+            .await;
     assert_eq!(refused(wrong), "CREDENTIALS_WRONG");
-    change_password(&t.app, &Caller::local(), &person, &Secret::new(PASSWORD), &new).await.unwrap();
+    change_password(&t.app.people, &Caller::local(), &person, &Secret::new(PASSWORD), &new).await.unwrap();
 
-    let ended = authenticate(&t.app, &t.caller_with(&there.tokens.access)).await;
+    let ended = authenticate(&t.app.people, &t.caller_with(&there.tokens.access)).await;
     assert_eq!(refused(ended), "UNAUTHENTICATED");
-    assert_eq!(refused(refresh(&t.app, &there.tokens.refresh).await), "REFRESH_TOKEN_INVALID");
-    let stale = authenticate(&t.app, &t.caller_with(&here.tokens.access)).await;
+    assert_eq!(refused(refresh(&t.app.people, &there.tokens.refresh).await), "REFRESH_TOKEN_INVALID");
+    let stale = authenticate(&t.app.people, &t.caller_with(&here.tokens.access)).await;
     assert_eq!(refused(stale), "TOKEN_EXPIRED");
-    let fresh = refresh(&t.app, &here.tokens.refresh).await.unwrap();
+    let fresh = refresh(&t.app.people, &here.tokens.refresh).await.unwrap();
     assert_eq!(t.actor(&fresh.tokens.access).await.user_id(), Some(person.user_id));
     t.finish_with_jobs().await;
 }

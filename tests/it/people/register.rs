@@ -24,15 +24,15 @@ fn credentials(email: &str, password: &str) -> SignIn {
 async fn a_buyer_registers_confirms_by_the_mailed_code_and_signs_in() {
     let t = TestApp::start().await;
     t.canary(PASSWORD);
-    register(&t.app, &Caller::local(), registration("Ada@Example.com", PASSWORD)).await.unwrap();
-    let early = sign_in(&t.app, &Caller::local(), credentials("ada@example.com", PASSWORD)).await;
+    register(&t.app.people, &Caller::local(), registration("Ada@Example.com", PASSWORD)).await.unwrap();
+    let early = sign_in(&t.app.people, &Caller::local(), credentials("ada@example.com", PASSWORD)).await;
     assert_eq!(refused(early), "EMAIL_NOT_CONFIRMED");
 
     let code = t.mailed_code(Purpose::ConfirmEmail, "Ada@Example.com").await;
     let typed = Secret::new(code.expose().to_lowercase().replace('-', " "));
     let user = confirm_email(&t.app, &Caller::local(), "ada@example.COM", &typed, None).await.unwrap();
     let signed_in =
-        sign_in(&t.app, &Caller::local(), credentials("ADA@example.com", PASSWORD)).await.unwrap();
+        sign_in(&t.app.people, &Caller::local(), credentials("ADA@example.com", PASSWORD)).await.unwrap();
     assert_eq!(signed_in.user_id, user);
     let actor = t.actor(&signed_in.tokens.access).await;
     assert_eq!(actor.user_id(), Some(user));
@@ -50,10 +50,10 @@ async fn registering_a_taken_address_answers_the_same_changes_nothing_and_tells_
     let t = TestApp::start().await;
     t.buyer("ada@example.com").await;
     let before = t.db.one("select password_hash || generation from app_user").await;
-    register(&t.app, &Caller::local(), registration("ADA@example.com", "another long password"))
+    register(&t.app.people, &Caller::local(), registration("ADA@example.com", "another long password"))
         .await
         .unwrap();
-    register(&t.app, &Caller::local(), registration("ada@example.com", "another long password"))
+    register(&t.app.people, &Caller::local(), registration("ada@example.com", "another long password"))
         .await
         .unwrap();
     assert_eq!(t.db.one("select password_hash || generation from app_user").await, before);
@@ -79,7 +79,7 @@ async fn what_cannot_be_registered_says_why() {
         ("ada@example.com", "Password123", "PASSWORD_BREACHED"),
     ];
     for (email, password, code) in cases {
-        let outcome = register(&t.app, &Caller::local(), registration(email, password)).await;
+        let outcome = register(&t.app.people, &Caller::local(), registration(email, password)).await;
         assert_eq!(refused(outcome), code, "{email} {password}");
     }
     assert_eq!(t.db.one("select count(*) from app_user").await, "0");
@@ -91,7 +91,7 @@ async fn what_cannot_be_registered_says_why() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_confirmation_is_mailed_again_only_to_whom_it_helps_and_not_without_end() {
     let t = TestApp::start().await;
-    register(&t.app, &Caller::local(), registration("ada@example.com", PASSWORD)).await.unwrap();
+    register(&t.app.people, &Caller::local(), registration("ada@example.com", PASSWORD)).await.unwrap();
     for _ in 0..8 {
         resend_confirmation(&t.app, &Caller::local(), "ada@example.com", None).await.unwrap();
     }
@@ -105,30 +105,34 @@ async fn a_confirmation_is_mailed_again_only_to_whom_it_helps_and_not_without_en
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sign_ins_are_slowed_by_address_and_by_account() {
     let t = TestApp::start_with(|config| config.limits.sign_ins_per_minute = 9).await;
-    t.app.passwords.present();
+    t.app.people.passwords.present();
     let from = |last: u8| Caller { address: [192, 0, 2, last].into(), ..Caller::local() };
     let mut limited = 0;
     for turn in 0..3 {
-        let outcome = sign_in(&t.app, &from(turn), credentials("ada@example.com", "a wrong password")).await;
+        let outcome =
+            sign_in(&t.app.people, &from(turn), credentials("ada@example.com", "a wrong password")).await;
         assert_eq!(refused(outcome), "CREDENTIALS_WRONG");
     }
     // The same client has had its share of this account.
     for _ in 0..3 {
-        let outcome = sign_in(&t.app, &from(0), credentials("ada@example.com", "a wrong password")).await;
+        let outcome =
+            sign_in(&t.app.people, &from(0), credentials("ada@example.com", "a wrong password")).await;
         if refused(outcome) == "RATE_LIMITED" {
             limited += 1;
         }
     }
     assert!(limited >= 1, "one client guesses three times a minute at one account");
     // Nobody's guesses keep its owner out, who comes from elsewhere.
-    let outcome = sign_in(&t.app, &from(200), credentials("ada@example.com", "a wrong password")).await;
+    let outcome =
+        sign_in(&t.app.people, &from(200), credentials("ada@example.com", "a wrong password")).await;
     assert_eq!(refused(outcome), "CREDENTIALS_WRONG");
     for turn in 0..9 {
         let email = format!("person{turn}@example.com");
-        let outcome = sign_in(&t.app, &from(100), credentials(&email, "a wrong password")).await;
+        let outcome = sign_in(&t.app.people, &from(100), credentials(&email, "a wrong password")).await;
         assert_eq!(refused(outcome), "CREDENTIALS_WRONG");
     }
-    let outcome = sign_in(&t.app, &from(100), credentials("bob@example.com", "a wrong password")).await;
+    let outcome =
+        sign_in(&t.app.people, &from(100), credentials("bob@example.com", "a wrong password")).await;
     assert_eq!(refused(outcome), "RATE_LIMITED");
     t.finish_with_jobs().await;
 }

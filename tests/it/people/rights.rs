@@ -13,18 +13,19 @@ use crate::harness::{PASSWORD, TestApp};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_operator_makes_an_admin_whose_password_is_shown_once() {
     let t = TestApp::start().await;
-    let (user, made) = create_admin(&t.app, "boss@example.com", None).await.unwrap();
+    let (user, made) = create_admin(&t.app.people, "boss@example.com", None).await.unwrap();
     let made = made.unwrap();
     t.canary(made.expose());
     let input = |password: Secret| SignIn { email: "boss@example.com".into(), password, device: None };
-    let signed_in = sign_in(&t.app, &Caller::local(), input(made)).await.unwrap();
+    let signed_in = sign_in(&t.app.people, &Caller::local(), input(made)).await.unwrap();
     let actor = t.actor(&signed_in.tokens.access).await;
     assert!(actor.has(Role::Admin) && actor.sells_for(SHOP));
     // Again, with a password of one's own: the same person, the old way in is closed.
-    let (again, made) = create_admin(&t.app, "boss@example.com", Some(Secret::new(PASSWORD))).await.unwrap();
+    let (again, made) =
+        create_admin(&t.app.people, "boss@example.com", Some(Secret::new(PASSWORD))).await.unwrap();
     assert_eq!((again, made.is_none()), (user, true));
-    assert_eq!(refused(refresh(&t.app, &signed_in.tokens.refresh).await), "REFRESH_TOKEN_INVALID");
-    sign_in(&t.app, &Caller::local(), input(Secret::new(PASSWORD))).await.unwrap();
+    assert_eq!(refused(refresh(&t.app.people, &signed_in.tokens.refresh).await), "REFRESH_TOKEN_INVALID");
+    sign_in(&t.app.people, &Caller::local(), input(Secret::new(PASSWORD))).await.unwrap();
     t.finish_with_jobs().await;
 }
 
@@ -41,9 +42,9 @@ async fn a_right_taken_away_is_gone_at_once() {
     let profile = set_roles(&t.app, &admin, ada, &[Role::Support, Role::Buyer]).await.unwrap();
     assert_eq!(profile.roles, [Role::Buyer, Role::Support]);
     assert!(profile.sellers.is_empty());
-    let outcome = authenticate(&t.app, &t.caller_with(&tokens.access)).await;
+    let outcome = authenticate(&t.app.people, &t.caller_with(&tokens.access)).await;
     assert_eq!(refused(outcome), "UNAUTHENTICATED");
-    assert_eq!(refused(refresh(&t.app, &tokens.refresh).await), "REFRESH_TOKEN_INVALID");
+    assert_eq!(refused(refresh(&t.app.people, &tokens.refresh).await), "REFRESH_TOKEN_INVALID");
 
     let support = t.actor(&t.sign_in("ada@example.com").await.tokens.access).await;
     assert_eq!(refused(set_roles(&t.app, &support, ada, &Role::ALL).await), "FORBIDDEN");
@@ -78,16 +79,16 @@ async fn a_suspended_person_is_kept_out_until_let_in_again() {
     let tokens = t.sign_in("ada@example.com").await.tokens;
     suspend(&t.app, &Actor::system(), ada).await.unwrap();
     suspend(&t.app, &Actor::system(), ada).await.unwrap();
-    let outcome = authenticate(&t.app, &t.caller_with(&tokens.access)).await;
+    let outcome = authenticate(&t.app.people, &t.caller_with(&tokens.access)).await;
     assert_eq!(refused(outcome), "UNAUTHENTICATED");
     let input = |password: &str| SignIn {
         email: "ada@example.com".into(),
         password: Secret::new(password),
         device: None,
     };
-    assert_eq!(refused(sign_in(&t.app, &Caller::local(), input(PASSWORD)).await), "ACCOUNT_SUSPENDED");
+    assert_eq!(refused(sign_in(&t.app.people, &Caller::local(), input(PASSWORD)).await), "ACCOUNT_SUSPENDED");
     assert_eq!(
-        refused(sign_in(&t.app, &Caller::local(), input("a wrong password")).await),
+        refused(sign_in(&t.app.people, &Caller::local(), input("a wrong password")).await),
         "CREDENTIALS_WRONG"
     );
     reinstate(&t.app, &Actor::system(), ada).await.unwrap();

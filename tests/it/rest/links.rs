@@ -97,8 +97,10 @@ async fn what_others_add_to_a_link_changes_nothing() {
         let url = link(&t, grant).await.url;
         let bytes = t.http().get(format!("{url}?{added}")).send().await.unwrap();
         assert_eq!(bytes.text().await.unwrap(), "content", "{added}");
-        let (status, text) =
-            page(open(&t, &format!("{}?{added}", hosted::url(&t.app, payment)), BROWSER, "en").await).await;
+        let (status, text) = page(
+            open(&t, &format!("{}?{added}", hosted::url(&t.app.payments, payment)), BROWSER, "en").await,
+        )
+        .await;
         assert!(status == 200 && text.contains("Transfer."), "{added}: {text}");
         let (status, _) =
             page(open(&t, &format!("{}/return/{payment}?{added}&trade_no=1", t.base), BROWSER, "en").await)
@@ -112,7 +114,7 @@ async fn what_others_add_to_a_link_changes_nothing() {
         (claim.clone(), "token", forged),
         (claim.clone(), "locale", doubled),
         (link(&t, grant).await.url, "token", forged),
-        (hosted::url(&t.app, payment), "locale", doubled),
+        (hosted::url(&t.app.payments, payment), "locale", doubled),
         (format!("{}/return/{payment}", t.base), "locale", doubled),
     ] {
         let answer = t.http().get(format!("{url}?{name}=en&x=1&{name}=zh")).send().await.unwrap();

@@ -12,7 +12,7 @@ async fn with_action(t: &TestApp, id: PaymentId, action: &Value, options: &Value
 }
 
 fn path(t: &TestApp, id: PaymentId) -> String {
-    hosted::url(&t.app, id).strip_prefix(t.app.public_url()).unwrap().to_owned()
+    hosted::url(&t.app.payments, id).strip_prefix(t.app.public_url()).unwrap().to_owned()
 }
 
 /// Rows: P4.

@@ -45,15 +45,19 @@ async fn poison_jobs_back_off_and_end_before_a_person_while_others_go_on() {
     add(&t, &[Fine { n: 0 }.job()]).await;
     let calls = Arc::new(AtomicUsize::new(0));
     let react = react(calls.clone());
-    worker::drain_with(&t.app, &react).await.unwrap();
+    worker::drain_with(&t.app.worker(), &react).await.unwrap();
     assert_eq!(t.db.one("select state from job where kind = 'test.fine'").await, "done");
     let waits =
         "select count(*) from job where state = 'queued' and run_at > app_now() and last_error is not null";
     assert_eq!(t.db.one(waits).await, "2");
-    assert_eq!(worker::drain_with(&t.app, &react).await.unwrap(), 0, "a failed job waits for its time");
+    assert_eq!(
+        worker::drain_with(&t.app.worker(), &react).await.unwrap(),
+        0,
+        "a failed job waits for its time"
+    );
     for _ in 0..2 {
         t.advance(TimeDelta::hours(2)).await;
-        worker::drain_with(&t.app, &react).await.unwrap();
+        worker::drain_with(&t.app.worker(), &react).await.unwrap();
     }
     assert_eq!(t.db.one("select count(*) from job where state = 'dead' and attempt = 3").await, "2");
     assert_eq!(t.db.one("select count(*) from task where kind = 'job_dead' and state = 'open'").await, "2");
@@ -66,7 +70,7 @@ async fn poison_jobs_back_off_and_end_before_a_person_while_others_go_on() {
 async fn a_refused_job_is_not_tried_again() {
     let t = TestApp::start().await;
     add(&t, &[Refused {}.job()]).await;
-    worker::drain_with(&t.app, &react(Default::default())).await.unwrap();
+    worker::drain_with(&t.app.worker(), &react(Default::default())).await.unwrap();
     assert_eq!(
         t.db.one("select state || ' ' || attempt || ' ' || last_error from job where kind = 'test.refused'")
             .await,
@@ -81,7 +85,7 @@ async fn a_job_that_asks_to_come_back_later_uses_up_no_attempt() {
     let t = TestApp::start().await;
     add(&t, &[Later {}.job()]).await;
     for _ in 0..12 {
-        assert_eq!(worker::drain_with(&t.app, &react(Default::default())).await.unwrap(), 1);
+        assert_eq!(worker::drain_with(&t.app.worker(), &react(Default::default())).await.unwrap(), 1);
         assert_eq!(t.db.one("select state || attempt from job").await, "queued0");
         t.advance(TimeDelta::seconds(61)).await;
     }
@@ -93,7 +97,7 @@ async fn a_job_that_asks_to_come_back_later_uses_up_no_attempt() {
 async fn a_job_that_hangs_is_cut_off_before_half_of_its_lease() {
     let t = TestApp::start_with(|config| config.worker.job_seconds = 1).await;
     add(&t, &[Hangs {}.job()]).await;
-    worker::drain_with(&t.app, &react(Default::default())).await.unwrap();
+    worker::drain_with(&t.app.worker(), &react(Default::default())).await.unwrap();
     assert_eq!(
         t.db.one("select state || ' ' || last_error from job").await,
         "queued upstream: the job took longer than 1 s"
@@ -108,7 +112,7 @@ async fn running_workers_take_work_when_the_bell_rings_and_end_when_told() {
     let calls = Arc::new(AtomicUsize::new(0));
     let stop = CancellationToken::new();
     let workers: Vec<_> = (0..2)
-        .map(|_| tokio::spawn(worker::run_with(t.app.clone(), react(calls.clone()), stop.clone())))
+        .map(|_| tokio::spawn(worker::run_with(t.app.worker(), react(calls.clone()), stop.clone())))
         .collect();
     for n in 0..5 {
         add(&t, &(0..10).map(|m| Fine { n: n * 10 + m }.job()).collect::<Vec<_>>()).await;

@@ -76,7 +76,7 @@ pub struct Bought {
 async fn sign_in(street: &Street) -> (DateTime<Utc>, Access) {
     let token = street.t.sign_in("story@shop.example").await.tokens.access;
     let (app, now) = (&street.t.app, street.t.app.clock.now());
-    (now, app.access_tokens.read(&token, now).unwrap())
+    (now, app.people.access_tokens.read(&token, now).unwrap())
 }
 
 impl Shop {
@@ -107,7 +107,7 @@ impl Shop {
     pub fn staff_token(&self) -> String {
         let app = &self.street.t.app;
         let staff = self.staff.lock().unwrap().1;
-        app.access_tokens.issue(&staff, app.clock.now()).unwrap().0.expose().to_owned()
+        app.people.access_tokens.issue(&staff, app.clock.now()).unwrap().0.expose().to_owned()
     }
 
     /// The staff signs in again where that is long ago: many stories last longer than a session.

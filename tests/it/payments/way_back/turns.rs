@@ -139,7 +139,7 @@ async fn a_refund_that_its_gateway_leaves_open_is_put_before_a_person_who_says_h
         shop.street.simulator.set_trouble(json!({ "refunds": "pending" })).unwrap();
         let asked = shop.staff_refund(json!({})).await;
         shop.street.t.advance(chrono::TimeDelta::hours(21)).await;
-        dispense::payments::refunds::work::sweep_forgotten(&shop.street.t.app).await.unwrap();
+        dispense::payments::refunds::work::sweep_forgotten(&shop.street.t.app.payments).await.unwrap();
         assert_eq!(shop.tasks().await, "refund_overdue");
         let query = "mutation($i: RefundConcludeInput!) { refundConclude(input: $i) {
             refund { state } userErrors { code field } } }";
