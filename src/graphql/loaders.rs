@@ -21,7 +21,7 @@ use crate::graphql::context::GraphqlBackend;
 use crate::graphql::error::{Answer, fault};
 use crate::orders::sync;
 use crate::payments;
-use crate::payments::raw::Kept;
+use crate::payments::notices::raw::Kept;
 use crate::vault;
 use crate::vault::reveal::OpenedKey;
 

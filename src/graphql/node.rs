@@ -155,7 +155,7 @@ async fn delivery(ctx: &Context<'_>, id: UnitId) -> Answer<Option<Node>> {
 async fn payment(ctx: &Context<'_>, id: PaymentId) -> Answer<Option<Payment>> {
     let found = {
         let mut conn = ctx.backend().db.conn().await.or_top()?;
-        payments::store::attempts::find(&mut conn, id).await.or_top()?
+        payments::attempts::store::find(&mut conn, id).await.or_top()?
     };
     let seen = of_order(ctx, found.as_ref().map(|p| p.order_id)).await?.is_some();
     Ok(found.filter(|_| seen).map(|row| Payment { row, whole: true }))

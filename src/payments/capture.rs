@@ -7,10 +7,10 @@ use crate::base::money::Money;
 use crate::infra::effects::tasks::{NewTask, TaskKind};
 use crate::orders::state::{OrderChange, OrderState};
 use crate::payments::case::{CapturedMoney, Case, Tracked};
-use crate::payments::decide::advance;
 use crate::payments::events::{Captured, PaymentEvent};
-use crate::payments::gateway::{Facts, Match};
+use crate::payments::gateways::gateway::{Facts, Match};
 use crate::payments::model::Payment;
+use crate::payments::notices::decide::advance;
 use crate::payments::state::{PaymentChange, PaymentState};
 use crate::payments::tasks::{
     PaymentDouble, PaymentForCancelledOrder, PaymentOverBuyerLimit, PaymentWrongAmount, PaymentWrongCurrency,
@@ -74,7 +74,7 @@ pub(super) fn capture(
     tracked.row.received_minor = Some(money.minor);
     tracked.row.received_currency = Some(money.currency);
     tracked.row.trade_no = trade_no;
-    tracked.row.allocated = allocated;
+    (tracked.row.allocated, tracked.on_lines) = (allocated, allocated);
     let payment_id = tracked.row.id;
     case.decided.captures.push(CapturedMoney { payment_id, amount: money, allocated });
     let captured =
@@ -116,6 +116,6 @@ pub(super) fn stray(case: &mut Case, index: usize, id: PaymentId, trade_no: &str
         ..model.clone()
     };
     let (before, sums) = (PaymentState::Started, case.payments[index].sums);
-    case.payments.push(Tracked { before, row, is_new: true, changed: true, sums });
+    case.payments.push(Tracked { before, row, is_new: true, changed: true, on_lines: false, sums });
     case.payments.len() - 1
 }

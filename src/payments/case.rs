@@ -17,10 +17,10 @@ use crate::payments::disputes::{DisputeState, TrackedDispute};
 use crate::payments::events::{Balance, PaymentEvent};
 use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
+use crate::payments::notices::store::slice;
 use crate::payments::refunds::arithmetic::{self, Sums};
 use crate::payments::refunds::model::TrackedRefund;
 use crate::payments::state::{PaymentChange, PaymentState};
-use crate::payments::store::slice;
 use crate::payments::tasks::PaymentDouble;
 use crate::payments::{disputes, refunds};
 
@@ -56,8 +56,6 @@ pub struct Case {
 pub struct Decided {
     /// Money that came, for the ledger.
     pub captures: Vec<CapturedMoney>,
-    /// Payments that now pay for the order's lines instead of others.
-    pub reallocated: Vec<PaymentId>,
     pub sums_to_ask: Vec<SumToAsk>,
     pub events: Vec<PaymentEvent>,
     /// Each about the payment that is its subject, or about the order.
@@ -88,8 +86,18 @@ pub struct Tracked {
     /// Made by this slice: money that came a second time.
     pub is_new: bool,
     pub changed: bool,
+    /// Its money is booked on the order's lines: it paid for them when it was locked, or was captured for them since.
+    /// Where another payment takes its place in this transaction, what is booked of it meanwhile falls on the lines still.
+    pub on_lines: bool,
     /// How its gateway speaks of sums.
     pub sums: Sums,
+}
+
+impl Tracked {
+    /// It took the place of another payment in this transaction.
+    pub fn is_reallocated(&self) -> bool {
+        self.row.allocated && !self.on_lines
+    }
 }
 
 /// The cases of a slice by order.
@@ -193,7 +201,8 @@ pub async fn load(
     for row in slice::list_payments(conn, &ids).await? {
         let found = kit.accounts.find(&row.account_id);
         let sums = found.map_or_else(Sums::default, |(a, gateway)| Sums::of(&gateway.abilities(&a.keys)));
-        let tracked = Tracked { before: row.state, row, is_new: false, changed: false, sums };
+        let (before, on_lines) = (row.state, row.allocated);
+        let tracked = Tracked { before, row, is_new: false, changed: false, on_lines, sums };
         payments.entry(tracked.row.order_id).or_default().push(tracked);
     }
     let mut back = MoneyBack::default();

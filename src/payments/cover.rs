@@ -59,6 +59,5 @@ fn reallocate(case: &mut Case, from: usize, to: usize) {
         let tracked = &mut case.payments[index];
         (tracked.row.allocated, tracked.changed) = (allocated, true);
     }
-    case.decided.reallocated.push(new);
     case.decided.events.push(PaymentEvent::Allocated(new, Allocated { instead_of: old }));
 }

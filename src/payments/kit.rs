@@ -6,8 +6,8 @@ use crate::base::outcome::Fault;
 use crate::infra::kit::Kit;
 use crate::leads_to_kit;
 use crate::payments::accounts::{self, Accounts};
-use crate::payments::intake::Intake;
-use crate::payments::refuse::FullDays;
+use crate::payments::notices::intake::Intake;
+use crate::payments::notices::refuse::FullDays;
 
 /// The kit of everything that has to do with gateways.
 pub struct PaymentKit {

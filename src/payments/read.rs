@@ -14,12 +14,12 @@ use crate::infra::db::schema::{payment, refund};
 use crate::infra::db::statement::Statement;
 use crate::infra::db::total;
 use crate::payments::accounts::{Account, Spoken};
-use crate::payments::gateway::{ActionKind, Gateway};
+use crate::payments::gateways::gateway::{ActionKind, Gateway};
 use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
-use crate::payments::raw::Kept;
+use crate::payments::notices::raw::Kept;
+use crate::payments::notices::store::inbox;
 use crate::payments::refunds::Refund;
-use crate::payments::store::inbox;
 
 /// Seconds between two questions of a buyer about the same payment.
 const CHECK_GAP: TimeDelta = TimeDelta::seconds(5);

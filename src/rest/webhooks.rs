@@ -8,8 +8,8 @@ use poem::{Body, Request, Response, handler};
 
 use crate::base::caller::Caller;
 use crate::infra::throttle::prefix;
-use crate::payments::gateway::RawNotice;
-use crate::payments::receive::{self, Answer};
+use crate::payments::gateways::gateway::RawNotice;
+use crate::payments::notices::receive::{self, Answer};
 use crate::rest::problem::Problem;
 use crate::rest::state::RestBackend;
 
@@ -85,7 +85,7 @@ fn headers(map: &HeaderMap) -> Vec<(String, String)> {
         .collect()
 }
 
-fn respond(reply: crate::payments::gateway::Reply) -> Response {
+fn respond(reply: crate::payments::gateways::gateway::Reply) -> Response {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Response::builder().status(status).content_type(reply.content_type).body(reply.body)
 }

@@ -56,7 +56,7 @@ async fn of_job(backend: &Arc<WorkerBackend>, job: &Job) -> Outcome<Done> {
             fulfilment::restock::generate(backend, &Actor::system(), batch).await?;
         }
         CheckPayment::KIND => {
-            payments::ask::check(&backend.payments, job.payload::<CheckPayment>()?.payment).await?
+            payments::attempts::ask::check(&backend.payments, job.payload::<CheckPayment>()?.payment).await?
         }
         WorkRefund::KIND => {
             payments::refunds::work::work(&backend.payments, job.payload::<WorkRefund>()?.refund).await?;

@@ -41,22 +41,24 @@ pub const SWEEPS: &[Sweep] = &[
     }),
     sweep("old_mail_files", 3_600, |backend| Box::pin(async move { remove_old_mails(&backend).await })),
     sweep("overdue_orders", 15, |backend| {
-        Box::pin(async move { crate::payments::close::expire_overdue(&backend.payments).await })
+        Box::pin(async move { crate::payments::attempts::close::expire_overdue(&backend.payments).await })
     }),
     sweep("forgotten_free_orders", 60, |backend| {
-        Box::pin(async move { crate::payments::checkout::settle_forgotten_free(&backend.payments).await })
+        Box::pin(async move {
+            crate::payments::attempts::checkout::settle_forgotten_free(&backend.payments).await
+        })
     }),
     sweep("orphan_notices", 60, |backend| {
-        Box::pin(async move { crate::payments::orphans::sweep(&backend.payments).await })
+        Box::pin(async move { crate::payments::notices::orphans::sweep(&backend.payments).await })
     }),
     sweep("refused_notices", 3_600, |backend| {
-        Box::pin(async move { crate::payments::refuse::sweep(&backend.payments).await })
+        Box::pin(async move { crate::payments::notices::refuse::sweep(&backend.payments).await })
     }),
     sweep("daily_statements", 900, |backend| {
         Box::pin(async move { crate::payments::statements::schedule::sweep(&backend.payments).await })
     }),
     sweep("forgotten_payments", 300, |backend| {
-        Box::pin(async move { crate::payments::ask::sweep_forgotten(&backend.payments).await })
+        Box::pin(async move { crate::payments::attempts::ask::sweep_forgotten(&backend.payments).await })
     }),
     sweep("forgotten_refunds", 300, |backend| {
         Box::pin(async move { crate::payments::refunds::work::sweep_forgotten(&backend.payments).await })

@@ -2,7 +2,7 @@
 
 use crate::base::money::{Currency, Money};
 use crate::check::asked::rows::{RefundRow, Row};
-use crate::payments::gateway::{Facts, Meaning, Refunding};
+use crate::payments::gateways::gateway::{Facts, Meaning, Refunding};
 
 pub(super) const MONEY: &str = "a payment received what its gateway says it took";
 pub(super) const BACK: &str = "a payment gave back what its gateway says went back";

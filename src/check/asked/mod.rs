@@ -17,7 +17,7 @@ use crate::base::outcome::Fault;
 use crate::check::report::{AskedReport, Finding, NotAsked};
 use crate::infra::db::Db;
 use crate::payments::accounts::Accounts;
-use crate::payments::gateway::{Call, Gateway, Queried, RefundRef};
+use crate::payments::gateways::gateway::{Call, Gateway, Queried, RefundRef};
 pub(super) use compare::QUESTIONS;
 use compare::{Difference, RefundThere, There};
 use rows::Row;

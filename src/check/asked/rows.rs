@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::RefundId;
 use crate::base::money::{Currency, Money};
-use crate::payments::gateway::PaymentRef;
+use crate::payments::gateways::gateway::PaymentRef;
 
 #[derive(Clone, Debug, QueryableByName)]
 pub(super) struct Row {

@@ -11,9 +11,9 @@ use crate::graphql::loaders;
 use crate::graphql::payments::Attribute;
 use crate::graphql::scalars::DateTime;
 use crate::graphql::user_error::StaffError;
-use crate::payments::raw::Kept;
+use crate::payments::notices::raw::Kept;
+use crate::payments::notices::replay;
 use crate::payments::read::{self, NoticeFilter, NoticeRow};
-use crate::payments::replay;
 
 /// Begins the ids of notices; the rest is the number in the inbox.
 const PREFIX: &str = "ntc_";

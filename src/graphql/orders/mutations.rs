@@ -13,7 +13,7 @@ use crate::infra::throttle;
 use crate::orders::access::Sight;
 use crate::orders::revoke_access::revoke_access;
 use crate::orders::{claim, lost};
-use crate::payments::cancel;
+use crate::payments::attempts::cancel;
 use crate::people::captcha::{self, Gate};
 
 /// Input of `orderCancel`.

@@ -18,7 +18,7 @@ use crate::orders::access::Sight;
 use crate::orders::buyer::{Evidence, Proof};
 use crate::orders::place::{Place, is_repeat};
 use crate::orders::quote::{self, Cart};
-use crate::payments::checkout;
+use crate::payments::attempts::checkout;
 use crate::people::captcha::{self, Gate};
 use crate::people::code;
 

@@ -2,10 +2,10 @@ use async_graphql::{Enum, Interface, SimpleObject};
 
 use crate::graphql::context::GraphqlBackend;
 use crate::graphql::scalars::{DateTime, Markdown, Url};
-use crate::payments::gateway::{Action, ActionKind};
-use crate::payments::hosted;
+use crate::payments::attempts::hosted;
+use crate::payments::attempts::start::StartOptions;
+use crate::payments::gateways::gateway::{Action, ActionKind};
 use crate::payments::model;
-use crate::payments::start::StartOptions;
 
 /// What a client must be able to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]

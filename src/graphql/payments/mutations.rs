@@ -8,8 +8,8 @@ use crate::graphql::orders;
 use crate::graphql::payments::start::{PaymentCheckInput, PaymentStartInput, PaymentStartPayload};
 use crate::graphql::payments::types::Payment;
 use crate::orders::access::Sight;
-use crate::payments::check_now;
-use crate::payments::start::{self, Start};
+use crate::payments::attempts::check_now;
+use crate::payments::attempts::start::{self, Start};
 
 /// Paying.
 #[derive(Default)]

@@ -182,7 +182,7 @@ impl RefundMutation {
             let missing = || Refusal::new("NOT_FOUND", "there is no such payment").at(["paymentId"]);
             let payment = {
                 let mut conn = ctx.backend().db.conn().await?;
-                payments::store::attempts::find(&mut conn, id).await?.ok_or_else(missing)?
+                payments::attempts::store::find(&mut conn, id).await?.ok_or_else(missing)?
             };
             let currency = payment.received_currency.unwrap_or(payment.expected_currency);
             let wish = RefundRequest {

@@ -6,7 +6,7 @@ use crate::graphql::payments::actions::PaymentActionKind;
 use crate::graphql::payments::types::{METHOD_PREFIX, Payment};
 use crate::graphql::scalars::Url;
 use crate::graphql::user_error::PaymentError;
-use crate::payments::start::StartOptions;
+use crate::payments::attempts::start::StartOptions;
 
 /// What the buyer sits at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]

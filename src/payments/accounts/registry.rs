@@ -7,8 +7,8 @@ use url::Url;
 use crate::base::money::Currency;
 use crate::config::{self, Config, Policy};
 use crate::infra::outbound::Outbound;
-use crate::payments::gateway::{AccountKeys, Gateway, Setting};
 use crate::payments::gateways;
+use crate::payments::gateways::gateway::{AccountKeys, Gateway, Setting};
 
 /// One configured account.
 #[derive(Clone, Debug)]

@@ -60,7 +60,9 @@ pub async fn add(
     if case.coverage == Some(Coverage::Covered) {
         effects.over.extend(case.payments.iter().map(|t| OrderUncovered::over(t.row.id)));
     }
-    effects.over.extend(case.decided.reallocated.iter().map(|id| PaymentDouble::over(*id)));
+    effects
+        .over
+        .extend(case.payments.iter().filter(|t| t.is_reallocated()).map(|t| PaymentDouble::over(t.row.id)));
     for question in &case.decided.sums_to_ask {
         let now = kit.clock.now();
         let later = now + LEEWAY + TimeDelta::minutes(3);
@@ -70,7 +72,7 @@ pub async fn add(
     Ok(())
 }
 
-/// Events and tasks that were decided with the words themselves.
+/// Events and tasks that were decided with the reports themselves.
 pub fn of_case(case: &Case, actor: &str, effects: &mut Effects) {
     let decided = &case.decided;
     effects.events.extend(decided.events.iter().map(|e| e.clone().by(actor).of_order(case.order_id)));

@@ -2,7 +2,6 @@
 //! they move (a notice, the gateway's answer to our call, a question, a statement) ends here, so that all have the
 //! same consequences. Runs in the transaction that holds the order's lock.
 
-mod books;
 mod effects;
 
 use diesel_async::AsyncPgConnection;
@@ -18,8 +17,9 @@ use crate::payments::case::{Case, Tracked};
 use crate::payments::cover::Coverage;
 use crate::payments::disputes::{self, DisputeState};
 use crate::payments::kit::PaymentKit;
+use crate::payments::ledger;
+use crate::payments::notices::store::slice;
 use crate::payments::refunds::{self, RefundState};
-use crate::payments::store::slice;
 
 /// Writes everything but the payments' own rows, which the caller has written. What follows beside rows is added to
 /// `effects`.
@@ -34,7 +34,7 @@ pub async fn write(
         return Ok(());
     }
     rows(conn, case).await?;
-    books::write(conn, kit, case).await?;
+    ledger::returned::write(conn, kit, case).await?;
     let lifted = holds::replace(conn, case.order_id, &wanted_holds(case)).await?;
     revoke(conn, case).await?;
     effects::add(conn, kit, case, order, effects).await?;

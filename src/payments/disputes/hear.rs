@@ -1,17 +1,17 @@
-//! What a word about a dispute changes. Pure.
+//! What a report about a dispute changes. Pure.
 
 use chrono::{DateTime, Utc};
 
 use crate::base::ids::DisputeId;
 use crate::payments::case::Case;
-use crate::payments::decide::received_currency;
 use crate::payments::disputes::model::{Dispute, TrackedDispute};
 use crate::payments::disputes::state::{DisputeChange, DisputeState};
-use crate::payments::gateway::Facts;
+use crate::payments::gateways::gateway::Facts;
+use crate::payments::notices::decide::received_currency;
 use crate::payments::refunds::arithmetic::LEEWAY;
-use crate::payments::word::Settled;
+use crate::payments::report::Settled;
 
-/// Moves the dispute that a word is about, or writes it down for the first time. A word that names no dispute (the
+/// Moves the dispute that a report is about, or writes it down for the first time. A report that names no dispute (the
 /// payment is "disputed", "frozen", "reversed") opens one that gets its name later, where none of the payment is known.
 pub fn facts(
     case: &mut Case,
@@ -59,7 +59,7 @@ fn find(case: &Case, index: usize, facts: &Facts) -> Option<usize> {
         let is = |d: &TrackedDispute| of_it(d) && d.row.gateway_dispute_id.as_deref() == Some(wanted);
         case.disputes.iter().position(is)
     };
-    // The nameless one that is open: a name in the word is its own now. A word without a name says nothing of those that
+    // The nameless one that is open: a name in the report is its own now. A report without a name says nothing of those that
     // have one: it may be about another, and says no time of its own.
     let open =
         |d: &TrackedDispute| of_it(d) && !d.row.state.is_decided() && d.row.gateway_dispute_id.is_none();
@@ -107,7 +107,7 @@ fn insert(
 fn step(row: &mut Dispute, facts: &Facts, change: DisputeChange, said_at: DateTime<Utc>) -> bool {
     let names = facts.dispute.as_ref().is_some_and(|fact| fact.gateway_dispute_id.is_some());
     if names && row.gateway_dispute_id.is_none() {
-        // A nameless word only says that there is one, at any time while it lasts or after it: what is said of the dispute
+        // A nameless report only says that there is one, at any time while it lasts or after it: what is said of the dispute
         // itself is news, however old.
         row.said_at = None;
     }

@@ -7,7 +7,7 @@
 //! minor units.
 
 use crate::base::money::{Currency, Money};
-use crate::payments::gateway::to_gateway_units;
+use crate::payments::gateways::gateway::to_gateway_units;
 
 /// How a gateway counts a currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

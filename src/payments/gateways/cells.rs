@@ -3,7 +3,7 @@
 use csv::{ByteRecord, Position, StringRecord};
 
 use crate::base::money::parse_minor;
-use crate::payments::gateway::{Entry, Place};
+use crate::payments::gateways::gateway::{Entry, Place};
 
 /// Decimals that a fee may have in a statement; it is counted in fen only once it is summed up.
 const FEE_DECIMALS: u32 = 5;

@@ -9,7 +9,7 @@ use super::beijing;
 use super::form;
 use super::notice::{Facts, Identity, Meaning, Named, NoticeRefusal, RawNotice};
 use crate::base::money::{Currency, Money, parse_minor};
-use crate::payments::gateway::{Entry, Place, Reply, Stated, StatementLine, Verdict};
+use crate::payments::gateways::gateway::{Entry, Place, Reply, Stated, StatementLine, Verdict};
 
 /// The one status that is ever sent.
 const PAID: &str = "TRADE_SUCCESS";

@@ -6,6 +6,7 @@ pub mod amounts;
 pub mod epay_v1;
 pub mod epay_v2;
 pub mod free;
+pub mod gateway;
 pub mod generic;
 pub mod notice;
 pub mod paypal;
@@ -26,7 +27,7 @@ mod secret;
 use std::sync::Arc;
 
 use crate::infra::outbound::Outbound;
-use crate::payments::gateway::Gateway;
+use crate::payments::gateways::gateway::Gateway;
 
 /// Every gateway an account can name.
 pub fn all(outbound: &Outbound) -> Vec<Arc<dyn Gateway>> {

@@ -40,7 +40,7 @@ impl RawNotice {
 pub enum Meaning {
     /// The money is there.
     Paid,
-    /// The buyer has agreed, and the money has still to be taken by [`crate::payments::gateway::Gateway::capture`].
+    /// The buyer has agreed, and the money has still to be taken by [`crate::payments::gateways::gateway::Gateway::capture`].
     Approved,
     /// It waits for the buyer, who has not paid. What a gateway answers when it is asked; no notice says so.
     Open,
@@ -328,7 +328,7 @@ pub struct Expected<'a> {
     pub gateway_reference: Option<&'a str>,
     /// The trade number stored with the capture; compared where both sides have one.
     pub trade_no: Option<&'a str>,
-    /// The account's own, from [`crate::payments::gateway::Gateway::identity`].
+    /// The account's own, from [`crate::payments::gateways::gateway::Gateway::identity`].
     pub identity: &'a [Identity],
 }
 

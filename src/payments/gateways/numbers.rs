@@ -3,7 +3,7 @@
 //! its form, and a file that two forms fit with different amounts is refused, not guessed.
 
 use crate::base::money::parse_minor;
-use crate::payments::gateway::Place;
+use crate::payments::gateways::gateway::Place;
 
 /// How a file writes amounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::base::ids::RefundId;
 use crate::payments::disputes::TrackedDispute;
 use crate::payments::disputes::state::DisputeState;
-use crate::payments::gateway::Abilities;
+use crate::payments::gateways::gateway::Abilities;
 use crate::payments::model::Payment;
 use crate::payments::refunds::model::{Basis, Refund, TrackedRefund};
 use crate::payments::refunds::state::RefundState;

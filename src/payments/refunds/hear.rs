@@ -1,15 +1,15 @@
-//! What a word about refunds changes. As pure as `decide`: every way a refund moves (a notice, the gateway's answer to
+//! What a report about refunds changes. As pure as `decide`: every way a refund moves (a notice, the gateway's answer to
 //! our call, a question, a statement) comes through here.
 
 use chrono::{DateTime, Utc};
 
 use crate::base::ids::RefundId;
 use crate::payments::case::{Case, SumToAsk};
-use crate::payments::gateway::{Facts, Meaning};
+use crate::payments::gateways::gateway::{Facts, Meaning};
 use crate::payments::refunds::arithmetic::{LEEWAY, blank, leans_on_clocks};
 use crate::payments::refunds::model::{Basis, Refund, TrackedRefund};
 use crate::payments::refunds::state::{RefundChange, RefundState};
-use crate::payments::word::Settled;
+use crate::payments::report::Settled;
 
 /// One refund, as somebody who knows speaks of it.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ pub struct Heard<'a> {
     pub needs_person: bool,
 }
 
-/// A word about refunds: a sum, one refund, or both.
+/// A report about refunds: a sum, one refund, or both.
 pub fn facts(
     case: &mut Case,
     index: usize,
@@ -85,7 +85,7 @@ fn states(case: &Case) -> Vec<(RefundId, RefundState, Basis)> {
     case.refunds.iter().map(|r| (r.row.id, r.row.state, r.row.basis)).collect()
 }
 
-/// The sum that a word names, in the payment's own bounds. A gateway that says "all went back" without a sum means
+/// The sum that a report names, in the payment's own bounds. A gateway that says "all went back" without a sum means
 /// what was received.
 fn sum_of(case: &Case, index: usize, facts: &Facts) -> Option<i64> {
     let received = case.payments[index].row.received_minor?;
@@ -164,7 +164,7 @@ fn find<'c>(case: &'c mut Case, heard: &Heard<'_>) -> Option<&'c mut TrackedRefu
     Some(&mut case.refunds[place])
 }
 
-/// One step of a known refund, unless the word is older than what is known.
+/// One step of a known refund, unless the report is older than what is known.
 fn step(tracked: &mut TrackedRefund, heard: &Heard<'_>) {
     let row = &mut tracked.row;
     row.gateway_refund_id =
@@ -195,7 +195,7 @@ fn step(tracked: &mut TrackedRefund, heard: &Heard<'_>) {
     }
 }
 
-/// Refunds succeed first and fail later far more often than the other way round: of words that are close to each other
+/// Refunds succeed first and fail later far more often than the other way round: of reports that are close to each other
 /// the failure counts.
 fn is_stale(row: &Refund, heard: &Heard<'_>) -> bool {
     let Some(said) = row.said_at else { return false };

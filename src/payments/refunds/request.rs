@@ -15,20 +15,20 @@ use crate::orders::model::Unit;
 use crate::orders::store as orders;
 use crate::orders::unit::UnitState;
 use crate::payments::accounts::Spoken;
+use crate::payments::attempts::store as attempts;
 use crate::payments::case::{self, Case};
 use crate::payments::consequences::{self, already_refunded};
-use crate::payments::decide;
 use crate::payments::disputes;
 use crate::payments::events::{RefundEvent, Requested};
 use crate::payments::jobs::WorkRefund;
 use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
+use crate::payments::notices::decide;
 use crate::payments::refunds::arithmetic;
 use crate::payments::refunds::model::{Basis, Refund, TrackedRefund};
 use crate::payments::refunds::state::RefundState;
 use crate::payments::refunds::store as refunds;
 use crate::payments::refunds::work;
-use crate::payments::store::attempts;
 
 /// Whose money is to be given back.
 #[derive(Clone, Copy, Debug)]

@@ -7,13 +7,14 @@ use crate::base::ids::PaymentId;
 use crate::base::outcome::{Fault, Outcome};
 use crate::infra::effects::jobs::{NewJob, Payload};
 use crate::orders::store as orders;
-use crate::payments::ask::Asked;
+use crate::payments::attempts::ask;
+use crate::payments::attempts::ask::Asked;
+use crate::payments::attempts::store as attempts;
 use crate::payments::jobs::AskRefundSum;
 use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
-use crate::payments::store::attempts;
-use crate::payments::word::Word;
-use crate::payments::{ask, case, consequences};
+use crate::payments::report::PaymentReport;
+use crate::payments::{case, consequences};
 
 /// The question about a payment at this time.
 pub fn job(payment: PaymentId, at: DateTime<Utc>) -> NewJob {
@@ -28,7 +29,7 @@ pub async fn ask(kit: &PaymentKit, id: PaymentId) -> Outcome<()> {
     let asked = ask::ask(kit, id, ask::TIMEOUT).await?;
     let unclear = matches!(asked, Asked::Unclear);
     if let Asked::Known(state) = asked {
-        kit.intake.settle(Word::Answer { payment_id: id, state }).await?;
+        kit.intake.settle(PaymentReport::Answer { payment_id: id, state }).await?;
     }
     weigh_again(kit, &payment).await?;
     if unclear {

@@ -1,4 +1,4 @@
-//! The work on one refund: it is sent to its gateway, or asked about, and the answer is applied as every other word
+//! The work on one refund: it is sent to its gateway, or asked about, and the answer is applied as every other report
 //! about it.
 
 use std::time::Duration;
@@ -11,18 +11,20 @@ use crate::base::outcome::{Fault, Outcome};
 use crate::infra::effects::jobs::{self, NewJob, Payload};
 use crate::infra::effects::tasks::{self, NewTask, TaskKind};
 use crate::orders::store as orders;
+use crate::payments::attempts::ask;
+use crate::payments::attempts::store as attempts;
 use crate::payments::case::SumToAsk;
-use crate::payments::gateway::{Call, NewRefund, PaymentRef, RefundRef, Refunding};
+use crate::payments::gateways::gateway::{Call, NewRefund, PaymentRef, RefundRef, Refunding};
 use crate::payments::jobs::WorkRefund;
 use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
+use crate::payments::notices::decide;
 use crate::payments::refunds::hear::{self, Heard};
 use crate::payments::refunds::model::Refund;
 use crate::payments::refunds::state::{RefundChange, RefundState};
 use crate::payments::refunds::store as refunds;
-use crate::payments::store::attempts;
 use crate::payments::tasks::{OfRefund, RefundOverdue, RefundUnclear, Unclear};
-use crate::payments::{ask, case, consequences, decide};
+use crate::payments::{case, consequences};
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 

@@ -12,16 +12,16 @@ use crate::base::outcome::Outcome;
 use crate::infra::effects::tasks::{self, NewTask, TaskKind};
 use crate::infra::epoch::{self, Epoch};
 use crate::payments::accounts::Spoken;
-use crate::payments::ask::{self, Asked};
-use crate::payments::gateway::{Call, Entry, Stated, Statement, StatementLine};
+use crate::payments::attempts::ask::{self, Asked};
+use crate::payments::attempts::number;
+use crate::payments::attempts::store as attempts;
+use crate::payments::attempts::unstarted;
+use crate::payments::gateways::gateway::{Call, Entry, Stated, Statement, StatementLine};
 use crate::payments::kit::PaymentKit;
-use crate::payments::number;
+use crate::payments::report::PaymentReport;
 use crate::payments::restored::release;
 use crate::payments::restored::store::{self, Known, Question};
-use crate::payments::store::attempts;
 use crate::payments::tasks::{Found, RestoredPaymentUnknown, RestoredRefundUnknown};
-use crate::payments::unstarted;
-use crate::payments::word::Word;
 
 /// Time for one attempt, and for one statement.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -128,7 +128,7 @@ async fn one(kit: &PaymentKit, id: PaymentId) -> Outcome<One> {
     }
     match ask::ask(kit, id, TIMEOUT).await? {
         Asked::Known(state) => {
-            kit.intake.settle(Word::Answer { payment_id: id, state }).await?;
+            kit.intake.settle(PaymentReport::Answer { payment_id: id, state }).await?;
             found().await
         }
         Asked::NotFound | Asked::CannotAsk => Ok(One::Nothing),

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::base::ids::{OrderId, PaymentId, RefundId, VariantId};
 use crate::infra::db::statement::Statement;
-use crate::payments::gateway::StatementLine;
+use crate::payments::gateways::gateway::StatementLine;
 
 /// What one account was asked about one day, and how far that is.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]

@@ -11,17 +11,17 @@ use crate::orders::model::Order;
 use crate::orders::state::OrderState;
 use crate::orders::store as orders;
 use crate::payments::accounts::Account;
-use crate::payments::ask;
-use crate::payments::decide::received_currency;
-use crate::payments::gateway::Stated;
+use crate::payments::attempts::ask;
+use crate::payments::attempts::store as attempts;
+use crate::payments::gateways::gateway::Stated;
 use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
+use crate::payments::notices::decide::received_currency;
 use crate::payments::refunds::{Refund, RefundState, store as refunds, work};
 use crate::payments::statements::fees;
 use crate::payments::statements::model::{Fact, Kind, NewDifference, Run};
 use crate::payments::statements::refunds::{self as claims, Claim};
 use crate::payments::statements::store::{books, facts};
-use crate::payments::store::attempts;
 use crate::payments::tasks;
 
 /// Kinds that a fact itself can be in.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use chrono::NaiveDate;
 
-use crate::payments::gateway::StatementLine;
+use crate::payments::gateways::gateway::StatementLine;
 use crate::payments::statements::model::Fact;
 
 /// A fact that is stored, and the ids of the refund of ours that it was found to be.

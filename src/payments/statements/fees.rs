@@ -6,14 +6,14 @@ use diesel_async::AsyncPgConnection;
 use crate::base::ids::SHOP;
 use crate::base::outcome::{Fault, Outcome};
 use crate::payments::accounts::Account;
-use crate::payments::decide::received_currency;
-use crate::payments::gateway::Stated;
+use crate::payments::gateways::gateway::Stated;
 use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
+use crate::payments::notices::decide::received_currency;
+use crate::payments::notices::store::slice::{self, Entry};
 use crate::payments::statements::compare::write_down;
 use crate::payments::statements::model::{Fact, Kind, NewDifference, Run};
 use crate::payments::statements::store::books;
-use crate::payments::store::slice::{self, Entry};
 
 /// Books what the gateway kept of money that is here, as far as it is not booked, and writes down where it is not what
 /// the policy expects. Answers what the ledger holds for this fact now, if that was changed.

@@ -14,7 +14,7 @@ use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::jobs::{self, NewJob, Payload};
 use crate::payments::accounts::Spoken;
 use crate::payments::events::{OfStatement, StatementEvent, StatementRequested};
-use crate::payments::gateway::{Call, Statement, StatementLine};
+use crate::payments::gateways::gateway::{Call, Statement, StatementLine};
 use crate::payments::jobs::ImportStatement;
 use crate::payments::kit::PaymentKit;
 use crate::payments::statements::model::{Fact, Run};

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::base::money::Currency;
 use crate::base::outcome::{Fault, Outcome};
 use crate::payments::accounts::Account;
-use crate::payments::gateway::{Entry, StatementLine};
+use crate::payments::gateways::gateway::{Entry, StatementLine};
 use crate::payments::kit::PaymentKit;
 use crate::payments::statements::compare;
 use crate::payments::statements::facts::{self, Read};

@@ -7,7 +7,7 @@ use diesel::sql_types::{BigInt, Date, Integer, Nullable, Text, Timestamptz, Uuid
 use crate::base::ids::{OrderId, PaymentId, RefundId, StatementRunId};
 use crate::base::money::Currency;
 use crate::infra::effects::tasks::{NewTask, TaskKind};
-use crate::payments::gateway::Stated;
+use crate::payments::gateways::gateway::Stated;
 use crate::payments::statements::state::RunState;
 use crate::payments::tasks;
 use crate::text_column;

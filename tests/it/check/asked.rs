@@ -66,10 +66,10 @@ async fn a_shop_that_heard_everything_agrees_with_all_its_gateways_and_names_who
         for row in s.t.db.sql(&ids).await {
             let id = PaymentId(row[0].as_ref().unwrap().parse().unwrap());
             let payment =
-                dispense::payments::store::attempts::find(&mut s.t.app.db.conn().await.unwrap(), id)
+                dispense::payments::attempts::store::find(&mut s.t.app.db.conn().await.unwrap(), id)
                     .await
                     .unwrap();
-            dispense::payments::ask::reconcile(&s.t.app.payments, &payment.unwrap()).await.unwrap();
+            dispense::payments::attempts::ask::reconcile(&s.t.app.payments, &payment.unwrap()).await.unwrap();
         }
     }
     s.settled().await;

@@ -12,8 +12,8 @@ use dispense::infra::epoch;
 use dispense::orders::buyer::Proof;
 use dispense::orders::place::{self, Place, Placed};
 use dispense::orders::quote::CartLine;
-use dispense::payments::number;
-use dispense::payments::store::attempts::{self, NewAttempt};
+use dispense::payments::attempts::number;
+use dispense::payments::attempts::store::{self as attempts, NewAttempt};
 use dispense::vault::batch::{self, NewBatch};
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use dispense::payments::gateway::RawNotice;
+use dispense::payments::gateways::gateway::RawNotice;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 

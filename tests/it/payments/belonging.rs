@@ -1,12 +1,14 @@
 //! One trade belongs to one attempt: told of by notice or by query, in one slice, over two servers, or by a gateway that
 //! knows the number from another life.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use dispense::orders::place::Placed;
-use dispense::payments::gateway::{Evidence, Gateway};
-use dispense::payments::settle::{self, SliceResult};
-use dispense::payments::word::{Settled, Word};
-use dispense::payments::{ask, close};
+use dispense::payments::attempts::{ask, close};
+use dispense::payments::gateways::gateway::{Evidence, Gateway};
+use dispense::payments::notices::settle::{self, SliceResult};
+use dispense::payments::report::{PaymentReport, Settled};
 use serde_json::json;
 
 use super::street::{GATEWAYS, street};
@@ -59,16 +61,16 @@ async fn at_every_gateway_a_trade_that_another_order_has_pays_nothing_and_is_put
     street.t.finish_with_jobs().await;
 }
 
-fn words(t: &TestApp, said: &[Said]) -> Vec<Word> {
+fn reports(t: &TestApp, said: &[Said]) -> Vec<PaymentReport> {
     let (account, gateway) = t.app.payments.accounts.find(GENERIC).unwrap();
-    let word = |said: &Said| {
+    let report = |said: &Said| {
         let at = t.app.clock.unix();
         let raw = signing::webhook(&generic_secret(), &said.id, at, &said.body_of(at));
         let notice =
             Gateway::authenticate(gateway.as_ref(), &account.keys, &raw, &Evidence::default()).unwrap();
-        Word::Notice { notice: Box::new(notice), raw: Box::new(raw), confirmed: None }
+        PaymentReport::Notice { notice: Arc::new(notice), raw: Arc::new(raw), confirmed: None }
     };
-    said.iter().map(word).collect()
+    said.iter().map(report).collect()
 }
 
 /// Rows: P5.
@@ -79,7 +81,7 @@ async fn in_one_slice_the_first_word_about_a_trade_counts() {
     let (first, second) = (t.order(variant, 1).await, t.order(variant, 1).await);
     let other = Said { id: "evt_other".into(), ..Said::paid(&second, "T1") };
     let results =
-        settle::settle(&t.app.payments, &words(&t, &[Said::paid(&first, "T1"), other])).await.unwrap();
+        settle::settle(&t.app.payments, &reports(&t, &[Said::paid(&first, "T1"), other])).await.unwrap();
     let done = |settled| SliceResult::Done(settled);
     assert_eq!(results, [done(Settled::Applied), done(Settled::Recorded)]);
     assert_eq!(t.order_state(first.order.id).await, "paid");

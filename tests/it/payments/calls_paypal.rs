@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dispense::base::money::{Currency, Money};
-use dispense::payments::gateway::{
+use dispense::payments::gateways::gateway::{
     Action, Call, Closing, Gateway, Meaning, NewPayment, NewRefund, PaymentRef, Queried, RefundRef,
     Refunding, StartFailure, Stated, Statement,
 };

@@ -6,8 +6,8 @@ use chrono::TimeDelta;
 use dispense::base::money::{Currency, Money};
 use dispense::base::secret::Secret;
 use dispense::config::Account;
-use dispense::payments::gateway::{Call, NewPayment};
-use dispense::payments::number;
+use dispense::payments::attempts::number;
+use dispense::payments::gateways::gateway::{Call, NewPayment};
 use serde_json::{Value, json};
 
 use super::gateways_paypal::{LEAF, WEBHOOK, captured, event, signed};

@@ -5,11 +5,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use dispense::base::money::{Currency, Money};
 use dispense::base::secret::Secret;
-use dispense::payments::gateway::{
+use dispense::payments::gateways::alipay::Alipay;
+use dispense::payments::gateways::gateway::{
     AccountKeys, Call, Evidence, Expected, Gateway, Match, Meaning, NewPayment, Notice, NoticeRefusal,
     PaymentRef, RawNotice, Stage, Verdict, matches,
 };
-use dispense::payments::gateways::alipay::Alipay;
 
 use super::gateways_notices::outbound;
 use crate::harness::played::Played;

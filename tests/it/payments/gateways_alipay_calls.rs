@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use dispense::base::money::{Currency, Money};
-use dispense::payments::gateway::{
+use dispense::payments::gateways::gateway::{
     AccountKeys, Action, Closing, Expected, Gateway, Match, Meaning, NewPayment, NewRefund, PaymentRef,
     Queried, RefundRef, Refunding, StartFailure, matches,
 };

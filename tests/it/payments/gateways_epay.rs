@@ -6,11 +6,11 @@ use std::time::Duration;
 use chrono::DateTime;
 use dispense::base::money::{Currency, Money};
 use dispense::base::secret::Secret;
-use dispense::payments::gateway::{
+use dispense::payments::gateways::epay_v1::EpayV1;
+use dispense::payments::gateways::gateway::{
     AccountKeys, Action, Call, Closing, Evidence, Gateway, Meaning, NewPayment, NewRefund, PaymentRef,
     Queried, RawNotice, RefundRef, Refunding, Started, Stated, Statement, Verdict,
 };
-use dispense::payments::gateways::epay_v1::EpayV1;
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 

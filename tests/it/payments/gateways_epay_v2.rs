@@ -9,12 +9,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dispense::base::money::Currency;
 use dispense::base::secret::Secret;
-use dispense::payments::gateway::{
+use dispense::payments::gateways::epay_v2::EpayV2;
+use dispense::payments::gateways::gateway::{
     AccountKeys, Action, Call, Closing, Evidence, Gateway, Meaning, NewRefund, Queried, RefundRef, Refunding,
     Stated, Statement, Verdict,
 };
-use dispense::payments::gateways::epay_v2::EpayV2;
-use dispense::payments::vectors;
+use dispense::payments::notices::vectors;
 use serde_json::{Value, json};
 
 use super::gateways_epay::{NOW, call, cny, encoded, get, named, payment, platforms};

@@ -3,7 +3,7 @@
 use dispense::base::money::Currency;
 use dispense::base::secret::Secret;
 use dispense::infra::outbound::Outbound;
-use dispense::payments::gateway::{
+use dispense::payments::gateways::gateway::{
     AccountKeys, Evidence, Expected, Gateway, Match, Meaning, Notice, NoticeRefusal, RawNotice, Stage,
     Verdict, matches,
 };

@@ -8,7 +8,9 @@ use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dispense::base::secret::Secret;
-use dispense::payments::gateway::{AccountKeys, Call, Gateway, Meaning, Notice, NoticeRefusal, RawNotice};
+use dispense::payments::gateways::gateway::{
+    AccountKeys, Call, Gateway, Meaning, Notice, NoticeRefusal, RawNotice,
+};
 use dispense::payments::gateways::paypal::PayPal;
 use serde_json::{Value, json};
 

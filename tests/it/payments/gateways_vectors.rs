@@ -1,8 +1,8 @@
 //! The vectors made with the gateways' own software, whole.
 
-use dispense::payments::gateway::{Evidence, Gateway, Stage};
+use dispense::payments::gateways::gateway::{Evidence, Gateway, Stage};
 use dispense::payments::gateways::generic::Generic;
-use dispense::payments::vectors;
+use dispense::payments::notices::vectors;
 
 use super::gateways_notices::{keys, outbound};
 
@@ -49,7 +49,7 @@ fn the_published_vector_of_standard_webhooks_verifies() {
         serde_json::from_str(include_str!("../../vectors/standard_webhooks.json")).unwrap();
     let vector = &file["config"]["published_vector"];
     let text = |key: &str| vector[key].as_str().unwrap().to_owned();
-    let raw = dispense::payments::gateway::RawNotice {
+    let raw = dispense::payments::gateways::gateway::RawNotice {
         method: "POST".into(),
         query: String::new(),
         headers: vec![
@@ -69,7 +69,7 @@ fn the_published_vector_of_standard_webhooks_verifies() {
     changed.body.push(b' ');
     assert_eq!(stage(&text("secret"), &changed), Stage::Signature);
     assert_eq!(stage(&crate::harness::signing::webhook_secret(1), &raw), Stage::Signature);
-    let late = dispense::payments::gateway::RawNotice { now_unix: raw.now_unix + 301, ..raw };
+    let late = dispense::payments::gateways::gateway::RawNotice { now_unix: raw.now_unix + 301, ..raw };
     assert_eq!(stage(&text("secret"), &late), Stage::Replay);
 }
 

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dispense::base::money::Currency;
 use dispense::base::secret::Secret;
-use dispense::payments::gateway::{
+use dispense::payments::gateways::gateway::{
     AccountKeys, Evidence, Expected, Gateway, Match, Meaning, Notice, NoticeRefusal, RawNotice, Stage,
     Verdict, matches,
 };
@@ -312,14 +312,14 @@ async fn an_unknown_serial_number_fetches_the_certificates_once_in_a_while() {
 
     let mut later = nobody.clone();
     later.now_unix = NOW + 299;
-    let call_later = dispense::payments::gateway::Call { now_unix: NOW + 300, ..call(&account) };
+    let call_later = dispense::payments::gateways::gateway::Call { now_unix: NOW + 300, ..call(&account) };
     gateway.evidence(&call_later, &later).await.unwrap();
     assert_eq!(played.seen().len(), 2);
     let mut probe = nobody.clone();
     probe.headers[2].1 = "WECHATPAY/SIGNTEST/x".into();
     assert_eq!(gateway.evidence(&call(&account), &probe).await.unwrap_err().reason, "probe");
     let unlisted = paid(&keys.ours, "PUB_KEY_ID_0000000000000000000000000000000002");
-    let after = dispense::payments::gateway::Call { now_unix: NOW + 900, ..call(&account) };
+    let after = dispense::payments::gateways::gateway::Call { now_unix: NOW + 900, ..call(&account) };
     assert!(gateway.evidence(&after, &unlisted).await.unwrap().certificates.is_empty());
     assert_eq!(played.seen().len(), 2, "public keys cannot be fetched");
 }

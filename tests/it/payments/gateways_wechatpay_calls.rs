@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use dispense::base::money::{Currency, Money};
 use dispense::base::secret::Secret;
-use dispense::payments::gateway::{
+use dispense::payments::gateways::gateway::{
     AccountKeys, Action, Closing, Expected, Gateway, Match, Meaning, NewPayment, NewRefund, PaymentRef,
     Queried, RefundRef, Refunding, StartFailure, Started, matches,
 };

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use dispense::orders::place::Placed;
-use dispense::payments::held;
+use dispense::payments::notices::held;
 use futures::future::join_all;
 
 use crate::harness::{Said, TestApp, with_generic};

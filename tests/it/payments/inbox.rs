@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use dispense::base::actor::Role;
 use dispense::config::Sources;
 use dispense::payments::accounts::reload::{self, Origin};
-use dispense::payments::{raw, refuse};
+use dispense::payments::notices::{raw, refuse};
 use futures::StreamExt;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use dispense::config::{Account, Fee, Policy};
-use dispense::payments::close;
+use dispense::payments::attempts::close;
 use serde_json::json;
 
 use super::street::{Street, street_with};

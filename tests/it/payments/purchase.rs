@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 use dispense::base::actor::Actor;
 use dispense::orders::place::Placed;
+use dispense::payments::attempts::{ask, cancel, close};
 use dispense::payments::refunds::{request, work};
-use dispense::payments::{ask, cancel, close};
 use serde_json::json;
 
 use super::street::{GATEWAYS, refund, street};

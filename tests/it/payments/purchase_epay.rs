@@ -4,9 +4,9 @@ use dispense::base::actor::Actor;
 use dispense::base::ids::PaymentId;
 use dispense::config::Account;
 use dispense::orders::place::Placed;
+use dispense::payments::attempts::start::{self, Start, StartOptions};
 use dispense::payments::refunds::request::{self, RefundOf, RefundRequest};
 use dispense::payments::refunds::work;
-use dispense::payments::start::{self, Start, StartOptions};
 
 use super::gateways_epay::{KEY, keys, notice, platforms};
 use super::loopback::Loopback;

@@ -4,9 +4,9 @@ use chrono::TimeDelta;
 use dispense::base::actor::Actor;
 use dispense::base::ids::PaymentId;
 use dispense::orders::place::Placed;
+use dispense::payments::attempts::start::{self, Start, StartOptions};
+use dispense::payments::attempts::{ask, cancel, close};
 use dispense::payments::refunds::request::{self, RefundOf, RefundRequest};
-use dispense::payments::start::{self, Start, StartOptions};
-use dispense::payments::{ask, cancel, close};
 use serde_json::{Value, json};
 
 use super::gateways_paypal::{WEBHOOK, captured, event, signed};

@@ -3,8 +3,8 @@
 
 use chrono::TimeDelta;
 use dispense::base::actor::Actor;
-use dispense::payments::ask;
-use dispense::payments::gateway::{Call, Stated, Statement};
+use dispense::payments::attempts::ask;
+use dispense::payments::gateways::gateway::{Call, Stated, Statement};
 use dispense::payments::refunds::{request, work};
 use serde_json::json;
 
@@ -183,8 +183,9 @@ async fn the_statement_of_the_day_has_every_payment_and_every_refund() {
             ),
         ] {
             let trade = street.there(number)["captures"][0]["trade_no"].clone();
-            let is =
-                |l: &&dispense::payments::gateway::StatementLine| l.stated == stated && trade == l.trade_no;
+            let is = |l: &&dispense::payments::gateways::gateway::StatementLine| {
+                l.stated == stated && trade == l.trade_no
+            };
             let found: Vec<_> = lines.iter().filter(is).collect();
             assert_eq!(found.len(), 1, "{method} {number} {stated:?}: {lines:?}");
             assert_eq!(found[0].amount_minor, amount, "{method}");

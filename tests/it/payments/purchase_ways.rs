@@ -1,7 +1,7 @@
 //! Every way to pay that a client can ask for leads to the gateway and is paid there.
 
 use dispense::config::Account;
-use dispense::payments::start::StartOptions;
+use dispense::payments::attempts::start::StartOptions;
 use serde_json::json;
 
 use super::street::{Street, street, street_with};

@@ -7,10 +7,10 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate};
 use dispense::base::money::{Currency, Money};
 use dispense::base::secret::Secret;
-use dispense::payments::gateway::{
+use dispense::payments::gateways;
+use dispense::payments::gateways::gateway::{
     AccountKeys, Call, Gateway, Meaning, NewPayment, NewRefund, PaymentRef, Queried, RefundRef,
 };
-use dispense::payments::gateways;
 use serde_json::{Value, json};
 
 use super::gateways_notices::outbound;

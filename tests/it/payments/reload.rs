@@ -231,7 +231,7 @@ async fn a_file_without_an_account_that_has_payments_open_is_refused_and_cancell
     let of_it = json!({ "n": placed.order.number, "t": placed.access_token.expose() });
     assert_eq!(buyer.data(can, of_it.clone()).await["order"]["canCancel"], false);
     t.advance(chrono::TimeDelta::hours(3)).await;
-    assert_eq!(dispense::payments::close::expire_overdue(&t.app.payments).await.unwrap(), 0);
+    assert_eq!(dispense::payments::attempts::close::expire_overdue(&t.app.payments).await.unwrap(), 0);
     assert_eq!(t.order_state(placed.order.id).await, "pending_payment");
     assert_eq!(t.db.one("select state from payment").await, "started");
 

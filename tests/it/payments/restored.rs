@@ -7,8 +7,9 @@ use dispense::base::outcome::Failure;
 use dispense::check;
 use dispense::config::Account;
 use dispense::orders::place::Placed;
-use dispense::payments::start::{self, Start, StartOptions};
-use dispense::payments::{ask, restored};
+use dispense::payments::attempts::ask;
+use dispense::payments::attempts::start::{self, Start, StartOptions};
+use dispense::payments::restored;
 use serde_json::{Value, json};
 
 use super::street::{GATEWAYS, Street, currency, street};

@@ -84,7 +84,7 @@ async fn every_gateway_is_paid_at_while_a_secret_is_being_changed() {
             // Questions and refunds are calls too.
             street.act(number, "refund");
             street.settled().await;
-            dispense::payments::ask::check(&street.t.app.payments, payment).await.unwrap();
+            dispense::payments::attempts::ask::check(&street.t.app.payments, payment).await.unwrap();
         }
         street.t.finish_with_jobs().await;
     }

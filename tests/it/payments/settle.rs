@@ -139,7 +139,7 @@ async fn late_money_delivers_an_expired_order_and_waits_for_a_refund_on_a_cancel
     let variant = t.selling_keys(5, 990).await;
     let (late, gone) = (t.order(variant, 1).await, t.order(variant, 1).await);
     t.advance(TimeDelta::hours(2)).await;
-    assert_eq!(dispense::payments::close::expire_overdue(&t.app.payments).await.unwrap(), 2);
+    assert_eq!(dispense::payments::attempts::close::expire_overdue(&t.app.payments).await.unwrap(), 2);
     assert_eq!(t.order_state(late.order.id).await, "expired");
     t.db.sql(&format!(
         "update orders set state = 'cancelled', cancelled_at = app_now() where id = '{}'",
@@ -182,7 +182,7 @@ async fn a_notice_faster_than_its_order_is_refused_and_matched_later_by_the_swee
     assert!(t.notify(&said).await.0 >= 400);
     assert_eq!(t.db.one("select verdict from notice").await, "orphan");
     t.attempt(&placed, 1).await;
-    assert_eq!(dispense::payments::orphans::sweep(&t.app.payments).await.unwrap(), 1);
+    assert_eq!(dispense::payments::notices::orphans::sweep(&t.app.payments).await.unwrap(), 1);
     assert_one_fulfilment(&t, placed.order.id).await;
     assert_eq!(t.notify(&said).await.0, 200);
     t.finish_with_jobs().await;
@@ -306,9 +306,10 @@ async fn a_total_of_nothing_is_settled_by_the_same_function_without_a_gateway() 
     let t = shop().await;
     let variant = t.selling_keys(2, 0).await;
     let placed = t.place(&[(variant, 1)]).await;
-    let order = dispense::payments::checkout::settle_free(&t.app.payments, &placed.order).await.unwrap();
+    let order =
+        dispense::payments::attempts::checkout::settle_free(&t.app.payments, &placed.order).await.unwrap();
     assert!(order.state.is_paid());
-    dispense::payments::checkout::settle_free(&t.app.payments, &placed.order).await.unwrap();
+    dispense::payments::attempts::checkout::settle_free(&t.app.payments, &placed.order).await.unwrap();
     assert_eq!(t.unit_states(placed.order.id).await, "assigned:1");
     assert_eq!(t.db.one("select count(*) from payment where account_id = 'free' and allocated").await, "1");
     t.finish_with_jobs().await;

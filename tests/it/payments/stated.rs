@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 use dispense::base::money::Currency;
 use dispense::payments::accounts::Accounts;
-use dispense::payments::gateway::{
+use dispense::payments::gateways::gateway::{
     Abilities, AccountKeys, Call, Closing, Entry, Evidence, Gateway, Identity, NewPayment, NewRefund, Notice,
     NoticeRefusal, NumberThere, PaymentRef, Place, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
     StartFailure, Started, Stated, Statement, StatementLine, Unit, Verdict,

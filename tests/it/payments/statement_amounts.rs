@@ -1,7 +1,7 @@
 //! The forms of amounts in files that people download: read as they are meant, or refused.
 
 use dispense::infra::outbound::Outbound;
-use dispense::payments::gateway::{AccountKeys, Entry, Gateway};
+use dispense::payments::gateways::gateway::{AccountKeys, Entry, Gateway};
 use dispense::payments::gateways::paypal::PayPal;
 use dispense::payments::gateways::stripe::Stripe;
 

@@ -5,7 +5,7 @@ use dispense::base::actor::{Actor, Role};
 use dispense::base::ids::VariantId;
 use dispense::config::{Config, Fee};
 use dispense::orders::place::Placed;
-use dispense::payments::gateway::StatementLine;
+use dispense::payments::gateways::gateway::StatementLine;
 use dispense::payments::statements::{self, Run, schedule};
 use dispense::worker::drain;
 use serde_json::{Value, json};

@@ -3,8 +3,8 @@
 
 use chrono::{NaiveDate, TimeDelta};
 use dispense::base::actor::{Actor, Role};
-use dispense::payments::gateway::{Call, Gateway, Statement};
 use dispense::payments::gateways::epay_v1::EpayV1;
+use dispense::payments::gateways::gateway::{Call, Gateway, Statement};
 use dispense::payments::statements;
 use serde_json::{Value, json};
 

@@ -9,9 +9,9 @@ use dispense::base::ids::{PaymentId, VariantId};
 use dispense::base::secret::Secret;
 use dispense::config::{Account, Config};
 use dispense::orders::place::Placed;
-use dispense::payments::gateway::Action;
+use dispense::payments::attempts::start::{self, Attempt, Start, StartOptions};
+use dispense::payments::gateways::gateway::Action;
 use dispense::payments::refunds::request::{RefundOf, RefundRequest};
-use dispense::payments::start::{self, Attempt, Start, StartOptions};
 use dispense::sandbox::{Drawer, Simulator, SimulatorConfig};
 use serde_json::{Value, json};
 

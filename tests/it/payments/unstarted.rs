@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 use dispense::base::actor::Actor;
 use dispense::base::outcome::Failure;
 use dispense::orders::place::Placed;
-use dispense::payments::close;
-use dispense::payments::start::{self, Start, StartOptions};
+use dispense::payments::attempts::close;
+use dispense::payments::attempts::start::{self, Start, StartOptions};
 use serde_json::json;
 
 use super::street::{Street, street, street_with};
@@ -199,11 +199,11 @@ async fn a_payment_whose_question_faults_does_not_stand_before_the_forgotten_one
       select gen_random_uuid(), o.id, 'stripe', '{}', n, o.number || n, 990, 'USD', app_now() - make_interval(hours => 200 - n)
       from orders o, generate_series(1, 130) n";
     t.db.sql(insert).await;
-    assert_eq!(dispense::payments::ask::sweep_forgotten(&t.app.payments).await.unwrap(), 100);
+    assert_eq!(dispense::payments::attempts::ask::sweep_forgotten(&t.app.payments).await.unwrap(), 100);
     // Their jobs are lost again.
     t.db.sql("delete from job").await;
     assert_eq!(
-        dispense::payments::ask::sweep_forgotten(&t.app.payments).await.unwrap(),
+        dispense::payments::attempts::ask::sweep_forgotten(&t.app.payments).await.unwrap(),
         30,
         "the others come next"
     );

@@ -1,7 +1,7 @@
 //! The hosted page of a payment, and the way back from a gateway.
 
 use dispense::base::ids::PaymentId;
-use dispense::payments::hosted;
+use dispense::payments::attempts::hosted;
 use serde_json::{Value, json};
 
 use crate::harness::{Said, TestApp, with_generic};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use dispense::base::clock::Clock;
 use dispense::base::money::{Currency, Money};
 use dispense::base::secret::Secret;
-use dispense::payments::gateway::{
+use dispense::payments::gateways::gateway::{
     Action, Closing, Expected, Match, Meaning, NewRefund, PaymentRef, Queried, RefundRef, Refunding,
     StartFailure, matches,
 };

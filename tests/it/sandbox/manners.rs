@@ -3,8 +3,8 @@
 use dispense::base::money::{Currency, Money};
 use dispense::base::secret::Secret;
 use dispense::infra::outbound::Outbound;
-use dispense::payments::gateway::{Action, Gateway, StartFailure};
 use dispense::payments::gateways;
+use dispense::payments::gateways::gateway::{Action, Gateway, StartFailure};
 use dispense::sandbox::{Drawer, Simulator, SimulatorConfig};
 use serde_json::{Value, json};
 

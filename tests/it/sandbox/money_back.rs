@@ -1,7 +1,7 @@
 //! What each simulated gateway says when money goes back, and what it answers when it is asked.
 
 use dispense::base::money::Money;
-use dispense::payments::gateway::{NewRefund, PaymentRef, Queried, RefundRef, Refunding};
+use dispense::payments::gateways::gateway::{NewRefund, PaymentRef, Queried, RefundRef, Refunding};
 use serde_json::{Value, json};
 
 use super::witness::{NUMBER, Witness, kinds};

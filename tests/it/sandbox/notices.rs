@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dispense::payments::gateway::{Meaning, Notice};
+use dispense::payments::gateways::gateway::{Meaning, Notice};
 use dispense::sandbox::Simulator;
 use serde_json::{Value, json};
 

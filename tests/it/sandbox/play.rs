@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use dispense::base::clock::Clock;
 use dispense::base::money::{Currency, Money};
 use dispense::infra::outbound::Outbound;
-use dispense::payments::gateway::{
+use dispense::payments::gateways::gateway::{
     AccountKeys, Call, Evidence, Gateway, NewPayment, Notice, PaymentRef, RawNotice,
 };
 use dispense::payments::gateways::generic::Generic;

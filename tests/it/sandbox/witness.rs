@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use dispense::base::clock::Clock;
 use dispense::base::money::{Currency, Money};
 use dispense::infra::outbound::Outbound;
-use dispense::payments::gateway::{Action, RawNotice};
 use dispense::payments::gateways;
+use dispense::payments::gateways::gateway::{Action, RawNotice};
 use dispense::sandbox::{Drawer, Simulator, SimulatorConfig};
 use serde_json::{Map, Value, json};
 

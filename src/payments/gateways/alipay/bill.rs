@@ -12,7 +12,7 @@ use zip::ZipArchive;
 use super::{event, wire};
 use crate::base::money::Currency;
 use crate::infra::outbound::{CallError, Method, Outbound, Request};
-use crate::payments::gateway::{AccountKeys, Call, Entry, Place, Stated, Statement, StatementLine};
+use crate::payments::gateways::gateway::{AccountKeys, Call, Entry, Place, Stated, Statement, StatementLine};
 use crate::payments::gateways::{beijing, cells, json};
 
 const LARGEST_ZIP: usize = 64 * 1024 * 1024;

@@ -4,7 +4,7 @@
 //! receipt_amount and buyer_pay_amount, which therefore say nothing about what was due.
 
 use crate::base::money::{Currency, parse_minor};
-use crate::payments::gateway::AccountKeys;
+use crate::payments::gateways::gateway::AccountKeys;
 use crate::payments::gateways::notice::{Facts, Identity, Meaning, Named, Notice, NoticeRefusal, RefundFact};
 use crate::payments::gateways::rsa::PublicKey;
 use crate::payments::gateways::{beijing, form};

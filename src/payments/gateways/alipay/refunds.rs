@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{event, trade, wire};
 use crate::infra::outbound::Outbound;
-use crate::payments::gateway::{Call, NewRefund, PaymentRef, RefundRef, Refunding};
+use crate::payments::gateways::gateway::{Call, NewRefund, PaymentRef, RefundRef, Refunding};
 use crate::payments::gateways::json;
 
 pub(super) async fn refund(outbound: &Outbound, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{event, wire};
 use crate::infra::outbound::Outbound;
-use crate::payments::gateway::{Action, Call, NewPayment, StartFailure, Started};
+use crate::payments::gateways::gateway::{Action, Call, NewPayment, StartFailure, Started};
 use crate::payments::gateways::{beijing, form, json};
 
 /// How long a QR code can be scanned.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{event, wire};
 use crate::base::money::{Currency, parse_minor};
 use crate::infra::outbound::Outbound;
-use crate::payments::gateway::{Call, Closing, Facts, GatewayState, Meaning, PaymentRef, Queried};
+use crate::payments::gateways::gateway::{Call, Closing, Facts, GatewayState, Meaning, PaymentRef, Queried};
 use crate::payments::gateways::{beijing, json};
 
 pub(super) const NO_TRADE: &str = "ACQ.TRADE_NOT_EXIST";

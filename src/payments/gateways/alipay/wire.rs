@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::infra::outbound::{CallError, Method, Outbound, Request};
-use crate::payments::gateway::Call;
+use crate::payments::gateways::gateway::Call;
 use crate::payments::gateways::rsa::{PrivateKey, PublicKey};
 use crate::payments::gateways::{beijing, form, json};
 

@@ -4,7 +4,7 @@
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use md5::{Digest, Md5};
 
-use crate::payments::gateway::{AccountKeys, NoticeRefusal};
+use crate::payments::gateways::gateway::{AccountKeys, NoticeRefusal};
 use crate::payments::gateways::{epay, form};
 
 /// The digest under one key, in lower-case hex. `joint` says what stands between text and key: nothing, or `&key=` as

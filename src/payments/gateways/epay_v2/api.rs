@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::signature;
 use crate::infra::outbound::{CallError, Method, Outbound, Request};
-use crate::payments::gateway::{
+use crate::payments::gateways::gateway::{
     Action, Call, Closing, GatewayState, Meaning, NewPayment, NewRefund, PaymentRef, Queried, RefundRef,
     Refunding, StartFailure, Started, Statement,
 };

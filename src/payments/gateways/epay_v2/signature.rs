@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::payments::gateway::{AccountKeys, NoticeRefusal};
+use crate::payments::gateways::gateway::{AccountKeys, NoticeRefusal};
 use crate::payments::gateways::rsa::{PrivateKey, PublicKey};
 use crate::payments::gateways::{epay, form};
 

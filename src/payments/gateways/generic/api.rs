@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{event, signature};
 use crate::base::clock::random;
 use crate::infra::outbound::{Answer, CallError, Method, Outbound, Request};
-use crate::payments::gateway::{
+use crate::payments::gateways::gateway::{
     Action, Call, Closing, GatewayState, Meaning, NewPayment, NewRefund, PaymentRef, Queried, RefundRef,
     Refunding, StartFailure, Started,
 };

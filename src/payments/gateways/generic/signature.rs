@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::base::secret::Secret;
-use crate::payments::gateway::AccountKeys;
+use crate::payments::gateways::gateway::AccountKeys;
 use crate::payments::gateways::notice::{NoticeRefusal, RawNotice};
 
 /// How far a timestamp may lie in the past or the future, seconds; exactly so much still passes.

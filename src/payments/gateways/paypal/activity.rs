@@ -9,8 +9,8 @@ use csv::StringRecord;
 use super::currencies;
 use crate::base::ids::RefundId;
 use crate::base::money::Currency;
-use crate::payments::gateway::{Entry, Stated, StatementLine, from_gateway_units};
 use crate::payments::gateways::cells;
+use crate::payments::gateways::gateway::{Entry, Stated, StatementLine, from_gateway_units};
 use crate::payments::gateways::numbers::{self, Amount, Form};
 
 /// T00xx: money from one account to another.

@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use crate::payments::gateway::AccountKeys;
+use crate::payments::gateways::gateway::AccountKeys;
 
 const PATH: &str = "/v1/notifications/certs/";
 const LIVE: [&str; 2] = ["api.paypal.com", "api-m.paypal.com"];

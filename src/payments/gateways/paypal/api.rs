@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{PayPal, currencies, event};
 use crate::infra::outbound::{CallError, Method, Request};
-use crate::payments::gateway::{
+use crate::payments::gateways::gateway::{
     Action, Call, Closing, GatewayState, Meaning, NewPayment, NumberThere, PaymentRef, Queried, StartFailure,
     Started,
 };

@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, KeyUsage};
 
 use crate::infra::outbound::{Method, Outbound, Request};
-use crate::payments::gateway::{Call, Evidence, NoticeRefusal};
+use crate::payments::gateways::gateway::{Call, Evidence, NoticeRefusal};
 use crate::payments::gateways::rsa::PublicKey;
 
 /// The entry of [`Evidence`] with the root that a test account trusts instead of the public ones.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::base::money::{Currency, Money, parse_minor};
-use crate::payments::gateway::from_gateway_units;
+use crate::payments::gateways::gateway::from_gateway_units;
 use crate::payments::gateways::{amounts, json};
 
 /// An amount as PayPal writes it; none when it cannot.

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::base::money::Currency;
 use crate::infra::outbound::Outbound;
-use crate::payments::gateway::{
+use crate::payments::gateways::gateway::{
     Abilities, AccountKeys, ActionKind, Call, Closing, Entry, Evidence, Gateway, Identity, NewPayment,
     NewRefund, Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding,
     Reply, Setting, StartFailure, Started, Statement, Unit, Verdict,

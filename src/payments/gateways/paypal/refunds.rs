@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::api::{Sent, error_of, exchange, is_final_no};
 use super::{PayPal, currencies, event};
 use crate::infra::outbound::CallError;
-use crate::payments::gateway::{Call, NewRefund, RefundRef, Refunding};
+use crate::payments::gateways::gateway::{Call, NewRefund, RefundRef, Refunding};
 use crate::payments::gateways::json;
 
 pub(super) async fn refund(paypal: &PayPal, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding {

@@ -5,7 +5,7 @@
 use sha2::{Digest, Sha256};
 
 use super::address;
-use crate::payments::gateway::{AccountKeys, NoticeRefusal, RawNotice};
+use crate::payments::gateways::gateway::{AccountKeys, NoticeRefusal, RawNotice};
 
 /// The only algorithm; the header is compared with it and chooses nothing.
 const ALGORITHM: &str = "SHA256withRSA";

@@ -9,7 +9,7 @@ use super::api::{Sent, error_of, exchange};
 use super::{PayPal, currencies, event};
 use crate::base::ids::RefundId;
 use crate::base::money::Currency;
-use crate::payments::gateway::{Call, Entry, Place, Stated, Statement, StatementLine};
+use crate::payments::gateways::gateway::{Call, Entry, Place, Stated, Statement, StatementLine};
 use crate::payments::gateways::json;
 
 /// Until then executed transactions may still be missing.

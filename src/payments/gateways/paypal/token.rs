@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::base::secret::Secret;
 use crate::infra::outbound::{Method, Outbound, Request};
-use crate::payments::gateway::Call;
+use crate::payments::gateways::gateway::Call;
 use crate::payments::gateways::json;
 
 /// Renewed so long before its end, seconds.

@@ -7,7 +7,7 @@ use url::form_urlencoded::Serializer;
 
 use super::event;
 use crate::infra::outbound::{CallError, Method, Outbound, Request};
-use crate::payments::gateway::{
+use crate::payments::gateways::gateway::{
     Action, Call, Closing, GatewayState, Meaning, NewPayment, NumberThere, PaymentRef, Queried, StartFailure,
     Started,
 };

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::base::money::Currency;
-use crate::payments::gateway::from_gateway_units;
+use crate::payments::gateways::gateway::from_gateway_units;
 use crate::payments::gateways::notice::{
     DisputeFact, Facts, Identity, Meaning, Named, NoticeRefusal, RefundFact,
 };

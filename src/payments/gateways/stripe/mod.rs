@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::base::money::Currency;
 use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
-use crate::payments::gateway::{
+use crate::payments::gateways::gateway::{
     Abilities, AccountKeys, ActionKind, Call, Closing, Entry, Evidence, Gateway, Identity, NewPayment,
     NewRefund, Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding,
     Reply, Setting, StartFailure, Started, Statement, Unit, Verdict,

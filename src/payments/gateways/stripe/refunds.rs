@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::api::{Form, error_of, exchange, field, is_final_no};
 use super::event;
 use crate::infra::outbound::Outbound;
-use crate::payments::gateway::{Call, NewRefund, RefundRef, Refunding};
+use crate::payments::gateways::gateway::{Call, NewRefund, RefundRef, Refunding};
 use crate::payments::gateways::{amounts, json};
 
 pub(super) async fn refund(outbound: &Outbound, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding {

@@ -11,7 +11,7 @@ use super::api::{error_of, exchange};
 use super::event;
 use crate::base::money::Currency;
 use crate::infra::outbound::Outbound;
-use crate::payments::gateway::{Call, Entry, Place, Stated, Statement, StatementLine};
+use crate::payments::gateways::gateway::{Call, Entry, Place, Stated, Statement, StatementLine};
 use crate::payments::gateways::{cells, json, numbers};
 
 const MOST_PAGES: usize = 1_000;

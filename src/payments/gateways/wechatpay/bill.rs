@@ -14,7 +14,7 @@ use url::Url;
 use super::{WechatPay, wire};
 use crate::base::money::Currency;
 use crate::infra::outbound::Method;
-use crate::payments::gateway::{AccountKeys, Call, Entry, Place, Stated, Statement, StatementLine};
+use crate::payments::gateways::gateway::{AccountKeys, Call, Entry, Place, Stated, Statement, StatementLine};
 use crate::payments::gateways::{beijing, cells, json};
 
 const LARGEST_TABLE: u64 = 512 * 1024 * 1024;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::keys::{self, PUBLIC_KEY_ID, PlatformKey, Signed};
 use super::{WechatPay, sealed, wire};
 use crate::infra::outbound::{Answer, Method};
-use crate::payments::gateway::Call;
+use crate::payments::gateways::gateway::Call;
 use crate::payments::gateways::json;
 
 /// Seconds between two fetches of an account, whatever came of the first.
@@ -98,7 +98,7 @@ fn opened(call: &Call<'_>, body: &[u8]) -> Result<BTreeMap<String, String>, Stri
 
 /// The list's own signature.
 fn check(call: &Call<'_>, answer: &Answer, listed: &BTreeMap<String, String>) -> Result<(), String> {
-    let refused = |refusal: crate::payments::gateway::NoticeRefusal| refusal.reason.to_owned();
+    let refused = |refusal: crate::payments::gateways::gateway::NoticeRefusal| refusal.reason.to_owned();
     let signed = Signed::of_answer(answer).ok_or("the list is not signed")?.map_err(refused)?;
     let configured = keys::configured(call.keys, signed.serial).map(|(_, platform)| platform);
     let from_list = || -> Option<PlatformKey> { keys::fetched(listed.get(signed.serial)?, signed.serial) };

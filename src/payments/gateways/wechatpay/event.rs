@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::sealed;
 use crate::base::money::Currency;
-use crate::payments::gateway::AccountKeys;
+use crate::payments::gateways::gateway::AccountKeys;
 use crate::payments::gateways::json;
 use crate::payments::gateways::notice::{Facts, Identity, Meaning, Named, NoticeRefusal, RefundFact};
 

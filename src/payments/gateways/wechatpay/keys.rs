@@ -6,7 +6,7 @@ use webpki::EndEntityCert;
 
 use crate::base::secret::Secret;
 use crate::infra::outbound::Answer;
-use crate::payments::gateway::AccountKeys;
+use crate::payments::gateways::gateway::AccountKeys;
 use crate::payments::gateways::notice::{NoticeRefusal, RawNotice};
 use crate::payments::gateways::rsa::PublicKey;
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{WechatPay, event, wire};
 use crate::infra::outbound::Method;
-use crate::payments::gateway::{Call, NewRefund, RefundRef, Refunding};
+use crate::payments::gateways::gateway::{Call, NewRefund, RefundRef, Refunding};
 use crate::payments::gateways::{form, json};
 
 /// Bytes of a reason that are taken.

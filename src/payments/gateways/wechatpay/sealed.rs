@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::base::secret::Secret;
-use crate::payments::gateway::AccountKeys;
+use crate::payments::gateways::gateway::AccountKeys;
 use crate::payments::gateways::json;
 
 /// Bytes of the APIv3 key.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{WechatPay, wire};
 use crate::infra::outbound::Method;
-use crate::payments::gateway::{Action, Call, NewPayment, StartFailure, Started};
+use crate::payments::gateways::gateway::{Action, Call, NewPayment, StartFailure, Started};
 use crate::payments::gateways::{beijing, form, json};
 
 /// How long a code or a prepared payment can be used.

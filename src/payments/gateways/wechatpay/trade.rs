@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{WechatPay, event, wire};
 use crate::infra::outbound::Method;
-use crate::payments::gateway::{Call, Closing, GatewayState, Meaning, PaymentRef, Queried};
 use crate::payments::gateways::form;
+use crate::payments::gateways::gateway::{Call, Closing, GatewayState, Meaning, PaymentRef, Queried};
 
 fn path(payment: &PaymentRef<'_>) -> String {
     format!("/v3/pay/transactions/out-trade-no/{}", form::escaped(payment.number))

@@ -9,7 +9,7 @@ use super::WechatPay;
 use super::keys::{self, Signed};
 use crate::base::clock::random;
 use crate::infra::outbound::{Answer, CallError, Method, Outbound, Request};
-use crate::payments::gateway::Call;
+use crate::payments::gateways::gateway::Call;
 use crate::payments::gateways::json;
 use crate::payments::gateways::rsa::PrivateKey;
 

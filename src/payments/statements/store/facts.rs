@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use crate::base::ids::{PaymentId, RefundId};
 use crate::infra::db::statement::Statement;
-use crate::payments::gateway::StatementLine;
+use crate::payments::gateways::gateway::StatementLine;
 use crate::payments::statements::facts::Known;
 use crate::payments::statements::model::{Fact, Run};
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use dispense::base::ids::OrderId;
-use dispense::payments::gateway::Action;
+use dispense::payments::gateways::gateway::Action;
 use serde_json::{Value, json};
 
 use super::world::World;

@@ -39,6 +39,28 @@ async fn an_order_paid_twice_keeps_its_goods_when_the_first_payment_goes_back() 
 
 /// Rows: O6, P9.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_that_gives_its_place_to_another_leaves_the_lines_whole_whatever_moves_with_it() {
+    // In one transaction the row of a sum gives way to the refund of all that it was a part of.
+    let shop = twice().await;
+    shop.tell(&shop.sum(500, 0)).await;
+    assert_eq!(shop.money().await, "5.00 [SUCCEEDED 5.00] PARTIALLY_REFUNDED CAPTURED");
+    shop.tell(&shop.refund("refund.created", "re_1", 1_900, "succeeded", None, 0)).await;
+    assert_eq!(shop.money().await, "0.00 [SUCCEEDED 19.00] REFUNDED CAPTURED");
+    assert_eq!(shop.units().await, "assigned:1");
+    shop.sound().await;
+    // The same with a refund by name that fails and a sum that takes all, and back again.
+    let shop = twice().await;
+    shop.tell(&shop.refund("refund.created", "re_1", 500, "succeeded", None, 0)).await;
+    shop.tell(&shop.dispute("charge.dispute.created", "dp_1", 1_900, "needs_response", 1)).await;
+    shop.tell(&shop.dispute("charge.dispute.closed", "dp_1", 1_900, "lost", 2)).await;
+    shop.tell(&shop.refund("refund.failed", "re_1", 500, "failed", None, 900)).await;
+    shop.tell(&shop.dispute("charge.dispute.closed", "dp_1", 1_900, "won", 1_800)).await;
+    shop.street.settled().await;
+    shop.sound().await;
+}
+
+/// Rows: O6, P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repeated_refund_of_an_order_is_the_same_refund_also_when_another_payment_pays_by_then() {
     let shop = twice().await;
     let wish = json!({ "idempotencyKey": "give the order back" });

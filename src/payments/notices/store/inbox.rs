@@ -1,0 +1,176 @@
+//! The inbox: every delivery is a row; only a handled one stops its repeat.
+
+use diesel::prelude::*;
+use diesel::sql_types::{
+    Array, BigInt, Bytea, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+
+use crate::base::ids::{OrderId, PaymentId};
+use crate::infra::db::statement::Statement;
+use crate::payments::notices::raw::Kept;
+
+/// A delivery to be stored.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub account_id: String,
+    pub event_key: Option<String>,
+    pub verdict: &'static str,
+    pub order_id: Option<OrderId>,
+    pub payment_id: Option<PaymentId>,
+    pub verified_by: Option<i16>,
+    pub reason: Option<String>,
+    pub kept: Kept,
+}
+
+#[derive(QueryableByName)]
+struct HandledRow {
+    #[diesel(sql_type = Text)]
+    account_id: String,
+    #[diesel(sql_type = Text)]
+    event_key: String,
+}
+
+const HANDLED: &str = "select n.account_id, n.event_key from unnest($1::text[], $2::text[]) as w (account_id, event_key)
+  join notice n on n.account_id = w.account_id and n.event_key = w.event_key and n.verdict in ('applied', 'recorded')";
+
+/// Which of these events were handled before: pairs of account and event key.
+pub async fn list_handled(
+    mut conn: &AsyncPgConnection,
+    keys: &[(String, String)],
+) -> QueryResult<Vec<(String, String)>> {
+    let rows: Vec<HandledRow> = Statement::new(HANDLED)
+        .bind::<Array<Text>, _>(keys.iter().map(|k| k.0.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(keys.iter().map(|k| k.1.as_str()).collect::<Vec<_>>())
+        .load(&mut conn)
+        .await?;
+    Ok(rows.into_iter().map(|r| (r.account_id, r.event_key)).collect())
+}
+
+#[derive(QueryableByName)]
+struct FirstSeen {
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    first_seen: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+const FIRST_SEEN: &str = "select min(received_at) as first_seen from notice
+  where account_id = $1 and event_key = $2 and verdict = 'orphan'";
+
+/// When an event about an unknown order was first seen.
+pub async fn find_first_seen(
+    conn: &mut AsyncPgConnection,
+    account_id: &str,
+    event_key: &str,
+) -> QueryResult<Option<chrono::DateTime<chrono::Utc>>> {
+    let row: FirstSeen = Statement::new(FIRST_SEEN)
+        .bind::<Text, _>(account_id)
+        .bind::<Text, _>(event_key)
+        .get_result(conn)
+        .await?;
+    Ok(row.first_seen)
+}
+
+const INSERT: &str = "with given as materialized (
+    select nextval(pg_get_serial_sequence('notice', 'id')) as id, g.* from unnest($1::text[], $2::text[], $3::text[],
+      $4::uuid[], $5::uuid[], $6::smallint[], $7::bytea[], $8::text[], $9::text[], $10::text[], $11::jsonb[],
+      $12::bytea[], $13::bytea[]) as g (account_id, event_key, verdict, order_id, payment_id, verified_by, body_sha256,
+      reason, method, query, headers, body, sealed)),
+  narrow as (insert into notice (id, account_id, event_key, verdict, order_id, payment_id, verified_by, body_sha256,
+      reason) overriding system value
+    select id, account_id, event_key, verdict, order_id, payment_id, verified_by, body_sha256, reason from given)
+  insert into notice_body (notice_id, method, query, headers, body, sealed)
+  select id, method, query, headers, body, sealed from given";
+
+/// Stores deliveries with their bytes, in one statement. They come sorted by account and event key, so that two
+/// writers never wait for each other crosswise.
+pub async fn insert(mut conn: &AsyncPgConnection, deliveries: &[Delivery]) -> QueryResult<usize> {
+    if deliveries.is_empty() {
+        return Ok(0);
+    }
+    let all = || deliveries.iter();
+    Statement::new(INSERT)
+        .bind::<Array<Text>, _>(all().map(|d| d.account_id.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Text>>, _>(all().map(|d| d.event_key.as_deref()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(all().map(|d| d.verdict).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SqlUuid>>, _>(all().map(|d| d.order_id.map(|o| o.0)).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SqlUuid>>, _>(all().map(|d| d.payment_id.map(|p| p.0)).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SmallInt>>, _>(all().map(|d| d.verified_by).collect::<Vec<_>>())
+        .bind::<Array<Bytea>, _>(all().map(|d| d.kept.sha256.as_slice()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Text>>, _>(all().map(|d| d.reason.as_deref()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(all().map(|d| d.kept.method.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(all().map(|d| d.kept.query.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Jsonb>, _>(all().map(|d| d.kept.headers.clone()).collect::<Vec<_>>())
+        .bind::<Array<Bytea>, _>(all().map(|d| d.kept.body.as_slice()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Bytea>>, _>(all().map(|d| d.kept.sealed.as_deref()).collect::<Vec<_>>())
+        .execute(&mut conn)
+        .await
+}
+
+/// A stored notice.
+#[derive(Debug, QueryableByName)]
+pub struct Stored {
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
+    #[diesel(sql_type = Text)]
+    pub account_id: String,
+    #[diesel(sql_type = Timestamptz)]
+    pub received_at: chrono::DateTime<chrono::Utc>,
+    #[diesel(sql_type = Bytea)]
+    body_sha256: Vec<u8>,
+    #[diesel(sql_type = Nullable<Text>)]
+    method: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    query: Option<String>,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    headers: Option<Value>,
+    #[diesel(sql_type = Nullable<Bytea>)]
+    body: Option<Vec<u8>>,
+    #[diesel(sql_type = Nullable<Bytea>)]
+    sealed: Option<Vec<u8>>,
+}
+
+impl Stored {
+    /// What is kept of it; none when that has left.
+    pub fn kept(self) -> Option<Kept> {
+        Some(Kept {
+            method: self.method?,
+            query: self.query?,
+            headers: self.headers?,
+            body: self.body?,
+            sealed: self.sealed,
+            sha256: self.body_sha256,
+        })
+    }
+}
+
+const LIST: &str = "select n.id, n.account_id, n.received_at, n.body_sha256, coalesce(b.method, r.method) as method,
+    coalesce(b.query, r.query) as query, coalesce(b.headers, r.headers) as headers, coalesce(b.body, r.body) as body,
+    coalesce(b.sealed, r.sealed) as sealed
+  from notice n left join notice_body b on b.notice_id = n.id and b.received_at = n.received_at
+    left join refused_body r on r.notice_id = n.id
+  where n.id = any($1::bigint[])";
+
+/// These notices, in any order.
+pub async fn list(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<Stored>> {
+    Statement::new(LIST).bind::<Array<BigInt>, _>(ids.to_vec()).load(conn).await
+}
+
+const UNHANDLED: &str =
+    "select u.* from (select distinct on (n.account_id, n.event_key) n.id, n.account_id, n.received_at, n.body_sha256, b.method, b.query,
+    b.headers, b.body, b.sealed
+  from notice n join notice_body b on b.notice_id = n.id and b.received_at = n.received_at
+  where n.verdict in ('orphan', 'fault') and n.event_key is not null and n.received_at > app_now() - interval '1 day'
+    and not exists (select 1 from notice h where h.account_id = n.account_id and h.event_key = n.event_key
+      and h.verdict in ('applied', 'recorded', 'ignored'))
+    and (n.verdict = 'fault' or n.payment_id is not null or exists (select 1 from payment p
+      where p.account_id = n.account_id and p.started_at > n.received_at - interval '1 hour'
+        and position(p.gateway_number in convert_from(b.body, 'LATIN1') || b.query) > 0))
+  order by n.account_id, n.event_key, n.received_at desc) u order by random() limit $1";
+
+/// Genuine notices of the last day that were not handled and whose payment may be there now. The number is looked for
+/// in the stored bytes only to leave out what cannot match; authentication and matching decide. In an order of chance: what
+/// cannot be settled does not stand before the others.
+pub async fn list_unhandled(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<Stored>> {
+    Statement::new(UNHANDLED).bind::<BigInt, _>(limit).load(conn).await
+}
