@@ -235,7 +235,7 @@ async fn parallel_orders_of_one_person_are_paid_on_two_servers_up_to_the_limit()
     t.finish_with_jobs().await;
 }
 
-/// Rows: O8 (orderPlace).
+/// Rows: O8.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn free_goods_go_to_proven_addresses_alone_and_a_shop_is_no_relay_to_strangers() {
     let t = TestApp::start_with(|config| {
