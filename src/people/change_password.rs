@@ -27,7 +27,7 @@ pub async fn change_password(
     };
     let email = Email::parse(&known.email)?;
     throttle::by_account(kit, caller, &email)?;
-    password_rule::check(password, &email, "newPassword")?;
+    password_rule::check(password, &email, "password")?;
     if !kit.passwords.verify(known.password_hash.as_deref(), current).await?.fits {
         return Err(error::credentials_wrong().at(["currentPassword"]).into());
     }

@@ -73,7 +73,9 @@ pub async fn open(kit: &Kit, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
         generate.format.get_or_insert_with(own).check(shelf.fold_case, MIN_BITS)?;
     }
     if new.keys_expire_at.is_some_and(|at| at <= kit.clock.now()) {
-        return Err(Refusal::new("INVALID", "the keys would have expired already").at(["expiresAt"]).into());
+        return Err(Refusal::new("INVALID", "the keys would have expired already")
+            .at(["keysExpireAt"])
+            .into());
     }
     let (data_key, wrapped) = kit.sealer.make_data_key(kit.clock.uuid()).map_err(Fault::from)?;
     data_keys::insert(&mut tx, &wrapped).await?;

@@ -1,7 +1,7 @@
 use async_graphql::{Context, Object};
 
 use crate::base::ids::{ProductId, VariantId};
-use crate::base::outcome::Outcome;
+use crate::base::outcome::{Outcome, Refusal};
 use crate::catalogue::model;
 use crate::catalogue::variant::{self, VariantEdit};
 use crate::graphql::catalogue::inputs::{
@@ -20,8 +20,17 @@ async fn payload(ctx: &Context<'_>, done: Outcome<model::Variant>) -> Answer<Var
         Ok(variant) => {
             VariantPayload { variant: loaders::variant(ctx, variant.id).await?, user_errors: Vec::new() }
         }
-        Err(refusal) => VariantPayload { variant: None, user_errors: ctx.user_errors(refusal)? },
+        Err(refusal) => VariantPayload { variant: None, user_errors: ctx.user_errors(of_fields(refusal))? },
     })
+}
+
+/// What is said of a variant is in `fields` here; the catalogue names it without.
+fn of_fields(mut refusal: Refusal) -> Refusal {
+    let own = ["productId", "variantId", "kind", "expectedVersion"];
+    if refusal.field.first().is_some_and(|first| !own.contains(&first.as_str())) {
+        refusal.field.insert(0, "fields".into());
+    }
+    refusal
 }
 
 #[Object]

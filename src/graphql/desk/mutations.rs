@@ -141,8 +141,18 @@ impl DeskMutation {
             return Ok(TaskTakePayload { results: Vec::new(), user_errors: ctx.user_errors(refusal)? });
         }
         let mut results = Vec::new();
-        for task_id in input.task_ids {
-            let done = async { by_hand::take(ctx.backend(), ctx.actor(), read(&task_id)?).await };
+        for (index, task_id) in input.task_ids.into_iter().enumerate() {
+            // Which of the tasks is meant.
+            let here = |refusal: Refusal| match refusal.field.is_empty() {
+                true => refusal,
+                false => refusal.at(["taskIds".to_owned(), index.to_string()]),
+            };
+            let done = async {
+                match by_hand::take(ctx.backend(), ctx.actor(), read(&task_id).map_err(here)?).await {
+                    Err(Failure::Refused(refusal)) => Err(here(*refusal).into()),
+                    done => done,
+                }
+            };
             let TaskPayload { task, user_errors } = payload(ctx, done.await).await?;
             results.push(TaskResult { task_id, task, user_errors });
         }

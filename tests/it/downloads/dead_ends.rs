@@ -16,6 +16,7 @@ async fn ask(t: &TestApp, token: Option<&str>, query: &str, variables: Value) ->
     let body = json!({ "query": query, "variables": variables }).to_string();
     let answer: Value =
         serde_json::from_str(&request.body(body).send().await.unwrap().text().await.unwrap()).unwrap();
+    t.sent.record(query, None, &answer);
     assert!(answer.get("errors").is_none(), "{answer}");
     answer["data"].clone()
 }

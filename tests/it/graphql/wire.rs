@@ -68,7 +68,11 @@ impl<'a> Wire<'a> {
 
     pub async fn post(&self, body: &Value) -> Said {
         let request = self.t.http().post(format!("{}/graphql", self.t.base));
-        self.said(request.header("content-type", "application/json").body(body.to_string())).await
+        let said = self.said(request.header("content-type", "application/json").body(body.to_string())).await;
+        if let (Some(query), Ok(answer)) = (body["query"].as_str(), serde_json::from_str(&said.text)) {
+            self.t.sent.record(query, body["operationName"].as_str(), &answer);
+        }
+        said
     }
 
     pub async fn get(&self, parameters: &[(&str, &str)]) -> Said {

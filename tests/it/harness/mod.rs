@@ -2,13 +2,16 @@
 
 mod config;
 mod database;
+pub mod declared;
 mod durable;
 mod front;
 pub mod log;
+mod paths;
 mod people;
 pub mod played;
 mod process;
 pub mod rsa;
+pub mod sent;
 pub mod shop;
 pub mod signing;
 mod smtp;

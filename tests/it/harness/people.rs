@@ -22,7 +22,7 @@ impl TestApp {
         let id = self
             .db
             .one(&format!(
-                "select payload->>'code' from message where kind = '{}' and recipient = '{email}' \
+                "select payload->>'code' from message where kind in ('{0}', '{0}_code') and recipient = '{email}' \
                  order by created_at desc, id desc limit 1",
                 purpose.as_str()
             ))
@@ -47,6 +47,13 @@ impl TestApp {
         let user = self.buyer(email).await;
         dispense::people::set_roles(&self.app, &Actor::system(), user, roles).await.unwrap();
         user
+    }
+
+    /// Gives a person these roles, as the shop's operator does for the first admin.
+    pub async fn appoint(&self, email: &str, roles: &[Role]) {
+        let id = self.db.one(&format!("select id from app_user where email = '{email}'")).await;
+        let id = UserId(id.parse().unwrap());
+        dispense::people::set_roles(&self.app, &Actor::system(), id, roles).await.unwrap();
     }
 
     /// Signs in with the usual password; the tokens are canaries from now on.

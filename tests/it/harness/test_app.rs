@@ -9,6 +9,7 @@ use dispense::config::Config;
 use dispense::http::routes::Row;
 use dispense::kinds;
 
+use super::sent::Sent;
 use super::{TestDatabase, log, test_config};
 
 /// Ends with `finish`, which looks for what must not be left behind.
@@ -18,6 +19,8 @@ pub struct TestApp {
     pub data: tempfile::TempDir,
     /// `http://127.0.0.1:PORT`, where this very `App` is served.
     pub base: String,
+    /// What was sent to its GraphQL endpoint over HTTP.
+    pub sent: Sent,
     http: reqwest::Client,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     server: Option<tokio::task::JoinHandle<()>>,
@@ -79,7 +82,8 @@ impl TestApp {
             .build()
             .unwrap();
         let (stop, server) = (Some(stop), Some(server));
-        Self { app, db, data, base, http, stop, server, canaries: Default::default(), finished: false }
+        let sent = Sent::default();
+        Self { app, db, data, base, sent, http, stop, server, canaries: Default::default(), finished: false }
     }
 
     /// A client that follows no redirects.
@@ -136,6 +140,7 @@ impl TestApp {
     /// `finish` for tests that are not about the work their actions left behind.
     pub async fn finish_with_jobs(mut self) {
         self.finished = true;
+        self.sent.check();
         self.stop_serving().await;
         let dump = self.db.dump_text().await;
         let logged = log::lines();

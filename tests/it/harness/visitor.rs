@@ -5,6 +5,7 @@ use dispense::base::secret::Secret;
 use dispense::orders::place::Placed;
 use serde_json::{Value, json};
 
+use super::sent::Sent;
 use super::{Said, TestApp};
 
 /// Lets visitors come from where they say, as behind a proxy.
@@ -20,6 +21,7 @@ pub struct Visitor {
     address: String,
     device: String,
     token: Option<String>,
+    sent: Sent,
 }
 
 impl TestApp {
@@ -31,6 +33,7 @@ impl TestApp {
             address: address.into(),
             device: "a browser".into(),
             token: None,
+            sent: self.sent.clone(),
         }
     }
 
@@ -58,6 +61,11 @@ impl Visitor {
         Self { token: Some(access.expose().to_owned()), ..self.clone() }
     }
 
+    /// The same client, signed in by the text of a token.
+    pub fn bearer(&self, access: &str) -> Self {
+        Self { token: Some(access.to_owned()), ..self.clone() }
+    }
+
     /// The same place, another device.
     pub fn with_device(&self, device: &str) -> Self {
         Self { device: device.into(), ..self.clone() }
@@ -81,7 +89,9 @@ impl Visitor {
         }
         let body = json!({ "query": query, "variables": variables }).to_string();
         let text = request.body(body).send().await.unwrap().text().await.unwrap();
-        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
+        let answer = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
+        self.sent.record(query, None, &answer);
+        answer
     }
 
     /// The data; any error fails the test.

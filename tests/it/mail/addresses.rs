@@ -12,7 +12,7 @@ fn relay(config: &mut dispense::config::Config, server: &SmtpServer) {
     config.mail.url = Some(Secret::new(format!("smtp://{}?tls=none", server.address)));
 }
 
-/// Rows: D3, D5.
+/// Rows: D3 (orderPlace), D5.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mail_to_a_domain_beyond_ascii_goes_to_its_ascii_form() {
     let server = SmtpServer::start().await;

@@ -42,7 +42,7 @@ async fn quote(visitor: &Visitor, variant: &str, email: &str, code: Option<&Valu
     visitor.ask(query, json!({ "i": input })).await["quote"].clone()
 }
 
-/// Rows: K8, O5.
+/// Rows: K8 (orderPlace), O5.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stranger_who_orders_with_a_victims_address_locks_the_victim_out_of_nothing() {
     let t = TestApp::start_with(|config| {
@@ -83,7 +83,7 @@ async fn a_stranger_who_orders_with_a_victims_address_locks_the_victim_out_of_no
     t.finish_with_jobs().await;
 }
 
-/// Rows: K8.
+/// Rows: K8 (orderPlace).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn devices_at_one_address_have_a_share_each() {
     let t = TestApp::start_with(|config| {
@@ -107,7 +107,7 @@ async fn devices_at_one_address_have_a_share_each() {
     t.finish_with_jobs().await;
 }
 
-/// Rows: C1, O2.
+/// Rows: C1 (emailCodeRequest, quote, orderPlace), O2 (orderPlace).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guest_buys_a_limited_product_with_a_proven_address_and_nobody_is_told_what_another_bought() {
     let t = shop().await;
@@ -159,7 +159,7 @@ async fn a_guest_buys_a_limited_product_with_a_proven_address_and_nobody_is_told
     t.finish_with_jobs().await;
 }
 
-/// Rows: O6, O2.
+/// Rows: O6, O2 (orderPlace).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_that_is_paid_above_the_limit_keeps_its_money_apart_and_gets_no_goods() {
     let t = shop().await;
@@ -191,7 +191,7 @@ async fn an_order_that_is_paid_above_the_limit_keeps_its_money_apart_and_gets_no
     t.finish_with_jobs().await;
 }
 
-/// Rows: O2, P5, X4.
+/// Rows: O2 (orderPlace), P5, X4.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parallel_orders_of_one_person_are_paid_on_two_servers_up_to_the_limit() {
     let t = shop().await;
@@ -286,7 +286,7 @@ async fn free_goods_go_to_proven_addresses_alone_and_a_shop_is_no_relay_to_stran
     t.finish_with_jobs().await;
 }
 
-/// Rows: O8, O2.
+/// Rows: O8 (orderPlace), O2.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn free_orders_of_one_person_at_once_stay_within_the_limit_per_buyer() {
     let t = shop().await;

@@ -73,7 +73,7 @@ fn token_in(body: &str) -> String {
     body.split_whitespace().find(|word| word.starts_with("oat_")).unwrap().to_owned()
 }
 
-/// Rows: C9, D6, C7.
+/// Rows: C9 (deliveryCorrectAddress), D6, C7 (orderAccessRequest).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn staff_corrects_an_address_the_mail_goes_there_and_the_old_one_opens_nothing() {
     let s = scene(SmtpServer::start().await).await;
@@ -205,7 +205,7 @@ async fn a_corrected_address_gets_every_delivered_line_although_the_mail_of_one_
     }
 }
 
-/// Rows: C9, K6.
+/// Rows: C9 (deliveryRevealForStaff), K6.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn staff_sees_a_key_only_with_a_reason_it_is_counted_and_the_key_never_goes_back_on_sale() {
     let t = TestApp::start_with(|config| {

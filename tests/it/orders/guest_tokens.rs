@@ -24,7 +24,7 @@ async fn opens(visitor: &Visitor, order: &Value, token: &Value) -> bool {
     !found["order"].is_null()
 }
 
-/// Rows: C7.
+/// Rows: C7 (orderClaim, orderPlace).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claimed_orders_old_token_opens_nothing_and_only_the_claimer_gets_the_new_one() {
     let t = shop().await;
@@ -72,7 +72,7 @@ async fn a_claimed_orders_old_token_opens_nothing_and_only_the_claimer_gets_the_
     t.finish_with_jobs().await;
 }
 
-/// Rows: C7, O2.
+/// Rows: C7 (orderAccessRevoke, order), O2 (orderAccessRevoke).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_holder_who_fears_for_the_token_gets_another_one_and_a_lost_answer_costs_nothing() {
     let t = shop().await;

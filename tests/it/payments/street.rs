@@ -21,7 +21,7 @@ use crate::harness::{Server, Setup, TestApp, TestDatabase};
 pub const GATEWAYS: [&str; 7] = ["stripe", "generic", "alipay", "wechatpay", "paypal", "epay_v1", "epay_v2"];
 
 /// How much faster than the real ones gateways come back here with a notice that was not taken.
-const HURRY: f64 = 100_000.0;
+pub const HURRY: f64 = 100_000.0;
 
 /// Keys take a while to be made: one set serves all tests of this process.
 static SECRETS: Mutex<Option<Drawer>> = Mutex::new(None);
@@ -56,9 +56,20 @@ pub async fn street_over(
     change: impl Fn(&mut Account),
     configure: impl FnOnce(&mut Config),
 ) -> Street {
+    street_of(&GATEWAYS, database, speed, change, configure).await
+}
+
+/// The same with these gateways alone.
+pub async fn street_of(
+    gateways: &[&str],
+    database: TestDatabase,
+    speed: f64,
+    change: impl Fn(&mut Account),
+    configure: impl FnOnce(&mut Config),
+) -> Street {
     let clock = Clock::default();
     let secrets = SECRETS.lock().unwrap().clone().unwrap_or_default();
-    let config = SimulatorConfig { speed, ..SimulatorConfig::new(&GATEWAYS, secrets, clock.clone()) };
+    let config = SimulatorConfig { speed, ..SimulatorConfig::new(gateways, secrets, clock.clone()) };
     let simulator = Simulator::start(config).await.unwrap();
     *SECRETS.lock().unwrap() = Some(simulator.secrets().clone());
     let account = |name: &str| {
@@ -70,7 +81,7 @@ pub async fn street_over(
         change(&mut account);
         account
     };
-    let accounts = GATEWAYS.map(account).to_vec();
+    let accounts: Vec<Account> = gateways.iter().map(|name| account(name)).collect();
     let secret = |account: &Account| {
         let keys = [&account.api_key, &account.decryption_key].into_iter().flatten();
         let own = account.secrets.iter().filter(|secret| !secret.expose().starts_with("-----BEGIN PUBLIC"));
@@ -85,7 +96,7 @@ pub async fn street_over(
         configure(config);
     })
     .await;
-    for name in GATEWAYS {
+    for name in gateways {
         simulator.set_notify_url(name, format!("{}/webhooks/{name}", t.base));
     }
     for secret in canaries {
@@ -161,6 +172,11 @@ impl Street {
         };
         let accounts: Vec<String> = self.t.app.config.accounts.iter().map(account).collect();
         Server::of(&self.t.db.app_url()).config(&accounts.join("\n"))
+    }
+
+    /// The buyer's browser goes to an address that the shop gave.
+    pub async fn visit(&self, url: &str) {
+        self.follow(Action::Redirect { url: url.into() }).await;
     }
 
     /// What the buyer's browser, camera or app does; it must end at a page of the simulator's.

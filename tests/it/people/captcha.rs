@@ -111,7 +111,7 @@ async fn each_mutation_that_asks_for_a_captcha_is_done_with_one_and_refused_with
     t.finish_with_jobs().await;
 }
 
-/// Rows: X3, O8.
+/// Rows: X3, O8 (orderPlace).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guest_orders_free_goods_with_a_captcha_and_a_repeat_needs_none() {
     let provider = Provider::start().await;

@@ -39,7 +39,7 @@ async fn sign_in(visitor: &Visitor, password: &str) -> Vec<String> {
     codes(&payload).into_iter().map(String::from).collect()
 }
 
-/// Rows: C5.
+/// Rows: C5 (userRegister, userConfirmEmail, sessionCreate).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_owners_code_confirms_the_owners_password_whoever_registers_the_address_before_or_after() {
     for stranger_first in [true, false] {

@@ -14,7 +14,7 @@ use crate::harness::TestApp;
 const SHOP: uuid::Uuid = dispense::base::ids::SHOP.0;
 
 /// Keys as a program of the earlier definition stores them.
-async fn store_before(t: &TestApp, variant: VariantId, texts: &[&str]) -> Vec<KeyId> {
+pub async fn store_before(t: &TestApp, variant: VariantId, texts: &[&str]) -> Vec<KeyId> {
     let batch = batch::open(&t.app, &Actor::system(), NewBatch::import(variant)).await.unwrap();
     let mut conn = t.app.db.conn().await.unwrap();
     let keys = data_keys::open(&mut conn, &t.app.sealer, [batch.data_key_id]).await.unwrap();
@@ -69,6 +69,7 @@ async fn decide(t: &TestApp, token: &str, task: &str, decision: &str) -> Value {
     let answer =
         request.header("content-type", "application/json").body(body.to_string()).send().await.unwrap();
     let json: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    t.sent.record(query, None, &json);
     json["data"]["keyTwinDecide"].clone()
 }
 
@@ -79,7 +80,7 @@ async fn tasks(t: &TestApp) -> Vec<String> {
         .collect()
 }
 
-/// Rows: K3, K4.
+/// Rows: K3 (keyTwinDecide), K4.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stored_keys_get_their_fingerprint_and_of_two_of_one_text_a_person_decides() {
     let t = TestApp::start().await;

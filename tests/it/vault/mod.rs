@@ -1,7 +1,7 @@
 //! Keys: sealed, taken in, claimed, revealed.
 
 mod claim;
-mod fingerprints;
+pub mod fingerprints;
 pub mod fixture;
 mod format;
 mod import;

@@ -1,0 +1,13 @@
+//! Every operation of the API over HTTP, against a shop that has goods, people and orders in it: what each refuses, and
+//! what it does as another operation shows it. `rows.rs` lists the operations with their tests.
+
+mod access;
+mod buying;
+mod catalogue;
+mod delivery;
+mod desk;
+mod goods;
+mod money;
+mod passwords;
+mod people;
+mod shop;
