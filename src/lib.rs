@@ -31,8 +31,10 @@ pub mod kinds;
 
 pub mod graphql;
 pub mod rest;
+#[cfg(feature = "sandbox")]
 pub mod sandbox;
 
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod http;
 pub mod worker;

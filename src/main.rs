@@ -4,12 +4,15 @@
 mod arguments;
 #[path = "main/signals.rs"]
 mod signals;
+#[cfg(feature = "sandbox")]
+#[path = "main/simulator.rs"]
+mod simulator;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 
-use arguments::{AdminAct, AuditAct, Cli, Command, GatewayQuestion, KeysAct, Places, StatementsAct};
+use arguments::{AdminAct, AuditAct, Cli, Command, GatewayQuestion, KeysAct, Places, Serving, StatementsAct};
 use chrono::{DateTime, Utc};
 use clap::Parser;
 use dispense::app::App;
@@ -21,6 +24,7 @@ use dispense::base::outcome::{Failure, Fault};
 use dispense::base::secret::Secret;
 use dispense::check;
 use dispense::config::{self, Config, Faults, Sources, Stamp};
+#[cfg(feature = "demo")]
 use dispense::demo;
 use dispense::fulfilment::restock::{self, Start};
 use dispense::graphql;
@@ -31,6 +35,7 @@ use dispense::payments::accounts::reload::{self, Origin};
 use dispense::payments::notices::vectors;
 use dispense::payments::{self, statements};
 use dispense::people;
+#[cfg(feature = "sandbox")]
 use dispense::sandbox;
 use dispense::vault::Batch;
 use dispense::vault::batch::{self, NewBatch};
@@ -95,12 +100,14 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
     let Places { config, data, listen } = cli.places;
     let sources = Sources::of_process(config, data, listen);
     match cli.command {
-        Command::Serve { no_worker, sandbox, sandbox_chaos, demo } => {
-            serve(sources, no_worker, sandbox.then_some(sandbox_chaos), demo).await?;
-        }
+        Command::Serve(wanted) => serve(sources, wanted).await?,
+        #[cfg(feature = "demo")]
         Command::Demo => demo::play().await?,
         Command::Work => work(sources).await?,
-        Command::Sandbox { shop, sandbox_chaos } => play(&sources, listen, shop, sandbox_chaos).await?,
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox { shop, sandbox_chaos } => {
+            simulator::play(&sources, listen, shop, sandbox_chaos).await?;
+        }
         Command::Gateway { question: GatewayQuestion::Test { file } } => return test_notices(&file),
         Command::Schema => print!("{}", graphql::sdl()),
         Command::Openapi => print!("{}", http::openapi().0),
@@ -128,7 +135,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
         Command::Check { ask, since } => {
             let mut config = load(&sources)?;
             if ask {
-                sandbox::remember(&mut config)?;
+                remember(&mut config)?;
             }
             let place = open(&config, true).await?;
             let report = check::run_at(place.url(), &config, ask.then_some(since)).await;
@@ -144,16 +151,11 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
 }
 
 /// Serves until SIGTERM or SIGINT, then lets what runs end and stops the database when it is ours.
-/// `simulated`: with the simulator beside, and the seed of its chaos when it is to have any.
-async fn serve(
-    sources: Sources,
-    no_worker: bool,
-    simulated: Option<Option<u64>>,
-    with_demo: bool,
-) -> Result<(), Ending> {
+async fn serve(sources: Sources, wanted: Serving) -> Result<(), Ending> {
     let seen = Stamp::of(&sources);
     let mut config = load(&sources)?;
-    if with_demo {
+    #[cfg(feature = "demo")]
+    if wanted.demo {
         config.server.graphiql = true;
         config.server.storefront = true;
     }
@@ -166,32 +168,28 @@ async fn serve(
     }
     let (stop, hangup) = (signals::stop()?, signals::hangup()?);
     let clock = Clock::default();
-    let simulator = match simulated {
-        Some(_) => Some(sandbox::beside(&mut config, clock.clone()).await?),
-        None => None,
+    #[cfg(feature = "sandbox")]
+    let (_simulator, simulated) = if wanted.sandbox {
+        let shop = format!("http://{}", reachable(address));
+        let beside = simulator::beside(&mut config, clock.clone(), &shop, wanted.sandbox_chaos).await?;
+        (Some(beside.0), beside.1)
+    } else {
+        (None, Vec::new())
     };
-    if let Some(simulator) = &simulator {
-        sandbox::shop_listens(simulator, &format!("http://{}", reachable(address)));
-        println!("sandbox on http://{}", simulator.address());
-        unleash(simulator, simulated.flatten());
-    }
-    let base = simulator.as_ref().map(|simulator| format!("http://{}", simulator.address()));
-    let spoken = |account: &&config::Account| {
-        let rest = account.api_url.as_deref().zip(base.as_deref()).and_then(|(url, b)| url.strip_prefix(b));
-        rest.is_some_and(|path| path.is_empty() || path.starts_with('/'))
-    };
-    let simulated = config.accounts.iter().filter(spoken).cloned().collect();
+    #[cfg(not(feature = "sandbox"))]
+    let simulated = Vec::new();
     let origin = Origin { sources, simulated };
     let place = open(&config, false).await?;
     let served = async {
         place.make_ready().await?;
         let app = App::start(config, clock, place.url()).await?;
-        if with_demo {
+        #[cfg(feature = "demo")]
+        if wanted.demo {
             demo::seed(&app).await?;
         }
         let ending = CancellationToken::new();
         let woken = tokio::spawn(wake::run(app.db.clone(), app.bell.clone(), ending.clone()));
-        let worker = (!no_worker).then(|| tokio::spawn(worker::run(app.worker(), ending.clone())));
+        let worker = (!wanted.no_worker).then(|| tokio::spawn(worker::run(app.worker(), ending.clone())));
         let watch = tokio::spawn(reload::watch(app.payments.clone(), origin, seen, hangup));
         println!("listening on http://{address}");
         let served = http::serve(app.http(), listener, stop).await;
@@ -235,28 +233,12 @@ async fn work(sources: Sources) -> Result<(), Ending> {
     Ok(worked?)
 }
 
-/// Lets chance tell stories at the simulator, when there is a seed; it is printed, so that they can be told again.
-fn unleash(simulator: &sandbox::Simulator, seed: Option<u64>) {
-    if let Some(seed) = seed {
-        println!("sandbox chaos by seed {seed}");
-        simulator.unleash_chaos(seed);
-    }
-}
-
-/// The simulator alone, until SIGTERM or SIGINT.
-async fn play(
-    sources: &Sources,
-    listen: Option<SocketAddr>,
-    shop: Option<String>,
-    chaos: Option<u64>,
-) -> Result<(), Ending> {
-    let config = load(sources)?;
-    let stop = signals::stop()?;
-    let (simulator, accounts) = sandbox::alone(&config.data, listen, shop).await?;
-    println!("{accounts}");
-    unleash(&simulator, chaos);
-    println!("sandbox on http://{}", simulator.address());
-    stop.await;
+/// The accounts that the simulator played before, where this build has one.
+fn remember(config: &mut Config) -> Result<(), Ending> {
+    #[cfg(feature = "sandbox")]
+    sandbox::remember(config)?;
+    #[cfg(not(feature = "sandbox"))]
+    let _ = config;
     Ok(())
 }
 
@@ -325,7 +307,7 @@ async fn opened_before(app: &App, actor: &Actor, id: &str, variant: VariantId) -
 /// Prints how many lines agree and what the others are.
 async fn statements(mut config: Config, act: StatementsAct) -> Result<(), Ending> {
     let StatementsAct::Import { account, date, file } = act;
-    sandbox::remember(&mut config)?;
+    remember(&mut config)?;
     beside(config, async |app| {
         let actor = Actor::system();
         let run = match file {

@@ -29,27 +29,36 @@ pub struct Places {
     pub listen: Option<SocketAddr>,
 }
 
+/// How the shop is served.
+#[derive(Args)]
+pub struct Serving {
+    /// Leave the background work to `dispense work`
+    #[arg(long)]
+    pub no_worker: bool,
+    #[cfg(feature = "sandbox")]
+    /// With the simulator of gateways inside; refused beside accounts that take real money
+    #[arg(long)]
+    pub sandbox: bool,
+    #[cfg(feature = "sandbox")]
+    /// After each payment at the simulator, let this seed decide on refunds, disputes and shuffled notices
+    #[arg(long, value_name = "SEED", requires = "sandbox")]
+    pub sandbox_chaos: Option<u64>,
+    #[cfg(feature = "demo")]
+    /// As a demo shop: with its goods, the example storefront and the GraphiQL page
+    #[arg(long)]
+    pub demo: bool,
+}
+
 #[derive(Subcommand)]
 pub enum Command {
     /// Serve the shop: HTTP and background work
-    Serve {
-        /// Leave the background work to `dispense work`
-        #[arg(long)]
-        no_worker: bool,
-        /// With the simulator of gateways inside; refused beside accounts that take real money
-        #[arg(long)]
-        sandbox: bool,
-        /// After each payment at the simulator, let this seed decide on refunds, disputes and shuffled notices
-        #[arg(long, value_name = "SEED", requires = "sandbox")]
-        sandbox_chaos: Option<u64>,
-        /// As a demo shop: with goods on its shelf, the example storefront and the GraphiQL page
-        #[arg(long)]
-        demo: bool,
-    },
+    Serve(Serving),
+    #[cfg(feature = "demo")]
     /// Play one whole purchase against a private, temporary shop, and tell it as a story
     Demo,
     /// Do the background work alone
     Work,
+    #[cfg(feature = "sandbox")]
     /// Run the simulator of gateways alone, on loopback
     Sandbox {
         /// The shop's address: simulated Stripe and PayPal send their notices to its /webhooks/{account}
