@@ -14,6 +14,7 @@ use crate::check::{
     attempts, buyers, callers, chain, downloads, goods, keys, messages, money, money_back, notices, seals,
 };
 use crate::config::{Config, Secrets};
+use crate::goods::{Supply, codes_of};
 use crate::infra::db::{Db, Limits, migrate};
 use crate::infra::outbound::Outbound;
 use crate::infra::seal::Sealer;
@@ -103,8 +104,8 @@ pub async fn ask(conn: &mut AsyncPgConnection, secrets: &Secrets) -> Result<Repo
     for invariant in &INVARIANTS {
         let mut findings = Vec::new();
         for question in invariant.questions {
-            let sql =
-                format!("select count(*) as count, min(counter) as first from ({}) asked", question.sql);
+            let asked = with_kinds(question.sql);
+            let sql = format!("select count(*) as count, min(counter) as first from ({asked}) asked");
             let answer: Answer = sql_query(sql)
                 .get_result(conn)
                 .await
@@ -123,6 +124,15 @@ pub async fn ask(conn: &mut AsyncPgConnection, secrets: &Secrets) -> Result<Repo
     add(&mut verdicts, seals::INVARIANT.number, seals::BY_OPENING, seals.broken);
     add(&mut verdicts, seals::INVARIANT.number, chain::BY_HASHING, chain.findings);
     Ok(Report { verdicts, opened: seals.opened, sealed_events: chain.events, asked: None })
+}
+
+/// Puts the codes of kinds in the place of their names.
+fn with_kinds(sql: &str) -> String {
+    let list = |supply| {
+        let quoted: Vec<String> = codes_of(supply).into_iter().map(|code| format!("'{code}'")).collect();
+        format!("({})", quoted.join(", "))
+    };
+    sql.replace("{keys}", &list(Supply::Keys)).replace("{files}", &list(Supply::Files))
 }
 
 fn add(verdicts: &mut [Verdict], number: u8, asked: usize, findings: Vec<Finding>) {

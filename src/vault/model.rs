@@ -80,7 +80,6 @@ impl Batch {
 #[derive(Clone, Debug, Queryable)]
 pub struct Shelf {
     pub seller_id: SellerId,
-    pub kind: String,
     pub state: String,
     pub fold_case: bool,
     pub key_format: Option<Value>,

@@ -87,7 +87,7 @@ const EXPIRE: &str = "\
         cross join lateral (select k.id from vault_key k
           where k.variant_id = v.id and k.state = 'available' and k.expires_at <= app_now()
           order by k.expires_at, k.pos limit $1 for update skip locked) k
-       where v.kind = 'key' limit 1000)
+       where exists (select 1 from key_batch b where b.variant_id = v.id) limit 1000)
     update vault_key k set state = 'expired' from due where k.id = due.id and k.state = 'available'
     returning k.id, k.variant_id, k.seller_id, k.state";
 
@@ -204,7 +204,7 @@ pub(super) async fn advance_frozen(
 pub(super) async fn find_shelf(conn: &mut AsyncPgConnection, id: VariantId) -> QueryResult<Option<Shelf>> {
     variant::table
         .find(id)
-        .select((variant::seller_id, variant::kind, variant::state, variant::fold_case, variant::key_format))
+        .select((variant::seller_id, variant::state, variant::fold_case, variant::key_format))
         .first(conn)
         .await
         .optional()

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, Object};
 
 use crate::base::page::PageArgs;
+use crate::goods::{self, Supply};
 use crate::graphql::catalogue::types::{Product, Variant};
 use crate::graphql::connection::{Connection, Listed, slice};
 use crate::graphql::context::ContextExt;
@@ -161,7 +162,7 @@ impl OrderLine {
 
     /// The files that may be downloaded with it; at most 100 for each piece.
     async fn grants(&self, ctx: &Context<'_>) -> Answer<Vec<DownloadGrant>> {
-        if self.line().line.kind != "file" || self.whole.sight < Sight::Buyer {
+        if goods::supply(&self.line().line.kind) != Some(Supply::Files) || self.whole.sight < Sight::Buyer {
             return Ok(Vec::new());
         }
         Ok(loaders::grants(ctx, self.line().line.id).await?.into_iter().map(DownloadGrant).collect())

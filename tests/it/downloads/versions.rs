@@ -2,6 +2,7 @@ use dispense::base::actor::Actor;
 use dispense::base::ids::SHOP;
 use dispense::base::text::Locale;
 use dispense::downloads::{self, NewUpload, NewVersion, read};
+use dispense::goods::intake;
 
 use super::shop::{FileShop, link, refusal};
 use crate::harness::TestApp;
@@ -82,7 +83,7 @@ async fn an_upload_is_published_once_and_only_for_its_own_seller() {
             version: version.into(),
             notes: Some(("Better.".into(), Locale::En)),
         };
-        match downloads::publish_version(&t.app, &actor, new).await {
+        match intake::publish_file(&t.app, &actor, new).await {
             Ok(version) => version.name,
             Err(dispense::base::outcome::Failure::Refused(refusal)) => refusal.code.to_owned(),
             Err(fault) => panic!("{fault:?}"),
