@@ -12,6 +12,7 @@ use crate::check::asked::{self, Since};
 use crate::check::report::{Finding, Invariant, Report, Verdict};
 use crate::check::{
     attempts, buyers, callers, chain, downloads, goods, keys, messages, money, money_back, notices, seals,
+    secrets,
 };
 use crate::config::{Config, Secrets};
 use crate::goods::{Supply, codes_of};
@@ -20,7 +21,7 @@ use crate::infra::outbound::Outbound;
 use crate::infra::seal::Sealer;
 use crate::payments::accounts::Accounts;
 
-const INVARIANTS: [Invariant; 12] = [
+const INVARIANTS: [Invariant; 13] = [
     keys::INVARIANT,
     goods::HANDED_OVER,
     goods::PAID_FOR,
@@ -33,6 +34,7 @@ const INVARIANTS: [Invariant; 12] = [
     seals::INVARIANT,
     buyers::INVARIANT,
     attempts::INVARIANT,
+    secrets::INVARIANT,
 ];
 
 /// Sales go on while this reads: it takes no lock. It holds one snapshot for as long as it runs, which keeps dead rows
@@ -119,11 +121,13 @@ pub async fn ask(conn: &mut AsyncPgConnection, secrets: &Secrets) -> Result<Repo
     }
     let sealer = Sealer::new(&secrets.vault, &secrets.fingerprint)?;
     let seals = seals::open_all(conn, &sealer).await?;
+    let (texts, broken_texts) = secrets::open_all(conn, &sealer).await?;
     let chain = chain::recompute(conn).await?;
     add(&mut verdicts, keys::INVARIANT.number, 1, seals.twins);
     add(&mut verdicts, seals::INVARIANT.number, seals::BY_OPENING, seals.broken);
+    add(&mut verdicts, secrets::INVARIANT.number, secrets::BY_OPENING, broken_texts);
     add(&mut verdicts, seals::INVARIANT.number, chain::BY_HASHING, chain.findings);
-    Ok(Report { verdicts, opened: seals.opened, sealed_events: chain.events, asked: None })
+    Ok(Report { verdicts, opened: seals.opened + texts, sealed_events: chain.events, asked: None })
 }
 
 /// Puts the codes of kinds in the place of their names.
@@ -132,7 +136,10 @@ fn with_kinds(sql: &str) -> String {
         let quoted: Vec<String> = codes_of(supply).into_iter().map(|code| format!("'{code}'")).collect();
         format!("({})", quoted.join(", "))
     };
-    sql.replace("{keys}", &list(Supply::Keys)).replace("{files}", &list(Supply::Files))
+    sql.replace("{keys}", &list(Supply::Keys))
+        .replace("{files}", &list(Supply::Files))
+        .replace("{shared}", &list(Supply::Shared))
+        .replace("{person}", &list(Supply::Person))
 }
 
 fn add(verdicts: &mut [Verdict], number: u8, asked: usize, findings: Vec<Finding>) {

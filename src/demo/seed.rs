@@ -12,7 +12,7 @@ use crate::catalogue::texts::TextInput;
 use crate::catalogue::variant::{self, VariantEdit};
 use crate::downloads::{self, NewUpload, NewVersion, upload};
 use crate::fulfilment::restock;
-use crate::goods::{code, intake};
+use crate::goods::{self, intake};
 use crate::infra::kit::Kit;
 use crate::vault::batch::NewBatch;
 
@@ -40,7 +40,7 @@ struct Good {
 const GOODS: [Good; 3] = [
     Good {
         slug: KEY_PRODUCT,
-        kind: code::KEY,
+        kind: goods::KEY,
         tags: &["software", "astronomy"],
         texts: [
             (
@@ -62,7 +62,7 @@ const GOODS: [Good; 3] = [
     },
     Good {
         slug: FILE_PRODUCT,
-        kind: code::FILE,
+        kind: goods::FILE,
         tags: &["book", "astronomy"],
         texts: [
             (
@@ -79,7 +79,7 @@ const GOODS: [Good; 3] = [
     },
     Good {
         slug: FREE_PRODUCT,
-        kind: code::FILE,
+        kind: goods::FILE,
         tags: &["free", "astronomy"],
         texts: [
             (

@@ -178,7 +178,11 @@ pub async fn sweep(kit: &Kit) -> Outcome<usize> {
 }
 
 /// Ends the tasks about lines that no person has to look at any more, and about the variant once no unit of it waits.
-async fn end_tasks(conn: &mut AsyncPgConnection, variant: VariantId, lines: &[LineId]) -> Outcome<()> {
+pub(super) async fn end_tasks(
+    conn: &mut AsyncPgConnection,
+    variant: VariantId,
+    lines: &[LineId],
+) -> Outcome<()> {
     let mut over = Vec::new();
     if !store::is_awaiting_stock(conn, variant).await? {
         over.push(AwaitingStock::over(variant));

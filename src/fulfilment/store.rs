@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::base::ids::{KeyId, LineId, OrderId, SellerId, UnitId, VariantId};
-use crate::goods::{self, Given, LineGiven, Wanted};
+use crate::goods::{self, Given, LineGiven, Terms, Wanted};
 use crate::infra::db::schema::orders;
 use crate::infra::db::statement::Statement;
 use crate::infra::effects::Effects;
@@ -35,10 +35,8 @@ pub struct PaidLine {
     pub total_minor: i64,
     #[diesel(sql_type = Bool)]
     pub partial_delivery: bool,
-    #[diesel(sql_type = Nullable<Integer>)]
-    pub download_limit: Option<i32>,
-    #[diesel(sql_type = Nullable<Integer>)]
-    pub access_days: Option<i32>,
+    #[diesel(sql_type = Jsonb)]
+    pub terms: Terms,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub waiting_since: Option<DateTime<Utc>>,
     #[diesel(sql_type = Array<SqlUuid>)]
@@ -67,8 +65,7 @@ impl PaidLine {
             variant_id: self.variant_id,
             units: self.unit_ids.iter().map(|unit| UnitId(*unit)).collect(),
             partial_delivery: self.partial_delivery,
-            download_limit: self.download_limit,
-            access_days: self.access_days,
+            terms: self.terms.clone(),
         }
     }
 }
@@ -115,7 +112,7 @@ pub struct Handed {
 }
 
 const LINES: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
-    l.partial_delivery, l.download_limit, l.access_days, min(u.waiting_since) as waiting_since,
+    l.partial_delivery, l.terms, min(u.waiting_since) as waiting_since,
     array_agg(u.id order by u.unit_no) as unit_ids
   from order_line l join unit u on u.line_id = l.id and u.superseded_by is null and u.state = 'unassigned'
   where l.order_id = any($1::uuid[]) group by l.id order by l.order_id, l.position";
@@ -129,7 +126,7 @@ pub async fn list_unassigned(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> Q
 }
 
 const WAITING: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
-    l.partial_delivery, l.download_limit, l.access_days, min(u.waiting_since) as waiting_since,
+    l.partial_delivery, l.terms, min(u.waiting_since) as waiting_since,
     array_agg(u.id order by u.unit_no) as unit_ids
   from unit u join order_line l on l.id = u.line_id join orders o on o.id = u.order_id
   where u.variant_id = $1 and u.state = $2 and u.superseded_by is null and o.state in ('paid', 'closed')
@@ -148,6 +145,24 @@ pub async fn list_waiting(
         .bind::<SqlUuid, _>(variant_id)
         .bind::<Text, _>(state.as_str())
         .bind::<BigInt, _>(limit)
+        .load(conn)
+        .await
+}
+
+const OF_UNITS: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
+    l.partial_delivery, l.terms, min(u.waiting_since) as waiting_since, array_agg(u.id order by u.unit_no) as unit_ids
+  from unit u join order_line l on l.id = u.line_id
+  where u.id = any($1) and u.state = $2 and u.superseded_by is null group by l.id";
+
+/// The lines of these units, with those of them that are in this state.
+pub async fn list_lines_of_units(
+    conn: &mut AsyncPgConnection,
+    units: &[UnitId],
+    state: UnitState,
+) -> QueryResult<Vec<PaidLine>> {
+    Statement::new(OF_UNITS)
+        .bind::<Array<SqlUuid>, _>(units.iter().map(|unit| unit.0).collect::<Vec<_>>())
+        .bind::<Text, _>(state.as_str())
         .load(conn)
         .await
 }

@@ -87,8 +87,8 @@ impl GoodsKind for Files {
             order_id: line.order_id,
             seller_id: line.seller_id,
             variant_id: line.variant_id,
-            max_downloads: line.download_limit,
-            expires_at: line.access_days.map(|days| now + TimeDelta::days(i64::from(days))),
+            max_downloads: line.terms.download_limit,
+            expires_at: line.terms.access_days.map(|days| now + TimeDelta::days(i64::from(days))),
         };
         let wants: Vec<GrantWant> =
             lines.iter().flat_map(|line| line.units.iter().map(move |unit| want(line, *unit))).collect();

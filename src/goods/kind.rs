@@ -11,6 +11,7 @@ use crate::base::clock::Clock;
 use crate::base::ids::{KeyId, LineId, OrderId, SellerId, UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
+use crate::goods::model::Terms;
 use crate::infra::effects::Effects;
 
 /// Where the pieces of a kind come from.
@@ -20,6 +21,8 @@ pub enum Supply {
     Keys,
     /// The same files for everybody: there is stock while a version is published.
     Files,
+    /// The same text for everybody, up to a cap if there is one.
+    Shared,
     /// A person hands each piece over.
     Person,
 }
@@ -66,10 +69,8 @@ pub struct Wanted {
     pub units: Vec<UnitId>,
     /// Whether some of them may be served before the others.
     pub partial_delivery: bool,
-    /// How often each of its files may be downloaded; none: without limit.
-    pub download_limit: Option<i32>,
-    /// For how many days its files may be downloaded; none: for ever.
-    pub access_days: Option<i32>,
+    /// As they were when it was bought.
+    pub terms: Terms,
 }
 
 /// What became of a wanted unit.

@@ -5,14 +5,16 @@ mod file;
 pub mod intake;
 mod key;
 pub mod kind;
+mod manual;
+pub mod model;
 mod read;
 mod registry;
+mod shared;
 
+/// Codes of kinds, for the demo shop, which sells both.
+pub use file::CODE as FILE;
+/// The other one.
+pub use key::CODE as KEY;
 pub use kind::{Available, Given, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
+pub use model::Terms;
 pub use registry::{available, codes, codes_of, find, ready, stocked, supply};
-
-/// Codes of kinds, for the demo shop, which sells one of each.
-pub mod code {
-    pub use super::file::CODE as FILE;
-    pub use super::key::CODE as KEY;
-}

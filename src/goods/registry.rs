@@ -9,8 +9,10 @@ use crate::base::ids::VariantId;
 use crate::goods::file::Files;
 use crate::goods::key::UniqueKey;
 use crate::goods::kind::{Available, GoodsKind, Supply};
+use crate::goods::manual::ByHand;
+use crate::goods::shared::SharedSecret;
 
-static KINDS: [&dyn GoodsKind; 2] = [&UniqueKey, &Files];
+static KINDS: [&dyn GoodsKind; 4] = [&UniqueKey, &Files, &SharedSecret, &ByHand];
 
 /// The kind of a code; none for codes of older or newer programs.
 pub fn find(code: &str) -> Option<&'static dyn GoodsKind> {

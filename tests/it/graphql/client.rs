@@ -64,7 +64,7 @@ impl Client {
             locale,
             ..Caller::local()
         };
-        request = request.extension(self.app.clone()).extension(caller);
+        request = request.extension(self.app.http().graphql.clone()).extension(caller);
         let response = GraphqlEndpoint.get_response(request.body(body)).await;
         let (parts, body) = response.into_parts();
         Reply { status: parts.status, headers: parts.headers, text: body.into_string().await.unwrap() }
