@@ -14,9 +14,10 @@ use crate::vault::secrets::SecretVersion;
 /// their purchase. A repeat of the newest text answers the version that there is. `INVALID`, `NOT_FOUND`.
 pub async fn publish_secret(kit: &Kit, actor: &Actor, id: VariantId, text: &str) -> Outcome<SecretVersion> {
     let mut tx = kit.db.begin().await?;
-    let version = intake::publish_secret(&mut tx, kit, actor, id, text).await?;
-    // Under the lock, so that a line which begins to wait now either is seen here or sees this version.
+    // Before the variant's row, as a fill does it. Under this lock a line that begins to wait now either is seen here or
+    // sees this version.
     store::lock_variant(&mut tx, id).await?;
+    let version = intake::publish_secret(&mut tx, kit, actor, id, text).await?;
     if store::is_awaiting_stock(&mut tx, id).await? {
         jobs::add(&tx, &[Fill { variant: id }.job()]).await?;
     }

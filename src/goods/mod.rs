@@ -6,7 +6,7 @@ pub mod intake;
 mod key;
 pub mod kind;
 mod manual;
-pub mod model;
+mod model;
 mod read;
 mod registry;
 mod shared;

@@ -147,6 +147,7 @@ async fn delivered(
             DeliveredLine {
                 id: line.id,
                 title: full_title(&line),
+                kind: line.kind,
                 on_the_page: line.units.len() - own.len(),
                 keys: own.into_iter().map(|key| key.text).collect(),
                 files: Vec::new(),

@@ -57,7 +57,10 @@ const NEWEST: &str =
   where variant_id = $1 order by number desc limit 1";
 
 /// The version that the next buyer gets.
-pub async fn find_newest(conn: &mut AsyncPgConnection, id: VariantId) -> QueryResult<Option<SecretVersion>> {
+pub(super) async fn find_newest(
+    conn: &mut AsyncPgConnection,
+    id: VariantId,
+) -> QueryResult<Option<SecretVersion>> {
     Statement::new(NEWEST).bind::<SqlUuid, _>(id).get_result(conn).await.optional()
 }
 
