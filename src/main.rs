@@ -27,6 +27,7 @@ use dispense::config::{self, Config, Faults, Sources, Stamp};
 #[cfg(feature = "demo")]
 use dispense::demo;
 use dispense::fulfilment::restock::{self, Start};
+use dispense::goods::intake;
 use dispense::graphql;
 use dispense::http;
 use dispense::infra::db::Place;
@@ -266,7 +267,7 @@ async fn keys(config: Config, act: KeysAct) -> Result<(), Ending> {
                 };
                 let batch = match batch {
                     Some(id) => opened_before(app, &actor, &id, variant).await?,
-                    None => batch::open(app, &actor, NewBatch::import(variant)).await?,
+                    None => intake::open_batch(app, &actor, NewBatch::import(variant)).await?,
                 };
                 // Known before anything can go wrong: with it the import is gone on with.
                 eprintln!("batch {}", batch.id);
@@ -285,7 +286,8 @@ async fn keys(config: Config, act: KeysAct) -> Result<(), Ending> {
                 done.batch
             }
             KeysAct::Generate { quantity, .. } => {
-                let batch = batch::open(app, &actor, NewBatch::generate(variant, quantity, None)).await?;
+                let batch =
+                    intake::open_batch(app, &actor, NewBatch::generate(variant, quantity, None)).await?;
                 restock::generate(app, &actor, batch.id).await?
             }
         };

@@ -99,6 +99,7 @@ ids! {
     PaymentId = "pay";
     ProductId = "prd";
     RefundId = "ref";
+    SecretVersionId = "scv";
     SellerId = "sel";
     /// A sign-in of a person on a device: the family of its refresh tokens.
     SessionId = "ses";

@@ -2,7 +2,7 @@
 
 use crate::base::text::Locale;
 use crate::catalogue::model::StockDisplay;
-use crate::goods::Supply;
+use crate::goods::Available;
 
 /// The largest number that is shown; more is "1000+".
 pub const LARGEST_SHOWN: i64 = 1_000;
@@ -39,10 +39,10 @@ pub fn count_up_to(display: StockDisplay, low_threshold: i32, min_quantity: i32)
 /// What was counted of one variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted {
-    pub supply: Option<Supply>,
-    /// Keys that may be sold, counted no further than `count_up_to`.
-    pub keys: i64,
-    pub published_files: i64,
+    /// Pieces counted no further than `count_up_to`; none for kinds that this program does not know.
+    pub available: Option<Available>,
+    /// A person hands each piece over.
+    pub on_demand: bool,
     /// The product is on sale and the variant active.
     pub on_sale: bool,
 }
@@ -58,30 +58,31 @@ pub fn of_variant(
     if !counted.on_sale {
         return nothing("NOT_ON_SALE", say(locale, "Not on sale", "已下架"));
     }
-    match counted.supply {
-        Some(Supply::Files) if counted.published_files > 0 => {
-            plain(StockLevel::InStock, say(locale, "In stock", "有货"))
+    match counted.available {
+        Some(Available::Endless) if counted.on_demand => {
+            plain(StockLevel::OnDemand, say(locale, "On demand", "按需交付"))
         }
-        Some(Supply::Keys) if counted.keys >= i64::from(min_quantity) => {
-            of_keys(counted.keys, display, low_threshold, locale)
+        Some(Available::Endless) => plain(StockLevel::InStock, say(locale, "In stock", "有货")),
+        Some(Available::Pieces(pieces)) if pieces >= i64::from(min_quantity) => {
+            of_pieces(pieces, display, low_threshold, locale)
         }
         _ => nothing("OUT_OF_STOCK", say(locale, "Out of stock", "缺货")),
     }
 }
 
-fn of_keys(keys: i64, display: StockDisplay, low_threshold: i32, locale: Locale) -> Availability {
-    let low = display != StockDisplay::InOut && keys <= i64::from(low_threshold);
+fn of_pieces(pieces: i64, display: StockDisplay, low_threshold: i32, locale: Locale) -> Availability {
+    let low = display != StockDisplay::InOut && pieces <= i64::from(low_threshold);
     let level = if low { StockLevel::Low } else { StockLevel::InStock };
     match display {
-        StockDisplay::Exact if keys > LARGEST_SHOWN => {
+        StockDisplay::Exact if pieces > LARGEST_SHOWN => {
             plain(level, say(locale, "1000+ in stock", "库存 1000+"))
         }
         StockDisplay::Exact => {
             let text = match locale {
-                Locale::En => format!("{keys} in stock"),
-                Locale::Zh => format!("库存 {keys}"),
+                Locale::En => format!("{pieces} in stock"),
+                Locale::Zh => format!("库存 {pieces}"),
             };
-            Availability { quantity: Some(keys), ..plain(level, text) }
+            Availability { quantity: Some(pieces), ..plain(level, text) }
         }
         _ if low => plain(level, say(locale, "Only a few left", "库存紧张")),
         _ => plain(level, say(locale, "In stock", "有货")),

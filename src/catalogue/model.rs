@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::base::ids::{ProductId, SellerId, VariantId};
 use crate::catalogue::state::{ProductState, VariantState};
+use crate::goods::Terms;
 use crate::infra::db::schema::{product, variant};
 
 crate::text_column!(ProductState, VariantState, StockDisplay, MailPolicy);
@@ -98,15 +99,12 @@ pub struct Variant {
     pub mail_policy: MailPolicy,
     pub fold_case: bool,
     pub key_format: Option<Value>,
-    /// Downloads per file; none is unlimited.
-    pub download_limit: Option<i32>,
-    pub access_days: Option<i32>,
-    pub updates_included: bool,
     pub bind_address: bool,
-    pub warranty_days: Option<i32>,
     pub restock_unseen: bool,
     pub version: i32,
     pub created_at: DateTime<Utc>,
+    /// What the next buyer is promised.
+    pub terms: Terms,
 }
 
 /// Who sells a product, as buyers see it.

@@ -16,9 +16,8 @@ use crate::catalogue::model::{Prices, Product, SellerProfile, Texts, Tier, Varia
 use crate::catalogue::scope::Scope;
 use crate::catalogue::state::{ProductState, VariantState};
 use crate::catalogue::view::{ProductFacts, ProductView, VariantView};
-use crate::goods::{self, Supply};
+use crate::goods;
 use crate::infra::db::statement::Statement;
-use crate::vault;
 
 /// A product with its seller and texts, before its variants are read.
 #[derive(QueryableByName)]
@@ -296,28 +295,24 @@ async fn load_variants(
         prices_until: row.prices_until,
         product: ProductFacts { slug: row.product_slug, state: row.product_state, name: row.product_name },
         locale,
-        keys: 0,
-        published_files: 0,
+        available: None,
     };
     Ok(rows.into_iter().map(view).collect())
 }
 
-/// Counts keys no further than each variant shows, and looks for files.
+/// Counts what can be had no further than each variant shows.
 pub(super) async fn count_stock(
     conn: &mut AsyncPgConnection,
     views: Vec<&mut VariantView>,
 ) -> QueryResult<()> {
-    let supply = |v: &VariantView| goods::find(&v.variant.kind).map(|kind| kind.supply());
     let far = |v: &Variant| count_up_to(v.stock_display, v.low_stock_threshold, v.min_quantity);
-    let counted = views.iter().filter(|v| supply(v) == Some(Supply::Keys));
-    let wants: Vec<(VariantId, i64)> = counted.map(|v| (v.variant.id, far(&v.variant))).collect();
-    let files = views.iter().filter(|v| supply(v) == Some(Supply::Files));
-    let files: Vec<VariantId> = files.map(|v| v.variant.id).collect();
-    let keys = vault::read::stock(conn, &wants).await?;
-    let facts = goods::read::facts(conn, &files).await?;
+    let want = |view: &&mut VariantView| (view.variant.kind.clone(), view.variant.id, far(&view.variant));
+    let wants: Vec<(String, VariantId, i64)> = views.iter().map(want).collect();
+    let wants: Vec<(&str, VariantId, i64)> =
+        wants.iter().map(|(kind, variant, most)| (kind.as_str(), *variant, *most)).collect();
+    let available = goods::available(conn, &wants).await?;
     for view in views {
-        view.keys = keys.get(&view.variant.id).copied().unwrap_or_default();
-        view.published_files = facts.get(&view.variant.id).map_or(0, |f| f.published_files);
+        view.available = available.get(&view.variant.id).copied();
     }
     Ok(())
 }
@@ -350,22 +345,12 @@ pub async fn for_order(
     query.push("p.on_sale_at is not null and v.id = any(");
     query.push_bind::<Array<SqlUuid>, _>(wanted.keys().copied().collect::<Vec<_>>()).push(")");
     let rows: Vec<VariantRow> = query.load(conn).await?;
-    let of_keys = |row: &VariantRow| goods::find(&row.variant.kind).map(|kind| kind.supply());
-    let keys: Vec<(VariantId, i64)> = rows
-        .iter()
-        .filter(|row| of_keys(row) == Some(Supply::Keys))
-        .map(|row| (row.variant.id, wanted.get(&row.variant.id).copied().unwrap_or_default()))
-        .collect();
-    let files: Vec<VariantId> =
-        rows.iter().filter(|row| of_keys(row) == Some(Supply::Files)).map(|row| row.variant.id).collect();
-    let counted = vault::read::stock(conn, &keys).await?;
-    let facts = goods::read::facts(conn, &files).await?;
+    let want = |row: &VariantRow| wanted.get(&row.variant.id).copied().unwrap_or_default();
+    let wants: Vec<(&str, VariantId, i64)> =
+        rows.iter().map(|row| (row.variant.kind.as_str(), row.variant.id, want(row))).collect();
+    let counted = goods::available(conn, &wants).await?;
     let offers = rows.into_iter().map(|row| Offer {
-        available: match of_keys(&row) {
-            Some(Supply::Keys) => Some(counted.get(&row.variant.id).copied().unwrap_or_default()),
-            Some(Supply::Files) if facts.contains_key(&row.variant.id) => None,
-            Some(Supply::Files) | None => Some(0),
-        },
+        available: counted.get(&row.variant.id).map_or(Some(0), |available| available.pieces()),
         on_sale: row.product_state == ProductState::OnSale && row.variant.state == VariantState::Active,
         tiers: row.prices.tiers(currency.as_str()),
         variant_title: row.texts.get("name", locale.as_str()).unwrap_or_default().to_owned(),

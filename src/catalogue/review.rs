@@ -11,7 +11,7 @@ use crate::catalogue::model::Product;
 use crate::catalogue::product::{check_version, lock_own};
 use crate::catalogue::state::{ProductChange, VariantState};
 use crate::catalogue::store::{self, ProductColumns};
-use crate::goods;
+use crate::goods::{self, Available};
 use crate::infra::effects::events;
 use crate::infra::kit::Kit;
 
@@ -114,7 +114,8 @@ async fn must_be_complete(conn: &mut AsyncPgConnection, product: &Product) -> Ou
         return Err(lacks("the product has no variant".into()).into());
     }
     let priced = store::list_priced(conn, product.id).await?;
-    let facts = goods::read::facts(conn, &ids).await?;
+    let wants: Vec<(&str, VariantId, i64)> = active.iter().map(|v| (v.kind.as_str(), v.id, 1)).collect();
+    let available = goods::available(conn, &wants).await?;
     for variant in &active {
         let which = variant.sku.clone().unwrap_or_else(|| variant.id.to_string());
         if active.len() > 1 && !named.contains(&variant.id.0) {
@@ -125,7 +126,7 @@ async fn must_be_complete(conn: &mut AsyncPgConnection, product: &Product) -> Ou
         }
         let kind = goods::find(&variant.kind)
             .ok_or_else(|| lacks(format!("variant {which} is of no known kind")))?;
-        if let Some(missing) = kind.lacks(&facts.get(&variant.id).copied().unwrap_or_default()) {
+        if let Some(missing) = kind.lacks(available.get(&variant.id).copied().unwrap_or(Available::Missing)) {
             return Err(lacks(format!("variant {which}: {missing}")).into());
         }
     }

@@ -11,6 +11,7 @@ use crate::catalogue::model::{MailPolicy, Product, StockDisplay, Variant};
 use crate::catalogue::prices::Price;
 use crate::catalogue::state::{ProductState, VariantState};
 use crate::catalogue::texts;
+use crate::goods::Terms;
 use crate::infra::db::schema::{price, product, variant};
 use crate::infra::db::statement::Statement;
 
@@ -46,12 +47,9 @@ pub(super) struct VariantColumns {
     pub mail_policy: Option<MailPolicy>,
     pub fold_case: Option<bool>,
     pub key_format: Option<Option<Value>>,
-    pub download_limit: Option<Option<i32>>,
-    pub access_days: Option<Option<i32>>,
-    pub updates_included: Option<bool>,
     pub bind_address: Option<bool>,
-    pub warranty_days: Option<Option<i32>>,
     pub restock_unseen: Option<bool>,
+    pub terms: Option<Terms>,
 }
 
 pub(super) async fn insert_product(

@@ -7,15 +7,17 @@ use crate::base::ids::{ProductId, VariantId};
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::text::clean;
 use crate::catalogue::events::{ProductEvent, VariantEvent, of_product, of_variant};
+use crate::catalogue::jobs::CapRaised;
 use crate::catalogue::model::{MailPolicy, Product, StockDisplay, Variant};
 use crate::catalogue::prices::{self, PriceInput};
 use crate::catalogue::product::{check_version, lock_own, revised};
 use crate::catalogue::state::VariantChange;
 use crate::catalogue::store::{self, ProductColumns, VariantColumns};
 use crate::catalogue::texts::{self, TextInput};
-use crate::goods;
+use crate::goods::{self, Supply, Terms};
 use crate::infra::db::ResultExt;
 use crate::infra::effects::events;
+use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::kit::Kit;
 use crate::vault::KeyFormat;
 use crate::vault::format::MIN_BITS;
@@ -45,6 +47,8 @@ pub struct VariantEdit {
     pub updates_included: Option<bool>,
     pub bind_address: Option<bool>,
     pub warranty_days: Option<Option<i32>>,
+    /// How many pieces of a shared secret are sold at most.
+    pub sale_cap: Option<Option<i32>>,
     pub restock_unseen: Option<bool>,
     /// The version that the editor saw.
     pub expected_version: Option<i32>,
@@ -73,7 +77,11 @@ pub async fn update(kit: &Kit, actor: &Actor, id: VariantId, edit: VariantEdit) 
         let text = "what a variant sells is settled when it is made: make another";
         return Err(Refusal::new("KIND_NOT_CHANGEABLE", text).at(["kind"]).into());
     }
+    let before = variant.terms.sale_cap;
     let variant = apply(&mut tx, kit, actor, &product, &variant, edit).await?;
+    if before.is_some() && variant.terms.sale_cap != before {
+        jobs::add(&tx, &[CapRaised { variant: variant.id }.job()]).await?;
+    }
     events::append(&tx, &[of_variant(VariantEvent::Updated, &variant, actor)]).await?;
     tx.commit().await?;
     Ok(variant)
@@ -159,11 +167,15 @@ fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal
         ("downloadLimit", edit.download_limit.flatten(), 1),
         ("accessDays", edit.access_days.flatten(), 1),
         ("warrantyDays", edit.warranty_days.flatten(), 0),
+        ("saleCap", edit.sale_cap.flatten(), 0),
         ("lowStockThreshold", edit.low_stock_threshold, 0),
     ] {
         if value.is_some_and(|value| value < lowest) {
             return refuse(field, &format!("`{field}` is {lowest} or more"));
         }
+    }
+    if edit.sale_cap.flatten().is_some() && goods::supply(&seen.kind) != Some(Supply::Shared) {
+        return refuse("saleCap", "only shared secrets have a cap");
     }
     let sku = match &edit.sku {
         Some(Some(sku)) => Some(Some(clean(sku, "sku", 60, false)?)),
@@ -193,11 +205,18 @@ fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal
         mail_policy: edit.mail_policy,
         fold_case: edit.fold_case,
         key_format,
-        download_limit: edit.download_limit,
-        access_days: edit.access_days,
-        updates_included: edit.updates_included,
         bind_address: edit.bind_address,
-        warranty_days: edit.warranty_days,
         restock_unseen: edit.restock_unseen,
+        terms: Some(terms(&seen.terms, edit)),
     })
+}
+
+fn terms(seen: &Terms, edit: &VariantEdit) -> Terms {
+    Terms {
+        download_limit: edit.download_limit.unwrap_or(seen.download_limit),
+        access_days: edit.access_days.unwrap_or(seen.access_days),
+        updates_included: edit.updates_included.unwrap_or(seen.updates_included),
+        warranty_days: edit.warranty_days.unwrap_or(seen.warranty_days),
+        sale_cap: edit.sale_cap.unwrap_or(seen.sale_cap),
+    }
 }

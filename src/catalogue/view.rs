@@ -7,7 +7,7 @@ use crate::base::text::Locale;
 use crate::catalogue::availability::{self, Availability, Counted};
 use crate::catalogue::model::{Prices, Product, SellerProfile, Texts, Tier, Variant, tier_at};
 use crate::catalogue::state::{ProductState, VariantState};
-use crate::goods;
+use crate::goods::{self, Available, Supply};
 
 /// A product with its variants, in the reader's language.
 #[derive(Clone, Debug)]
@@ -31,9 +31,8 @@ pub struct VariantView {
     pub prices_until: Option<DateTime<Utc>>,
     pub product: ProductFacts,
     pub locale: Locale,
-    /// Keys that may be sold, counted as far as the variant shows; 0 when nobody asked.
-    pub keys: i64,
-    pub published_files: i64,
+    /// What can be had, counted as far as the variant shows; none when nobody asked.
+    pub available: Option<Available>,
 }
 
 /// What a variant repeats of its product.
@@ -101,9 +100,8 @@ impl VariantView {
 
     pub fn availability(&self) -> Availability {
         let counted = Counted {
-            supply: goods::find(&self.variant.kind).map(|kind| kind.supply()),
-            keys: self.keys,
-            published_files: self.published_files,
+            available: self.available,
+            on_demand: goods::supply(&self.variant.kind) == Some(Supply::Person),
             on_sale: self.on_sale(),
         };
         let v = &self.variant;

@@ -37,7 +37,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
         Question {
             name: "a delivered unit of files has a grant",
             sql: "select 'unit ' || u.id as counter from unit u join order_line l on l.id = u.line_id
-              where l.kind = 'file' and u.state in ('assigned', 'revealed')
+              where l.kind in {files} and u.state in ('assigned', 'revealed')
                 and not exists (select 1 from download_grant g where g.unit_id = u.id)",
         },
         Question {

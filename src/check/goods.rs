@@ -41,9 +41,9 @@ pub(super) const HANDED_OVER: Invariant = Invariant {
             sql: "select 'unit ' || u.id || ' of variant ' || u.variant_id as counter
               from unit u join order_line l on l.id = u.line_id join orders o on o.id = u.order_id
               where u.state = 'awaiting_person' and u.superseded_by is null and o.state in ('paid', 'closed')
-                and ((l.kind = 'file' and exists (select 1 from file f join file_version v on v.file_id = f.id
+                and ((l.kind in {files} and exists (select 1 from file f join file_version v on v.file_id = f.id
                     where f.variant_id = u.variant_id and v.yanked_at is null))
-                  or (l.kind = 'key' and (select count(*) from (select 1 from vault_key k
+                  or (l.kind in {keys} and (select count(*) from (select 1 from vault_key k
                       where k.variant_id = u.variant_id and k.state = 'available' and k.expires_at > app_now()
                       limit l.quantity) free)
                     >= case when l.partial_delivery then 1 else l.quantity end))

@@ -21,7 +21,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
         Question {
             name: "a delivered unit of a key product holds a sold key",
             sql: "select 'unit ' || u.id as counter from unit u join order_line l on l.id = u.line_id
-              where l.kind = 'key' and u.state in ('assigned', 'revealed')
+              where l.kind in {keys} and u.state in ('assigned', 'revealed')
                 and not exists (select 1 from vault_key k where k.unit_id = u.id and k.state = 'sold')",
         },
         Question {
@@ -30,7 +30,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
               from (select variant_id, count(*) as keys, 0 as units from vault_key where state = 'sold' group by 1
                 union all
                 select u.variant_id, 0, count(*) from unit u join order_line l on l.id = u.line_id
-                  where l.kind = 'key' and u.state in ('assigned', 'revealed') group by 1) both_sides
+                  where l.kind in {keys} and u.state in ('assigned', 'revealed') group by 1) both_sides
               group by variant_id having sum(keys) <> sum(units)",
         },
         Question {

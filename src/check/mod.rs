@@ -21,6 +21,7 @@ mod notices;
 mod report;
 mod run;
 mod seals;
+mod secrets;
 
 pub use asked::Since;
 pub use report::{AskedReport, Finding, NotAsked, Report, Verdict};

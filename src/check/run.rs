@@ -12,14 +12,16 @@ use crate::check::asked::{self, Since};
 use crate::check::report::{Finding, Invariant, Report, Verdict};
 use crate::check::{
     attempts, buyers, callers, chain, downloads, goods, keys, messages, money, money_back, notices, seals,
+    secrets,
 };
 use crate::config::{Config, Secrets};
+use crate::goods::{Supply, codes_of};
 use crate::infra::db::{Db, Limits, migrate};
 use crate::infra::outbound::Outbound;
 use crate::infra::seal::Sealer;
 use crate::payments::accounts::Accounts;
 
-const INVARIANTS: [Invariant; 12] = [
+const INVARIANTS: [Invariant; 13] = [
     keys::INVARIANT,
     goods::HANDED_OVER,
     goods::PAID_FOR,
@@ -32,6 +34,7 @@ const INVARIANTS: [Invariant; 12] = [
     seals::INVARIANT,
     buyers::INVARIANT,
     attempts::INVARIANT,
+    secrets::INVARIANT,
 ];
 
 /// Sales go on while this reads: it takes no lock. It holds one snapshot for as long as it runs, which keeps dead rows
@@ -103,8 +106,8 @@ pub async fn ask(conn: &mut AsyncPgConnection, secrets: &Secrets) -> Result<Repo
     for invariant in &INVARIANTS {
         let mut findings = Vec::new();
         for question in invariant.questions {
-            let sql =
-                format!("select count(*) as count, min(counter) as first from ({}) asked", question.sql);
+            let asked = with_kinds(question.sql);
+            let sql = format!("select count(*) as count, min(counter) as first from ({asked}) asked");
             let answer: Answer = sql_query(sql)
                 .get_result(conn)
                 .await
@@ -118,11 +121,25 @@ pub async fn ask(conn: &mut AsyncPgConnection, secrets: &Secrets) -> Result<Repo
     }
     let sealer = Sealer::new(&secrets.vault, &secrets.fingerprint)?;
     let seals = seals::open_all(conn, &sealer).await?;
+    let (texts, broken_texts) = secrets::open_all(conn, &sealer).await?;
     let chain = chain::recompute(conn).await?;
     add(&mut verdicts, keys::INVARIANT.number, 1, seals.twins);
     add(&mut verdicts, seals::INVARIANT.number, seals::BY_OPENING, seals.broken);
+    add(&mut verdicts, secrets::INVARIANT.number, secrets::BY_OPENING, broken_texts);
     add(&mut verdicts, seals::INVARIANT.number, chain::BY_HASHING, chain.findings);
-    Ok(Report { verdicts, opened: seals.opened, sealed_events: chain.events, asked: None })
+    Ok(Report { verdicts, opened: seals.opened + texts, sealed_events: chain.events, asked: None })
+}
+
+/// Puts the codes of kinds in the place of their names.
+fn with_kinds(sql: &str) -> String {
+    let list = |supply| {
+        let quoted: Vec<String> = codes_of(supply).into_iter().map(|code| format!("'{code}'")).collect();
+        format!("({})", quoted.join(", "))
+    };
+    sql.replace("{keys}", &list(Supply::Keys))
+        .replace("{files}", &list(Supply::Files))
+        .replace("{shared}", &list(Supply::Shared))
+        .replace("{person}", &list(Supply::Person))
 }
 
 fn add(verdicts: &mut [Verdict], number: u8, asked: usize, findings: Vec<Finding>) {

@@ -27,8 +27,10 @@ pub(super) const INVARIANT: Invariant = Invariant {
         },
         Question {
             name: "a data key counts at least the values it sealed",
-            sql: "select 'data key ' || d.id || ' counts ' || d.uses || ', sealed ' || count(k.id) as counter
-              from data_key d left join vault_key k on k.data_key_id = d.id group by d.id having count(k.id) > d.uses",
+            sql: "select 'data key ' || d.id || ' counts ' || d.uses || ', sealed ' || count(k.data_key_id) as counter
+              from data_key d left join (select data_key_id from vault_key union all select data_key_id from secret_version
+                union all select data_key_id from unit_secret where sealed is not null) k on k.data_key_id = d.id
+              group by d.id having count(k.data_key_id) > d.uses",
         },
         Question {
             name: "every event that the sequence has passed has its number",

@@ -12,8 +12,9 @@ use crate::catalogue::texts::TextInput;
 use crate::catalogue::variant::{self, VariantEdit};
 use crate::downloads::{self, NewUpload, NewVersion, upload};
 use crate::fulfilment::restock;
+use crate::goods::{self, intake};
 use crate::infra::kit::Kit;
-use crate::vault::batch::{self, NewBatch};
+use crate::vault::batch::NewBatch;
 
 /// Slugs of the three products.
 pub const KEY_PRODUCT: &str = "stargazer-pro";
@@ -39,7 +40,7 @@ struct Good {
 const GOODS: [Good; 3] = [
     Good {
         slug: KEY_PRODUCT,
-        kind: "key",
+        kind: goods::KEY,
         tags: &["software", "astronomy"],
         texts: [
             (
@@ -61,7 +62,7 @@ const GOODS: [Good; 3] = [
     },
     Good {
         slug: FILE_PRODUCT,
-        kind: "file",
+        kind: goods::FILE,
         tags: &["book", "astronomy"],
         texts: [
             (
@@ -78,7 +79,7 @@ const GOODS: [Good; 3] = [
     },
     Good {
         slug: FREE_PRODUCT,
-        kind: "file",
+        kind: goods::FILE,
         tags: &["free", "astronomy"],
         texts: [
             (
@@ -138,7 +139,7 @@ async fn put(kit: &Kit, good: &Good) -> Outcome<bool> {
     match good.file {
         Some((name, bytes)) => publish(kit, &actor, variant, name, bytes).await?,
         None => {
-            let batch = batch::open(kit, &actor, NewBatch::generate(variant, KEYS, None)).await?;
+            let batch = intake::open_batch(kit, &actor, NewBatch::generate(variant, KEYS, None)).await?;
             restock::generate(kit, &actor, batch.id).await?;
         }
     }
@@ -189,6 +190,6 @@ async fn publish(
         version: "1.0".into(),
         notes: None,
     };
-    downloads::publish_version(kit, actor, version).await?;
+    intake::publish_file(kit, actor, version).await?;
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::base::outcome::Fault;
 use crate::demo::buyer::{Buyer, text};
 use crate::demo::child::Shop;
 use crate::demo::seed;
+use crate::goods;
 
 const EMAIL: &str = "ada@buyer.example";
 /// How long anything that goes by itself may take.
@@ -209,7 +210,7 @@ fn line<'a>(order: &'a Value, kind: &str) -> Result<&'a Value, Fault> {
 }
 
 async fn reveal(buyer: &Buyer, order: &Order, seen: &Value) -> Result<String, Fault> {
-    let variables = json!({ "line": text(line(seen, "key")?, "/id")?, "t": order.token });
+    let variables = json!({ "line": text(line(seen, goods::KEY)?, "/id")?, "t": order.token });
     let shown = buyer.ask(REVEAL, variables, "deliveryReveal").await?;
     let key = text(&shown, "/secrets/0/text")?;
     println!("The guest reveals the key (GraphQL: deliveryReveal).\n  key  {key}\n");
@@ -218,7 +219,7 @@ async fn reveal(buyer: &Buyer, order: &Order, seen: &Value) -> Result<String, Fa
 
 /// Hashes what arrives, not what somebody says about it.
 async fn download(buyer: &Buyer, order: &Order, seen: &Value, promised: &str) -> Result<(), Fault> {
-    let grant = text(line(seen, "file")?, "/grants/0/id")?;
+    let grant = text(line(seen, goods::FILE)?, "/grants/0/id")?;
     let input = json!({ "in": { "grantId": grant, "accessToken": order.token } });
     let made = buyer.ask(LINK, input, "downloadLinkCreate").await?;
     let answer = buyer.get(&text(&made, "/link/url")?).await?;

@@ -11,23 +11,23 @@ use crate::downloads::model::{GrantWant, Granted, Standing};
 use crate::downloads::state::{GrantChange, GrantState};
 use crate::downloads::{events, read, store};
 use crate::infra;
+use crate::infra::effects::events::NewEvent;
 use crate::infra::kit::Kit;
 
 /// One grant per unit and file of its variant, for the newest version that is not yanked, in one statement. A unit
 /// whose variant has no such file is absent from the answer: its caller lets it wait. A grant that exists is left
-/// alone and not returned.
-/// The events are written with them.
+/// alone and not returned. The caller writes the events in the same transaction.
 pub async fn grant(
     conn: &AsyncPgConnection,
     clock: &Clock,
     wants: &[GrantWant],
-) -> diesel::QueryResult<Vec<Granted>> {
+) -> diesel::QueryResult<(Vec<Granted>, Vec<NewEvent>)> {
     if wants.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
     let granted = store::insert_grants(conn, clock, wants).await?;
-    infra::effects::events::append(conn, &events::created(&granted, "system")).await?;
-    Ok(granted)
+    let events = events::created(&granted, "system");
+    Ok((granted, events))
 }
 
 /// Revokes the grants of these units, ends their open sessions and links, and writes the events. Units without

@@ -45,11 +45,6 @@ pub async fn publish_version(kit: &Kit, actor: &Actor, new: NewVersion) -> Outco
         .await?
         .filter(|v| actor.sells_for(v.seller_id))
         .ok_or_else(|| not_found("variant", "variantId"))?;
-    if variant.kind != "file" {
-        return Err(Refusal::new("INVALID", "only variants of files have file versions")
-            .at(["variantId"])
-            .into());
-    }
     let upload = store::lock_upload(&mut tx, new.upload_id)
         .await?
         .filter(|u| u.seller_id == variant.seller_id)

@@ -20,12 +20,12 @@ macro_rules! standing {
                coalesce(p.lost_minor > 0, false) as is_lost, \
                s.id as session_id, s.file_version_id as session_version_id, s.served_bytes as session_served, \
                s.byte_cap as session_cap, g.file_version_id as bought_version_id, \
-               case when var.updates_included then newest.id else coalesce(bought.id, newest.id) end as current_version_id, \
+               case when coalesce((ol.terms ->> 'updates_included')::boolean, true) then newest.id else coalesce(bought.id, newest.id) end as current_version_id, \
                newest.id as newest_version_id, app_now() as now \
              from download_grant g \
              join orders o on o.id = g.order_id \
              join unit u on u.id = g.unit_id \
-             join variant var on var.id = u.variant_id \
+             join order_line ol on ol.id = u.line_id \
              left join payment p on p.order_id = g.order_id and p.allocated \
              left join download_session s on s.grant_id = g.id and s.closed_at is null and s.expires_at > app_now() \
              left join file_version bought on bought.id = g.file_version_id and bought.yanked_at is null \

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
 use futures::TryFutureExt;
 
-use crate::base::ids::{KeyId, OrderId, UnitId};
+use crate::base::ids::OrderId;
 use crate::base::outcome::{Failure, Fault};
 use crate::fulfilment::store;
 pub use crate::fulfilment::store::{Handed, HandedLine, PaidLine};
-use crate::goods::{self, Given, Wanted};
+use crate::goods::{self, Given, LineGiven, Served, Wanted};
+use crate::infra::effects::Effects;
 use crate::infra::kit::Kit;
 use crate::orders::unit::{UnitChange, UnitState};
-use crate::vault::claim;
 
 /// The lines of these paid orders whose units have nothing yet.
 pub async fn list_lines(conn: &AsyncPgConnection, orders: &[OrderId]) -> Result<Vec<PaidLine>, Fault> {
@@ -27,19 +27,15 @@ pub async fn list_lines(conn: &AsyncPgConnection, orders: &[OrderId]) -> Result<
 /// was seen to miss a key committed meanwhile.
 pub async fn assign(conn: &AsyncPgConnection, kit: &Kit, lines: &[PaidLine]) -> Result<Handed, Failure> {
     if lines.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Handed::default());
     }
     hand_over(conn, kit, lines, UnitState::Unassigned).await
 }
 
 /// The orders of a slice all of whose lines got everything.
 pub fn delivered(handed: &Handed, orders: &[OrderId]) -> Vec<OrderId> {
-    let all_there = |order: &&OrderId| handed.iter().filter(|h| h.line.order_id == **order).all(is_complete);
-    orders.iter().filter(all_there).copied().collect()
-}
-
-fn is_complete(handed: &HandedLine) -> bool {
-    handed.awaiting_stock.is_empty() && handed.awaiting_person.is_empty()
+    let of = |order: OrderId| handed.lines.iter().filter(move |h| h.line.order_id == order);
+    orders.iter().copied().filter(|order| of(*order).all(HandedLine::is_complete)).collect()
 }
 
 /// The same behind a savepoint: should it raise, the money is kept and every line goes to a person.
@@ -49,7 +45,7 @@ pub async fn assign_or_leave_to_a_person(
     lines: &[PaidLine],
 ) -> Result<Handed, Failure> {
     if lines.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Handed::default());
     }
     AnsiTransactionManager::begin_transaction(conn).await?;
     match assign(conn, kit, lines).await {
@@ -66,13 +62,13 @@ pub async fn assign_or_leave_to_a_person(
 }
 
 async fn leave_to_a_person(conn: &mut AsyncPgConnection, lines: &[PaidLine]) -> Result<Handed, Failure> {
-    let handed: Handed =
-        lines.iter().map(|line| HandedLine::new(line, Given::nothing(&line.wanted()))).collect();
+    let left = |line: &PaidLine| HandedLine::new(line, LineGiven::all(&line.wanted(), Given::AwaitPerson));
+    let handed: Vec<HandedLine> = lines.iter().map(left).collect();
     advance(conn, &handed, UnitState::Unassigned).await?;
-    Ok(handed)
+    Ok(Handed { lines: handed, effects: Effects::default() })
 }
 
-/// Lets each kind of goods serve its lines, marks the keys that were claimed and moves the units from `before`.
+/// Lets each kind of goods serve its lines and moves the units from `before`.
 pub(super) async fn hand_over(
     conn: &AsyncPgConnection,
     kit: &Kit,
@@ -84,45 +80,49 @@ pub(super) async fn hand_over(
         by_kind.entry(&line.kind).or_default().push(line);
     }
     let served = by_kind.into_iter().map(|(kind, lines)| serve(conn, kit, kind, lines));
-    let mut handed: Handed = futures::future::try_join_all(served).await?.into_iter().flatten().collect();
-    handed.sort_by_key(|h| lines.iter().position(|l| l.line_id == h.line.line_id));
-    let pairs: Vec<(KeyId, UnitId)> =
-        handed.iter().flat_map(|h| &h.assigned).filter_map(|(unit, key)| Some(((*key)?, *unit))).collect();
+    let mut handed = Handed::default();
+    let mut marks = Vec::new();
+    for (lines, served) in futures::future::try_join_all(served).await? {
+        let given = lines.into_iter().zip(served.lines);
+        handed.lines.extend(given.map(|(line, given)| HandedLine::new(line, given)));
+        handed.effects.add(served.effects);
+        marks.push(served.marks.map_err(Failure::from));
+    }
+    handed.lines.sort_by_key(|h| lines.iter().position(|l| l.line_id == h.line.line_id));
     // Neither needs the other's answer, so they go to the server together.
-    futures::try_join!(claim::assign(conn, &pairs).map_err(Failure::from), advance(conn, &handed, before))?;
+    futures::try_join!(futures::future::try_join_all(marks), advance(conn, &handed.lines, before))?;
     Ok(handed)
 }
 
 /// The lines of one kind. A kind that this program does not know is left to a person.
-async fn serve(
-    conn: &AsyncPgConnection,
+async fn serve<'a, 'l>(
+    conn: &'a AsyncPgConnection,
     kit: &Kit,
     kind: &str,
-    lines: Vec<&PaidLine>,
-) -> Result<Vec<HandedLine>, Failure> {
+    lines: Vec<&'l PaidLine>,
+) -> Result<(Vec<&'l PaidLine>, Served<'a>), Failure> {
     let wanted: Vec<Wanted> = lines.iter().map(|line| line.wanted()).collect();
-    let given = match goods::find(kind) {
+    let served = match goods::find(kind) {
         Some(kind) => kind.assign(conn, &kit.clock, &wanted).await?,
-        None => wanted.iter().map(Given::nothing).collect(),
+        None => Served::plain(wanted.iter().map(|line| LineGiven::all(line, Given::AwaitPerson)).collect()),
     };
-    Ok(lines.into_iter().zip(given).map(|(line, given)| HandedLine::new(line, given)).collect())
+    let answered = |(line, given): (&Wanted, &LineGiven)| line.units.len() == given.units.len();
+    if served.lines.len() != lines.len() || !wanted.iter().zip(&served.lines).all(answered) {
+        return Err(Fault::bug(format!("goods of kind {kind} did not answer for each unit")).into());
+    }
+    Ok((lines, served))
 }
 
-async fn advance(conn: &AsyncPgConnection, handed: &Handed, before: UnitState) -> Result<(), Failure> {
+async fn advance(conn: &AsyncPgConnection, handed: &[HandedLine], before: UnitState) -> Result<(), Failure> {
     let mut moves = Vec::new();
-    for line in handed {
-        let assigned = line.assigned.iter().map(|(unit, _)| (*unit, UnitChange::Assign));
-        let stock = line.awaiting_stock.iter().map(|unit| (*unit, UnitChange::AwaitStock));
-        let person = line.awaiting_person.iter().map(|unit| (*unit, UnitChange::AwaitPerson));
-        for (unit, change) in assigned.chain(stock).chain(person) {
-            // What was left to a person stays there until it can be handed over.
-            if before == UnitState::AwaitingPerson && change != UnitChange::Assign {
-                continue;
-            }
-            let after = before.after(change).map_err(|e| Fault::bug(e.to_string()))?;
-            if after != before {
-                moves.push((unit, before, after));
-            }
+    for (unit, change) in handed.iter().flat_map(HandedLine::changes) {
+        // What was left to a person stays there until it can be handed over.
+        if before == UnitState::AwaitingPerson && change != UnitChange::Assign {
+            continue;
+        }
+        let after = before.after(change).map_err(|e| Fault::bug(e.to_string()))?;
+        if after != before {
+            moves.push((unit, before, after));
         }
     }
     if store::advance_units(conn, &moves).await? != moves.len() {

@@ -1,7 +1,7 @@
 //! What follows when lines got their goods or wait for them: events, mails, tasks, and the jobs that fill waiting lines.
 
 use crate::base::ids::{LineId, UnitId};
-use crate::fulfilment::events::{Assigned, Awaiting, LineEvent};
+use crate::fulfilment::events::{Assigned, Awaiting, LineEvent, Revoked};
 use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::store::{Handed, HandedLine, PaidLine};
 use crate::fulfilment::tasks::{AwaitingStock, DeliveryByHand, DeliveryFailed, OfVariant};
@@ -33,12 +33,12 @@ pub fn of_assignment(
     occasion: Occasion,
     actor: &str,
 ) -> Effects {
-    let mut effects = Effects::default();
-    for handed in handed {
-        of_line(&mut effects, handed, occasion, actor);
+    let mut effects = handed.effects.clone();
+    for line in &handed.lines {
+        of_line(&mut effects, line, occasion, actor);
     }
     for order in orders {
-        let lines: Vec<&HandedLine> = handed.iter().filter(|h| h.line.order_id == order.id).collect();
+        let lines: Vec<&HandedLine> = handed.lines.iter().filter(|h| h.line.order_id == order.id).collect();
         effects.messages.extend(order_messages(kit, order, &lines, occasion));
     }
     effects
@@ -50,8 +50,7 @@ fn of_line(effects: &mut Effects, handed: &HandedLine, occasion: Occasion, actor
     let (id, variant) = (line.line_id, line.variant_id);
     let event = |event: LineEvent| event.by(actor).of_order(line.order_id).of_seller(line.seller_id);
     if !handed.assigned.is_empty() {
-        let units = handed.assigned.iter().map(|(unit, _)| *unit).collect();
-        let keys = handed.assigned.iter().filter_map(|(_, key)| *key).collect();
+        let (units, keys) = (handed.assigned.clone(), handed.keys.clone());
         let made = if occasion == Occasion::Paid { LineEvent::Assigned } else { LineEvent::Filled };
         effects.events.push(event(made(id, Assigned { variant, units, keys })));
     }
@@ -63,6 +62,14 @@ fn of_line(effects: &mut Effects, handed: &HandedLine, occasion: Occasion, actor
         effects.events.push(event(LineEvent::AwaitingStock(id, awaiting(&handed.awaiting_stock))));
         effects.jobs.push(Fill { variant }.job());
         effects.tasks.push(task(AwaitingStock::open(variant, OfVariant { variant }), line));
+    }
+    if !handed.awaiting_supplier.is_empty() {
+        let waits = awaiting(&handed.awaiting_supplier);
+        effects.events.push(event(LineEvent::AwaitingSupplier(id, waits)));
+    }
+    if !handed.cancelled.is_empty() {
+        let revoked = Revoked { units: handed.cancelled.clone() };
+        effects.events.push(event(LineEvent::Revoked(id, revoked)));
     }
     if !handed.awaiting_person.is_empty() {
         effects.events.push(event(LineEvent::AwaitingPerson(id, awaiting(&handed.awaiting_person))));
@@ -89,7 +96,7 @@ fn order_messages(kit: &Kit, order: &Order, lines: &[&HandedLine], occasion: Occ
         lines.iter().filter(|h| wanted(h)).map(|h| h.line.line_id).collect()
     };
     let delivered = ids(|h| !h.assigned.is_empty());
-    let waiting = ids(|h| !h.awaiting_stock.is_empty());
+    let waiting = ids(|h| !h.awaiting_stock.is_empty() || !h.awaiting_supplier.is_empty());
     let by_person = ids(|h| !h.awaiting_person.is_empty());
     let mut messages = Vec::new();
     match occasion {

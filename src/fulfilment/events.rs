@@ -32,6 +32,8 @@ event_kinds! {
         "line.filled" Filled(LineId, Assigned),
         /// Units wait for stock.
         "line.awaiting_stock" AwaitingStock(LineId, Awaiting),
+        /// Units wait for a supplier.
+        "line.awaiting_supplier" AwaitingSupplier(LineId, Awaiting),
         /// Units wait for a person.
         "line.awaiting_person" AwaitingPerson(LineId, Awaiting),
         /// Units lost their goods, or will get none.

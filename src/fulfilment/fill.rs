@@ -10,13 +10,12 @@ use crate::fulfilment::effects::{self, Occasion, failed};
 use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::store;
 use crate::fulfilment::tasks::{AwaitingStock, DeliveryByHand, DeliveryFailed};
-use crate::goods::{self, Supply};
+use crate::goods::{self, Available};
 use crate::infra::effects::jobs::{NewJob, Payload};
 use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::kit::Kit;
 use crate::orders::model::Order;
 use crate::orders::unit::UnitState;
-use crate::vault;
 
 /// Lines looked at in one transaction.
 const LINES: i64 = 200;
@@ -113,16 +112,16 @@ async fn fill_waiting(
         .collect();
     let chosen = choose(conn, kit, variant_id, waiting).await?;
     let mut handed = assign::hand_over(conn, kit, &chosen, before).await?;
-    handed.retain(|h| !h.assigned.is_empty());
-    let units = handed.iter().map(|h| h.assigned.len()).sum();
+    handed.lines.retain(|h| !h.assigned.is_empty());
+    let units = handed.lines.iter().map(|h| h.assigned.len()).sum();
     let touched: Vec<&Order> =
-        orders.iter().filter(|o| handed.iter().any(|h| h.line.order_id == o.id)).collect();
+        orders.iter().filter(|o| handed.lines.iter().any(|h| h.line.order_id == o.id)).collect();
     let effects = effects::of_assignment(kit, &touched, &handed, Occasion::Filled, "system");
     effects.write(conn, &kit.clock).await?;
     store::mark_delivered(conn, &touched.iter().map(|o| o.id).collect::<Vec<_>>()).await?;
-    end_tasks(conn, variant_id, &handed.iter().map(|h| h.line.line_id).collect::<Vec<_>>()).await?;
-    let more = (seen.len() as i64 == LINES && !handed.is_empty()) || orders.len() < ids.len();
-    Ok(Filled { lines: handed.len(), units, more })
+    end_tasks(conn, variant_id, &handed.lines.iter().map(|h| h.line.line_id).collect::<Vec<_>>()).await?;
+    let more = (seen.len() as i64 == LINES && !handed.lines.is_empty()) || orders.len() < ids.len();
+    Ok(Filled { lines: handed.lines.len(), units, more })
 }
 
 /// The lines that get something now, in their order: as long as the stock lasts. A line too large for what is left
@@ -133,14 +132,12 @@ async fn choose(
     variant_id: VariantId,
     waiting: Vec<PaidLine>,
 ) -> Outcome<Vec<PaidLine>> {
-    // Files do not run out; whether there is one is seen when they are given.
-    let counted = |line: &PaidLine| goods::find(&line.kind).is_some_and(|kind| kind.supply() == Supply::Keys);
-    if !waiting.iter().any(counted) {
-        return Ok(waiting);
-    }
     let wanted: usize = waiting.iter().map(|l| l.unit_ids.len()).sum();
-    let stock = vault::read::stock(conn, &[(variant_id, wanted as i64)]).await?;
-    let mut left = stock.get(&variant_id).copied().unwrap_or(0) as usize;
+    let kind = waiting.first().map_or("", |line| line.kind.as_str());
+    let stock = goods::available(conn, &[(kind, variant_id, wanted as i64)]).await?;
+    // What does not run out: whether there is any is seen when it is given.
+    let Some(Available::Pieces(left)) = stock.get(&variant_id) else { return Ok(waiting) };
+    let mut left = *left as usize;
     let now = kit.clock.now();
     let mut chosen = Vec::new();
     for line in waiting {
@@ -181,7 +178,11 @@ pub async fn sweep(kit: &Kit) -> Outcome<usize> {
 }
 
 /// Ends the tasks about lines that no person has to look at any more, and about the variant once no unit of it waits.
-async fn end_tasks(conn: &mut AsyncPgConnection, variant: VariantId, lines: &[LineId]) -> Outcome<()> {
+pub(super) async fn end_tasks(
+    conn: &mut AsyncPgConnection,
+    variant: VariantId,
+    lines: &[LineId],
+) -> Outcome<()> {
     let mut over = Vec::new();
     if !store::is_awaiting_stock(conn, variant).await? {
         over.push(AwaitingStock::over(variant));

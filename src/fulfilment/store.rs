@@ -4,17 +4,18 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::base::ids::{KeyId, LineId, OrderId, SellerId, UnitId, VariantId};
-use crate::goods::{Given, Wanted};
+use crate::goods::{self, Given, LineGiven, Terms, Wanted};
 use crate::infra::db::schema::orders;
 use crate::infra::db::statement::Statement;
+use crate::infra::effects::Effects;
 use crate::infra::stock_lock;
 use crate::orders::model::Order;
-use crate::orders::unit::UnitState;
+use crate::orders::unit::{UnitChange, UnitState};
 
 /// A paid line with its units that have no goods yet.
 #[derive(Clone, Debug, QueryableByName)]
@@ -34,23 +35,25 @@ pub struct PaidLine {
     pub total_minor: i64,
     #[diesel(sql_type = Bool)]
     pub partial_delivery: bool,
-    #[diesel(sql_type = Nullable<Integer>)]
-    pub download_limit: Option<i32>,
-    #[diesel(sql_type = Nullable<Integer>)]
-    pub access_days: Option<i32>,
+    #[diesel(sql_type = Jsonb)]
+    pub terms: Terms,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub waiting_since: Option<DateTime<Utc>>,
     #[diesel(sql_type = Array<SqlUuid>)]
     pub unit_ids: Vec<Uuid>,
 }
 
-/// What a line got: units with their key, units that now wait, units left to a person.
+/// What a line got: units with goods, units that now wait, and for what.
 #[derive(Clone, Debug)]
 pub struct HandedLine {
     pub line: PaidLine,
-    pub assigned: Vec<(UnitId, Option<KeyId>)>,
+    pub assigned: Vec<UnitId>,
     pub awaiting_stock: Vec<UnitId>,
+    pub awaiting_supplier: Vec<UnitId>,
     pub awaiting_person: Vec<UnitId>,
+    pub cancelled: Vec<UnitId>,
+    /// Keys of the vault among the goods.
+    pub keys: Vec<KeyId>,
 }
 
 impl PaidLine {
@@ -62,24 +65,54 @@ impl PaidLine {
             variant_id: self.variant_id,
             units: self.unit_ids.iter().map(|unit| UnitId(*unit)).collect(),
             partial_delivery: self.partial_delivery,
-            download_limit: self.download_limit,
-            access_days: self.access_days,
+            terms: self.terms.clone(),
         }
     }
 }
 
 impl HandedLine {
-    pub fn new(line: &PaidLine, given: Given) -> Self {
-        let Given { assigned, awaiting_stock, awaiting_person } = given;
-        Self { line: line.clone(), assigned, awaiting_stock, awaiting_person }
+    pub fn new(line: &PaidLine, given: LineGiven) -> Self {
+        let units = || line.unit_ids.iter().map(|id| UnitId(*id)).zip(&given.units);
+        let all = |wanted| units().filter(|(_, given)| **given == wanted).map(|(unit, _)| unit).collect();
+        Self {
+            assigned: all(Given::Assigned),
+            awaiting_stock: all(Given::AwaitStock),
+            awaiting_supplier: all(Given::AwaitSupplier),
+            awaiting_person: all(Given::AwaitPerson),
+            cancelled: all(Given::Cancelled),
+            line: line.clone(),
+            keys: given.keys,
+        }
+    }
+
+    /// Each unit with what happens to it.
+    pub fn changes(&self) -> impl Iterator<Item = (UnitId, UnitChange)> {
+        [
+            (&self.assigned, UnitChange::Assign),
+            (&self.awaiting_stock, UnitChange::AwaitStock),
+            (&self.awaiting_supplier, UnitChange::AwaitSupplier),
+            (&self.awaiting_person, UnitChange::AwaitPerson),
+            (&self.cancelled, UnitChange::Cancel),
+        ]
+        .into_iter()
+        .flat_map(|(units, change)| units.iter().map(move |unit| (*unit, change)))
+    }
+
+    /// Nothing of it waits.
+    pub fn is_complete(&self) -> bool {
+        self.awaiting_stock.is_empty() && self.awaiting_supplier.is_empty() && self.awaiting_person.is_empty()
     }
 }
 
-/// What was handed over in a transaction.
-pub type Handed = Vec<HandedLine>;
+/// What was handed over in a transaction, and what follows from it on the side of the goods.
+#[derive(Clone, Debug, Default)]
+pub struct Handed {
+    pub lines: Vec<HandedLine>,
+    pub effects: Effects,
+}
 
 const LINES: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
-    l.partial_delivery, l.download_limit, l.access_days, min(u.waiting_since) as waiting_since,
+    l.partial_delivery, l.terms, min(u.waiting_since) as waiting_since,
     array_agg(u.id order by u.unit_no) as unit_ids
   from order_line l join unit u on u.line_id = l.id and u.superseded_by is null and u.state = 'unassigned'
   where l.order_id = any($1::uuid[]) group by l.id order by l.order_id, l.position";
@@ -93,7 +126,7 @@ pub async fn list_unassigned(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> Q
 }
 
 const WAITING: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
-    l.partial_delivery, l.download_limit, l.access_days, min(u.waiting_since) as waiting_since,
+    l.partial_delivery, l.terms, min(u.waiting_since) as waiting_since,
     array_agg(u.id order by u.unit_no) as unit_ids
   from unit u join order_line l on l.id = u.line_id join orders o on o.id = u.order_id
   where u.variant_id = $1 and u.state = $2 and u.superseded_by is null and o.state in ('paid', 'closed')
@@ -112,6 +145,24 @@ pub async fn list_waiting(
         .bind::<SqlUuid, _>(variant_id)
         .bind::<Text, _>(state.as_str())
         .bind::<BigInt, _>(limit)
+        .load(conn)
+        .await
+}
+
+const OF_UNITS: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
+    l.partial_delivery, l.terms, min(u.waiting_since) as waiting_since, array_agg(u.id order by u.unit_no) as unit_ids
+  from unit u join order_line l on l.id = u.line_id
+  where u.id = any($1) and u.state = $2 and u.superseded_by is null group by l.id";
+
+/// The lines of these units, with those of them that are in this state.
+pub async fn list_lines_of_units(
+    conn: &mut AsyncPgConnection,
+    units: &[UnitId],
+    state: UnitState,
+) -> QueryResult<Vec<PaidLine>> {
+    Statement::new(OF_UNITS)
+        .bind::<Array<SqlUuid>, _>(units.iter().map(|unit| unit.0).collect::<Vec<_>>())
+        .bind::<Text, _>(state.as_str())
         .load(conn)
         .await
 }
@@ -193,17 +244,15 @@ struct VariantRow {
     variant_id: VariantId,
 }
 
-const NEGLECTED: &str = "select distinct u.variant_id from unit u
+const NEGLECTED: &str = "select distinct u.variant_id from unit u join variant v on v.id = u.variant_id
   where u.state in ('awaiting_stock', 'awaiting_person') and u.superseded_by is null
-    and not exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id))
-    and (exists (select 1 from vault_key k where k.variant_id = u.variant_id and k.state = 'available'
-        and k.expires_at > app_now())
-      or (u.state = 'awaiting_person' and exists (select 1 from file f join file_version v on v.file_id = f.id
-        where f.variant_id = u.variant_id and v.yanked_at is null)))";
+    and not exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id)) and ";
 
-/// Variants with free keys, or a file that may be served, beside waiting lines.
+/// Variants of which something can be given beside waiting lines.
 pub async fn list_neglected(conn: &mut AsyncPgConnection) -> QueryResult<Vec<VariantId>> {
-    let rows: Vec<VariantRow> = Statement::new(NEGLECTED).load(conn).await?;
+    let mut query = Statement::new(NEGLECTED);
+    query.push(&goods::ready("v.kind", "u.variant_id", "1"));
+    let rows: Vec<VariantRow> = query.load(conn).await?;
     Ok(rows.into_iter().map(|r| r.variant_id).collect())
 }
 

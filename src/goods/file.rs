@@ -1,14 +1,21 @@
+use std::collections::{HashMap, HashSet};
+
 use async_trait::async_trait;
 use chrono::TimeDelta;
+use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 
 use crate::base::clock::Clock;
-use crate::base::ids::UnitId;
+use crate::base::ids::{UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
 use crate::downloads::grant::grant;
 use crate::downloads::model::GrantWant;
-use crate::goods::kind::{Facts, Given, GoodsKind, Promise, Supply, Wanted};
+use crate::goods::kind::{Available, Given, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
+use crate::goods::read;
+use crate::infra::effects::Effects;
+
+pub const CODE: &str = "file";
 
 /// One file or several, downloaded as often as the variant allows.
 pub(super) struct Files;
@@ -16,7 +23,7 @@ pub(super) struct Files;
 #[async_trait]
 impl GoodsKind for Files {
     fn code(&self) -> &'static str {
-        "file"
+        CODE
     }
 
     fn title(&self, locale: Locale) -> &'static str {
@@ -26,8 +33,8 @@ impl GoodsKind for Files {
         }
     }
 
-    fn lacks(&self, facts: &Facts) -> Option<&'static str> {
-        (facts.published_files == 0).then_some("no file has a published version")
+    fn lacks(&self, available: Available) -> Option<&'static str> {
+        (available == Available::Missing).then_some("no file has a published version")
     }
 
     fn promise(&self, locale: Locale) -> Promise {
@@ -42,13 +49,37 @@ impl GoodsKind for Files {
         Supply::Files
     }
 
-    /// Gives each unit the right to download. A variant without any file that may be served leaves its units to a person.
-    async fn assign(
+    fn secret(&self, _locale: Locale) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    async fn available(
         &self,
-        conn: &AsyncPgConnection,
+        conn: &mut AsyncPgConnection,
+        wants: &[(VariantId, i64)],
+    ) -> QueryResult<HashMap<VariantId, Available>> {
+        let published = read::list_published(conn, wants.iter().map(|(variant, _)| *variant)).await?;
+        let of = |variant| match published.contains(variant) {
+            true => Available::Endless,
+            false => Available::Missing,
+        };
+        Ok(wants.iter().map(|(variant, _)| (*variant, of(variant))).collect())
+    }
+
+    fn stocked(&self, variant: &str, _pieces: &str) -> String {
+        format!(
+            "exists (select 1 from file stocked join file_version version on version.file_id = stocked.id \
+               where stocked.variant_id = {variant} and version.yanked_at is null)"
+        )
+    }
+
+    /// Gives each unit the right to download. A variant without any file that may be served leaves its units to a person.
+    async fn assign<'a>(
+        &self,
+        conn: &'a AsyncPgConnection,
         clock: &Clock,
         lines: &[Wanted],
-    ) -> Result<Vec<Given>, Fault> {
+    ) -> Result<Served<'a>, Fault> {
         let now = clock.now();
         let want = |line: &Wanted, unit_id: UnitId| GrantWant {
             unit_id,
@@ -56,22 +87,17 @@ impl GoodsKind for Files {
             order_id: line.order_id,
             seller_id: line.seller_id,
             variant_id: line.variant_id,
-            max_downloads: line.download_limit,
-            expires_at: line.access_days.map(|days| now + TimeDelta::days(i64::from(days))),
+            max_downloads: line.terms.download_limit,
+            expires_at: line.terms.access_days.map(|days| now + TimeDelta::days(i64::from(days))),
         };
         let wants: Vec<GrantWant> =
             lines.iter().flat_map(|line| line.units.iter().map(move |unit| want(line, *unit))).collect();
-        let granted: Vec<UnitId> =
-            grant(conn, clock, &wants).await?.into_iter().map(|grant| grant.unit_id).collect();
-        Ok(lines.iter().map(|line| share(line, &granted)).collect())
-    }
-}
-
-fn share(line: &Wanted, granted: &[UnitId]) -> Given {
-    let (with, without): (Vec<UnitId>, Vec<UnitId>) = line.units.iter().partition(|u| granted.contains(u));
-    Given {
-        assigned: with.into_iter().map(|unit| (unit, None)).collect(),
-        awaiting_stock: Vec::new(),
-        awaiting_person: without,
+        let (granted, events) = grant(conn, clock, &wants).await?;
+        let with: HashSet<UnitId> = granted.iter().map(|grant| grant.unit_id).collect();
+        let given = |unit: &UnitId| if with.contains(unit) { Given::Assigned } else { Given::AwaitPerson };
+        let of_line =
+            |line: &Wanted| LineGiven { units: line.units.iter().map(given).collect(), keys: Vec::new() };
+        let effects = Effects { events, ..Effects::default() };
+        Ok(Served { effects, ..Served::plain(lines.iter().map(of_line).collect()) })
     }
 }

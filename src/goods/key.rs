@@ -1,14 +1,19 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 
 use crate::base::clock::Clock;
-use crate::base::ids::{KeyId, VariantId};
+use crate::base::ids::{KeyId, UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
-use crate::goods::kind::{Facts, Given, GoodsKind, Promise, Supply, Wanted};
+use crate::goods::kind::{Available, Given, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
+use crate::infra::effects::Effects;
+use crate::vault;
 use crate::vault::claim::{self, Want};
+
+pub const CODE: &str = "key";
 
 /// A unique secret: a licence key, a voucher code.
 pub(super) struct UniqueKey;
@@ -16,7 +21,7 @@ pub(super) struct UniqueKey;
 #[async_trait]
 impl GoodsKind for UniqueKey {
     fn code(&self) -> &'static str {
-        "key"
+        CODE
     }
 
     fn title(&self, locale: Locale) -> &'static str {
@@ -27,7 +32,7 @@ impl GoodsKind for UniqueKey {
     }
 
     /// Keys may come later: the product is then sold out until they do.
-    fn lacks(&self, _facts: &Facts) -> Option<&'static str> {
+    fn lacks(&self, _available: Available) -> Option<&'static str> {
         None
     }
 
@@ -43,30 +48,61 @@ impl GoodsKind for UniqueKey {
         Supply::Keys
     }
 
-    /// Claims keys for all lines at once and shares them out in the order of the lines.
-    async fn assign(
+    fn secret(&self, locale: Locale) -> Option<(&'static str, &'static str)> {
+        let name = match locale {
+            Locale::En => "Key",
+            Locale::Zh => "激活码",
+        };
+        Some((CODE, name))
+    }
+
+    async fn available(
         &self,
-        conn: &AsyncPgConnection,
+        conn: &mut AsyncPgConnection,
+        wants: &[(VariantId, i64)],
+    ) -> QueryResult<HashMap<VariantId, Available>> {
+        let counted = vault::read::stock(conn, wants).await?;
+        Ok(counted.into_iter().map(|(variant, keys)| (variant, Available::Pieces(keys))).collect())
+    }
+
+    fn stocked(&self, variant: &str, pieces: &str) -> String {
+        format!(
+            "exists (select 1 from vault_key stocked where stocked.variant_id = {variant} \
+               and stocked.state = 'available' and stocked.expires_at > app_now() \
+               order by stocked.expires_at, stocked.pos offset {pieces} - 1 limit 1)"
+        )
+    }
+
+    /// Claims keys for all lines at once and shares them out in the order of the lines.
+    async fn assign<'a>(
+        &self,
+        conn: &'a AsyncPgConnection,
         _clock: &Clock,
         lines: &[Wanted],
-    ) -> Result<Vec<Given>, Fault> {
+    ) -> Result<Served<'a>, Fault> {
         let wants: Vec<Want> =
             lines.iter().map(|l| Want { variant_id: l.variant_id, count: l.units.len() as i64 }).collect();
         let claimed = claim::claim(conn, &wants).await?;
         let mut free: HashMap<VariantId, Vec<KeyId>> =
             claimed.into_iter().map(|c| (c.variant_id, c.key_ids.into_iter().rev().collect())).collect();
-        Ok(lines.iter().map(|line| share(line, free.entry(line.variant_id).or_default())).collect())
+        let shared: Vec<LineGiven> =
+            lines.iter().map(|line| share(line, free.entry(line.variant_id).or_default())).collect();
+        let pairs: Vec<(KeyId, UnitId)> = lines
+            .iter()
+            .zip(&shared)
+            .flat_map(|(line, given)| given.keys.iter().copied().zip(line.units.iter().copied()))
+            .collect();
+        let marks = Box::pin(async move { claim::assign(conn, &pairs).await });
+        Ok(Served { lines: shared, marks, effects: Effects::default() })
     }
 }
 
-/// All or none, unless the product allows partial delivery. Takes keys off the end of `free`, which lies reversed.
-fn share(line: &Wanted, free: &mut Vec<KeyId>) -> Given {
+/// All or none, unless the product allows partial delivery. Takes keys off the end of `free`, which lies reversed: the
+/// first units get them, one each.
+fn share(line: &Wanted, free: &mut Vec<KeyId>) -> LineGiven {
     let enough = free.len() >= line.units.len();
     let take = if enough || line.partial_delivery { line.units.len().min(free.len()) } else { 0 };
-    let keys = free.split_off(free.len() - take);
-    Given {
-        assigned: line.units.iter().copied().zip(keys.into_iter().rev().map(Some)).collect(),
-        awaiting_stock: line.units[take..].to_vec(),
-        awaiting_person: Vec::new(),
-    }
+    let keys: Vec<KeyId> = free.split_off(free.len() - take).into_iter().rev().collect();
+    let of_unit = |at| if at < take { Given::Assigned } else { Given::AwaitStock };
+    LineGiven { units: (0..line.units.len()).map(of_unit).collect(), keys }
 }

@@ -1,20 +1,30 @@
 //! What every kind of goods must say about itself.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
+use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
+use futures::future::BoxFuture;
 
 use crate::base::clock::Clock;
 use crate::base::ids::{KeyId, LineId, OrderId, SellerId, UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
+use crate::goods::model::Terms;
+use crate::infra::effects::Effects;
 
-/// Where the pieces of a kind come from, and so how stock is told.
+/// Where the pieces of a kind come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Supply {
     /// Each piece is a key of the vault: the keys are counted.
     Keys,
     /// The same files for everybody: there is stock while a version is published.
     Files,
+    /// The same text for everybody, up to a cap if there is one.
+    Shared,
+    /// A person hands each piece over.
+    Person,
 }
 
 /// What the buyer is promised.
@@ -26,11 +36,26 @@ pub struct Promise {
     pub text: &'static str,
 }
 
-/// What is known of a variant when it is to be put on sale.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// Files with a version that may be downloaded.
-    pub published_files: i64,
+/// What can be had of a variant now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Available {
+    /// The seller has not brought what is sold.
+    Missing,
+    /// So many pieces, counted no further than was asked.
+    Pieces(i64),
+    /// As many as anybody wants.
+    Endless,
+}
+
+impl Available {
+    /// The number that can be had; none where there is no end.
+    pub fn pieces(self) -> Option<i64> {
+        match self {
+            Available::Missing => Some(0),
+            Available::Pieces(pieces) => Some(pieces),
+            Available::Endless => None,
+        }
+    }
 }
 
 /// A paid line that is to get its goods.
@@ -44,25 +69,55 @@ pub struct Wanted {
     pub units: Vec<UnitId>,
     /// Whether some of them may be served before the others.
     pub partial_delivery: bool,
-    /// How often each of its files may be downloaded; none: without limit.
-    pub download_limit: Option<i32>,
-    /// For how many days its files may be downloaded; none: for ever.
-    pub access_days: Option<i32>,
+    /// As they were when it was bought.
+    pub terms: Terms,
 }
 
-/// What a line got. Each wanted unit is in exactly one of the three.
+/// What became of a wanted unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// It has its goods.
+    Assigned,
+    AwaitStock,
+    /// A supplier was asked.
+    AwaitSupplier,
+    /// Only a person can go on.
+    AwaitPerson,
+    /// There will never be goods for it.
+    Cancelled,
+}
+
+/// What a line got.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Given {
-    /// With the key that was claimed for the unit, where the kind has one: the caller marks it sold.
-    pub assigned: Vec<(UnitId, Option<KeyId>)>,
-    pub awaiting_stock: Vec<UnitId>,
-    pub awaiting_person: Vec<UnitId>,
+pub struct LineGiven {
+    /// One answer per wanted unit, in their order.
+    pub units: Vec<Given>,
+    /// Keys of the vault among the goods, for the record of what was given.
+    pub keys: Vec<KeyId>,
 }
 
-impl Given {
-    /// Everything is left to a person.
-    pub fn nothing(wanted: &Wanted) -> Self {
-        Self { awaiting_person: wanted.units.clone(), ..Self::default() }
+impl LineGiven {
+    /// The same answer for every unit.
+    pub fn all(wanted: &Wanted, given: Given) -> Self {
+        Self { units: vec![given; wanted.units.len()], keys: Vec::new() }
+    }
+}
+
+/// What a kind did for its lines.
+pub struct Served<'a> {
+    /// One answer per line, in their order.
+    pub lines: Vec<LineGiven>,
+    /// Marks the rows of the kind that were given. It has not run yet: whoever asked sends it together with what it
+    /// writes itself, since neither needs the other's answer.
+    pub marks: BoxFuture<'a, Result<(), Fault>>,
+    /// What follows beside the kind's own rows.
+    pub effects: Effects,
+}
+
+impl Served<'_> {
+    /// Nothing is left to be marked, nothing follows.
+    pub fn plain(lines: Vec<LineGiven>) -> Self {
+        Self { lines, marks: Box::pin(async { Ok(()) }), effects: Effects::default() }
     }
 }
 
@@ -75,18 +130,31 @@ pub trait GoodsKind: Sync {
     fn title(&self, locale: Locale) -> &'static str;
 
     /// What a variant of this kind lacks before its product may be submitted, ready to show.
-    fn lacks(&self, facts: &Facts) -> Option<&'static str>;
+    fn lacks(&self, available: Available) -> Option<&'static str>;
 
     fn promise(&self, locale: Locale) -> Promise;
 
     fn supply(&self) -> Supply;
 
-    /// Finds goods for paid lines of this kind within the caller's transaction, in a number of statements that does not
-    /// depend on how many lines there are: one answer per line, in their order. A shortage is no error.
-    async fn assign(
+    /// Code and name of what a buyer is shown of a piece; none for kinds without a secret.
+    fn secret(&self, locale: Locale) -> Option<(&'static str, &'static str)>;
+
+    /// What can be had of these variants of this kind, each counted up to the number beside it.
+    async fn available(
         &self,
-        conn: &AsyncPgConnection,
+        conn: &mut AsyncPgConnection,
+        wants: &[(VariantId, i64)],
+    ) -> QueryResult<HashMap<VariantId, Available>>;
+
+    /// The same as a condition of SQL: whether `pieces` can be had of the variant of this id, both given as SQL.
+    fn stocked(&self, variant: &str, pieces: &str) -> String;
+
+    /// Finds goods for paid lines of this kind within the caller's transaction, in a number of statements that does not
+    /// depend on how many lines there are. A shortage is no error.
+    async fn assign<'a>(
+        &self,
+        conn: &'a AsyncPgConnection,
         clock: &Clock,
         lines: &[Wanted],
-    ) -> Result<Vec<Given>, Fault>;
+    ) -> Result<Served<'a>, Fault>;
 }

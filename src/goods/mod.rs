@@ -1,10 +1,20 @@
-//! What can be sold. Adding a kind is one file here and its row in the registry.
+//! What can be sold. Adding a kind is one file here and its row in the registry. No other feature names a kind: they ask the
+//! registry.
 
 mod file;
+pub mod intake;
 mod key;
 pub mod kind;
-pub mod read;
+mod manual;
+mod model;
+mod read;
 mod registry;
+mod shared;
 
-pub use kind::{Facts, Given, GoodsKind, Promise, Supply, Wanted};
-pub use registry::{counted, find};
+/// Codes of kinds, for the demo shop, which sells both.
+pub use file::CODE as FILE;
+/// The other one.
+pub use key::CODE as KEY;
+pub use kind::{Available, Given, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
+pub use model::Terms;
+pub use registry::{available, codes, codes_of, find, ready, stocked, supply};

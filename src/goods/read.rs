@@ -1,34 +1,38 @@
 //! What the kinds must know of variants.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use diesel::QueryResult;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::base::ids::VariantId;
-use crate::goods::kind::Facts;
-use crate::infra::db::schema::{file, file_version};
+use crate::base::ids::{SellerId, VariantId};
+use crate::infra::db::schema::{file, file_version, variant};
 
-/// Facts of the given variants; those without any are left out.
-pub async fn facts(
+/// Those of the variants that have a file with a version that may be downloaded.
+pub(super) async fn list_published(
     conn: &mut AsyncPgConnection,
-    variants: &[VariantId],
-) -> QueryResult<HashMap<VariantId, Facts>> {
-    if variants.is_empty() {
-        return Ok(HashMap::new());
-    }
+    variants: impl Iterator<Item = VariantId>,
+) -> QueryResult<HashSet<VariantId>> {
     let published = diesel::dsl::exists(
         file_version::table
             .filter(file_version::file_id.eq(file::id))
             .filter(file_version::yanked_at.is_null()),
     );
-    let rows: Vec<(VariantId, i64)> = file::table
-        .filter(file::variant_id.eq_any(variants.iter().map(|v| v.0)))
+    let rows: Vec<VariantId> = file::table
+        .filter(file::variant_id.eq_any(variants.map(|v| v.0)))
         .filter(published)
-        .group_by(file::variant_id)
-        .select((file::variant_id, diesel::dsl::count_star()))
+        .select(file::variant_id)
+        .distinct()
         .load(conn)
         .await?;
-    Ok(rows.into_iter().map(|(id, published_files)| (id, Facts { published_files })).collect())
+    Ok(rows.into_iter().collect())
+}
+
+/// Who sells a variant, and its kind.
+pub(super) async fn find_sold(
+    conn: &mut AsyncPgConnection,
+    id: VariantId,
+) -> QueryResult<Option<(SellerId, String)>> {
+    variant::table.find(id).select((variant::seller_id, variant::kind)).first(conn).await.optional()
 }

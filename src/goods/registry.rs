@@ -1,17 +1,72 @@
-//! The kinds this program sells, by code.
+//! The kinds this program sells, by code, and what is asked of all of them at once.
 
+use std::collections::HashMap;
+
+use diesel::QueryResult;
+use diesel_async::AsyncPgConnection;
+
+use crate::base::ids::VariantId;
 use crate::goods::file::Files;
 use crate::goods::key::UniqueKey;
-use crate::goods::kind::{GoodsKind, Supply};
+use crate::goods::kind::{Available, GoodsKind, Supply};
+use crate::goods::manual::ByHand;
+use crate::goods::shared::SharedSecret;
 
-static KINDS: [&dyn GoodsKind; 2] = [&UniqueKey, &Files];
+static KINDS: [&dyn GoodsKind; 4] = [&UniqueKey, &Files, &SharedSecret, &ByHand];
 
 /// The kind of a code; none for codes of older or newer programs.
 pub fn find(code: &str) -> Option<&'static dyn GoodsKind> {
     KINDS.iter().copied().find(|kind| kind.code() == code)
 }
 
-/// Codes of the kinds whose pieces are counted in the vault.
-pub fn counted() -> Vec<&'static str> {
-    KINDS.iter().filter(|kind| kind.supply() == Supply::Keys).map(|kind| kind.code()).collect()
+/// The codes of all kinds.
+pub fn codes() -> Vec<&'static str> {
+    KINDS.iter().map(|kind| kind.code()).collect()
+}
+
+/// Where the pieces of a kind come from; none for codes of older or newer programs.
+pub fn supply(code: &str) -> Option<Supply> {
+    find(code).map(GoodsKind::supply)
+}
+
+/// Codes of the kinds whose pieces come from there.
+pub fn codes_of(supply: Supply) -> Vec<&'static str> {
+    KINDS.iter().filter(|kind| kind.supply() == supply).map(|kind| kind.code()).collect()
+}
+
+/// What can be had of variants, given with their kind and how far to count: one statement per kind among them. Variants
+/// of unknown kinds are left out.
+pub async fn available(
+    conn: &mut AsyncPgConnection,
+    wants: &[(&str, VariantId, i64)],
+) -> QueryResult<HashMap<VariantId, Available>> {
+    let mut found = HashMap::new();
+    for kind in KINDS {
+        let own = wants.iter().filter(|want| want.0 == kind.code());
+        let own: Vec<(VariantId, i64)> = own.map(|(_, variant, most)| (*variant, *most)).collect();
+        if !own.is_empty() {
+            found.extend(kind.available(conn, &own).await?);
+        }
+    }
+    Ok(found)
+}
+
+/// A condition of SQL over a variant whose kind, id and number of wanted pieces are given as SQL: whether so many can be
+/// had.
+pub fn stocked(kind: &str, variant: &str, pieces: &str) -> String {
+    cases(kind, |own| own.stocked(variant, pieces))
+}
+
+/// The same for what can be given without a person.
+pub fn ready(kind: &str, variant: &str, pieces: &str) -> String {
+    cases(kind, |own| match own.supply() {
+        Supply::Person => "false".into(),
+        _ => own.stocked(variant, pieces),
+    })
+}
+
+fn cases(kind: &str, condition: impl Fn(&dyn GoodsKind) -> String) -> String {
+    let case = |own: &&dyn GoodsKind| format!("when '{}' then {} ", own.code(), condition(*own));
+    let cases: String = KINDS.iter().map(case).collect();
+    format!("case {kind} {cases}else false end")
 }

@@ -4,9 +4,11 @@ use std::sync::LazyLock;
 
 use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
 
-use crate::graphql::catalogue::{CatalogueQuery, FileMutation, ProductMutation, VariantMutation};
+use crate::graphql::catalogue::{
+    CatalogueQuery, FileMutation, ProductMutation, SecretMutation, VariantMutation,
+};
 use crate::graphql::desk::{
-    DeskMutation, DeskQuery, NoticeMutation, StaffDeliveryMutation, StatementMutation,
+    DeskMutation, DeskQuery, FulfilMutation, NoticeMutation, StaffDeliveryMutation, StatementMutation,
 };
 use crate::graphql::node::NodeQuery;
 use crate::graphql::orders::{DeliveryMutation, OrderMutation, OrderQuery, PlacingMutation};
@@ -41,10 +43,12 @@ pub struct Mutation(
     ProductMutation,
     VariantMutation,
     FileMutation,
+    SecretMutation,
     KeyMutation,
     RefundMutation,
     DeskMutation,
     StaffDeliveryMutation,
+    FulfilMutation,
     NoticeMutation,
     StatementMutation,
 );

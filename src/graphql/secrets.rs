@@ -7,7 +7,7 @@ use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet, 
 use async_graphql::{Name, Positioned, Value};
 
 /// Arguments and input fields whose value is a secret.
-const SECRETS: [&str; 10] = [
+const SECRETS: [&str; 11] = [
     "accessToken",
     "refreshToken",
     "password",
@@ -18,6 +18,7 @@ const SECRETS: [&str; 10] = [
     "code",
     "emailCode",
     "captchaToken",
+    "secretText",
 ];
 
 /// How watch tickets begin: they show a state for an hour and may stand in a URL.

@@ -18,10 +18,10 @@ use crate::mail::events::MessageEvent;
 use crate::orders::events::{OrderEvent, UnitEvent};
 use crate::payments::events::{DisputeEvent, PaymentEvent, RefundEvent, ShopEvent, StatementEvent};
 use crate::people::events::{SessionEvent, UserEvent};
-use crate::vault::events::{BatchEvent, KeyEvent, StockEvent};
+use crate::vault::events::{BatchEvent, KeyEvent, SecretEvent, StockEvent};
 
 /// Each feature's kinds, in the order of the documentation.
-const ALL: [&[EventKind]; 19] = [
+const ALL: [&[EventKind]; 20] = [
     OrderEvent::KINDS,
     LineEvent::KINDS,
     UnitEvent::KINDS,
@@ -37,6 +37,7 @@ const ALL: [&[EventKind]; 19] = [
     BatchEvent::KINDS,
     StockEvent::KINDS,
     KeyEvent::KINDS,
+    SecretEvent::KINDS,
     ProductEvent::KINDS,
     VariantEvent::KINDS,
     MessageEvent::KINDS,

@@ -8,6 +8,7 @@ use crate::base::ids::{OrderId, UnitId};
 use crate::base::money::{Currency, Money};
 use crate::base::outcome::{Fault, Outcome};
 use crate::base::secret::Secret;
+use crate::catalogue::model::MailPolicy;
 use crate::downloads;
 use crate::infra::effects::messages::MessageKind;
 use crate::infra::effects::record::Record;
@@ -125,8 +126,11 @@ async fn delivered(
     if lines.is_empty() {
         return Ok(None);
     }
-    let in_clear: Vec<UnitId> =
-        lines.iter().filter(|l| l.mail_policy == "key").flat_map(|l| l.units.iter().copied()).collect();
+    let in_clear: Vec<UnitId> = lines
+        .iter()
+        .filter(|l| l.mail_policy == MailPolicy::Key.as_str())
+        .flat_map(|l| l.units.iter().copied())
+        .collect();
     let mut opened = reveal::open(conn, kit, &in_clear).await?;
     let mailed: Vec<UnitId> = opened.iter().map(|key| key.unit_id).collect();
     if reveal::mark_mailed(conn, &mailed).await? != mailed.len() {
@@ -143,6 +147,7 @@ async fn delivered(
             DeliveredLine {
                 id: line.id,
                 title: full_title(&line),
+                kind: line.kind,
                 on_the_page: line.units.len() - own.len(),
                 keys: own.into_iter().map(|key| key.text).collect(),
                 files: Vec::new(),

@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 
 use crate::base::ids::LineId;
 use crate::base::secret::Secret;
+use crate::base::text::Locale;
+use crate::goods;
 
 /// How the buyer finds the order again.
 pub struct Access {
@@ -20,12 +22,21 @@ pub struct FileLink {
 
 pub struct DeliveredLine {
     pub id: LineId,
+    /// Code of the kind of goods.
+    pub kind: String,
     pub title: String,
     pub keys: Vec<Secret>,
     pub files: Vec<FileLink>,
     /// Pieces that the order page shows and this mail does not.
     pub on_the_page: usize,
     pub waiting: i64,
+}
+
+impl DeliveredLine {
+    /// What its texts are called.
+    pub fn label(&self, locale: Locale) -> &'static str {
+        goods::find(&self.kind).and_then(|kind| kind.secret(locale)).map(|(_, name)| name).unwrap_or_default()
+    }
 }
 
 /// A mail's content.

@@ -39,6 +39,8 @@ pub struct MailLine {
     #[diesel(sql_type = SqlUuid)]
     pub id: LineId,
     #[diesel(sql_type = Text)]
+    pub kind: String,
+    #[diesel(sql_type = Text)]
     pub title: String,
     #[diesel(sql_type = Text)]
     pub variant_title: String,

@@ -10,7 +10,7 @@ use crate::infra::db::statement::Statement;
 use crate::mail::model::MailLine;
 
 const LINES: &str = "\
-    select l.id, l.title, l.variant_title, l.mail_policy, \
+    select l.id, l.kind, l.title, l.variant_title, l.mail_policy, \
       array(select u.id from unit u where u.line_id = l.id and u.superseded_by is null order by u.unit_no) as units, \
       (select count(*) from unit u where u.line_id = l.id and u.superseded_by is null \
         and u.state in ('awaiting_stock', 'awaiting_supplier', 'awaiting_person')) as waiting, \

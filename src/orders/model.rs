@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::base::ids::{ApiClientId, LineId, OrderId, ProductId, SellerId, UnitId, UserId, VariantId};
 use crate::base::money::{Currency, Money};
+use crate::goods::Terms;
 use crate::infra::db::schema::{order_line, orders, unit};
 use crate::orders::state::OrderState;
 use crate::orders::unit::UnitState;
@@ -67,13 +68,13 @@ pub struct Line {
     pub quantity: i32,
     pub partial_delivery: bool,
     pub mail_policy: String,
-    pub download_limit: Option<i32>,
-    pub access_days: Option<i32>,
     pub unit_minor: i64,
     pub discount_minor: i64,
     pub total_minor: i64,
     pub currency: Currency,
     pub locale: String,
+    /// What was promised when it was bought.
+    pub terms: Terms,
 }
 
 /// One piece sold.

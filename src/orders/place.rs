@@ -370,8 +370,7 @@ fn lines(kit: &Kit, quote: &Quote) -> Vec<NewLine> {
             quantity: line.quantity,
             partial_delivery: variant.partial_delivery,
             mail_policy: variant.mail_policy.as_str().to_owned(),
-            download_limit: variant.download_limit,
-            access_days: variant.access_days,
+            terms: variant.terms.clone(),
             limit_per_buyer: variant.limit_per_buyer,
             unit_minor: line.unit_minor?,
         })

@@ -7,6 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
 use crate::base::ids::{ApiClientId, LineId, OrderId, ProductId, SellerId, UnitId, UserId, VariantId};
+use crate::goods::Terms;
 use crate::infra::db::schema::{order_line, orders, unit};
 use crate::infra::db::statement::Statement;
 use crate::orders::model::{Line, Order, Unit};
@@ -133,24 +134,23 @@ pub struct NewLine {
     pub quantity: i32,
     pub partial_delivery: bool,
     pub mail_policy: String,
-    pub download_limit: Option<i32>,
-    pub access_days: Option<i32>,
+    pub terms: Terms,
     pub limit_per_buyer: Option<i32>,
     pub unit_minor: i64,
 }
 
 const INSERT_LINES: &str = "insert into order_line (id, seller_id, order_id, position, product_id, variant_id, title,
-    variant_title, kind, quantity, partial_delivery, mail_policy, download_limit, access_days, limit_per_buyer, unit_minor,
+    variant_title, kind, quantity, partial_delivery, mail_policy, terms, limit_per_buyer, unit_minor,
     total_minor, currency, locale)
   select l.id, l.seller_id, o.id, l.position, l.product_id, l.variant_id, l.title, l.variant_title, l.kind, l.quantity,
-    l.partial_delivery, l.mail_policy, l.download_limit, l.access_days, l.limit_per_buyer, l.unit_minor,
+    l.partial_delivery, l.mail_policy, l.terms, l.limit_per_buyer, l.unit_minor,
     l.unit_minor * l.quantity,
     o.currency, o.locale
   from orders o, unnest($1::uuid[], $2::uuid[], $3::int[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[],
-    $9::int[], $10::bool[], $11::text[], $12::int[], $13::int[], $14::int[], $15::bigint[]) as l (id, seller_id, position,
-    product_id, variant_id, title, variant_title, kind, quantity, partial_delivery, mail_policy, download_limit,
-    access_days, limit_per_buyer, unit_minor)
-  where o.id = $16";
+    $9::int[], $10::bool[], $11::text[], $12::jsonb[], $13::int[], $14::bigint[]) as l (id, seller_id, position,
+    product_id, variant_id, title, variant_title, kind, quantity, partial_delivery, mail_policy, terms,
+    limit_per_buyer, unit_minor)
+  where o.id = $15";
 
 pub async fn insert_lines(
     conn: &mut AsyncPgConnection,
@@ -170,8 +170,7 @@ pub async fn insert_lines(
         .bind::<Array<Integer>, _>(all().map(|l| l.quantity).collect::<Vec<_>>())
         .bind::<Array<Bool>, _>(all().map(|l| l.partial_delivery).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(all().map(|l| l.mail_policy.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Nullable<Integer>>, _>(all().map(|l| l.download_limit).collect::<Vec<_>>())
-        .bind::<Array<Nullable<Integer>>, _>(all().map(|l| l.access_days).collect::<Vec<_>>())
+        .bind::<Array<Jsonb>, _>(all().map(|l| &l.terms).collect::<Vec<_>>())
         .bind::<Array<Nullable<Integer>>, _>(all().map(|l| l.limit_per_buyer).collect::<Vec<_>>())
         .bind::<Array<BigInt>, _>(all().map(|l| l.unit_minor).collect::<Vec<_>>())
         .bind::<SqlUuid, _>(order.0)

@@ -52,15 +52,17 @@ pub struct Generate {
 }
 
 /// Opens a batch with a data key of its own. `NOT_FOUND` for variants that the actor does not sell, `INVALID` for
-/// kinds without keys, `TOO_MANY`, `FORMAT_TOO_WEAK`.
+/// retired ones, `TOO_MANY`, `FORMAT_TOO_WEAK`.
 pub async fn open(kit: &Kit, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
     let mut tx = kit.db.begin().await?;
     let shelf = store::find_shelf(&mut tx, new.variant_id).await?.filter(|s| actor.sells_for(s.seller_id));
     let Some(shelf) = shelf else {
         return Err(Refusal::new("NOT_FOUND", "there is no such variant").at(["variantId"]).into());
     };
-    if shelf.kind != "key" || shelf.state != "active" {
-        return Err(Refusal::new("INVALID", "this variant takes no keys").at(["variantId"]).into());
+    if shelf.state != "active" {
+        return Err(Refusal::new("INVALID", "this variant is retired and takes no keys")
+            .at(["variantId"])
+            .into());
     }
     let mut new = new;
     if let Some(generate) = &mut new.generate {

@@ -1,6 +1,6 @@
 //! What is recorded of keys and their batches; never a text.
 
-use crate::base::ids::{BatchId, KeyId, VariantId};
+use crate::base::ids::{BatchId, KeyId, SecretVersionId, VariantId};
 use crate::infra::effects::events::event_kinds;
 use crate::infra::effects::record::record;
 
@@ -25,6 +25,12 @@ record! {
         added: i64,
         /// Lines refused in all.
         refused: i64,
+    }
+
+    pub struct PublishedSecret {
+        variant: VariantId,
+        /// Of the version, from 1.
+        number: i32,
     }
 
     pub struct OfVariant {
@@ -86,5 +92,13 @@ event_kinds! {
         "key.voided" Voided(KeyId, OfVariant),
         /// The key was given back unseen and is on sale again.
         "key.restocked" Restocked(KeyId, OfVariant),
+    }
+}
+
+event_kinds! {
+    /// Events of shared secrets.
+    pub enum SecretEvent {
+        /// A version was published.
+        "secret.published" Published(SecretVersionId, PublishedSecret),
     }
 }

@@ -7,6 +7,7 @@ use crate::base::outcome::Fault;
 use crate::infra::effects::events::{self, Event, NewEvent};
 use crate::vault::events::{KeyEvent, OfVariant};
 use crate::vault::model::ChangedKey;
+use crate::vault::secrets;
 use crate::vault::state::KeyState;
 use crate::vault::store;
 
@@ -14,13 +15,16 @@ use crate::vault::store;
 #[derive(Clone, Debug, Default)]
 pub struct GivenBack {
     pub keys: Vec<ChangedKey>,
+    /// Shared secrets with a cap of which more may be sold now.
+    pub shared: Vec<VariantId>,
 }
 
 impl GivenBack {
     /// Variants that have stock again: the caller adds their fill jobs in the same transaction.
     pub fn restocked(&self) -> Vec<VariantId> {
         let free = self.keys.iter().filter(|k| k.state == KeyState::Available);
-        let mut variants: Vec<VariantId> = free.map(|k| k.variant_id).collect();
+        let mut variants: Vec<VariantId> =
+            free.map(|k| k.variant_id).chain(self.shared.iter().copied()).collect();
         variants.sort();
         variants.dedup();
         variants
@@ -44,5 +48,6 @@ pub async fn give_back(
         })
         .collect();
     events::append(conn, &facts).await?;
-    Ok(GivenBack { keys })
+    let shared = secrets::advance_taken_back(conn, units).await?;
+    Ok(GivenBack { keys, shared })
 }

@@ -17,6 +17,7 @@ pub mod model;
 pub mod read;
 pub mod reveal;
 pub mod rewrap;
+pub mod secrets;
 pub mod shelved;
 pub mod state;
 mod store;

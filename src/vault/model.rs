@@ -80,7 +80,6 @@ impl Batch {
 #[derive(Clone, Debug, Queryable)]
 pub struct Shelf {
     pub seller_id: SellerId,
-    pub kind: String,
     pub state: String,
     pub fold_case: bool,
     pub key_format: Option<Value>,
@@ -118,17 +117,18 @@ pub(super) struct StoredLine {
     pub fp: Vec<u8>,
 }
 
-/// The key of a unit, sealed.
+/// The text of a unit, sealed.
 #[derive(QueryableByName)]
 pub(super) struct SealedRow {
+    /// The table it lies in.
+    #[diesel(sql_type = Text)]
+    pub source: String,
     #[diesel(sql_type = SqlUuid)]
-    pub id: KeyId,
+    pub id: Uuid,
     #[diesel(sql_type = SqlUuid)]
     pub unit_id: UnitId,
     #[diesel(sql_type = SqlUuid)]
     pub variant_id: VariantId,
-    #[diesel(sql_type = Text)]
-    pub state: KeyState,
     #[diesel(sql_type = SqlUuid)]
     pub data_key_id: Uuid,
     #[diesel(sql_type = Bytea)]
@@ -204,4 +204,11 @@ pub(super) struct StockRow {
     pub variant_id: VariantId,
     #[diesel(sql_type = BigInt)]
     pub available: i64,
+}
+
+/// How many texts were marked.
+#[derive(QueryableByName)]
+pub(super) struct Marked {
+    #[diesel(sql_type = BigInt)]
+    pub marked: i64,
 }

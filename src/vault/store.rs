@@ -13,8 +13,8 @@ use crate::vault::batch::NewBatch;
 use crate::vault::claim::Claimed;
 use crate::vault::import::{Encoding, LineProblem, Mark};
 use crate::vault::model::{
-    Batch, ChangedKey, ClaimedRow, OldPrint, Origin, PrintOf, SealedKey, SealedRow, Shelf, ShelfCount,
-    StoredLine, VariantRow,
+    Batch, ChangedKey, ClaimedRow, Marked, OldPrint, Origin, PrintOf, SealedKey, SealedRow, Shelf,
+    ShelfCount, StoredLine, VariantRow,
 };
 use crate::vault::state::{BatchState, KeyState};
 
@@ -87,7 +87,7 @@ const EXPIRE: &str = "\
         cross join lateral (select k.id from vault_key k
           where k.variant_id = v.id and k.state = 'available' and k.expires_at <= app_now()
           order by k.expires_at, k.pos limit $1 for update skip locked) k
-       where v.kind = 'key' limit 1000)
+       where exists (select 1 from key_batch b where b.variant_id = v.id) limit 1000)
     update vault_key k set state = 'expired' from due where k.id = due.id and k.state = 'available'
     returning k.id, k.variant_id, k.seller_id, k.state";
 
@@ -98,10 +98,21 @@ pub(super) async fn advance_to_expired(
     Statement::new(EXPIRE).bind::<BigInt, _>(limit).load(conn).await
 }
 
+/// A unit's key, the version of a shared secret that it has now, or a text of its own.
 const SEALED: &str = "\
-    select id, unit_id, variant_id, state, data_key_id, sealed, revealed_at,
+    select 'vault_key' as source, id, unit_id, variant_id, data_key_id, sealed, revealed_at,
            nullif(expires_at, 'infinity') as expires_at
-      from vault_key where unit_id = any($1)";
+      from vault_key where unit_id = any($1)
+    union all
+    select 'secret_version', v.id, s.unit_id, s.variant_id, v.data_key_id, v.sealed, s.revealed_at, null
+      from unit_secret s
+      cross join lateral (select v.id, v.data_key_id, v.sealed from secret_version v
+         where v.variant_id = s.variant_id and (s.follows or v.id = s.version_id)
+         order by v.number desc limit 1) v
+     where s.unit_id = any($1) and s.version_id is not null
+    union all
+    select 'unit_secret', unit_id, unit_id, variant_id, data_key_id, sealed, revealed_at, null
+      from unit_secret where unit_id = any($1) and sealed is not null";
 
 pub(super) async fn list_sealed(
     conn: &mut AsyncPgConnection,
@@ -110,16 +121,28 @@ pub(super) async fn list_sealed(
     Statement::new(SEALED).bind::<Array<SqlUuid>, _>(units).load(conn).await
 }
 
-const REVEALED: &str = "update vault_key set revealed_at = app_now() where unit_id = any($1) and state = 'sold' and revealed_at is null";
+const REVEALED: &str = "\
+    with k as (update vault_key set revealed_at = app_now()
+       where unit_id = any($1) and state = 'sold' and revealed_at is null returning 1),
+    s as (update unit_secret set revealed_at = app_now()
+       where unit_id = any($1) and taken_back_at is null and revealed_at is null returning 1)
+    select (select count(*) from k) + (select count(*) from s) as marked";
 
 pub(super) async fn advance_revealed(conn: &mut AsyncPgConnection, units: &[UnitId]) -> QueryResult<usize> {
-    Statement::new(REVEALED).bind::<Array<SqlUuid>, _>(units).execute(conn).await
+    let row: Marked = Statement::new(REVEALED).bind::<Array<SqlUuid>, _>(units).get_result(conn).await?;
+    Ok(row.marked as usize)
 }
 
-const MAILED: &str = "update vault_key set mailed_at = coalesce(mailed_at, app_now()) where unit_id = any($1) and state = 'sold'";
+const MAILED: &str = "\
+    with k as (update vault_key set mailed_at = coalesce(mailed_at, app_now())
+       where unit_id = any($1) and state = 'sold' returning 1),
+    s as (update unit_secret set mailed_at = coalesce(mailed_at, app_now())
+       where unit_id = any($1) and taken_back_at is null returning 1)
+    select (select count(*) from k) + (select count(*) from s) as marked";
 
 pub(super) async fn advance_mailed(conn: &mut AsyncPgConnection, units: &[UnitId]) -> QueryResult<usize> {
-    Statement::new(MAILED).bind::<Array<SqlUuid>, _>(units).execute(conn).await
+    let row: Marked = Statement::new(MAILED).bind::<Array<SqlUuid>, _>(units).get_result(conn).await?;
+    Ok(row.marked as usize)
 }
 
 /// Locked, so that the later update waits for nobody. What a person was asked about already is left to that person.
@@ -204,7 +227,7 @@ pub(super) async fn advance_frozen(
 pub(super) async fn find_shelf(conn: &mut AsyncPgConnection, id: VariantId) -> QueryResult<Option<Shelf>> {
     variant::table
         .find(id)
-        .select((variant::seller_id, variant::kind, variant::state, variant::fold_case, variant::key_format))
+        .select((variant::seller_id, variant::state, variant::fold_case, variant::key_format))
         .first(conn)
         .await
         .optional()

@@ -1,12 +1,16 @@
 //! What of keys is put before a person.
 
-use crate::base::ids::{KeyId, SellerId, VariantId};
+use crate::base::ids::{KeyId, SellerId, UnitId, VariantId};
 use crate::infra::effects::record::record;
 use crate::infra::effects::tasks::task_kinds;
 
 record! {
     pub struct Sealed {
         key: KeyId,
+    }
+
+    pub struct SealedPiece {
+        piece: UnitId,
     }
 
     pub struct Twins {
@@ -25,6 +29,8 @@ task_kinds! {
     pub const TASKS = [
         /// A stored key does not open: its row was changed, or it is another database's.
         "seal_broken" SealBroken(KeyId, Sealed),
+        /// The text of a delivered piece does not open: its row was changed, or it is another database's.
+        "piece_seal_broken" PieceSealBroken(UnitId, SealedPiece),
         /// Two keys have the same text under the present rules.
         "key_text_twin" KeyTextTwin(KeyId, Twins),
     ];

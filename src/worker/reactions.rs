@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use crate::base::actor::Actor;
 use crate::base::ids::VariantId;
 use crate::base::outcome::{Fault, Outcome};
+use crate::catalogue::jobs::CapRaised;
 use crate::downloads::jobs::FilePublished;
 use crate::fulfilment;
 use crate::fulfilment::jobs::Fill;
@@ -51,6 +52,7 @@ async fn of_job(backend: &Arc<WorkerBackend>, job: &Job) -> Outcome<Done> {
     match job.kind.as_str() {
         Fill::KIND => return fill(backend, job.payload::<Fill>()?.variant).await,
         FilePublished::KIND => return fill(backend, job.payload::<FilePublished>()?.variant).await,
+        CapRaised::KIND => return fill(backend, job.payload::<CapRaised>()?.variant).await,
         GenerateKeys::KIND => {
             let batch = job.payload::<GenerateKeys>()?.batch;
             fulfilment::restock::generate(backend, &Actor::system(), batch).await?;

@@ -295,3 +295,67 @@ fn nothing_is_left_to_do_and_no_test_is_skipped() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Where a word that is also the code of a kind of goods means something else: by file, and a part of the line.
+const OTHER_MEANINGS: [(&str, &str); 14] = [
+    ("base/ids.rs", "KeyId = "),
+    ("catalogue/model.rs", "MailPolicy::"),
+    ("config/server.rs", "\"file\","),
+    ("demo/story.rs", "\"variantId\": "),
+    ("downloads/publish.rs", "not_found(\"file\", "),
+    ("graphql/orders/order.rs", "Attribute {"),
+    ("graphql/secrets.rs", "name == \"key\""),
+    ("infra/seal.rs", "b\"key\""),
+    ("orders/place.rs", "new.metadata"),
+    ("payments/gateways/", ""),
+    ("payments/statements/import.rs", "\"file\""),
+    ("people/captcha.rs", "\"secret\""),
+    ("sandbox/sides/epay_v1.rs", "form.get("),
+    ("sandbox/sides/wechatpay/", "billdownload"),
+];
+
+/// Lines of a file in which a kind of goods is named by its code.
+fn kinds_named(name: &str, code: &str, kinds: &Regex) -> Vec<String> {
+    if name.starts_with("goods/") {
+        return Vec::new();
+    }
+    let other = |line: &str| {
+        let known = |(file, part): &(&str, &str)| name.starts_with(file) && line.contains(part);
+        !line.contains("kind") && OTHER_MEANINGS.iter().any(known)
+    };
+    let found = code.lines().filter(|line| kinds.is_match(line) && !other(line));
+    found.map(|line| format!("{name}: {}", line.trim())).collect()
+}
+
+fn kind_literals() -> Regex {
+    let codes = dispense::goods::codes().join("|");
+    Regex::new(&format!(r#"["'](?:{codes})["']"#)).unwrap()
+}
+
+/// Rows: C2.
+#[test]
+fn no_kind_of_goods_is_named_outside_goods() {
+    let kinds = kind_literals();
+    let wrong: Vec<String> =
+        sources().iter().flat_map(|source| kinds_named(&source.name, &source.code(), &kinds)).collect();
+    assert!(wrong.is_empty(), "ask the registry of goods instead:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn kinds_that_are_named_are_seen() {
+    let kinds = kind_literals();
+    for (name, line) in [
+        ("vault/store.rs", "   where v.kind = 'key' limit 1000)"),
+        ("orders/place.rs", "if line.kind == \"file\" {"),
+        ("mail/compose.rs", "    \"file\" => attach(line),"),
+        ("payments/gateways/stripe/mod.rs", "if line.kind != \"key\" {"),
+        ("check/keys.rs", "where l.kind in ('file', 'key')"),
+    ] {
+        assert_eq!(kinds_named(name, line, &kinds).len(), 1, "{name}: {line}");
+    }
+    for (name, line) in
+        [("goods/key.rs", "pub const CODE: &str = \"key\";"), ("orders/place.rs", "the_key(\"keys\")")]
+    {
+        assert!(kinds_named(name, line, &kinds).is_empty(), "{name}: {line}");
+    }
+}

@@ -9,6 +9,7 @@ mod demo;
 mod docs;
 mod downloads;
 mod faults;
+mod goods;
 mod graphql;
 #[allow(dead_code)] // Offers what tests of any feature may want.
 mod harness;

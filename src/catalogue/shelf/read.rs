@@ -214,15 +214,9 @@ fn narrow(query: &mut Statement<'static>, listing: &Listing) {
     }
     if let Some(in_stock) = filter.in_stock {
         query.push(if in_stock { " and " } else { " and not " });
-        // As many keys as the least that may be bought, or a published file.
-        query.push("exists (select 1 from variant v where v.product_id = p.id and v.state = 'active' and case when v.kind = any(");
-        query.push_bind::<Array<Text>, _>(goods::counted());
-        query.push(
-            ") then exists (select 1 from vault_key k where k.variant_id = v.id and k.state = 'available' \
-               and k.expires_at > app_now() order by k.expires_at, k.pos offset v.min_quantity - 1 limit 1) \
-             else exists (select 1 from file d join file_version e on e.file_id = d.id \
-               where d.variant_id = v.id and e.yanked_at is null) end)",
-        );
+        // As many pieces as the least that may be bought.
+        query.push("exists (select 1 from variant v where v.product_id = p.id and v.state = 'active' and ");
+        query.push(&goods::stocked("v.kind", "v.id", "v.min_quantity")).push(")");
     }
     if let Some(search) = &filter.search {
         query.push(

@@ -7,6 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::{SellerId, VariantId};
 use crate::base::page::{Page, PageArgs};
+use crate::goods::{self, Supply};
 use crate::infra::db::statement::Statement;
 use crate::infra::db::total;
 
@@ -35,12 +36,12 @@ pub fn stock_keys(stock: &VariantStock) -> Vec<String> {
 }
 
 const STOCK: &str = "select v.id as variant_id, v.kind, k.available, k.sold, u.waiting,
-    v.kind = 'key' and k.available <= v.low_stock_threshold as low
+    v.kind = any($1) and k.available <= v.low_stock_threshold as low
   from variant v
   cross join lateral (select count(*) filter (where state = 'available' and expires_at > app_now()) as available,
       count(*) filter (where state = 'sold') as sold from vault_key where variant_id = v.id) k
   cross join lateral (select count(*) as waiting from unit where variant_id = v.id and state = 'awaiting_stock') u
-  where v.state = 'active' and v.seller_id = any(";
+  where v.state = 'active' and v.seller_id = any($2)";
 
 /// How many such variants there are; none above 10,000. Keys are counted only where the list is narrowed by them.
 pub async fn count_stock(
@@ -51,8 +52,9 @@ pub async fn count_stock(
     let mut query = Statement::new("select 1 from variant v where v.state = 'active' and v.seller_id = any(");
     query.push_bind::<Array<SqlUuid>, _>(sellers.iter().map(|s| s.0).collect::<Vec<_>>()).push(")");
     if low {
+        query.push(" and v.kind = any(").push_bind::<Array<Text>, _>(goods::codes_of(Supply::Keys));
         query.push(
-            " and v.kind = 'key' and v.low_stock_threshold >= (select count(*) from vault_key k \
+            ") and v.low_stock_threshold >= (select count(*) from vault_key k \
                where k.variant_id = v.id and k.state = 'available' and k.expires_at > app_now())",
         );
     }
@@ -66,10 +68,11 @@ pub async fn list_stock(
     low: bool,
     args: &PageArgs,
 ) -> QueryResult<Page<VariantStock>> {
-    let mut query = Statement::new(STOCK);
-    query.push_bind::<Array<SqlUuid>, _>(sellers.iter().map(|s| s.0).collect::<Vec<_>>()).push(")");
+    let mut query = Statement::new(STOCK)
+        .bind::<Array<Text>, _>(goods::codes_of(Supply::Keys))
+        .bind::<Array<SqlUuid>, _>(sellers.iter().map(|s| s.0).collect::<Vec<_>>());
     if low {
-        query.push(" and v.kind = 'key' and k.available <= v.low_stock_threshold");
+        query.push(" and v.kind = any($1) and k.available <= v.low_stock_threshold");
     }
     let (compare, direction) = if args.backwards { (">", "asc") } else { ("<", "desc") };
     let from = args.from.as_deref().and_then(|keys| VariantId::parse(keys.iter().next()?).ok());

@@ -116,12 +116,10 @@ pub struct Target {
     pub id: VariantId,
     #[diesel(sql_type = SqlUuid)]
     pub seller_id: SellerId,
-    #[diesel(sql_type = Text)]
-    pub kind: String,
 }
 
 pub async fn lock_variant(conn: &mut AsyncPgConnection, id: VariantId) -> QueryResult<Option<Target>> {
-    Statement::new("select id, seller_id, kind from variant where id = $1 for no key update")
+    Statement::new("select id, seller_id from variant where id = $1 for no key update")
         .bind::<SqlUuid, _>(id)
         .get_result(conn)
         .await

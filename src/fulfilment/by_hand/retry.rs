@@ -45,7 +45,7 @@ pub async fn retry(kit: &Kit, actor: &Actor, ids: &[UnitId]) -> Outcome<Vec<Resu
                 }
                 UnitState::AwaitingPerson => Err(Refusal::new(
                     "ILLEGAL_TRANSITION",
-                    "there is nothing to hand over yet: publish a version of the file, or bring keys in",
+                    "there is nothing to hand over yet: publish a version of the file, bring keys in, or deliver it by hand",
                 )),
                 state if state.is_delivered() => {
                     Err(Refusal::new("ALREADY_DELIVERED", "this delivery was made already"))

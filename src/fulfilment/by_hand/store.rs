@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::base::ids::{LineId, OrderId, PaymentId, TaskId, UnitId, UserId, VariantId};
 use crate::base::page::{Page, PageArgs};
 use crate::fulfilment::by_hand::state::TaskState;
+use crate::goods;
 use crate::infra::db::schema::task;
 use crate::infra::db::statement::Statement;
 use crate::infra::db::total;
@@ -135,18 +136,15 @@ pub(super) struct Waiting {
 
 /// Pieces by their ids.
 pub(super) async fn list_waiting(conn: &mut AsyncPgConnection, ids: &[UnitId]) -> QueryResult<Vec<Waiting>> {
-    Statement::new(
+    let mut query = Statement::new(
         "select u.id, u.variant_id, u.state,
-           exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id)) as held,
-           exists (select 1 from vault_key k where k.variant_id = u.variant_id and k.state = 'available'
-               and k.expires_at > app_now())
-             or exists (select 1 from file f join file_version v on v.file_id = f.id
-               where f.variant_id = u.variant_id and v.yanked_at is null) as ready
-         from unit u where u.id = any($1::uuid[]) order by u.id",
-    )
-    .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-    .load(conn)
-    .await
+           exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id)) as held, ",
+    );
+    query.push(&goods::ready("v.kind", "u.variant_id", "1"));
+    query.push(" as ready from unit u join variant v on v.id = u.variant_id where u.id = any(");
+    query.push_bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>());
+    query.push(") order by u.id");
+    query.load(conn).await
 }
 
 /// How the shop does, in numbers.

@@ -5,6 +5,7 @@ use crate::base::outcome::Refusal;
 use crate::base::text::Locale;
 use crate::downloads::publish::{self, NewVersion};
 use crate::downloads::upload::{self, NewUpload};
+use crate::goods::intake;
 use crate::graphql::catalogue::goods::FileVersion;
 use crate::graphql::catalogue::mutations::seller;
 use crate::graphql::context::ContextExt;
@@ -136,7 +137,7 @@ impl FileMutation {
                 version: input.version,
                 notes: input.notes.map(|notes| (notes.0, locale)),
             };
-            publish::publish_version(ctx.backend(), ctx.actor(), new).await
+            intake::publish_file(ctx.backend(), ctx.actor(), new).await
         };
         Ok(match split(done.await)? {
             Ok(version) => {

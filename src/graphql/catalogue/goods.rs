@@ -21,12 +21,16 @@ use crate::graphql::scalars::{DateTime, Int64};
 pub enum Goods {
     KeyGoods(KeyGoods),
     FileGoods(FileGoods),
+    SharedSecretGoods(SharedSecretGoods),
+    ManualGoods(ManualGoods),
 }
 
 impl Goods {
     pub fn of(view: &Arc<VariantView>) -> Self {
-        match goods::find(&view.variant.kind).map(|kind| kind.supply()) {
+        match goods::supply(&view.variant.kind) {
             Some(goods::Supply::Files) => Goods::FileGoods(FileGoods(view.clone())),
+            Some(goods::Supply::Shared) => Goods::SharedSecretGoods(SharedSecretGoods(view.clone())),
+            Some(goods::Supply::Person) => Goods::ManualGoods(ManualGoods(view.clone())),
             _ => Goods::KeyGoods(KeyGoods(view.clone())),
         }
     }
@@ -81,7 +85,7 @@ impl KeyGoods {
 
     /// For how many days a bad key is replaced; null when the seller does not say.
     async fn warranty_days(&self) -> Option<i32> {
-        self.0.variant.warranty_days
+        self.0.variant.terms.warranty_days
     }
 }
 
@@ -120,17 +124,76 @@ impl FileGoods {
 
     /// How often each file may be downloaded; null is as often as one likes.
     async fn download_limit(&self) -> Option<i32> {
-        self.0.variant.download_limit
+        self.0.variant.terms.download_limit
     }
 
     /// For how many days; null is for ever.
     async fn access_days(&self) -> Option<i32> {
-        self.0.variant.access_days
+        self.0.variant.terms.access_days
     }
 
     /// Whether later versions belong to the purchase.
     async fn updates_included(&self) -> bool {
-        self.0.variant.updates_included
+        self.0.variant.terms.updates_included
+    }
+}
+
+/// One text for everybody who buys it: an account, a password, an address.
+pub struct SharedSecretGoods(Arc<VariantView>);
+
+/// One text for everybody who buys it: an account, a password, an address.
+#[Object]
+impl SharedSecretGoods {
+    /// Open code of the kind of goods.
+    async fn kind(&self) -> String {
+        self.0.variant.kind.clone()
+    }
+
+    /// What the kind is called, ready to show.
+    async fn title(&self) -> String {
+        title(&self.0)
+    }
+
+    /// What the buyer is promised.
+    async fn delivery(&self) -> DeliveryPromise {
+        promise(&self.0)
+    }
+
+    /// Whether later versions belong to the purchase.
+    async fn updates_included(&self) -> bool {
+        self.0.variant.terms.updates_included
+    }
+
+    /// For how many days one that does not work is replaced; null when the seller does not say.
+    async fn warranty_days(&self) -> Option<i32> {
+        self.0.variant.terms.warranty_days
+    }
+}
+
+/// What a person makes for each buyer.
+pub struct ManualGoods(Arc<VariantView>);
+
+/// What a person makes for each buyer.
+#[Object]
+impl ManualGoods {
+    /// Open code of the kind of goods.
+    async fn kind(&self) -> String {
+        self.0.variant.kind.clone()
+    }
+
+    /// What the kind is called, ready to show.
+    async fn title(&self) -> String {
+        title(&self.0)
+    }
+
+    /// What the buyer is promised.
+    async fn delivery(&self) -> DeliveryPromise {
+        promise(&self.0)
+    }
+
+    /// For how many days one that does not work is replaced; null when the seller does not say.
+    async fn warranty_days(&self) -> Option<i32> {
+        self.0.variant.terms.warranty_days
     }
 }
 

@@ -142,6 +142,8 @@ pub struct VariantFields {
     bind_address: Option<bool>,
     /// For how many days a bad key is replaced.
     warranty_days: MaybeUndefined<i32>,
+    /// Of a shared secret: how many pieces are sold at most.
+    sale_cap: MaybeUndefined<i32>,
     /// Whether a refunded key that nobody saw goes back to stock.
     restock_unseen: Option<bool>,
 }
@@ -183,6 +185,7 @@ impl VariantFields {
             updates_included: self.updates_included,
             bind_address: self.bind_address,
             warranty_days: inner(self.warranty_days),
+            sale_cap: inner(self.sale_cap),
             restock_unseen: self.restock_unseen,
             expected_version,
         }

@@ -7,6 +7,7 @@ mod inputs;
 mod mutations;
 mod products;
 mod queries;
+mod secrets;
 pub mod types;
 mod variants;
 
@@ -15,6 +16,7 @@ pub use goods::{FileVersion, Goods};
 pub use inputs::KeyFormatInput;
 pub use mutations::ProductMutation;
 pub use queries::{CatalogueQuery, find};
+pub use secrets::SecretMutation;
 pub use types::{Product, SellerProfile, Variant};
 
 /// A page of products and what can be asked of it.

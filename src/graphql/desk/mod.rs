@@ -2,6 +2,7 @@
 
 mod accounts;
 mod deliveries;
+mod fulfil;
 mod mutations;
 mod notices;
 mod queries;
@@ -9,6 +10,7 @@ mod statements;
 mod types;
 
 pub use deliveries::StaffDeliveryMutation;
+pub use fulfil::FulfilMutation;
 pub use mutations::DeskMutation;
 pub use notices::NoticeMutation;
 pub use queries::DeskQuery;

@@ -4,6 +4,7 @@ use crate::base::ids::{GrantId, LineId, OrderId, UnitId};
 use crate::base::outcome::Refusal;
 use crate::base::page::{self, PageArgs};
 use crate::downloads;
+use crate::goods;
 use crate::graphql::catalogue::FileVersion;
 use crate::graphql::connection::PageInfo;
 use crate::graphql::context::ContextExt;
@@ -205,8 +206,13 @@ pub async fn secrets(
     let line = lines.first().cloned();
     let secret = |(secret, line): (reveal::RevealedSecret, OrderLine)| {
         let text = secret.text.expose().to_owned();
-        let label = secret_label(ctx);
-        let fields = vec![SecretField { name: "key".into(), label, value: text.clone() }];
+        let fields = goods::find(&line.line().line.kind).and_then(|kind| kind.secret(ctx.locale()));
+        let fields = fields.map(|(name, label)| SecretField {
+            name: name.into(),
+            label: label.into(),
+            value: text.clone(),
+        });
+        let fields = fields.into_iter().collect();
         RevealedSecret { delivery: SecretDelivery::of(line, secret.unit), fields, text }
     };
     Ok((secrets.into_iter().zip(lines).map(secret).collect(), line))
@@ -320,12 +326,5 @@ impl DeliveryMutation {
         #[graphql(desc = "What does not work.")] input: DeliveryReportInput,
     ) -> Answer<DeliveryReportPayload> {
         reporting::report(ctx, input).await
-    }
-}
-
-fn secret_label(ctx: &Context<'_>) -> String {
-    match ctx.locale() {
-        crate::base::text::Locale::En => "Key".into(),
-        crate::base::text::Locale::Zh => "激活码".into(),
     }
 }

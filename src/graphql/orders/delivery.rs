@@ -3,6 +3,7 @@ use async_graphql::{Context, Enum, ID, Interface, Object};
 use crate::base::ids::LineId;
 use crate::downloads::access::{self, Shown};
 use crate::downloads::model::Standing;
+use crate::goods::{self, Supply};
 use crate::graphql::catalogue::FileVersion;
 use crate::graphql::error::{Answer, fault};
 use crate::graphql::loaders;
@@ -54,8 +55,8 @@ pub enum Delivery {
 impl Delivery {
     pub fn of(line: &OrderLine, unit: Unit) -> Self {
         let piece = Piece { line: line.clone(), unit };
-        match piece.line.line().line.kind.as_str() {
-            "file" => Delivery::File(FileDelivery(piece)),
+        match goods::supply(&piece.line.line().line.kind) {
+            Some(Supply::Files) => Delivery::File(FileDelivery(piece)),
             _ => Delivery::Secret(SecretDelivery(piece)),
         }
     }

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
 use crate::base::page::PageArgs;
+use crate::goods::{self, Supply};
 use crate::graphql::catalogue::types::{Product, Variant};
 use crate::graphql::connection::{Connection, Listed, slice};
 use crate::graphql::context::ContextExt;
@@ -66,6 +67,19 @@ impl OrderLine {
     }
 }
 
+/// What a buyer was promised with a line, as it was when it was bought.
+#[derive(SimpleObject)]
+pub struct LineTerms {
+    /// For how many days a piece that does not work is replaced; null when the seller did not say.
+    warranty_days: Option<i32>,
+    /// Whether later versions belong to the purchase.
+    updates_included: bool,
+    /// How often each file may be downloaded; null is as often as one likes.
+    download_limit: Option<i32>,
+    /// For how many days files may be downloaded; null is for ever.
+    access_days: Option<i32>,
+}
+
 /// A line of an order. Title and prices are as they were when it was bought.
 #[Object]
 impl OrderLine {
@@ -92,6 +106,17 @@ impl OrderLine {
     /// Open code of the kind of goods.
     async fn kind(&self) -> &str {
         &self.line().line.kind
+    }
+
+    /// What was promised when it was bought. A later edit of the variant changes nothing of it.
+    async fn terms(&self) -> LineTerms {
+        let terms = &self.line().line.terms;
+        LineTerms {
+            warranty_days: terms.warranty_days,
+            updates_included: terms.updates_included,
+            download_limit: terms.download_limit,
+            access_days: terms.access_days,
+        }
     }
 
     /// The product; null when it is not on sale any more.
@@ -161,7 +186,7 @@ impl OrderLine {
 
     /// The files that may be downloaded with it; at most 100 for each piece.
     async fn grants(&self, ctx: &Context<'_>) -> Answer<Vec<DownloadGrant>> {
-        if self.line().line.kind != "file" || self.whole.sight < Sight::Buyer {
+        if goods::supply(&self.line().line.kind) != Some(Supply::Files) || self.whole.sight < Sight::Buyer {
             return Ok(Vec::new());
         }
         Ok(loaders::grants(ctx, self.line().line.id).await?.into_iter().map(DownloadGrant).collect())

@@ -5,6 +5,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use crate::base::ids::{BatchId, VariantId};
 use crate::base::outcome::Outcome;
 use crate::fulfilment::restock;
+use crate::goods::intake;
 use crate::graphql::catalogue::KeyFormatInput;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt, split};
@@ -86,7 +87,7 @@ impl KeyMutation {
                 created_by,
                 ..NewBatch::import(variant)
             };
-            batch::open(ctx.backend(), ctx.actor(), new).await
+            intake::open_batch(ctx.backend(), ctx.actor(), new).await
         };
         Ok(match split(done.await)? {
             Ok(batch) => KeyImportCreatePayload {
@@ -116,7 +117,7 @@ impl KeyMutation {
                 created_by,
                 ..NewBatch::generate(variant, i64::from(input.quantity), input.format.map(Into::into))
             };
-            batch::open(ctx.backend(), ctx.actor(), new).await
+            intake::open_batch(ctx.backend(), ctx.actor(), new).await
         };
         let opened = match split(done.await)? {
             Ok(batch) => batch,

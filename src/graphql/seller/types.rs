@@ -1,6 +1,7 @@
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
 use crate::catalogue::stock;
+use crate::goods::{self, Supply};
 use crate::graphql::catalogue::Variant;
 use crate::graphql::connection::Listed;
 use crate::graphql::context::ContextExt;
@@ -31,7 +32,7 @@ impl VariantStock {
 
     /// Keys that may be sold; null for kinds without keys.
     async fn available(&self) -> Option<Int64> {
-        (self.0.kind == "key").then_some(Int64(self.0.available))
+        (goods::supply(&self.0.kind) == Some(Supply::Keys)).then_some(Int64(self.0.available))
     }
 
     /// Keys that were sold.

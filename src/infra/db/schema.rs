@@ -404,6 +404,7 @@ diesel::table! {
         currency -> Text,
         locale -> Text,
         limit_per_buyer -> Nullable<Integer>,
+        terms -> Jsonb,
     }
 }
 
@@ -613,6 +614,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    secret_version (id) {
+        id -> Uuid,
+        seller_id -> Uuid,
+        variant_id -> Uuid,
+        number -> Integer,
+        data_key_id -> Uuid,
+        sealed -> Bytea,
+        published_by -> Nullable<Uuid>,
+        published_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     seller (id) {
         id -> Uuid,
         slug -> Text,
@@ -786,6 +800,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    unit_secret (unit_id) {
+        unit_id -> Uuid,
+        seller_id -> Uuid,
+        variant_id -> Uuid,
+        version_id -> Nullable<Uuid>,
+        follows -> Bool,
+        data_key_id -> Nullable<Uuid>,
+        sealed -> Nullable<Bytea>,
+        given_at -> Timestamptz,
+        revealed_at -> Nullable<Timestamptz>,
+        mailed_at -> Nullable<Timestamptz>,
+        taken_back_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     upload (id) {
         id -> Uuid,
         seller_id -> Uuid,
@@ -837,6 +867,7 @@ diesel::table! {
         restock_unseen -> Bool,
         version -> Integer,
         created_at -> Timestamptz,
+        terms -> Jsonb,
     }
 }
 
@@ -906,6 +937,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     refused_body,
     refused_tally,
     registration,
+    secret_version,
     seller,
     seller_member,
     session,
@@ -918,6 +950,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     task,
     translation,
     unit,
+    unit_secret,
     upload,
     user_role,
     variant,

@@ -27,6 +27,15 @@ pub struct Effects {
 }
 
 impl Effects {
+    /// What follows from another part of the same change.
+    pub fn add(&mut self, other: Effects) {
+        self.events.extend(other.events);
+        self.jobs.extend(other.jobs);
+        self.messages.extend(other.messages);
+        self.tasks.extend(other.tasks);
+        self.over.extend(other.over);
+    }
+
     /// Writes everything in a fixed number of statements that do not wait for each other. Whoever commits rings the bell.
     pub async fn write(&self, conn: &AsyncPgConnection, clock: &Clock) -> QueryResult<()> {
         tasks::resolve(conn, &self.over, "system").await?;

@@ -1,5 +1,6 @@
 //! Chinese (simplified).
 
+use crate::base::text::Locale;
 use crate::config::Shop;
 use crate::mail::facts::{Access, Content, DeliveredLine};
 use crate::mail::texts::{Text, line};
@@ -106,8 +107,9 @@ pub(super) fn text(shop: &Shop, content: &Content) -> Text {
 
 fn delivered(item: &DeliveredLine) -> String {
     let mut text = format!("{}\n", line(&item.title));
+    let label = item.label(Locale::Zh);
     for key in &item.keys {
-        text.push_str(&format!("  密钥：{}\n", key.expose()));
+        text.push_str(&format!("  {label}：{}\n", key.expose()));
     }
     for file in &item.files {
         let until = file.expires_at.format("%Y-%m-%d %H:%M UTC");

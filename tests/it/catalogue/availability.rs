@@ -1,12 +1,12 @@
 use dispense::base::text::Locale;
 use dispense::catalogue::availability::{Counted, StockLevel, count_up_to, of_product, of_variant};
 use dispense::catalogue::model::StockDisplay;
-use dispense::goods::Supply;
+use dispense::goods::Available;
 
 fn keys(keys: i64, display: StockDisplay) -> (StockLevel, Option<i64>, bool, String) {
     // The reads never count further than this.
     let keys = keys.min(count_up_to(display, 5, 1));
-    let counted = Counted { supply: Some(Supply::Keys), keys, published_files: 0, on_sale: true };
+    let counted = Counted { available: Some(Available::Pieces(keys)), on_demand: false, on_sale: true };
     let a = of_variant(counted, display, 5, 1, Locale::En);
     (a.level, a.quantity, a.can_buy, a.text)
 }
@@ -29,7 +29,7 @@ fn stock_is_shown_as_the_seller_chose() {
 /// Rows: K7.
 #[test]
 fn fewer_keys_than_the_least_that_is_sold_are_no_stock() {
-    let counted = Counted { supply: Some(Supply::Keys), keys: 4, published_files: 0, on_sale: true };
+    let counted = Counted { available: Some(Available::Pieces(4)), on_demand: false, on_sale: true };
     let at = |least| of_variant(counted, StockDisplay::InOut, 5, least, Locale::Zh);
     assert_eq!((at(5).can_buy, at(5).reason, at(4).can_buy), (false, Some("OUT_OF_STOCK"), true));
     assert_eq!(at(5).text, "缺货");
@@ -38,20 +38,20 @@ fn fewer_keys_than_the_least_that_is_sold_are_no_stock() {
 /// Rows: K7, C2.
 #[test]
 fn files_are_there_while_a_version_is_published_and_nothing_is_while_off_sale() {
-    let files = |published_files, on_sale| {
-        let counted = Counted { supply: Some(Supply::Files), keys: 0, published_files, on_sale };
+    let files = |available, on_sale| {
+        let counted = Counted { available: Some(available), on_demand: false, on_sale };
         of_variant(counted, StockDisplay::Exact, 5, 1, Locale::En)
     };
-    assert!(files(1, true).can_buy);
-    assert_eq!(files(0, true).reason, Some("OUT_OF_STOCK"));
-    assert_eq!(files(1, false).reason, Some("NOT_ON_SALE"));
+    assert!(files(Available::Endless, true).can_buy);
+    assert_eq!(files(Available::Missing, true).reason, Some("OUT_OF_STOCK"));
+    assert_eq!(files(Available::Endless, false).reason, Some("NOT_ON_SALE"));
 }
 
 /// Rows: K7.
 #[test]
 fn a_product_shows_the_best_of_its_variants() {
     let one = |keys: i64| {
-        let counted = Counted { supply: Some(Supply::Keys), keys, published_files: 0, on_sale: true };
+        let counted = Counted { available: Some(Available::Pieces(keys)), on_demand: false, on_sale: true };
         of_variant(counted, StockDisplay::Exact, 5, 1, Locale::En)
     };
     assert_eq!(of_product(&[one(0), one(3)], Locale::En).level, StockLevel::Low);

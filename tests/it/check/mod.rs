@@ -1,7 +1,7 @@
 mod asked;
 mod attempts;
 mod buyers;
-mod clean;
+pub mod clean;
 mod goods;
 pub mod planted;
 mod records;

@@ -6,6 +6,7 @@ use dispense::base::ids::{GrantId, LineId, OrderId, SHOP, UnitId, VariantId};
 use dispense::downloads::{
     self, DownloadLink, FileVersion, GrantWant, Granted, NewUpload, NewVersion, upload,
 };
+use dispense::infra::effects::events;
 
 use crate::harness::TestApp;
 
@@ -81,7 +82,9 @@ impl FileShop {
     /// Gives the units of the sale their grants.
     pub async fn grant(&self, t: &TestApp, sale: &Sale, max_downloads: Option<i32>) -> Vec<Granted> {
         let tx = t.app.db.begin().await.unwrap();
-        let granted = downloads::grant(&tx, &t.app.clock, &self.wants(sale, max_downloads)).await.unwrap();
+        let (granted, facts) =
+            downloads::grant(&tx, &t.app.clock, &self.wants(sale, max_downloads)).await.unwrap();
+        events::append(&tx, &facts).await.unwrap();
         tx.commit().await.unwrap();
         granted
     }

@@ -2,6 +2,7 @@ use dispense::base::actor::Actor;
 use dispense::base::ids::SHOP;
 use dispense::base::text::Locale;
 use dispense::downloads::{self, NewUpload, NewVersion, read};
+use dispense::goods::intake;
 
 use super::shop::{FileShop, link, refusal};
 use crate::harness::TestApp;
@@ -30,7 +31,7 @@ async fn a_new_version_reaches_earlier_buyers_when_updates_are_included() {
     assert_eq!(t.db.one("select used from download_grant").await, "1");
     assert_eq!(t.db.one("select byte_cap from download_session").await, "18");
 
-    t.db.sql("update variant set updates_included = false").await;
+    t.db.sql("update order_line set terms = terms || '{\"updates_included\": false}'").await;
     assert_eq!(link(&t, grant).await.file.version, "1");
     let mut conn = t.app.db.conn().await.unwrap();
     let standing = read::list_standings_of_lines(&mut conn, &[sale.line]).await.unwrap().remove(0);
@@ -82,7 +83,7 @@ async fn an_upload_is_published_once_and_only_for_its_own_seller() {
             version: version.into(),
             notes: Some(("Better.".into(), Locale::En)),
         };
-        match downloads::publish_version(&t.app, &actor, new).await {
+        match intake::publish_file(&t.app, &actor, new).await {
             Ok(version) => version.name,
             Err(dispense::base::outcome::Failure::Refused(refusal)) => refusal.code.to_owned(),
             Err(fault) => panic!("{fault:?}"),

@@ -12,6 +12,7 @@ fn access(token: bool) -> Access {
 fn contents() -> Vec<(&'static str, Content)> {
     let line = |title: &str, keys: &[&str]| DeliveredLine {
         id: LineId(uuid::Uuid::nil()),
+        kind: "key".into(),
         title: title.into(),
         keys: keys.iter().map(|k| Secret::new(*k)).collect(),
         files: Vec::new(),

@@ -1,0 +1,76 @@
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use diesel::QueryResult;
+use diesel_async::AsyncPgConnection;
+
+use crate::base::clock::Clock;
+use crate::base::ids::VariantId;
+use crate::base::outcome::Fault;
+use crate::base::text::Locale;
+use crate::goods::kind::{Available, Given, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
+
+pub const CODE: &str = "manual";
+
+/// What a person makes for each buyer: a top-up, a service, a text of its own.
+pub(super) struct ByHand;
+
+#[async_trait]
+impl GoodsKind for ByHand {
+    fn code(&self) -> &'static str {
+        CODE
+    }
+
+    fn title(&self, locale: Locale) -> &'static str {
+        match locale {
+            Locale::En => "Delivered by a person",
+            Locale::Zh => "人工交付",
+        }
+    }
+
+    fn lacks(&self, _available: Available) -> Option<&'static str> {
+        None
+    }
+
+    fn promise(&self, locale: Locale) -> Promise {
+        let text = match locale {
+            Locale::En => "Made for you by a person after the payment is confirmed",
+            Locale::Zh => "付款确认后由专人为您处理",
+        };
+        Promise { instant: false, within_seconds: None, text }
+    }
+
+    fn supply(&self) -> Supply {
+        Supply::Person
+    }
+
+    fn secret(&self, locale: Locale) -> Option<(&'static str, &'static str)> {
+        let name = match locale {
+            Locale::En => "Delivery",
+            Locale::Zh => "交付内容",
+        };
+        Some(("text", name))
+    }
+
+    async fn available(
+        &self,
+        _conn: &mut AsyncPgConnection,
+        wants: &[(VariantId, i64)],
+    ) -> QueryResult<HashMap<VariantId, Available>> {
+        Ok(wants.iter().map(|(variant, _)| (*variant, Available::Endless)).collect())
+    }
+
+    fn stocked(&self, _variant: &str, _pieces: &str) -> String {
+        "true".into()
+    }
+
+    /// Nothing is there before a person has made it.
+    async fn assign<'a>(
+        &self,
+        _conn: &'a AsyncPgConnection,
+        _clock: &Clock,
+        lines: &[Wanted],
+    ) -> Result<Served<'a>, Fault> {
+        Ok(Served::plain(lines.iter().map(|line| LineGiven::all(line, Given::AwaitPerson)).collect()))
+    }
+}

@@ -1,0 +1,54 @@
+//! What a seller promises with a piece, as one column of variants and, as it was when it was bought, of order lines.
+
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::pg::{Pg, PgValue};
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::Jsonb;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The terms of a piece. Each kind of goods keeps those that it knows; none is without limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromSqlRow, AsExpression)]
+#[diesel(sql_type = Jsonb)]
+#[serde(default)]
+pub struct Terms {
+    /// How often each file may be downloaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub download_limit: Option<i32>,
+    /// For how many days files may be downloaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_days: Option<i32>,
+    /// Whether later versions belong to the purchase.
+    pub updates_included: bool,
+    /// For how many days a piece that does not work is replaced; none: the seller does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warranty_days: Option<i32>,
+    /// How many pieces of a shared secret are sold at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sale_cap: Option<i32>,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            download_limit: None,
+            access_days: None,
+            updates_included: true,
+            warranty_days: None,
+            sale_cap: None,
+        }
+    }
+}
+
+impl FromSql<Jsonb, Pg> for Terms {
+    fn from_sql(bytes: PgValue<'_>) -> deserialize::Result<Self> {
+        Ok(serde_json::from_value(<Value as FromSql<Jsonb, Pg>>::from_sql(bytes)?)?)
+    }
+}
+
+impl ToSql<Jsonb, Pg> for Terms {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        <Value as ToSql<Jsonb, Pg>>::to_sql(&serde_json::to_value(self)?, &mut out.reborrow())
+    }
+}

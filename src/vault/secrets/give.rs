@@ -1,0 +1,43 @@
+//! Gives pieces their text.
+
+use diesel_async::AsyncPgConnection;
+
+use crate::base::ids::{SellerId, UnitId, VariantId};
+use crate::base::outcome::Fault;
+use crate::infra::data_keys;
+use crate::infra::kit::Kit;
+use crate::infra::seal::Place;
+use crate::vault::reveal::UNIT_TEXT;
+use crate::vault::secrets::store::{self, Offer, Share};
+
+/// What may be sold of these shared secrets, in one statement; those with a cap stay locked until the transaction ends.
+pub async fn offers(conn: &AsyncPgConnection, variants: &[VariantId]) -> Result<Vec<Offer>, Fault> {
+    Ok(store::lock_offers(conn, variants).await?)
+}
+
+/// Writes down which version each piece got, in one statement.
+pub async fn mark_given(conn: &AsyncPgConnection, shares: &[Share]) -> Result<(), Fault> {
+    if shares.is_empty() {
+        return Ok(());
+    }
+    match store::insert_shares(conn, shares).await? == shares.len() {
+        true => Ok(()),
+        false => Err(Fault::bug("not every piece got its secret")),
+    }
+}
+
+/// Seals a text that is one piece's own, in the caller's transaction, which makes sure that the piece has none yet.
+pub async fn give_text(
+    conn: &mut AsyncPgConnection,
+    kit: &Kit,
+    (unit, seller, variant): (UnitId, SellerId, VariantId),
+    text: &str,
+) -> Result<(), Fault> {
+    let (data_key, wrapped) = kit.sealer.make_data_key(kit.clock.uuid())?;
+    data_keys::insert(conn, &wrapped).await?;
+    data_keys::count_uses(conn, data_key.id, 1).await?;
+    let place = Place { column: UNIT_TEXT, row: unit.0, owner: variant.0 };
+    let sealed = kit.sealer.seal(&data_key, place, text.as_bytes())?;
+    store::insert_text(conn, (unit, seller, variant), data_key.id, sealed).await?;
+    Ok(())
+}
