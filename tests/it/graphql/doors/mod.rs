@@ -7,6 +7,7 @@ mod catalogue;
 mod delivery;
 mod desk;
 mod goods;
+mod made;
 mod money;
 mod passwords;
 mod people;
