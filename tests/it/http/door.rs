@@ -1,10 +1,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dispense::app::App;
 use dispense::base::outcome::{Fault, Refusal};
 use dispense::http::routes::{self, Row};
 use dispense::rest::problem::Problem;
+use dispense::rest::state::RestBackend;
 use poem::handler;
 use poem::http::Method;
 use poem::web::Data;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::harness::{TestApp, log};
 
 #[handler]
-async fn slow(_app: Data<&Arc<App>>) -> &'static str {
+async fn slow(_backend: Data<&Arc<RestBackend>>) -> &'static str {
     tokio::time::sleep(Duration::from_secs(60)).await;
     "late"
 }
