@@ -7,7 +7,7 @@ use crate::base::clock::Clock;
 use crate::base::outcome::Fault;
 use crate::catalogue::kit::CatalogueKit;
 use crate::config::Config;
-use crate::downloads::kit::DownloadKit;
+use crate::delivery::kit::DeliveryKit;
 use crate::graphql::context::GraphqlBackend;
 use crate::http::backend::HttpBackend;
 use crate::infra::kit::Kit;
@@ -22,7 +22,7 @@ pub struct App {
     pub kit: Arc<Kit>,
     pub people: Arc<PeopleKit>,
     pub catalogue: Arc<CatalogueKit>,
-    pub downloads: Arc<DownloadKit>,
+    pub downloads: Arc<DeliveryKit>,
     pub payments: Arc<PaymentKit>,
 }
 
@@ -34,7 +34,7 @@ impl App {
         let kit = Kit::start(config, clock, url).await?;
         let people = PeopleKit::new(kit.clone())?;
         let payments = PaymentKit::start(kit.clone()).await?;
-        let (catalogue, downloads) = (CatalogueKit::new(kit.clone()), DownloadKit::new(kit.clone()));
+        let (catalogue, downloads) = (CatalogueKit::new(kit.clone()), DeliveryKit::new(kit.clone()));
         Ok(Arc::new(Self { kit, people, catalogue, downloads, payments }))
     }
 

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! main → app → http, worker, demo → graphql, rest, sandbox → kinds → features → infra → base
-//! features: mail → payments → fulfilment → orders → catalogue → goods → vault, downloads → people, settings → audit
+//! features: mail, operations → delivery → payments → fulfilment → orders → catalogue → goods → vault, files → people → audit
 //! ```
 
 pub mod base;
@@ -15,13 +15,15 @@ pub mod infra;
 pub mod audit;
 pub mod people;
 
-pub mod downloads;
+pub mod files;
 pub mod vault;
 
 pub mod catalogue;
+pub mod delivery;
 pub mod fulfilment;
 pub mod goods;
 pub mod mail;
+pub mod operations;
 pub mod orders;
 pub mod payments;
 

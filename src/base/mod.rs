@@ -4,7 +4,6 @@ pub mod actor;
 pub mod caller;
 pub mod clock;
 pub mod email;
-pub mod hand_over;
 pub mod ids;
 pub mod key_text;
 pub mod money;

@@ -10,7 +10,9 @@ use crate::catalogue::product::{self, NewProduct};
 use crate::catalogue::review;
 use crate::catalogue::texts::TextInput;
 use crate::catalogue::variant::{self, VariantEdit};
-use crate::downloads::{self, NewUpload, NewVersion, upload};
+use crate::files;
+use crate::files::upload;
+use crate::files::{NewUpload, NewVersion};
 use crate::fulfilment::restock;
 use crate::goods::{self, intake};
 use crate::infra::kit::Kit;
@@ -179,7 +181,7 @@ async fn publish(
         content_type: Some("text/plain".into()),
         size: bytes.len() as u64,
     };
-    let announced = downloads::create_upload(kit, actor, new).await?;
+    let announced = files::create_upload(kit, actor, new).await?;
     let body = futures::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from_static(bytes))]);
     let upload = upload::receive_upload(kit, actor, announced.id, body).await?;
     let version = NewVersion {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::base::ids::{LineId, OrderId, UnitId};
 use crate::base::outcome::{Fault, Outcome};
-use crate::downloads;
+use crate::files;
 use crate::fulfilment::events::{LineEvent, Revoked};
 use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::store::{self, HeldUnit};
@@ -39,7 +39,7 @@ pub async fn revoke(
     }
     let taken: Vec<UnitId> = moves.iter().filter(|m| m.2 == UnitState::Revoked).map(|m| m.0).collect();
     store::note_revoked_for(conn, &taken, cause).await?;
-    downloads::grant::revoke(conn, &taken, actor).await?;
+    files::grant::revoke(conn, &taken, actor).await?;
     let keys = give_back(conn, actor, &taken).await?;
     let fills: Vec<NewJob> = keys.restocked().into_iter().map(|variant| Fill { variant }.job()).collect();
     jobs::add(conn, &fills).await?;

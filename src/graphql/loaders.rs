@@ -1,5 +1,6 @@
 //! Reads that many fields of one request share: asked one by one, answered by one statement.
 
+use crate::delivery;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +15,9 @@ use crate::base::outcome::Fault;
 use crate::base::text::Locale;
 use crate::catalogue::read;
 use crate::catalogue::scope::Scope;
-use crate::downloads;
-use crate::downloads::model::{FileVersion, Standing};
+use crate::delivery::model::Standing;
+use crate::files;
+use crate::files::model::FileVersion;
 use crate::graphql::catalogue::types::{Product, Variant};
 use crate::graphql::context::GraphqlBackend;
 use crate::graphql::error::{Answer, fault};
@@ -120,7 +122,7 @@ impl Loader<NewestFiles> for Batch {
         let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
         let mut conn = self.backend.db.conn().await?;
         let mut files: HashMap<NewestFiles, Vec<FileVersion>> = HashMap::new();
-        for (variant, file) in downloads::read::list_newest_of_variants(&mut conn, &ids).await? {
+        for (variant, file) in files::read::list_newest_of_variants(&mut conn, &ids).await? {
             files.entry(NewestFiles(variant)).or_default().push(file);
         }
         Ok(files)
@@ -134,7 +136,7 @@ impl Loader<VersionOf> for Batch {
     async fn load(&self, keys: &[VersionOf]) -> Result<HashMap<VersionOf, FileVersion>, Shared> {
         let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
         let mut conn = self.backend.db.conn().await?;
-        let rows = downloads::read::list_versions(&mut conn, &ids).await?;
+        let rows = files::read::list_versions(&mut conn, &ids).await?;
         Ok(rows.into_iter().map(|row| (VersionOf(row.id), row)).collect())
     }
 }
@@ -147,7 +149,7 @@ impl Loader<GrantsOf> for Batch {
         let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
         let mut conn = self.backend.db.conn().await?;
         let mut grants: HashMap<GrantsOf, Vec<Standing>> = HashMap::new();
-        for grant in downloads::read::list_standings_of_lines(&mut conn, &ids).await? {
+        for grant in delivery::read::list_standings_of_lines(&mut conn, &ids).await? {
             grants.entry(GrantsOf(grant.line_id)).or_default().push(grant);
         }
         Ok(grants)

@@ -1,5 +1,6 @@
 //! Anything that has an id, by that id. The prefix tells the kind; a foreign thing looks exactly like a missing one.
 
+use crate::delivery;
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Interface, Object};
@@ -11,7 +12,7 @@ use crate::base::ids::{
 use crate::base::outcome::Failure;
 use crate::catalogue::read::{self, By};
 use crate::catalogue::scope::Scope;
-use crate::downloads;
+use crate::files;
 use crate::graphql::catalogue::{self, FileVersion, Product, SellerProfile, Variant};
 use crate::graphql::context::ContextExt;
 use crate::graphql::desk::Task;
@@ -173,7 +174,7 @@ async fn refund(ctx: &Context<'_>, id: RefundId) -> Answer<Option<Refund>> {
 async fn grant(ctx: &Context<'_>, id: GrantId) -> Answer<Option<DownloadGrant>> {
     let found = {
         let mut conn = ctx.backend().db.conn().await.or_top()?;
-        downloads::read::find_standing(&mut conn, id).await.or_top()?
+        delivery::read::find_standing(&mut conn, id).await.or_top()?
     };
     let seen = of_order(ctx, found.as_ref().map(|grant| grant.order_id)).await?.is_some();
     Ok(found.filter(|_| seen).map(DownloadGrant))
@@ -210,7 +211,7 @@ async fn file_version(ctx: &Context<'_>, id: FileVersionId) -> Answer<Option<Fil
 async fn on_sale(ctx: &Context<'_>, id: FileVersionId) -> Answer<bool> {
     let variant = {
         let mut conn = ctx.backend().db.conn().await.or_top()?;
-        downloads::read::find_showing_variant(&mut conn, id).await.or_top()?
+        files::read::find_showing_variant(&mut conn, id).await.or_top()?
     };
     match variant {
         Some(variant) => Ok(loaders::variant(ctx, variant).await?.is_some()),
@@ -221,8 +222,8 @@ async fn on_sale(ctx: &Context<'_>, id: FileVersionId) -> Answer<bool> {
 async fn bought(ctx: &Context<'_>, id: FileVersionId) -> Answer<bool> {
     let Some(user) = ctx.actor().user_id() else { return Ok(false) };
     let mut conn = ctx.backend().db.conn().await.or_top()?;
-    let grants = downloads::read::list_grants_of_version(&mut conn, id, user).await.or_top()?;
-    let shows = |g: &downloads::model::Standing| {
+    let grants = delivery::read::list_grants_of_version(&mut conn, id, user).await.or_top()?;
+    let shows = |g: &delivery::model::Standing| {
         [Some(g.bought_version_id), g.current_version_id, g.newest_version_id].contains(&Some(id))
     };
     Ok(grants.iter().any(shows))
@@ -233,5 +234,5 @@ async fn task(ctx: &Context<'_>, id: TaskId) -> Answer<Option<Task>> {
         return Ok(None);
     }
     let mut conn = ctx.backend().db.conn().await.or_top()?;
-    Ok(crate::fulfilment::by_hand::find_task(&mut conn, id).await.or_top()?.map(Task))
+    Ok(crate::operations::find_task(&mut conn, id).await.or_top()?.map(Task))
 }

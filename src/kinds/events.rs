@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use crate::base::ids;
 use crate::catalogue::events::{ProductEvent, VariantEvent};
-use crate::downloads::events::{DownloadEvent, FileEvent, GrantEvent, UploadEvent};
+use crate::delivery::events::DownloadEvent;
+use crate::files::events::{FileEvent, GrantEvent, UploadEvent};
 use crate::fulfilment::events::LineEvent;
 use crate::infra::effects::events::{Event, EventKind};
 use crate::infra::effects::tasks::TaskEvent;

@@ -3,13 +3,12 @@
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use crate::base::hand_over::may_hand_over;
 use crate::base::ids::{OrderId, UnitId};
 use crate::base::money::{Currency, Money};
 use crate::base::outcome::{Fault, Outcome};
 use crate::base::secret::Secret;
 use crate::catalogue::model::MailPolicy;
-use crate::downloads;
+use crate::delivery;
 use crate::infra::effects::messages::MessageKind;
 use crate::infra::effects::record::Record;
 use crate::infra::kit::Kit;
@@ -17,6 +16,7 @@ use crate::mail::facts::{Access, Content, DeliveredLine, FileLink};
 use crate::mail::messages::{Opened, TaskOpened};
 use crate::mail::model::{MailLine, Message};
 use crate::mail::read;
+use crate::orders::hand_over::may_hand_over;
 use crate::orders::messages::{Lines, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered, OrderResend};
 use crate::orders::model::Order;
 use crate::orders::{self, access};
@@ -197,7 +197,7 @@ pub async fn add_files(kit: &Kit, message: &Message, content: &mut Content) -> O
     if lines.iter().all(|line| line.on_the_page == 0) {
         return Ok(());
     }
-    let links = downloads::link::claim_links(kit, order).await?;
+    let links = delivery::link::claim_links(kit, order).await?;
     let grants = read::list_grant_lines(&mut *kit.db.conn().await?, order).await?;
     for link in links {
         let line = grants.iter().find(|g| g.id == link.grant_id).map(|g| g.line_id);

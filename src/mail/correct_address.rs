@@ -7,6 +7,7 @@ use crate::base::actor::Actor;
 use crate::base::ids::{LineId, MessageId, OrderId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text::Email;
+use crate::delivery::reveal_for_staff::staff_with_reason;
 use crate::infra::db::{Transaction, one};
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::jobs::{self, Payload};
@@ -26,7 +27,6 @@ use crate::orders::messages::{
 };
 use crate::orders::model::Order;
 use crate::orders::revoke_access;
-use crate::orders::staff::reveal::staff_with_reason;
 use crate::orders::staff::store::{Act, insert_acts};
 use crate::orders::store as orders;
 use crate::orders::unit::UnitState;

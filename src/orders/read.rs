@@ -6,17 +6,17 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use chrono::{DateTime, Utc};
 
-use crate::base::hand_over::{HoldCause, Standing};
 use crate::base::ids::{LineId, OrderId, UnitId, UserId};
 use crate::base::page::{Page, PageArgs};
 use crate::infra::db::schema::{order_line, orders, unit};
 use crate::infra::db::statement::Statement;
 use crate::infra::db::total;
+use crate::orders::hand_over::{HoldCause, Standing};
 use crate::orders::holds;
 use crate::orders::model::{Line, Order, Unit};
-use crate::orders::reveal::Target;
 use crate::orders::staff;
 use crate::orders::sync::{self, ChangedOrder};
+use crate::orders::unit::Target;
 
 /// A unit with what the rule of the doors must know of it.
 #[derive(Clone, Debug, QueryableByName)]

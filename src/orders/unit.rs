@@ -1,5 +1,6 @@
 //! The machine of one piece sold. A line's state is computed from its units.
 
+use crate::base::ids::{LineId, UnitId};
 use crate::orders::state::IllegalChange;
 
 /// How far one piece has come.
@@ -140,4 +141,11 @@ impl UnitChange {
         Self::Revoke,
         Self::Cancel,
     ];
+}
+
+/// Which deliveries are meant: a line's units in pages, or named units.
+#[derive(Clone, Debug)]
+pub enum Target {
+    Line(LineId),
+    Units(Vec<UnitId>),
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::downloads::kit::DownloadKit;
+use crate::delivery::kit::DeliveryKit;
 use crate::infra::kit::Kit;
 use crate::leads_to_kit;
 use crate::payments::kit::PaymentKit;
@@ -12,7 +12,7 @@ use crate::people::kit::PeopleKit;
 pub struct RestBackend {
     pub kit: Arc<Kit>,
     pub people: Arc<PeopleKit>,
-    pub downloads: Arc<DownloadKit>,
+    pub downloads: Arc<DeliveryKit>,
     pub payments: Arc<PaymentKit>,
 }
 

@@ -12,7 +12,7 @@ use crate::base::actor::Actor;
 use crate::base::ids::VariantId;
 use crate::base::outcome::{Fault, Outcome};
 use crate::catalogue::jobs::CapRaised;
-use crate::downloads::jobs::FilePublished;
+use crate::files::jobs::FilePublished;
 use crate::fulfilment;
 use crate::fulfilment::jobs::Fill;
 use crate::infra::cursor;

@@ -73,10 +73,10 @@ pub const SWEEPS: &[Sweep] = &[
         Box::pin(async move { Ok(crate::vault::expire::sweep(&backend).await?) })
     }),
     sweep("lapsed_downloads", 60, |backend| {
-        Box::pin(async move { Ok(crate::downloads::sweep::close_lapsed_sessions(&backend).await?) })
+        Box::pin(async move { Ok(crate::delivery::sweep::close_lapsed_sessions(&backend).await?) })
     }),
     sweep("upload_leftovers", 3_600, |backend| {
-        Box::pin(async move { Ok(crate::downloads::sweep::remove_leftovers(&backend).await?) })
+        Box::pin(async move { Ok(crate::files::sweep::remove_leftovers(&backend).await?) })
     }),
     sweep("key_fingerprints", 60, |backend| {
         Box::pin(async move { crate::fulfilment::key_texts::sweep(&backend).await })

@@ -5,20 +5,21 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// Modules by layer, highest first; within a line no module uses another.
-const LAYERS: [&[&str]; 18] = [
+const LAYERS: [&[&str]; 19] = [
     &["main"],
     &["app"],
     &["http", "worker", "demo"],
     &["graphql"],
     &["rest", "sandbox"],
     &["kinds"],
-    &["check", "mail"],
+    &["check", "mail", "operations"],
+    &["delivery"],
     &["payments"],
     &["fulfilment"],
     &["orders"],
     &["catalogue"],
     &["goods"],
-    &["vault", "downloads"],
+    &["vault", "files"],
     &["people", "settings"],
     &["audit"],
     &["infra"],
@@ -302,7 +303,7 @@ const OTHER_MEANINGS: [(&str, &str); 14] = [
     ("catalogue/model.rs", "MailPolicy::"),
     ("config/server.rs", "\"file\","),
     ("demo/story.rs", "\"variantId\": "),
-    ("downloads/publish.rs", "not_found(\"file\", "),
+    ("files/publish.rs", "not_found(\"file\", "),
     ("graphql/orders/order.rs", "Attribute {"),
     ("graphql/secrets.rs", "name == \"key\""),
     ("infra/seal.rs", "b\"key\""),

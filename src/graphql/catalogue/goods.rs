@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 
 use crate::catalogue::view::VariantView;
-use crate::downloads::model;
+use crate::files::model;
 use crate::goods;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Answer;

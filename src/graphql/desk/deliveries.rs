@@ -1,6 +1,7 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use crate::base::ids::OrderId;
+use crate::delivery::reveal_for_staff::reveal_for_staff;
 use crate::graphql::connection::PageInfo;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, split};
@@ -11,7 +12,6 @@ use crate::graphql::scalars::Int64;
 use crate::graphql::user_error::{DeliveryError, StaffError};
 use crate::mail::correct_address::correct_address;
 use crate::orders::access::Sight;
-use crate::orders::staff::reveal::reveal_for_staff;
 
 /// Input of `deliveryCorrectAddress`.
 #[derive(InputObject)]

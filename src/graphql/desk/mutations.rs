@@ -2,12 +2,12 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
 use crate::base::ids::{TaskId, UnitId};
 use crate::base::outcome::{Failure, Outcome, Refusal};
-use crate::fulfilment::by_hand;
 use crate::graphql::context::ContextExt;
 use crate::graphql::desk::types::Task;
 use crate::graphql::error::{Answer, OutcomeExt, split};
 use crate::graphql::id;
 use crate::graphql::user_error::StaffError;
+use crate::operations;
 
 /// Tasks or deliveries at once.
 const MOST: usize = 100;
@@ -93,7 +93,7 @@ pub struct DeliveryRetryPayload {
 
 /// What becomes of a key that was taken out of sale because another one has its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "by_hand::TwinDecision")]
+#[graphql(remote = "operations::TwinDecision")]
 pub enum KeyTwinDecision {
     /// It is never sold.
     Void,
@@ -120,7 +120,7 @@ fn read(task: &ID) -> Result<TaskId, Refusal> {
     id::read(task, "taskId", TaskId::parse)
 }
 
-async fn payload(ctx: &Context<'_>, done: Outcome<by_hand::Task>) -> Answer<TaskPayload> {
+async fn payload(ctx: &Context<'_>, done: Outcome<operations::Task>) -> Answer<TaskPayload> {
     Ok(match split(done)? {
         Ok(task) => TaskPayload { task: Some(Task(task)), user_errors: Vec::new() },
         Err(refusal) => TaskPayload { task: None, user_errors: ctx.user_errors(refusal)? },
@@ -148,7 +148,7 @@ impl DeskMutation {
                 false => refusal.at(["taskIds".to_owned(), index.to_string()]),
             };
             let done = async {
-                match by_hand::take(ctx.backend(), ctx.actor(), read(&task_id).map_err(here)?).await {
+                match operations::take(ctx.backend(), ctx.actor(), read(&task_id).map_err(here)?).await {
                     Err(Failure::Refused(refusal)) => Err(here(*refusal).into()),
                     done => done,
                 }
@@ -166,7 +166,7 @@ impl DeskMutation {
         #[graphql(desc = "Which task.")] input: TaskReleaseInput,
     ) -> Answer<TaskPayload> {
         ctx.staff()?;
-        let done = async { by_hand::release(ctx.backend(), ctx.actor(), read(&input.task_id)?).await };
+        let done = async { operations::release(ctx.backend(), ctx.actor(), read(&input.task_id)?).await };
         payload(ctx, done.await).await
     }
 
@@ -177,8 +177,9 @@ impl DeskMutation {
         #[graphql(desc = "Which task, and what was done.")] input: TaskResolveInput,
     ) -> Answer<TaskPayload> {
         ctx.staff()?;
-        let done =
-            async { by_hand::resolve(ctx.backend(), ctx.actor(), read(&input.task_id)?, &input.note).await };
+        let done = async {
+            operations::resolve(ctx.backend(), ctx.actor(), read(&input.task_id)?, &input.note).await
+        };
         payload(ctx, done.await).await
     }
 
@@ -192,7 +193,7 @@ impl DeskMutation {
         ctx.staff()?;
         let decision = input.decision.into();
         let done = async {
-            by_hand::decide(ctx.backend(), ctx.actor(), read(&input.task_id)?, decision, &input.note).await
+            operations::decide(ctx.backend(), ctx.actor(), read(&input.task_id)?, decision, &input.note).await
         };
         payload(ctx, done.await).await
     }
@@ -207,7 +208,7 @@ impl DeskMutation {
         let nobody = UnitId(uuid::Uuid::nil());
         let ids: Vec<UnitId> =
             input.delivery_ids.iter().map(|d| UnitId::parse(d).unwrap_or(nobody)).collect();
-        let tried = match by_hand::retry(ctx.backend(), ctx.actor(), &ids).await {
+        let tried = match operations::retry(ctx.backend(), ctx.actor(), &ids).await {
             Ok(tried) => tried,
             Err(Failure::Refused(refusal)) => {
                 return Ok(DeliveryRetryPayload {

@@ -1,7 +1,6 @@
 use async_graphql::{Context, InputObject, Object};
 
 use crate::base::page::{self, DEFAULT_SIZE, LARGEST_SIZE, Page, PageArgs};
-use crate::fulfilment::by_hand;
 use crate::graphql::connection::{Connection, counted};
 use crate::graphql::context::ContextExt;
 use crate::graphql::desk::accounts::GatewayAccount;
@@ -12,6 +11,7 @@ use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::orders::{self, Order, OrderState};
 use crate::graphql::people::types::User;
 use crate::graphql::scalars::DateTime;
+use crate::operations;
 use crate::orders::access::Sight;
 use crate::orders::staff;
 use crate::payments::{self, read};
@@ -137,7 +137,7 @@ impl Desk {
     ) -> Answer<Connection<Task>> {
         let filter = filter.unwrap_or_default();
         let states = filter.states.unwrap_or_else(|| vec![TaskState::Open, TaskState::Taken]);
-        let filter = by_hand::TaskFilter {
+        let filter = operations::TaskFilter {
             kinds: few(filter.kinds),
             states: states.into_iter().map(Into::into).collect(),
         };
@@ -145,11 +145,11 @@ impl Desk {
         let (after, before) = (after.as_deref(), before.as_deref());
         let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
         let mut conn = ctx.backend().db.conn().await.or_top()?;
-        let page = by_hand::list_tasks(&mut conn, &filter, &args).await.or_top()?;
-        let page = page.map(|row| (page::encode(&list, &by_hand::task_keys(&row)), Task(row)));
+        let page = operations::list_tasks(&mut conn, &filter, &args).await.or_top()?;
+        let page = page.map(|row| (page::encode(&list, &operations::task_keys(&row)), Task(row)));
         let total = counted(ctx.backend(), move |conn| {
             let filter = filter.clone();
-            Box::pin(async move { Ok(by_hand::count_tasks(conn, &filter).await?) })
+            Box::pin(async move { Ok(operations::count_tasks(conn, &filter).await?) })
         });
         Ok(Connection::new(page).with_total(total))
     }
@@ -215,7 +215,7 @@ impl Desk {
     /// How the shop does, in numbers.
     async fn health(&self, ctx: &Context<'_>) -> Answer<Health> {
         let mut conn = ctx.backend().db.conn().await.or_top()?;
-        let row = by_hand::health(&mut conn).await.or_top()?;
+        let row = operations::health(&mut conn).await.or_top()?;
         Ok(Health::of(row, &ctx.backend().payments.accounts.complaints()))
     }
 }

@@ -1,11 +1,11 @@
 use async_graphql::{Enum, ID, Object, SimpleObject};
 
 use crate::base::ids::TaskId;
-use crate::fulfilment::by_hand;
 use crate::graphql::connection::Listed;
 use crate::graphql::people::types::User;
 use crate::graphql::scalars::{DateTime, Int64};
 use crate::kinds::tasks;
+use crate::operations;
 use crate::payments::accounts::Complaint;
 
 impl Listed for User {
@@ -18,7 +18,7 @@ impl Listed for Task {
 
 /// How far a task has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "by_hand::TaskState")]
+#[graphql(remote = "operations::TaskState")]
 pub enum TaskState {
     /// Waits for somebody.
     Open,
@@ -30,7 +30,7 @@ pub enum TaskState {
 
 /// A row of the manual queue: trouble that only a person can end.
 #[derive(Clone, Debug)]
-pub struct Task(pub by_hand::Task);
+pub struct Task(pub operations::Task);
 
 /// A row of the manual queue: trouble that only a person can end.
 #[Object]
@@ -121,7 +121,7 @@ pub struct Health {
 
 impl Health {
     /// The numbers, and the faults of the configuration.
-    pub fn of(row: by_hand::Health, refused: &[Complaint]) -> Self {
+    pub fn of(row: operations::Health, refused: &[Complaint]) -> Self {
         Self {
             configuration_faults: refused.iter().map(|(key, text)| format!("{key}: {text}")).collect(),
             open_tasks: Int64(row.open_tasks),

@@ -3,7 +3,9 @@ use async_graphql::{Context, ID, InputObject, Object, OneofObject, SimpleObject}
 use crate::base::ids::{GrantId, LineId, OrderId, UnitId};
 use crate::base::outcome::Refusal;
 use crate::base::page::{self, PageArgs};
-use crate::downloads;
+use crate::delivery;
+use crate::delivery::resend;
+use crate::delivery::reveal::{self};
 use crate::goods;
 use crate::graphql::catalogue::FileVersion;
 use crate::graphql::connection::PageInfo;
@@ -18,8 +20,8 @@ use crate::graphql::orders::reporting::{self, DeliveryReportInput, DeliveryRepor
 use crate::graphql::scalars::{DateTime, Url};
 use crate::graphql::user_error::DeliveryError;
 use crate::orders::access::{self, Sight};
-use crate::orders::reveal::{self, Target};
-use crate::orders::{resend, store};
+use crate::orders::store;
+use crate::orders::unit::Target;
 
 /// Most secrets shown at once.
 const MOST: i64 = 500;
@@ -257,7 +259,7 @@ impl DeliveryMutation {
             let missing = || Refusal::new("NOT_FOUND", "there is no such download").at(["grantId"]);
             {
                 let mut conn = backend.db.conn().await?;
-                let standing = downloads::read::find_standing(&mut conn, grant).await?.ok_or_else(missing)?;
+                let standing = delivery::read::find_standing(&mut conn, grant).await?.ok_or_else(missing)?;
                 let order = store::find(&mut conn, standing.order_id).await?.ok_or_else(missing)?;
                 match access::sight(backend, ctx.actor(), &order, input.access_token.as_deref()) {
                     Some(Sight::Buyer) => {}
@@ -268,7 +270,7 @@ impl DeliveryMutation {
                 }
             }
             let within = input.start_within_seconds.map(i64::from);
-            downloads::link::create_download_link(backend, grant, within, Some(ctx.caller().address)).await
+            delivery::link::create_download_link(backend, grant, within, Some(ctx.caller().address)).await
         };
         let link = match split(done.await)? {
             Ok(link) => link,
@@ -279,7 +281,7 @@ impl DeliveryMutation {
         };
         let grant = {
             let mut conn = backend.db.conn().await.map_err(crate::graphql::error::fault)?;
-            downloads::read::find_standing(&mut conn, link.grant_id)
+            delivery::read::find_standing(&mut conn, link.grant_id)
                 .await
                 .map_err(|e| crate::graphql::error::fault(e.into()))?
         };

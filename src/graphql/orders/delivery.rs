@@ -1,8 +1,8 @@
 use async_graphql::{Context, Enum, ID, Interface, Object};
 
 use crate::base::ids::LineId;
-use crate::downloads::access::{self, Shown};
-use crate::downloads::model::Standing;
+use crate::delivery::access::{self, Shown};
+use crate::delivery::model::Standing;
 use crate::goods::{self, Supply};
 use crate::graphql::catalogue::FileVersion;
 use crate::graphql::error::{Answer, fault};

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, Object};
 
 use crate::base::text::masked_email;
+use crate::delivery::resend;
 use crate::graphql::connection::Listed;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
@@ -15,8 +16,8 @@ use crate::graphql::orders::timeline::{self, TimelineEntry};
 use crate::graphql::payments::Attribute;
 use crate::graphql::payments::types::{Explanation, Payment, PaymentMethod, Refund};
 use crate::graphql::scalars::{CurrencyCode, DateTime, LocaleTag, Money};
+use crate::orders::OrderState as State;
 use crate::orders::access::{self, Sight};
-use crate::orders::{OrderState as State, resend};
 use crate::payments::model;
 
 /// An order, as far as the caller may see it.

@@ -1,6 +1,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, SimpleObject};
 
 use crate::base::ids::UnitId;
+use crate::delivery::report::{self, Report, Wish};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, split};
 use crate::graphql::id;
@@ -8,7 +9,6 @@ use crate::graphql::orders::line::OrderLine;
 use crate::graphql::orders::load::line_page;
 use crate::graphql::user_error::DeliveryError;
 use crate::orders::access::Sight;
-use crate::orders::report::{self, Report, Wish};
 
 /// What the buyer would like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]

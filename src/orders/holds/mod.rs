@@ -1,14 +1,14 @@
 //! Holds: while money goes back, or its way is disputed, nothing of an order (or of one unit) leaves. Payments set and
 //! lift them in the transaction that moves the refund or dispute; every door asks for them through
-//! [`may_hand_over`](crate::base::hand_over::may_hand_over).
+//! [`may_hand_over`](crate::orders::hand_over::may_hand_over).
 
 mod store;
 
 use uuid::Uuid;
 
-pub use crate::base::hand_over::HoldCause as Cause;
-use crate::base::hand_over::{Piece, Standing};
 use crate::base::ids::UnitId;
+pub use crate::orders::hand_over::HoldCause as Cause;
+use crate::orders::hand_over::{Piece, Standing};
 use crate::orders::model::Order;
 use crate::orders::unit::UnitState;
 pub use store::replace;

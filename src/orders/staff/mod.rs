@@ -1,7 +1,6 @@
 //! Orders as those see them who work in the shop: lists over everybody's, and one order's whole story.
 
 mod read;
-pub mod reveal;
 pub mod store;
 
 pub(in crate::orders) use read::newest_first;

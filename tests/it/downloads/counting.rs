@@ -50,8 +50,8 @@ async fn fifty_first_requests_at_once_of_a_one_time_link_are_one_download() {
     for url in [&url, &second] {
         assert_eq!(refusal(t.http().get(url).send().await.unwrap()).await, "403 GRANT_EXHAUSTED");
     }
-    assert_eq!(dispense::downloads::sweep::close_lapsed_sessions(&t.app).await.unwrap(), 1);
-    assert_eq!(dispense::downloads::sweep::close_lapsed_sessions(&t.app).await.unwrap(), 0);
+    assert_eq!(dispense::delivery::sweep::close_lapsed_sessions(&t.app).await.unwrap(), 1);
+    assert_eq!(dispense::delivery::sweep::close_lapsed_sessions(&t.app).await.unwrap(), 0);
     t.finish().await;
 }
 
@@ -174,7 +174,7 @@ async fn a_refund_ends_a_running_stream_within_eight_mebibytes() {
     let mut body = t.http().get(&url).send().await.unwrap().bytes_stream();
     let mut got = body.next().await.unwrap().unwrap().len();
     let mut tx = t.app.db.begin().await.unwrap();
-    dispense::downloads::revoke(&mut tx, &sale.units, "system").await.unwrap();
+    dispense::files::revoke(&mut tx, &sale.units, "system").await.unwrap();
     tx.commit().await.unwrap();
     let failed = loop {
         match body.next().await {

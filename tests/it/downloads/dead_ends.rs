@@ -2,7 +2,7 @@
 
 use dispense::base::actor::{Actor, Role};
 use dispense::base::ids::{OrderId, VariantId};
-use dispense::downloads;
+use dispense::files;
 use serde_json::{Value, json};
 
 use super::shop::{FileShop, content, link};
@@ -46,7 +46,7 @@ async fn an_order_whose_file_was_yanked_is_served_once_a_version_is_published() 
     let one = files.publish(&t, "book.zip", "1", &content(500, 1)).await;
     t.drain().await;
     let order = t.order(files.variant, 2).await;
-    downloads::yank_version(&t.app, &Actor::system(), one.id).await.unwrap();
+    files::yank_version(&t.app, &Actor::system(), one.id).await.unwrap();
     assert_eq!(t.notify(&Said::paid(&order, "T-1")).await.0, 200);
     t.drain().await;
     assert_eq!(t.unit_states(order.order.id).await, "awaiting_person:2");
@@ -117,7 +117,7 @@ async fn a_version_published_while_the_payment_was_settled_is_seen() {
     let one = files.publish(&t, "book.zip", "1", &content(400, 0)).await;
     t.drain().await;
     let order = t.order(files.variant, 1).await;
-    downloads::yank_version(&t.app, &Actor::system(), one.id).await.unwrap();
+    files::yank_version(&t.app, &Actor::system(), one.id).await.unwrap();
     assert_eq!(t.notify(&Said::paid(&order, "T-1")).await.0, 200);
     // As if the publishing had committed, and its job had run, just before the settling did.
     files.publish(&t, "book.zip", "2", &content(500, 1)).await;
@@ -137,7 +137,7 @@ async fn whoever_bought_a_version_without_updates_gets_the_next_one_once_theirs_
     let (_, grant) = shop.granted(&t, None).await;
     shop.publish(&t, "a.bin", "2", b"two").await;
     assert_eq!(link(&t, grant).await.file.version, "1");
-    downloads::yank_version(&t.app, &Actor::system(), one.id).await.unwrap();
+    files::yank_version(&t.app, &Actor::system(), one.id).await.unwrap();
     let served = link(&t, grant).await;
     assert_eq!(served.file.version, "2");
     assert_eq!(t.http().get(&served.url).send().await.unwrap().text().await.unwrap(), "two");
@@ -233,7 +233,7 @@ async fn a_corrected_address_is_told_that_a_person_has_to_hand_the_goods_over() 
     let one = files.publish(&t, "book.zip", "1", &content(500, 1)).await;
     t.drain().await;
     let order = t.order(files.variant, 1).await;
-    downloads::yank_version(&t.app, &Actor::system(), one.id).await.unwrap();
+    files::yank_version(&t.app, &Actor::system(), one.id).await.unwrap();
     assert_eq!(t.notify(&Said::paid(&order, "T-1")).await.0, 200);
     t.drain().await;
     assert_eq!(t.unit_states(order.order.id).await, "awaiting_person:1");

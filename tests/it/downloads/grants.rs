@@ -1,4 +1,4 @@
-use dispense::downloads;
+use dispense::files;
 
 use super::shop::FileShop;
 use crate::harness::TestApp;
@@ -58,7 +58,7 @@ async fn revoking_units_ends_their_grants_links_and_sessions_once() {
     }
     for expected in [1, 0] {
         let mut tx = t.app.db.begin().await.unwrap();
-        let revoked = downloads::revoke(&mut tx, &sale.units[..1], "system").await.unwrap();
+        let revoked = files::revoke(&mut tx, &sale.units[..1], "system").await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(revoked.len(), expected);
     }

@@ -1,6 +1,6 @@
 //! File names as they are kept and as they leave.
 
-use dispense::downloads::name::{LONGEST, content_disposition, plain, typed};
+use dispense::files::name::{LONGEST, content_disposition, plain, typed};
 use unicode_segmentation::UnicodeSegmentation;
 
 /// Rows: L2.

@@ -1,6 +1,7 @@
 use chrono::TimeDelta;
 use dispense::base::ids::GrantId;
-use dispense::downloads::{self, claim_links};
+use dispense::delivery;
+use dispense::delivery::claim_links;
 use dispense::infra::sign;
 use serde_json::Value;
 
@@ -133,7 +134,7 @@ async fn every_door_gives_the_same_reason_when_a_grant_may_not_be_used() {
         assert_eq!(refusal(t.get(&format!("/claims/{}", claim.token)).await).await, expected, "{before}");
         let posted = t.http().post(&claim.url).send().await.unwrap();
         assert_eq!(refusal(posted).await, expected, "{before}");
-        let made = downloads::create_download_link(&t.app, grant, None, None).await;
+        let made = delivery::create_download_link(&t.app, grant, None, None).await;
         let Err(dispense::base::outcome::Failure::Refused(refused)) = made else { panic!("{before}") };
         assert_eq!(refused.code, expected.split(' ').nth(1).unwrap(), "{before}");
         t.db.sql(after).await;
@@ -195,10 +196,7 @@ async fn a_bound_link_works_only_in_the_network_it_was_made_in() {
     let (t, _, _, grant) = opened().await;
     t.db.sql("update download_grant set bind_address = true").await;
     let made = async |address: &str| {
-        downloads::create_download_link(&t.app, grant, None, Some(address.parse().unwrap()))
-            .await
-            .unwrap()
-            .url
+        delivery::create_download_link(&t.app, grant, None, Some(address.parse().unwrap())).await.unwrap().url
     };
     assert_eq!(asked(&t, &made("203.0.113.9").await).await, "403 LINK_OTHER_NETWORK");
     assert_eq!(asked(&t, &made("127.0.0.77").await).await, "content");
@@ -239,18 +237,18 @@ async fn staff_give_more_downloads_and_a_later_end_and_take_a_grant_back() {
     let (t, _, _, grant) = opened().await;
     let staff = Actor::system();
     t.db.sql("update download_grant set used = 1, expires_at = app_now() - interval '1 day'").await;
-    assert!(downloads::extend_grant(&t.app, &Actor::guest(), grant, 1, None).await.is_err());
+    assert!(delivery::extend_grant(&t.app, &Actor::guest(), grant, 1, None).await.is_err());
     let until = t.app.clock.now() + TimeDelta::days(3);
-    let standing = downloads::extend_grant(&t.app, &staff, grant, 2, Some(until)).await.unwrap();
-    assert_eq!(dispense::downloads::access::remaining(&standing), Some(2));
+    let standing = delivery::extend_grant(&t.app, &staff, grant, 2, Some(until)).await.unwrap();
+    assert_eq!(dispense::delivery::access::remaining(&standing), Some(2));
     let url = link(&t, grant).await.url;
     assert_eq!(asked(&t, &url).await, "content");
     for _ in 0..2 {
-        downloads::revoke_grant(&t.app, &staff, grant).await.unwrap();
+        delivery::revoke_grant(&t.app, &staff, grant).await.unwrap();
     }
     assert_eq!(asked(&t, &url).await, "403 REVOKED");
     assert!(
-        downloads::extend_grant(&t.app, &staff, grant, 1, None).await.is_err(),
+        delivery::extend_grant(&t.app, &staff, grant, 1, None).await.is_err(),
         "what is revoked stays so"
     );
     let kinds = "select string_agg(kind, ' ' order by id) from event where kind like 'grant.%'";

@@ -1,4 +1,4 @@
-use dispense::downloads::name;
+use dispense::files::name;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 

@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use dispense::base::actor::Actor;
 use dispense::base::ids::{GrantId, LineId, OrderId, SHOP, UnitId, VariantId};
-use dispense::downloads::{
-    self, DownloadLink, FileVersion, GrantWant, Granted, NewUpload, NewVersion, upload,
-};
+use dispense::delivery;
+use dispense::delivery::DownloadLink;
+use dispense::files;
+use dispense::files::upload;
+use dispense::files::{FileVersion, GrantWant, Granted, NewUpload, NewVersion};
 use dispense::infra::effects::events;
 
 use crate::harness::TestApp;
@@ -83,7 +85,7 @@ impl FileShop {
     pub async fn grant(&self, t: &TestApp, sale: &Sale, max_downloads: Option<i32>) -> Vec<Granted> {
         let tx = t.app.db.begin().await.unwrap();
         let (granted, facts) =
-            downloads::grant(&tx, &t.app.clock, &self.wants(sale, max_downloads)).await.unwrap();
+            files::grant(&tx, &t.app.clock, &self.wants(sale, max_downloads)).await.unwrap();
         events::append(&tx, &facts).await.unwrap();
         tx.commit().await.unwrap();
         granted
@@ -126,7 +128,7 @@ impl FileShop {
             content_type: Some("application/zip".into()),
             size: content.len() as u64,
         };
-        let upload = downloads::create_upload(&t.app, &actor, announced).await.unwrap();
+        let upload = files::create_upload(&t.app, &actor, announced).await.unwrap();
         let pieces: Vec<std::io::Result<Bytes>> =
             content.chunks(100_000).map(|c| Ok(Bytes::copy_from_slice(c))).collect();
         upload::receive_upload(&t.app, &actor, upload.id, futures::stream::iter(pieces)).await.unwrap();
@@ -138,13 +140,13 @@ impl FileShop {
             version: version.into(),
             notes: None,
         };
-        downloads::publish_version(&t.app, &actor, new).await.unwrap()
+        files::publish_version(&t.app, &actor, new).await.unwrap()
     }
 }
 
 /// A link to start within ten minutes.
 pub async fn link(t: &TestApp, grant: GrantId) -> DownloadLink {
-    downloads::create_download_link(&t.app, grant, None, None).await.unwrap()
+    delivery::create_download_link(&t.app, grant, None, None).await.unwrap()
 }
 
 /// `count` bytes that differ from place to place and from `seed` to `seed`.

@@ -1,4 +1,4 @@
-use dispense::downloads::state::{GrantChange, GrantState, UploadChange, UploadState};
+use dispense::files::state::{GrantChange, GrantState, UploadChange, UploadState};
 
 /// Rows: L3, L4.
 #[test]

@@ -2,7 +2,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use dispense::base::actor::Role;
-use dispense::downloads::sweep;
+use dispense::files::sweep;
 use reqwest::{Method, RequestBuilder, Response};
 use sha2::{Digest, Sha256};
 

@@ -1,7 +1,10 @@
 use dispense::base::actor::Actor;
 use dispense::base::ids::SHOP;
 use dispense::base::text::Locale;
-use dispense::downloads::{self, NewUpload, NewVersion, read};
+use dispense::delivery;
+use dispense::files;
+use dispense::files::read;
+use dispense::files::{NewUpload, NewVersion};
 use dispense::goods::intake;
 
 use super::shop::{FileShop, link, refusal};
@@ -34,7 +37,8 @@ async fn a_new_version_reaches_earlier_buyers_when_updates_are_included() {
     t.db.sql("update order_line set terms = terms || '{\"updates_included\": false}'").await;
     assert_eq!(link(&t, grant).await.file.version, "1");
     let mut conn = t.app.db.conn().await.unwrap();
-    let standing = read::list_standings_of_lines(&mut conn, &[sale.line]).await.unwrap().remove(0);
+    let standing =
+        dispense::delivery::read::list_standings_of_lines(&mut conn, &[sale.line]).await.unwrap().remove(0);
     assert_eq!(standing.newest_version_id, Some(two.id), "shown as newer, though not included");
     let offered = read::list_newest_of_variants(&mut conn, &[shop.variant]).await.unwrap();
     assert_eq!((offered.len(), offered[0].1.id), (1, two.id));
@@ -52,15 +56,15 @@ async fn a_yanked_version_is_no_longer_served_not_even_to_who_is_at_it() {
     let url = link(&t, grant).await.url;
     assert_eq!(got(&t, &url).await, "two");
     for _ in 0..2 {
-        let yanked = downloads::yank_version(&t.app, &Actor::system(), two.id).await.unwrap();
+        let yanked = files::yank_version(&t.app, &Actor::system(), two.id).await.unwrap();
         assert!(yanked.yanked_at.is_some());
     }
     assert_eq!(got(&t, &url).await, "410 FILE_YANKED");
     assert_eq!(got(&t, &link(&t, grant).await.url).await, "one");
-    downloads::yank_version(&t.app, &Actor::system(), one.id).await.unwrap();
-    assert!(downloads::create_download_link(&t.app, grant, None, None).await.is_err());
+    files::yank_version(&t.app, &Actor::system(), one.id).await.unwrap();
+    assert!(delivery::create_download_link(&t.app, grant, None, None).await.is_err());
     assert_eq!(t.db.one("select count(*) from event where kind = 'file.yanked'").await, "2");
-    assert!(downloads::yank_version(&t.app, &Actor::guest(), one.id).await.is_err());
+    assert!(files::yank_version(&t.app, &Actor::guest(), one.id).await.is_err());
     t.finish().await;
 }
 
@@ -73,7 +77,7 @@ async fn an_upload_is_published_once_and_only_for_its_own_seller() {
     shop.publish(&t, "a.bin", "1", b"one").await;
     let used: uuid::Uuid = t.db.one("select id from upload").await.parse().unwrap();
     let announced = NewUpload { seller_id: SHOP, name: "a.bin".into(), content_type: None, size: 3 };
-    let open = downloads::create_upload(&t.app, &actor, announced).await.unwrap();
+    let open = files::create_upload(&t.app, &actor, announced).await.unwrap();
     let publish = async |upload, version: &str| {
         let new = NewVersion {
             variant_id: shop.variant,
@@ -92,7 +96,7 @@ async fn an_upload_is_published_once_and_only_for_its_own_seller() {
     assert_eq!(publish(used.into(), "2").await, "FILE_NOT_READY");
     assert_eq!(publish(open.id, "2").await, "FILE_NOT_READY");
     let whole = futures::stream::iter([std::io::Result::Ok(bytes::Bytes::from_static(b"two"))]);
-    downloads::upload::receive_upload(&t.app, &actor, open.id, whole).await.unwrap();
+    files::upload::receive_upload(&t.app, &actor, open.id, whole).await.unwrap();
     assert_eq!(publish(open.id, "2").await, "b.bin");
     assert_eq!(t.db.one("select value from translation where field = 'notes'").await, "Better.");
     // A version's name is unique within its file.

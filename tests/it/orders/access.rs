@@ -6,9 +6,11 @@ use dispense::base::caller::Caller;
 use dispense::base::outcome::Failure;
 use dispense::base::secret::Secret;
 use dispense::base::text::Locale;
+use dispense::delivery::resend;
+use dispense::delivery::reveal::reveal;
 use dispense::orders::access::{self, Sight, sight};
-use dispense::orders::reveal::{Target, reveal};
-use dispense::orders::{lost, resend};
+use dispense::orders::lost;
+use dispense::orders::unit::Target;
 use dispense::people::code::{self, Purpose};
 
 use crate::harness::{TestApp, with_generic};

@@ -119,7 +119,7 @@ async fn links_that_were_mailed_or_made_before_end_with_the_token() {
     let shop = FileShop::open(&t).await;
     shop.publish(&t, "a.bin", "1", &content(50_000, 1)).await;
     let (sale, grant) = shop.granted(&t, Some(3)).await;
-    let claim = dispense::downloads::link::claim_links(&t.app, sale.order).await.unwrap().remove(0);
+    let claim = dispense::delivery::link::claim_links(&t.app, sale.order).await.unwrap().remove(0);
     let fresh = link(&t, grant).await;
     let open = link(&t, grant).await;
     let got = t.http().get(&open.url).header("range", "bytes=0-99").send().await.unwrap();
@@ -137,7 +137,7 @@ async fn links_that_were_mailed_or_made_before_end_with_the_token() {
     let new = link(&t, grant).await;
     assert_eq!(t.http().get(&new.url).send().await.unwrap().bytes().await.unwrap().len(), 50_000);
     assert_eq!(t.db.one("select used from download_grant").await, "1");
-    let mailed = dispense::downloads::link::claim_links(&t.app, sale.order).await.unwrap().remove(0);
+    let mailed = dispense::delivery::link::claim_links(&t.app, sale.order).await.unwrap().remove(0);
     assert_ne!(mailed.url, claim.url, "the next mail has links of its own");
     assert_eq!(t.http().get(&mailed.url).send().await.unwrap().status(), 200);
     t.finish_with_jobs().await;

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use dispense::base::ids::{GrantId, PaymentId};
-use dispense::downloads::claim_links;
+use dispense::delivery::claim_links;
 use dispense::payments::attempts::hosted;
 use reqwest::Response;
 use serde_json::Value;

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use dispense::base::ids::{GrantId, UnitId};
-use dispense::downloads::claim_links;
+use dispense::delivery::claim_links;
 use futures::StreamExt;
 use serde_json::{Value, json};
 

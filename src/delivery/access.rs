@@ -1,0 +1,80 @@
+//! May this grant be used now? One answer for every door: the order page, links, the API, and each piece of a
+//! running stream (L8).
+
+use crate::base::outcome::Refusal;
+use crate::delivery::model::{Link, Standing};
+use crate::files::state::GrantState;
+use crate::orders::hand_over::{self, HoldCause, Piece, may_hand_over};
+
+/// What the API shows of a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Active,
+    Exhausted,
+    Expired,
+    Revoked,
+    /// Not paid for, or not handed over yet.
+    NotYet,
+}
+
+/// Refuses with the code that tells the buyer why. An open session is never exhausted: its download is counted.
+pub fn may_download(standing: &Standing) -> Result<(), Refusal> {
+    let refuse = |code, text: &str| Err(Refusal::new(code, text));
+    may_hand_over(&of_unit(standing))?;
+    if standing.state == GrantState::Revoked {
+        return refuse("REVOKED", "this download was withdrawn");
+    }
+    if standing.expires_at.is_some_and(|end| end <= standing.now) {
+        return refuse("GRANT_EXPIRED", "the time for this download has passed");
+    }
+    if standing.current_version_id.is_none() {
+        return refuse("FILE_YANKED", "this file is not offered any more");
+    }
+    if standing.session_id.is_none() && remaining(standing) == Some(0) {
+        return refuse("GRANT_EXHAUSTED", "all downloads of this purchase were used");
+    }
+    Ok(())
+}
+
+/// The grant's unit as the rule of all doors sees it.
+fn of_unit(standing: &Standing) -> hand_over::Standing {
+    let piece = match standing.unit_state.as_str() {
+        "assigned" | "revealed" => Piece::Delivered,
+        "replaced" => Piece::Replaced,
+        "revoked" if standing.is_lost => Piece::Revoked,
+        "revoked" => Piece::Refunded,
+        "cancelled" => Piece::Cancelled,
+        _ => Piece::Waiting,
+    };
+    hand_over::Standing {
+        paid: matches!(standing.order_state.as_str(), "paid" | "closed"),
+        piece,
+        hold: standing.hold.as_deref().and_then(HoldCause::parse),
+    }
+}
+
+/// Whether a link still leads anywhere: it was not withdrawn, and access to its order was not revoked since it was made.
+pub fn may_use(link: &Link, standing: &Standing) -> Result<(), Refusal> {
+    if link.revoked_at.is_none() && link.generation == standing.access_generation {
+        return Ok(());
+    }
+    Err(Refusal::new("LINK_REVOKED", "this link was withdrawn"))
+}
+
+/// Downloads left; `None` is unlimited.
+pub fn remaining(standing: &Standing) -> Option<i32> {
+    standing.max_downloads.map(|most| (most - standing.used).max(0))
+}
+
+/// The state that the API shows.
+pub fn shown(standing: &Standing) -> Shown {
+    match may_download(standing) {
+        Ok(()) => Shown::Active,
+        Err(refusal) => match refusal.code {
+            "GRANT_EXHAUSTED" => Shown::Exhausted,
+            "GRANT_EXPIRED" => Shown::Expired,
+            "NOT_PAID" | "NOT_READY" => Shown::NotYet,
+            _ => Shown::Revoked,
+        },
+    }
+}

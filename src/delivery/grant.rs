@@ -1,0 +1,68 @@
+//! What staff change of a right to download.
+
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
+
+use crate::base::actor::Actor;
+use crate::base::ids::GrantId;
+use crate::base::outcome::{Outcome, Refusal};
+use crate::delivery::model::Standing;
+use crate::delivery::{events, read};
+use crate::files;
+use crate::files::state::{GrantChange, GrantState};
+use crate::files::store;
+use crate::infra;
+use crate::infra::kit::Kit;
+
+/// Gives more downloads, or another end, or both (staff). An unlimited grant stays unlimited.
+pub async fn extend_grant(
+    kit: &Kit,
+    actor: &Actor,
+    id: GrantId,
+    more: i32,
+    until: Option<DateTime<Utc>>,
+) -> Outcome<Standing> {
+    if !actor.is_staff() {
+        return Err(Refusal::new("FORBIDDEN", "only staff can extend downloads").into());
+    }
+    if !(0..=1_000).contains(&more) || (more == 0 && until.is_none()) {
+        return Err(Refusal::new("INVALID", "give 1 to 1,000 downloads more, or another end")
+            .at(["more"])
+            .into());
+    }
+    let mut tx = kit.db.begin().await?;
+    store::lock_grants(&mut tx, &[id]).await?;
+    let standing = found(&mut tx, id).await?;
+    if standing.state.after(GrantChange::Extend).is_err()
+        || store::advance_extended(&mut tx, id, more, until).await? != 1
+    {
+        return Err(Refusal::new("ILLEGAL_TRANSITION", "this download was revoked").into());
+    }
+    infra::effects::events::append(&tx, &[events::extended(&standing, more, until, actor)]).await?;
+    let standing = found(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(standing)
+}
+
+/// Takes one grant back (staff). Doing so twice is no error.
+pub async fn revoke_grant(kit: &Kit, actor: &Actor, id: GrantId) -> Outcome<Standing> {
+    if !actor.is_staff() {
+        return Err(Refusal::new("FORBIDDEN", "only staff can revoke downloads").into());
+    }
+    let mut tx = kit.db.begin().await?;
+    store::lock_grants(&mut tx, &[id]).await?;
+    let standing = found(&mut tx, id).await?;
+    if standing.state == GrantState::Active {
+        let revoked = store::advance_grant_revoked(&mut tx, id).await?;
+        store::advance_sessions_closed(&mut tx, &[id]).await?;
+        infra::effects::events::append(&tx, &files::events::revoked(&revoked, &actor.label())).await?;
+    }
+    let standing = found(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(standing)
+}
+
+async fn found(conn: &mut AsyncPgConnection, id: GrantId) -> Outcome<Standing> {
+    let none = || Refusal::new("NOT_FOUND", "there is no such download");
+    Ok(read::find_standing(conn, id).await?.ok_or_else(none)?)
+}

@@ -1,0 +1,24 @@
+//! What was bought on its way to its buyer: secrets shown, mails sent again, trouble reported, links, counted download
+//! sessions, and the bytes.
+
+pub mod access;
+pub mod events;
+pub mod grant;
+pub mod kit;
+pub mod link;
+pub mod model;
+pub mod range;
+pub mod read;
+pub mod report;
+pub mod resend;
+pub mod reveal;
+pub mod reveal_for_staff;
+pub mod serve;
+pub mod session;
+pub mod store;
+pub mod sweep;
+
+pub use grant::{extend_grant, revoke_grant};
+pub use link::{ClaimLink, DownloadLink, claim_links, create_download_link};
+pub use model::Standing;
+pub use serve::Streams;

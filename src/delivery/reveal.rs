@@ -1,0 +1,161 @@
+//! Shows the secrets of delivered units to their buyer, and records the first time (K6, L6).
+
+use crate::base::actor::Actor;
+use crate::base::ids::{OrderId, UnitId};
+use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
+use crate::base::secret::Secret;
+use crate::infra::effects::events::{self, Event, NewEvent};
+use crate::infra::kit::Kit;
+use crate::orders::access::{self, Sight};
+use crate::orders::events::{OfLine, UnitEvent};
+use crate::orders::hand_over::may_hand_over;
+use crate::orders::model::{Order, Unit};
+use crate::orders::read;
+use crate::orders::store;
+use crate::orders::unit::Target;
+use crate::orders::unit::{UnitChange, UnitState};
+use crate::vault;
+use crate::vault::reveal::OpenedKey;
+
+/// One shown secret.
+#[derive(Clone, Debug)]
+pub struct RevealedSecret {
+    pub unit: Unit,
+    pub text: Secret,
+}
+
+/// A page of shown secrets.
+#[derive(Clone, Debug)]
+pub struct Revealed {
+    pub order: Order,
+    pub secrets: Vec<RevealedSecret>,
+    /// Number of the last unit shown within its line, to go on after.
+    pub last_unit_no: Option<i32>,
+    pub has_next: bool,
+}
+
+/// Shows up to `first` secrets (1 to 500). Refusals: `NOT_FOUND`, `FORBIDDEN` (a watch ticket shows nothing),
+/// `NOT_PAID`, `NOT_READY`, `REFUNDED`, `REVOKED`, `REPLACED`. Showing again shows the same and keeps the first time.
+pub async fn reveal(
+    kit: &Kit,
+    actor: &Actor,
+    target: &Target,
+    token: Option<&str>,
+    first: i64,
+    after: i32,
+) -> Outcome<Revealed> {
+    let missing = || Failure::from(Refusal::new("NOT_FOUND", "there is no such delivery").at(["target"]));
+    let mut tx = kit.db.begin().await?;
+    let order_id = read::order_of(&mut tx, target).await?.ok_or_else(missing)?;
+    let order = store::lock(&mut tx, order_id).await?.ok_or_else(missing)?;
+    match access::sight(kit, actor, &order, token) {
+        Some(Sight::Buyer) => {}
+        Some(Sight::Status) => {
+            return Err(Refusal::new("FORBIDDEN", "a watch ticket shows no secrets").into());
+        }
+        Some(Sight::Staff) if order.user_id.is_some() && order.user_id == actor.user_id() => {}
+        Some(Sight::Staff) => {
+            let text = "staff sees secrets only with a reason";
+            return Err(Refusal::new("FORBIDDEN", text).into());
+        }
+        None => return Err(missing()),
+    }
+    let Page { standings, opened, last_unit_no, has_next } =
+        open_page(&mut tx, kit, &order, target, first, after).await?;
+    let newly: Vec<&Unit> =
+        standings.iter().map(|s| &s.unit).filter(|u| u.state == UnitState::Assigned).collect();
+    record(&mut tx, kit, actor, order_id, &newly).await?;
+    let secrets = standings
+        .into_iter()
+        .filter_map(|standing| {
+            let key = opened.iter().find(|k| k.unit_id == standing.unit.id)?;
+            let state = standing.unit.state.after(UnitChange::Reveal).unwrap_or(standing.unit.state);
+            let revealed_at = standing.unit.revealed_at.or_else(|| Some(kit.clock.now()));
+            Some(RevealedSecret {
+                unit: Unit { state, revealed_at, ..standing.unit },
+                text: key.text.clone(),
+            })
+        })
+        .collect();
+    tx.commit().await?;
+    Ok(Revealed { order, secrets, last_unit_no, has_next })
+}
+
+/// Pieces of a target that may be shown, with their secrets.
+pub(super) struct Page {
+    pub standings: Vec<read::UnitStanding>,
+    pub opened: Vec<OpenedKey>,
+    /// Number of the last unit that was looked at within its line, shown or not.
+    pub last_unit_no: Option<i32>,
+    pub has_next: bool,
+}
+
+/// Opens up to `first` secrets of a locked order, in the caller's transaction. Named pieces are shown when all of them may
+/// be; of a line those that may be, and when that is none, the reason is returned. Nothing is recorded: who sees them does
+/// that.
+pub(super) async fn open_page(
+    conn: &mut diesel_async::AsyncPgConnection,
+    kit: &Kit,
+    order: &Order,
+    target: &Target,
+    first: i64,
+    after: i32,
+) -> Outcome<Page> {
+    let mut standings = read::list_standings(conn, order.id, target, after, first + 1).await?;
+    let has_next = standings.len() as i64 > first && matches!(target, Target::Line(_));
+    standings.truncate(first as usize);
+    if standings.is_empty() && after == 0 {
+        return Err(Refusal::new("NOT_FOUND", "there is no such delivery").at(["target"]).into());
+    }
+    let last_unit_no = standings.last().map(|s| s.unit.unit_no);
+    match target {
+        Target::Units(_) => standings.iter().try_for_each(|s| may_hand_over(&s.of(order)))?,
+        Target::Line(_) => {
+            let whole = after == 0 && !has_next;
+            let verdicts: Vec<_> = standings.iter().map(|s| may_hand_over(&s.of(order))).collect();
+            let mut shown = verdicts.iter().map(Result::is_ok);
+            standings.retain(|_| shown.next() == Some(true));
+            if standings.is_empty() && (whole || !order.state.is_paid()) {
+                return Err(most_telling(verdicts).into());
+            }
+        }
+    }
+    let ids: Vec<UnitId> = standings.iter().map(|s| s.unit.id).collect();
+    let opened = vault::reveal::open(conn, kit, &ids).await?;
+    Ok(Page { standings, opened, last_unit_no, has_next })
+}
+
+/// Of the reasons why nothing may be shown, the one that a delivered piece has.
+pub(super) fn most_telling(verdicts: Vec<Result<(), Refusal>>) -> Refusal {
+    let why = verdicts.into_iter().filter_map(Result::err).min_by_key(|no| no.code == "NOT_READY");
+    why.unwrap_or_else(|| Refusal::new("NOT_READY", "nothing is ready yet"))
+}
+
+async fn record(
+    conn: &mut diesel_async::AsyncPgConnection,
+    kit: &Kit,
+    actor: &Actor,
+    order_id: OrderId,
+    newly: &[&Unit],
+) -> Outcome<()> {
+    let ids: Vec<UnitId> = newly.iter().map(|u| u.id).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    if store::advance_revealed(conn, &ids).await? != ids.len() {
+        return Err(Fault::bug("a unit of a locked order changed its state").into());
+    }
+    vault::reveal::mark_revealed(conn, &ids).await?;
+    let events: Vec<NewEvent> = newly
+        .iter()
+        .map(|unit| {
+            UnitEvent::Revealed(unit.id, OfLine { line: unit.line_id })
+                .by(actor.label())
+                .of_order(order_id)
+                .of_seller(unit.seller_id)
+        })
+        .collect();
+    events::append(conn, &events).await?;
+    kit.bell.ring();
+    Ok(())
+}

@@ -1,7 +1,0 @@
-//! All SQL that changes files, grants, links and sessions.
-
-mod files;
-mod grants;
-
-pub use files::*;
-pub use grants::*;

@@ -1,0 +1,18 @@
+//! Files that are sold: uploading and publishing them, and the right to download one (a *grant*).
+
+pub mod events;
+pub mod grant;
+pub mod jobs;
+pub mod model;
+pub mod name;
+pub mod publish;
+pub mod read;
+pub mod state;
+pub mod store;
+pub mod sweep;
+pub mod upload;
+
+pub use grant::{grant, revoke};
+pub use model::{FileVersion, GrantWant, Granted, Upload};
+pub use publish::{NewVersion, publish_version, yank_version};
+pub use upload::{NewUpload, create_upload};

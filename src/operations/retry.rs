@@ -1,0 +1,64 @@
+//! Staff has deliveries tried again that wait.
+
+use crate::base::actor::Actor;
+use crate::base::ids::{UnitId, VariantId};
+use crate::base::outcome::{Outcome, Refusal};
+use crate::fulfilment::jobs::Fill;
+use crate::infra::effects::jobs::{self, Payload};
+use crate::infra::kit::Kit;
+use crate::operations::store;
+use crate::orders::UnitState;
+
+/// Pieces tried again at once.
+const MOST: usize = 100;
+
+/// Queues another try for each waiting piece; one result per id, in their order. `FORBIDDEN`, `INVALID`; for single
+/// pieces `NOT_FOUND`, `ALREADY_DELIVERED`, `ILLEGAL_TRANSITION`.
+pub async fn retry(kit: &Kit, actor: &Actor, ids: &[UnitId]) -> Outcome<Vec<Result<UnitId, Refusal>>> {
+    if !actor.is_staff() {
+        return Err(Refusal::new("FORBIDDEN", "this is for staff").into());
+    }
+    if ids.is_empty() || ids.len() > MOST {
+        let text = format!("name 1 to {MOST} deliveries");
+        return Err(Refusal::new("INVALID", text).at(["deliveryIds"]).into());
+    }
+    let mut tx = kit.db.begin().await?;
+    let found = store::list_waiting(&mut tx, ids).await?;
+    let mut variants: Vec<VariantId> = Vec::new();
+    let results = ids
+        .iter()
+        .map(|id| {
+            let missing = || Refusal::new("NOT_FOUND", "there is no such delivery");
+            let unit = found.iter().find(|unit| unit.id == *id).ok_or_else(missing)?;
+            match unit.state {
+                UnitState::AwaitingStock | UnitState::AwaitingPerson if unit.held => Err(Refusal::new(
+                    "ILLEGAL_TRANSITION",
+                    "this delivery is held by a refund, a dispute or a payment that is gone: end that first",
+                )),
+                UnitState::AwaitingStock => {
+                    variants.push(unit.variant_id);
+                    Ok(*id)
+                }
+                UnitState::AwaitingPerson if unit.ready => {
+                    variants.push(unit.variant_id);
+                    Ok(*id)
+                }
+                UnitState::AwaitingPerson => Err(Refusal::new(
+                    "ILLEGAL_TRANSITION",
+                    "there is nothing to hand over yet: publish a version of the file, bring keys in, or deliver it by hand",
+                )),
+                state if state.is_delivered() => {
+                    Err(Refusal::new("ALREADY_DELIVERED", "this delivery was made already"))
+                }
+                _ => Err(Refusal::new("ILLEGAL_TRANSITION", "this delivery does not wait for goods")),
+            }
+        })
+        .collect();
+    variants.sort_unstable();
+    variants.dedup();
+    let job = |variant: &VariantId| Fill { variant: *variant }.job();
+    jobs::add(&tx, &variants.iter().map(job).collect::<Vec<_>>()).await?;
+    tx.commit().await?;
+    kit.bell.ring();
+    Ok(results)
+}
