@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::catalogue::shelf::ShelfMemory;
+use crate::catalogue::product_list::ProductListCache;
 use crate::infra::kit::Kit;
 use crate::leads_to_kit;
 
@@ -10,13 +10,13 @@ use crate::leads_to_kit;
 pub struct CatalogueKit {
     pub kit: Arc<Kit>,
     /// What buyers were shown of products, checked against the database each time.
-    pub shelf: ShelfMemory,
+    pub product_list: ProductListCache,
 }
 
 leads_to_kit!(CatalogueKit);
 
 impl CatalogueKit {
     pub fn new(kit: Arc<Kit>) -> Arc<Self> {
-        Arc::new(Self { kit, shelf: ShelfMemory::default() })
+        Arc::new(Self { kit, product_list: ProductListCache::default() })
     }
 }

@@ -7,7 +7,7 @@ use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::idempotency::{self, Claim};
 use crate::infra::kit::Kit;
-use crate::orders::access::{self, Sight};
+use crate::orders::access::{self, AccessLevel};
 use crate::orders::events::{Reported, UnitEvent};
 use crate::orders::hand_over::may_hand_over;
 use crate::orders::tasks::{DeliveryReported, Problem};
@@ -63,10 +63,10 @@ pub async fn report(kit: &Kit, actor: &Actor, report: Report) -> Outcome<(OrderI
     let mut tx = kit.db.begin().await?;
     let order_id = read::order_of(&mut tx, &target).await?.ok_or_else(missing)?;
     let order = store::lock(&mut tx, order_id).await?.ok_or_else(missing)?;
-    match access::sight(kit, actor, &order, report.access_token.as_deref()) {
-        Some(Sight::Buyer) => {}
-        Some(Sight::Staff) if order.user_id.is_some() && order.user_id == actor.user_id() => {}
-        Some(Sight::Status | Sight::Staff) => {
+    match access::access_level(kit, actor, &order, report.access_token.as_deref()) {
+        Some(AccessLevel::Buyer) => {}
+        Some(AccessLevel::Staff) if order.user_id.is_some() && order.user_id == actor.user_id() => {}
+        Some(AccessLevel::Status | AccessLevel::Staff) => {
             return Err(Refusal::new("FORBIDDEN", "only its buyer reports it").into());
         }
         None => return Err(missing().into()),

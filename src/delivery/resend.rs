@@ -11,7 +11,7 @@ use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::messages::{self, MessageKind};
 use crate::infra::effects::record::Nothing;
 use crate::infra::kit::Kit;
-use crate::orders::access::{self, Sight};
+use crate::orders::access::{self, AccessLevel};
 use crate::orders::events::OrderEvent;
 use crate::orders::hand_over::may_hand_over;
 use crate::orders::messages::{Lines, OrderResend, to_buyer};
@@ -29,7 +29,7 @@ pub async fn resend(
     let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
     let mut tx = kit.db.begin().await?;
     let order = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
-    if access::sight(kit, actor, &order, token) < Some(Sight::Buyer) {
+    if access::access_level(kit, actor, &order, token) < Some(AccessLevel::Buyer) {
         return Err(missing().into());
     }
     if !order.state.is_paid() {

@@ -6,7 +6,7 @@ use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::base::secret::Secret;
 use crate::infra::effects::events::{self, Event, NewEvent};
 use crate::infra::kit::Kit;
-use crate::orders::access::{self, Sight};
+use crate::orders::access::{self, AccessLevel};
 use crate::orders::events::{OfLine, UnitEvent};
 use crate::orders::hand_over::may_hand_over;
 use crate::orders::model::{Order, Unit};
@@ -48,13 +48,13 @@ pub async fn reveal(
     let mut tx = kit.db.begin().await?;
     let order_id = read::order_of(&mut tx, target).await?.ok_or_else(missing)?;
     let order = store::lock(&mut tx, order_id).await?.ok_or_else(missing)?;
-    match access::sight(kit, actor, &order, token) {
-        Some(Sight::Buyer) => {}
-        Some(Sight::Status) => {
+    match access::access_level(kit, actor, &order, token) {
+        Some(AccessLevel::Buyer) => {}
+        Some(AccessLevel::Status) => {
             return Err(Refusal::new("FORBIDDEN", "a watch ticket shows no secrets").into());
         }
-        Some(Sight::Staff) if order.user_id.is_some() && order.user_id == actor.user_id() => {}
-        Some(Sight::Staff) => {
+        Some(AccessLevel::Staff) if order.user_id.is_some() && order.user_id == actor.user_id() => {}
+        Some(AccessLevel::Staff) => {
             let text = "staff sees secrets only with a reason";
             return Err(Refusal::new("FORBIDDEN", text).into());
         }

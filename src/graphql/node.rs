@@ -23,7 +23,7 @@ use crate::graphql::payments::types::METHOD_PREFIX;
 use crate::graphql::payments::{Payment, PaymentMethod, Refund};
 use crate::graphql::people::types::{self as persons, Session, User};
 use crate::graphql::seller::KeyBatch;
-use crate::orders::access::Sight;
+use crate::orders::access::AccessLevel;
 use crate::orders::staff;
 use crate::payments;
 use crate::people;
@@ -120,7 +120,9 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
 /// The order that a row belongs to, as far as the caller may see it.
 async fn of_order(ctx: &Context<'_>, id: Option<OrderId>) -> Answer<Option<Order>> {
     match id {
-        Some(id) => Ok(orders::find(ctx, id, None).await?.filter(|order| order.0.sight >= Sight::Buyer)),
+        Some(id) => {
+            Ok(orders::find(ctx, id, None).await?.filter(|order| order.0.access_level >= AccessLevel::Buyer))
+        }
         None => Ok(None),
     }
 }

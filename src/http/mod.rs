@@ -5,9 +5,9 @@ pub mod address;
 mod auth;
 pub mod backend;
 mod cors;
-mod door;
+mod limits;
+mod middleware;
 mod request_id;
-mod room;
 pub mod routes;
 mod server;
 

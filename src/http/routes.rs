@@ -10,7 +10,7 @@ use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route};
 
 use crate::graphql::{GraphqlEndpoint, schema_file};
 use crate::http::backend::HttpBackend;
-use crate::http::room::Room;
+use crate::http::limits::LimitedPath;
 use crate::rest::openapi::{self, Document, Operation};
 use crate::rest::{downloads, events, health, keys, metrics, pay, storefront, uploads, webhooks};
 
@@ -290,16 +290,17 @@ pub fn openapi() -> Document {
 /// Mounts the table, and what stands beside it.
 pub fn mount(backend: &Arc<HttpBackend>, more: Vec<Row>) -> impl Endpoint<Output = Response> + 'static {
     let document = openapi();
-    let mut rooms: Vec<(&'static str, Room)> = Vec::new();
+    let mut paths: Vec<(&'static str, LimitedPath)> = Vec::new();
     for row in table().into_iter().chain(more) {
         let path = row.operation.path;
-        let index = rooms.iter().position(|(p, _)| *p == path).unwrap_or_else(|| {
-            rooms.push((path, Room::new(backend, path)));
-            rooms.len() - 1
+        let index = paths.iter().position(|(p, _)| *p == path).unwrap_or_else(|| {
+            paths.push((path, LimitedPath::new(backend, path)));
+            paths.len() - 1
         });
-        rooms[index].1.add(row);
+        paths[index].1.add(row);
     }
-    let route = rooms.into_iter().fold(Route::new(), |route, (path, room)| route.at(mounted(path), room));
+    let route =
+        paths.into_iter().fold(Route::new(), |route, (path, limited)| route.at(mounted(path), limited));
     route.map_to_response().data(document)
 }
 

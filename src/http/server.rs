@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::base::outcome::Fault;
 use crate::http::backend::HttpBackend;
-use crate::http::door::Door;
+use crate::http::middleware::Middleware;
 use crate::http::routes::{self, Row};
 use crate::infra::telemetry;
 
@@ -38,11 +38,11 @@ pub async fn serve_with(
     telemetry::figures();
     let upkeep = tokio::spawn(upkeep(backend.clone()));
     let acceptor = TcpAcceptor::from_tokio(listener).map_err(|e| Fault::bug(format!("the listener: {e}")))?;
-    let door = Door::new(backend.clone(), routes::mount(&backend, more));
+    let middleware = Middleware::new(backend.clone(), routes::mount(&backend, more));
     let served = Server::new_with_acceptor(acceptor)
         .idle_timeout(IDLE)
         .http2_max_concurrent_streams(128)
-        .run_with_graceful_shutdown(door, shutdown, Some(LAST_REQUESTS))
+        .run_with_graceful_shutdown(middleware, shutdown, Some(LAST_REQUESTS))
         .await;
     upkeep.abort();
     served.map_err(|e| Fault::bug(format!("the server ended: {e}")))

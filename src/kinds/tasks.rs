@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use crate::infra::effects::tasks::TaskDoc;
-use crate::infra::lease;
+use crate::infra::queue;
 use crate::{fulfilment, mail, orders, payments, vault};
 
 /// Each feature's kinds, in the order of the documentation.
@@ -20,7 +20,7 @@ const ALL: [&[TaskDoc]; 9] = [
     orders::tasks::TASKS,
     vault::tasks::TASKS,
     mail::tasks::TASKS,
-    lease::TASKS,
+    queue::TASKS,
 ];
 
 /// Every kind.

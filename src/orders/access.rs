@@ -21,7 +21,7 @@ const WATCH_TICKET: TimeDelta = TimeDelta::hours(1);
 
 /// How far a right to see an order goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Sight {
+pub enum AccessLevel {
     /// Its state alone: a watch ticket.
     Status,
     /// Everything its buyer may see and do.
@@ -82,18 +82,20 @@ pub fn open_watch_ticket(kit: &Kit, ticket: &str) -> Option<Ticket> {
 }
 
 /// What this actor with this token may see of the order; `None` looks like a missing order.
-pub fn sight(kit: &Kit, actor: &Actor, order: &Order, given: Option<&str>) -> Option<Sight> {
+pub fn access_level(kit: &Kit, actor: &Actor, order: &Order, given: Option<&str>) -> Option<AccessLevel> {
     if actor.is_staff() {
-        return Some(Sight::Staff);
+        return Some(AccessLevel::Staff);
     }
     if order.user_id.is_some() && order.user_id == actor.user_id() {
-        return Some(Sight::Buyer);
+        return Some(AccessLevel::Buyer);
     }
     let beside = actor.order_tokens.iter().map(Secret::expose);
     let expected = token(kit, order.id, order.access_generation);
-    let sight = |given: &str| match given.starts_with("wat_") {
-        true => open_watch_ticket(kit, given).filter(|ticket| ticket.shows(order)).map(|_| Sight::Status),
-        false => sign::equal(expected.expose().as_bytes(), given.as_bytes()).then_some(Sight::Buyer),
+    let access_level = |given: &str| match given.starts_with("wat_") {
+        true => {
+            open_watch_ticket(kit, given).filter(|ticket| ticket.shows(order)).map(|_| AccessLevel::Status)
+        }
+        false => sign::equal(expected.expose().as_bytes(), given.as_bytes()).then_some(AccessLevel::Buyer),
     };
-    given.into_iter().chain(beside).filter_map(sight).max()
+    given.into_iter().chain(beside).filter_map(access_level).max()
 }

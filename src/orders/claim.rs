@@ -7,7 +7,7 @@ use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::record::Nothing;
 use crate::infra::kit::Kit;
-use crate::orders::access::{self, Sight};
+use crate::orders::access::{self, AccessLevel};
 use crate::orders::events::OrderEvent;
 use crate::orders::model::Order;
 use crate::orders::{revoke_access, store};
@@ -22,7 +22,7 @@ pub async fn claim(kit: &Kit, actor: &Actor, id: OrderId, token: Option<&str>) -
     };
     let mut tx = kit.db.begin().await?;
     let order = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
-    if access::sight(kit, actor, &order, token) < Some(Sight::Buyer) {
+    if access::access_level(kit, actor, &order, token) < Some(AccessLevel::Buyer) {
         return Err(missing().into());
     }
     if order.user_id == Some(user_id) {

@@ -12,7 +12,7 @@ use crate::infra::effects::events::{self, Event};
 use crate::infra::idempotency::{self, Claim};
 use crate::infra::kit::Kit;
 use crate::infra::sign;
-use crate::orders::access::{self, Sight};
+use crate::orders::access::{self, AccessLevel};
 use crate::orders::events::{AccessRevoked, OrderEvent};
 use crate::orders::model::Order;
 use crate::orders::store;
@@ -47,8 +47,8 @@ pub async fn revoke_access(
     let mut tx = kit.db.begin().await?;
     let order = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
     let scope = format!("order:{}", id.0);
-    let sight = access::sight(kit, actor, &order, token);
-    if sight < Some(Sight::Buyer) {
+    let access_level = access::access_level(kit, actor, &order, token);
+    if access_level < Some(AccessLevel::Buyer) {
         let known = idempotency::find(&mut tx, &scope, OPERATION, key, &[]).await?.is_some();
         let before = access::token(kit, id, order.access_generation - 1);
         let held = token.is_some_and(|t| sign::equal(t.as_bytes(), before.expose().as_bytes()));
@@ -65,7 +65,7 @@ pub async fn revoke_access(
     tx.commit().await?;
     kit.bell.ring();
     let owns = order.user_id.is_some() && order.user_id == actor.user_id();
-    let holds = sight == Some(Sight::Buyer) || owns;
+    let holds = access_level == Some(AccessLevel::Buyer) || owns;
     let token = holds.then(|| access::token(kit, id, order.access_generation));
     Ok((order, token))
 }

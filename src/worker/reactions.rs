@@ -19,7 +19,7 @@ use crate::infra::cursor;
 use crate::infra::effects::jobs::{self, NewJob, Payload};
 use crate::infra::effects::messages::SendMessage;
 use crate::infra::effects::tasks::TaskEvent;
-use crate::infra::lease::Job;
+use crate::infra::queue::Job;
 use crate::infra::sequence::{self, Numbered};
 use crate::mail;
 use crate::mail::jobs::AlertStaff;

@@ -12,7 +12,7 @@ use tracing::{error, warn};
 use super::reactions::{self, Done, React};
 use super::schedule;
 use crate::base::outcome::{Failure, Fault};
-use crate::infra::lease::{self, Job};
+use crate::infra::queue::{self, Job};
 use crate::infra::sequence::{self, Step};
 use crate::worker::backend::WorkerBackend;
 
@@ -93,7 +93,7 @@ fn lease_of(backend: &WorkerBackend) -> (Duration, Duration) {
 }
 
 async fn rescue(backend: &Arc<WorkerBackend>) {
-    match lease::rescue(&backend.db, &backend.clock).await {
+    match queue::rescue(&backend.db, &backend.clock).await {
         Ok(0) => {}
         Ok(count) => {
             counter!("dispense_jobs_rescued_total").increment(count as u64);
@@ -120,7 +120,7 @@ pub(super) async fn try_claim(
 ) -> Result<Vec<Job>, Fault> {
     let (_, lease) = lease_of(backend);
     let mut conn = backend.db.conn().await?;
-    Ok(lease::claim(&mut conn, worker, lease, limit as i64).await?)
+    Ok(queue::claim(&mut conn, worker, lease, limit as i64).await?)
 }
 
 /// Runs one leased job to its end and records the end.
@@ -174,7 +174,7 @@ pub(super) async fn execute(backend: &Arc<WorkerBackend>, react: &React, job: Jo
 async fn still_ours(backend: &Arc<WorkerBackend>, job: &Job, lease: Duration) -> bool {
     let extended = async {
         let mut conn = backend.db.conn().await?;
-        Ok::<_, Fault>(lease::extend(&mut conn, job, lease).await?)
+        Ok::<_, Fault>(queue::extend(&mut conn, job, lease).await?)
     };
     // A database that cannot be asked has not said no: the lease itself is judged when the job ends.
     extended.await.unwrap_or(true)
@@ -186,9 +186,9 @@ async fn record(
     ended: Result<Done, Failure>,
 ) -> Result<bool, Fault> {
     let failure = match ended {
-        Ok(Done::Finished) => return Ok(lease::finish(&mut *backend.db.conn().await?, job).await?),
+        Ok(Done::Finished) => return Ok(queue::finish(&mut *backend.db.conn().await?, job).await?),
         Ok(Done::Later(gap)) => {
-            return Ok(lease::put_back(&mut *backend.db.conn().await?, job, gap, false, None).await?);
+            return Ok(queue::put_back(&mut *backend.db.conn().await?, job, gap, false, None).await?);
         }
         Err(failure) => failure,
     };
@@ -200,7 +200,7 @@ async fn record(
     if hopeless || job.is_last_attempt() {
         error!(job = job.id, kind = job.kind, attempt = job.attempt, error = text, "gave a job up");
         counter!("dispense_jobs_dead_total", "kind" => job.kind.clone()).increment(1);
-        return lease::bury(&backend.db, job, &text, &backend.clock).await;
+        return queue::bury(&backend.db, job, &text, &backend.clock).await;
     }
     warn!(
         job = job.id,
@@ -209,8 +209,8 @@ async fn record(
         error = text,
         "a job failed and will be tried again"
     );
-    let gap = lease::gap_after(job.attempt);
-    Ok(lease::put_back(&mut *backend.db.conn().await?, job, gap, true, Some(&text)).await?)
+    let gap = queue::gap_after(job.attempt);
+    Ok(queue::put_back(&mut *backend.db.conn().await?, job, gap, true, Some(&text)).await?)
 }
 
 /// Numbers committed events for as long as this worker lives, and wakes who waits for them.

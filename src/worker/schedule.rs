@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::base::outcome::Outcome;
-use crate::infra::lease;
+use crate::infra::queue;
 use crate::infra::session_lock::SessionLocks;
 use crate::worker::backend::WorkerBackend;
 
@@ -152,7 +152,7 @@ pub async fn sweep_all(backend: &Arc<WorkerBackend>) -> Outcome<usize> {
 }
 
 async fn delete_done_jobs(backend: &WorkerBackend) -> Outcome<usize> {
-    Ok(lease::delete_done(&mut *backend.db.conn().await?, Duration::from_secs(7 * DAY), 1_000).await?)
+    Ok(queue::delete_done(&mut *backend.db.conn().await?, Duration::from_secs(7 * DAY), 1_000).await?)
 }
 
 async fn make_partitions(backend: &WorkerBackend) -> Outcome<usize> {

@@ -3,7 +3,7 @@ use async_graphql::{Enum, ID, InputObject, OneofObject};
 use crate::base::ids::{ProductId, SellerId};
 use crate::base::money::{Currency, Money};
 use crate::base::outcome::Refusal;
-use crate::catalogue::shelf::{Filter, Sort};
+use crate::catalogue::product_list::{Filter, Sort};
 use crate::graphql::scalars::{DateTime, Decimal};
 
 /// What narrows a list of products. What is left out narrows nothing.

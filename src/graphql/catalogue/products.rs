@@ -6,8 +6,8 @@ use async_graphql::{Context, SelectionField};
 
 use crate::base::money::Currency;
 use crate::base::page::{DEFAULT_SIZE, LARGEST_SIZE, PageArgs};
+use crate::catalogue::product_list::{self, Listing};
 use crate::catalogue::scope::Scope;
-use crate::catalogue::shelf::{self, Listing};
 use crate::graphql::catalogue::filter::{ProductFilter, ProductSort, sort};
 use crate::graphql::catalogue::types::Product;
 use crate::graphql::connection::{Connection, counted};
@@ -51,11 +51,11 @@ pub async fn page(ctx: &Context<'_>, scope: Scope, asked: Asked) -> Answer<Conne
         LARGEST_SIZE,
     )
     .or_top()?;
-    let page = shelf::read::browse(&backend.catalogue, &scope, &listing, &args).await.or_top()?;
+    let page = product_list::read::browse(&backend.catalogue, &scope, &listing, &args).await.or_top()?;
     let page = page.map(|view| (listing.cursor(&view), Product(Arc::new(view))));
     let total = counted(&backend, move |conn| {
         let (scope, listing) = (scope.clone(), listing.clone());
-        Box::pin(async move { Ok(shelf::read::count_products(conn, &scope, &listing).await?) })
+        Box::pin(async move { Ok(product_list::read::count_products(conn, &scope, &listing).await?) })
     });
     Ok(Connection::new(page).with_total(total))
 }

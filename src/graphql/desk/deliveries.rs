@@ -11,7 +11,7 @@ use crate::graphql::orders::{Order, OrderLine, load_one};
 use crate::graphql::scalars::Int64;
 use crate::graphql::user_error::{DeliveryError, StaffError};
 use crate::mail::correct_address::correct_address;
-use crate::orders::access::Sight;
+use crate::orders::access::AccessLevel;
 
 /// Input of `deliveryCorrectAddress`.
 #[derive(InputObject)]
@@ -82,7 +82,7 @@ impl StaffDeliveryMutation {
         };
         Ok(match split(done.await)? {
             Ok(order) => DeliveryCorrectAddressPayload {
-                order: load_one(ctx, order, Sight::Staff).await?,
+                order: load_one(ctx, order, AccessLevel::Staff).await?,
                 user_errors: Vec::new(),
             },
             Err(refusal) => {
@@ -114,7 +114,8 @@ impl StaffDeliveryMutation {
                 });
             }
         };
-        let (secrets, line) = delivering::secrets(ctx, shown.order.id, shown.secrets, Sight::Staff).await?;
+        let (secrets, line) =
+            delivering::secrets(ctx, shown.order.id, shown.secrets, AccessLevel::Staff).await?;
         Ok(DeliveryRevealForStaffPayload {
             secrets,
             page_info: delivering::page_info(&input.target, shown.last_unit_no, shown.has_next, after),

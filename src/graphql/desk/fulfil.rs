@@ -7,7 +7,7 @@ use crate::graphql::error::{Answer, split};
 use crate::graphql::id;
 use crate::graphql::orders::{OrderLine, line_page};
 use crate::graphql::user_error::StaffError;
-use crate::orders::access::Sight;
+use crate::orders::access::AccessLevel;
 
 /// Input of `deliveryFulfilManually`.
 #[derive(InputObject)]
@@ -42,14 +42,14 @@ impl FulfilMutation {
         #[graphql(desc = "Which delivery, and what the buyer gets.")] input: DeliveryFulfilManuallyInput,
     ) -> Answer<DeliveryFulfilManuallyPayload> {
         ctx.person()?;
-        let sight = if ctx.actor().is_staff() { Sight::Staff } else { Sight::Status };
+        let access_level = if ctx.actor().is_staff() { AccessLevel::Staff } else { AccessLevel::Status };
         let done = async {
             let unit = id::read(&input.delivery_id, "deliveryId", UnitId::parse)?;
             by_hand::fulfil(ctx.backend(), ctx.actor(), unit, &input.secret_text).await
         };
         Ok(match split(done.await)? {
             Ok(line) => DeliveryFulfilManuallyPayload {
-                line: line_page(ctx, vec![line], sight).await?.pop(),
+                line: line_page(ctx, vec![line], access_level).await?.pop(),
                 user_errors: Vec::new(),
             },
             Err(refusal) => {

@@ -12,7 +12,7 @@ use crate::graphql::orders::{self, Order, OrderState};
 use crate::graphql::people::types::User;
 use crate::graphql::scalars::DateTime;
 use crate::operations;
-use crate::orders::access::Sight;
+use crate::orders::access::AccessLevel;
 use crate::orders::staff;
 use crate::payments::{self, read};
 use crate::people;
@@ -92,7 +92,7 @@ impl Desk {
                     .map(|order| (order.placed_at, order)),
             }
         };
-        let page = orders::connection(ctx, &list, page, Sight::Staff).await?;
+        let page = orders::connection(ctx, &list, page, AccessLevel::Staff).await?;
         let total = counted(ctx.backend(), move |conn| {
             let filter = filter.clone();
             Box::pin(async move { Ok(staff::count_orders(conn, &filter).await?) })

@@ -19,7 +19,7 @@ use crate::graphql::orders::order::Order;
 use crate::graphql::orders::reporting::{self, DeliveryReportInput, DeliveryReportPayload};
 use crate::graphql::scalars::{DateTime, Url};
 use crate::graphql::user_error::DeliveryError;
-use crate::orders::access::{self, Sight};
+use crate::orders::access::{self, AccessLevel};
 use crate::orders::store;
 use crate::orders::unit::Target;
 
@@ -201,10 +201,10 @@ pub async fn secrets(
     ctx: &Context<'_>,
     order: OrderId,
     secrets: Vec<reveal::RevealedSecret>,
-    sight: Sight,
+    access_level: AccessLevel,
 ) -> Answer<(Vec<RevealedSecret>, Option<OrderLine>)> {
     let wanted = secrets.iter().map(|s| (order, s.unit.line_id)).collect();
-    let lines = line_page(ctx, wanted, sight).await?;
+    let lines = line_page(ctx, wanted, access_level).await?;
     let line = lines.first().cloned();
     let secret = |(secret, line): (reveal::RevealedSecret, OrderLine)| {
         let text = secret.text.expose().to_owned();
@@ -242,7 +242,7 @@ impl DeliveryMutation {
             }
         };
         let (order, last) = (revealed.order.id, revealed.last_unit_no);
-        let (secrets, line) = secrets(ctx, order, revealed.secrets, Sight::Buyer).await?;
+        let (secrets, line) = secrets(ctx, order, revealed.secrets, AccessLevel::Buyer).await?;
         let page_info = page_info(&input.target, last, revealed.has_next, after);
         Ok(DeliveryRevealPayload { secrets, page_info, line, user_errors: Vec::new() })
     }
@@ -261,9 +261,9 @@ impl DeliveryMutation {
                 let mut conn = backend.db.conn().await?;
                 let standing = delivery::read::find_standing(&mut conn, grant).await?.ok_or_else(missing)?;
                 let order = store::find(&mut conn, standing.order_id).await?.ok_or_else(missing)?;
-                match access::sight(backend, ctx.actor(), &order, input.access_token.as_deref()) {
-                    Some(Sight::Buyer) => {}
-                    Some(Sight::Staff)
+                match access::access_level(backend, ctx.actor(), &order, input.access_token.as_deref()) {
+                    Some(AccessLevel::Buyer) => {}
+                    Some(AccessLevel::Staff)
                         if order.user_id.is_some() && order.user_id == ctx.actor().user_id() => {}
                     Some(_) => return Err(Refusal::new("FORBIDDEN", "only its buyer downloads it").into()),
                     None => return Err(missing().into()),
@@ -310,7 +310,7 @@ impl DeliveryMutation {
         };
         Ok(match split(done.await)? {
             Ok((order, next)) => DeliveryResendPayload {
-                order: load_one(ctx, order, Sight::Buyer).await?,
+                order: load_one(ctx, order, AccessLevel::Buyer).await?,
                 next_allowed_at: Some(next.into()),
                 user_errors: Vec::new(),
             },

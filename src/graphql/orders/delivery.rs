@@ -9,7 +9,7 @@ use crate::graphql::error::{Answer, fault};
 use crate::graphql::loaders;
 use crate::graphql::orders::line::OrderLine;
 use crate::graphql::scalars::DateTime;
-use crate::orders::access::Sight;
+use crate::orders::access::AccessLevel;
 use crate::orders::{Unit, UnitState};
 
 /// How far one piece has come.
@@ -98,7 +98,7 @@ impl Piece {
 
     /// Only its buyer and staff see more than its state.
     fn whole(&self) -> bool {
-        self.line.whole.sight >= Sight::Buyer
+        self.line.whole.access_level >= AccessLevel::Buyer
     }
 }
 

@@ -16,7 +16,7 @@ use crate::graphql::orders::stage;
 use crate::graphql::payments::types::Explanation;
 use crate::graphql::scalars::{DateTime, Money};
 use crate::orders::UnitState;
-use crate::orders::access::Sight;
+use crate::orders::access::AccessLevel;
 
 /// A line of an order: the same on the order page, in a library and in a seller's list.
 #[derive(Clone, Debug)]
@@ -186,7 +186,9 @@ impl OrderLine {
 
     /// The files that may be downloaded with it; at most 100 for each piece.
     async fn grants(&self, ctx: &Context<'_>) -> Answer<Vec<DownloadGrant>> {
-        if goods::supply(&self.line().line.kind) != Some(Supply::Files) || self.whole.sight < Sight::Buyer {
+        if goods::supply(&self.line().line.kind) != Some(Supply::Files)
+            || self.whole.access_level < AccessLevel::Buyer
+        {
             return Ok(Vec::new());
         }
         Ok(loaders::grants(ctx, self.line().line.id).await?.into_iter().map(DownloadGrant).collect())

@@ -14,7 +14,7 @@ use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::orders::line::OrderLine;
 use crate::graphql::orders::order::Order;
 use crate::infra::db;
-use crate::orders::access::{self, Sight};
+use crate::orders::access::{self, AccessLevel};
 use crate::orders::{self, store};
 use crate::payments::{self, model, refunds};
 
@@ -22,7 +22,7 @@ use crate::payments::{self, model, refunds};
 #[derive(Debug)]
 pub struct Whole {
     pub order: orders::Order,
-    pub sight: Sight,
+    pub access_level: AccessLevel,
     pub lines: Vec<WholeLine>,
     pub payments: Vec<model::Payment>,
     pub refunds: Vec<refunds::Refund>,
@@ -40,7 +40,7 @@ pub struct WholeLine {
 /// Reads what belongs to these orders: five statements whatever their number.
 async fn wholes(
     conn: &mut db::Connection,
-    orders: Vec<(orders::Order, Sight)>,
+    orders: Vec<(orders::Order, AccessLevel)>,
 ) -> Result<Vec<Arc<Whole>>, crate::base::outcome::Failure> {
     let ids: Vec<OrderId> = orders.iter().map(|(order, _)| order.id).collect();
     if ids.is_empty() {
@@ -66,11 +66,11 @@ async fn wholes(
     for refund in payments::read::list_refunds(conn, &ids).await? {
         refunds.entry(refund.order_id).or_default().push(refund);
     }
-    let whole = |(order, sight): (orders::Order, Sight)| {
+    let whole = |(order, access_level): (orders::Order, AccessLevel)| {
         let id = order.id;
         Arc::new(Whole {
             order,
-            sight,
+            access_level,
             lines: lines.remove(&id).unwrap_or_default(),
             payments: payments.remove(&id).unwrap_or_default(),
             refunds: refunds.remove(&id).unwrap_or_default(),
@@ -80,7 +80,7 @@ async fn wholes(
 }
 
 /// Orders whose visibility is settled already.
-pub async fn load(ctx: &Context<'_>, orders: Vec<(orders::Order, Sight)>) -> Answer<Vec<Order>> {
+pub async fn load(ctx: &Context<'_>, orders: Vec<(orders::Order, AccessLevel)>) -> Answer<Vec<Order>> {
     let mut conn = ctx.backend().db.conn().await.or_top()?;
     Ok(wholes(&mut conn, orders).await.or_top()?.into_iter().map(Order).collect())
 }
@@ -90,21 +90,25 @@ pub async fn connection(
     ctx: &Context<'_>,
     list: &str,
     page: Page<(DateTime<Utc>, orders::Order)>,
-    sight: Sight,
+    access_level: AccessLevel,
 ) -> Answer<Connection<Order>> {
     let cursor = |(at, order): &(DateTime<Utc>, orders::Order)| {
         page::encode(list, &orders::sync::keys(*at, order.id.0))
     };
     let cursors: Vec<String> = page.rows.iter().map(cursor).collect();
     let (has_next, has_previous) = (page.has_next, page.has_previous);
-    let rows = page.rows.into_iter().map(|(_, order)| (order, sight)).collect();
+    let rows = page.rows.into_iter().map(|(_, order)| (order, access_level)).collect();
     let rows = cursors.into_iter().zip(load(ctx, rows).await?).collect();
     Ok(Connection::new(Page { rows, has_next, has_previous }))
 }
 
 /// One such order.
-pub async fn load_one(ctx: &Context<'_>, order: orders::Order, sight: Sight) -> Answer<Option<Order>> {
-    Ok(load(ctx, vec![(order, sight)]).await?.pop())
+pub async fn load_one(
+    ctx: &Context<'_>,
+    order: orders::Order,
+    access_level: AccessLevel,
+) -> Answer<Option<Order>> {
+    Ok(load(ctx, vec![(order, access_level)]).await?.pop())
 }
 
 /// An order by its id, as far as the caller with this token may see.
@@ -124,8 +128,8 @@ pub async fn visible(
     token: Option<&str>,
 ) -> Answer<Option<Order>> {
     let Some(order) = found else { return Ok(None) };
-    match access::sight(ctx.backend(), ctx.actor(), &order, token) {
-        Some(sight) if sight >= Sight::Buyer => load_one(ctx, order, sight).await,
+    match access::access_level(ctx.backend(), ctx.actor(), &order, token) {
+        Some(access_level) if access_level >= AccessLevel::Buyer => load_one(ctx, order, access_level).await,
         Some(_) | None => Ok(None),
     }
 }
@@ -134,14 +138,14 @@ pub async fn visible(
 pub async fn line_page(
     ctx: &Context<'_>,
     lines: Vec<(OrderId, LineId)>,
-    sight: Sight,
+    access_level: AccessLevel,
 ) -> Answer<Vec<OrderLine>> {
     let mut conn = ctx.backend().db.conn().await.or_top()?;
     let mut ids: Vec<OrderId> = lines.iter().map(|l| l.0).collect();
     ids.sort_unstable();
     ids.dedup();
     let rows = orders::read::list_by_ids(&mut conn, &ids).await.or_top()?;
-    let rows = rows.into_iter().map(|order| (order, sight)).collect();
+    let rows = rows.into_iter().map(|order| (order, access_level)).collect();
     let wholes = wholes(&mut conn, rows).await.or_top()?;
     let line = |(order, line): (OrderId, LineId)| {
         let whole = wholes.iter().find(|w| w.order.id == order)?;

@@ -10,7 +10,7 @@ use crate::graphql::orders::load::{load, load_one};
 use crate::graphql::orders::order::Order;
 use crate::graphql::user_error::OrderError;
 use crate::infra::throttle;
-use crate::orders::access::Sight;
+use crate::orders::access::AccessLevel;
 use crate::orders::revoke_access::revoke_access;
 use crate::orders::{claim, lost};
 use crate::payments::attempts::cancel;
@@ -149,7 +149,7 @@ impl OrderMutation {
         };
         Ok(match split(done.await)? {
             Ok(order) => OrderCancelPayload {
-                order: load_one(ctx, order, Sight::Buyer).await?,
+                order: load_one(ctx, order, AccessLevel::Buyer).await?,
                 user_errors: Vec::new(),
             },
             Err(refusal) => OrderCancelPayload { order: None, user_errors: ctx.user_errors(refusal)? },
@@ -188,7 +188,7 @@ impl OrderMutation {
         Ok(match split(done.await)? {
             Ok(found) => {
                 let (orders, tokens): (Vec<_>, Vec<_>) =
-                    found.into_iter().map(|(order, token)| ((order, Sight::Buyer), token)).unzip();
+                    found.into_iter().map(|(order, token)| ((order, AccessLevel::Buyer), token)).unzip();
                 let orders = load(ctx, orders).await?;
                 let access = |(order, token): (Order, Secret)| OrderAccess {
                     order,
@@ -217,7 +217,7 @@ impl OrderMutation {
         };
         Ok(match split(done.await)? {
             Ok((order, token)) => OrderAccessRevokePayload {
-                order: load_one(ctx, order, Sight::Buyer).await?,
+                order: load_one(ctx, order, AccessLevel::Buyer).await?,
                 access_token: token.map(|token| token.expose().to_owned()),
                 user_errors: Vec::new(),
             },
@@ -241,7 +241,7 @@ impl OrderMutation {
         };
         Ok(match split(done.await)? {
             Ok(order) => OrderClaimPayload {
-                order: load_one(ctx, order, Sight::Buyer).await?,
+                order: load_one(ctx, order, AccessLevel::Buyer).await?,
                 user_errors: Vec::new(),
             },
             Err(refusal) => OrderClaimPayload { order: None, user_errors: ctx.user_errors(refusal)? },

@@ -17,7 +17,7 @@ use crate::graphql::payments::Attribute;
 use crate::graphql::payments::types::{Explanation, Payment, PaymentMethod, Refund};
 use crate::graphql::scalars::{CurrencyCode, DateTime, LocaleTag, Money};
 use crate::orders::OrderState as State;
-use crate::orders::access::{self, Sight};
+use crate::orders::access::{self, AccessLevel};
 use crate::payments::model;
 
 /// An order, as far as the caller may see it.
@@ -47,7 +47,7 @@ pub enum OrderState {
 impl Order {
     /// More than its state may be seen.
     fn whole(&self) -> bool {
-        self.0.sight >= Sight::Buyer
+        self.0.access_level >= AccessLevel::Buyer
     }
 
     fn money(&self, minor: i64) -> Money {

@@ -14,7 +14,7 @@ use crate::graphql::payments::Payment;
 use crate::graphql::payments::start::PaymentStartOptions;
 use crate::graphql::scalars::{CurrencyCode, Decimal, LocaleTag};
 use crate::graphql::user_error::{OrderPlaceError, PaymentError};
-use crate::orders::access::Sight;
+use crate::orders::access::AccessLevel;
 use crate::orders::buyer::{Evidence, Proof};
 use crate::orders::place::{Place, is_repeat};
 use crate::orders::quote::{self, Cart};
@@ -157,7 +157,7 @@ impl PlacingMutation {
             None => Vec::new(),
         };
         Ok(OrderPlacePayload {
-            order: load_one(ctx, done.placed.order, Sight::Buyer).await?,
+            order: load_one(ctx, done.placed.order, AccessLevel::Buyer).await?,
             access_token: Some(done.placed.access_token.expose().to_owned()),
             payment: done.payment.map(|row| Payment { row, whole: true }),
             quote: None,

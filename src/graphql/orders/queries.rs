@@ -12,7 +12,7 @@ use crate::graphql::orders::quote::{Quote, QuoteInput, lines};
 use crate::graphql::orders::status::{self, OrderStatus};
 use crate::graphql::scalars::DateTime;
 use crate::graphql::shop::types::default_currency;
-use crate::orders::access::Sight;
+use crate::orders::access::AccessLevel;
 use crate::orders::buyer::{Evidence, Proof};
 use crate::orders::quote::{self, Cart};
 use crate::orders::sync::{self, ChangedLine, LibraryFilter};
@@ -121,7 +121,7 @@ impl OrderQuery {
                 }
             }
         };
-        let page = load::connection(ctx, &list, page, Sight::Buyer).await?;
+        let page = load::connection(ctx, &list, page, AccessLevel::Buyer).await?;
         let count = counted(ctx.backend(), move |conn| {
             Box::pin(async move { Ok(read::count_of_user(conn, user, since).await?) })
         });
@@ -160,7 +160,7 @@ impl OrderQuery {
         let cursors: Vec<String> = page.rows.iter().map(cursor).collect();
         let (has_next, has_previous) = (page.has_next, page.has_previous);
         let lines = page.rows.iter().map(|row| (row.line.order_id, row.line.id)).collect();
-        let rows = cursors.into_iter().zip(load::line_page(ctx, lines, Sight::Buyer).await?).collect();
+        let rows = cursors.into_iter().zip(load::line_page(ctx, lines, AccessLevel::Buyer).await?).collect();
         let count = counted(ctx.backend(), move |conn| {
             let filter = filter.clone();
             Box::pin(async move { Ok(sync::count_library(conn, user, &filter).await?) })

@@ -8,7 +8,7 @@ use crate::graphql::id;
 use crate::graphql::orders::line::OrderLine;
 use crate::graphql::orders::load::line_page;
 use crate::graphql::user_error::DeliveryError;
-use crate::orders::access::Sight;
+use crate::orders::access::AccessLevel;
 
 /// What the buyer would like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -62,7 +62,7 @@ pub(super) async fn report(ctx: &Context<'_>, input: DeliveryReportInput) -> Ans
     };
     Ok(match split(done.await)? {
         Ok(about) => DeliveryReportPayload {
-            line: line_page(ctx, vec![about], Sight::Buyer).await?.pop(),
+            line: line_page(ctx, vec![about], AccessLevel::Buyer).await?.pop(),
             user_errors: Vec::new(),
         },
         Err(refusal) => DeliveryReportPayload {

@@ -11,7 +11,7 @@ use crate::graphql::orders::load::{Whole, load_one};
 use crate::graphql::orders::stage::{self, OrderStage};
 use crate::graphql::payments::types::Explanation;
 use crate::graphql::scalars::{DateTime, Money};
-use crate::orders::access::{self, Sight};
+use crate::orders::access::{self, AccessLevel};
 use crate::orders::{staff, store};
 
 /// How to follow an order without asking too often.
@@ -59,7 +59,7 @@ pub async fn find(ctx: &Context<'_>, ticket: String) -> Answer<Option<OrderStatu
         store::find(&mut conn, opened.order).await.or_top()?
     };
     let Some(order) = found.filter(|order| opened.shows(order)) else { return Ok(None) };
-    let order = load_one(ctx, order, Sight::Status).await?;
+    let order = load_one(ctx, order, AccessLevel::Status).await?;
     Ok(order.map(|order| OrderStatus { whole: order.0, ticket, ends: opened.ends }))
 }
 

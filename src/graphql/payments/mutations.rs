@@ -7,7 +7,7 @@ use crate::graphql::id;
 use crate::graphql::orders;
 use crate::graphql::payments::start::{PaymentCheckInput, PaymentStartInput, PaymentStartPayload};
 use crate::graphql::payments::types::Payment;
-use crate::orders::access::Sight;
+use crate::orders::access::AccessLevel;
 use crate::payments::attempts::check_now;
 use crate::payments::attempts::start::{self, Start};
 
@@ -70,7 +70,7 @@ async fn payload(
     replayed: bool,
 ) -> Answer<PaymentStartPayload> {
     let order = orders::find(ctx, row.order_id, token).await?;
-    let whole = order.as_ref().is_some_and(|order| order.0.sight >= Sight::Buyer);
+    let whole = order.as_ref().is_some_and(|order| order.0.access_level >= AccessLevel::Buyer);
     Ok(PaymentStartPayload {
         payment: Some(Payment { row, whole }),
         order,

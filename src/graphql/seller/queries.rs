@@ -13,7 +13,7 @@ use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::orders::{self, OrderLine};
 use crate::graphql::scalars::CurrencyCode;
 use crate::graphql::seller::types::{KeyBatch, VariantStock};
-use crate::orders::access::Sight;
+use crate::orders::access::AccessLevel;
 use crate::orders::{staff, sync};
 use crate::vault;
 
@@ -151,7 +151,7 @@ impl Seller {
             .collect();
         let (has_next, has_previous) = (page.has_next, page.has_previous);
         let lines = page.rows.iter().map(|row| (row.order_id, row.line_id)).collect();
-        let lines = orders::line_page(ctx, lines, Sight::Status).await?;
+        let lines = orders::line_page(ctx, lines, AccessLevel::Status).await?;
         let rows = cursors.into_iter().zip(lines).collect();
         let sellers = self.0.clone();
         let total = counted(ctx.backend(), move |conn| {

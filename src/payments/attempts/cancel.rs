@@ -3,7 +3,7 @@
 use crate::base::actor::Actor;
 use crate::base::ids::OrderId;
 use crate::base::outcome::{Outcome, Refusal};
-use crate::orders::access::{self, Sight};
+use crate::orders::access::{self, AccessLevel};
 use crate::orders::model::Order;
 use crate::orders::state::OrderState;
 use crate::orders::{self, store};
@@ -26,7 +26,7 @@ pub async fn cancel(
         let mut conn = kit.db.conn().await?;
         store::find(&mut conn, id).await?.ok_or_else(missing)?
     };
-    if access::sight(kit, actor, &order, token) < Some(Sight::Buyer) {
+    if access::access_level(kit, actor, &order, token) < Some(AccessLevel::Buyer) {
         return Err(missing().into());
     }
     let in_progress = || {

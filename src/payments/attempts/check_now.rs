@@ -31,7 +31,7 @@ pub async fn check_now(
         let mut conn = kit.db.conn().await?;
         let payment = attempts::find(&mut conn, id).await?.ok_or_else(missing)?;
         let order = orders::find(&mut conn, payment.order_id).await?.ok_or_else(missing)?;
-        access::sight(kit, actor, &order, token).ok_or_else(missing)?;
+        access::access_level(kit, actor, &order, token).ok_or_else(missing)?;
         payment
     };
     if !payment.state.is_open() {

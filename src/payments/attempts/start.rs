@@ -17,7 +17,7 @@ use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::epoch::{self, Epoch};
 use crate::infra::idempotency::{self, Claim};
-use crate::orders::access::{self, Sight};
+use crate::orders::access::{self, AccessLevel};
 use crate::orders::limits;
 use crate::orders::model::Order;
 use crate::orders::state::OrderState;
@@ -103,7 +103,7 @@ async fn prepare(kit: &PaymentKit, actor: &Actor, start: &Start) -> Outcome<(Pay
     let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
     let mut tx = kit.db.begin().await?;
     let order = orders::lock(&mut tx, start.order_id).await?.ok_or_else(missing)?;
-    if access::sight(kit, actor, &order, start.access_token.as_deref()) < Some(Sight::Buyer) {
+    if access::access_level(kit, actor, &order, start.access_token.as_deref()) < Some(AccessLevel::Buyer) {
         return Err(missing().into());
     }
     let id = PaymentId(kit.clock.uuid());

@@ -1,6 +1,6 @@
 //! Background work in tests: run when the test says so, with the clock moved to when it is due.
 
-use dispense::infra::lease;
+use dispense::infra::queue;
 use dispense::worker;
 
 use super::TestApp;
@@ -15,7 +15,7 @@ impl TestApp {
     pub async fn drain_all(&self) -> usize {
         let mut ran = self.drain().await;
         for _ in 0..200 {
-            let next = lease::next_due(&mut self.app.db.conn().await.unwrap()).await.unwrap();
+            let next = queue::next_due(&mut self.app.db.conn().await.unwrap()).await.unwrap();
             let Some(next) = next else { return ran };
             let wait = next - self.app.clock.now();
             if wait > chrono::TimeDelta::zero() {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use dispense::infra::effects::jobs::{self, NewJob, Payload};
-use dispense::infra::lease::{self, Job};
+use dispense::infra::queue::{self, Job};
 
 use crate::harness::TestApp;
 use crate::harness::test_jobs::{Fails, Late, Some};
@@ -14,7 +14,7 @@ async fn add(t: &TestApp, jobs: &[NewJob]) {
 }
 
 async fn claim(t: &TestApp, limit: i64) -> Vec<Job> {
-    lease::claim(&mut t.app.db.conn().await.unwrap(), "w", LEASE, limit).await.unwrap()
+    queue::claim(&mut t.app.db.conn().await.unwrap(), "w", LEASE, limit).await.unwrap()
 }
 
 /// Rows: D5.
@@ -55,22 +55,22 @@ async fn a_worker_frozen_past_its_lease_completes_nothing() {
     let t = TestApp::start().await;
     add(&t, &[Some { n: 0 }.job()]).await;
     let frozen = claim(&t, 1).await.remove(0);
-    assert_eq!(lease::rescue(&t.app.db, &t.app.clock).await.unwrap(), 0, "a live lease is left alone");
+    assert_eq!(queue::rescue(&t.app.db, &t.app.clock).await.unwrap(), 0, "a live lease is left alone");
     t.advance(TimeDelta::seconds(122)).await;
-    assert_eq!(lease::rescue(&t.app.db, &t.app.clock).await.unwrap(), 1);
+    assert_eq!(queue::rescue(&t.app.db, &t.app.clock).await.unwrap(), 1);
     let mut conn = t.app.db.conn().await.unwrap();
     assert!(
-        !lease::finish(&mut conn, &frozen).await.unwrap(),
+        !queue::finish(&mut conn, &frozen).await.unwrap(),
         "completed while the job waited for another worker"
     );
     let other = claim(&t, 1).await.remove(0);
     assert_eq!((other.id, other.attempt), (frozen.id, 2));
-    assert!(!lease::extend(&mut conn, &frozen, LEASE).await.unwrap());
-    assert!(!lease::put_back(&mut conn, &frozen, Duration::ZERO, true, None).await.unwrap());
-    assert!(!lease::bury(&t.app.db, &frozen, "no", &t.app.clock).await.unwrap());
-    assert!(!lease::finish(&mut conn, &frozen).await.unwrap());
+    assert!(!queue::extend(&mut conn, &frozen, LEASE).await.unwrap());
+    assert!(!queue::put_back(&mut conn, &frozen, Duration::ZERO, true, None).await.unwrap());
+    assert!(!queue::bury(&t.app.db, &frozen, "no", &t.app.clock).await.unwrap());
+    assert!(!queue::finish(&mut conn, &frozen).await.unwrap());
     assert_eq!(t.db.one("select state from job").await, "running", "the other worker still has it");
-    assert!(lease::finish(&mut conn, &other).await.unwrap());
+    assert!(queue::finish(&mut conn, &other).await.unwrap());
     assert_eq!(t.db.one("select count(*) from task").await, "0");
     t.finish().await;
 }
@@ -82,10 +82,10 @@ async fn a_heartbeat_keeps_the_lease() {
     add(&t, &[Some { n: 0 }.job()]).await;
     let job = claim(&t, 1).await.remove(0);
     t.advance(TimeDelta::seconds(100)).await;
-    assert!(lease::extend(&mut t.app.db.conn().await.unwrap(), &job, LEASE).await.unwrap());
+    assert!(queue::extend(&mut t.app.db.conn().await.unwrap(), &job, LEASE).await.unwrap());
     t.advance(TimeDelta::seconds(100)).await;
-    assert_eq!(lease::rescue(&t.app.db, &t.app.clock).await.unwrap(), 0);
-    assert!(lease::finish(&mut t.app.db.conn().await.unwrap(), &job).await.unwrap());
+    assert_eq!(queue::rescue(&t.app.db, &t.app.clock).await.unwrap(), 0);
+    assert!(queue::finish(&mut t.app.db.conn().await.unwrap(), &job).await.unwrap());
     t.finish().await;
 }
 
@@ -97,7 +97,7 @@ async fn a_job_whose_workers_always_die_goes_to_a_person() {
     for _ in 0..3 {
         assert_eq!(claim(&t, 1).await.len(), 1);
         t.advance(TimeDelta::seconds(122)).await;
-        lease::rescue(&t.app.db, &t.app.clock).await.unwrap();
+        queue::rescue(&t.app.db, &t.app.clock).await.unwrap();
     }
     assert_eq!(claim(&t, 1).await.len(), 0);
     assert_eq!(t.db.one("select state from job").await, "dead");
@@ -115,10 +115,10 @@ async fn a_failed_job_gives_way_to_a_twin_that_was_queued_meanwhile() {
     assert_eq!(running.len(), 1, "one queued job of a key");
     add(&t, &[job()]).await;
     let mut conn = t.app.db.conn().await.unwrap();
-    assert!(lease::put_back(&mut conn, &running[0], Duration::ZERO, true, Some("x")).await.unwrap());
+    assert!(queue::put_back(&mut conn, &running[0], Duration::ZERO, true, Some("x")).await.unwrap());
     assert_eq!(t.db.one("select string_agg(state, ' ' order by id) from job").await, "done queued");
     let twin = claim(&t, 5).await.remove(0);
-    assert!(lease::finish(&mut conn, &twin).await.unwrap());
+    assert!(queue::finish(&mut conn, &twin).await.unwrap());
     t.finish().await;
 }
 
@@ -128,7 +128,7 @@ async fn done_jobs_are_deleted_after_some_days_and_others_stay() {
     let t = TestApp::start().await;
     add(&t, &[Some { n: 0 }.job()]).await;
     let job = claim(&t, 1).await.remove(0);
-    lease::finish(&mut t.app.db.conn().await.unwrap(), &job).await.unwrap();
+    queue::finish(&mut t.app.db.conn().await.unwrap(), &job).await.unwrap();
     t.sweep().await;
     assert_eq!(t.db.one("select count(*) from job where kind = 'test.job'").await, "1");
     t.advance(TimeDelta::days(8)).await;
@@ -139,7 +139,7 @@ async fn done_jobs_are_deleted_after_some_days_and_others_stay() {
 
 #[test]
 fn gaps_grow_and_end_at_an_hour() {
-    let gaps: Vec<u64> = (1..=9).map(|n| lease::gap_after(n).as_secs()).collect();
+    let gaps: Vec<u64> = (1..=9).map(|n| queue::gap_after(n).as_secs()).collect();
     assert!(gaps[0] < 7 && gaps[2] > 30, "{gaps:?}");
     assert!(gaps.windows(2).all(|w| w[1] > w[0] || w[0] > 2_800), "{gaps:?}");
     assert!(gaps[8] <= 4_320, "{gaps:?}");

@@ -8,7 +8,7 @@ use dispense::base::secret::Secret;
 use dispense::base::text::Locale;
 use dispense::delivery::resend;
 use dispense::delivery::reveal::reveal;
-use dispense::orders::access::{self, Sight, sight};
+use dispense::orders::access::{self, AccessLevel, access_level};
 use dispense::orders::lost;
 use dispense::orders::unit::Target;
 use dispense::people::code::{self, Purpose};
@@ -61,16 +61,16 @@ async fn a_watch_ticket_ends_and_a_grown_generation_revokes_the_token() {
     let placed = t.order(variant, 1).await;
     let guest = Actor::guest();
     let (ticket, ends) = access::watch_ticket(&t.app, placed.order.id, placed.order.access_generation);
-    assert_eq!(sight(&t.app, &guest, &placed.order, Some(&ticket)), Some(Sight::Status));
+    assert_eq!(access_level(&t.app, &guest, &placed.order, Some(&ticket)), Some(AccessLevel::Status));
     t.advance(ends - t.app.clock.now() + TimeDelta::seconds(1)).await;
-    assert_eq!(sight(&t.app, &guest, &placed.order, Some(&ticket)), None);
+    assert_eq!(access_level(&t.app, &guest, &placed.order, Some(&ticket)), None);
     let token = placed.access_token.expose();
-    assert_eq!(sight(&t.app, &guest, &placed.order, Some(token)), Some(Sight::Buyer));
+    assert_eq!(access_level(&t.app, &guest, &placed.order, Some(token)), Some(AccessLevel::Buyer));
     let (ticket, _) = access::watch_ticket(&t.app, placed.order.id, placed.order.access_generation);
     let mut grown = placed.order.clone();
     grown.access_generation += 1;
-    assert_eq!(sight(&t.app, &guest, &grown, Some(&ticket)), None);
-    assert_eq!(sight(&t.app, &guest, &grown, Some(token)), None);
+    assert_eq!(access_level(&t.app, &guest, &grown, Some(&ticket)), None);
+    assert_eq!(access_level(&t.app, &guest, &grown, Some(token)), None);
     t.finish_with_jobs().await;
 }
 

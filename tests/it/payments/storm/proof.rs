@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use dispense::infra::lease;
+use dispense::infra::queue;
 
 use super::world::World;
 use crate::payments::stories::shop::Bought;
@@ -35,7 +35,7 @@ pub async fn prove(world: World, bought: Vec<Bought>, blown: Duration, by_their_
     println!("the servers have stopped");
     shop.street.settled().await;
     shop.advance(TimeDelta::minutes(10)).await;
-    while lease::rescue(&t.app.db, &t.app.clock).await.unwrap() > 0 {}
+    while queue::rescue(&t.app.db, &t.app.clock).await.unwrap() > 0 {}
     end(shop, &bought).await;
     println!("nothing is open any more");
     let mut wrong = Vec::new();

@@ -15,7 +15,7 @@ const KEPT: usize = 2_000;
 
 /// Buyers' products in memory, without descriptions.
 #[derive(Default)]
-pub struct ShelfMemory {
+pub struct ProductListCache {
     kept: Mutex<HashMap<(ProductId, &'static str), Kept>>,
 }
 
@@ -26,7 +26,7 @@ struct Kept {
     view: ProductView,
 }
 
-impl ShelfMemory {
+impl ProductListCache {
     /// The product as it was read in this very version, unless a price began or ended since.
     pub(super) fn get(
         &self,

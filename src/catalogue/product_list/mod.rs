@@ -5,4 +5,4 @@ mod memory;
 pub mod read;
 
 pub use listing::{Filter, Listing, Sort};
-pub use memory::ShelfMemory;
+pub use memory::ProductListCache;

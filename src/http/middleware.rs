@@ -14,20 +14,20 @@ use crate::http::address::{self, Network};
 use crate::http::auth;
 use crate::http::backend::HttpBackend;
 use crate::http::cors::Origins;
+use crate::http::limits::Template;
 use crate::http::request_id::{self, REQUEST_ID};
-use crate::http::room::Template;
 use crate::rest::page::Reader;
 use crate::rest::problem::Problem;
 
 /// Wraps the table of routes.
-pub struct Door<E> {
+pub struct Middleware<E> {
     backend: Arc<HttpBackend>,
     origins: Origins,
     trusted: Vec<Network>,
     inner: E,
 }
 
-impl<E: Endpoint<Output = Response>> Door<E> {
+impl<E: Endpoint<Output = Response>> Middleware<E> {
     pub fn new(backend: Arc<HttpBackend>, inner: E) -> Self {
         let server = &backend.config.server;
         let origins = Origins::new(&server.allowed_origins);
@@ -72,7 +72,7 @@ impl<E: Endpoint<Output = Response>> Door<E> {
     }
 }
 
-impl<E: Endpoint<Output = Response>> Endpoint for Door<E> {
+impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {

@@ -22,7 +22,7 @@ use crate::rest::problem::Problem;
 pub struct Template(pub &'static str);
 
 /// The rows of one path.
-pub struct Room {
+pub struct LimitedPath {
     backend: Arc<HttpBackend>,
     template: &'static str,
     rows: Vec<Ready>,
@@ -38,7 +38,7 @@ struct Ready {
     endpoint: BoxEndpoint<'static, Response>,
 }
 
-impl Room {
+impl LimitedPath {
     pub fn new(backend: &Arc<HttpBackend>, template: &'static str) -> Self {
         Self { backend: backend.clone(), template, rows: Vec::new() }
     }
@@ -116,7 +116,7 @@ fn from_error(error: poem::Error) -> Result<Response, Problem> {
     }
 }
 
-impl Endpoint for Room {
+impl Endpoint for LimitedPath {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {

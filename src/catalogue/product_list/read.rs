@@ -11,9 +11,9 @@ use crate::base::ids::ProductId;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::page::{Page, PageArgs};
 use crate::catalogue::kit::CatalogueKit;
+use crate::catalogue::product_list::listing::{Listing, Sort};
 use crate::catalogue::read::{Columns, Wanted, count_stock, dress, fill, only_visible, visible};
 use crate::catalogue::scope::Scope;
-use crate::catalogue::shelf::listing::{Listing, Sort};
 use crate::catalogue::view::ProductView;
 use crate::goods;
 use crate::infra::db::statement::Statement;
@@ -66,7 +66,7 @@ pub async fn browse(
     let mut views: HashMap<ProductId, ProductView> = HashMap::new();
     let mut missing: HashMap<ProductId, &StampRow> = HashMap::new();
     for row in &cut.rows {
-        match kit.shelf.get(row.id, listing.locale, &row.stamp, row.now) {
+        match kit.product_list.get(row.id, listing.locale, &row.stamp, row.now) {
             Some(view) => drop(views.insert(row.id, view)),
             None => drop(missing.insert(row.id, row)),
         }
@@ -81,7 +81,7 @@ pub async fn browse(
         for view in dress(conn, scope, rows, listing.locale).await? {
             if let Some(row) = missing.get(&view.product.id) {
                 // Read after the stamp: at worst newer than it says, and then read again the next time.
-                kit.shelf.put(view.clone(), &row.stamp);
+                kit.product_list.put(view.clone(), &row.stamp);
             }
             views.insert(view.product.id, view);
         }
