@@ -108,7 +108,7 @@ fn step(row: &mut Dispute, facts: &Facts, change: DisputeChange, said_at: DateTi
     let names = facts.dispute.as_ref().is_some_and(|fact| fact.gateway_dispute_id.is_some());
     if names && row.gateway_dispute_id.is_none() {
         // A nameless report only says that there is one, at any time while it lasts or after it: what is said of the dispute
-        // itself is news, however old.
+        // itself is new information, however old.
         row.said_at = None;
     }
     if row.said_at.is_some_and(|said| said_at < said - LEEWAY) {

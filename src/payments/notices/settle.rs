@@ -187,7 +187,7 @@ fn decide_one(
     Some(decide::decide(case, entry.report, payment, view, PaymentId(kit.clock.uuid())))
 }
 
-/// Writes what was decided: inbox, payments, orders, ledger, goods, and what tells of them.
+/// Stores what was decided: inbox, payments, orders, ledger, goods, and the events and mails that report them.
 async fn write(
     conn: &mut AsyncPgConnection,
     kit: &PaymentKit,

@@ -216,7 +216,7 @@ async fn judge_refund(
     if refund.is_some() || fact.amount_minor <= 0 || received_currency(payment) != fact.currency {
         return Ok(Some((Kind::RefundDiffers, None)));
     }
-    // No refund here has its id. Money that went back all the same was told as a sum, or taken by a dispute.
+    // No refund here has its id. Money that went back all the same was reported as a sum, or taken by a dispute.
     let untold = gone(payment) - books::sum_identified(conn, payment.id).await?;
     let others = books::sum_unknown_here(conn, &run.account_id, fact).await?;
     let stated = fact.amount_minor.saturating_add(others);

@@ -43,7 +43,7 @@ impl Draft {
         self.was.is_none()
     }
 
-    /// It is stored and stands otherwise now.
+    /// It is stored and is different now.
     pub fn is_changed(&self) -> bool {
         self.was.as_ref().is_some_and(|was| *was != self.fact)
     }

@@ -108,7 +108,7 @@ pub async fn sum_ledger(conn: &mut AsyncPgConnection, payment_id: PaymentId) -> 
 const IDENTIFIED: &str = "select coalesce(sum(counted_minor), 0)::bigint as sum from refund
   where payment_id = $1 and basis = 'refund'";
 
-/// What went back of a payment by refunds that are known by an id, minor units. The rest of what went back was told
+/// What went back of a payment by refunds that are known by an id, minor units. The rest of what went back was reported
 /// as a sum, or lost.
 pub async fn sum_identified(conn: &mut AsyncPgConnection, payment_id: PaymentId) -> QueryResult<i64> {
     let row: Sum = Statement::new(IDENTIFIED).bind::<SqlUuid, _>(payment_id.0).get_result(conn).await?;
@@ -249,7 +249,7 @@ pub struct Unstated {
     pub at: DateTime<Utc>,
 }
 
-// A statement speaks of a payment also where that cannot be read. A sum that was told without naming refunds is stated by
+// A statement speaks of a payment also where that cannot be read. A sum reported without naming refunds is stated by
 // refunds that none of ours is, as far as these reach.
 const UNSTATED: &str = "select p.id as payment_id, p.order_id, null::uuid as refund_id, p.received_minor as amount_minor,
     p.received_currency as currency, p.captured_at as at
@@ -289,7 +289,7 @@ pub async fn list_unstated(
 const NAMES_REFUNDS: &str = "select count(*) as sum from (select 1 from statement_fact where account_id = $1
     and stated = 'refund' and (refund_id is not null or gateway_refund_id is not null) limit 1) named";
 
-/// Whether this account's statements tell of single refunds. Some gateways only tell how much of a payment went back,
+/// Whether this account's statements name single refunds. Some gateways only report how much of a payment went back,
 /// on the day of the payment.
 pub async fn names_refunds(conn: &mut AsyncPgConnection, account_id: &str) -> QueryResult<bool> {
     let row: Sum = Statement::new(NAMES_REFUNDS).bind::<Text, _>(account_id).get_result(conn).await?;
