@@ -34,7 +34,7 @@ pub struct OpenedKey {
 }
 
 impl OpenedKey {
-    /// For lists: enough to tell one's keys apart, too little to use one.
+    /// For lists: enough to distinguish one's keys, too little to use one.
     pub fn masked(&self) -> String {
         masked(self.text.expose())
     }
