@@ -27,7 +27,7 @@ const CACHED: usize = 4_096;
 
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum SealError {
-    /// The bytes were changed, or lie in another place than the one they were sealed for.
+    /// The bytes were changed, or are in another place than the one they were sealed for.
     #[error("a sealed value does not open")]
     Broken,
     /// The ring lacks the key that sealed this.

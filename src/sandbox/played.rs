@@ -119,7 +119,7 @@ pub(super) struct Can {
 /// A call of the shop's, or of a buyer's browser.
 pub(super) struct Asked {
     pub method: poem::http::Method,
-    /// Path and query as they stood in the request line.
+    /// Path and query as they were in the request line.
     pub target: String,
     /// The path's segments after the side's root.
     pub path: Vec<String>,

@@ -37,7 +37,7 @@ pub fn faults(config: &Config) -> Vec<Complaint> {
     }
 }
 
-/// An account and who speaks for it.
+/// An account and its gateway.
 pub type Spoken = (Arc<Account>, Arc<dyn Gateway>);
 
 /// Accounts by their ids.

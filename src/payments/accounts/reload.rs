@@ -42,7 +42,7 @@ pub async fn reload(kit: &PaymentKit, origin: &Origin) -> Result<Vec<Complaint>,
     Ok(complaints)
 }
 
-/// Puts these accounts in place of the ones in force, unless something speaks against it, which is answered. An attempt
+/// Puts these accounts in place of the ones in force, unless something prevents it, which is answered. An attempt
 /// may be started at an account that is left out while this looks: after the change it looks again, and goes back.
 async fn take_over(kit: &PaymentKit, accounts: Accounts) -> Result<Vec<Complaint>, Fault> {
     let mut complaints = needed::missing(&kit.db, &accounts).await?;

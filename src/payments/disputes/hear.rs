@@ -11,7 +11,7 @@ use crate::payments::notices::decide::received_currency;
 use crate::payments::refunds::arithmetic::LEEWAY;
 use crate::payments::report::Settled;
 
-/// Moves the dispute that a report is about, or writes it down for the first time. A report that names no dispute (the
+/// Moves the dispute that a report is about, or records it for the first time. A report that names no dispute (the
 /// payment is "disputed", "frozen", "reversed") opens one that gets its name later, where none of the payment is known.
 pub fn facts(
     case: &mut Case,

@@ -309,7 +309,7 @@ pub trait Gateway: Send + Sync {
     /// What it can do for this account; calls beyond it answer `Unsupported`.
     fn abilities(&self, keys: &AccountKeys) -> Abilities;
 
-    /// The account that a file of `dispense gateway test` speaks of in its `config`, and what would have been fetched
+    /// The account that a file of `dispense gateway test` names in its `config`, and what would have been fetched
     /// for its notices. The error says what is wrong with the file.
     fn vectors(&self, config: &serde_json::Value) -> Result<(AccountKeys, Evidence), String>;
 

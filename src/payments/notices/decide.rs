@@ -155,7 +155,7 @@ fn by_trade(case: &Case, index: usize, facts: &Facts) -> usize {
     case.payments.iter().position(named).unwrap_or(index)
 }
 
-/// Whether the gateway itself must be asked first: the account's policy wants it, or the notice speaks of going back
+/// Whether the gateway itself must be asked first: the account's policy wants it, or the notice reports going back
 /// before the money came.
 fn must_confirm(
     case: &Case,

@@ -28,7 +28,7 @@ pub const LEEWAY: TimeDelta = TimeDelta::minutes(5);
 /// How long a mail about a sum waits for more to be known at most; the second question comes a minute later.
 const DOUBT: TimeDelta = TimeDelta::minutes(7);
 
-/// How a gateway speaks of sums.
+/// How a gateway reports sums.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sums {
     /// They count refunds that have not ended yet.

@@ -1,4 +1,4 @@
-//! What a statement says against the payment it speaks of, and against that payment's order and ledger. Where ours is
+//! What a statement says against the payment it is about, and against that payment's order and ledger. Where ours is
 //! behind, the gateway is asked first; only what still differs then is a difference.
 
 use diesel_async::AsyncPgConnection;
@@ -79,7 +79,7 @@ async fn lock_payment(conn: &mut AsyncPgConnection, id: PaymentId) -> Outcome<(O
     Ok((order, payment))
 }
 
-/// Compares a fact, books its fee, writes both down. Answers the facts that have to be looked at again.
+/// Compares a fact, books its fee, records both. Answers the facts that have to be looked at again.
 async fn settle(
     conn: &mut AsyncPgConnection,
     kit: &PaymentKit,

@@ -49,7 +49,7 @@ impl Draft {
     }
 }
 
-/// The facts that a statement speaks of, and for each of its lines the place of its fact among them.
+/// The facts that a statement names, and for each of its lines the place of its fact among them.
 #[derive(Default)]
 pub(super) struct Sorted {
     pub drafts: Vec<Draft>,

@@ -1,4 +1,4 @@
-//! Money that moved here and of which no statement speaks.
+//! Money that moved here and that no statement names.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, TimeDelta, Utc};
 

@@ -97,7 +97,7 @@ impl Fact {
         self.refund_id.is_none() && self.gateway_refund_id.is_none()
     }
 
-    /// What it speaks of, for telling one difference from another.
+    /// What it is about, for distinguishing one difference from another.
     pub fn subject(&self) -> String {
         let refund = self.gateway_refund_id.as_deref().or(self.refund_id.as_deref());
         match (self.stated, refund) {

@@ -113,7 +113,7 @@ fn conflict<T>(message: impl Into<String>) -> Result<T, ActRefusal> {
     refuse(StatusCode::CONFLICT, message)
 }
 
-/// Does it, writes it down and lets the notices go. Answers the payment as it is then and the ids of the notices.
+/// Does it, records it and lets the notices go. Answers the payment as it is then and the ids of the notices.
 pub(super) fn act(desk: &Arc<Desk>, id: &str, name: &str, input: &Input) -> Result<Value, ActRefusal> {
     let now = desk.clock.unix();
     let Some(payment) = desk.change(|book| book.payment(id, now).cloned()) else {

@@ -42,7 +42,7 @@ const PAYMENTS: [&str; 22] = [
 /// T1107.
 const REFUND: &str = "payment refund";
 
-/// Types that speak of payments or refunds and are neither: fees, what is held back and let go, what a dispute takes.
+/// Types that name payments or refunds and are neither: fees, what is held back and let go, what a dispute takes.
 const NEITHER: [&str; 18] = [
     "blocked payments",
     "buyer credit payment",

@@ -23,7 +23,7 @@ const FIND_PAYMENT: &str = "select id from (
       where p.account_id = w.account_id and p.gateway_number = w.number and p.trade_no is null) found
   order by how limit 1";
 
-/// The payment a fact speaks of: the one with its trade number, else the one with our number that has no trade yet.
+/// The payment a fact is about: the one with its trade number, else the one with our number that has no trade yet.
 pub async fn find_payment(
     conn: &mut AsyncPgConnection,
     account_id: &str,
@@ -40,7 +40,7 @@ pub async fn find_payment(
     Ok(row.map(|row| row.id))
 }
 
-/// How a refund of ours was found to be the one that a fact speaks of.
+/// How a refund of ours was found to be the one that a fact is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FoundRefund {
     pub id: RefundId,
@@ -65,7 +65,7 @@ const FIND_REFUND: &str =
       and not exists (select 1 from statement_fact f where f.our_refund = r.id and f.stated = w.stated and f.id <> w.fact)))
   order by there desc, r.id = w.ours desc nulls last, r.requested_at limit 1";
 
-/// The refund a fact speaks of: by the gateway's id, by ours; only where no line named any id the oldest of the same
+/// The refund a fact is about: by the gateway's id, by ours; only where no line named any id the oldest of the same
 /// amount that no other fact is.
 pub async fn find_refund(
     conn: &mut AsyncPgConnection,
@@ -232,7 +232,7 @@ pub async fn end_unread(conn: &mut AsyncPgConnection, run: &Run, subjects: &[&st
         .await
 }
 
-/// Money that moved here and of which no statement speaks.
+/// Money that moved here and that no statement names.
 #[derive(Clone, Debug, QueryableByName)]
 pub struct Unstated {
     #[diesel(sql_type = SqlUuid)]
@@ -249,7 +249,7 @@ pub struct Unstated {
     pub at: DateTime<Utc>,
 }
 
-// A statement speaks of a payment also where that cannot be read. A sum reported without naming refunds is stated by
+// A statement names a payment also where that cannot be read. A sum reported without naming refunds is stated by
 // refunds that none of ours is, as far as these reach.
 const UNSTATED: &str = "select p.id as payment_id, p.order_id, null::uuid as refund_id, p.received_minor as amount_minor,
     p.received_currency as currency, p.captured_at as at
@@ -268,7 +268,7 @@ const UNSTATED: &str = "select p.id as payment_id, p.order_id, null::uuid as ref
         >= (select sum(u.counted_minor) from refund u where u.payment_id = p.id and u.basis = 'sum')))
   order by at";
 
-/// Payments and refunds of an account in this time of which no statement speaks.
+/// Payments and refunds of an account in this time that no statement names.
 pub async fn list_unstated(
     conn: &mut AsyncPgConnection,
     account_id: &str,
