@@ -1,6 +1,6 @@
-//! Dispense sells digital goods and hands them over by itself the moment the payment is real.
+//! Dispense sells digital goods and delivers them by itself the moment the payment is real.
 //!
-//! The modules stand in layer order; arrows go down only, and a test reads the `use crate::` lines to prove it.
+//! The modules are in layer order; arrows go down only, and a test reads the `use crate::` lines to prove it.
 //! What must go up leaves as an event row, which a worker reads.
 //!
 //! ```text

@@ -371,7 +371,7 @@ async fn create_admin(config: Config, email: &str, password_stdin: bool) -> Resu
     .await
 }
 
-/// Prints where the chain ends, for comparing with a head written down elsewhere, and what is wrong with it first.
+/// Prints where the chain ends, for comparing with a head recorded elsewhere, and what is wrong with it first.
 async fn verify_audit(config: Config) -> Result<ExitCode, Ending> {
     let mut code = ExitCode::SUCCESS;
     beside(config, async |app| {

@@ -1,4 +1,4 @@
-//! The chain as it lies in the database.
+//! The chain as it is stored in the database.
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{BigInt, Binary, Nullable, Text, Timestamptz};

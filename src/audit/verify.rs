@@ -16,7 +16,7 @@ const PAGE: i64 = 2_000;
 pub struct Verdict {
     /// Seals looked at, up to the first bad one.
     pub checked: i64,
-    /// The last good seal's number and hash, in hex: compare it with one written down elsewhere, because whoever owns
+    /// The last good seal's number and hash, in hex: compare it with one recorded elsewhere, because whoever owns
     /// the database can build the whole chain anew.
     pub seq: i64,
     pub hash: String,

@@ -1,4 +1,4 @@
-//! Where a request comes from: what a door knows before anybody is believed to be somebody.
+//! Where a request comes from: what an entry point knows before anybody is believed to be somebody.
 
 use std::net::{IpAddr, Ipv4Addr};
 

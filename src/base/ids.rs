@@ -1,5 +1,5 @@
-//! Ids the world sees: a prefix that tells the kind, an underscore, and a UUIDv7 in 26 characters of
-//! Crockford's base 32 (the TypeID form). All prefixes stand in this one file.
+//! Ids the world sees: a prefix that names the kind, an underscore, and a UUIDv7 in 26 characters of
+//! Crockford's base 32 (the TypeID form). All prefixes are in this one file.
 
 use std::fmt;
 

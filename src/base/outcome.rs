@@ -55,7 +55,7 @@ pub enum Fault {
     /// More work waits than may wait: try again later.
     #[error("overloaded: {0}")]
     Overloaded(&'static str),
-    /// The machine or its configuration is not as the program needs it: the message tells the operator what to do.
+    /// The machine or its configuration is not as the program needs it: the message says what the operator must do.
     #[error("{0}")]
     Setup(String),
     /// A broken promise inside the program: trying again does not help.

@@ -53,7 +53,7 @@ impl PageArgs {
     }
 }
 
-/// Rows of one page and whether more lie on either side.
+/// Rows of one page and whether there are more on either side.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
     pub rows: Vec<T>,

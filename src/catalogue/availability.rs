@@ -1,4 +1,4 @@
-//! What buyers are told about stock. Pure: it is given what was counted.
+//! What buyers are shown of stock. Pure: it is given what was counted.
 
 use crate::base::text::Locale;
 use crate::catalogue::model::StockDisplay;
@@ -26,7 +26,7 @@ pub struct Availability {
     pub text: String,
 }
 
-/// How far stock must be counted to tell what the variant shows.
+/// How far stock must be counted to say what the variant shows.
 pub fn count_up_to(display: StockDisplay, low_threshold: i32, min_quantity: i32) -> i64 {
     let shown = match display {
         StockDisplay::Exact => LARGEST_SHOWN + 1,

@@ -154,7 +154,7 @@ async fn apply(
     Ok(variant)
 }
 
-/// Checks the numbers as they will stand together.
+/// Checks the numbers as they will be together.
 fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal> {
     let refuse = |field: &str, text: &str| Err(Refusal::new("INVALID", text).at([field]));
     let least = edit.min_quantity.unwrap_or(seen.min_quantity);

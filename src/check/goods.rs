@@ -1,4 +1,4 @@
-//! What was paid for is handed over or waits for something that can come; nothing is handed over that was not paid for.
+//! What was paid for is delivered or waits for something that can come; nothing is delivered that was not paid for.
 
 use crate::check::report::{Invariant, Question};
 
@@ -34,7 +34,7 @@ pub(super) const HANDED_OVER: Invariant = Invariant {
             sql: "select 'order ' || o.number as counter from orders o join unit u on u.order_id = o.id
               where o.state = 'closed' and u.state in ('awaiting_stock', 'awaiting_supplier', 'awaiting_person')",
         },
-        // Nobody is needed for a unit whose variant has something to hand over: a job must be on its way. Not while its
+        // Nobody is needed for a unit whose variant has something to deliver: a job must be on its way. Not while its
         // money is disputed or on its way back.
         Question {
             name: "no unit awaits a person although it can be handed over",

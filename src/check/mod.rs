@@ -2,7 +2,7 @@
 //! questions are SQL of their own that return counter-examples, asked in one snapshot, and the seals and the audit
 //! chain are recomputed here.
 //!
-//! The numbers are those of the fault matrix. What only the journals of gateways and clients can tell (what was
+//! The numbers are those of the fault matrix. What only the journals of gateways and clients can show (what was
 //! answered to whom, which mail was accepted) is proven by the tests. With `--ask` the gateways are asked what they say of
 //! the payments that are open or moved lately.
 

@@ -1,4 +1,4 @@
-//! Money goes back once, as often as it was asked for, and the doors follow it.
+//! Money goes back once, as often as it was asked for, and what is withheld follows it.
 
 use crate::check::report::{Invariant, Question};
 
@@ -26,7 +26,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
               from payment p left join dispute d on d.payment_id = p.id
               group by p.id having p.lost_minor <> coalesce(sum(d.counted_minor), 0)",
         },
-        // The same arithmetic as the books', written down a second time: known refunds that were part of the newest
+        // The same arithmetic as the books', stated a second time: known refunds that were part of the newest
         // sum explain it, the rest is in rows of its own. Stripe alone counts refunds that are still open.
         Question {
             name: "a sum that a gateway named is explained by its refunds",

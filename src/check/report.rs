@@ -50,7 +50,7 @@ pub struct Report {
 pub struct AskedReport {
     /// Payments that were compared with their gateway's answer.
     pub payments: usize,
-    /// Those of them of which the answer does not tell how much went back; their refunds were asked about one by one.
+    /// Those of them of which the answer does not say how much went back; their refunds were asked about one by one.
     pub sums_not_told: usize,
     pub not_asked: Vec<NotAsked>,
 }

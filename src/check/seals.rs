@@ -1,5 +1,5 @@
 //! Every sealed value opens under its row's own place, and every fingerprint recomputes. What is opened is compared by
-//! salted digests and wiped; nothing of it is told.
+//! salted digests and wiped; nothing of it is reported.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -151,7 +151,7 @@ pub(super) async fn open_all(conn: &mut AsyncPgConnection, sealer: &Sealer) -> R
     let (mut closed, mut changed, mut twins, mut tokens) =
         (Tally::default(), Tally::default(), Tally::default(), Tally::default());
     let salt = clock::random::<32>();
-    // 16 of 32 bytes of digest tell a billion texts apart, in half the memory.
+    // 16 of 32 bytes of digest distinguish a billion texts, in half the memory.
     let mut seen: HashMap<[u8; 16], Uuid> = HashMap::new();
     let mut data_keys: HashMap<Uuid, Result<Arc<DataKey>, SealError>> = HashMap::new();
     let mut opened = 0;

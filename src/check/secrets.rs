@@ -1,4 +1,4 @@
-//! Texts that are no keys: shared secrets and what people hand over.
+//! Texts that are no keys: shared secrets and what people deliver.
 
 use diesel::sql_types::{Binary, Text, Uuid as SqlUuid};
 use diesel::{QueryResult, QueryableByName, sql_query};

@@ -1,4 +1,4 @@
-//! May this grant be used now? One answer for every door: the order page, links, the API, and each piece of a
+//! May this grant be used now? One answer for every entry point: the order page, links, the API, and each piece of a
 //! running stream (L8).
 
 use crate::base::outcome::Refusal;
@@ -13,11 +13,11 @@ pub enum Shown {
     Exhausted,
     Expired,
     Revoked,
-    /// Not paid for, or not handed over yet.
+    /// Not paid for, or not delivered yet.
     NotYet,
 }
 
-/// Refuses with the code that tells the buyer why. An open session is never exhausted: its download is counted.
+/// Refuses with the code that gives the buyer the reason. An open session is never exhausted: its download is counted.
 pub fn may_download(standing: &Standing) -> Result<(), Refusal> {
     let refuse = |code, text: &str| Err(Refusal::new(code, text));
     may_hand_over(&of_unit(standing))?;
@@ -36,7 +36,7 @@ pub fn may_download(standing: &Standing) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The grant's unit as the rule of all doors sees it.
+/// The grant's unit as the rule of all entry points sees it.
 fn of_unit(standing: &Standing) -> hand_over::Standing {
     let piece = match standing.unit_state.as_str() {
         "assigned" | "revealed" => Piece::Delivered,

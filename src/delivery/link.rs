@@ -1,5 +1,5 @@
-//! Links: signed tokens that name a row. A *claim* link of days stands in mails and can only be exchanged for a
-//! *download* link of minutes, because scanners follow what stands in mails.
+//! Links: signed tokens that name a row. A *claim* link of days is put in mails and can only be exchanged for a
+//! *download* link of minutes, because scanners follow what is in mails.
 
 use crate::files;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use crate::files::model::FileVersion;
 use crate::infra::kit::Kit;
 use crate::infra::sign::{self, TokenError};
 
-/// Method and path stand in the signature: a token of one door opens no other.
+/// Method and path are in the signature: a token of one entry point is valid at no other.
 const DOWNLOAD: &str = "link GET,HEAD /downloads/";
 const CLAIM: &str = "link GET,POST /claims/";
 const NETWORK: &str = "link network";

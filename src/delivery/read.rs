@@ -8,7 +8,7 @@ use crate::base::ids::{FileVersionId, GrantId, LineId, LinkId, OrderId, UserId};
 use crate::delivery::model::{Link, Standing};
 use crate::infra::db::statement::Statement;
 
-/// One question in four scopes: what stands around a grant.
+/// One question in four scopes: the rows around a grant.
 macro_rules! standing {
     ($where:literal) => {
         concat!(

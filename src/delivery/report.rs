@@ -49,7 +49,7 @@ pub struct Report {
     pub text: Option<String>,
 }
 
-/// Opens a task for a person and tells by an event. Gives the order and line it is about. Refusals: `NOT_FOUND`,
+/// Opens a task for a person and records an event. Gives the order and line it is about. Refusals: `NOT_FOUND`,
 /// `FORBIDDEN` (staff and watch tickets report nothing), `NOT_PAID`, `NOT_READY`, `REFUNDED`, `REPLACED`, `REVOKED`,
 /// `ALREADY_REPORTED` while an earlier report of the same unit is open, `INVALID`, and those of idempotency.
 pub async fn report(kit: &Kit, actor: &Actor, report: Report) -> Outcome<(OrderId, LineId)> {

@@ -192,7 +192,7 @@ impl Stream {
 }
 
 impl Drop for Stream {
-    /// A client that went away: what it got is written down by itself.
+    /// A client that went away: what it got is recorded by itself.
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.unsettled);
         if bytes == 0 {

@@ -1,5 +1,5 @@
-//! `dispense demo`: one whole purchase, played over real HTTP against a private shop and told as it happens. Whatever is
-//! told was seen; whatever differs ends the story with a reason.
+//! `dispense demo`: one whole purchase, played over real HTTP against a private shop and reported as it happens.
+//! Whatever is reported was seen; whatever differs ends the story with a reason.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

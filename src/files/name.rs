@@ -34,7 +34,7 @@ pub fn typed(name: &str) -> Result<String, Refusal> {
 /// see them. Never empty; the same again changes nothing.
 pub fn plain(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    // Composed again behind each removal: what stood between two characters kept them apart.
+    // Composed again behind each removal: what was between two characters kept them apart.
     let kept = visible(last.chars().filter(|c| !is_gone(*c)).nfc().map(harmless).collect());
     let name = trimmed(&kept.into_iter().nfc().collect::<String>()).to_owned();
     let name = if is_device(&name) { format!("_{name}") } else { name };

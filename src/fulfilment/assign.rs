@@ -116,7 +116,7 @@ async fn serve<'a, 'l>(
 async fn advance(conn: &AsyncPgConnection, handed: &[HandedLine], before: UnitState) -> Result<(), Failure> {
     let mut moves = Vec::new();
     for (unit, change) in handed.iter().flat_map(HandedLine::changes) {
-        // What was left to a person stays there until it can be handed over.
+        // What was left to a person stays there until it can be delivered.
         if before == UnitState::AwaitingPerson && change != UnitChange::Assign {
             continue;
         }

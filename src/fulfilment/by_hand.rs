@@ -1,4 +1,4 @@
-//! A person hands over what nobody else can make.
+//! A person delivers what nobody else can make.
 
 use diesel_async::AsyncPgConnection;
 

@@ -71,7 +71,7 @@ pub async fn fill(conn: &mut AsyncPgConnection, kit: &Kit, variant_id: VariantId
     })
 }
 
-/// What was left to a person, for want of a file or because handing it over failed, is handed over when that is possible
+/// What was left to a person, for want of a file or because its delivery failed, is delivered when that is possible
 /// now. Behind a savepoint: should it fail again, those that wait for stock are served all the same.
 async fn fill_by_hand(conn: &mut AsyncPgConnection, kit: &Kit, variant_id: VariantId) -> Outcome<Filled> {
     AnsiTransactionManager::begin_transaction(conn).await?;

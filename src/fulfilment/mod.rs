@@ -1,4 +1,4 @@
-//! From paid to handed over: goods are assigned inside the transaction that settles the payment, filled when stock
+//! From paid to delivered: goods are assigned inside the transaction that settles the payment, filled when stock
 //! comes, and taken back with a refund.
 
 pub mod assign;

@@ -104,7 +104,7 @@ impl HandedLine {
     }
 }
 
-/// What was handed over in a transaction, and what follows from it on the side of the goods.
+/// What was delivered in a transaction, and what follows from it on the side of the goods.
 #[derive(Clone, Debug, Default)]
 pub struct Handed {
     pub lines: Vec<HandedLine>,
@@ -222,7 +222,7 @@ const DELIVERED: &str =
   and not exists (select 1 from unit u where u.order_id = orders.id and u.superseded_by is null
     and u.state in ('unassigned', 'awaiting_stock', 'awaiting_supplier', 'awaiting_person'))";
 
-/// Notes the time for orders all of whose units have been handed over.
+/// Notes the time for orders all of whose units have been delivered.
 pub async fn mark_delivered(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<usize> {
     if ids.is_empty() {
         return Ok(0);

@@ -1,4 +1,4 @@
-//! Who the client is when proxies stand between.
+//! Who the client is when proxies are between.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use poem::http::HeaderMap;
 pub use crate::base::network::Network;
 
 /// The client's address: the peer's, unless the peer is a trusted proxy. Then `X-Forwarded-For` is read from the
-/// right, which is where each proxy writes whom it saw, up to the first that is not trusted. What stands further
+/// right, which is where each proxy writes whom it saw, up to the first that is not trusted. What is further
 /// left was written by the client itself and means nothing.
 pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));

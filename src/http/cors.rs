@@ -17,7 +17,7 @@ const KEEP: &str = "7200";
 pub struct Origins(Vec<String>);
 
 impl Origins {
-    /// Of the configured origins those that a browser can send: apps' own schemes stand in the same list for the
+    /// Of the configured origins those that a browser can send: apps' own schemes are in the same list for the
     /// way back from a gateway.
     pub fn new(allowed: &[String]) -> Self {
         Self(

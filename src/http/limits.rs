@@ -104,7 +104,7 @@ impl LimitedPath {
     }
 }
 
-/// The library's errors: ours come back out, responses raised as errors stay what they are, the rest is told by
+/// The library's errors: ours come back out, responses raised as errors stay what they are, the rest is reported by
 /// its status alone, because its text may quote the request.
 fn from_error(error: poem::Error) -> Result<Response, Problem> {
     if error.is_from_response() {

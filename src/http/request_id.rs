@@ -3,7 +3,7 @@ use poem::http::{HeaderMap, HeaderName};
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The id a proxy or client gave, when it is one that can stand in a log line; else a new one.
+/// The id a proxy or client gave, when it is one that can be in a log line; else a new one.
 pub fn choose(headers: &HeaderMap, clock: &Clock) -> String {
     let sane = |text: &str| {
         (8..=64).contains(&text.len())

@@ -287,7 +287,7 @@ pub fn openapi() -> Document {
     openapi::document(&table().into_iter().map(|row| row.operation).collect::<Vec<_>>())
 }
 
-/// Mounts the table, and what stands beside it.
+/// Mounts the table, and what is beside it.
 pub fn mount(backend: &Arc<HttpBackend>, more: Vec<Row>) -> impl Endpoint<Output = Response> + 'static {
     let document = openapi();
     let mut paths: Vec<(&'static str, LimitedPath)> = Vec::new();

@@ -57,7 +57,7 @@ pub async fn raise(conn: &mut AsyncPgConnection, unknown_since: DateTime<Utc>) -
     Statement::new(RAISE).bind::<Timestamptz, _>(unknown_since).execute(conn).await
 }
 
-/// Counts payments that the gateways told of when they were asked after the restore.
+/// Counts payments that the gateways reported when they were asked after the restore.
 pub async fn note_found(conn: &mut AsyncPgConnection, id: i32, payments: i32) -> QueryResult<usize> {
     Statement::new("update epoch set found_payments = found_payments + $1 where id = $2")
         .bind::<Integer, _>(payments)

@@ -33,7 +33,7 @@ pub fn start(format: Format, filter: &str) {
     };
 }
 
-/// Text from outside as it may stand in a log: at most 200 characters, control characters (line breaks, escape
+/// Text from outside as it may be written to a log: at most 200 characters, control characters (line breaks, escape
 /// sequences) and the invisible characters that turn the direction of writing shown as `\u{…}`.
 pub fn plain(text: &str) -> Plain<'_> {
     Plain(text)

@@ -1,5 +1,5 @@
 //! Mails leave here: to a server, or as `.eml` files into the data folder, which is the one place outside the vault
-//! where a key may stand in clear. Files are for the owner of the process alone and go after some days.
+//! where a key may be in clear. Files are for the owner of the process alone and go after some days.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Write;

@@ -1,5 +1,5 @@
 //! Sealing of secrets at rest: AES-256-GCM under data keys, which are wrapped by key-encryption keys that the
-//! database never sees. What is sealed is bound to the place where it lies: moved to another row, column or owner
+//! database never sees. What is sealed is bound to the place where it is stored: moved to another row, column or owner
 //! it does not open.
 //!
 //! Nonces are random 96 bits, so one key seals at most 2^32 times (NIST SP 800-38D, 8.3): each batch of keys has a
@@ -27,7 +27,7 @@ const CACHED: usize = 4_096;
 
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum SealError {
-    /// The bytes were changed, or lie in another place than the one they were sealed for.
+    /// The bytes were changed, or are in another place than the one they were sealed for.
     #[error("a sealed value does not open")]
     Broken,
     /// The ring lacks the key that sealed this.
@@ -44,7 +44,7 @@ impl From<SealError> for Fault {
     }
 }
 
-/// Where a sealed value lies. All of it is authenticated with the value.
+/// Where a sealed value is stored. All of it is authenticated with the value.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
     /// `table.column`.
@@ -150,7 +150,7 @@ impl Sealer {
     }
 
     /// Seals a small secret without a data key: under a key derived for `purpose` from the first of the ring,
-    /// whose name stands in the result.
+    /// whose name is in the result.
     pub fn seal_small(&self, purpose: &str, row: Uuid, plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
         let kek = self.ring.first().ok_or(SealError::Cipher)?;
         let body = seal_with(&kek.derive(purpose)?, &small_aad(purpose, row, &kek.id), plaintext)?;

@@ -199,7 +199,7 @@ async fn part(mut conn: AsyncSmtpConnection) {
     let _ = timeout(Duration::from_secs(2), conn.quit()).await;
 }
 
-/// The server's words or the trouble with it, short, with addresses masked.
+/// The server's reply or the trouble with it, short, with addresses masked.
 fn reason(error: &Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);

@@ -18,7 +18,7 @@ pub struct Throttle<K: Clone + Eq + Hash = IpAddr> {
 }
 
 impl<K: Clone + Eq + Hash> Throttle<K> {
-    /// A limit of 0 counts as 1: a door that never opens is a configuration fault, not a limit.
+    /// A limit of 0 counts as 1: a limit that never admits is a configuration fault, not a limit.
     pub fn per_minute(limit: u32) -> Self {
         let limit = NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN);
         Self { limiter: RateLimiter::keyed(Quota::per_minute(limit)), clock: DefaultClock::default() }
@@ -32,7 +32,7 @@ impl<K: Clone + Eq + Hash> Throttle<K> {
         Self { limiter: RateLimiter::keyed(quota), clock: DefaultClock::default() }
     }
 
-    /// Takes one cell, or tells after how many seconds one is free.
+    /// Takes one cell, or says after how many seconds one is free.
     pub fn take(&self, key: &K) -> Result<(), u32> {
         self.limiter.check_key(key).map_err(|no| {
             let wait = no.wait_time_from(self.clock.now()).max(Duration::from_millis(1));

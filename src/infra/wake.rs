@@ -1,4 +1,4 @@
-//! Whoever waits for work is woken by the commit that made it, in this process and in the others of the shop. The word
+//! Whoever waits for work is woken by the commit that made it, in this process and the others of the shop. The signal
 //! between processes is a notification that is sent after the commit, on a connection of its own: inside a transaction it
 //! would make all commits wait for each other. It is lost when nobody listens; everybody also looks from time to time.
 

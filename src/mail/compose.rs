@@ -1,4 +1,4 @@
-//! From a message's row to what it tells, read when it is sent: keys never lie in the outbox.
+//! From a message's row to its content, read when it is sent: keys are never stored in the outbox.
 
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
@@ -27,7 +27,7 @@ use crate::people::messages::{
 };
 use crate::vault::reveal;
 
-/// The content, or nothing when there is nothing to tell any more (all was refunded meanwhile). Keys that go into the
+/// The content, or nothing when there is nothing to report any more (all was refunded meanwhile). Keys that go into the
 /// mail are marked as mailed in the caller's transaction, before the mail leaves: one whose outcome nobody knows may
 /// have been read.
 pub async fn content(conn: &mut AsyncPgConnection, kit: &Kit, message: &Message) -> Outcome<Option<Content>> {
@@ -158,7 +158,7 @@ async fn delivered(
     Ok(Some(Content::OrderDelivered { access: access_of(kit, &order), lines, again }))
 }
 
-/// What waits for stock or a supplier, or what waits for a person: never one in the words of the other.
+/// What waits for stock or a supplier, or what waits for a person: never one in the text of the other.
 async fn awaiting(
     conn: &mut AsyncPgConnection,
     kit: &Kit,
@@ -170,7 +170,7 @@ async fn awaiting(
     let count = |line: &MailLine| if by_person { line.by_person } else { line.waiting - line.by_person };
     let waiting: Vec<(String, i64)> =
         lines.iter().map(|l| (full_title(l), count(l))).filter(|(_, count)| *count > 0).collect();
-    // The goods came before the mail left: the other mail tells.
+    // The goods came before the mail left: the other mail reports it.
     if waiting.is_empty() {
         return Ok(None);
     }

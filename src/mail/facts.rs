@@ -1,4 +1,4 @@
-//! What a mail tells, before it is put into words. Holds secrets and therefore has no `Debug`.
+//! What a mail reports, before it is turned into text. Holds secrets and therefore has no `Debug`.
 
 use chrono::{DateTime, Utc};
 
@@ -51,7 +51,7 @@ pub enum Content {
         access: Access,
         lines: Vec<(String, i64)>,
     },
-    /// The same for what only a person of the shop can hand over.
+    /// The same for what only a person of the shop can deliver.
     OrderAwaitingPerson {
         access: Access,
         lines: Vec<(String, i64)>,

@@ -1,5 +1,5 @@
-//! Mails to people: the outbox's rows become texts when they are sent, are sent outside any transaction, and tell what
-//! became of each attempt. Nothing here can undo what was sold or assigned.
+//! Mails to people: the outbox's rows become texts when they are sent, are sent outside any transaction, and record
+//! what became of each attempt. Nothing here can undo what was sold or assigned.
 
 pub mod again;
 pub mod alert;

@@ -33,7 +33,7 @@ pub struct Message {
     pub created_at: DateTime<Utc>,
 }
 
-/// A line of an order as far as its mail tells of it.
+/// A line of an order as far as its mail names it.
 #[derive(Clone, Debug, QueryableByName)]
 pub struct MailLine {
     #[diesel(sql_type = SqlUuid)]
@@ -51,7 +51,7 @@ pub struct MailLine {
     pub units: Vec<UnitId>,
     #[diesel(sql_type = BigInt)]
     pub waiting: i64,
-    /// Those of the waiting that only a person can hand over.
+    /// Those of the waiting that only a person can deliver.
     #[diesel(sql_type = BigInt)]
     pub by_person: i64,
 }

@@ -54,7 +54,7 @@ pub async fn send(kit: &Kit, id: Uuid) -> Outcome<Next> {
     Ok(next)
 }
 
-/// The message as it was read, the number of this attempt, and what to tell.
+/// The message as it was read, the number of this attempt, and the content.
 async fn begin(kit: &Kit, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> {
     let mut tx = kit.db.begin().await?;
     // The order first, as everybody who changes anything about it does.
@@ -140,7 +140,7 @@ async fn put_before_a_person(
 ) -> Outcome<()> {
     tracing::error!(message = %message.id, kind = message.kind, attempt, outcome, reason, "a mail needs a person");
     events::append(conn, &[event(MessageEvent::NeedsAttention, message, attempt)]).await?;
-    // A mail that tells staff of trouble must not be told of by another such mail.
+    // A mail that reports trouble to staff must not be reported by another such mail.
     if message.kind == TaskOpened::KIND {
         return Ok(());
     }

@@ -75,7 +75,7 @@ pub async fn advance_again(
     .await
 }
 
-/// Messages of an order to its buyer's address that no server has taken and that have something to tell.
+/// Messages of an order to its buyer's address that no server has taken and that have something to report.
 pub async fn lock_unsent(
     conn: &mut AsyncPgConnection,
     order: OrderId,

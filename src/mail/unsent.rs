@@ -4,7 +4,7 @@ use crate::base::outcome::Outcome;
 use crate::infra::kit::Kit;
 use crate::mail::store;
 
-/// Gives such messages a job. Finding any is a defect, and is told.
+/// Gives such messages a job. Finding any is a defect, and is reported.
 pub async fn sweep(kit: &Kit) -> Outcome<usize> {
     let found = store::insert_missing_jobs(&mut *kit.db.conn().await?, 100).await?;
     if found > 0 {

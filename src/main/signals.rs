@@ -1,4 +1,4 @@
-//! What the operating system tells the program.
+//! What the operating system signals to the program.
 
 use std::future::Future;
 use std::io::{IsTerminal, stdin};

@@ -9,7 +9,7 @@ use dispense::sandbox::{self, Simulator};
 use crate::{Ending, Sources, load, signals};
 
 /// Starts the simulator beside a shop that is reached at `shop`; returned are it and the accounts it plays. `chaos`: the
-/// seed by which it tells stories.
+/// seed by which it plays stories.
 pub async fn beside(
     config: &mut Config,
     clock: Clock,
@@ -46,7 +46,7 @@ pub async fn play(
     Ok(())
 }
 
-/// Lets chance tell stories at the simulator, when there is a seed; it is printed, so that they can be told again.
+/// Plays random stories at the simulator, when there is a seed; it is printed, so that they can be played again.
 fn unleash(simulator: &Simulator, seed: Option<u64>) {
     if let Some(seed) = seed {
         println!("sandbox chaos by seed {seed}");

@@ -126,7 +126,7 @@ pub(super) struct Waiting {
     pub variant_id: VariantId,
     #[diesel(sql_type = Text)]
     pub state: crate::orders::UnitState,
-    /// Whether its variant has something to hand over.
+    /// Whether its variant has something to deliver.
     #[diesel(sql_type = Bool)]
     pub ready: bool,
     /// Whether a refund, a dispute or money that is gone holds it.

@@ -37,7 +37,7 @@ pub fn token(kit: &Kit, order: OrderId, generation: i32) -> Secret {
     Secret::new(format!("oat_{}", hex::encode(mac)))
 }
 
-/// A ticket that shows one order's state for an hour and can do nothing else. May stand in a URL. It names its order,
+/// A ticket that shows one order's state for an hour and can do nothing else. May be in a URL. It names its order,
 /// so that it is enough by itself, and ends with the order's tokens.
 pub fn watch_ticket(kit: &Kit, order: OrderId, generation: i32) -> (String, DateTime<Utc>) {
     // Ends on a full ten minutes, so that a client's cache does not see a new ticket on every poll.

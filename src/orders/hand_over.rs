@@ -1,6 +1,6 @@
-//! THE rule that every door asks: may a piece of a purchase leave the shop now? It is here, below all features, because
-//! files and orders both ask it: the order page, reveal, mail, resend, claim links, download links, running streams,
-//! and the filling of lines that wait.
+//! THE rule that every entry point asks: may a piece of a purchase leave the shop now? It is here, below all features,
+//! because files and orders both ask it: the order page, reveal, mail, resend, claim links, download links, running
+//! streams, and the filling of lines that wait.
 
 use crate::base::outcome::Refusal;
 

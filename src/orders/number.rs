@@ -26,7 +26,7 @@ pub fn random_part(places: usize) -> String {
 }
 
 /// Whether a text has the form of this shop's order numbers. Orders of early versions have seven places; they are known by
-/// their rows alone, because seven letters behind a short prefix are many a word of somebody else's.
+/// their rows alone, because seven letters behind a short prefix match many texts of somebody else's.
 pub fn has_form(prefix: &str, text: &str) -> bool {
     text.strip_prefix(prefix).is_some_and(|places| is_random_part(places, PLACES))
 }

@@ -76,7 +76,7 @@ pub async fn place_proven(kit: &Kit, actor: &Actor, proof: &Proof, new: Place) -
     }
 }
 
-/// Places an order, or tells everything that stands in the way: `EMPTY`, `TOO_MANY_LINES`, `VARIANT_NOT_FOUND`,
+/// Places an order, or returns everything that prevents it: `EMPTY`, `TOO_MANY_LINES`, `VARIANT_NOT_FOUND`,
 /// `NOT_ON_SALE`, `OUT_OF_STOCK`, `NOT_ENOUGH_STOCK`, `QUANTITY_…`, `BUYER_LIMIT_REACHED`, `CURRENCY_NOT_SOLD`,
 /// `PRICE_CHANGED`, `EMAIL_REQUIRED`, `EMAIL_INVALID`, `SIGN_IN_REQUIRED`, `TOO_MANY_UNPAID_ORDERS`,
 /// `REFERENCE_TAKEN`, `EMAIL_CODE_REQUIRED`, `ACCESS_REVOKED`, and those of idempotency.
@@ -145,7 +145,7 @@ pub async fn place_or_explain(
     Ok(Ok(placed(kit, order, false)))
 }
 
-/// Whose keys are told apart.
+/// The scope in which idempotency keys are distinct: the client and the person.
 fn scope(actor: &Actor) -> String {
     let person = actor.user_id().map_or_else(|| "guest".into(), |u| u.to_string());
     format!("{}:{person}", client_of(actor))

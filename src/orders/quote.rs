@@ -33,7 +33,7 @@ pub struct Cart {
     pub currency: Currency,
     pub locale: Locale,
     /// A guest's address, proven by a mailed code: limits count by it. Of an address that was only typed nothing is
-    /// told.
+    /// disclosed.
     pub proven: Option<Email>,
 }
 
@@ -55,7 +55,7 @@ impl Quote {
         self.problems.is_empty() && self.lines.iter().all(|l| l.problems.is_empty())
     }
 
-    /// Everything that stands in the way of placing, with the path into the input.
+    /// Everything that prevents placing, with the path into the input.
     pub fn refusals(&self) -> Vec<Refusal> {
         let of_lines = self.lines.iter().flat_map(|l| &l.problems);
         self.problems.iter().chain(of_lines).cloned().collect()
@@ -160,7 +160,7 @@ fn stock_wanted(wanted: i64) -> i64 {
     wanted.clamp(1, i64::from(LARGEST_QUANTITY))
 }
 
-/// What the buyer has of these variants. A guest whose address is not proven is asked for a code, and told nothing.
+/// What the buyer has of these variants. A guest whose address is not proven is asked for a code and shown nothing.
 async fn bought(
     conn: &mut AsyncPgConnection,
     actor: &Actor,

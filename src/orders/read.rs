@@ -18,7 +18,7 @@ use crate::orders::staff;
 use crate::orders::sync::{self, ChangedOrder};
 use crate::orders::unit::Target;
 
-/// A unit with what the rule of the doors must know of it.
+/// A unit with what the delivery rule must know of it.
 #[derive(Clone, Debug, QueryableByName)]
 pub struct UnitStanding {
     #[diesel(embed)]

@@ -227,7 +227,7 @@ const CLAIM_OVERDUE: &str = "with due as (
   from due where o.id = due.id returning o.id";
 
 /// Orders whose time to pay is over and whose next try to expire is due, the longest due first. Each gets its next try
-/// at once, after a gap that grows to an hour: one that cannot expire never stands before the others.
+/// at once, after a gap that grows to an hour: one that cannot expire never comes before the others.
 pub async fn claim_overdue(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<OrderId>> {
     let rows: Vec<ClaimedOrder> = Statement::new(CLAIM_OVERDUE).bind::<BigInt, _>(limit).load(conn).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
@@ -240,7 +240,7 @@ struct ClaimedOrder {
 }
 
 /// Orders of nothing that were placed and not settled, because the program was stopped in between. In an order of
-/// chance: those that cannot be settled do not stand before the others for ever.
+/// chance: those that cannot be settled do not come before the others for ever.
 pub async fn list_unsettled_free(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<OrderId>> {
     orders::table
         .filter(orders::state.eq(OrderState::PendingPayment))

@@ -113,7 +113,7 @@ impl UnitState {
         Self::ALL.into_iter().find(|s| s.as_str() == text)
     }
 
-    /// Paid for but not yet handed over.
+    /// Paid for but not yet delivered.
     pub fn is_waiting(self) -> bool {
         matches!(self, Self::Unassigned | Self::AwaitingStock | Self::AwaitingSupplier | Self::AwaitingPerson)
     }

@@ -31,7 +31,7 @@ pub struct Case {
     pub number: String,
     pub state: OrderState,
     pub payments: Vec<Tracked>,
-    /// Refunds and disputes were read, which is done only when somebody speaks of money that goes back. Without them
+    /// Refunds and disputes were read, which is done only when a report is about money that goes back. Without them
     /// nothing may be weighed: what is known would be counted anew.
     knows_money_back: bool,
     pub refunds: Vec<TrackedRefund>,
@@ -89,7 +89,7 @@ pub struct Tracked {
     /// Its money is booked on the order's lines: it paid for them when it was locked, or was captured for them since.
     /// Where another payment takes its place in this transaction, what is booked of it meanwhile falls on the lines still.
     pub on_lines: bool,
-    /// How its gateway speaks of sums.
+    /// How its gateway reports sums.
     pub sums: Sums,
 }
 
@@ -185,8 +185,8 @@ fn balance_event(change: PaymentChange, payment: &Payment) -> PaymentEvent {
     made(payment.id, Balance { refunded_minor: payment.refunded_minor, lost_minor: payment.lost_minor })
 }
 
-/// Reads what belongs to locked orders, in a fixed number of statements; refunds and disputes only where somebody
-/// speaks of money that goes back.
+/// Reads what belongs to locked orders, in a fixed number of statements; refunds and disputes only where a report is
+/// about money that goes back.
 pub async fn load(
     conn: &AsyncPgConnection,
     kit: &PaymentKit,

@@ -28,7 +28,7 @@ impl PaymentReport {
         }
     }
 
-    /// The facts to act on: the gateway's own answer stands above its notice.
+    /// The facts to act on: the gateway's own answer takes precedence over its notice.
     pub fn facts(&self) -> Option<&Facts> {
         match self {
             Self::Notice { confirmed: Some(state), .. } => Some(state.facts()),
@@ -110,7 +110,7 @@ impl PaymentReport {
 pub enum Settled {
     /// It changed something.
     Applied,
-    /// It was written down and changed no order: stray money, a repeat of a known fact.
+    /// It was recorded and changed no order: stray money, a repeat of a known fact.
     Recorded,
     /// This very event was handled before.
     Duplicate,
@@ -120,7 +120,7 @@ pub enum Settled {
     Foreign(String),
     /// About an order we do not know (yet).
     Orphan,
-    /// The gateway must be asked first: the answer stands above the notice.
+    /// The gateway must be asked first: the answer takes precedence over the notice.
     Confirm(PaymentId),
     /// About a trade that nobody here knows: the gateway must be asked whose it is.
     AskWhose,

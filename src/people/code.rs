@@ -51,7 +51,7 @@ impl Purpose {
     }
 }
 
-/// The code of a row, as it stands in the mail: `7GK2M-9QXTB`.
+/// The code of a row, as it is in the mail: `7GK2M-9QXTB`.
 pub fn text(key: &RingKey, purpose: Purpose, id: Uuid) -> Secret {
     let mac = sign::mac(key, "mailed code", &[purpose.as_str().as_bytes(), id.as_bytes()]);
     let mut code: String = mac[..LENGTH].iter().map(|b| ALPHABET[usize::from(b & 31)] as char).collect();
@@ -100,7 +100,7 @@ pub async fn issue(
 
 /// Tries a typed code on the address's open ones and says whom it was made for. A right one ends them all. None is the
 /// same for a wrong code, one that ended or was used, and an address that has none: callers answer all of them alike, or
-/// a guess would tell who has an account or an order. The try is counted in the caller's transaction, which must be
+/// a guess would disclose who has an account or an order. The try is counted in the caller's transaction, which must be
 /// committed for a wrong one too.
 pub async fn redeem(
     conn: &mut AsyncPgConnection,

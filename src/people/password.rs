@@ -1,5 +1,5 @@
 //! Hashing of passwords (argon2id, RFC 9106). One hash takes 19 MiB: only a few run at once, few more wait, the rest
-//! is told to come back. They run on threads of their own, so that no request waits behind one.
+//! is refused and asked to come back. They run on threads of their own, so that no request waits behind one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

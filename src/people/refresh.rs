@@ -62,7 +62,7 @@ struct Next {
     expires_at: chrono::DateTime<chrono::Utc>,
 }
 
-/// The first use of a token: makes its successor. A token that lay idle for too long is refused.
+/// The first use of a token: makes its successor. A token that was idle for too long is refused.
 async fn spend(
     kit: &PeopleKit,
     conn: &mut AsyncPgConnection,

@@ -41,7 +41,7 @@ pub async fn register(kit: &PeopleKit, caller: &Caller, input: Registration) -> 
     let locale = locale_of(kit, caller, input.locale.as_deref());
     throttle::by_account(kit, caller, &email)?;
     throttle::mail(kit, caller, "register")?;
-    // Hashed before the address is looked up, so that the time tells nothing.
+    // Hashed before the address is looked up, so that the time discloses nothing.
     let password_hash = kit.passwords.hash(&input.password).await?;
 
     let id = kit.clock.uuid();

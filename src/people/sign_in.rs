@@ -54,7 +54,7 @@ pub async fn sign_in(kit: &PeopleKit, caller: &Caller, input: SignIn) -> Outcome
 }
 
 /// Who typed the password of a registration that waits is answered so, whether the address has an account or not; the
-/// comparison is made in every case, so that the time tells nothing either.
+/// comparison is made in every case, so that the time discloses nothing either.
 async fn unconfirmed_or_wrong(
     kit: &PeopleKit,
     caller: &Caller,

@@ -28,7 +28,7 @@ pub(super) fn by_account(kit: &Kit, caller: &Caller, email: &Email) -> Result<()
 }
 
 /// One mail of this kind to an address that the client typed, whether one will be sent or not: the answer must not
-/// tell which addresses are known.
+/// disclose which addresses are known.
 pub fn mail(kit: &Kit, caller: &Caller, kind: &'static str) -> Result<(), Refusal> {
     let key: (IpAddr, &'static str) = (prefix(caller.address), kind);
     kit.throttles.mails.take(&key).map_err(error::rate_limited)

@@ -20,7 +20,7 @@ const TYPE: &str = "at+jwt";
 /// Whoever holds the ring is this shop: several servers of one shop may be reached by several addresses.
 const ISSUER: &str = "dispense";
 const AUDIENCE: &str = "dispense-api";
-/// How far the clocks of two servers may lie apart, seconds.
+/// How far the clocks of two servers may be apart, seconds.
 const LEEWAY: i64 = 30;
 /// The longest life of a token, seconds, whoever signed it.
 const LONGEST: i64 = 600;
@@ -32,7 +32,7 @@ const LARGEST: usize = 2_048;
 pub struct Access {
     pub user_id: UserId,
     pub session_id: SessionId,
-    /// The refresh token that was handed out together with this one.
+    /// The refresh token that was issued together with this one.
     pub refresh_id: Uuid,
     /// The person's generation at the time.
     pub generation: i32,

@@ -93,7 +93,7 @@ pub async fn claim_redeem(
         .finish())
 }
 
-/// Links carry everything in their path. What others add when they pass a link on is passed over; our own names may stand
+/// Links carry everything in their path. What others add when they pass a link on is ignored; our own names may occur
 /// once.
 fn own_parameters(request: &Request) -> Result<(), Problem> {
     page::parameter(request, "token").map_err(|_| {

@@ -166,7 +166,7 @@ pub(super) fn number(headers: &HeaderMap, name: &str) -> Result<Option<i64>, Pro
     number.map(Some).ok_or_else(|| invalid(&format!("`{name}` is not a number")))
 }
 
-/// Pairs of a name and base64, separated by commas; a name may stand alone.
+/// Pairs of a name and base64, separated by commas; a name may be alone.
 fn metadata(headers: &HeaderMap) -> Result<Vec<(String, String)>, Problem> {
     let Some(value) = headers.get("upload-metadata") else { return Ok(Vec::new()) };
     let faulty = || invalid("`Upload-Metadata` is pairs of a name and base64, separated by commas");

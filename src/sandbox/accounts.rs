@@ -84,7 +84,7 @@ pub fn remember(config: &mut Config) -> Result<(), Fault> {
 }
 
 /// Starts the simulator alone. Answers it and the accounts a shop's configuration needs for it, as TOML. `shop` is the
-/// shop's address, for the gateways that are told in their dashboard where their notices go.
+/// shop's address, for the gateways where notice addresses are set in their dashboard.
 pub async fn alone(
     folder: &Path,
     listen: Option<SocketAddr>,

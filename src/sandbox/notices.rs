@@ -157,7 +157,7 @@ async fn deliver(desk: &Desk, id: &str, first: usize) {
     }
 }
 
-/// One attempt, written down with its answer. Whether the gateway is content with it.
+/// One attempt, recorded with its answer. Whether the gateway is content with it.
 async fn attempt(desk: &Desk, notice: &SentNotice) -> bool {
     let at = desk.clock.unix();
     let side = desk.side(&notice.side);

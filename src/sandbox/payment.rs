@@ -78,7 +78,7 @@ pub(super) struct Dispute {
     pub id: String,
     pub trade_no: String,
     pub amount: i64,
-    /// The gateway's own word.
+    /// The gateway's own term.
     pub reason: String,
     pub status: DisputeStatus,
     /// The shop has answered it.

@@ -29,7 +29,7 @@ pub(super) enum About<'a> {
     Dispute(&'a str, DisputeNews),
 }
 
-/// What is told of one refund. Gateways that know one message for all of it answer to some of these alone.
+/// What is reported of one refund. Gateways that know one message for all of it answer to some of these alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RefundNews {
     Created,
@@ -39,7 +39,7 @@ pub(super) enum RefundNews {
     Failed,
 }
 
-/// What is told of one dispute.
+/// What is reported of one dispute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DisputeNews {
     Opened,
@@ -89,9 +89,9 @@ pub(super) struct Can {
     pub other_currency: bool,
     /// Slow methods: the buyer has acted, the money comes later.
     pub pend: bool,
-    /// It tells that a payment failed.
+    /// It reports that a payment failed.
     pub decline: bool,
-    /// It tells of refunds, so that one can be told before its payment.
+    /// It reports refunds, so that one can be reported before its payment.
     pub tell_refunds: bool,
     /// Refunds can take their time.
     pub slow_refunds: bool,
@@ -102,9 +102,9 @@ pub(super) struct Can {
     pub late_refunds: bool,
     /// A refund can get stuck until a person decides at the gateway.
     pub abnormal_refunds: bool,
-    /// It tells each refund and the sum of them in messages of their own.
+    /// It reports each refund and the sum of them in messages of their own.
     pub tell_sum_apart: bool,
-    /// It can tell the sum of refunds without saying which refund changed it.
+    /// It can report the sum of refunds without saying which refund changed it.
     pub tell_sum_alone: bool,
     /// The sum of refunds counts those that are on their way.
     pub sum_counts_pending: bool,
@@ -119,7 +119,7 @@ pub(super) struct Can {
 /// A call of the shop's, or of a buyer's browser.
 pub(super) struct Asked {
     pub method: poem::http::Method,
-    /// Path and query as they stood in the request line.
+    /// Path and query as they were in the request line.
     pub target: String,
     /// The path's segments after the side's root.
     pub path: Vec<String>,
@@ -187,7 +187,7 @@ impl Told {
 
 /// One gateway as the simulator plays it.
 pub(super) trait Played: Send + Sync {
-    /// The word of a shop's configuration; the books use it too.
+    /// The gateway's name in a shop's configuration; the books use it too.
     fn name(&self) -> &'static str;
 
     /// What the page calls it.
@@ -217,7 +217,7 @@ pub(super) trait Played: Send + Sync {
         fresh_id("dispute_")
     }
 
-    /// Why the buyer disputes, in this gateway's own words; the first unless one is ordered.
+    /// Why the buyer disputes, in this gateway's own terms; the first unless one is ordered.
     fn dispute_reasons(&self) -> &'static [&'static str] {
         &[]
     }
@@ -231,8 +231,8 @@ pub(super) trait Played: Send + Sync {
     /// None where the gateway has no such message.
     fn draft(&self, desk: &Desk, payment: &Payment, about: About<'_>, now: i64) -> Option<Draft>;
 
-    /// Signs a notice for one attempt at this moment; wrongly when it is marked as forged. None when nobody has told
-    /// where to send it.
+    /// Signs a notice for one attempt at this moment; wrongly when it is marked as forged. None when no address
+    /// to send it to is set.
     fn letter(&self, desk: &Desk, notice: &SentNotice, now: i64) -> Option<Letter>;
 
     /// Whether an answer ends the attempts.

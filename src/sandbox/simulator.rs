@@ -61,7 +61,7 @@ pub(super) struct Desk {
     pub base: String,
     sides: Vec<Arc<dyn Played>>,
     speed: f64,
-    /// Where notices go of gateways that are told in their dashboard, by the gateway's name.
+    /// Where notices go of gateways for which this is set in their dashboard, by the gateway's name.
     notify: Mutex<BTreeMap<String, String>>,
     trouble: Mutex<Trouble>,
     stories: Mutex<Stories>,
@@ -91,7 +91,7 @@ impl Desk {
         done
     }
 
-    /// The stories that chance tells; they are not kept over a restart.
+    /// The random stories; they are not kept over a restart.
     pub fn stories(&self) -> MutexGuard<'_, Stories> {
         lock(&self.stories)
     }
@@ -214,7 +214,7 @@ impl Simulator {
         self.desk.side(gateway).is_some_and(|side| side.takes(currency))
     }
 
-    /// Where a gateway's notices go, as one would set it in its dashboard. Most gateways are told with each payment.
+    /// Where a gateway's notices go, as one would set it in its dashboard. Most gateways get it with each payment.
     pub fn set_notify_url(&self, gateway: &str, url: impl Into<String>) {
         lock(&self.desk.notify).insert(gateway.to_owned(), url.into());
     }
@@ -253,7 +253,7 @@ impl Simulator {
         chaos::next(&self.desk, story)
     }
 
-    /// From now on chance tells a story about each few payments that were paid, by this seed, a step a second.
+    /// From now on a random story is played about each few payments that were paid, by this seed, a step a second.
     pub fn unleash_chaos(&self, seed: u64) {
         chaos::unleash(&self.desk, seed);
     }

@@ -20,7 +20,7 @@ pub(super) struct Trouble {
     pub rotate: bool,
     /// What becomes of a refund asked for by API: `succeeded` by default, `pending`, `failed`.
     pub refunds: Option<RefundCourse>,
-    /// How a refund asked for by API is told, where the gateway has more than one way.
+    /// How a refund asked for by API is reported, where the gateway has more than one way.
     pub tell: Option<Tell>,
 }
 

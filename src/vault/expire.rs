@@ -1,4 +1,4 @@
-//! Takes keys out of sale whose date has passed. Claims never take them anyway; this makes the state tell it.
+//! Takes keys out of sale whose date has passed. Claims never take them anyway; this makes the state show it.
 
 use std::collections::BTreeMap;
 

@@ -12,7 +12,7 @@ pub const LONGEST_LINE: usize = 4 * 1024;
 /// Bytes read at once.
 const BUFFER: usize = 64 * 1024;
 
-/// How the bytes of a file stand for characters.
+/// How the bytes of a file represent characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     Utf8,
@@ -148,7 +148,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         self.mark.lines += 1;
     }
 
-    /// Takes what is in the buffer up to the first line end; whether there is one, which then stands next.
+    /// Takes what is in the buffer up to the first line end; whether there is one, which is then next.
     fn take_part(&mut self, encoding: Encoding, digest: &mut LineDigest) -> bool {
         let width = encoding.width();
         let usable = self.unread.len() / width * width;
@@ -178,7 +178,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         at.is_some()
     }
 
-    /// Takes the line end that stands next. An LF behind a CR belongs to it, wherever the reads were cut.
+    /// Takes the line end that is next. An LF behind a CR belongs to it, wherever the reads were cut.
     async fn take_end(&mut self, encoding: Encoding) -> std::io::Result<()> {
         let width = encoding.width();
         let was = one_byte(encoding, &self.buffer[self.unread.start..][..width]);
@@ -239,7 +239,7 @@ fn one_byte(encoding: Encoding, unit: &[u8]) -> u8 {
     }
 }
 
-/// Adds one unit of UTF-16 to a line of UTF-8. Halves of pairs that stand alone break the line.
+/// Adds one unit of UTF-16 to a line of UTF-8. Unpaired surrogates break the line.
 fn push(line: &mut Vec<u8>, broken: &mut Option<Broken>, high: &mut Option<u16>, unit: u16) {
     let decoded = match (high.take(), unit) {
         (None, 0xd800..=0xdbff) => {

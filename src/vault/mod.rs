@@ -1,4 +1,4 @@
-//! Where keys lie sealed: taken in, generated, claimed, revealed, let expire, given back.
+//! Where keys are stored sealed: taken in, generated, claimed, revealed, let expire, given back.
 
 pub mod batch;
 pub mod claim;

@@ -120,7 +120,7 @@ pub(super) struct StoredLine {
 /// The text of a unit, sealed.
 #[derive(QueryableByName)]
 pub(super) struct SealedRow {
-    /// The table it lies in.
+    /// The table it is stored in.
     #[diesel(sql_type = Text)]
     pub source: String,
     #[diesel(sql_type = SqlUuid)]

@@ -19,7 +19,7 @@ use crate::vault::insert::SEALED_COLUMN;
 use crate::vault::store;
 use crate::vault::tasks::{PieceSealBroken, SealBroken, Sealed, SealedPiece};
 
-/// Where the texts lie that are no keys.
+/// Where the texts are stored that are no keys.
 pub(super) const SECRET_VERSION: &str = "secret_version.sealed";
 pub(super) const UNIT_TEXT: &str = "unit_secret.sealed";
 
@@ -34,7 +34,7 @@ pub struct OpenedKey {
 }
 
 impl OpenedKey {
-    /// For lists: enough to tell one's keys apart, too little to use one.
+    /// For lists: enough to distinguish one's keys, too little to use one.
     pub fn masked(&self) -> String {
         masked(self.text.expose())
     }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// Where a key stands. That it was revealed or mailed is a fact beside the state, not a state.
+/// The state of a key. That it was revealed or mailed is a fact beside the state, not a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyState {
     /// May be sold.
@@ -105,7 +105,7 @@ impl KeyChange {
     ];
 }
 
-/// Where a batch stands. A run that was killed leaves it running; it goes on after the lines it has read.
+/// The state of a batch. A run that was killed leaves it running; it goes on after the lines it has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BatchState {
     Running,

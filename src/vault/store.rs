@@ -316,7 +316,7 @@ pub(super) async fn advance_batch(
 /// Positions are given in the order of the lines, so that the oldest is sold first; rows are inserted in the order
 /// of their fingerprints, so that two imports of the same keys wait for each other once instead of crossing. Both
 /// fingerprints are the same: a text that was judged by `KeyText` is compared alike by all programs. Each is unique by
-/// itself, so a key that is stored under the earlier definition alone, or under another text of it, stands in the way too.
+/// itself, so a key that is stored under the earlier definition alone, or under another text of it, is a conflict too.
 /// `otherwise` is the fingerprint that the text has in variants that see case the other way: there the same text has
 /// another one, which no constraint compares.
 const INSERT_KEYS: &str = "\

@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(500);
 const LOOK_FOR_EVENTS: Duration = Duration::from_secs(5);
 /// How often expired leases are looked for.
 const RESCUE: Duration = Duration::from_secs(5);
-/// How long running jobs may go on after the worker was told to stop.
+/// How long running jobs may go on after the worker was asked to stop.
 const PATIENCE: Duration = Duration::from_secs(25);
 
 /// Works until `shutdown`, then lets running jobs end and gives the others back.
@@ -81,7 +81,7 @@ async fn take_jobs(backend: Arc<WorkerBackend>, react: React, shutdown: Cancella
     }
 }
 
-/// Two workers of one machine have different names, so that a lease tells who holds it.
+/// Two workers of one machine have different names, so that a lease says who holds it.
 pub(super) fn worker_name() -> String {
     format!("{}-{}", std::process::id(), hex::encode(crate::base::clock::random::<4>()))
 }

@@ -47,7 +47,7 @@ pub struct Listing {
     pub locale: Locale,
     /// Also load descriptions, which are long.
     pub descriptions: bool,
-    /// Also count stock. Without it nothing may be told of availability.
+    /// Also count stock. Without it nothing may be said of availability.
     pub stock: bool,
 }
 

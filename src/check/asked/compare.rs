@@ -11,7 +11,7 @@ pub(super) const DISPUTE: &str = "a dispute is open here when its gateway says s
 /// How many questions these are.
 pub(in crate::check) const QUESTIONS: usize = 4;
 
-/// Gateways whose answer about a payment has a state or a sum for refunds, so that one that speaks of none says that
+/// Gateways whose answer about a payment has a state or a sum for refunds, so that one that names none says that
 /// none was made. Alipay's does not: a part that went back leaves no trace in it.
 const TELL_REFUNDS: [&str; 3] = ["generic", "paypal", "wechatpay"];
 

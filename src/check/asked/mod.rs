@@ -30,7 +30,7 @@ const WHOLE: Duration = Duration::from_secs(600);
 /// A shop sells while it is asked: what differs is looked at again after this time, and counts when it still differs.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Refunds of one payment that are asked about singly, where the payment's own answer does not tell what went back.
+/// Refunds of one payment that are asked about singly, where the payment's own answer does not say what went back.
 const MOST_REFUNDS: usize = 20;
 
 /// Since when a payment must have moved to be asked about: a day or time, or an age (`36h`, `7d`).

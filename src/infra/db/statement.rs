@@ -1,5 +1,5 @@
 //! Fixed SQL text with typed binds that stays prepared. Diesel's own `sql_query` is parsed, described and closed on
-//! every use, which doubles the round trips of a hot statement; this one is told apart by its text and kept.
+//! every use, which doubles the round trips of a hot statement; this one is identified by its text and kept.
 
 use std::any::TypeId;
 use std::borrow::Cow;
@@ -11,8 +11,8 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Untyped};
 
-/// A statement whose text never changes, or is put together from few fixed parts. Placeholders `$1`, `$2` … stand in the text once each, in this order; rows
-/// are read by name (`QueryableByName`).
+/// A statement whose text never changes, or is put together from few fixed parts. Placeholders `$1`, `$2` … are in the
+/// text once each, in this order; rows are read by name (`QueryableByName`).
 pub struct Statement<'a> {
     sql: Cow<'static, str>,
     binds: Vec<Box<dyn Bind + 'a>>,

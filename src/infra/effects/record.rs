@@ -1,5 +1,5 @@
 //! Small records of ids, numbers and codes that are stored as JSON: the bodies of events and the payloads of jobs. Each
-//! field has one form in the database, one for the world outside, and words for the documentation.
+//! field has one form in the database, one for the world outside, and a description for the documentation.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};

@@ -68,7 +68,7 @@ impl Rules {
     }
 }
 
-/// What stands between the scheme and the path.
+/// What is between the scheme and the path.
 fn authority(address: &str) -> &str {
     let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
     rest.split(['/', '?', '#', '\\']).next().unwrap_or_default()

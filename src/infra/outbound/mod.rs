@@ -1,5 +1,5 @@
 //! The only HTTP client. No redirects, no proxies from the environment, five seconds to connect, a total time
-//! and a size limit per call. What went wrong is told apart by the one question that matters for money: can
+//! and a size limit per call. Failures are distinguished by the one question that matters for money: can
 //! the other side have acted?
 //!
 //! `call` trusts its address: a gateway's host, which the program or its operator chose. `call_guarded` does not, and is

@@ -1,4 +1,4 @@
-//! The mails' words, a file per language. Plain text: what a key looks like must not depend on a mail program.
+//! The mails' texts, a file per language. Plain text: what a key looks like must not depend on a mail program.
 
 mod en;
 mod zh;
@@ -7,13 +7,13 @@ use crate::base::text::Locale;
 use crate::config::Shop;
 use crate::mail::facts::Content;
 
-/// A mail in words. The body may hold secrets.
+/// A mail as text. The body may hold secrets.
 pub struct Text {
     pub subject: String,
     pub body: String,
 }
 
-/// Puts the content into words.
+/// Turns the content into text.
 pub fn render(shop: &Shop, locale: Locale, content: &Content) -> Text {
     match locale {
         Locale::En => en::text(shop, content),

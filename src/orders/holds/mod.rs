@@ -1,5 +1,5 @@
 //! Holds: while money goes back, or its way is disputed, nothing of an order (or of one unit) leaves. Payments set and
-//! lift them in the transaction that moves the refund or dispute; every door asks for them through
+//! lift them in the transaction that moves the refund or dispute; every entry point asks for them through
 //! [`may_hand_over`](crate::orders::hand_over::may_hand_over).
 
 mod store;
@@ -13,7 +13,7 @@ use crate::orders::model::Order;
 use crate::orders::unit::UnitState;
 pub use store::replace;
 
-/// One reason to keep doors shut.
+/// One reason to withhold delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hold {
     /// None: the whole order.

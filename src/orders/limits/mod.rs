@@ -17,7 +17,7 @@ use crate::orders::state::OrderState;
 
 pub use store::{count_bought, lock_buyers};
 
-/// What stands in the way of another order of this buyer: `TOO_MANY_UNPAID_ORDERS`, and for a total of 0
+/// What prevents another order of this buyer: `TOO_MANY_UNPAID_ORDERS`, and for a total of 0
 /// `BUYER_LIMIT_REACHED` and `EMAIL_CODE_REQUIRED`. The caller holds the buyer's lock.
 pub async fn refusals(
     conn: &mut AsyncPgConnection,

@@ -24,7 +24,7 @@ pub struct AccountKeys {
     /// Base address of the API without a slash at the end; none: the official host, or for the generic gateway
     /// no API at all.
     pub api_url: Option<String>,
-    /// A test account. Gateways that tell live from test demand the matching mode.
+    /// A test account. Gateways that distinguish live from test demand the matching mode.
     pub sandbox: bool,
 }
 

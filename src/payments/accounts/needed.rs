@@ -6,7 +6,7 @@ use crate::base::outcome::Fault;
 use crate::infra::db::Db;
 use crate::payments::accounts::{Accounts, Complaint, store};
 
-/// What speaks against these accounts and no others: each one left out at which something is open.
+/// What prevents having these accounts and no others: each one left out at which something is open.
 pub async fn missing(db: &Db, accounts: &Accounts) -> Result<Vec<Complaint>, Fault> {
     let ids: Vec<String> = accounts.iter().map(|(account, _)| account.id.clone()).collect();
     let open = store::list_open_elsewhere(&mut *db.conn().await?, &ids).await?;

@@ -37,7 +37,7 @@ pub fn faults(config: &Config) -> Vec<Complaint> {
     }
 }
 
-/// An account and who speaks for it.
+/// An account and its gateway.
 pub type Spoken = (Arc<Account>, Arc<dyn Gateway>);
 
 /// Accounts by their ids.
@@ -55,7 +55,7 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Checks every account; all faults are told at once, as keys of the configuration and complaints.
+    /// Checks every account; all faults are reported at once, as keys of the configuration and complaints.
     pub fn build(config: &Config, outbound: &Outbound) -> Result<Self, Vec<Complaint>> {
         let known = gateways::all(outbound);
         let mut faults = Vec::new();
@@ -87,7 +87,7 @@ impl Accounts {
         self.now().values().cloned().collect::<Vec<_>>().into_iter()
     }
 
-    /// The account beside what tells test from real money: true when every account is a test account.
+    /// The account beside what distinguishes test from real money: true when every account is a test account.
     pub fn all_sandbox(&self) -> bool {
         self.now().values().all(|(account, _)| account.sandbox)
     }
@@ -103,7 +103,7 @@ impl Accounts {
         self.in_force();
     }
 
-    /// The configuration as it stands in its files is the one in force.
+    /// The configuration as it is in its files is the one in force.
     pub(super) fn in_force(&self) {
         self.refuse(Vec::new());
     }

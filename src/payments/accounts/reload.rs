@@ -23,11 +23,11 @@ const LOOK_FOR_MISSING: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Origin {
     pub sources: Sources,
-    /// Those of a simulator inside the program, which stand in no file. Beside them only test accounts are taken.
+    /// Those of a simulator inside the program, which are in no file. Beside them only test accounts are taken.
     pub simulated: Vec<config::Account>,
 }
 
-/// Reads the accounts again and takes them over. Answers the faults that kept it from doing so; they are told in the
+/// Reads the accounts again and takes them over. Answers the faults that prevented this; they are reported in the
 /// log, once, and by [`Accounts::complaints`]. An error is a fault of the database: nothing has changed.
 pub async fn reload(kit: &PaymentKit, origin: &Origin) -> Result<Vec<Complaint>, Fault> {
     let complaints = match read(kit, origin) {
@@ -42,7 +42,7 @@ pub async fn reload(kit: &PaymentKit, origin: &Origin) -> Result<Vec<Complaint>,
     Ok(complaints)
 }
 
-/// Puts these accounts in place of the ones in force, unless something speaks against it, which is answered. An attempt
+/// Puts these accounts in place of the ones in force, unless something prevents it, which is answered. An attempt
 /// may be started at an account that is left out while this looks: after the change it looks again, and goes back.
 async fn take_over(kit: &PaymentKit, accounts: Accounts) -> Result<Vec<Complaint>, Fault> {
     let mut complaints = needed::missing(&kit.db, &accounts).await?;
@@ -94,7 +94,7 @@ fn read(kit: &PaymentKit, origin: &Origin) -> Result<Accounts, Vec<Complaint>> {
     Accounts::build(&config, &kit.outbound)
 }
 
-/// Brings the accounts' rows in line, all or none. Answers what stands in the way: an account is at one gateway and in
+/// Brings the accounts' rows in line, all or none. Answers what prevents it: an account is at one gateway and in
 /// one mode for ever, because old payments point to it.
 pub async fn sync(db: &Db, accounts: &Accounts) -> Result<Vec<Complaint>, Fault> {
     let mut tx = db.begin().await?;

@@ -121,7 +121,7 @@ async fn still_wanted(kit: &PaymentKit, payment: &Payment) -> Result<bool, Fault
     Ok(pending && open && !payments.iter().any(|p| p.allocated))
 }
 
-/// What the gateway says about a number that we do not know, in one word for a task.
+/// What the gateway says about a number that we do not know, as one term for a task.
 pub async fn ask_by_number(
     kit: &PaymentKit,
     account: &Account,

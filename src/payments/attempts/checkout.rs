@@ -1,5 +1,5 @@
 //! From cart to payment in one call: the order is placed, and its payment started or, when there is nothing to pay,
-//! settled at once. Should starting fail, the order stands.
+//! settled at once. Should starting fail, the order is kept.
 
 use serde_json::json;
 
@@ -25,8 +25,8 @@ pub struct CheckedOut {
     pub payment_refusal: Option<Refusal>,
 }
 
-/// Places an order and, when asked to, starts its payment. Placing refuses as [`place::place`] says; what stands in the
-/// way of the payment is told beside the order.
+/// Places an order and, when asked to, starts its payment. Placing refuses as [`place::place`] says; what prevents
+/// the payment is returned beside the order.
 pub async fn checkout(
     kit: &PaymentKit,
     actor: &Actor,

@@ -6,7 +6,7 @@ use crate::base::outcome::Refusal;
 use crate::config::is_app_scheme;
 use crate::payments::kit::PaymentKit;
 
-/// Only addresses of allowed origins and app schemes: a payment page must not become an open door to anywhere.
+/// Only addresses of allowed origins and app schemes: a payment page must not become an open redirect.
 ///
 /// # Errors
 /// `RETURN_URL_NOT_ALLOWED`.

@@ -137,7 +137,7 @@ const CLAIM_FORGOTTEN: &str = "with due as (
   update payment p set next_check_at = app_now() from due where p.id = due.id returning p.id";
 
 /// Open payments that should have been asked about and were not: their job was lost. Each is claimed by its time, so
-/// that one whose question faults does not stand before the others.
+/// that one whose question faults does not come before the others.
 pub async fn claim_forgotten(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<PaymentId>> {
     let rows: Vec<ForgottenRow> =
         Statement::new(CLAIM_FORGOTTEN).bind::<diesel::sql_types::BigInt, _>(limit).load(conn).await?;

@@ -217,8 +217,8 @@ impl Writer<'_> {
         task.of_order(self.case.order_id).of_payment(payment)
     }
 
-    /// A mail about one refund. Its first success and its first failure are written of once; one that turns again is
-    /// news again.
+    /// A mail about one refund. Its first success and its first failure are each mailed once; one that turns again is
+    /// mailed again.
     fn mail(
         &self,
         made: Made<Refunded>,

@@ -106,7 +106,7 @@ async fn rows(conn: &mut AsyncPgConnection, case: &Case) -> Outcome<()> {
     Ok(())
 }
 
-/// Which doors are to be shut: the named units of a refund that is open; the whole order while all of its money is on
+/// What is to be held: the named units of a refund that is open; the whole order while all of its money is on
 /// its way back, disputed, or gone with other money still here. Money that pays for nothing holds nothing.
 fn wanted_holds(case: &Case) -> Vec<Hold> {
     let Some(paying) = case.payments.iter().map(|t| &t.row).find(|p| p.allocated) else { return Vec::new() };

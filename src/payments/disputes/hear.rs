@@ -11,7 +11,7 @@ use crate::payments::notices::decide::received_currency;
 use crate::payments::refunds::arithmetic::LEEWAY;
 use crate::payments::report::Settled;
 
-/// Moves the dispute that a report is about, or writes it down for the first time. A report that names no dispute (the
+/// Moves the dispute that a report is about, or records it for the first time. A report that names no dispute (the
 /// payment is "disputed", "frozen", "reversed") opens one that gets its name later, where none of the payment is known.
 pub fn facts(
     case: &mut Case,
@@ -108,7 +108,7 @@ fn step(row: &mut Dispute, facts: &Facts, change: DisputeChange, said_at: DateTi
     let names = facts.dispute.as_ref().is_some_and(|fact| fact.gateway_dispute_id.is_some());
     if names && row.gateway_dispute_id.is_none() {
         // A nameless report only says that there is one, at any time while it lasts or after it: what is said of the dispute
-        // itself is news, however old.
+        // itself is new information, however old.
         row.said_at = None;
     }
     if row.said_at.is_some_and(|said| said_at < said - LEEWAY) {

@@ -148,8 +148,8 @@ fn moment(object: &Value, key: &str) -> Option<DateTime<Utc>> {
     beijing::read(object.get(key)?.as_str()?)
 }
 
-/// What a list of orders says, of one Chinese day where that is asked for; `before` orders stood on earlier pages. The
-/// platform does not tell when a refund was made, nor which there were: their sum is beside its payment. The error is
+/// What a list of orders says, of one Chinese day where that is asked for; `before` orders were on earlier pages. The
+/// platform does not say when a refund was made, nor which there were: their sum is beside its payment. The error is
 /// that the list is another merchant's.
 pub(super) fn entries(
     orders: &[Value],
@@ -178,7 +178,7 @@ pub(super) fn entries(
 }
 
 /// Whether an order is of another day than the one that is asked for. The day is that of its payment; where that does
-/// not stand there, the day on which it was begun. One without any time may be of this day.
+/// is missing, the day on which it was begun. One without any time may be of this day.
 fn is_of_another(object: &Value, day: Option<NaiveDate>) -> bool {
     let at = moment(object, "endtime").or_else(|| moment(object, "addtime"));
     let is_of =
@@ -226,7 +226,7 @@ pub(super) fn is_before(orders: &[Value], day: NaiveDate) -> bool {
     oldest.is_some_and(|at| start_of(day).signed_duration_since(at) > TimeDelta::days(1))
 }
 
-/// Exactly `success`; the platform looks for that word anywhere in the answer, in any case, and at nothing else.
+/// Exactly `success`; the platform looks for that text anywhere in the answer, in any case, and at nothing else.
 pub(super) fn reply(verdict: Verdict) -> Reply {
     let (status, body) = match verdict {
         Verdict::Success => (200, "success"),

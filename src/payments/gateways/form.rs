@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 /// What stays as it is in an encoded form: RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Names and values in the order received, empty values kept. The error is a stable word: signers and frameworks
+/// Names and values in the order received, empty values kept. The error is a stable code: signers and frameworks
 /// disagree about repeated names and names with brackets, so neither is taken.
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<(String, String)>, &'static str> {
     let text = std::str::from_utf8(bytes).map_err(|_| "form_not_utf8")?;
@@ -47,7 +47,7 @@ pub(super) fn sorted<'a>(
     kept.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
-/// One name or value, as it stands in a query or a path.
+/// One name or value, as it is in a query or a path.
 pub(super) fn escaped(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }

@@ -9,7 +9,7 @@ use crate::payments::gateways::notice::{Facts, GatewayState, Meaning};
 /// The id of the account and the name of its gateway.
 pub const ACCOUNT: &str = "free";
 
-/// "Nothing is due, and nothing was paid": settles an order whose total is 0 through the same door as money.
+/// "Nothing is due, and nothing was paid": settles an order whose total is 0 through the same entry point as money.
 pub fn settled(number: &str, currency: Currency, at: DateTime<Utc>) -> GatewayState {
     let facts = Facts {
         number: Some(number.to_owned()),

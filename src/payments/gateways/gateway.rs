@@ -84,7 +84,7 @@ pub struct Evidence {
 /// The circumstances of one call.
 pub struct Call<'a> {
     pub keys: &'a AccountKeys,
-    /// Seconds since the epoch; stands in signatures and is what answers' ages are measured with.
+    /// Seconds since the epoch; is in signatures and is what answers' ages are measured with.
     pub now_unix: i64,
     /// Total time of one HTTP call.
     pub timeout: Duration,
@@ -111,7 +111,7 @@ pub struct NewPayment<'a> {
     /// When the attempt was first started: the same on a repeat, so that the request is the same too.
     pub started_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
-    /// Kinds of action the client can perform (words of [`ActionKind`]); a redirect is always possible, by our own
+    /// Kinds of action the client can perform (names of [`ActionKind`]); a redirect is always possible, by our own
     /// page. Empty: nothing is known.
     pub accepts: &'a [String],
     /// The gateway's own software the client has: `alipay.app`, `wechat.jsapi`, …
@@ -272,7 +272,7 @@ pub enum Refunding {
     Unsupported,
 }
 
-/// What became of a notice, for the words of its answer.
+/// What became of a notice, for the text of its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Durably handled or recorded: do not send it again.
@@ -292,7 +292,7 @@ pub struct Reply {
 
 #[async_trait]
 pub trait Gateway: Send + Sync {
-    /// The word in the configuration's `gateway`.
+    /// The value of the configuration's `gateway`.
     fn name(&self) -> &'static str;
 
     /// What buyers read when the account has no title.
@@ -309,7 +309,7 @@ pub trait Gateway: Send + Sync {
     /// What it can do for this account; calls beyond it answer `Unsupported`.
     fn abilities(&self, keys: &AccountKeys) -> Abilities;
 
-    /// The account that a file of `dispense gateway test` speaks of in its `config`, and what would have been fetched
+    /// The account that a file of `dispense gateway test` names in its `config`, and what would have been fetched
     /// for its notices. The error says what is wrong with the file.
     fn vectors(&self, config: &serde_json::Value) -> Result<(AccountKeys, Evidence), String>;
 
@@ -331,7 +331,7 @@ pub trait Gateway: Send + Sync {
         evidence: &Evidence,
     ) -> Result<Notice, NoticeRefusal>;
 
-    /// The gateway's own words. Success stops its repeats, everything else keeps them coming.
+    /// The gateway's own acknowledgement. Success stops its repeats, everything else keeps them coming.
     fn reply(&self, verdict: Verdict) -> Reply;
 
     async fn start(&self, call: &Call<'_>, payment: &NewPayment<'_>) -> Result<Started, StartFailure>;

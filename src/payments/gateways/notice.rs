@@ -49,11 +49,11 @@ pub enum Meaning {
     /// Given up without money.
     Closed,
     Failed,
-    /// All of the money went back, or `refunded_minor` of it where that is told.
+    /// All of the money went back, or `refunded_minor` of it where that is given.
     Refunded,
     /// A part went back; `refunded_minor` is the sum so far.
     PartiallyRefunded,
-    /// One refund moved; `refund` tells which and how.
+    /// One refund moved; `refund` says which and how.
     RefundSucceeded,
     RefundPending,
     RefundFailed,
@@ -115,7 +115,7 @@ impl Meaning {
     }
 }
 
-/// One thing that tells which merchant, application or mode a message is meant for.
+/// One thing that says which merchant, application or mode a message is meant for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub name: &'static str,
@@ -140,7 +140,7 @@ pub struct RefundFact {
     pub change: RefundChange,
     /// When it was made, by the gateway's clock.
     pub made_at: Option<DateTime<Utc>>,
-    /// The gateway's word for why it failed.
+    /// The gateway's code for why it failed.
     pub failure_code: Option<String>,
     /// It stays pending until a person does something at the gateway.
     pub needs_person: bool,
@@ -186,7 +186,7 @@ pub struct Facts {
     /// The payment's whole amount, never a part of it. Always there when `Paid`.
     pub amount_minor: Option<i64>,
     pub currency: Option<Currency>,
-    /// Sum of all refunds so far, where told.
+    /// Sum of all refunds so far, where given.
     pub refunded_minor: Option<i64>,
     pub refund: Option<RefundFact>,
     pub dispute: Option<DisputeFact>,
@@ -194,7 +194,7 @@ pub struct Facts {
     pub identity: Vec<Identity>,
     /// When it happened, by the gateway's clock.
     pub occurred_at: Option<DateTime<Utc>>,
-    /// When the trade began, or was paid where only that is told, by the gateway's clock. A trade that is older than the
+    /// When the trade began, or was paid where only that is given, by the gateway's clock. A trade older than the
     /// attempt under whose number it comes is another one's.
     pub began_at: Option<DateTime<Utc>>,
 }
@@ -231,7 +231,7 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// `secret` counts from 0; the number after the last stands for a key that was fetched.
+    /// `secret` counts from 0; the number after the last denotes a key that was fetched.
     pub(super) fn new(account_id: &str, event_key: String, secret: usize, mut facts: Facts) -> Self {
         let verified_by = u16::try_from(secret + 1).unwrap_or(u16::MAX);
         facts.number = facts.number.map(keepable);
@@ -339,7 +339,7 @@ pub enum Match {
     /// Real money of the right currency, but not what was asked for.
     WrongAmount,
     WrongCurrency,
-    /// Not about this payment or not for this merchant; the word says which fact differs.
+    /// Not about this payment or not for this merchant; the text says which fact differs.
     Foreign(&'static str),
 }
 

@@ -1,4 +1,4 @@
-//! Amounts in files that people download: written as the account's language has it. Which mark stands before the
+//! Amounts in files that people download: written as the account's language has it. Which mark is before the
 //! decimals is the same in a whole file, so the file is asked as a whole: a form that not all of its amounts have is not
 //! its form, and a file that two forms fit with different amounts is refused, not guessed.
 

@@ -23,10 +23,10 @@ impl Stage {
     }
 }
 
-/// What a genuine event names that cannot be read: enough to tell whether it is about a payment of ours at all.
+/// What a genuine event names that cannot be read: enough to say whether it is about a payment of ours at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Named {
-    /// Whatever stands where we put our number.
+    /// Whatever is in the field for our number.
     pub numbers: Vec<String>,
     pub trade_no: Option<String>,
     pub gateway_reference: Option<String>,
@@ -46,7 +46,7 @@ impl Named {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoticeRefusal {
     pub stage: Stage,
-    /// A short stable word.
+    /// A short stable code.
     pub reason: &'static str,
     /// What it names, where the gateway is known to have said so.
     pub named: Option<Box<Named>>,

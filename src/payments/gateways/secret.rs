@@ -10,7 +10,7 @@ use crate::base::secret::Secret;
 const SHORTEST: usize = 24;
 
 /// The faults of an account's shared secrets: there must be one, and each must be long and random. `bytes` gives what a
-/// secret's text stands for; none when it is malformed, which the caller tells.
+/// secret's text represents; none when it is malformed, which the caller reports.
 pub(super) fn faults(
     secrets: &[Secret],
     bytes: impl Fn(&Secret) -> Option<Zeroizing<Vec<u8>>>,

@@ -1,4 +1,4 @@
-//! What gateways' statements say, in our words.
+//! What gateways' statements say, in our terms.
 
 use std::fmt;
 
@@ -87,7 +87,7 @@ impl fmt::Display for Place {
 /// What a statement contains and cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unread {
-    /// The trade or refund that it is about, else what tells it from all others; the same however often it is read.
+    /// The trade or refund that it is about, else what identifies it among all; the same however often it is read.
     pub subject: String,
     pub why: String,
 }

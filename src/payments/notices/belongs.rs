@@ -1,6 +1,6 @@
-//! Whose trade a report tells of. A number alone proves nothing: after a backup was restored, or beside a copy of the shop
+//! Whose trade a report names. A number alone proves nothing: after a backup was restored, or beside a copy of the shop
 //! at the same merchant account, the gateway may know a number from another life, and one trade may come under the
-//! numbers of two orders. What is not this attempt's is written down and put before a person; it moves nothing. Pure.
+//! numbers of two orders. What is not this attempt's is recorded and put before a person; it moves nothing. Pure.
 
 use chrono::TimeDelta;
 
@@ -16,7 +16,7 @@ use crate::payments::tasks::{OldTrade, OthersTrade, TradeOfAnotherPayment, Trade
 pub const LEEWAY: TimeDelta = TimeDelta::minutes(5);
 
 /// Whether the trade began before this attempt was started, by the gateway's clock: it is another's that had the same
-/// number. A trade that was captured as this payment's is its own whatever a message tells of its time.
+/// number. A trade that was captured as this payment's is its own whatever a message says of its time.
 pub fn is_older(payment: &Payment, facts: &Facts) -> bool {
     let known =
         payment.state.was_captured() && facts.trade_no.is_some() && payment.trade_no == facts.trade_no;
@@ -47,7 +47,7 @@ pub(super) fn refuse_older(
 }
 
 /// Refuses a report about one order whose trade is another payment's: one that was stored before (`known`), or one that an
-/// earlier report of the same slice captured. Several trades may stand under one number of one attempt; that is no other
+/// earlier report of the same slice captured. Several trades may be under one number of one attempt; that is no other
 /// attempt.
 pub(super) fn refuse_elsewhere(
     cases: &mut Cases,

@@ -144,7 +144,7 @@ fn beside_answer(case: &mut Case, index: usize, report: &PaymentReport) -> Optio
     Some(disputes::hear::facts(case, index, facts, change, said_at))
 }
 
-/// Several trades may stand under one number: what is not about new money is about the trade it names.
+/// Several trades may be under one number: what is not about new money is about the trade it names.
 fn by_trade(case: &Case, index: usize, facts: &Facts) -> usize {
     let row = &case.payments[index].row;
     let (Some(said), Some(ours)) = (facts.trade_no.as_deref(), row.trade_no.as_deref()) else { return index };
@@ -155,7 +155,7 @@ fn by_trade(case: &Case, index: usize, facts: &Facts) -> usize {
     case.payments.iter().position(named).unwrap_or(index)
 }
 
-/// Whether the gateway itself must be asked first: the account's policy wants it, or the notice speaks of going back
+/// Whether the gateway itself must be asked first: the account's policy wants it, or the notice reports going back
 /// before the money came.
 fn must_confirm(
     case: &Case,
@@ -173,7 +173,7 @@ fn must_confirm(
             let above =
                 account.policy.confirm_above.is_some_and(|limit| facts.amount_minor.unwrap_or(0) > limit);
             let late = account.policy.confirm_expired && case.state == OrderState::Expired;
-            // A second trade of a paid number is news too, and so is to be confirmed.
+            // A second trade of a paid number is new too, and so is to be confirmed.
             let hint = account.hints_only && !is_known_trade(case, index, facts);
             (!captured && (above || late)) || hint
         }
@@ -181,7 +181,7 @@ fn must_confirm(
     }
 }
 
-/// Whether the trade that a report tells of was captured before.
+/// Whether the trade that a report names was captured before.
 fn is_known_trade(case: &Case, index: usize, facts: &Facts) -> bool {
     let account = &case.payments[index].row.account_id;
     facts.trade_no.is_some()
@@ -299,7 +299,7 @@ fn all_is_well(case: &mut Case, index: usize, report: &PaymentReport, facts: &Fa
     }
 }
 
-/// A report about money that went back. Money that is seen for the first time through its refund is written down, and
+/// A report about money that went back. Money that is seen for the first time through its refund is recorded, and
 /// pays for the order only when a part of it stayed.
 fn money_back(case: &mut Case, index: usize, report: &PaymentReport, facts: &Facts, fit: Match) -> Settled {
     if !case.payments[index].row.state.was_captured()

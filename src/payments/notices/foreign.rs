@@ -57,7 +57,7 @@ fn names_our_refund(facts: &Facts) -> bool {
     named.is_some_and(|id| RefundId::parse(id).is_ok())
 }
 
-/// The trade that tells whose a refund or dispute is, where its message does not.
+/// The trade that says whose a refund or dispute is, where its message does not.
 fn asked_about(facts: &Facts) -> Option<&str> {
     let told = facts.number.is_some() || names_our_refund(facts);
     facts.trade_no.as_deref().filter(|_| facts.meaning.is_about_money_back() && !told)
@@ -71,7 +71,7 @@ pub(super) async fn ask(kit: &PaymentKit, notice: &Notice) -> Result<bool, Fault
 }
 
 /// Whether what an event names that cannot be read is surely somebody else's: nothing stored, no number and no refund of
-/// ours, and of money that goes back not by the gateway's word either.
+/// ours, and of money that goes back not by the gateway's answer either.
 pub(super) async fn is_others(kit: &PaymentKit, account_id: &str, named: &Named) -> Result<bool, Fault> {
     let prefix = &kit.config.shop.order_prefix;
     let refund = named.refund_id.as_deref().is_some_and(|id| RefundId::parse(id).is_ok());

@@ -96,7 +96,7 @@ impl Held {
         Some(batch)
     }
 
-    /// Those that still wait stand before those that came meanwhile.
+    /// Those that still wait come before those that came meanwhile.
     fn put_back(&self, order: OrderId, batch: Vec<Waiting>) {
         if let Some(queue) = self.orders().get_mut(&order) {
             batch.into_iter().rev().for_each(|waiting| queue.push_front(waiting));

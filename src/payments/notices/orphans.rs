@@ -24,7 +24,7 @@ pub async fn sweep(kit: &PaymentKit) -> Outcome<usize> {
         let Some(raw) = restored else { continue };
         let Ok(notice) = receive::authenticate(kit, &account, gateway.as_ref(), &raw).await else { continue };
         let report = PaymentReport::Notice { notice: Arc::new(notice), raw: Arc::new(raw), confirmed: None };
-        // One that is still unknown stays as it is: another row each minute would tell nothing new.
+        // One that is still unknown stays as it is: another row each minute would add nothing new.
         match kit.intake.settle(report).await {
             Ok(Settled::Applied | Settled::Recorded) => applied += 1,
             Ok(_) => {}

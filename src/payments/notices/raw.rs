@@ -1,4 +1,4 @@
-//! What the inbox keeps of a notice: exactly what came, except that nothing that looks like a card's number lies there
+//! What the inbox keeps of a notice: exactly what came, except that nothing that looks like a card's number is stored
 //! in clear. Where something was masked, the exact bytes are kept sealed, because a signature covers them.
 
 use std::ops::Range;
@@ -29,7 +29,7 @@ pub struct Kept {
     pub body: Vec<u8>,
     /// The exact bytes, where the others are masked.
     pub sealed: Option<Vec<u8>>,
-    /// Of method, query and body as they came: tells whether two deliveries are the same.
+    /// Of method, query and body as they came: says whether two deliveries are the same.
     pub sha256: Vec<u8>,
 }
 

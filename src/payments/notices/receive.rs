@@ -1,4 +1,4 @@
-//! A gateway's notice from its raw bytes to the answer in the gateway's own words.
+//! A gateway's notice from its raw bytes to the answer in the gateway's own form.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -163,7 +163,7 @@ async fn handle(
 }
 
 /// Settles an authenticated notice, after asking its gateway where it must be asked first. `Confirm` or `AskWhose` when
-/// the gateway's own word could not be had.
+/// the gateway's own answer could not be had.
 pub(super) async fn settle(
     kit: &PaymentKit,
     notice: &Arc<Notice>,
@@ -180,8 +180,8 @@ pub(super) async fn settle(
     }
 }
 
-/// The gateway's own word about a notice; none when it is unclear, or when it does not know of money that the notice
-/// tells of: such a notice must not take the place of its repeat.
+/// The gateway's own answer about a notice; none when it is unclear, or when it does not know of money that the notice
+/// reports: such a notice must not take the place of its repeat.
 async fn confirm(
     kit: &PaymentKit,
     payment_id: PaymentId,

@@ -28,7 +28,7 @@ impl FullDays {
     }
 }
 
-/// Answers in the gateway's words of failure, after the notice is stored where `may_store` and the bounds allow it.
+/// Answers with the gateway's failure response, after the notice is stored where `may_store` and the bounds allow it.
 pub(super) async fn refuse(
     kit: &PaymentKit,
     account: &Account,

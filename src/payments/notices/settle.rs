@@ -41,8 +41,8 @@ pub async fn settle(kit: &PaymentKit, reports: &[PaymentReport]) -> Result<Vec<S
     run(kit, reports, Locking::SkipHeld).await
 }
 
-/// Settles one report by itself, waiting for its order up to the session's `lock_timeout`. Should handing over the goods
-/// raise, the payment is kept all the same and the order's lines go to a person.
+/// Settles one report by itself, waiting for its order up to the session's `lock_timeout`. Should delivering the goods
+/// fail, the payment is kept all the same and the order's lines go to a person.
 pub async fn settle_alone(kit: &PaymentKit, report: &PaymentReport) -> Result<Settled, Fault> {
     match run(kit, std::slice::from_ref(report), Locking::AloneWait).await?.pop() {
         Some(SliceResult::Done(settled)) => Ok(settled),
@@ -187,7 +187,7 @@ fn decide_one(
     Some(decide::decide(case, entry.report, payment, view, PaymentId(kit.clock.uuid())))
 }
 
-/// Writes what was decided: inbox, payments, orders, ledger, goods, and what tells of them.
+/// Stores what was decided: inbox, payments, orders, ledger, goods, and the events and mails that report them.
 async fn write(
     conn: &mut AsyncPgConnection,
     kit: &PaymentKit,

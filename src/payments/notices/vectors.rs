@@ -164,7 +164,7 @@ fn contradiction<'a>(facts: &Facts, meaning: &'a Value) -> Option<&'a str> {
     let agrees = |key: &str, value: &Value| match key {
         "order_no" => value.as_str() == facts.number.as_deref(),
         "trade_no" => value.as_str() == facts.trade_no.as_deref(),
-        // What a message does not tell it does not contradict; money without an amount has not come this far.
+        // What a message does not say it does not contradict; money without an amount has not come this far.
         "amount_minor" => facts.amount_minor.is_none_or(|amount| value.as_i64() == Some(amount)),
         "currency" => value.as_str() == facts.currency.as_ref().map(Currency::as_str),
         "status" => value.as_str() == Some(status(facts)),

@@ -28,7 +28,7 @@ pub const LEEWAY: TimeDelta = TimeDelta::minutes(5);
 /// How long a mail about a sum waits for more to be known at most; the second question comes a minute later.
 const DOUBT: TimeDelta = TimeDelta::minutes(7);
 
-/// How a gateway speaks of sums.
+/// How a gateway reports sums.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sums {
     /// They count refunds that have not ended yet.
@@ -191,7 +191,7 @@ fn beyond<'r>(
     (sum.minor - explained).max(0)
 }
 
-/// Whether a refund was part of a sum, where our own clock alone can tell; none where the gateway's is needed.
+/// Whether a refund was part of a sum, where our own clock alone can decide it; none where the gateway's is needed.
 fn seen_in(refund: &Refund, sum: &Sum) -> Option<bool> {
     let ours = refund.origin != "gateway";
     if ours && refund.requested_at > sum.heard_at {
@@ -203,7 +203,7 @@ fn seen_in(refund: &Refund, sum: &Sum) -> Option<bool> {
         return Some(true);
     }
     // What was known before the question was asked is in the answer as it was known. Only a failure may be too young:
-    // a gateway sends that news before its own sum is lowered, so a question some minutes later decides.
+    // a gateway sends that notice before its own sum is lowered, so a question some minutes later decides.
     let settles = if refund.state == RefundState::Failed { LEEWAY } else { TimeDelta::zero() };
     (sum.asked && refund.heard_at + settles <= sum.at).then(|| match refund.state {
         RefundState::Succeeded => true,

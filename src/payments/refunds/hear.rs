@@ -11,7 +11,7 @@ use crate::payments::refunds::model::{Basis, Refund, TrackedRefund};
 use crate::payments::refunds::state::{RefundChange, RefundState};
 use crate::payments::report::Settled;
 
-/// One refund, as somebody who knows speaks of it.
+/// One refund, as somebody who knows reports it.
 #[derive(Clone, Copy, Debug)]
 pub struct Heard<'a> {
     /// Our id of it, where it was asked for here.
@@ -121,7 +121,7 @@ fn sum_so_far(case: &mut Case, index: usize, sum: i64, said_at: DateTime<Utc>, i
     case.payments[index].changed = true;
 }
 
-/// Moves the row of one refund, or writes it down for the first time.
+/// Moves the row of one refund, or records it for the first time.
 pub fn one_refund(case: &mut Case, index: usize, heard: &Heard<'_>) {
     let payment_id = case.payments[index].row.id;
     if let Some(tracked) = find(case, heard) {

@@ -21,7 +21,7 @@ pub fn job(payment: PaymentId, at: DateTime<Utc>) -> NewJob {
     AskRefundSum { payment }.job().besides(at.timestamp()).at(at)
 }
 
-/// Asks and applies the answer. A gateway that cannot be asked leaves things as they are: its statement will speak. One
+/// Asks and applies the answer. A gateway that cannot be asked leaves things as they are: its statement will say. One
 /// that does not answer clearly is asked again.
 pub async fn ask(kit: &PaymentKit, id: PaymentId) -> Outcome<()> {
     let payment = attempts::find(&mut *kit.db.conn().await?, id).await?;

@@ -28,7 +28,7 @@ use crate::payments::{case, consequences};
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Questions after which a person is told that a gateway does not say what became of a refund.
+/// Questions after which a person is notified that a gateway does not say what became of a refund.
 const UNCLEAR_AFTER: i32 = 4;
 
 /// Sweep: queues the work on refunds whose own job was lost, and puts those before a person that nobody ends.

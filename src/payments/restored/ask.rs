@@ -136,7 +136,7 @@ async fn one(kit: &PaymentKit, id: PaymentId) -> Outcome<One> {
     }
 }
 
-/// Asks one question and writes down what was said.
+/// Asks one question and records what was answered.
 pub(super) async fn day(kit: &PaymentKit, epoch: &Epoch, mut question: Question) -> Outcome<Question> {
     let Some(spoken) = kit.accounts.find(&question.account_id) else {
         question.reason = Some("the account is not configured".into());
@@ -199,7 +199,7 @@ async fn compare(kit: &PaymentKit, spoken: &Spoken, entries: Vec<Entry>) -> Outc
         if is_known(line, &known) {
             continue;
         }
-        // The gateway's own word about an attempt of ours may settle it.
+        // The gateway's own answer about an attempt of ours may settle it.
         if let Some(id) = known.by_trade.or(known.by_number) {
             one(kit, id).await?;
             let again =

@@ -1,5 +1,5 @@
 //! Stock that a restore froze goes back on sale: by itself when it is certain that nothing was sold since the backup, else
-//! by a person's word.
+//! by a person's decision.
 
 use diesel_async::AsyncPgConnection;
 

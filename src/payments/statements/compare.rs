@@ -1,4 +1,4 @@
-//! What a statement says against the payment it speaks of, and against that payment's order and ledger. Where ours is
+//! What a statement says against the payment it is about, and against that payment's order and ledger. Where ours is
 //! behind, the gateway is asked first; only what still differs then is a difference.
 
 use diesel_async::AsyncPgConnection;
@@ -79,7 +79,7 @@ async fn lock_payment(conn: &mut AsyncPgConnection, id: PaymentId) -> Outcome<(O
     Ok((order, payment))
 }
 
-/// Compares a fact, books its fee, writes both down. Answers the facts that have to be looked at again.
+/// Compares a fact, books its fee, records both. Answers the facts that have to be looked at again.
 async fn settle(
     conn: &mut AsyncPgConnection,
     kit: &PaymentKit,
@@ -216,7 +216,7 @@ async fn judge_refund(
     if refund.is_some() || fact.amount_minor <= 0 || received_currency(payment) != fact.currency {
         return Ok(Some((Kind::RefundDiffers, None)));
     }
-    // No refund here has its id. Money that went back all the same was told as a sum, or taken by a dispute.
+    // No refund here has its id. Money that went back all the same was reported as a sum, or taken by a dispute.
     let untold = gone(payment) - books::sum_identified(conn, payment.id).await?;
     let others = books::sum_unknown_here(conn, &run.account_id, fact).await?;
     let stated = fact.amount_minor.saturating_add(others);

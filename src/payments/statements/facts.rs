@@ -43,13 +43,13 @@ impl Draft {
         self.was.is_none()
     }
 
-    /// It is stored and stands otherwise now.
+    /// It is stored and is different now.
     pub fn is_changed(&self) -> bool {
         self.was.as_ref().is_some_and(|was| *was != self.fact)
     }
 }
 
-/// The facts that a statement speaks of, and for each of its lines the place of its fact among them.
+/// The facts that a statement names, and for each of its lines the place of its fact among them.
 #[derive(Default)]
 pub(super) struct Sorted {
     pub drafts: Vec<Draft>,

@@ -1,4 +1,4 @@
-//! Fees that statements tell of, in the ledger: each once, and after a correction as it was corrected. The ledger only
+//! Fees that statements report, in the ledger: each once, and after a correction as it was corrected. The ledger only
 //! grows, so a correction is an entry of what was too much or too little.
 
 use diesel_async::AsyncPgConnection;
@@ -15,7 +15,7 @@ use crate::payments::statements::compare::write_down;
 use crate::payments::statements::model::{Fact, Kind, NewDifference, Run};
 use crate::payments::statements::store::books;
 
-/// Books what the gateway kept of money that is here, as far as it is not booked, and writes down where it is not what
+/// Books what the gateway kept of money that is here, as far as it is not booked, and records where it is not what
 /// the policy expects. Answers what the ledger holds for this fact now, if that was changed.
 pub(super) async fn book(
     conn: &mut AsyncPgConnection,

@@ -1,4 +1,4 @@
-//! Money that moved here and of which no statement speaks.
+//! Money that moved here and that no statement names.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, TimeDelta, Utc};
 
@@ -13,7 +13,7 @@ use crate::payments::statements::store::{books, runs};
 /// the day before or after.
 const EDGE: TimeDelta = TimeDelta::hours(1);
 
-/// Writes down what moved here on the run's day and stands in no statement. What moved near midnight counts only when
+/// Records what moved here on the run's day and is in no statement. What moved near midnight counts only when
 /// the statement of the neighbouring day is here too.
 pub async fn look(kit: &PaymentKit, run: &Run, (_, gateway): &Spoken) -> Outcome<()> {
     let calendar = gateway.calendar();

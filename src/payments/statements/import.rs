@@ -152,7 +152,7 @@ pub async fn import_file(
 }
 
 /// Fetches a statement from the gateway and compares it to its end. `NOT_FOUND`, `INVALID`, and `UNAVAILABLE` when the
-/// gateway does not hand it over now: then the background goes on asking.
+/// gateway does not provide it now: then the background goes on asking.
 pub async fn import_fetched(
     kit: &PaymentKit,
     actor: &Actor,

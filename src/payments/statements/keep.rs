@@ -106,7 +106,7 @@ async fn note_unread(
     Ok(())
 }
 
-/// One per line. Two lines that say the same are told apart by which of them comes first.
+/// One per line. Two lines that say the same are distinguished by which of them comes first.
 fn digests(lines: &[&StatementLine]) -> Vec<Vec<u8>> {
     let mut seen: HashMap<Vec<u8>, u32> = HashMap::new();
     let one = |line: &&StatementLine| {

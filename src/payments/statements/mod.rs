@@ -1,6 +1,6 @@
 //! Gateways' statements of a day (P8): read from a file or fetched. What a line says is one fact, whatever file or day
-//! says it, and each fact is compared with the payment it speaks of and with that payment's order and ledger. Fees are
-//! booked; what differs is written down and goes to a person.
+//! says it, and each fact is compared with the payment it is about and with that payment's order and ledger. Fees are
+//! booked; what differs is recorded and goes to a person.
 
 mod compare;
 mod facts;

@@ -53,7 +53,7 @@ pub struct Run {
 pub(super) struct Fact {
     #[diesel(sql_type = BigInt)]
     pub id: i64,
-    /// The statement that says it as it stands here.
+    /// The statement that says it as it is stored here.
     #[diesel(sql_type = Date)]
     pub day: NaiveDate,
     #[diesel(sql_type = Text)]
@@ -97,7 +97,7 @@ impl Fact {
         self.refund_id.is_none() && self.gateway_refund_id.is_none()
     }
 
-    /// What it speaks of, for telling one difference from another.
+    /// What it is about, for distinguishing one difference from another.
     pub fn subject(&self) -> String {
         let refund = self.gateway_refund_id.as_deref().or(self.refund_id.as_deref());
         match (self.stated, refund) {
@@ -122,7 +122,7 @@ pub enum Kind {
     FeeDiffers,
     /// It could not be compared or booked at all.
     NotBooked,
-    /// What stands in the statement could not be read.
+    /// What is in the statement could not be read.
     Unreadable,
 }
 
@@ -153,7 +153,7 @@ impl Kind {
     }
 }
 
-/// A difference that is to be written down.
+/// A difference that is to be recorded.
 #[derive(Clone, Debug)]
 pub(super) struct NewDifference {
     pub kind: Kind,

@@ -45,7 +45,7 @@ fn are_one(one: &Fact, other: &Fact) -> bool {
     fit(&one.gateway_refund_id, &other.gateway_refund_id) && fit(&one.refund_id, &other.refund_id)
 }
 
-/// The newer of the two says how it stands; what the ledger holds for both is what it holds for the one.
+/// The newer of the two gives the state; what the ledger holds for both is what it holds for the one.
 async fn fold(conn: &mut AsyncPgConnection, one: Fact, other: Fact) -> Outcome<Fact> {
     let (old, new) = if one.id < other.id { (one, other) } else { (other, one) };
     let booked = [old.booked_minor, new.booked_minor].into_iter().flatten().reduce(i64::saturating_add);

@@ -11,7 +11,7 @@ use crate::sandbox::played::{About, RefundNews};
 use crate::sandbox::simulator::Desk;
 use crate::sandbox::trouble::RefundCourse;
 
-/// In which form and order a refund is told, at gateways that tell both the refund and the sum of all.
+/// In which form and order a refund is reported, at gateways that report both the refund and the sum of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::sandbox) enum Tell {
@@ -19,7 +19,7 @@ pub(in crate::sandbox) enum Tell {
     #[default]
     SumLast,
     SumFirst,
-    /// The sum, without a word on which refund changed it.
+    /// The sum, without saying which refund changed it.
     SumAlone,
     RefundAlone,
 }
@@ -126,8 +126,8 @@ impl Deed<'_> {
     }
 }
 
-/// What the shop is told when a refund has moved, of the one refund and of the sum. `was` is its status before; none
-/// when it was just made.
+/// What is reported to the shop when a refund has moved, of the one refund and of the sum. `was` is its status before;
+/// none when it was just made.
 pub(in crate::sandbox) fn refund_notices(
     desk: &Desk,
     payment: &str,
@@ -161,8 +161,8 @@ pub(in crate::sandbox) fn refund_notices(
     }
 }
 
-/// A refund that the shop has asked for and that may be made: written down, taking the course ordered as trouble, and
-/// told.
+/// A refund that the shop has asked for and that may be made: recorded, taking the course ordered as trouble, and
+/// reported.
 pub(in crate::sandbox) fn refund_for_shop(desk: &Arc<Desk>, payment: &Payment, refund: Refund) -> Refund {
     let trouble = desk.trouble();
     let slow = desk.side(&payment.side).is_some_and(|side| side.can().slow_refunds);

@@ -90,7 +90,7 @@ impl Deed<'_> {
         self.put(lost, Some(dispute.status))
     }
 
-    /// Writes a dispute down and tells what has changed. `was` is its status before; none when it was just opened.
+    /// Records a dispute and reports what has changed. `was` is its status before; none when it was just opened.
     fn put(&self, dispute: Dispute, was: Option<DisputeStatus>) -> Acted {
         use DisputeNews::{Closed, FundsReinstated, FundsWithdrawn, Reversed, Updated};
         use DisputeStatus::{Inquiry, Lost, Opened, Withdrawn, Won, WonAfterLost};

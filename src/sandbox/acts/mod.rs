@@ -74,25 +74,25 @@ pub(super) const ACTS: [Act; 38] = [
     act_of("dispute-won-late", "Dispute: won after it was lost", |can| can.dispute),
 ];
 
-/// What an act may be told, in the gateway's own integers.
+/// The parameters of an act, in the gateway's own integers.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Input {
     pub amount: Option<i64>,
     pub currency: Option<String>,
-    /// How long `delay-notice` waits; 20 s unless told.
+    /// How long `delay-notice` waits; 20 s unless given.
     pub delay_ms: Option<u64>,
-    /// Which capture a refund or a dispute is about; the newest that it can be about unless told.
+    /// Which capture a refund or a dispute is about; the newest that it can be about unless given.
     pub trade_no: Option<String>,
-    /// Which refund, by the gateway's or the shop's id; the newest that it can be unless told.
+    /// Which refund, by the gateway's or the shop's id; the newest that it can be unless given.
     pub refund: Option<String>,
-    /// Which dispute; the newest that it can be unless told.
+    /// Which dispute; the newest that it can be unless given.
     pub dispute: Option<String>,
-    /// Why the buyer disputes, in the gateway's own words.
+    /// Why the buyer disputes, in the gateway's own terms.
     pub reason: Option<String>,
-    /// Which notice `repeat-notice` repeats; the last unless told.
+    /// Which notice `repeat-notice` repeats; the last unless given.
     pub notice: Option<String>,
-    /// How a refund is told, where the gateway has more than one way.
+    /// How a refund is reported, where the gateway has more than one way.
     pub tell: Tell,
     /// Decides the order in which notices are shuffled.
     pub seed: Option<u64>,
@@ -113,7 +113,7 @@ fn conflict<T>(message: impl Into<String>) -> Result<T, ActRefusal> {
     refuse(StatusCode::CONFLICT, message)
 }
 
-/// Does it, writes it down and lets the notices go. Answers the payment as it is then and the ids of the notices.
+/// Does it, records it and lets the notices go. Answers the payment as it is then and the ids of the notices.
 pub(super) fn act(desk: &Arc<Desk>, id: &str, name: &str, input: &Input) -> Result<Value, ActRefusal> {
     let now = desk.clock.unix();
     let Some(payment) = desk.change(|book| book.payment(id, now).cloned()) else {

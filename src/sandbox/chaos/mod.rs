@@ -1,5 +1,5 @@
-//! Stories that chance tells about payments: refunds, disputes, repeated, delayed and shuffled notices. A seed decides
-//! all of it, so that a story that a shop did not survive can be told again.
+//! Random stories about payments: refunds, disputes, repeated, delayed and shuffled notices. A seed decides
+//! all of it, so that a story that a shop did not survive can be played again.
 
 mod moves;
 
@@ -24,7 +24,7 @@ const STEPS: u64 = 12;
 /// Most payments of one story.
 const PAYMENTS: usize = 3;
 
-/// How long a story waits before its next step when it is told by itself.
+/// How long a story waits before its next step when it is played by itself.
 const GAP: Duration = Duration::from_secs(1);
 
 /// One story on its way.

@@ -184,7 +184,7 @@ fn notices(payment: &Payment, told: &[SentNotice], chance: &mut Chance) -> Vec<M
     moves
 }
 
-/// What has still to happen before a story can end: everything is told, every refund is decided, and every dispute but
+/// What has still to happen before a story can end: all is reported, every refund is decided, and every dispute but
 /// those that are spared.
 pub(super) fn wind_up(
     payment: &Payment,

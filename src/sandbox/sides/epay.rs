@@ -179,7 +179,7 @@ pub(super) fn letter(target: &str, form: Form) -> Letter {
     Letter { method: Method::Get, url, headers: Vec::new(), body: Vec::new() }
 }
 
-/// The word anywhere in the answer, whatever its status.
+/// The acknowledgement anywhere in the answer, whatever its status.
 pub(super) fn took(answer: &Answer) -> bool {
     let text = String::from_utf8_lossy(&answer.body);
     ["success", "SUCCESS", "Success"].iter().any(|word| text.contains(word))

@@ -256,8 +256,8 @@ fn describe_refund(refund: &Refund) -> Value {
         "status": refund.status })
 }
 
-/// The event for something that happened: its type and its text. One refund is told with the sum that it changed; one
-/// that fails, with the sum that it leaves.
+/// The event for something that happened: its type and its text. One refund is reported with the sum that it changed;
+/// one that fails, with the sum that it leaves.
 fn event(payment: &Payment, about: About<'_>, now: i64) -> Option<(&'static str, String)> {
     let sum = |trade: &str| Some(("payment.refunded", describe(payment, Some(payment.capture(trade)?))));
     let (kind, mut data) = match about {

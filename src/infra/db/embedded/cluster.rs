@@ -98,7 +98,7 @@ impl Cluster {
     }
 }
 
-/// Keeps the server up until it is told to stop, or until the `Cluster` is dropped.
+/// Keeps the server up until it is asked to stop, or until the `Cluster` is dropped.
 async fn watch(mut server: Postmaster, launch: Launch, mut stopped: oneshot::Receiver<()>) {
     loop {
         tokio::select! {
@@ -108,7 +108,7 @@ async fn watch(mut server: Postmaster, launch: Launch, mut stopped: oneshot::Rec
         server = loop {
             let again = tokio::select! {
                 _ = &mut stopped => {
-                    // The start that was given up has told its server to stop.
+                    // The start that was given up has asked its server to stop.
                     return launch.wait_until_gone().await;
                 }
                 again = launch.start() => again,

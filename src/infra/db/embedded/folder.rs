@@ -1,4 +1,4 @@
-//! Where the cluster lies: in the data folder, or, when we are root and the data folder stands behind a closed door
+//! Where the cluster is: in the data folder, or, when we are root and the data folder is in a folder closed to others
 //! (a home of mode 0700), in /var/lib with a note of the place in the data folder.
 
 use std::fs::{File, TryLockError};
@@ -20,7 +20,7 @@ pub struct Folder {
     pub root: PathBuf,
     pub socket: PathBuf,
     pub log: PathBuf,
-    /// Marks the cluster's processes (`cluster_name`), so that they can be told from others'.
+    /// Marks the cluster's processes (`cluster_name`), so that they can be distinguished from others'.
     pub mark: String,
 }
 
@@ -52,7 +52,7 @@ impl Folder {
         Ok((Self { log: root.join("server.log"), socket, root, mark }, runner))
     }
 
-    /// The newest cluster that lies here, with its major version. PG_VERSION in it has the last word.
+    /// The newest cluster that is here, with its major version. PG_VERSION in it decides.
     pub fn existing(&self) -> Option<(PathBuf, u32)> {
         let entries = std::fs::read_dir(&self.root).ok()?;
         entries
@@ -74,7 +74,7 @@ impl Folder {
     }
 }
 
-/// The lock that its owner holds as long as he lives: a second program that wants the cluster is told so at once.
+/// The lock that its owner holds as long as he lives: a second program that wants the cluster is refused at once.
 pub fn own(data: &Path) -> Result<Option<File>, Fault> {
     let path = data.join("lock");
     let file = File::options()

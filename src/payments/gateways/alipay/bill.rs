@@ -59,7 +59,7 @@ pub(super) async fn statement(outbound: &Outbound, call: &Call<'_>, day: NaiveDa
     }
 }
 
-/// Reads the zip as it was given out, or the table of details out of it. The account stands in a remark of each table
+/// Reads the zip as it was given out, or the table of details out of it. The account is in a remark of each table
 /// and in the names of the zip.
 pub(super) fn read(keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {
     if !file.starts_with(b"PK") {
@@ -115,7 +115,7 @@ impl Columns {
         })
     }
 
-    /// The trade that a line is about; which refund of it a torn line does not tell.
+    /// The trade that a line is about; which refund of it a torn line does not say.
     fn id<'a>(&self, cells: &[&'a str]) -> Option<&'a str> {
         let kind = cells.get(self.kind).copied();
         cells.get(self.trade_no).copied().filter(|_| kind == Some("交易"))

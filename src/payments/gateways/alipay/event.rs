@@ -95,7 +95,7 @@ fn facts(fields: &Fields) -> Result<Facts, &'static str> {
     if matches!(facts.meaning, Meaning::Refunded | Meaning::PartiallyRefunded) {
         let sum = refunded.or(facts.amount_minor).ok_or("total_amount_missing")?;
         facts.refunded_minor = Some(sum);
-        // Only the sum of all refunds is told; how much this one was is the difference to what was known.
+        // Only the sum of all refunds is given; how much this one was is the difference to what was known.
         facts.refund = short(fields, "out_biz_no")
             .map(|id| RefundFact { refund_id: Some(id.to_owned()), ..RefundFact::new(id.to_owned(), None) });
     }

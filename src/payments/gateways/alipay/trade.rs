@@ -49,7 +49,7 @@ fn state(call: &Call<'_>, payment: &PaymentRef<'_>, answer: &Value) -> Result<Ga
     facts.currency = Currency::parse("CNY").ok();
     facts.occurred_at = paid_once.and_then(beijing::read);
     facts.began_at = facts.occurred_at;
-    // Only this application's own trades are told to it, and the answer names neither it nor the seller.
+    // Only this application's own trades are disclosed to it, and the answer names neither it nor the seller.
     facts.identity = event::identity(call.keys);
     if matches!(meaning, Meaning::Paid | Meaning::Refunded) {
         if facts.trade_no.is_none() || facts.amount_minor.is_none() {

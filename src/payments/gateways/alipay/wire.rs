@@ -153,7 +153,7 @@ fn no(value: &Value) -> (String, String) {
     (code.chars().take(80).collect(), message.chars().take(200).collect())
 }
 
-/// The outer object with its values as they stand in the text.
+/// The outer object with its values as they are in the text.
 struct Outer<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Outer<'a> {

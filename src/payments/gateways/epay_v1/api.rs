@@ -211,7 +211,7 @@ pub(super) async fn refund(outbound: &Outbound, call: &Call<'_>, refund: &NewRef
     }
 }
 
-/// The platform tells of an order only that it was refunded, not by which refund.
+/// The platform reports of an order only that it was refunded, not by which refund.
 pub(super) async fn refund_query(outbound: &Outbound, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
     match query(outbound, call, &refund.payment).await {
         // Some platforms show an order as refunded after any part of it was: only the whole of it proves something.
@@ -229,7 +229,7 @@ fn is_whole(payment: &PaymentRef<'_>, minor: i64) -> bool {
     payment.money.minor == minor
 }
 
-/// The platform gives refunds no number; ours stands for it.
+/// The platform gives refunds no number; ours is used for it.
 fn done(refund_id: &str) -> Refunding {
     Refunding::Succeeded { gateway_refund_id: refund_id.to_owned() }
 }

@@ -7,7 +7,7 @@ use md5::{Digest, Md5};
 use crate::payments::gateways::gateway::{AccountKeys, NoticeRefusal};
 use crate::payments::gateways::{epay, form};
 
-/// The digest under one key, in lower-case hex. `joint` says what stands between text and key: nothing, or `&key=` as
+/// The digest under one key, in lower-case hex. `joint` says what is between text and key: nothing, or `&key=` as
 /// some forks have it; it is never tried both ways.
 pub(super) fn sign<'a>(
     keys: &AccountKeys,

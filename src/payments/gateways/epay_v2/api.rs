@@ -171,7 +171,7 @@ pub(super) async fn refund(outbound: &Outbound, call: &Call<'_>, refund: &NewRef
         Ok(Answered::No(answer)) => Some(answer),
         Err(error) => return Refunding::Unknown(error.to_string()),
     };
-    // Taken or refused, the platform's own list tells what became of it.
+    // Taken or refused, the platform's own list says what became of it.
     let asked = RefundRef {
         refund_id: refund.refund_id,
         gateway_refund_id: None,

@@ -9,7 +9,7 @@ use crate::payments::gateways::gateway::{AccountKeys, NoticeRefusal};
 use crate::payments::gateways::rsa::{PrivateKey, PublicKey};
 use crate::payments::gateways::{epay, form};
 
-/// How far a timestamp may lie from now, seconds; exactly so much still passes.
+/// How far a timestamp may be from now, seconds; exactly so much still passes.
 const TOLERANCE: i64 = 300;
 
 /// Adds who asks, when, and our signature to the fields of a request.

@@ -2,7 +2,7 @@
 //! of the trades under a number that was paid twice; left out before there is one), `POST
 //! {base}/payments/{order_no}/close`, `POST {base}/refunds`, `GET {base}/refunds/{refund_id}`. JSON, signed both
 //! ways as Standard Webhooks. An answer is signed under the request's own `webhook-id`, so that an old answer
-//! cannot stand in for a new one, and names the order or refund it is about.
+//! cannot replace a new one, and names the order or refund it is about.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};

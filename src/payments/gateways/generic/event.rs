@@ -49,7 +49,7 @@ pub(super) fn read(body: &[u8]) -> Result<Facts, NoticeRefusal> {
     Ok(facts)
 }
 
-/// Reads the object that describes a payment. The error is a stable word.
+/// Reads the object that describes a payment. The error is a stable code.
 pub(super) fn payment(data: &Value) -> Result<Facts, &'static str> {
     let meaning = match json::text(data, &["status"]).ok_or("status_missing")? {
         "paid" => Meaning::Paid,

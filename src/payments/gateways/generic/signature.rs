@@ -11,7 +11,7 @@ use crate::base::secret::Secret;
 use crate::payments::gateways::gateway::AccountKeys;
 use crate::payments::gateways::notice::{NoticeRefusal, RawNotice};
 
-/// How far a timestamp may lie in the past or the future, seconds; exactly so much still passes.
+/// How far a timestamp may be in the past or the future, seconds; exactly so much still passes.
 const TOLERANCE: i64 = 300;
 
 /// What a verified message was signed as.

@@ -1,4 +1,4 @@
-//! PayPal's activity download as CSV: columns are known by their names and stand in whatever order. Types as PayPal's
+//! PayPal's activity download as CSV: columns are known by their names and are in whatever order. Types as PayPal's
 //! reference of transaction event codes names them, which is where the report over the API has codes.
 
 use std::collections::HashMap;
@@ -42,7 +42,7 @@ const PAYMENTS: [&str; 22] = [
 /// T1107.
 const REFUND: &str = "payment refund";
 
-/// Types that speak of payments or refunds and are neither: fees, what is held back and let go, what a dispute takes.
+/// Types that name payments or refunds and are neither: fees, what is held back and let go, what a dispute takes.
 const NEITHER: [&str; 18] = [
     "blocked payments",
     "buyer credit payment",
@@ -201,7 +201,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Zones as PayPal abbreviates them, minutes ahead of UTC. Where letters stand for more than one zone it is that of the
+/// Zones as PayPal abbreviates them, minutes ahead of UTC. Where letters denote more than one zone it is that of the
 /// Americas, of Britain, of India.
 const ZONES: [(&str, i32); 39] = [
     ("ACDT", 630),

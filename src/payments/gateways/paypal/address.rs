@@ -1,4 +1,4 @@
-//! Where PayPal's certificates may come from. The address stands in the message itself, so it is judged before anything
+//! Where PayPal's certificates may come from. The address is in the message itself, so it is judged before anything
 //! is fetched: an attacker who may choose it may choose the key.
 
 use url::Url;

@@ -90,7 +90,7 @@ pub(super) fn error_of(answer: &Value) -> (String, String) {
     (code.chars().take(80).collect(), message.chars().take(200).collect())
 }
 
-/// PayPal's word for a language of ours.
+/// PayPal's code for a language of ours.
 fn locale(ours: &str) -> &'static str {
     if ours.starts_with("zh") { "zh-CN" } else { "en-US" }
 }
@@ -237,7 +237,7 @@ pub(super) async fn number_of(paypal: &PayPal, call: &Call<'_>, trade_no: &str) 
 
 /// An order is captured once: a repeat is answered by `ORDER_ALREADY_CAPTURED` whatever its request id, so each try has
 /// an id of its own and an old answer (a declined card) cannot come back for it. Whatever the answer, the order itself
-/// is asked what became of it, unless the answer tells all.
+/// is asked what became of it, unless the answer says all.
 pub(super) async fn capture(paypal: &PayPal, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
     let Some(id) = reference(payment) else {
         return Queried::Unknown("no order is known: repeat the start".into());
@@ -275,7 +275,7 @@ pub(super) async fn close(paypal: &PayPal, call: &Call<'_>, payment: &PaymentRef
     }
 }
 
-/// Asks PayPal whether it sent exactly this event. The event stands in the question as it was received; the caller
+/// Asks PayPal whether it sent exactly this event. The event is in the question as it was received; the caller
 /// has made sure that it is one JSON object and nothing behind it.
 pub(super) async fn verify(
     paypal: &PayPal,

@@ -24,7 +24,7 @@ const MOST_IN_CHAIN: usize = 10;
 /// Certificates kept, and for how long, seconds.
 const MOST_KEPT: usize = 16;
 const KEPT_FOR: i64 = 24 * 60 * 60;
-/// Fetches of unknown addresses in one minute: forged notices must not make us knock at PayPal's door for each.
+/// Fetches of unknown addresses in one minute: forged notices must not make us send PayPal a request for each.
 const MOST_FETCHES: u32 = 20;
 
 /// Certificates by address, and how often was fetched in the running minute.

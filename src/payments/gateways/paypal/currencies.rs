@@ -16,7 +16,7 @@ pub(super) fn text(money: Money) -> Option<String> {
     })
 }
 
-/// `{"currency_code", "value"}` in our minor units. The error is a stable word.
+/// `{"currency_code", "value"}` in our minor units. The error is a stable code.
 pub(super) fn money(object: &Value) -> Result<Money, &'static str> {
     let currency = json::text(object, &["currency_code"]).ok_or("currency_missing")?;
     let currency = Currency::parse(currency).map_err(|_| "currency_malformed")?;

@@ -1,5 +1,5 @@
 //! PayPal's objects translated. Captures are our trades, orders our references, and money is only what a capture says:
-//! an approved order is the buyer's word alone. Shapes from developer.paypal.com (webhook event names, Orders v2,
+//! an approved order is the buyer's statement alone. Shapes from developer.paypal.com (webhook event names, Orders v2,
 //! Payments v2, Disputes v1).
 
 use chrono::{DateTime, Utc};
@@ -174,7 +174,7 @@ fn refunds(unit: &Value, trade_no: Option<&str>) -> Result<Option<i64>, &'static
     Ok(sum)
 }
 
-/// A refund tells the sum of all refunds and not what was paid: whether all went back, the payment's row knows.
+/// A refund gives the sum of all refunds and not what was paid: whether all went back, the payment's row knows.
 fn refunded(resource: &Value, merchant_id: &str) -> Result<Facts, &'static str> {
     let gateway_refund_id = id_at(resource, &["id"])?.ok_or("refund_id_missing")?;
     let money = currencies::money(resource.get("amount").ok_or("amount_missing")?)?;
@@ -198,7 +198,7 @@ fn refunded(resource: &Value, merchant_id: &str) -> Result<Facts, &'static str> 
             }
             facts.refunded_minor = Some(total.minor);
         }
-        // Without the sum it is news of this one refund alone.
+        // Without the sum it is a notice of this one refund alone.
         (Meaning::Refunded, None) => facts.meaning = Meaning::RefundSucceeded,
         _ => {}
     }
@@ -256,7 +256,7 @@ pub(super) fn number(object: &Value) -> Option<String> {
     text("custom_id").or_else(|| text("invoice_id")).map(str::to_owned)
 }
 
-/// Our refund's id, which stands in the `custom_id` of refunds that we asked for.
+/// Our refund's id, which is in the `custom_id` of refunds that we asked for.
 pub(super) fn refund_id(object: &Value) -> Option<String> {
     json::text(object, &["custom_id"]).filter(|id| RefundId::parse(id).is_ok()).map(str::to_owned)
 }

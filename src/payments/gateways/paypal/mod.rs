@@ -41,14 +41,14 @@ impl PayPal {
         Self { outbound, tokens: token::Tokens::default(), certificates: certificate::Cache::default() }
     }
 
-    /// PayPal's own word that it sent exactly these bytes.
+    /// PayPal's own confirmation that it sent exactly these bytes.
     async fn ask(
         &self,
         call: &Call<'_>,
         raw: &RawNotice,
         transmission: &Transmission<'_>,
     ) -> Result<Evidence, NoticeRefusal> {
-        // It goes into the question as it stands: more than one object would add fields to the question.
+        // It goes into the question as it is: more than one object would add fields to the question.
         let object = json::parse(&raw.body).is_ok_and(|value| value.is_object());
         let event = std::str::from_utf8(&raw.body).ok().filter(|_| object);
         let event = event.ok_or(NoticeRefusal::format("not_json"))?;

@@ -1,4 +1,4 @@
-//! Refunds of captures (developer.paypal.com, Payments v2). Our refund's id is the `PayPal-Request-Id`, and stands as
+//! Refunds of captures (developer.paypal.com, Payments v2). Our refund's id is the `PayPal-Request-Id`, and is the
 //! `custom_id` in the refund, so that one whose answer was lost is found again after PayPal has forgotten the request.
 
 use serde_json::{Value, json};

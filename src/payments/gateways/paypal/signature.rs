@@ -1,5 +1,5 @@
 //! `PAYPAL-TRANSMISSION-SIG`: RSA-SHA256 over `transmission id|time|our webhook id|CRC-32 of the raw body`, the last as
-//! an unsigned decimal. The webhook id never stands in the message: it binds it to our own subscription (source of the
+//! an unsigned decimal. The webhook id is never in the message: it binds it to our own subscription (source of the
 //! official SDK; developer.paypal.com, webhooks integration).
 
 use sha2::{Digest, Sha256};

@@ -1,6 +1,6 @@
 //! What PayPal's books say of one UTC day: `GET /v1/reporting/transactions` (at most 31 days a call, complete some three
 //! hours later). Event codes from developer.paypal.com, transaction event codes: T00xx are payments, T1107 refunds. What
-//! PayPal takes and gives back in a dispute (T1106, T111x, T12xx) is no refund: the dispute itself tells of it.
+//! PayPal takes and gives back in a dispute (T1106, T111x, T12xx) is no refund: the dispute itself reports it.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde_json::Value;

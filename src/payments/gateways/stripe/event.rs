@@ -219,7 +219,7 @@ pub(super) fn currency(object: &Value) -> Result<Currency, &'static str> {
     Currency::parse(code).map_err(|_| "currency_malformed")
 }
 
-/// In our minor units. A currency without a row cannot have been asked for, so its number is kept as it stands
+/// In our minor units. A currency without a row cannot have been asked for, so its number is kept as it is
 /// and the payment will be found to be of the wrong currency.
 pub(super) fn amount(object: &Value, key: &str, currency: Currency) -> Result<i64, &'static str> {
     let amount = json::integer(object, &[key]).filter(|n| *n >= 0).ok_or("amount_malformed")?;

@@ -1,4 +1,4 @@
-//! Refunds: our refund's id is the idempotency key and stands in the metadata, so that a refund whose answer was
+//! Refunds: our refund's id is the idempotency key and is in the metadata, so that a refund whose answer was
 //! lost can be found again after Stripe has forgotten the key.
 
 use serde_json::Value;

@@ -1,5 +1,5 @@
 //! `Stripe-Signature: t=<unix>,v1=<hex>[,v1=<hex>…]`: HMAC-SHA256 over `t.body` with the whole secret as text. Any
-//! v1 may fit (several stand there while a secret is rotated); other schemes are ignored. The age is checked
+//! v1 may fit (several are there while a secret is rotated); other schemes are ignored. The age is checked
 //! after the signature: more than 300 seconds is refused as the SDKs do, and so is more than 300 seconds in
 //! the future, which they do not.
 

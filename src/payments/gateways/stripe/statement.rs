@@ -77,7 +77,7 @@ fn line(entry: &Value) -> Result<Option<StatementLine>, &'static str> {
     };
     let Some(trade_no) = event::named(source, "payment_intent") else { return Ok(None) };
     let currency = event::currency(source)?;
-    // A fee is told in the balance's currency.
+    // A fee is stated in the balance's currency.
     let fee_minor = match event::currency(entry)? {
         of_balance if of_balance == currency => fee(entry, currency)?,
         _ => None,

@@ -1,6 +1,6 @@
 //! The statement of trades (`tradebill`, type ALL): a table behind an address; its SHA-1, over the unpacked text, comes with
 //! the address in a signed answer, because the file itself is not signed. Every cell begins with a back quote, two lines
-//! of sums stand at the end, and a day is out at about ten the next morning. Column names as the documentation of the
+//! of sums are at the end, and a day is out at about ten the next morning. Column names as the documentation of the
 //! file's format gives them.
 
 use std::io::Read;

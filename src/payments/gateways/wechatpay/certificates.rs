@@ -1,5 +1,5 @@
 //! The platform's certificates change every few years and are fetched by the merchant: `GET /v3/certificates`, each
-//! encrypted with the APIv3 key. The answer is signed like any other, perhaps by a certificate that stands in it; then
+//! encrypted with the APIv3 key. The answer is signed like any other, perhaps by a certificate that is in it; then
 //! what makes that one genuine is that only the platform and the merchant know the APIv3 key.
 
 use std::collections::{BTreeMap, HashMap};

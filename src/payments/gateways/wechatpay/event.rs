@@ -63,7 +63,7 @@ pub(super) fn transaction(object: &Value) -> Result<Facts, &'static str> {
     facts.amount_minor = amount(object, "total")?;
     facts.currency = currency(object)?;
     facts.occurred_at = moment(object, "success_time");
-    // The platform tells no other time of a payment.
+    // The platform gives no other time of a payment.
     facts.began_at = facts.occurred_at;
     let identities =
         ["mchid", "appid"].map(|name| json::text(object, &[name]).map(|value| Identity::new(name, value)));

@@ -61,8 +61,8 @@ pub(super) fn fetched(pem: &str, serial: &str) -> Option<PlatformKey> {
 }
 
 /// The id of the public key by which answers are asked to be signed: the one that `signs_with` names, else the first of
-/// the list. While the key is changed at the platform both stand there, and an id that it does not know yet is asked for
-/// in vain.
+/// the list. While the key is changed at the platform both are listed there, and an id that it does not know yet is
+/// asked for in vain.
 pub(super) fn public_key_id(keys: &AccountKeys) -> Option<String> {
     let from = keys.secrets.iter().skip(keys.signs_with).chain(&keys.secrets);
     let serials = from.filter_map(|secret| Some(PlatformKey::parse(secret)?.serial));

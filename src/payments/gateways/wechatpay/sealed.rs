@@ -14,7 +14,7 @@ use crate::payments::gateways::json;
 pub(super) const KEY_LENGTH: usize = 32;
 
 /// Opens `{algorithm, nonce, associated_data?, ciphertext}` with the first of the account's keys that fits: the platform
-/// changes over to a new APIv3 key at a moment of its own. The tag stands behind the ciphertext. The error is a stable word.
+/// changes over to a new APIv3 key at a moment of its own. The tag follows the ciphertext. The error is a stable code.
 pub(super) fn open(keys: &AccountKeys, sealed: &Value) -> Result<Vec<u8>, &'static str> {
     let mut last = "decryption_key_missing";
     for key in keys.decryption_keys() {

@@ -34,8 +34,8 @@ fn state(call: &Call<'_>, payment: &PaymentRef<'_>, answer: &Value) -> Result<Ga
     if facts.number.as_deref() != Some(payment.number) {
         return Err("the answer is about another payment");
     }
-    // The sum that went back is not told. Beside a capture that is known this changes nothing; without one it could be
-    // the whole, and goods would be handed out for nothing.
+    // The sum that went back is not given. Beside a capture that is known this changes nothing; without one it could be
+    // the whole, and goods would be delivered for nothing.
     if facts.meaning == Meaning::PartiallyRefunded && payment.trade_no.is_none() {
         return Err("paid and refunded there, nobody says how much: see the statement");
     }

@@ -1,5 +1,5 @@
 //! Calls: JSON over HTTPS, each signed in its `Authorization` header over `METHOD LF path LF timestamp LF nonce LF body LF`.
-//! A good answer is believed only under the platform's signature; an error that is not signed is taken as it stands, as
+//! A good answer is believed only under the platform's signature; an error that is not signed is taken as it is, as
 //! the official SDKs do, because a request that was not accepted is answered by servers that cannot sign.
 
 use serde_json::Value;
@@ -27,7 +27,7 @@ pub(super) fn nonce() -> String {
     hex::encode_upper(random::<16>())
 }
 
-/// Signs lines with the merchant's key; a line feed stands behind each, the last too.
+/// Signs lines with the merchant's key; a line feed follows each, the last too.
 pub(super) fn sign(call: &Call<'_>, lines: &[&str]) -> Option<String> {
     let key = PrivateKey::parse(call.keys.api_key.as_ref()?)?;
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();

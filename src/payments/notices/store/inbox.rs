@@ -170,7 +170,7 @@ const UNHANDLED: &str =
 
 /// Genuine notices of the last day that were not handled and whose payment may be there now. The number is looked for
 /// in the stored bytes only to leave out what cannot match; authentication and matching decide. In an order of chance: what
-/// cannot be settled does not stand before the others.
+/// cannot be settled does not come before the others.
 pub async fn list_unhandled(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<Stored>> {
     Statement::new(UNHANDLED).bind::<BigInt, _>(limit).load(conn).await
 }

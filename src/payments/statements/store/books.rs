@@ -23,7 +23,7 @@ const FIND_PAYMENT: &str = "select id from (
       where p.account_id = w.account_id and p.gateway_number = w.number and p.trade_no is null) found
   order by how limit 1";
 
-/// The payment a fact speaks of: the one with its trade number, else the one with our number that has no trade yet.
+/// The payment a fact is about: the one with its trade number, else the one with our number that has no trade yet.
 pub async fn find_payment(
     conn: &mut AsyncPgConnection,
     account_id: &str,
@@ -40,7 +40,7 @@ pub async fn find_payment(
     Ok(row.map(|row| row.id))
 }
 
-/// How a refund of ours was found to be the one that a fact speaks of.
+/// How a refund of ours was found to be the one that a fact is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FoundRefund {
     pub id: RefundId,
@@ -65,7 +65,7 @@ const FIND_REFUND: &str =
       and not exists (select 1 from statement_fact f where f.our_refund = r.id and f.stated = w.stated and f.id <> w.fact)))
   order by there desc, r.id = w.ours desc nulls last, r.requested_at limit 1";
 
-/// The refund a fact speaks of: by the gateway's id, by ours; only where no line named any id the oldest of the same
+/// The refund a fact is about: by the gateway's id, by ours; only where no line named any id the oldest of the same
 /// amount that no other fact is.
 pub async fn find_refund(
     conn: &mut AsyncPgConnection,
@@ -108,7 +108,7 @@ pub async fn sum_ledger(conn: &mut AsyncPgConnection, payment_id: PaymentId) -> 
 const IDENTIFIED: &str = "select coalesce(sum(counted_minor), 0)::bigint as sum from refund
   where payment_id = $1 and basis = 'refund'";
 
-/// What went back of a payment by refunds that are known by an id, minor units. The rest of what went back was told
+/// What went back of a payment by refunds that are known by an id, minor units. The rest of what went back was reported
 /// as a sum, or lost.
 pub async fn sum_identified(conn: &mut AsyncPgConnection, payment_id: PaymentId) -> QueryResult<i64> {
     let row: Sum = Statement::new(IDENTIFIED).bind::<SqlUuid, _>(payment_id.0).get_result(conn).await?;
@@ -232,7 +232,7 @@ pub async fn end_unread(conn: &mut AsyncPgConnection, run: &Run, subjects: &[&st
         .await
 }
 
-/// Money that moved here and of which no statement speaks.
+/// Money that moved here and that no statement names.
 #[derive(Clone, Debug, QueryableByName)]
 pub struct Unstated {
     #[diesel(sql_type = SqlUuid)]
@@ -249,7 +249,7 @@ pub struct Unstated {
     pub at: DateTime<Utc>,
 }
 
-// A statement speaks of a payment also where that cannot be read. A sum that was told without naming refunds is stated by
+// A statement names a payment also where that cannot be read. A sum reported without naming refunds is stated by
 // refunds that none of ours is, as far as these reach.
 const UNSTATED: &str = "select p.id as payment_id, p.order_id, null::uuid as refund_id, p.received_minor as amount_minor,
     p.received_currency as currency, p.captured_at as at
@@ -268,7 +268,7 @@ const UNSTATED: &str = "select p.id as payment_id, p.order_id, null::uuid as ref
         >= (select sum(u.counted_minor) from refund u where u.payment_id = p.id and u.basis = 'sum')))
   order by at";
 
-/// Payments and refunds of an account in this time of which no statement speaks.
+/// Payments and refunds of an account in this time that no statement names.
 pub async fn list_unstated(
     conn: &mut AsyncPgConnection,
     account_id: &str,
@@ -289,7 +289,7 @@ pub async fn list_unstated(
 const NAMES_REFUNDS: &str = "select count(*) as sum from (select 1 from statement_fact where account_id = $1
     and stated = 'refund' and (refund_id is not null or gateway_refund_id is not null) limit 1) named";
 
-/// Whether this account's statements tell of single refunds. Some gateways only tell how much of a payment went back,
+/// Whether this account's statements name single refunds. Some gateways only report how much of a payment went back,
 /// on the day of the payment.
 pub async fn names_refunds(conn: &mut AsyncPgConnection, account_id: &str) -> QueryResult<bool> {
     let row: Sum = Statement::new(NAMES_REFUNDS).bind::<Text, _>(account_id).get_result(conn).await?;

@@ -210,7 +210,7 @@ const LIST_WAITING: &str = "select f.* from statement_fact f where f.account_id 
     and (f.outcome is null or (f.outcome = 'matched' and f.booked_minor is distinct from f.fee_minor))
     and exists (select 1 from statement_line l where l.fact_id = f.id and l.day = $2) order by f.id limit $3";
 
-/// What a day's statement says and nobody has compared as it stands.
+/// What a day's statement says and nobody has compared in its present state.
 pub async fn list_waiting(conn: &mut AsyncPgConnection, run: &Run, limit: i64) -> QueryResult<Vec<Fact>> {
     Statement::new(LIST_WAITING)
         .bind::<Text, _>(run.account_id.as_str())
@@ -280,7 +280,7 @@ pub async fn release(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<usize
         .await
 }
 
-/// Two facts turned out to be one: the lines of `other` say `kept`, which is stored as it stands here.
+/// Two facts turned out to be one: the lines of `other` say `kept`, which is stored as it is here.
 pub async fn fold(conn: &mut AsyncPgConnection, kept: &Fact, other: i64) -> QueryResult<()> {
     Statement::new(
         "update statement_line l set fact_id = w.kept

@@ -33,7 +33,7 @@ pub(super) fn find(desk: &Desk, business: &Value, now: i64) -> Option<Payment> {
     })
 }
 
-/// Opens a payment, or finds it: a number of the shop's stands for one amount and one subject.
+/// Opens a payment, or finds it: a number of the shop's is bound to one amount and one subject.
 pub(super) fn open(
     desk: &Desk,
     call: &Form,

@@ -119,7 +119,7 @@ pub(super) fn capture(desk: &Arc<Desk>, merchant: &str, id: &str, now: i64) -> A
     Ok((201, order(desk, merchant, &find(desk, id, now)?)))
 }
 
-/// An order as it is shown and told.
+/// An order as it is shown and reported.
 pub(super) fn order(desk: &Desk, merchant: &str, payment: &Payment) -> Value {
     let status = match payment.status {
         Status::Open if payment.note("by_source") == "yes" => "PAYER_ACTION_REQUIRED",

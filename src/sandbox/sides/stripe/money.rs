@@ -121,7 +121,7 @@ pub(super) fn refund(payment: &Payment, refund: &Refund) -> Value {
     })
 }
 
-/// The status in Stripe's words. A dispute that the buyer gave up counts as won.
+/// The status in Stripe's terms. A dispute that the buyer gave up counts as won.
 fn dispute_status(dispute: &Dispute) -> &'static str {
     match (dispute.status, dispute.answered) {
         (DisputeStatus::Inquiry, false) => "warning_needs_response",

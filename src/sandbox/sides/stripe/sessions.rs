@@ -70,7 +70,7 @@ pub(super) fn expire_session(desk: &Arc<Desk>, id: &str, now: i64) -> Answered {
     Ok(session(desk, &Payment { status: Status::Closed, ..payment }, None, false))
 }
 
-/// A session; with money when a capture is given, for which its amount then stands.
+/// A session; with money when a capture is given, whose amount then applies.
 pub(super) fn session(desk: &Desk, payment: &Payment, capture: Option<&Capture>, expand: bool) -> Value {
     let (status, paid) = match payment.status {
         Status::Open | Status::Approved => ("open", "unpaid"),

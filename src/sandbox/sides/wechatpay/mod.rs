@@ -54,7 +54,7 @@ struct WechatPay {
     key: String,
     certificate: Signer,
     public_key: Signer,
-    /// The certificate after the next rotation; it is told of at `/v3/certificates` alone.
+    /// The certificate after the next rotation; it is listed at `/v3/certificates` alone.
     next: OnceLock<Option<Signer>>,
 }
 

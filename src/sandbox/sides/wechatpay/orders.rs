@@ -229,7 +229,7 @@ fn described_refund(payment: &Payment, refund: &Refund) -> Value {
     answer
 }
 
-/// A refund as its notice tells it; one made on the console has a number of the console's.
+/// A refund as its notice reports it; one made on the console has a number of the console's.
 pub(super) fn told_refund(payment: &Payment, refund: &Refund, mchid: &str) -> Value {
     let mut told = json!({ "mchid": mchid, "out_trade_no": payment.number, "transaction_id": refund.trade_no,
         "out_refund_no": refund.refund_id.clone().unwrap_or_else(|| format!("console-{}", refund.id)),
