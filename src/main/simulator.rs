@@ -6,7 +6,7 @@ use dispense::base::clock::Clock;
 use dispense::config::{Account, Config};
 use dispense::sandbox::{self, Simulator};
 
-use crate::{Ending, Sources, load, signals};
+use super::{Ending, Sources, load, signals};
 
 /// Starts the simulator beside a shop that is reached at `shop`; returned are it and the accounts it plays. `chaos`: the
 /// seed by which it plays stories.

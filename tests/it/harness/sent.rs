@@ -57,19 +57,16 @@ impl Sent {
 
     /// Checks that the running test sent to its shops what its comment says. To be called at the end of the test.
     pub fn check(&self) {
-        let thread = std::thread::current();
-        // A worker's thread would name no test, and nothing would be checked.
-        let name = thread.name().filter(|name| name.contains("::"));
-        let name = name.expect("the shop of a test ends in the test's own task");
+        let name = running_test().expect("the running test has a name");
         let mut tests = OF_TESTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let of_test = tests.entry(name.to_owned()).or_default();
+        let of_test = tests.entry(name.clone()).or_default();
         for (operation, fate) in self.0.lock().unwrap().iter() {
             let known = of_test.entry(operation.clone()).or_default();
             known.mutation = fate.mutation;
             known.done |= fate.done;
             known.refused |= fate.refused;
         }
-        let Some(declared) = declared::of_test(name) else { return };
+        let Some(declared) = declared::of_test(&name) else { return };
         let missing = missing(&declared, of_test);
         assert!(
             missing.is_empty(),
@@ -77,6 +74,14 @@ impl Sent {
             missing.join(", ")
         );
     }
+}
+
+/// The test's own thread has its name. A shop that ends in another task finds the name in what the test runner says of
+/// this process, which runs one test.
+fn running_test() -> Option<String> {
+    let own = std::thread::current().name().map(str::to_owned);
+    let names = own.into_iter().chain(std::env::var("NEXTEST_TEST_NAME").ok()).chain(std::env::args());
+    names.filter(|name| !name.contains('/')).find(|name| name.contains("::"))
 }
 
 /// What a test declares and did not do.
