@@ -28,14 +28,14 @@ const LAYERS: [&[&str]; 19] = [
     &["base"],
 ];
 
-struct Source {
+pub struct Source {
     path: PathBuf,
     /// Below `src`, with slashes.
-    name: String,
+    pub name: String,
     text: String,
 }
 
-fn sources() -> Vec<Source> {
+pub fn sources() -> Vec<Source> {
     fn walk(folder: &Path, found: &mut Vec<Source>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -56,17 +56,17 @@ fn sources() -> Vec<Source> {
 
 impl Source {
     /// `infra` for `infra/db/pool.rs`, `main` for `main.rs`.
-    fn module(&self) -> &str {
+    pub fn module(&self) -> &str {
         let first = self.name.split('/').next().unwrap();
         first.strip_suffix(".rs").unwrap_or(first)
     }
 
     /// Without comments, so that prose may name what code may not.
-    fn code(&self) -> String {
+    pub fn code(&self) -> String {
         self.text.lines().filter(|l| !l.trim_start().starts_with("//")).map(|l| format!("{l}\n")).collect()
     }
 
-    fn is_generated(&self) -> bool {
+    pub fn is_generated(&self) -> bool {
         self.text.starts_with("// @generated")
     }
 }
@@ -130,7 +130,7 @@ const MACROS: [&str; 8] = [
 ];
 
 /// Whether a module may use another: itself, or one of a lower layer.
-fn may_use(from: &str, to: &str) -> bool {
+pub fn may_use(from: &str, to: &str) -> bool {
     let own = layer(from).unwrap_or_else(|| panic!("{from} is in no layer"));
     to == from || MACROS.contains(&to) || layer(to).is_some_and(|to| own < to)
 }

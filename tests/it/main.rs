@@ -23,5 +23,6 @@ mod people;
 mod rest;
 mod rows;
 mod sandbox;
+mod tables;
 mod vault;
 mod worker;
