@@ -128,20 +128,20 @@ struct TokenRow {
 
 /// Counts counter-examples of one question and keeps the first.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     count: i64,
     first: String,
 }
 
 impl Tally {
-    fn add(&mut self, counter: impl FnOnce() -> String) {
+    pub(super) fn add(&mut self, counter: impl FnOnce() -> String) {
         if self.count == 0 {
             self.first = counter();
         }
         self.count += 1;
     }
 
-    fn into_finding(self, question: &'static str) -> Option<Finding> {
+    pub(super) fn into_finding(self, question: &'static str) -> Option<Finding> {
         (self.count > 0).then_some(Finding { question, count: self.count, first: self.first })
     }
 }
@@ -161,7 +161,9 @@ pub(super) async fn open_all(conn: &mut AsyncPgConnection, sealer: &Sealer) -> R
         let Some(last) = page.last() else { break };
         after = last.id;
         for row in &page {
-            let data_key = data_keys.entry(row.data_key_id).or_insert_with(|| unwrap(sealer, row));
+            let data_key = data_keys
+                .entry(row.data_key_id)
+                .or_insert_with(|| unwrap(sealer, row.data_key_id, &row.kek_id, &row.wrapped));
             let place = Place { column: "vault_key.sealed", row: row.id, owner: row.variant_id };
             let text = match data_key {
                 Ok(key) => sealer.open(key, place, &row.sealed),
@@ -213,12 +215,13 @@ async fn page_of_keys(conn: &mut AsyncPgConnection, after: Uuid) -> QueryResult<
     .await
 }
 
-fn unwrap(sealer: &Sealer, row: &KeyRow) -> Result<Arc<DataKey>, SealError> {
-    sealer.unwrap_data_key(&WrappedKey {
-        id: row.data_key_id,
-        kek_id: row.kek_id.clone(),
-        wrapped: row.wrapped.clone(),
-    })
+pub(super) fn unwrap(
+    sealer: &Sealer,
+    id: Uuid,
+    kek_id: &str,
+    wrapped: &[u8],
+) -> Result<Arc<DataKey>, SealError> {
+    sealer.unwrap_data_key(&WrappedKey { id, kek_id: kek_id.to_owned(), wrapped: wrapped.to_vec() })
 }
 
 /// Tells texts apart without keeping them; the salt is gone with this run.

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use crate::base::outcome::Fault;
 use crate::check::report::{Finding, Invariant, Question};
-use crate::infra::seal::{Place, Sealer, WrappedKey};
+use crate::check::seals::{Tally, unwrap};
+use crate::infra::seal::{Place, Sealer};
 
 pub(super) const INVARIANT: Invariant = Invariant {
     number: 17,
@@ -82,26 +83,23 @@ pub(super) async fn open_all(
     conn: &mut AsyncPgConnection,
     sealer: &Sealer,
 ) -> Result<(usize, Vec<Finding>), Fault> {
-    let (mut opened, mut count, mut first) = (0, 0, None);
+    let (mut opened, mut closed) = (0, Tally::default());
     let mut after = Uuid::nil();
     loop {
         let page = page_of(conn, after).await?;
         let Some(last) = page.last() else { break };
         after = last.id;
         for row in &page {
-            if opens(sealer, row) {
-                opened += 1;
-                continue;
+            match opens(sealer, row) {
+                true => opened += 1,
+                false => closed.add(|| format!("{} {}", row.place, row.id)),
             }
-            count += 1;
-            first.get_or_insert_with(|| format!("{} {}", row.place, row.id));
         }
         if page.len() < PAGE {
             break;
         }
     }
-    let finding = first.map(|first| Finding { question: OPENS, count, first });
-    Ok((opened, finding.into_iter().collect()))
+    Ok((opened, closed.into_finding(OPENS).into_iter().collect()))
 }
 
 fn opens(sealer: &Sealer, row: &SecretRow) -> bool {
@@ -109,9 +107,7 @@ fn opens(sealer: &Sealer, row: &SecretRow) -> bool {
         "version" => "secret_version.sealed",
         _ => "unit_secret.sealed",
     };
-    let wrapped =
-        WrappedKey { id: row.data_key_id, kek_id: row.kek_id.clone(), wrapped: row.wrapped.clone() };
-    let Ok(data_key) = sealer.unwrap_data_key(&wrapped) else { return false };
+    let Ok(data_key) = unwrap(sealer, row.data_key_id, &row.kek_id, &row.wrapped) else { return false };
     let place = Place { column, row: row.id, owner: row.variant_id };
     sealer.open(&data_key, place, &row.sealed).is_ok_and(|bytes| std::str::from_utf8(&bytes).is_ok())
 }

@@ -8,7 +8,7 @@ use crate::base::clock::Clock;
 use crate::base::ids::{KeyId, UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
-use crate::goods::kind::{Available, Given, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
+use crate::goods::kind::{Available, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
 use crate::infra::effects::Effects;
 use crate::vault;
 use crate::vault::claim::{self, Want};
@@ -37,11 +37,7 @@ impl GoodsKind for UniqueKey {
     }
 
     fn promise(&self, locale: Locale) -> Promise {
-        let text = match locale {
-            Locale::En => "Shown and mailed as soon as the payment is confirmed",
-            Locale::Zh => "付款确认后立即显示并发送邮件",
-        };
-        Promise { instant: true, within_seconds: Some(60), text }
+        Promise::of_text(locale)
     }
 
     fn supply(&self) -> Supply {
@@ -97,12 +93,9 @@ impl GoodsKind for UniqueKey {
     }
 }
 
-/// All or none, unless the product allows partial delivery. Takes keys off the end of `free`, which lies reversed: the
-/// first units get them, one each.
+/// Takes keys off the end of `free`, which is reversed: the first units get them, one each.
 fn share(line: &Wanted, free: &mut Vec<KeyId>) -> LineGiven {
-    let enough = free.len() >= line.units.len();
-    let take = if enough || line.partial_delivery { line.units.len().min(free.len()) } else { 0 };
+    let take = line.takes(free.len());
     let keys: Vec<KeyId> = free.split_off(free.len() - take).into_iter().rev().collect();
-    let of_unit = |at| if at < take { Given::Assigned } else { Given::AwaitStock };
-    LineGiven { units: (0..line.units.len()).map(of_unit).collect(), keys }
+    LineGiven { keys, ..LineGiven::first(line, take) }
 }

@@ -36,6 +36,17 @@ pub struct Promise {
     pub text: &'static str,
 }
 
+impl Promise {
+    /// Of a text that is shown and mailed in the moment of payment.
+    pub fn of_text(locale: Locale) -> Self {
+        let text = match locale {
+            Locale::En => "Shown and mailed as soon as the payment is confirmed",
+            Locale::Zh => "付款确认后立即显示并发送邮件",
+        };
+        Self { instant: true, within_seconds: Some(60), text }
+    }
+}
+
 /// What can be had of a variant now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Available {
@@ -73,6 +84,14 @@ pub struct Wanted {
     pub terms: Terms,
 }
 
+impl Wanted {
+    /// How many of its units get one of `free` pieces: all or none, unless the product allows partial delivery.
+    pub fn takes(&self, free: usize) -> usize {
+        let all = self.units.len();
+        if free >= all || self.partial_delivery { all.min(free) } else { 0 }
+    }
+}
+
 /// What became of a wanted unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Given {
@@ -100,6 +119,12 @@ impl LineGiven {
     /// The same answer for every unit.
     pub fn all(wanted: &Wanted, given: Given) -> Self {
         Self { units: vec![given; wanted.units.len()], keys: Vec::new() }
+    }
+
+    /// The first `count` units have their goods, the others wait for stock.
+    pub fn first(wanted: &Wanted, count: usize) -> Self {
+        let of_unit = |at| if at < count { Given::Assigned } else { Given::AwaitStock };
+        Self { units: (0..wanted.units.len()).map(of_unit).collect(), keys: Vec::new() }
     }
 }
 

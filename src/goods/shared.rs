@@ -36,11 +36,7 @@ impl GoodsKind for SharedSecret {
     }
 
     fn promise(&self, locale: Locale) -> Promise {
-        let text = match locale {
-            Locale::En => "Shown and mailed as soon as the payment is confirmed",
-            Locale::Zh => "付款确认后立即显示并发送邮件",
-        };
-        Promise { instant: true, within_seconds: Some(60), text }
+        Promise::of_text(locale)
     }
 
     fn supply(&self) -> Supply {
@@ -105,7 +101,7 @@ impl GoodsKind for SharedSecret {
     }
 }
 
-/// All or none, unless the product allows partial delivery. `left` is what the cap leaves, if there is one.
+/// `left` is what the cap leaves, if there is one.
 fn share(
     line: &Wanted,
     offer: Option<&Offer>,
@@ -115,15 +111,10 @@ fn share(
     let Some(version_id) = offer.and_then(|offer| offer.version_id) else {
         return LineGiven::all(line, Given::AwaitStock);
     };
-    let wanted = line.units.len();
-    let take = match left {
-        None => wanted,
-        Some(left) => {
-            let take = if *left >= wanted || line.partial_delivery { wanted.min(*left) } else { 0 };
-            *left -= take;
-            take
-        }
-    };
+    let take = line.takes(left.as_deref().copied().unwrap_or(usize::MAX));
+    if let Some(left) = left {
+        *left -= take;
+    }
     shares.extend(line.units.iter().take(take).map(|unit| Share {
         unit_id: *unit,
         seller_id: line.seller_id,
@@ -131,6 +122,5 @@ fn share(
         version_id,
         follows: line.terms.updates_included,
     }));
-    let of_unit = |at| if at < take { Given::Assigned } else { Given::AwaitStock };
-    LineGiven { units: (0..wanted).map(of_unit).collect(), keys: Vec::new() }
+    LineGiven::first(line, take)
 }

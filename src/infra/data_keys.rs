@@ -30,6 +30,13 @@ pub async fn insert(conn: &mut AsyncPgConnection, key: &WrappedKey) -> QueryResu
     Ok(())
 }
 
+/// A new data key, stored wrapped.
+pub async fn create(conn: &mut AsyncPgConnection, sealer: &Sealer, id: Uuid) -> Result<Arc<DataKey>, Fault> {
+    let (data_key, wrapped) = sealer.make_data_key(id)?;
+    insert(conn, &wrapped).await?;
+    Ok(data_key)
+}
+
 /// Counts what a data key sealed. The database refuses more than 2^32.
 pub async fn count_uses(conn: &mut AsyncPgConnection, id: Uuid, uses: i64) -> QueryResult<()> {
     diesel::update(data_key::table.find(id))

@@ -5,7 +5,7 @@ use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::Actor;
 use crate::base::ids::{BatchId, UserId, VariantId};
-use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
+use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::infra::data_keys;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::jobs::{self, Payload};
@@ -79,8 +79,7 @@ pub async fn open(kit: &Kit, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
             .at(["keysExpireAt"])
             .into());
     }
-    let (data_key, wrapped) = kit.sealer.make_data_key(kit.clock.uuid()).map_err(Fault::from)?;
-    data_keys::insert(&mut tx, &wrapped).await?;
+    let data_key = data_keys::create(&mut tx, &kit.sealer, kit.clock.uuid()).await?;
     let id = BatchId(kit.clock.uuid());
     let batch = store::insert_batch(&mut tx, id, data_key.id, shelf.seller_id, &new).await?;
     let opened = Opened { variant: batch.variant_id, origin: batch.origin.as_str().into() };

@@ -97,7 +97,8 @@ pub(super) fn open_text(
     open_at(kit, data_keys, place, data_key, sealed)
 }
 
-fn open_at(
+/// The text that is sealed at a place.
+pub(super) fn open_at(
     kit: &Kit,
     data_keys: &HashMap<Uuid, Arc<DataKey>>,
     place: Place,

@@ -1,6 +1,7 @@
 //! Gives pieces their text.
 
 use diesel_async::AsyncPgConnection;
+use uuid::Uuid;
 
 use crate::base::ids::{SellerId, UnitId, VariantId};
 use crate::base::outcome::Fault;
@@ -33,11 +34,20 @@ pub async fn give_text(
     (unit, seller, variant): (UnitId, SellerId, VariantId),
     text: &str,
 ) -> Result<(), Fault> {
-    let (data_key, wrapped) = kit.sealer.make_data_key(kit.clock.uuid())?;
-    data_keys::insert(conn, &wrapped).await?;
-    data_keys::count_uses(conn, data_key.id, 1).await?;
     let place = Place { column: UNIT_TEXT, row: unit.0, owner: variant.0 };
-    let sealed = kit.sealer.seal(&data_key, place, text.as_bytes())?;
-    store::insert_text(conn, (unit, seller, variant), data_key.id, sealed).await?;
+    let (data_key, sealed) = seal(conn, kit, place, text).await?;
+    store::insert_text(conn, (unit, seller, variant), data_key, sealed).await?;
     Ok(())
+}
+
+/// Seals a text under a data key of its own; the key's id and the sealed text.
+pub(super) async fn seal(
+    conn: &mut AsyncPgConnection,
+    kit: &Kit,
+    place: Place,
+    text: &str,
+) -> Result<(Uuid, Vec<u8>), Fault> {
+    let data_key = data_keys::create(conn, &kit.sealer, kit.clock.uuid()).await?;
+    data_keys::count_uses(conn, data_key.id, 1).await?;
+    Ok((data_key.id, kit.sealer.seal(&data_key, place, text.as_bytes())?))
 }

@@ -5,12 +5,14 @@ use diesel_async::AsyncPgConnection;
 use crate::base::actor::Actor;
 use crate::base::ids::{SecretVersionId, VariantId};
 use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::base::secret::Secret;
 use crate::infra::data_keys;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::kit::Kit;
 use crate::infra::seal::Place;
 use crate::vault::events::{PublishedSecret, SecretEvent};
-use crate::vault::reveal::SECRET_VERSION;
+use crate::vault::reveal::{SECRET_VERSION, open_at};
+use crate::vault::secrets::give;
 use crate::vault::secrets::store::{self, NewSecret, SecretVersion};
 
 /// Publishes a text as the newest version, in the caller's transaction. The text that is the newest already is not
@@ -31,22 +33,20 @@ pub async fn publish(
     }
     let newest = store::find_newest(conn, variant).await?;
     if let Some(newest) = &newest
-        && opened(conn, kit, newest).await?.as_slice() == text.as_bytes()
+        && opened(conn, kit, newest).await?.expose() == text
     {
         return Ok(newest.clone());
     }
-    let (data_key, wrapped) = kit.sealer.make_data_key(kit.clock.uuid()).map_err(Fault::from)?;
-    data_keys::insert(conn, &wrapped).await?;
-    data_keys::count_uses(conn, data_key.id, 1).await?;
     let id = SecretVersionId(kit.clock.uuid());
     let place = Place { column: SECRET_VERSION, row: id.0, owner: variant.0 };
+    let (data_key_id, sealed) = give::seal(conn, kit, place, text).await?;
     let new = NewSecret {
         id,
         seller_id: shelf.seller_id,
         variant_id: variant,
         number: newest.map_or(0, |version| version.number) + 1,
-        data_key_id: data_key.id,
-        sealed: kit.sealer.seal(&data_key, place, text.as_bytes()).map_err(Fault::from)?,
+        data_key_id,
+        sealed,
         published_by: actor.user_id(),
     };
     let version = store::insert_version(conn, new).await?;
@@ -56,14 +56,8 @@ pub async fn publish(
     Ok(version)
 }
 
-async fn opened(
-    conn: &mut AsyncPgConnection,
-    kit: &Kit,
-    version: &SecretVersion,
-) -> Result<zeroize::Zeroizing<Vec<u8>>, Fault> {
+async fn opened(conn: &mut AsyncPgConnection, kit: &Kit, version: &SecretVersion) -> Result<Secret, Fault> {
     let data_keys = data_keys::open(conn, &kit.sealer, [version.data_key_id]).await?;
-    let data_key =
-        data_keys.get(&version.data_key_id).ok_or_else(|| Fault::bug("a secret without its data key"))?;
     let place = Place { column: SECRET_VERSION, row: version.id.0, owner: version.variant_id.0 };
-    Ok(kit.sealer.open(data_key, place, &version.sealed)?)
+    Ok(open_at(kit, &data_keys, place, version.data_key_id, &version.sealed)?)
 }
