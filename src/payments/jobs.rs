@@ -13,6 +13,9 @@ payloads! {
     /// Asks the gateway how much of a payment went back.
     "refund.ask_sum" pub struct AskRefundSum { payment: PaymentId, }
 
+    /// Asks the gateway about the disputes of a payment.
+    "dispute.ask" pub struct AskDisputes { payment: PaymentId, }
+
     /// Fetches and compares a statement.
     "statement.import" pub struct ImportStatement { run: StatementRunId, }
 }

@@ -25,7 +25,7 @@ use crate::mail;
 use crate::mail::jobs::AlertStaff;
 use crate::payments;
 use crate::payments::events::PaymentEvent;
-use crate::payments::jobs::{AskRefundSum, CheckPayment, ImportStatement, WorkRefund};
+use crate::payments::jobs::{AskDisputes, AskRefundSum, CheckPayment, ImportStatement, WorkRefund};
 use crate::vault::jobs::GenerateKeys;
 use crate::worker::backend::WorkerBackend;
 
@@ -65,6 +65,9 @@ async fn of_job(backend: &Arc<WorkerBackend>, job: &Job) -> Outcome<Done> {
         }
         AskRefundSum::KIND => {
             payments::refunds::sums::ask(&backend.payments, job.payload::<AskRefundSum>()?.payment).await?;
+        }
+        AskDisputes::KIND => {
+            payments::disputes::ask::ask(&backend.payments, job.payload::<AskDisputes>()?.payment).await?;
         }
         ImportStatement::KIND => {
             let run = job.payload::<ImportStatement>()?.run;

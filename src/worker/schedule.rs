@@ -63,6 +63,9 @@ pub const SWEEPS: &[Sweep] = &[
     sweep("forgotten_refunds", 300, |backend| {
         Box::pin(async move { crate::payments::refunds::work::sweep_forgotten(&backend.payments).await })
     }),
+    sweep("undecided_disputes", 300, |backend| {
+        Box::pin(async move { crate::payments::disputes::ask::sweep(&backend.payments).await })
+    }),
     sweep("restored_questions", 900, |backend| {
         Box::pin(async move { crate::payments::restored::sweep(&backend.payments).await })
     }),

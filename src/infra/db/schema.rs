@@ -62,6 +62,7 @@ diesel::table! {
         opened_at -> Timestamptz,
         decided_at -> Nullable<Timestamptz>,
         said_at -> Nullable<Timestamptz>,
+        asked_at -> Nullable<Timestamptz>,
     }
 }
 

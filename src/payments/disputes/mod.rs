@@ -1,5 +1,6 @@
 //! Buyers' disputes with their bank or gateway: a row each, with its own amount and outcome.
 
+pub mod ask;
 pub mod hear;
 pub mod model;
 pub mod state;

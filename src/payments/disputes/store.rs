@@ -1,5 +1,7 @@
 //! SQL of disputes.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -26,6 +28,25 @@ pub async fn is_open(conn: &mut AsyncPgConnection, payment_id: PaymentId) -> Que
         .filter(dispute::payment_id.eq(payment_id))
         .filter(dispute::state.eq(DisputeState::Opened));
     diesel::select(diesel::dsl::exists(open)).get_result(conn).await
+}
+
+const CLAIM_DUE: &str = "update dispute set asked_at = app_now()
+  where id in (select id from dispute where state in ('inquiry', 'opened')
+      and coalesce(asked_at, opened_at)
+        < app_now() - case when asked_at is null then interval '10 minutes' else interval '1 day' end
+    order by coalesce(asked_at, opened_at) limit $1 for update skip locked)
+  returning payment_id";
+
+#[derive(QueryableByName)]
+struct DueRow {
+    #[diesel(sql_type = SqlUuid)]
+    payment_id: PaymentId,
+}
+
+/// Payments whose undecided disputes the gateway has not been asked about for long enough; they are marked as asked.
+pub async fn claim_due(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<BTreeSet<PaymentId>> {
+    let rows: Vec<DueRow> = Statement::new(CLAIM_DUE).bind::<BigInt, _>(limit).load(conn).await?;
+    Ok(rows.into_iter().map(|row| row.payment_id).collect())
 }
 
 const INSERT: &str =

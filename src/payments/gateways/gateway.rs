@@ -221,6 +221,16 @@ pub enum Queried {
     Unsupported,
 }
 
+/// The answer to a question about the disputes of a payment.
+#[derive(Clone, Debug)]
+pub enum DisputesThere {
+    /// All that there ever were, as they are now.
+    Known(Vec<GatewayState>),
+    /// No usable answer; nothing may be concluded.
+    Unknown(String),
+    Unsupported,
+}
+
 #[allow(clippy::large_enum_variant)] // One per question, never stored.
 #[derive(Clone, Debug)]
 pub enum Closing {
@@ -353,6 +363,11 @@ pub trait Gateway: Send + Sync {
     async fn refund(&self, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding;
 
     async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding;
+
+    /// The disputes about a payment by their names, whose notices may have been lost.
+    async fn disputes(&self, _call: &Call<'_>, _payment: &PaymentRef<'_>) -> DisputesThere {
+        DisputesThere::Unsupported
+    }
 
     /// The offset from UTC of the calendar that the days of its statements are cut by.
     fn calendar(&self) -> FixedOffset;

@@ -262,7 +262,8 @@ pub async fn list_overdue(conn: &mut AsyncPgConnection, limit: i64) -> QueryResu
 /// Open refunds that nobody has worked on for a quarter of an hour beyond their time: their job was lost.
 pub async fn list_forgotten(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<RefundId>> {
     let rows: Vec<ForgottenRow> = Statement::new(
-        "select id from refund where state in ('requested', 'pending', 'unknown') and origin <> 'gateway'
+        "select id from refund where state in ('requested', 'pending', 'unknown')
+           and (origin <> 'gateway' or gateway_refund_id is not null)
            and coalesce(next_check_at, requested_at) < app_now() - interval '15 minutes'
          order by requested_at limit $1",
     )

@@ -55,9 +55,11 @@ pub async fn work(kit: &PaymentKit, id: RefundId) -> Outcome<()> {
         let payment = attempts::find(&mut conn, refund.payment_id).await?;
         (refund, payment.ok_or_else(|| Fault::bug("a refund without its payment"))?)
     };
-    // One that was made at the gateway is not ours to send.
-    if !refund.state.is_open() || refund.origin == "gateway" {
+    if !refund.state.is_open() {
         return Ok(());
+    }
+    if refund.origin == "gateway" {
+        return follow(kit, &refund, &payment).await;
     }
     if refund.state == RefundState::Requested && !repeatable(kit, &payment) && !mark_sent(kit, id).await? {
         return Ok(());
@@ -65,6 +67,43 @@ pub async fn work(kit: &PaymentKit, id: RefundId) -> Outcome<()> {
     let answer = ask_gateway(kit, &refund, &payment).await;
     crate::fault_point!("refund.r3");
     apply(kit, &refund, answer).await
+}
+
+/// One that was made at the gateway is not ours to send: it is asked about under its name there, as the notice of its end
+/// can be lost. An answer that does not know it changes nothing.
+async fn follow(kit: &PaymentKit, refund: &Refund, payment: &Payment) -> Outcome<()> {
+    let Some((account, gateway)) = kit.accounts.find(&payment.account_id) else { return Ok(()) };
+    let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout: TIMEOUT };
+    let id = refund.id.to_string();
+    let answer = gateway.refund_query(&call, &question(refund, payment, &id)).await;
+    match answer {
+        Refunding::Succeeded { .. } | Refunding::Pending { .. } | Refunding::Failed { .. } => {
+            apply(kit, refund, answer).await
+        }
+        Refunding::Unknown(_) | Refunding::NotFound | Refunding::Unsupported => {
+            let next = kit.clock.now() + ask::gap(kit, refund.checks);
+            refunds::note_check(&mut *kit.db.conn().await?, refund.id, next).await?;
+            Ok(())
+        }
+    }
+}
+
+fn question<'a>(refund: &'a Refund, payment: &'a Payment, id: &'a str) -> RefundRef<'a> {
+    RefundRef {
+        refund_id: id,
+        gateway_refund_id: refund.gateway_refund_id.as_deref(),
+        payment: reference(payment),
+        amount: Money::new(refund.amount_minor, refund.currency),
+    }
+}
+
+fn reference(payment: &Payment) -> PaymentRef<'_> {
+    PaymentRef {
+        number: payment.number_there(),
+        gateway_reference: payment.gateway_reference.as_deref(),
+        trade_no: payment.trade_no.as_deref(),
+        money: Money::new(payment.received_minor.unwrap_or(0), decide::received_currency(payment)),
+    }
 }
 
 fn repeatable(kit: &PaymentKit, payment: &Payment) -> bool {
@@ -99,28 +138,16 @@ async fn ask_gateway(kit: &PaymentKit, refund: &Refund, payment: &Payment) -> Re
         return Refunding::Unknown("the account left the configuration".into());
     };
     let id = refund.id.to_string();
-    let reference = PaymentRef {
-        number: payment.number_there(),
-        gateway_reference: payment.gateway_reference.as_deref(),
-        trade_no: payment.trade_no.as_deref(),
-        money: Money::new(payment.received_minor.unwrap_or(0), decide::received_currency(payment)),
-    };
     let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout: TIMEOUT };
     if refund.state != RefundState::Requested {
-        let question = RefundRef {
-            refund_id: &id,
-            gateway_refund_id: refund.gateway_refund_id.as_deref(),
-            payment: reference,
-            amount: Money::new(refund.amount_minor, refund.currency),
-        };
-        let answer = gateway.refund_query(&call, &question).await;
+        let answer = gateway.refund_query(&call, &question(refund, payment, &id)).await;
         if answer != Refunding::NotFound {
             return answer;
         }
     }
     let new = NewRefund {
         refund_id: &id,
-        payment: reference,
+        payment: reference(payment),
         amount: Money::new(refund.amount_minor, refund.currency),
         reason: refund.reason.as_deref(),
     };

@@ -224,7 +224,7 @@ fn reversed(resource: &Value, merchant_id: &str) -> Result<Facts, &'static str> 
 
 /// A dispute has an amount of its own, which may be a part of the payment's; when it is decided, what the buyer got
 /// counts. PayPal withholds the money from the first stage on, INQUIRY included.
-fn dispute(resource: &Value, merchant_id: &str) -> Result<Facts, &'static str> {
+pub(super) fn dispute(resource: &Value, merchant_id: &str) -> Result<Facts, &'static str> {
     let meaning = match json::text(resource, &["dispute_outcome", "outcome_code"]) {
         None | Some("NONE") => Meaning::DisputeOpened,
         Some("RESOLVED_BUYER_FAVOUR" | "ACCEPTED") => Meaning::DisputeLost,

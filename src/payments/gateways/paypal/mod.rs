@@ -7,6 +7,7 @@ mod address;
 mod api;
 mod certificate;
 mod currencies;
+mod disputes;
 mod event;
 mod refunds;
 mod signature;
@@ -20,9 +21,9 @@ use serde_json::Value;
 use crate::base::money::Currency;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateways::gateway::{
-    Abilities, AccountKeys, ActionKind, Call, Closing, Entry, Evidence, Gateway, Identity, NewPayment,
-    NewRefund, Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding,
-    Reply, Setting, StartFailure, Started, Statement, Unit, Verdict,
+    Abilities, AccountKeys, ActionKind, Call, Closing, DisputesThere, Entry, Evidence, Gateway, Identity,
+    NewPayment, NewRefund, Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef,
+    Refunding, Reply, Setting, StartFailure, Started, Statement, Unit, Verdict,
 };
 use crate::payments::gateways::{amounts, json};
 use signature::Transmission;
@@ -260,6 +261,10 @@ impl Gateway for PayPal {
 
     async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
         refunds::refund_query(self, call, refund).await
+    }
+
+    async fn disputes(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> DisputesThere {
+        disputes::of_payment(self, call, payment).await
     }
 
     fn calendar(&self) -> FixedOffset {

@@ -219,6 +219,15 @@ pub(super) fn currency(object: &Value) -> Result<Currency, &'static str> {
     Currency::parse(code).map_err(|_| "currency_malformed")
 }
 
+/// A dispute as it is now, asked for.
+pub(super) fn dispute_now(object: &Value) -> Result<Facts, &'static str> {
+    let mut facts = dispute(object)?;
+    if let Some(livemode) = object.get("livemode").and_then(Value::as_bool) {
+        facts.identity = identity(livemode, "");
+    }
+    Ok(facts)
+}
+
 /// In our minor units. A currency without a row cannot have been asked for, so its number is kept as it is
 /// and the payment will be found to be of the wrong currency.
 pub(super) fn amount(object: &Value, key: &str, currency: Currency) -> Result<i64, &'static str> {

@@ -3,6 +3,7 @@
 //! the official SDKs.
 
 mod api;
+mod disputes;
 mod event;
 mod refunds;
 mod signature;
@@ -17,9 +18,9 @@ use crate::base::money::Currency;
 use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateways::gateway::{
-    Abilities, AccountKeys, ActionKind, Call, Closing, Entry, Evidence, Gateway, Identity, NewPayment,
-    NewRefund, Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding,
-    Reply, Setting, StartFailure, Started, Statement, Unit, Verdict,
+    Abilities, AccountKeys, ActionKind, Call, Closing, DisputesThere, Entry, Evidence, Gateway, Identity,
+    NewPayment, NewRefund, Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef,
+    Refunding, Reply, Setting, StartFailure, Started, Statement, Unit, Verdict,
 };
 use crate::payments::gateways::{amounts, json, secret};
 
@@ -150,6 +151,10 @@ impl Gateway for Stripe {
 
     async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
         refunds::refund_query(&self.outbound, call, refund).await
+    }
+
+    async fn disputes(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> DisputesThere {
+        disputes::of_payment(&self.outbound, call, payment).await
     }
 
     fn calendar(&self) -> FixedOffset {

@@ -53,7 +53,9 @@ pub(super) async fn refund(outbound: &Outbound, call: &Call<'_>, refund: &NewRef
 pub(super) async fn refund_query(outbound: &Outbound, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
     if let Some(id) = refund.gateway_refund_id.filter(|id| event::is_id(id)) {
         return match exchange(outbound, call, &format!("/v1/refunds/{id}"), None).await {
-            Ok((200, answer)) => outcome(refund.refund_id, &answer),
+            // One that was made at Stripe has its id alone.
+            Ok((200, answer)) if json::text(&answer, &["id"]) == Some(id) => state(id, &answer),
+            Ok((200, _)) => Refunding::Unknown("the answer is about another refund".into()),
             Ok((404, answer)) if error_of(&answer).0 == "resource_missing" => Refunding::NotFound,
             Ok((status, _)) => Refunding::Unknown(format!("status {status}")),
             Err(error) => Refunding::Unknown(error.to_string()),
@@ -85,6 +87,10 @@ fn outcome(refund_id: &str, refund: &Value) -> Refunding {
     let Some(id) = json::text(refund, &["id"]).filter(|id| event::is_id(id)) else {
         return Refunding::Unknown("the answer has no refund number".into());
     };
+    state(id, refund)
+}
+
+fn state(id: &str, refund: &Value) -> Refunding {
     match json::text(refund, &["status"]) {
         Some("succeeded") => Refunding::Succeeded { gateway_refund_id: id.to_owned() },
         Some("pending" | "requires_action") => {

@@ -3,6 +3,7 @@
 
 mod disputes;
 mod doors;
+mod lost_notices;
 mod paid_twice;
 mod planted;
 mod races;

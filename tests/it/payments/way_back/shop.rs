@@ -29,6 +29,13 @@ pub async fn bought(lines: &[(i32, i64)]) -> Bought {
     paid(started(lines).await).await
 }
 
+/// Pieces of 19.00 in all, paid in one order at this gateway.
+pub async fn bought_at(gateway: &str, quantity: i32) -> Bought {
+    let street = street().await;
+    let wanted = [(street.t.selling_keys(quantity as usize, 1_900 / i64::from(quantity)).await, quantity)];
+    paid(placed_at(gateway, street, &wanted).await).await
+}
+
 /// A key of 9.00 and a file of 10.00 with this content, paid in one order.
 pub async fn bought_with_file(content: &[u8]) -> Bought {
     let street = street().await;
@@ -56,8 +63,12 @@ pub async fn started(lines: &[(i32, i64)]) -> Bought {
 }
 
 async fn placed(street: Street, wanted: &[(VariantId, i32)]) -> Bought {
+    placed_at("stripe", street, wanted).await
+}
+
+async fn placed_at(gateway: &str, street: Street, wanted: &[(VariantId, i32)]) -> Bought {
     let placed = street.t.place(wanted).await;
-    street.start(&placed, "stripe").await;
+    street.start(&placed, gateway).await;
     street.t.person("support@shop.example", &[Role::Support]).await;
     let token = street.t.sign_in("support@shop.example").await.tokens.access;
     let staff = Client::new(&street.t.app).with(token.expose());

@@ -1,0 +1,2 @@
+drop index dispute_undecided;
+alter table dispute drop column asked_at;
