@@ -6,6 +6,7 @@ use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Refusal;
 
 /// The longest address (RFC 5321, 4.5.3.1.3, without the angle brackets), bytes.
@@ -93,7 +94,7 @@ fn is_written(local: &str) -> bool {
 }
 
 fn invalid() -> Refusal {
-    Refusal::new("EMAIL_INVALID", "this is not a mail address").at(["email"])
+    Refusal::new(ErrorCode::EmailInvalid, "this is not a mail address").at(["email"])
 }
 
 /// The ASCII form of a domain name, in lower case; `None` when there is none.

@@ -4,6 +4,7 @@ pub mod actor;
 pub mod caller;
 pub mod clock;
 pub mod email;
+pub mod error_code;
 pub mod ids;
 pub mod key_text;
 pub mod money;

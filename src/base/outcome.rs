@@ -3,11 +3,13 @@
 
 use thiserror::Error;
 
+use crate::base::error_code::ErrorCode;
+
 /// An expected no. `code` is stable and belongs to one of the API's error enums; `field` is the path into the
 /// input; `message` is ready to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    pub code: &'static str,
+    pub code: ErrorCode,
     pub message: String,
     pub field: Vec<String>,
     /// Seconds after which the same call may succeed.
@@ -18,7 +20,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),

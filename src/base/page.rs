@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Refusal;
 
 pub const DEFAULT_SIZE: i64 = 20;
@@ -35,7 +36,7 @@ impl PageArgs {
         default: i64,
         largest: i64,
     ) -> Result<Self, Refusal> {
-        let invalid = |text: String, field: &str| Err(Refusal::new("BAD_REQUEST", text).at([field]));
+        let invalid = |text: String, field: &str| Err(Refusal::new(ErrorCode::BadRequest, text).at([field]));
         if (first.is_some() || after.is_some()) && (last.is_some() || before.is_some()) {
             return invalid("first/after and last/before cannot be used together".into(), "first");
         }
@@ -100,7 +101,8 @@ pub fn encode(list: &str, keys: &[String]) -> String {
 }
 
 fn decode(list: &str, text: &str) -> Result<Vec<String>, Refusal> {
-    let refused = || Refusal::new("INVALID_CURSOR", "this cursor belongs to another list, sort or filter");
+    let refused =
+        || Refusal::new(ErrorCode::InvalidCursor, "this cursor belongs to another list, sort or filter");
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| refused())?;
     let cursor: Cursor = serde_json::from_slice(&bytes).map_err(|_| refused())?;
     if cursor.v != 1 || cursor.l != list_digest(list) {

@@ -3,12 +3,13 @@
 use unicode_normalization::UnicodeNormalization;
 
 pub use crate::base::email::{Email, masked_email};
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Refusal;
 
 /// Trimmed, NFC, without control characters (line breaks and tabs allowed when `multiline`), 1 to `longest`
 /// characters. The refusal names `field`.
 pub fn clean(text: &str, field: &str, longest: usize, multiline: bool) -> Result<String, Refusal> {
-    let refuse = |message: String| Err(Refusal::new("INVALID", message).at([field]));
+    let refuse = |message: String| Err(Refusal::new(ErrorCode::Invalid, message).at([field]));
     let text: String = text.trim().nfc().collect();
     if text.is_empty() {
         return refuse(format!("`{field}` must not be empty"));
@@ -75,6 +76,9 @@ pub fn slug(text: &str, field: &str) -> Result<String, Refusal> {
     if ok {
         return Ok(text.to_owned());
     }
-    Err(Refusal::new("INVALID", "a slug has lower-case letters, digits and single hyphens, at most 80")
-        .at([field]))
+    Err(Refusal::new(
+        ErrorCode::Invalid,
+        "a slug has lower-case letters, digits and single hyphens, at most 80",
+    )
+    .at([field]))
 }

@@ -1,5 +1,6 @@
 //! What buyers are shown of stock. Pure: it is given what was counted.
 
+use crate::base::error_code::ErrorCode;
 use crate::base::text::Locale;
 use crate::catalogue::model::StockDisplay;
 use crate::goods::Available;
@@ -22,7 +23,7 @@ pub struct Availability {
     pub quantity: Option<i64>,
     pub can_buy: bool,
     /// Open code: `OUT_OF_STOCK`, `NOT_ON_SALE`.
-    pub reason: Option<&'static str>,
+    pub reason: Option<ErrorCode>,
     pub text: String,
 }
 
@@ -56,7 +57,7 @@ pub fn of_variant(
     locale: Locale,
 ) -> Availability {
     if !counted.on_sale {
-        return nothing("NOT_ON_SALE", say(locale, "Not on sale", "已下架"));
+        return nothing(ErrorCode::NotOnSale, say(locale, "Not on sale", "已下架"));
     }
     match counted.available {
         Some(Available::Endless) if counted.on_demand => {
@@ -66,7 +67,7 @@ pub fn of_variant(
         Some(Available::Pieces(pieces)) if pieces >= i64::from(min_quantity) => {
             of_pieces(pieces, display, low_threshold, locale)
         }
-        _ => nothing("OUT_OF_STOCK", say(locale, "Out of stock", "缺货")),
+        _ => nothing(ErrorCode::OutOfStock, say(locale, "Out of stock", "缺货")),
     }
 }
 
@@ -104,7 +105,7 @@ pub fn of_product(variants: &[Availability], locale: Locale) -> Availability {
             plain(best.level, text)
         }
         Some(best) => Availability { quantity: None, ..best.clone() },
-        None => nothing("NOT_ON_SALE", say(locale, "Not on sale", "已下架")),
+        None => nothing(ErrorCode::NotOnSale, say(locale, "Not on sale", "已下架")),
     }
 }
 
@@ -119,7 +120,7 @@ fn plain(level: StockLevel, text: String) -> Availability {
     Availability { level, quantity: None, can_buy: true, reason: None, text }
 }
 
-fn nothing(reason: &'static str, text: String) -> Availability {
+fn nothing(reason: ErrorCode, text: String) -> Availability {
     let level = StockLevel::OutOfStock;
     Availability { level, quantity: None, can_buy: false, reason: Some(reason), text }
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::base::error_code::ErrorCode;
 use crate::base::money::{Currency, Money};
 use crate::base::outcome::Refusal;
 
@@ -52,18 +53,18 @@ const MOST: usize = 200;
 pub(super) fn check(inputs: &[PriceInput], sold_in: &[String]) -> Result<Vec<Price>, Refusal> {
     let mut prices: Vec<Price> = Vec::with_capacity(inputs.len());
     if inputs.len() > MOST {
-        return Err(
-            Refusal::new("PRICE_INVALID", format!("a variant has at most {MOST} prices")).at(["prices"])
-        );
+        return Err(Refusal::new(ErrorCode::PriceInvalid, format!("a variant has at most {MOST} prices"))
+            .at(["prices"]));
     }
     for (index, input) in inputs.iter().enumerate() {
         let path = |field: &str| vec!["prices".to_owned(), index.to_string(), field.to_owned()];
-        let refuse = |field: &str, text: &str| Err(Refusal::new("PRICE_INVALID", text).at(path(field)));
+        let refuse =
+            |field: &str, text: &str| Err(Refusal::new(ErrorCode::PriceInvalid, text).at(path(field)));
         let currency =
             Currency::parse(&input.currency).ok().filter(|c| sold_in.iter().any(|s| s == c.as_str()));
         let Some(currency) = currency else {
             let text = format!("the shop does not sell in `{}`", input.currency);
-            return Err(Refusal::new("CURRENCY_NOT_SUPPORTED", text).at(path("currency")));
+            return Err(Refusal::new(ErrorCode::CurrencyNotSupported, text).at(path("currency")));
         };
         let unit_minor = match Money::parse(&input.unit, currency) {
             Ok(money) => money.minor,
@@ -97,7 +98,7 @@ pub(super) fn check(inputs: &[PriceInput], sold_in: &[String]) -> Result<Vec<Pri
     for price in &prices {
         if !prices.iter().any(|p| p.currency == price.currency && p.min_quantity == 1) {
             let text = format!("{} has tiers but no price for a single unit", price.currency);
-            return Err(Refusal::new("PRICE_INVALID", text).at(["prices"]));
+            return Err(Refusal::new(ErrorCode::PriceInvalid, text).at(["prices"]));
         }
     }
     Ok(prices)

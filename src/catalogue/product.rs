@@ -1,6 +1,7 @@
 //! A seller makes and edits a product.
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{ProductId, SellerId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text;
@@ -41,7 +42,9 @@ pub struct ProductEdit {
 /// `FORBIDDEN` for sellers whom the actor does not act for, `SLUG_TAKEN`, `INVALID`.
 pub async fn create(kit: &Kit, actor: &Actor, new: NewProduct) -> Outcome<Product> {
     if !actor.sells_for(new.seller_id) {
-        return Err(Refusal::new("FORBIDDEN", "you do not sell for this seller").at(["sellerId"]).into());
+        return Err(Refusal::new(ErrorCode::Forbidden, "you do not sell for this seller")
+            .at(["sellerId"])
+            .into());
     }
     let slug = text::slug(&new.slug, "slug")?;
     let locale = texts::locale(new.default_locale.as_deref().unwrap_or(&kit.config.shop.default_locale))?;
@@ -87,8 +90,8 @@ pub(super) async fn lock_own(
     expected_version: Option<i32>,
 ) -> Outcome<Product> {
     let product = store::lock_product(conn, id).await?.filter(|p| actor.sells_for(p.seller_id));
-    let product =
-        product.ok_or_else(|| Refusal::new("NOT_FOUND", "there is no such product").at(["productId"]))?;
+    let product = product
+        .ok_or_else(|| Refusal::new(ErrorCode::NotFound, "there is no such product").at(["productId"]))?;
     check_version(expected_version, product.version)?;
     Ok(product)
 }
@@ -98,7 +101,7 @@ pub(super) fn check_version(expected: Option<i32>, found: i32) -> Result<(), Ref
     match expected {
         Some(expected) if expected != found => {
             let text = format!("it was edited meanwhile: version {found} instead of {expected}");
-            Err(Refusal::new("VERSION_CONFLICT", text).at(["expectedVersion"]))
+            Err(Refusal::new(ErrorCode::VersionConflict, text).at(["expectedVersion"]))
         }
         _ => Ok(()),
     }
@@ -111,13 +114,14 @@ pub(super) fn revised(
     texts_change: bool,
 ) -> Result<Option<crate::catalogue::state::ProductState>, Refusal> {
     let after = product.state.after(ProductChange::Revise);
-    let after = after.map_err(|_| Refusal::new("INVALID", "a retired product is not edited any more"))?;
+    let after =
+        after.map_err(|_| Refusal::new(ErrorCode::Invalid, "a retired product is not edited any more"))?;
     let again = texts_change && kit.config.shop.review_edits;
     Ok((again && after != product.state).then_some(after))
 }
 
 fn slug_taken() -> Refusal {
-    Refusal::new("SLUG_TAKEN", "another product has this slug").at(["slug"])
+    Refusal::new(ErrorCode::SlugTaken, "another product has this slug").at(["slug"])
 }
 
 /// Lower case, each once.
@@ -130,7 +134,9 @@ fn check_tags(tags: &[String]) -> Result<Vec<String>, Refusal> {
         }
     }
     if checked.len() > MOST_TAGS {
-        return Err(Refusal::new("INVALID", format!("a product has at most {MOST_TAGS} tags")).at(["tags"]));
+        return Err(
+            Refusal::new(ErrorCode::Invalid, format!("a product has at most {MOST_TAGS} tags")).at(["tags"])
+        );
     }
     Ok(checked)
 }

@@ -3,6 +3,7 @@
 use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{ProductId, VariantId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text::clean;
@@ -20,7 +21,7 @@ pub async fn submit(kit: &Kit, actor: &Actor, id: ProductId) -> Outcome<Product>
     let mut tx = kit.db.begin().await?;
     let product = lock_own(&mut tx, actor, id, None).await?;
     let state = product.state.after(ProductChange::Submit);
-    let state = state.map_err(|e| Refusal::new("NOT_SUBMITTABLE", e.to_string()))?;
+    let state = state.map_err(|e| Refusal::new(ErrorCode::NotSubmittable, e.to_string()))?;
     if state == product.state {
         return Ok(product);
     }
@@ -43,7 +44,7 @@ pub async fn approve(
     let mut tx = kit.db.begin().await?;
     let product = lock_as_staff(&mut tx, actor, id).await?;
     let state = product.state.after(ProductChange::Approve);
-    let state = state.map_err(|e| Refusal::new("NOT_IN_REVIEW", e.to_string()))?;
+    let state = state.map_err(|e| Refusal::new(ErrorCode::NotInReview, e.to_string()))?;
     if state == product.state {
         return Ok(product);
     }
@@ -61,11 +62,13 @@ pub async fn reject(kit: &Kit, actor: &Actor, id: ProductId, reason: &str) -> Ou
     let mut tx = kit.db.begin().await?;
     let product = lock_as_staff(&mut tx, actor, id).await?;
     if reason.trim().is_empty() {
-        return Err(Refusal::new("REASON_REQUIRED", "the seller needs to know why").at(["reason"]).into());
+        return Err(Refusal::new(ErrorCode::ReasonRequired, "the seller needs to know why")
+            .at(["reason"])
+            .into());
     }
     let reason = clean(reason, "reason", 2_000, true)?;
     let state = product.state.after(ProductChange::Reject);
-    let state = state.map_err(|e| Refusal::new("NOT_IN_REVIEW", e.to_string()))?;
+    let state = state.map_err(|e| Refusal::new(ErrorCode::NotInReview, e.to_string()))?;
     let columns =
         ProductColumns { state: Some(state), review_reason: Some(Some(reason)), ..Default::default() };
     let product = store::advance_product(&mut tx, &product, &columns).await?;
@@ -79,7 +82,7 @@ pub async fn retire(kit: &Kit, actor: &Actor, id: ProductId) -> Outcome<Product>
     let mut tx = kit.db.begin().await?;
     let product = lock_own(&mut tx, actor, id, None).await?;
     let state = product.state.after(ProductChange::Retire);
-    let state = state.map_err(|e| Refusal::new("INVALID", e.to_string()))?;
+    let state = state.map_err(|e| Refusal::new(ErrorCode::Invalid, e.to_string()))?;
     if state == product.state {
         return Ok(product);
     }
@@ -92,16 +95,17 @@ pub async fn retire(kit: &Kit, actor: &Actor, id: ProductId) -> Outcome<Product>
 
 async fn lock_as_staff(conn: &mut AsyncPgConnection, actor: &Actor, id: ProductId) -> Outcome<Product> {
     if !actor.is_staff() {
-        return Err(Refusal::new("FORBIDDEN", "products are reviewed by the shop").into());
+        return Err(Refusal::new(ErrorCode::Forbidden, "products are reviewed by the shop").into());
     }
     let product = store::lock_product(conn, id).await?;
-    Ok(product.ok_or_else(|| Refusal::new("NOT_FOUND", "there is no such product").at(["productId"]))?)
+    Ok(product
+        .ok_or_else(|| Refusal::new(ErrorCode::NotFound, "there is no such product").at(["productId"]))?)
 }
 
 /// What a product needs before anybody may buy it: a name, a variant, and for each variant a name where there are
 /// several, a price that is valid now, and what its kind of goods asks for.
 async fn must_be_complete(conn: &mut AsyncPgConnection, product: &Product) -> Outcome<()> {
-    let lacks = |what: String| Refusal::new("NOT_SUBMITTABLE", what).at(["productId"]);
+    let lacks = |what: String| Refusal::new(ErrorCode::NotSubmittable, what).at(["productId"]);
     let variants = store::list_variants(conn, product.id).await?;
     let active: Vec<_> = variants.into_iter().filter(|v| v.state == VariantState::Active).collect();
     let ids: Vec<VariantId> = active.iter().map(|v| v.id).collect();

@@ -1,5 +1,6 @@
 //! Names and descriptions in the shop's languages.
 
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Refusal;
 use crate::base::text::{Locale, clean};
 
@@ -36,7 +37,9 @@ pub(super) fn check(inputs: &[TextInput]) -> Result<Vec<Text>, Refusal> {
         let path = |field: &str| vec!["texts".to_owned(), index.to_string(), field.to_owned()];
         let locale = locale(&input.locale).map_err(|r| r.at(path("locale")))?;
         if inputs[..index].iter().any(|earlier| earlier.locale == input.locale) {
-            return Err(Refusal::new("INVALID", "this language stands there twice").at(path("locale")));
+            return Err(
+                Refusal::new(ErrorCode::Invalid, "this language stands there twice").at(path("locale"))
+            );
         }
         let fields = [
             ("name", &input.name, 120, false),
@@ -58,5 +61,7 @@ pub(super) fn check(inputs: &[TextInput]) -> Result<Vec<Text>, Refusal> {
 /// A language the shop speaks.
 pub(super) fn locale(tag: &str) -> Result<&'static str, Refusal> {
     let known = Locale::ALL.into_iter().map(Locale::as_str).find(|l| *l == tag);
-    known.ok_or_else(|| Refusal::new("INVALID", format!("the shop does not speak `{tag}`")).at(["locale"]))
+    known.ok_or_else(|| {
+        Refusal::new(ErrorCode::Invalid, format!("the shop does not speak `{tag}`")).at(["locale"])
+    })
 }

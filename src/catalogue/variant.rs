@@ -3,6 +3,7 @@
 use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{ProductId, VariantId};
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::text::clean;
@@ -57,7 +58,8 @@ pub struct VariantEdit {
 /// `NOT_FOUND`, `INVALID`, `SKU_TAKEN`, `PRICE_INVALID`, `CURRENCY_NOT_SUPPORTED`.
 pub async fn create(kit: &Kit, actor: &Actor, product: ProductId, new: VariantEdit) -> Outcome<Variant> {
     let kind = new.kind.as_deref().and_then(goods::find);
-    let kind = kind.ok_or_else(|| Refusal::new("INVALID", "this is no kind of goods").at(["kind"]))?.code();
+    let kind =
+        kind.ok_or_else(|| Refusal::new(ErrorCode::Invalid, "this is no kind of goods").at(["kind"]))?.code();
     let mut tx = kit.db.begin().await?;
     let product = lock_own(&mut tx, actor, product, None).await?;
     let blank = store::insert_variant(&mut tx, VariantId(kit.clock.uuid()), &product, kind).await?;
@@ -72,10 +74,10 @@ pub async fn update(kit: &Kit, actor: &Actor, id: VariantId, edit: VariantEdit) 
     let mut tx = kit.db.begin().await?;
     let (product, variant) = lock(&mut tx, actor, id).await?;
     check_version(edit.expected_version, variant.version)?;
-    variant.state.after(VariantChange::Edit).map_err(|e| Refusal::new("INVALID", e.to_string()))?;
+    variant.state.after(VariantChange::Edit).map_err(|e| Refusal::new(ErrorCode::Invalid, e.to_string()))?;
     if edit.kind.as_ref().is_some_and(|kind| *kind != variant.kind) {
         let text = "what a variant sells is settled when it is made: make another";
-        return Err(Refusal::new("KIND_NOT_CHANGEABLE", text).at(["kind"]).into());
+        return Err(Refusal::new(ErrorCode::KindNotChangeable, text).at(["kind"]).into());
     }
     let before = variant.terms.sale_cap;
     let variant = apply(&mut tx, kit, actor, &product, &variant, edit).await?;
@@ -92,7 +94,7 @@ pub async fn retire(kit: &Kit, actor: &Actor, id: VariantId) -> Outcome<Variant>
     let mut tx = kit.db.begin().await?;
     let (product, variant) = lock(&mut tx, actor, id).await?;
     let state = variant.state.after(VariantChange::Retire);
-    let state = state.map_err(|e| Refusal::new("INVALID", e.to_string()))?;
+    let state = state.map_err(|e| Refusal::new(ErrorCode::Invalid, e.to_string()))?;
     if state == variant.state {
         return Ok(variant);
     }
@@ -106,7 +108,8 @@ pub async fn retire(kit: &Kit, actor: &Actor, id: VariantId) -> Outcome<Variant>
 
 /// The product's lock covers its variants, so the order of locks is always the same.
 async fn lock(conn: &mut AsyncPgConnection, actor: &Actor, id: VariantId) -> Outcome<(Product, Variant)> {
-    let missing = || Failure::from(Refusal::new("NOT_FOUND", "there is no such variant").at(["variantId"]));
+    let missing =
+        || Failure::from(Refusal::new(ErrorCode::NotFound, "there is no such variant").at(["variantId"]));
     let of = store::find_variant(conn, id).await?.ok_or_else(missing)?.product_id;
     let product = lock_own(conn, actor, of, None).await.map_err(|failure| match failure {
         Failure::Refused(_) => missing(),
@@ -130,12 +133,12 @@ async fn apply(
     if edit.fold_case.is_some_and(|fold| fold != seen.fold_case) && store::find_any_key(conn, seen.id).await?
     {
         let text = "keys are there already, compared by the other rule";
-        return Err(Refusal::new("INVALID", text).at(["foldCase"]).into());
+        return Err(Refusal::new(ErrorCode::Invalid, text).at(["foldCase"]).into());
     }
     let columns = columns(seen, &edit)?;
     let variant =
         store::advance_variant(conn, seen, &columns).await.on_constraint("variant_sku_key", || {
-            Refusal::new("SKU_TAKEN", "another of your variants has this SKU").at(["sku"])
+            Refusal::new(ErrorCode::SkuTaken, "another of your variants has this SKU").at(["sku"])
         })?;
     store::insert_texts(conn, seen.id.0, &checked).await?;
     if let Some(prices) = prices {
@@ -156,7 +159,7 @@ async fn apply(
 
 /// Checks the numbers as they will be together.
 fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal> {
-    let refuse = |field: &str, text: &str| Err(Refusal::new("INVALID", text).at([field]));
+    let refuse = |field: &str, text: &str| Err(Refusal::new(ErrorCode::Invalid, text).at([field]));
     let least = edit.min_quantity.unwrap_or(seen.min_quantity);
     let most = edit.max_quantity.unwrap_or(seen.max_quantity);
     if least < 1 || most.is_some_and(|most| most < least) {
@@ -185,7 +188,7 @@ fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal
     let fold_case = edit.fold_case.unwrap_or(seen.fold_case);
     let key_format = match &edit.key_format {
         Some(Some(format)) => {
-            let weak = |r: Refusal| Refusal::new("INVALID", r.message).at(["keyFormat"]);
+            let weak = |r: Refusal| Refusal::new(ErrorCode::Invalid, r.message).at(["keyFormat"]);
             format.check(fold_case, MIN_BITS).map_err(weak)?;
             Some(serde_json::to_value(format).ok())
         }

@@ -1,5 +1,6 @@
 use serde::Deserialize;
 
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Refusal;
 use crate::base::secret::Secret;
 use crate::base::text::Email;
@@ -33,7 +34,7 @@ impl Mail {
             return Ok(());
         }
         let text = "this shop cannot send mail to an address with such letters before the @";
-        Err(Refusal::new("EMAIL_INVALID", text).at(["email"]))
+        Err(Refusal::new(ErrorCode::EmailInvalid, text).at(["email"]))
     }
 
     pub(super) fn check(&self, faults: &mut Faults) {

@@ -1,6 +1,7 @@
 //! May this grant be used now? One answer for every entry point: the order page, links, the API, and each piece of a
 //! running stream (L8).
 
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Refusal;
 use crate::delivery::model::{Link, Standing};
 use crate::files::state::GrantState;
@@ -22,16 +23,16 @@ pub fn may_download(standing: &Standing) -> Result<(), Refusal> {
     let refuse = |code, text: &str| Err(Refusal::new(code, text));
     may_hand_over(&of_unit(standing))?;
     if standing.state == GrantState::Revoked {
-        return refuse("REVOKED", "this download was withdrawn");
+        return refuse(ErrorCode::Revoked, "this download was withdrawn");
     }
     if standing.expires_at.is_some_and(|end| end <= standing.now) {
-        return refuse("GRANT_EXPIRED", "the time for this download has passed");
+        return refuse(ErrorCode::GrantExpired, "the time for this download has passed");
     }
     if standing.current_version_id.is_none() {
-        return refuse("FILE_YANKED", "this file is not offered any more");
+        return refuse(ErrorCode::FileYanked, "this file is not offered any more");
     }
     if standing.session_id.is_none() && remaining(standing) == Some(0) {
-        return refuse("GRANT_EXHAUSTED", "all downloads of this purchase were used");
+        return refuse(ErrorCode::GrantExhausted, "all downloads of this purchase were used");
     }
     Ok(())
 }
@@ -58,7 +59,7 @@ pub fn may_use(link: &Link, standing: &Standing) -> Result<(), Refusal> {
     if link.revoked_at.is_none() && link.generation == standing.access_generation {
         return Ok(());
     }
-    Err(Refusal::new("LINK_REVOKED", "this link was withdrawn"))
+    Err(Refusal::new(ErrorCode::LinkRevoked, "this link was withdrawn"))
 }
 
 /// Downloads left; `None` is unlimited.
@@ -71,9 +72,9 @@ pub fn shown(standing: &Standing) -> Shown {
     match may_download(standing) {
         Ok(()) => Shown::Active,
         Err(refusal) => match refusal.code {
-            "GRANT_EXHAUSTED" => Shown::Exhausted,
-            "GRANT_EXPIRED" => Shown::Expired,
-            "NOT_PAID" | "NOT_READY" => Shown::NotYet,
+            ErrorCode::GrantExhausted => Shown::Exhausted,
+            ErrorCode::GrantExpired => Shown::Expired,
+            ErrorCode::NotPaid | ErrorCode::NotReady => Shown::NotYet,
             _ => Shown::Revoked,
         },
     }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::GrantId;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::delivery::model::Standing;
@@ -23,10 +24,10 @@ pub async fn extend_grant(
     until: Option<DateTime<Utc>>,
 ) -> Outcome<Standing> {
     if !actor.is_staff() {
-        return Err(Refusal::new("FORBIDDEN", "only staff can extend downloads").into());
+        return Err(Refusal::new(ErrorCode::Forbidden, "only staff can extend downloads").into());
     }
     if !(0..=1_000).contains(&more) || (more == 0 && until.is_none()) {
-        return Err(Refusal::new("INVALID", "give 1 to 1,000 downloads more, or another end")
+        return Err(Refusal::new(ErrorCode::Invalid, "give 1 to 1,000 downloads more, or another end")
             .at(["more"])
             .into());
     }
@@ -36,7 +37,7 @@ pub async fn extend_grant(
     if standing.state.after(GrantChange::Extend).is_err()
         || store::advance_extended(&mut tx, id, more, until).await? != 1
     {
-        return Err(Refusal::new("ILLEGAL_TRANSITION", "this download was revoked").into());
+        return Err(Refusal::new(ErrorCode::IllegalTransition, "this download was revoked").into());
     }
     infra::effects::events::append(&tx, &[events::extended(&standing, more, until, actor)]).await?;
     let standing = found(&mut tx, id).await?;
@@ -47,7 +48,7 @@ pub async fn extend_grant(
 /// Takes one grant back (staff). Doing so twice is no error.
 pub async fn revoke_grant(kit: &Kit, actor: &Actor, id: GrantId) -> Outcome<Standing> {
     if !actor.is_staff() {
-        return Err(Refusal::new("FORBIDDEN", "only staff can revoke downloads").into());
+        return Err(Refusal::new(ErrorCode::Forbidden, "only staff can revoke downloads").into());
     }
     let mut tx = kit.db.begin().await?;
     store::lock_grants(&mut tx, &[id]).await?;
@@ -63,6 +64,6 @@ pub async fn revoke_grant(kit: &Kit, actor: &Actor, id: GrantId) -> Outcome<Stan
 }
 
 async fn found(conn: &mut AsyncPgConnection, id: GrantId) -> Outcome<Standing> {
-    let none = || Refusal::new("NOT_FOUND", "there is no such download");
+    let none = || Refusal::new(ErrorCode::NotFound, "there is no such download");
     Ok(read::find_standing(conn, id).await?.ok_or_else(none)?)
 }

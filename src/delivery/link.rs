@@ -1,6 +1,7 @@
 //! Links: signed tokens that name a row. A *claim* link of days is put in mails and can only be exchanged for a
 //! *download* link of minutes, because scanners follow what is in mails.
 
+use crate::base::error_code::ErrorCode;
 use crate::files;
 use std::net::IpAddr;
 
@@ -102,15 +103,17 @@ impl Ticket {
     }
 
     fn open(kit: &Kit, domain: &str, token: &str) -> Result<Self, Refusal> {
-        let malformed = || Refusal::new("LINK_MALFORMED", "this is not a link of this shop");
+        let malformed = || Refusal::new(ErrorCode::LinkMalformed, "this is not a link of this shop");
         let bytes =
             sign::open_token(&kit.config.secrets.links, domain, token).map_err(|error| match error {
                 TokenError::Malformed => malformed(),
-                TokenError::Forged => Refusal::new("LINK_FORGED", "this link was not made by this shop"),
+                TokenError::Forged => {
+                    Refusal::new(ErrorCode::LinkForged, "this link was not made by this shop")
+                }
             })?;
         let ticket = Self::decode(&bytes).ok_or_else(malformed)?;
         if ticket.not_before > kit.clock.unix() + LEEWAY {
-            return Err(Refusal::new("LINK_NOT_YET", "this link does not work yet"));
+            return Err(Refusal::new(ErrorCode::LinkNotYet, "this link does not work yet"));
         }
         Ok(ticket)
     }
@@ -128,7 +131,7 @@ impl Ticket {
         if kit.config.secrets.links.iter().any(same) {
             return Ok(());
         }
-        Err(Refusal::new("LINK_OTHER_NETWORK", "this link works only in the network it was made in"))
+        Err(Refusal::new(ErrorCode::LinkOtherNetwork, "this link works only in the network it was made in"))
     }
 }
 
@@ -155,12 +158,12 @@ pub async fn create_download_link(
     let seconds = start_within.unwrap_or(START_WITHIN);
     if !(60..=LONGEST_START).contains(&seconds) {
         let text = format!("a download starts within 60 to {LONGEST_START} seconds");
-        return Err(Refusal::new("INVALID", text).at(["startWithinSeconds"]).into());
+        return Err(Refusal::new(ErrorCode::Invalid, text).at(["startWithinSeconds"]).into());
     }
     let mut tx = kit.db.begin().await?;
     let standing = read::find_standing(&mut tx, grant_id)
         .await?
-        .ok_or_else(|| Refusal::new("NOT_FOUND", "there is no such download"))?;
+        .ok_or_else(|| Refusal::new(ErrorCode::NotFound, "there is no such download"))?;
     access::may_download(&standing)?;
     let file = offered(&mut tx, &standing).await?;
     let end = standing.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
@@ -196,7 +199,7 @@ pub async fn create_download_link(
 
 /// The version that a link made now serves. Never one that is yanked: `may_download` has seen to that.
 async fn offered(conn: &mut diesel_async::AsyncPgConnection, standing: &Standing) -> Outcome<FileVersion> {
-    let yanked = || Refusal::new("FILE_YANKED", "this file is not offered any more");
+    let yanked = || Refusal::new(ErrorCode::FileYanked, "this file is not offered any more");
     let id = standing.current_version_id.ok_or_else(yanked)?;
     Ok(files::read::find_version(conn, id).await?.ok_or_else(yanked)?)
 }
@@ -246,15 +249,17 @@ fn claim_token(kit: &Kit, link: &Link) -> String {
 pub async fn look_at_claim(kit: &Kit, token: &str) -> Outcome<Claim> {
     let ticket = Ticket::open(kit, CLAIM, token)?;
     let mut conn = kit.db.conn().await?;
-    let forged = || Refusal::new("LINK_FORGED", "this link was not made by this shop");
+    let forged = || Refusal::new(ErrorCode::LinkForged, "this link was not made by this shop");
     let link = read::find_claim_link(&mut conn, ticket.link_id).await?.ok_or_else(forged)?;
     let standing = read::find_standing(&mut conn, link.grant_id).await?.ok_or_else(forged)?;
     access::may_download(&standing)?;
     access::may_use(&link, &standing)?;
     if link.expires_at <= standing.now {
-        return Err(
-            Refusal::new("LINK_EXPIRED", "the time of this link has passed, ask for a new one").into()
-        );
+        return Err(Refusal::new(
+            ErrorCode::LinkExpired,
+            "the time of this link has passed, ask for a new one",
+        )
+        .into());
     }
     let file = offered(&mut conn, &standing).await?;
     Ok(Claim { standing, expires_at: link.expires_at, file })

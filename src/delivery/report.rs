@@ -1,6 +1,7 @@
 //! The buyer says that something delivered does not work. It becomes a task for a person; access stays as it is.
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{LineId, OrderId, TaskId, UnitId};
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::infra::effects::events::{self, Event};
@@ -56,9 +57,9 @@ pub async fn report(kit: &Kit, actor: &Actor, report: Report) -> Outcome<(OrderI
     let problem = problem_code(&report.problem)?;
     let text = report.text.as_deref().map(str::trim).filter(|text| !text.is_empty());
     if text.is_some_and(|text| text.chars().count() > LONGEST_TEXT) {
-        return Err(Refusal::new("INVALID", "2,000 characters at most").at(["text"]).into());
+        return Err(Refusal::new(ErrorCode::Invalid, "2,000 characters at most").at(["text"]).into());
     }
-    let missing = || Refusal::new("NOT_FOUND", "there is no such delivery").at(["deliveryId"]);
+    let missing = || Refusal::new(ErrorCode::NotFound, "there is no such delivery").at(["deliveryId"]);
     let target = Target::Units(vec![report.unit_id]);
     let mut tx = kit.db.begin().await?;
     let order_id = read::order_of(&mut tx, &target).await?.ok_or_else(missing)?;
@@ -67,7 +68,7 @@ pub async fn report(kit: &Kit, actor: &Actor, report: Report) -> Outcome<(OrderI
         Some(AccessLevel::Buyer) => {}
         Some(AccessLevel::Staff) if order.user_id.is_some() && order.user_id == actor.user_id() => {}
         Some(AccessLevel::Status | AccessLevel::Staff) => {
-            return Err(Refusal::new("FORBIDDEN", "only its buyer reports it").into());
+            return Err(Refusal::new(ErrorCode::Forbidden, "only its buyer reports it").into());
         }
         None => return Err(missing().into()),
     }
@@ -95,7 +96,7 @@ pub async fn report(kit: &Kit, actor: &Actor, report: Report) -> Outcome<(OrderI
     let task = task.with_id(TaskId(task_id)).of_order(order_id).of_line(line_id);
     if tasks::open(&tx, &kit.clock, &[task]).await? == 0 {
         let text = "this was reported already; somebody will look at it";
-        return Err(Refusal::new("ALREADY_REPORTED", text).into());
+        return Err(Refusal::new(ErrorCode::AlreadyReported, text).into());
     }
     let reported = Reported { line: line_id, problem, wish: report.wish.as_str().into() };
     let event = UnitEvent::Reported(report.unit_id, reported).by(actor.label()).of_order(order_id);
@@ -112,5 +113,5 @@ fn problem_code(text: &str) -> Result<String, Refusal> {
     if fits {
         return Ok(code);
     }
-    Err(Refusal::new("INVALID", "a code of 1 to 64 letters, digits and underscores").at(["problem"]))
+    Err(Refusal::new(ErrorCode::Invalid, "a code of 1 to 64 letters, digits and underscores").at(["problem"]))
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::OrderId;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::delivery::reveal::most_telling;
@@ -26,14 +27,14 @@ pub async fn resend(
     id: OrderId,
     token: Option<&str>,
 ) -> Outcome<(Order, DateTime<Utc>)> {
-    let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
+    let missing = || Refusal::new(ErrorCode::NotFound, "there is no such order").at(["orderId"]);
     let mut tx = kit.db.begin().await?;
     let order = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
     if access::access_level(kit, actor, &order, token) < Some(AccessLevel::Buyer) {
         return Err(missing().into());
     }
     if !order.state.is_paid() {
-        return Err(Refusal::new("NOT_PAID", "this order is not paid").into());
+        return Err(Refusal::new(ErrorCode::NotPaid, "this order is not paid").into());
     }
     let units = read::list_standings_of_order(&mut tx, id).await?;
     let verdicts: Vec<_> = units.iter().map(|unit| may_hand_over(&unit.of(&order))).collect();
@@ -42,13 +43,13 @@ pub async fn resend(
     }
     let subject = format!("{}:{}", id.0, kit.clock.uuid());
     let Some(message) = to_buyer(OrderResend::to, &order, subject, Lines { lines: None }) else {
-        return Err(Refusal::new("NOT_READY", "there is nobody to send it to").into());
+        return Err(Refusal::new(ErrorCode::NotReady, "there is nobody to send it to").into());
     };
     let now = kit.clock.now();
     if let Some(next) = next_allowed(&mut tx, kit, id).await?.filter(|next| *next > now) {
         let seconds = (next - now).num_seconds().max(1) as u32;
         let text = "this mail was sent a moment ago";
-        return Err(Refusal::new("RESEND_TOO_SOON", text).retry_after(seconds).into());
+        return Err(Refusal::new(ErrorCode::ResendTooSoon, text).retry_after(seconds).into());
     }
     messages::enqueue(&tx, &kit.clock, &[message]).await?;
     events::append(&tx, &[OrderEvent::MailAskedAgain(id, Nothing {}).by(actor.label())]).await?;

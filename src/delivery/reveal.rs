@@ -1,6 +1,7 @@
 //! Shows the secrets of delivered units to their buyer, and records the first time (K6, L6).
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{OrderId, UnitId};
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::base::secret::Secret;
@@ -44,19 +45,20 @@ pub async fn reveal(
     first: i64,
     after: i32,
 ) -> Outcome<Revealed> {
-    let missing = || Failure::from(Refusal::new("NOT_FOUND", "there is no such delivery").at(["target"]));
+    let missing =
+        || Failure::from(Refusal::new(ErrorCode::NotFound, "there is no such delivery").at(["target"]));
     let mut tx = kit.db.begin().await?;
     let order_id = read::order_of(&mut tx, target).await?.ok_or_else(missing)?;
     let order = store::lock(&mut tx, order_id).await?.ok_or_else(missing)?;
     match access::access_level(kit, actor, &order, token) {
         Some(AccessLevel::Buyer) => {}
         Some(AccessLevel::Status) => {
-            return Err(Refusal::new("FORBIDDEN", "a watch ticket shows no secrets").into());
+            return Err(Refusal::new(ErrorCode::Forbidden, "a watch ticket shows no secrets").into());
         }
         Some(AccessLevel::Staff) if order.user_id.is_some() && order.user_id == actor.user_id() => {}
         Some(AccessLevel::Staff) => {
             let text = "staff sees secrets only with a reason";
-            return Err(Refusal::new("FORBIDDEN", text).into());
+            return Err(Refusal::new(ErrorCode::Forbidden, text).into());
         }
         None => return Err(missing()),
     }
@@ -105,7 +107,7 @@ pub(super) async fn open_page(
     let has_next = standings.len() as i64 > first && matches!(target, Target::Line(_));
     standings.truncate(first as usize);
     if standings.is_empty() && after == 0 {
-        return Err(Refusal::new("NOT_FOUND", "there is no such delivery").at(["target"]).into());
+        return Err(Refusal::new(ErrorCode::NotFound, "there is no such delivery").at(["target"]).into());
     }
     let last_unit_no = standings.last().map(|s| s.unit.unit_no);
     match target {
@@ -127,8 +129,8 @@ pub(super) async fn open_page(
 
 /// Of the reasons why nothing may be shown, the one that a delivered piece has.
 pub(super) fn most_telling(verdicts: Vec<Result<(), Refusal>>) -> Refusal {
-    let why = verdicts.into_iter().filter_map(Result::err).min_by_key(|no| no.code == "NOT_READY");
-    why.unwrap_or_else(|| Refusal::new("NOT_READY", "nothing is ready yet"))
+    let why = verdicts.into_iter().filter_map(Result::err).min_by_key(|no| no.code == ErrorCode::NotReady);
+    why.unwrap_or_else(|| Refusal::new(ErrorCode::NotReady, "nothing is ready yet"))
 }
 
 async fn record(

@@ -2,6 +2,7 @@
 //! seen never goes back on sale (C9).
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{UnitId, UserId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text;
@@ -32,10 +33,10 @@ pub struct Shown {
 pub fn staff_with_reason(actor: &Actor, reason: &str) -> Outcome<(UserId, String)> {
     let user = match actor.user_id() {
         Some(user) if actor.is_staff() => user,
-        _ => return Err(Refusal::new("FORBIDDEN", "this is for staff").into()),
+        _ => return Err(Refusal::new(ErrorCode::Forbidden, "this is for staff").into()),
     };
     if reason.trim().is_empty() {
-        return Err(Refusal::new("REASON_REQUIRED", "say why").at(["reason"]).into());
+        return Err(Refusal::new(ErrorCode::ReasonRequired, "say why").at(["reason"]).into());
     }
     Ok((user, text::clean(reason, "reason", LONGEST_REASON, true)?))
 }
@@ -51,7 +52,7 @@ pub async fn reveal_for_staff(
     after: i32,
 ) -> Outcome<Shown> {
     let (user, reason) = staff_with_reason(actor, reason)?;
-    let missing = || Refusal::new("NOT_FOUND", "there is no such delivery").at(["target"]);
+    let missing = || Refusal::new(ErrorCode::NotFound, "there is no such delivery").at(["target"]);
     let mut tx = kit.db.begin().await?;
     let id = read::order_of(&mut tx, target).await?.ok_or_else(missing)?;
     let order = orders::lock(&mut tx, id).await?.ok_or_else(missing)?;

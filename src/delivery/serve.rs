@@ -1,5 +1,6 @@
 //! From a token to bytes: what is to be answered, and a stream that keeps asking whether it may go on.
 
+use crate::base::error_code::ErrorCode;
 use crate::files;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -106,7 +107,10 @@ pub async fn serve(kit: &DeliveryKit, ask: Ask<'_>) -> Outcome<Answer> {
 }
 
 fn used_up() -> Refusal {
-    Refusal::new("GRANT_EXHAUSTED", "this download was served in full several times; ask for a new link")
+    Refusal::new(
+        ErrorCode::GrantExhausted,
+        "this download was served in full several times; ask for a new link",
+    )
 }
 
 /// One body on its way out.
@@ -145,7 +149,7 @@ impl Stream {
             })?;
         }
         if !self.permit.gauge.take(length) {
-            return Err(Cut::Refused("GRANT_EXHAUSTED"));
+            return Err(Cut::Refused(ErrorCode::GrantExhausted));
         }
         let waited = self.began.elapsed();
         if waited > PATIENCE && self.served < SLOWEST * waited.as_secs() {
@@ -172,20 +176,22 @@ impl Stream {
         let bytes = std::mem::take(&mut self.unsettled);
         let progress = store::advance_served(&mut conn, self.session, bytes).await?;
         self.permit.gauge.settled(bytes, &progress);
-        let gone = || Refusal::new("REVOKED", "this download was withdrawn");
+        let gone = || Refusal::new(ErrorCode::Revoked, "this download was withdrawn");
         let standing = read::find_standing(&mut conn, self.grant).await?.ok_or_else(gone)?;
         access::may_download(&standing)?;
         if standing.access_generation != self.generation {
             return Err(gone().into());
         }
         if standing.session_id != Some(self.session) {
-            return Err(Refusal::new("LINK_EXPIRED", "the time of this download has passed").into());
+            return Err(Refusal::new(ErrorCode::LinkExpired, "the time of this download has passed").into());
         }
         let version = files::read::find_version(&mut conn, self.version).await?.ok_or_else(gone)?;
         if version.yanked_at.is_some() {
-            return Err(
-                Refusal::new("FILE_YANKED", "this version of the file is not offered any more").into()
-            );
+            return Err(Refusal::new(
+                ErrorCode::FileYanked,
+                "this version of the file is not offered any more",
+            )
+            .into());
         }
         Ok(progress)
     }
@@ -216,7 +222,7 @@ enum Cut {
     #[error("the stored content ended early")]
     Content,
     #[error("no longer allowed: {0}")]
-    Refused(&'static str),
+    Refused(ErrorCode),
     #[error("the client reads too slowly")]
     Slow,
     #[error("the database cannot be asked")]
@@ -283,7 +289,7 @@ impl Streams {
         let (count, gauge) = open.entry(session).or_default();
         if *count >= MOST_STREAMS {
             let text = format!("a download has at most {MOST_STREAMS} connections at a time");
-            return Err(Refusal::new("RATE_LIMITED", text).retry_after(5));
+            return Err(Refusal::new(ErrorCode::RateLimited, text).retry_after(5));
         }
         *count += 1;
         Ok(Permit { streams: self.clone(), session, gauge: gauge.clone() })

@@ -1,6 +1,7 @@
 //! The unit that is counted. A session begins with the first byte of a fresh link and takes in every request of its
 //! links: ranges, resumes, parallel segments. Another link of the same grant joins the open session.
 
+use crate::base::error_code::ErrorCode;
 use crate::files;
 use chrono::TimeDelta;
 use diesel_async::AsyncPgConnection;
@@ -35,7 +36,7 @@ pub struct Entry {
 
 /// Judges the ticket without counting or changing anything.
 pub async fn look(conn: &mut AsyncPgConnection, ticket: &Ticket) -> Outcome<Entry> {
-    let forged = || Refusal::new("LINK_FORGED", "this link was not made by this shop");
+    let forged = || Refusal::new(ErrorCode::LinkForged, "this link was not made by this shop");
     let link = read::find_download_link(conn, ticket.link_id).await?.ok_or_else(forged)?;
     let standing = read::find_standing(conn, link.grant_id).await?.ok_or_else(forged)?;
     let version =
@@ -43,7 +44,9 @@ pub async fn look(conn: &mut AsyncPgConnection, ticket: &Ticket) -> Outcome<Entr
     access::may_download(&standing)?;
     access::may_use(&link, &standing)?;
     if version.yanked_at.is_some() {
-        return Err(Refusal::new("FILE_YANKED", "this version of the file is not offered any more").into());
+        return Err(
+            Refusal::new(ErrorCode::FileYanked, "this version of the file is not offered any more").into()
+        );
     }
     let expired = match link.session_id {
         // The token's own time is for starting; what has started goes by its session.
@@ -51,9 +54,11 @@ pub async fn look(conn: &mut AsyncPgConnection, ticket: &Ticket) -> Outcome<Entr
         None => link.expires_at <= standing.now,
     };
     if expired {
-        return Err(
-            Refusal::new("LINK_EXPIRED", "the time of this link has passed, ask for a new one").into()
-        );
+        return Err(Refusal::new(
+            ErrorCode::LinkExpired,
+            "the time of this link has passed, ask for a new one",
+        )
+        .into());
     }
     Ok(Entry { session_id: link.session_id, link, standing, version })
 }
@@ -101,7 +106,9 @@ fn joins(entry: &Entry) -> bool {
 /// Counts a download and opens its session.
 async fn count(conn: &mut AsyncPgConnection, kit: &Kit, entry: &Entry) -> Outcome<DownloadSessionId> {
     if files::store::advance_used(conn, entry.link.grant_id).await? != 1 {
-        return Err(Refusal::new("GRANT_EXHAUSTED", "all downloads of this purchase were used").into());
+        return Err(
+            Refusal::new(ErrorCode::GrantExhausted, "all downloads of this purchase were used").into()
+        );
     }
     let session = DownloadSessionId(kit.clock.uuid());
     store::insert_session(conn, session, &entry.link, &entry.version, LIFE).await?;

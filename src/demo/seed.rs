@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{ProductId, SHOP, VariantId};
 use crate::base::outcome::{Failure, Fault, Outcome};
 use crate::catalogue::prices::PriceInput;
@@ -134,7 +135,7 @@ async fn put(kit: &Kit, good: &Good) -> Outcome<bool> {
     };
     let product = match product::create(kit, &actor, new).await {
         Ok(product) => product.id,
-        Err(Failure::Refused(refusal)) if refusal.code == "SLUG_TAKEN" => return Ok(false),
+        Err(Failure::Refused(refusal)) if refusal.code == ErrorCode::SlugTaken => return Ok(false),
         Err(failure) => return Err(failure),
     };
     let variant = make_variant(kit, &actor, product, good).await?;

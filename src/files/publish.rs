@@ -1,6 +1,7 @@
 //! An upload becomes what buyers get.
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{FileId, FileVersionId, UploadId, VariantId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text;
@@ -33,8 +34,9 @@ pub struct NewVersion {
 /// Publishes a complete upload as the newest version of a file of the variant. Earlier buyers get it too when the
 /// variant includes updates. Each upload is published once.
 pub async fn publish_version(kit: &Kit, actor: &Actor, new: NewVersion) -> Outcome<FileVersion> {
-    let not_found =
-        |what: &str, field: &str| Refusal::new("NOT_FOUND", format!("there is no such {what}")).at([field]);
+    let not_found = |what: &str, field: &str| {
+        Refusal::new(ErrorCode::NotFound, format!("there is no such {what}")).at([field])
+    };
     let version = text::clean(&new.version, "version", 60, false)?;
     let notes = match &new.notes {
         Some((notes, locale)) => Some((text::clean(notes, "notes", 10_000, true)?, *locale)),
@@ -52,7 +54,9 @@ pub async fn publish_version(kit: &Kit, actor: &Actor, new: NewVersion) -> Outco
         .ok_or_else(|| not_found("upload", "uploadId"))?;
     upload::may(&upload, UploadChange::Publish).map_err(|r| r.at(["uploadId"]))?;
     let Upload { sha256: Some(sha256), blob: Some(blob), .. } = upload.clone() else {
-        return Err(Refusal::new("FILE_NOT_READY", "this upload has no content yet").at(["uploadId"]).into());
+        return Err(Refusal::new(ErrorCode::FileNotReady, "this upload has no content yet")
+            .at(["uploadId"])
+            .into());
     };
     let name = match &new.name {
         Some(typed) => name::typed(typed)?,
@@ -85,7 +89,7 @@ pub async fn publish_version(kit: &Kit, actor: &Actor, new: NewVersion) -> Outco
         yanked_at: None,
     };
     store::insert_version(&mut tx, &published).await.on_constraint("file_version_name_key", || {
-        Refusal::new("INVALID", "this file has a version of that name already").at(["version"])
+        Refusal::new(ErrorCode::Invalid, "this file has a version of that name already").at(["version"])
     })?;
     if let Some((notes, locale)) = &notes {
         store::insert_notes(&mut tx, published.id, *locale, notes).await?;
@@ -113,7 +117,7 @@ pub async fn yank_version(kit: &Kit, actor: &Actor, id: FileVersionId) -> Outcom
     let mut version = read::find_version(&mut tx, id)
         .await?
         .filter(|v| actor.sells_for(v.seller_id))
-        .ok_or_else(|| Refusal::new("NOT_FOUND", "there is no such file version"))?;
+        .ok_or_else(|| Refusal::new(ErrorCode::NotFound, "there is no such file version"))?;
     if store::advance_yanked(&mut tx, id).await? == 1 {
         infra::effects::events::append(&tx, &[events::yanked(&version, actor)]).await?;
         version.yanked_at = Some(kit.clock.now());

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use futures::{Stream, StreamExt};
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{SellerId, UploadId};
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::files::model::Upload;
@@ -32,11 +33,11 @@ pub struct NewUpload {
 /// Announces an upload. Only a seller may, up to `storage.largest_file`.
 pub async fn create_upload(kit: &Kit, actor: &Actor, new: NewUpload) -> Outcome<Upload> {
     if !actor.sells_for(new.seller_id) {
-        return Err(Refusal::new("FORBIDDEN", "only sellers upload files").into());
+        return Err(Refusal::new(ErrorCode::Forbidden, "only sellers upload files").into());
     }
     if new.size > kit.config.storage.largest_file {
         let text = format!("a file has at most {} bytes", kit.config.storage.largest_file);
-        return Err(Refusal::new("BODY_TOO_LARGE", text).at(["size"]).into());
+        return Err(Refusal::new(ErrorCode::BodyTooLarge, text).at(["size"]).into());
     }
     let upload = Upload {
         id: UploadId(kit.clock.uuid()),
@@ -67,7 +68,7 @@ pub async fn find_upload(kit: &Kit, actor: &Actor, id: UploadId) -> Outcome<Uplo
     let mut conn = kit.db.conn().await?;
     match read::find_upload(&mut conn, id).await? {
         Some(upload) if actor.sells_for(upload.seller_id) => Ok(upload),
-        _ => Err(Refusal::new("NOT_FOUND", "there is no such upload").into()),
+        _ => Err(Refusal::new(ErrorCode::NotFound, "there is no such upload").into()),
     }
 }
 
@@ -83,17 +84,17 @@ pub async fn receive_upload<E: std::fmt::Display>(
     may(&upload, UploadChange::Finish)?;
     let mut blob = kit.blobs.create(kit.clock.uuid()).await?;
     while let Some(piece) = body.next().await {
-        let broke_off = |e: E| Refusal::new("LENGTH_WRONG", format!("the body broke off: {e}"));
+        let broke_off = |e: E| Refusal::new(ErrorCode::LengthWrong, format!("the body broke off: {e}"));
         let piece = piece.map_err(broke_off)?;
         if blob.size() + piece.len() as u64 > upload.size as u64 {
             let text = format!("the body is longer than the {} bytes announced", upload.size);
-            return Err(Refusal::new("BODY_TOO_LARGE", text).into());
+            return Err(Refusal::new(ErrorCode::BodyTooLarge, text).into());
         }
         blob.write(&piece).await?;
     }
     if blob.size() != upload.size as u64 {
         let text = format!("the body has {} bytes in place of the {} announced", blob.size(), upload.size);
-        return Err(Refusal::new("LENGTH_WRONG", text).into());
+        return Err(Refusal::new(ErrorCode::LengthWrong, text).into());
     }
     let stored = blob.finish().await?;
     crate::fault_point!("upload.stored");
@@ -120,9 +121,11 @@ pub async fn receive_upload<E: std::fmt::Display>(
 async fn complete(kit: &Kit, actor: &Actor, finished: &Upload) -> Outcome<()> {
     let mut tx = kit.db.begin().await?;
     if store::advance_upload_complete(&mut tx, finished).await? != 1 {
-        return Err(
-            Refusal::new("CONFLICT", "this upload has its body already, or its time has passed").into()
-        );
+        return Err(Refusal::new(
+            ErrorCode::Conflict,
+            "this upload has its body already, or its time has passed",
+        )
+        .into());
     }
     infra::effects::events::append(
         &tx,
@@ -139,7 +142,7 @@ pub async fn remove_upload(kit: &Kit, actor: &Actor, id: UploadId) -> Outcome<()
     let mut tx = kit.db.begin().await?;
     let expired = store::advance_upload_expired(&mut tx, upload.id).await?;
     if expired.is_none() {
-        return Err(Refusal::new("CONFLICT", "this upload was used meanwhile").into());
+        return Err(Refusal::new(ErrorCode::Conflict, "this upload was used meanwhile").into());
     }
     infra::effects::events::append(
         &tx,
@@ -157,10 +160,11 @@ pub async fn remove_upload(kit: &Kit, actor: &Actor, id: UploadId) -> Outcome<()
 pub fn may(upload: &Upload, change: UploadChange) -> Result<(), Refusal> {
     match upload.state.after(change) {
         Ok(_) => Ok(()),
-        Err(_) if change == UploadChange::Publish => {
-            Err(Refusal::new("FILE_NOT_READY", "this upload has no content yet, or was published before"))
-        }
-        Err(_) => Err(Refusal::new("CONFLICT", "this upload has its body already")),
+        Err(_) if change == UploadChange::Publish => Err(Refusal::new(
+            ErrorCode::FileNotReady,
+            "this upload has no content yet, or was published before",
+        )),
+        Err(_) => Err(Refusal::new(ErrorCode::Conflict, "this upload has its body already")),
     }
 }
 

@@ -3,6 +3,7 @@
 use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{LineId, OrderId, UnitId};
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::base::text;
@@ -24,7 +25,7 @@ const LONGEST: usize = 10_000;
 /// staff and those who sell it. The same text again answers the same. `INVALID` for goods that come by themselves,
 /// `NOT_FOUND`, `NOT_PAID`, `ILLEGAL_TRANSITION`, `ALREADY_DELIVERED`, `REFUNDED`, `REVOKED`, `REPLACED`.
 pub async fn fulfil(kit: &Kit, actor: &Actor, unit: UnitId, text: &str) -> Outcome<(OrderId, LineId)> {
-    let missing = || Refusal::new("NOT_FOUND", "there is no such delivery").at(["deliveryId"]);
+    let missing = || Refusal::new(ErrorCode::NotFound, "there is no such delivery").at(["deliveryId"]);
     let text = text::clean(text, "secretText", LONGEST, true)?;
     let target = Target::Units(vec![unit]);
     let mut tx = kit.db.begin().await?;
@@ -40,16 +41,16 @@ pub async fn fulfil(kit: &Kit, actor: &Actor, unit: UnitId, text: &str) -> Outco
     let line = lines.first().ok_or_else(missing)?;
     if goods::supply(&line.kind) != Some(Supply::Person) {
         let text = "goods of this kind are not handed over by a person";
-        return Err(Refusal::new("INVALID", text).at(["deliveryId"]).into());
+        return Err(Refusal::new(ErrorCode::Invalid, text).at(["deliveryId"]).into());
     }
     match may_hand_over(&standing.of(&order)) {
         Ok(()) => return repeated(&mut tx, kit, unit, &text).await.map(|()| (order_id, piece.line_id)),
-        Err(refusal) if refusal.code == "NOT_READY" => {}
+        Err(refusal) if refusal.code == ErrorCode::NotReady => {}
         Err(refusal) => return Err(refusal.at(["deliveryId"]).into()),
     }
     if piece.state != UnitState::AwaitingPerson {
         let text = "this delivery does not wait for a person";
-        return Err(Refusal::new("ILLEGAL_TRANSITION", text).at(["deliveryId"]).into());
+        return Err(Refusal::new(ErrorCode::IllegalTransition, text).at(["deliveryId"]).into());
     }
     let waiting = store::list_lines_of_units(&mut tx, &[unit], UnitState::AwaitingPerson).await?;
     let waiting =
@@ -78,7 +79,7 @@ async fn repeated(conn: &mut AsyncPgConnection, kit: &Kit, unit: UnitId, text: &
         true => Ok(()),
         false => {
             let told = "this delivery was made already, with another text";
-            Err(Refusal::new("ALREADY_DELIVERED", told).at(["deliveryId"]).into())
+            Err(Refusal::new(ErrorCode::AlreadyDelivered, told).at(["deliveryId"]).into())
         }
     }
 }

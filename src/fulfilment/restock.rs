@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::io::AsyncRead;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::BatchId;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::fulfilment::jobs::Fill;
@@ -64,7 +65,9 @@ pub async fn go_on<R: AsyncRead + Unpin>(
         batch::get(&mut conn, actor, id).await?
     };
     if open.origin != Origin::Import {
-        return Err(Refusal::new("INVALID", "the keys of this batch are made here").at(["batchId"]).into());
+        return Err(Refusal::new(ErrorCode::Invalid, "the keys of this batch are made here")
+            .at(["batchId"])
+            .into());
     }
     let stored = open.mark();
     let at = place(start, &open, stored)?;
@@ -97,8 +100,8 @@ fn place(start: Start, batch: &Batch, stored: Option<Mark>) -> Result<Mark, Refu
     };
     let code = match named.cmp(&goes_on) {
         Ordering::Equal => return Ok(stored),
-        Ordering::Greater => "IMPORT_GAP",
-        Ordering::Less => "IMPORT_OVERLAP",
+        Ordering::Greater => ErrorCode::ImportGap,
+        Ordering::Less => ErrorCode::ImportOverlap,
     };
     let text = format!("this import goes on at byte {}, with line {}", batch.bytes, batch.lines + 1);
     Err(Refusal::new(code, text))
@@ -110,7 +113,7 @@ fn other_file(batch: &Batch) -> Refusal {
          another file needs a batch of its own",
         batch.lines, batch.bytes
     );
-    Refusal::new("IMPORT_OTHER_FILE", text)
+    Refusal::new(ErrorCode::ImportOtherFile, text)
 }
 
 /// Makes the keys of a batch that is to be generated, or what is left of them. Two that do it at once do it together:
@@ -131,7 +134,7 @@ pub async fn generate(kit: &Kit, actor: &Actor, id: BatchId) -> Outcome<Batch> {
             finish(kit, actor, &open).await
         };
         match made.await {
-            Err(Failure::Refused(refusal)) if refusal.code == "IN_PROGRESS" => {
+            Err(Failure::Refused(refusal)) if refusal.code == ErrorCode::InProgress => {
                 tokio::time::sleep(SLOWER).await;
             }
             done => return done,
@@ -165,7 +168,7 @@ async fn finish(kit: &Kit, actor: &Actor, open: &Batch) -> Outcome<Batch> {
     let done = batch::end(&mut tx, actor, open.id, BatchChange::Finish).await?;
     if done.lines != open.lines {
         let text = "another run of this batch was faster";
-        return Err(Failure::from(Refusal::new("IN_PROGRESS", text).retry_after(1)));
+        return Err(Failure::from(Refusal::new(ErrorCode::InProgress, text).retry_after(1)));
     }
     tx.commit().await?;
     Ok(done)

@@ -3,6 +3,7 @@
 use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::VariantId;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text;
@@ -60,10 +61,10 @@ async fn must_take_within(
     text: &str,
 ) -> Outcome<()> {
     let sold = read::find_sold(conn, id).await?;
-    let missing = || Refusal::new("NOT_FOUND", "there is no such variant").at(["variantId"]);
+    let missing = || Refusal::new(ErrorCode::NotFound, "there is no such variant").at(["variantId"]);
     let (_, kind) = sold.filter(|(seller, _)| actor.sells_for(*seller)).ok_or_else(missing)?;
     match registry::supply(&kind) == Some(supply) {
         true => Ok(()),
-        false => Err(Refusal::new("INVALID", text).at(["variantId"]).into()),
+        false => Err(Refusal::new(ErrorCode::Invalid, text).at(["variantId"]).into()),
     }
 }

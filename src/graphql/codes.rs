@@ -1,223 +1,147 @@
-//! The codes of `userErrors`, one closed list per group of mutations. Every code a feature can refuse with stands in
-//! the list of the group that hands it out; a test reads the sources for it.
+//! The codes of `userErrors`: one closed list per group of mutations, each a part of [`ErrorCode`], which has their
+//! text and their meaning.
 
-use async_graphql::Enum;
+use std::borrow::Cow;
 
-macro_rules! codes {
-    ($($(#[doc = $about:literal])* $name:ident { $($variant:ident = $code:literal: $doc:literal $(deprecated $why:literal)?,)* })*) => {$(
-        $(#[doc = $about])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-        pub enum $name {
-            $(#[doc = $doc] #[graphql(name = $code $(, deprecation = $why)?)] $variant,)*
-        }
+use async_graphql::indexmap::IndexMap;
+use async_graphql::parser::types::Field;
+use async_graphql::registry::{Deprecation, MetaEnumValue, MetaType, MetaTypeId, Registry};
+use async_graphql::{ContextSelectionSet, Name, OutputType, Positioned, ServerResult, Value};
 
-        impl $name {
-            /// The code by its text.
-            pub fn parse(code: &str) -> Option<Self> {
-                match code {
-                    $($code => Some(Self::$variant),)*
-                    _ => None,
-                }
-            }
-        }
-    )*};
+use crate::base::error_code::ErrorCode;
+
+/// A GraphQL enum that has some of the codes.
+pub trait ErrorGroup: Sized {
+    const NAME: &'static str;
+    const ABOUT: &'static str;
+    const CODES: &'static [ErrorCode];
+
+    /// None when the group does not have the code.
+    fn of(code: ErrorCode) -> Option<Self>;
 }
 
-codes! {
-    /// Why an order cannot be placed; a quote names its problems with the same codes.
-    OrderPlaceErrorCode {
-        Invalid = "INVALID": "A value does not have the form that is asked for; `field` says which.",
-        RateLimited = "RATE_LIMITED": "Too many attempts; see `retryAfterSeconds`.",
-        CaptchaRequired = "CAPTCHA_REQUIRED": "Prove to be a person first, by the shop's captcha.",
-        IdempotencyConflict = "IDEMPOTENCY_CONFLICT": "The same key was used with another input.",
-        InProgress = "IN_PROGRESS": "The first call with this key still runs; see `retryAfterSeconds`.",
-        Empty = "EMPTY": "There is nothing to order.",
-        TooManyLines = "TOO_MANY_LINES": "An order has at most `Shop.maxLinesPerOrder` lines.",
-        VariantNotFound = "VARIANT_NOT_FOUND": "There is no such variant.",
-        NotOnSale = "NOT_ON_SALE": "This is not on sale now.",
-        OutOfStock = "OUT_OF_STOCK": "Nothing is left of it.",
-        NotEnoughStock = "NOT_ENOUGH_STOCK": "Less is left than was asked for; `available` says how much.",
-        QuantityTooSmall = "QUANTITY_TOO_SMALL": "Fewer than are sold at once.",
-        QuantityTooLarge = "QUANTITY_TOO_LARGE": "More than are sold at once.",
-        BuyerLimitReached = "BUYER_LIMIT_REACHED": "One buyer gets no more of these.",
-        CurrencyNotSold = "CURRENCY_NOT_SOLD": "This has no price in that currency.",
-        PriceChanged = "PRICE_CHANGED": "The total is not what was expected; the payload has the new quote.",
-        AnswerMissing = "ANSWER_MISSING": "A question of the seller has no answer.",
-        AnswerInvalid = "ANSWER_INVALID": "An answer does not have the form that is asked for.",
-        EmailRequired = "EMAIL_REQUIRED": "Guests give a mail address.",
-        EmailInvalid = "EMAIL_INVALID": "This is not a mail address.",
-        SignInRequired = "SIGN_IN_REQUIRED": "Only people who are signed in can buy here.",
-        TooManyUnpaidOrders = "TOO_MANY_UNPAID_ORDERS": "Pay or cancel earlier orders first.",
-        CouponUnknown = "COUPON_UNKNOWN": "There is no such coupon.",
-        CouponExpired = "COUPON_EXPIRED": "The coupon's time is over.",
-        CouponUsedUp = "COUPON_USED_UP": "The coupon was used as often as it may.",
-        CouponNotForThese = "COUPON_NOT_FOR_THESE": "The coupon is for other goods.",
-        CouponMinimumNotMet = "COUPON_MINIMUM_NOT_MET": "The order is too small for the coupon.",
-        CouponNotCombinable = "COUPON_NOT_COMBINABLE": "The coupon stands alone.",
-        ReferenceTaken = "REFERENCE_TAKEN": "An order of this client has that reference.",
-        EmailCodeRequired = "EMAIL_CODE_REQUIRED": "Guests prove their address first: `emailCodeRequest`, then `emailCode`.",
-        EmailCodeWrong = "EMAIL_CODE_WRONG": "The code is wrong, has ended, was used, or was never asked for: all are answered alike.",
-        EmailCodeExpired = "EMAIL_CODE_EXPIRED": "The code has expired."
-            deprecated "A code that has expired is answered with `EMAIL_CODE_WRONG`.",
-        AccessRevoked = "ACCESS_REVOKED": "The order of this key was claimed, or access to it was revoked, since.",
+fn describe<G: ErrorGroup>() -> MetaType {
+    let value = |code: &ErrorCode| MetaEnumValue {
+        name: code.as_str().to_owned(),
+        description: Some(code.about().to_owned()),
+        deprecation: match code.deprecation() {
+            Some(reason) => Deprecation::Deprecated { reason: Some(reason.to_owned()) },
+            None => Deprecation::NoDeprecated,
+        },
+        visible: None,
+        inaccessible: false,
+        tags: Vec::new(),
+        directive_invocations: Vec::new(),
+    };
+    let values: IndexMap<_, _> =
+        G::CODES.iter().map(|code| (code.as_str().to_owned(), value(code))).collect();
+    MetaType::Enum {
+        name: G::NAME.to_owned(),
+        description: Some(G::ABOUT.to_owned()),
+        enum_values: values,
+        visible: None,
+        inaccessible: false,
+        tags: Vec::new(),
+        rust_typename: Some(std::any::type_name::<G>()),
+        directive_invocations: Vec::new(),
+        requires_scopes: Vec::new(),
     }
+}
+
+macro_rules! groups {
+    ($($(#[doc = $about:literal])* $group:ident: $($code:ident)*;)*) => {
+        $(
+            $(#[doc = $about])*
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            pub struct $group(ErrorCode);
+
+            impl ErrorGroup for $group {
+                const NAME: &'static str = stringify!($group);
+                const ABOUT: &'static str = concat!($($about),*).trim_ascii_start();
+                const CODES: &'static [ErrorCode] = &[$(ErrorCode::$code,)*];
+
+                fn of(code: ErrorCode) -> Option<Self> {
+                    Self::CODES.contains(&code).then_some(Self(code))
+                }
+            }
+
+            impl OutputType for $group {
+                fn type_name() -> Cow<'static, str> {
+                    Cow::Borrowed(Self::NAME)
+                }
+
+                fn create_type_info(registry: &mut Registry) -> String {
+                    registry.create_output_type::<Self, _>(MetaTypeId::Enum, |_| describe::<Self>())
+                }
+
+                async fn resolve(
+                    &self,
+                    _: &ContextSelectionSet<'_>,
+                    _: &Positioned<Field>,
+                ) -> ServerResult<Value> {
+                    Ok(Value::Enum(Name::new(self.0.as_str())))
+                }
+            }
+        )*
+
+        /// All groups, for documentation: name and codes.
+        pub const GROUPS: &[(&str, &[ErrorCode])] = &[$(($group::NAME, $group::CODES),)*];
+    };
+}
+
+groups! {
+    /// Why an order cannot be placed; a quote names its problems with the same codes.
+    OrderPlaceErrorCode:
+        Invalid RateLimited CaptchaRequired IdempotencyConflict InProgress Empty TooManyLines
+        VariantNotFound NotOnSale OutOfStock NotEnoughStock QuantityTooSmall QuantityTooLarge
+        BuyerLimitReached CurrencyNotSold PriceChanged AnswerMissing AnswerInvalid EmailRequired
+        EmailInvalid SignInRequired TooManyUnpaidOrders CouponUnknown CouponExpired CouponUsedUp
+        CouponNotForThese CouponMinimumNotMet CouponNotCombinable ReferenceTaken EmailCodeRequired
+        EmailCodeWrong EmailCodeExpired AccessRevoked;
 
     /// Why an order cannot be cancelled, reached or claimed.
-    OrderErrorCode {
-        Invalid = "INVALID": "A value does not have the form that is asked for; `field` says which.",
-        NotFound = "NOT_FOUND": "There is no such thing, or it is not yours to see.",
-        Forbidden = "FORBIDDEN": "The caller lacks the right.",
-        RateLimited = "RATE_LIMITED": "Too many attempts; see `retryAfterSeconds`.",
-        CaptchaRequired = "CAPTCHA_REQUIRED": "Prove to be a person first, by the shop's captcha.",
-        AlreadyPaid = "ALREADY_PAID": "It is paid.",
-        PaymentInProgress = "PAYMENT_IN_PROGRESS": "A payment is on its way; wait for its end.",
-        NotCancellable = "NOT_CANCELLABLE": "It cannot be cancelled any more.",
-        AccessCodeWrong = "ACCESS_CODE_WRONG": "The code is wrong, has ended, was used, or was never asked for: all are answered alike.",
-        AccessCodeExpired = "ACCESS_CODE_EXPIRED": "The code has expired."
-            deprecated "A code that has expired is answered with `ACCESS_CODE_WRONG`.",
-        AlreadyClaimed = "ALREADY_CLAIMED": "The order belongs to another account.",
-        ClaimEmailMismatch = "CLAIM_EMAIL_MISMATCH": "The order was placed with another address.",
-        IdempotencyConflict = "IDEMPOTENCY_CONFLICT": "The same key was used with another input.",
-        InProgress = "IN_PROGRESS": "The first call with this key still runs; see `retryAfterSeconds`.",
-    }
+    OrderErrorCode:
+        Invalid EmailInvalid NotFound Forbidden RateLimited CaptchaRequired AlreadyPaid PaymentInProgress
+        NotCancellable AccessCodeWrong AccessCodeExpired AlreadyClaimed ClaimEmailMismatch
+        IdempotencyConflict InProgress;
 
     /// Why a payment cannot be started or checked.
-    PaymentErrorCode {
-        Invalid = "INVALID": "A value does not have the form that is asked for; `field` says which.",
-        NotFound = "NOT_FOUND": "There is no such thing, or it is not yours to see.",
-        Forbidden = "FORBIDDEN": "The caller lacks the right.",
-        RateLimited = "RATE_LIMITED": "Too many attempts; see `retryAfterSeconds`.",
-        IdempotencyConflict = "IDEMPOTENCY_CONFLICT": "The same key was used with another input.",
-        InProgress = "IN_PROGRESS": "The first call with this key still runs; see `retryAfterSeconds`.",
-        OrderExpired = "ORDER_EXPIRED": "The time to pay is over.",
-        OrderCancelled = "ORDER_CANCELLED": "The order was cancelled.",
-        AlreadyPaid = "ALREADY_PAID": "It is paid.",
-        NothingDue = "NOTHING_DUE": "There is nothing to pay.",
-        NeedsAttention = "NEEDS_ATTENTION": "Money came that is not what was asked for; staff looks at it first.",
-        BuyerLimitReached = "BUYER_LIMIT_REACHED": "One buyer gets no more of these, and has paid for them already.",
-        MethodNotAvailable = "METHOD_NOT_AVAILABLE": "This way to pay is not offered now.",
-        AmountBelowMinimum = "AMOUNT_BELOW_MINIMUM": "Too little for this way to pay.",
-        AmountAboveMaximum = "AMOUNT_ABOVE_MAXIMUM": "Too much for this way to pay.",
-        AmountNotSupported = "AMOUNT_NOT_SUPPORTED": "This way to pay cannot take exactly this amount: it has fewer decimals.",
-        CurrencyNotSupported = "CURRENCY_NOT_SUPPORTED": "Not in this currency.",
-        NoAcceptedAction = "NO_ACCEPTED_ACTION": "This way to pay needs an action the client did not list.",
-        ReturnUrlNotAllowed = "RETURN_URL_NOT_ALLOWED": "Buyers are not sent back to that address.",
-        PayerIdRequired = "PAYER_ID_REQUIRED": "The gateway wants to know the payer.",
-        GatewayDeclined = "GATEWAY_DECLINED": "The gateway said no.",
-        GatewayUnavailable = "GATEWAY_UNAVAILABLE": "The gateway does not answer: try again or pay another way.",
-        GatewayOutcomeUnknown = "GATEWAY_OUTCOME_UNKNOWN": "Whether the gateway did it is not known yet.",
-    }
+    PaymentErrorCode:
+        Invalid NotFound Forbidden RateLimited IdempotencyConflict InProgress OrderExpired
+        OrderCancelled AlreadyPaid NothingDue NeedsAttention BuyerLimitReached MethodNotAvailable
+        AmountBelowMinimum AmountAboveMaximum AmountNotSupported CurrencyNotSupported
+        NoAcceptedAction ReturnUrlNotAllowed PayerIdRequired GatewayDeclined GatewayUnavailable
+        GatewayOutcomeUnknown;
 
     /// Why what was bought cannot be shown, downloaded or sent again.
-    DeliveryErrorCode {
-        Invalid = "INVALID": "A value does not have the form that is asked for; `field` says which.",
-        NotFound = "NOT_FOUND": "There is no such thing, or it is not yours to see.",
-        Forbidden = "FORBIDDEN": "The caller lacks the right.",
-        RateLimited = "RATE_LIMITED": "Too many attempts; see `retryAfterSeconds`.",
-        IdempotencyConflict = "IDEMPOTENCY_CONFLICT": "The same key was used with another input.",
-        InProgress = "IN_PROGRESS": "The first call with this key still runs; see `retryAfterSeconds`.",
-        NotPaid = "NOT_PAID": "It is not paid.",
-        NotReady = "NOT_READY": "It is not there yet.",
-        Revoked = "REVOKED": "It was taken back.",
-        Refunded = "REFUNDED": "Its money was given back, or is on its way back.",
-        Replaced = "REPLACED": "Another one took its place.",
-        GrantExhausted = "GRANT_EXHAUSTED": "It was downloaded as often as it may.",
-        GrantExpired = "GRANT_EXPIRED": "The time to download is over.",
-        FileYanked = "FILE_YANKED": "The seller withdrew this file.",
-        ResendTooSoon = "RESEND_TOO_SOON": "It was just sent; see `retryAfterSeconds`.",
-        WarrantyOver = "WARRANTY_OVER": "The warranty is over.",
-        ReplacementLimitReached = "REPLACEMENT_LIMIT_REACHED": "It was replaced as often as it may.",
-        AlreadyReported = "ALREADY_REPORTED": "It was reported already.",
-        ReasonRequired = "REASON_REQUIRED": "Say why.",
-    }
+    DeliveryErrorCode:
+        Invalid NotFound Forbidden RateLimited IdempotencyConflict InProgress NotPaid NotReady
+        Revoked Refunded Replaced GrantExhausted GrantExpired FileYanked ResendTooSoon WarrantyOver
+        ReplacementLimitReached AlreadyReported ReasonRequired;
 
     /// Why somebody cannot register, sign in or change an account.
-    AccountErrorCode {
-        Invalid = "INVALID": "A value does not have the form that is asked for; `field` says which.",
-        NotFound = "NOT_FOUND": "There is no such thing, or it is not yours to see.",
-        RateLimited = "RATE_LIMITED": "Too many attempts; see `retryAfterSeconds`.",
-        CaptchaRequired = "CAPTCHA_REQUIRED": "Prove to be a person first, by the shop's captcha.",
-        CredentialsWrong = "CREDENTIALS_WRONG": "The mail address or the password is wrong.",
-        EmailInvalid = "EMAIL_INVALID": "This is not a mail address.",
-        EmailNotConfirmed = "EMAIL_NOT_CONFIRMED": "Confirm the mail address first.",
-        PasswordTooWeak = "PASSWORD_TOO_WEAK": "The password is too easy to guess.",
-        PasswordBreached = "PASSWORD_BREACHED": "The password is known from a leak.",
-        CodeWrong = "CODE_WRONG": "The code is wrong, has ended, was used, or was never asked for: all are answered alike.",
-        CodeExpired = "CODE_EXPIRED": "The code has expired."
-            deprecated "A code that has expired is answered with `CODE_WRONG`.",
-        TotpRequired = "TOTP_REQUIRED": "A second factor is needed.",
-        TotpAlreadyEnabled = "TOTP_ALREADY_ENABLED": "The second factor is on already.",
-        RefreshTokenInvalid = "REFRESH_TOKEN_INVALID": "The sign-in has ended: sign in again.",
-        RefreshTokenReused = "REFRESH_TOKEN_REUSED": "The token was used before; the sign-in was ended for safety.",
-        AccountSuspended = "ACCOUNT_SUSPENDED": "The account is suspended.",
-        HasOpenOrders = "HAS_OPEN_ORDERS": "Orders are still open.",
-    }
+    AccountErrorCode:
+        Invalid NotFound RateLimited CaptchaRequired CredentialsWrong EmailInvalid
+        EmailNotConfirmed PasswordTooWeak PasswordBreached CodeWrong CodeExpired TotpRequired
+        TotpAlreadyEnabled RefreshTokenInvalid RefreshTokenReused AccountSuspended HasOpenOrders;
 
     /// Why a product, variant or file cannot be changed.
-    CatalogueErrorCode {
-        Invalid = "INVALID": "A value does not have the form that is asked for; `field` says which.",
-        NotFound = "NOT_FOUND": "There is no such thing, or it is not yours to see.",
-        Forbidden = "FORBIDDEN": "The caller lacks the right.",
-        VersionConflict = "VERSION_CONFLICT": "Somebody else changed it meanwhile: read it again.",
-        SlugTaken = "SLUG_TAKEN": "Another product has this slug.",
-        SkuTaken = "SKU_TAKEN": "Another variant has this number.",
-        NotSubmittable = "NOT_SUBMITTABLE": "Something is missing before it can be reviewed.",
-        NotInReview = "NOT_IN_REVIEW": "It does not wait for a review.",
-        ReasonRequired = "REASON_REQUIRED": "Say why.",
-        PriceInvalid = "PRICE_INVALID": "The price does not fit its currency.",
-        CurrencyNotSupported = "CURRENCY_NOT_SUPPORTED": "Not in this currency.",
-        KindNotChangeable = "KIND_NOT_CHANGEABLE": "The kind of goods stays what it is.",
-        VariantHasSales = "VARIANT_HAS_SALES": "It was sold already.",
-        FileNotReady = "FILE_NOT_READY": "The file is not whole yet.",
-        CouponCodeTaken = "COUPON_CODE_TAKEN": "Another coupon has this code.",
-    }
+    CatalogueErrorCode:
+        Invalid NotFound Forbidden VersionConflict SlugTaken SkuTaken NotSubmittable NotInReview
+        ReasonRequired PriceInvalid CurrencyNotSupported KindNotChangeable VariantHasSales
+        FileNotReady CouponCodeTaken;
 
     /// Why keys cannot be taken in or made.
-    StockErrorCode {
-        Invalid = "INVALID": "A value does not have the form that is asked for; `field` says which.",
-        NotFound = "NOT_FOUND": "There is no such thing, or it is not yours to see.",
-        Forbidden = "FORBIDDEN": "The caller lacks the right.",
-        IdempotencyConflict = "IDEMPOTENCY_CONFLICT": "The same key was used with another input.",
-        InProgress = "IN_PROGRESS": "The first call with this key still runs; see `retryAfterSeconds`.",
-        FormatTooWeak = "FORMAT_TOO_WEAK": "Keys of this format could be guessed.",
-        FormatExhausted = "FORMAT_EXHAUSTED": "The format has no unused keys left.",
-        TooMany = "TOO_MANY": "More than is done at once.",
-        KeyDuplicate = "KEY_DUPLICATE": "The vault has this key already.",
-        ImportNotReady = "IMPORT_NOT_READY": "The import still runs.",
-        ImportAlreadyCommitted = "IMPORT_ALREADY_COMMITTED": "The import has ended.",
-        BatchAlreadyRecalled = "BATCH_ALREADY_RECALLED": "The batch was recalled already.",
-        KeyAlreadySold = "KEY_ALREADY_SOLD": "The key is sold.",
-        ApprovalRequired = "APPROVAL_REQUIRED": "A second person must agree.",
-    }
+    StockErrorCode:
+        Invalid NotFound Forbidden IdempotencyConflict InProgress FormatTooWeak FormatExhausted
+        TooMany KeyDuplicate ImportNotReady ImportAlreadyCommitted BatchAlreadyRecalled
+        KeyAlreadySold ApprovalRequired;
 
     /// Why an act of staff is refused.
-    StaffErrorCode {
-        Invalid = "INVALID": "A value does not have the form that is asked for; `field` says which.",
-        NotFound = "NOT_FOUND": "There is no such thing, or it is not yours to see.",
-        Forbidden = "FORBIDDEN": "The caller lacks the right.",
-        RateLimited = "RATE_LIMITED": "Too many attempts; see `retryAfterSeconds`.",
-        ReasonRequired = "REASON_REQUIRED": "Say why.",
-        ApprovalRequired = "APPROVAL_REQUIRED": "A second person must agree.",
-        VersionConflict = "VERSION_CONFLICT": "Somebody else changed it meanwhile: read it again.",
-        IdempotencyConflict = "IDEMPOTENCY_CONFLICT": "The same key was used with another input.",
-        InProgress = "IN_PROGRESS": "The first call with this key still runs; see `retryAfterSeconds`.",
-        IllegalTransition = "ILLEGAL_TRANSITION": "That is not possible in its present state.",
-        AlreadyDelivered = "ALREADY_DELIVERED": "It is delivered.",
-        NotPaid = "NOT_PAID": "It is not paid.",
-        AlreadyRefunded = "ALREADY_REFUNDED": "A named delivery was refunded, or its refund is on its way.",
-        DisputeOpen = "DISPUTE_OPEN": "The payment is disputed: the dispute decides about its money.",
-        RefundTooLarge = "REFUND_TOO_LARGE": "More than is left of the payment, or than the named deliveries cost.",
-        RefundNotSupported = "REFUND_NOT_SUPPORTED": "The gateway cannot give this back.",
-        RefundOutcomeUnknown = "REFUND_OUTCOME_UNKNOWN": "Whether the gateway did it is not known yet.",
-        EvidenceRequired = "EVIDENCE_REQUIRED": "Say by what it is proven.",
-        Refunded = "REFUNDED": "Its money was given back, or is on its way back.",
-        Revoked = "REVOKED": "It was taken back, or its payment is in doubt.",
-        Replaced = "REPLACED": "Another one took its place.",
-        TaskTaken = "TASK_TAKEN": "Somebody else works on it.",
-        NoticeNotVerifiable = "NOTICE_NOT_VERIFIABLE": "The notice was never authentic.",
-        LastAdmin = "LAST_ADMIN": "The shop keeps at least one admin.",
-        EmailInvalid = "EMAIL_INVALID": "This is not a mail address.",
-        SettingInvalid = "SETTING_INVALID": "The setting does not have the form that is asked for.",
-        Unavailable = "UNAVAILABLE": "Somebody else's service did not do its part: try again.",
-    }
+    StaffErrorCode:
+        Invalid NotFound Forbidden RateLimited ReasonRequired ApprovalRequired VersionConflict
+        IdempotencyConflict InProgress IllegalTransition AlreadyDelivered NotPaid AlreadyRefunded
+        DisputeOpen RefundTooLarge RefundNotSupported RefundOutcomeUnknown EvidenceRequired
+        Refunded Revoked Replaced TaskTaken NoticeNotVerifiable LastAdmin EmailInvalid
+        SettingInvalid Unavailable;
 }

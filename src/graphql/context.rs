@@ -6,10 +6,11 @@ use async_graphql::Context;
 
 use crate::base::actor::{Actor, Person};
 use crate::base::caller;
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Refusal;
 use crate::base::text::Locale;
 use crate::catalogue::kit::CatalogueKit;
-use crate::graphql::error::{Answer, Code, coded};
+use crate::graphql::error::{Answer, coded};
 use crate::graphql::user_error::{FromRefusal, user_errors};
 use crate::infra::kit::Kit;
 use crate::leads_to_kit;
@@ -62,7 +63,7 @@ pub trait ContextExt {
     /// # Errors
     /// `UNAUTHENTICATED` for guests.
     fn person(&self) -> Answer<&Person> {
-        self.actor().person.as_ref().ok_or_else(|| coded(Code::Unauthenticated, "sign in first"))
+        self.actor().person.as_ref().ok_or_else(|| coded(ErrorCode::Unauthenticated, "sign in first"))
     }
 
     /// # Errors
@@ -71,7 +72,7 @@ pub trait ContextExt {
         if self.actor().is_staff() {
             return Ok(self.actor());
         }
-        Err(coded(Code::Forbidden, "this needs the right of support"))
+        Err(coded(ErrorCode::Forbidden, "this needs the right of support"))
     }
 }
 

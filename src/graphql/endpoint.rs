@@ -11,10 +11,11 @@ use poem::{Endpoint, Request, Response};
 use tracing::Instrument;
 
 use crate::base::caller::Caller;
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Fault;
 use crate::graphql::context::GraphqlBackend;
 use crate::graphql::context::Viewer;
-use crate::graphql::error::{self, Code, Refused};
+use crate::graphql::error::{self, Refused};
 use crate::graphql::limits::{self, Manner};
 use crate::graphql::negotiate::{self, Media};
 use crate::graphql::request::Parts;
@@ -56,7 +57,7 @@ impl Answer {
     }
 
     fn bad(message: impl Into<String>) -> Self {
-        Self::refused(StatusCode::BAD_REQUEST, Refused::new(Code::BadRequest, message))
+        Self::refused(StatusCode::BAD_REQUEST, Refused::new(ErrorCode::BadRequest, message))
     }
 }
 
@@ -75,7 +76,7 @@ impl Visit {
             Parts::from_query_string(req.uri().query().unwrap_or_default())
         } else if *req.method() == Method::POST {
             if !negotiate::takes(req.header(header::CONTENT_TYPE)) {
-                let refused = Refused::new(Code::BadRequest, "send `Content-Type: application/json`");
+                let refused = Refused::new(ErrorCode::BadRequest, "send `Content-Type: application/json`");
                 return Answer::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, refused);
             }
             match req.take_body().into_bytes_limit(self.backend.config.limits.graphql_body).await {
@@ -85,13 +86,13 @@ impl Visit {
                         format!("a request has at most {} bytes", self.backend.config.limits.graphql_body);
                     return Answer::refused(
                         StatusCode::PAYLOAD_TOO_LARGE,
-                        Refused::new(Code::BadRequest, text),
+                        Refused::new(ErrorCode::BadRequest, text),
                     );
                 }
                 Err(_) => return Answer::bad("the body ended too early"),
             }
         } else {
-            let refused = Refused::new(Code::BadRequest, "use POST, or GET for queries");
+            let refused = Refused::new(ErrorCode::BadRequest, "use POST, or GET for queries");
             return Answer {
                 allow: Some("POST, GET"),
                 ..Answer::refused(StatusCode::METHOD_NOT_ALLOWED, refused)
@@ -105,8 +106,8 @@ impl Visit {
             Ok(viewer) => viewer,
             Err(refused) => {
                 let status = match refused.code {
-                    Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-                    Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+                    ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                    ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
                     _ => StatusCode::UNAUTHORIZED,
                 };
                 return Answer::refused(status, refused);
@@ -130,8 +131,8 @@ impl Visit {
             }
             Err((status, refused)) => {
                 let status = status.unwrap_or(match (refused.code, self.media) {
-                    (Code::Unavailable, _) => StatusCode::SERVICE_UNAVAILABLE,
-                    (Code::BadRequest, _) | (_, Media::Response) => StatusCode::BAD_REQUEST,
+                    (ErrorCode::Unavailable, _) => StatusCode::SERVICE_UNAVAILABLE,
+                    (ErrorCode::BadRequest, _) | (_, Media::Response) => StatusCode::BAD_REQUEST,
                     (_, Media::Json) => StatusCode::OK,
                 });
                 let allow = (status == StatusCode::METHOD_NOT_ALLOWED).then_some("POST");
@@ -151,18 +152,21 @@ impl Visit {
         let limits = &self.backend.config.limits;
         scan::scan(&parts.query, limits.graphql_tokens).map_err(|r| (None, r))?;
         let document = async_graphql::parser::parse_query(&parts.query)
-            .map_err(|e| (None, Refused::new(Code::ValidationFailed, ServerError::from(e).message)))?;
+            .map_err(|e| (None, Refused::new(ErrorCode::ValidationFailed, ServerError::from(e).message)))?;
         let operation =
             limits::operation(&document, parts.operation_name.as_deref()).map_err(|r| (None, r))?;
         match operation.ty {
             OperationType::Query => {}
             OperationType::Mutation if !in_url => {}
             OperationType::Mutation => {
-                let refused = Refused::new(Code::BadRequest, "mutations go by POST");
+                let refused = Refused::new(ErrorCode::BadRequest, "mutations go by POST");
                 return Err((Some(StatusCode::METHOD_NOT_ALLOWED), refused));
             }
             OperationType::Subscription => {
-                return Err((None, Refused::new(Code::ValidationFailed, "there are no subscriptions here")));
+                return Err((
+                    None,
+                    Refused::new(ErrorCode::ValidationFailed, "there are no subscriptions here"),
+                ));
             }
         }
         let manner = Manner {
@@ -172,7 +176,7 @@ impl Visit {
         };
         let cost =
             limits::check(&document, operation, &parts.variables, limits, manner).map_err(|refused| {
-                let status = (refused.code == Code::SecretInUrl).then_some(StatusCode::BAD_REQUEST);
+                let status = (refused.code == ErrorCode::SecretInUrl).then_some(StatusCode::BAD_REQUEST);
                 (status, refused)
             })?;
         // Of answers that stand under a hash in a URL, and never of one that somebody proved a right for.
@@ -207,7 +211,7 @@ impl Visit {
             }
             Err(_) => {
                 let text = format!("this took longer than {} s; it may still be going on", limit.as_secs());
-                let refused = Refused { retry_after: Some(5), ..Refused::new(Code::Timeout, text) };
+                let refused = Refused { retry_after: Some(5), ..Refused::new(ErrorCode::Timeout, text) };
                 return Answer::refused(StatusCode::SERVICE_UNAVAILABLE, refused);
             }
         };
@@ -297,7 +301,8 @@ impl Endpoint for GraphqlEndpoint {
         }
         let Some(media) = negotiate::answer(accept.as_deref()) else {
             let text = "this answers application/graphql-response+json and application/json";
-            let answer = Answer::refused(StatusCode::NOT_ACCEPTABLE, Refused::new(Code::BadRequest, text));
+            let answer =
+                Answer::refused(StatusCode::NOT_ACCEPTABLE, Refused::new(ErrorCode::BadRequest, text));
             return Ok(Visit { backend, caller, media: Media::Json, if_none_match: None }.write(answer));
         };
         let if_none_match = req.header(header::IF_NONE_MATCH).map(str::to_owned);
@@ -306,7 +311,7 @@ impl Endpoint for GraphqlEndpoint {
         let answer = match visit.backend.throttles.requests.take(&key) {
             Ok(()) => visit.answer(&mut req).await,
             Err(seconds) => {
-                let refused = Refused::new(Code::RateLimited, "too many requests from this address");
+                let refused = Refused::new(ErrorCode::RateLimited, "too many requests from this address");
                 let refused = Refused { retry_after: Some(seconds), ..refused };
                 Answer::refused(StatusCode::TOO_MANY_REQUESTS, refused)
             }

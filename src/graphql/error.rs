@@ -3,79 +3,42 @@
 
 use async_graphql::{ErrorExtensionValues, Pos, ServerError};
 
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::{Failure, Fault, Refusal};
 
-/// `errors[].extensions.code`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Code {
-    BadRequest,
-    ValidationFailed,
-    TooComplex,
-    InvalidCursor,
-    SecretInUrl,
-    PersistedQueryNotFound,
-    PersistedQueryRequired,
-    Unauthenticated,
-    TokenExpired,
-    Forbidden,
-    RateLimited,
-    Unavailable,
-    Timeout,
-    Internal,
-}
+/// `errors[].extensions.code`: the codes that an error beside `data` can have.
+pub const TOP_LEVEL: [ErrorCode; 14] = [
+    ErrorCode::BadRequest,
+    ErrorCode::ValidationFailed,
+    ErrorCode::TooComplex,
+    ErrorCode::InvalidCursor,
+    ErrorCode::SecretInUrl,
+    ErrorCode::PersistedQueryNotFound,
+    ErrorCode::PersistedQueryRequired,
+    ErrorCode::Unauthenticated,
+    ErrorCode::TokenExpired,
+    ErrorCode::Forbidden,
+    ErrorCode::RateLimited,
+    ErrorCode::Unavailable,
+    ErrorCode::Timeout,
+    ErrorCode::Internal,
+];
 
-impl Code {
-    pub const ALL: [Code; 14] = [
-        Code::BadRequest,
-        Code::ValidationFailed,
-        Code::TooComplex,
-        Code::InvalidCursor,
-        Code::SecretInUrl,
-        Code::PersistedQueryNotFound,
-        Code::PersistedQueryRequired,
-        Code::Unauthenticated,
-        Code::TokenExpired,
-        Code::Forbidden,
-        Code::RateLimited,
-        Code::Unavailable,
-        Code::Timeout,
-        Code::Internal,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Code::BadRequest => "BAD_REQUEST",
-            Code::ValidationFailed => "VALIDATION_FAILED",
-            Code::TooComplex => "TOO_COMPLEX",
-            Code::InvalidCursor => "INVALID_CURSOR",
-            Code::SecretInUrl => "SECRET_IN_URL",
-            Code::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
-            Code::PersistedQueryRequired => "PERSISTED_QUERY_REQUIRED",
-            Code::Unauthenticated => "UNAUTHENTICATED",
-            Code::TokenExpired => "TOKEN_EXPIRED",
-            Code::Forbidden => "FORBIDDEN",
-            Code::RateLimited => "RATE_LIMITED",
-            Code::Unavailable => "UNAVAILABLE",
-            Code::Timeout => "TIMEOUT",
-            Code::Internal => "INTERNAL",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|code| code.as_str() == text)
-    }
+/// The code itself when an error beside `data` can have it.
+pub fn top_level(code: ErrorCode) -> Option<ErrorCode> {
+    TOP_LEVEL.contains(&code).then_some(code)
 }
 
 /// A request that was refused before it was executed.
 #[derive(Clone, Debug)]
 pub struct Refused {
-    pub code: Code,
+    pub code: ErrorCode,
     pub message: String,
     pub retry_after: Option<u32>,
 }
 
 impl Refused {
-    pub fn new(code: Code, message: impl Into<String>) -> Self {
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), retry_after: None }
     }
 
@@ -95,7 +58,7 @@ impl Refused {
 pub type Answer<T> = Result<T, async_graphql::Error>;
 
 /// An error with a code of the closed list.
-pub fn coded(code: Code, message: impl Into<String>) -> async_graphql::Error {
+pub fn coded(code: ErrorCode, message: impl Into<String>) -> async_graphql::Error {
     let mut error = async_graphql::Error::new(message);
     error.extensions.get_or_insert_default().set("code", code.as_str());
     error
@@ -104,14 +67,14 @@ pub fn coded(code: Code, message: impl Into<String>) -> async_graphql::Error {
 /// A fault, masked; the log line is written where the answer leaves.
 pub fn fault(fault: Fault) -> async_graphql::Error {
     let (code, message) = match &fault {
-        Fault::Bug(_) => (Code::Internal, "something went wrong here; it has been noted"),
-        _ => (Code::Unavailable, "not available for the moment; please try again"),
+        Fault::Bug(_) => (ErrorCode::Internal, "something went wrong here; it has been noted"),
+        _ => (ErrorCode::Unavailable, "not available for the moment; please try again"),
     };
     let mut error = async_graphql::Error::new_with_source(fault);
     error.message = message.into();
     let values = error.extensions.get_or_insert_default();
     values.set("code", code.as_str());
-    if code == Code::Unavailable {
+    if code == ErrorCode::Unavailable {
         values.set("retryAfter", 2);
     }
     error
@@ -119,7 +82,7 @@ pub fn fault(fault: Fault) -> async_graphql::Error {
 
 /// A refusal where no payload can carry it: its own code when that is in the closed list.
 pub fn refused(refusal: Refusal) -> async_graphql::Error {
-    let code = Code::parse(refusal.code).unwrap_or(Code::BadRequest);
+    let code = top_level(refusal.code).unwrap_or(ErrorCode::BadRequest);
     let mut error = coded(code, refusal.message);
     if let Some(seconds) = refusal.retry_after {
         error.extensions.get_or_insert_default().set("retryAfter", seconds);
@@ -148,7 +111,10 @@ pub fn split<T>(outcome: Result<T, Failure>) -> Answer<Result<T, Refusal>> {
         Ok(value) => Ok(Ok(value)),
         // Nobody is signed in, or the cursor is not ours: the same top-level error everywhere.
         Err(Failure::Refused(refusal))
-            if matches!(refusal.code, "UNAUTHENTICATED" | "INVALID_CURSOR" | "BAD_REQUEST") =>
+            if matches!(
+                refusal.code,
+                ErrorCode::Unauthenticated | ErrorCode::InvalidCursor | ErrorCode::BadRequest
+            ) =>
         {
             Err(refused(*refusal))
         }
@@ -170,13 +136,13 @@ pub fn finish(errors: &mut [ServerError], request_id: &str) {
             continue;
         }
         let code = if error.path.is_empty() {
-            Code::ValidationFailed
+            ErrorCode::ValidationFailed
         } else if error.message.starts_with("Failed to parse") || error.message.starts_with("Invalid value") {
-            Code::BadRequest
+            ErrorCode::BadRequest
         } else {
             tracing::error!(request_id, message = %error.message, "a GraphQL field failed without a code");
             error.message = "something went wrong here; it has been noted".into();
-            Code::Internal
+            ErrorCode::Internal
         };
         values.set("code", code.as_str());
     }

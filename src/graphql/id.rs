@@ -3,10 +3,11 @@
 
 use async_graphql::ID;
 
+use crate::base::error_code::ErrorCode;
 use crate::base::ids;
 use crate::base::outcome::Refusal;
 
 /// Reads an input's id; what is none of that kind is not found.
 pub fn read<T>(id: &ID, field: &str, parse: fn(&str) -> Result<T, ids::IdError>) -> Result<T, Refusal> {
-    parse(id.as_str()).map_err(|_| Refusal::new("NOT_FOUND", "there is no such thing").at([field]))
+    parse(id.as_str()).map_err(|_| Refusal::new(ErrorCode::NotFound, "there is no such thing").at([field]))
 }

@@ -10,8 +10,9 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned, Value, Variables};
 
+use crate::base::error_code::ErrorCode;
 use crate::config::Limits;
-use crate::graphql::error::{Code, Refused};
+use crate::graphql::error::Refused;
 use crate::graphql::secrets;
 
 /// Mutations that make an order or move money: one per request, so that an answer tells about one thing.
@@ -66,7 +67,7 @@ struct Walk<'a> {
 type Measured = Result<Tally, Refused>;
 
 fn too_complex<T>(text: String) -> Result<T, Refused> {
-    Err(Refused::new(Code::TooComplex, text))
+    Err(Refused::new(ErrorCode::TooComplex, text))
 }
 
 /// Measures the operation that would run and answers its cost.
@@ -104,7 +105,7 @@ pub fn check(
     let meta = |name: &str| matches!(name, "__schema" | "__type" | "__typename");
     if !manner.introspection && roots.iter().any(|(_, name)| matches!(*name, "__schema" | "__type")) {
         return Err(Refused::new(
-            Code::ValidationFailed,
+            ErrorCode::ValidationFailed,
             "introspection is off; the schema is at /schema.graphql",
         ));
     }
@@ -145,7 +146,7 @@ pub fn operation<'a>(
         Some(name) => format!("the document has no operation named `{name}`"),
         None => "the document has several operations: say which by `operationName`".into(),
     };
-    found.map(|o| &o.node).ok_or_else(|| Refused::new(Code::ValidationFailed, missing()))
+    found.map(|o| &o.node).ok_or_else(|| Refused::new(ErrorCode::ValidationFailed, missing()))
 }
 
 impl<'a> Walk<'a> {
@@ -239,7 +240,7 @@ impl<'a> Walk<'a> {
             Some(Some(tally)) => return Ok(*tally),
             Some(None) => {
                 return Err(Refused::new(
-                    Code::ValidationFailed,
+                    ErrorCode::ValidationFailed,
                     format!("fragment `{name}` contains itself"),
                 ));
             }
@@ -294,11 +295,14 @@ impl<'a> Walk<'a> {
         match value {
             Value::String(text) => {
                 if text.contains('\0') {
-                    return Err(Refused::new(Code::BadRequest, format!("`{name}` must not contain NUL")));
+                    return Err(Refused::new(
+                        ErrorCode::BadRequest,
+                        format!("`{name}` must not contain NUL"),
+                    ));
                 }
                 if self.manner.in_url && secrets::is_secret(name, text, field, direct) {
                     let text = format!("`{name}` must not stand in a URL: send the request by POST");
-                    return Err(Refused::new(Code::SecretInUrl, text));
+                    return Err(Refused::new(ErrorCode::SecretInUrl, text));
                 }
             }
             Value::List(items) => {

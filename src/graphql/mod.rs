@@ -11,7 +11,7 @@ pub mod error;
 mod id;
 pub mod limits;
 mod loaders;
-mod messages;
+pub mod messages;
 mod negotiate;
 mod node;
 pub mod orders;

@@ -1,5 +1,6 @@
 //! Anything that has an id, by that id. The prefix tells the kind; a foreign thing looks exactly like a missing one.
 
+use crate::base::error_code::ErrorCode;
 use crate::delivery;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::files;
 use crate::graphql::catalogue::{self, FileVersion, Product, SellerProfile, Variant};
 use crate::graphql::context::ContextExt;
 use crate::graphql::desk::Task;
-use crate::graphql::error::{Answer, Code, OutcomeExt, coded};
+use crate::graphql::error::{Answer, OutcomeExt, coded};
 use crate::graphql::loaders;
 use crate::graphql::orders::{self, Delivery, DownloadGrant, FileDelivery, Order, OrderLine, SecretDelivery};
 use crate::graphql::payments::types::METHOD_PREFIX;
@@ -72,7 +73,7 @@ impl NodeQuery {
         #[graphql(desc = "Their ids; at most 100.")] ids: Vec<ID>,
     ) -> Answer<Vec<Option<Node>>> {
         if ids.len() > MOST {
-            return Err(coded(Code::BadRequest, format!("`ids` has at most {MOST} entries")));
+            return Err(coded(ErrorCode::BadRequest, format!("`ids` has at most {MOST} entries")));
         }
         let mut nodes = Vec::with_capacity(ids.len());
         for id in &ids {

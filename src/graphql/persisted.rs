@@ -7,9 +7,10 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::base::caller::Caller;
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Outcome;
 use crate::graphql::context::GraphqlBackend;
-use crate::graphql::error::{Code, Refused};
+use crate::graphql::error::Refused;
 use crate::graphql::request::Parts;
 use crate::graphql::secrets;
 use crate::infra::persisted::{self, LARGEST, Room};
@@ -31,21 +32,22 @@ pub async fn resolve(backend: &GraphqlBackend, caller: &Caller, parts: &mut Part
         if Sha256::digest(parts.query.as_bytes()).as_slice() == hash.as_slice() {
             return Ok(());
         }
-        return Err(Refused::new(Code::BadRequest, "`sha256Hash` is not the SHA-256 of `query`"));
+        return Err(Refused::new(ErrorCode::BadRequest, "`sha256Hash` is not the SHA-256 of `query`"));
     }
     match find(backend, caller, hash).await {
         Ok(Some(query)) => {
             parts.query = query;
             Ok(())
         }
-        Ok(None) => Err(Refused::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound")),
+        Ok(None) => Err(Refused::new(ErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound")),
         Err(failure) => {
             tracing::error!(
                 request_id = caller.request_id,
                 ?failure,
                 "a persisted query could not be looked up"
             );
-            let refused = Refused::new(Code::Unavailable, "not available for the moment; please try again");
+            let refused =
+                Refused::new(ErrorCode::Unavailable, "not available for the moment; please try again");
             Err(Refused { retry_after: Some(2), ..refused })
         }
     }

@@ -1,7 +1,8 @@
 //! A look at a query's text before the parser sees it: how many tokens, how deeply brackets nest. The parser recurses
 //! per bracket, so both are bounded first; one pass, no memory.
 
-use crate::graphql::error::{Code, Refused};
+use crate::base::error_code::ErrorCode;
+use crate::graphql::error::Refused;
 
 /// Brackets of any kind inside each other. The deepest operation a screen needs has 9.
 const DEEPEST_NESTING: usize = 48;
@@ -36,11 +37,14 @@ pub fn scan(query: &str, most: usize) -> Result<(), Refused> {
         }
         tokens += 1;
         if tokens > most {
-            return Err(Refused::new(Code::TooComplex, format!("the query has more than {most} tokens")));
+            return Err(Refused::new(
+                ErrorCode::TooComplex,
+                format!("the query has more than {most} tokens"),
+            ));
         }
         if nesting > DEEPEST_NESTING {
             return Err(Refused::new(
-                Code::TooComplex,
+                ErrorCode::TooComplex,
                 format!("brackets nest deeper than {DEEPEST_NESTING}"),
             ));
         }

@@ -2,13 +2,14 @@
 
 use async_graphql::{Interface, SimpleObject};
 
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::{Fault, Refusal};
 use crate::base::text::Locale;
 use crate::graphql::codes::{
-    AccountErrorCode, CatalogueErrorCode, DeliveryErrorCode, OrderErrorCode, OrderPlaceErrorCode,
+    AccountErrorCode, CatalogueErrorCode, DeliveryErrorCode, ErrorGroup, OrderErrorCode, OrderPlaceErrorCode,
     PaymentErrorCode, StaffErrorCode, StockErrorCode,
 };
-use crate::graphql::error::{Answer, Code, fault, refused};
+use crate::graphql::error::{Answer, fault, refused, top_level};
 use crate::graphql::messages;
 
 /// An expected no: what every group's errors have in common. Each adds its own `code`.
@@ -42,17 +43,21 @@ pub trait FromRefusal: Sized {
     fn from_refusal(refusal: &Refusal, message: String) -> Option<Self>;
 }
 
-/// `userErrors` of one refusal. A code that the group does not have becomes a top-level error when it is one of
-/// those. What a door of ours says that no group knows (a file that is too large) is `INVALID` with its own words.
+/// `userErrors` of one refusal. A code that may also be an error beside `data` becomes one where the group does not have
+/// it. Any other code belongs into the group: its absence stops a build with debug assertions, and in a release the
+/// client still reads the refusal's own words, as `INVALID`.
 pub fn user_errors<E: FromRefusal>(refusal: Refusal, locale: Locale) -> Answer<Vec<E>> {
     if let Some(error) = E::from_refusal(&refusal, message(&refusal, locale)) {
         return Ok(vec![error]);
     }
-    if Code::parse(refusal.code).is_some() {
+    if top_level(refusal.code).is_some() {
         return Err(refused(refusal));
     }
+    let code = refusal.code;
+    debug_assert!(false, "{} has no code {code}", std::any::type_name::<E>());
+    tracing::error!(%code, group = std::any::type_name::<E>(), "a refusal's code is not in its group");
     let text = refusal.message.clone();
-    let invalid = Refusal { code: "INVALID", ..refusal };
+    let invalid = Refusal { code: ErrorCode::Invalid, ..refusal };
     let error = E::from_refusal(&invalid, text);
     Ok(vec![error.ok_or_else(|| fault(Fault::bug("a group of errors without INVALID")))?])
 }
@@ -90,7 +95,7 @@ macro_rules! user_error {
 
         impl FromRefusal for $name {
             fn from_refusal(refusal: &Refusal, message: String) -> Option<Self> {
-                let code = $code::parse(refusal.code)?;
+                let code = $code::of(refusal.code)?;
                 Some(Self { code, message, field: path(refusal), retry_after_seconds: seconds(refusal) })
             }
         }
@@ -134,7 +139,7 @@ pub struct OrderPlaceError {
 impl FromRefusal for OrderPlaceError {
     fn from_refusal(refusal: &Refusal, message: String) -> Option<Self> {
         Some(Self {
-            code: OrderPlaceErrorCode::parse(refusal.code)?,
+            code: OrderPlaceErrorCode::of(refusal.code)?,
             message,
             field: path(refusal),
             retry_after_seconds: seconds(refusal),

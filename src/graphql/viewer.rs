@@ -3,11 +3,12 @@
 use poem::Request;
 
 use crate::base::caller::Caller;
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Failure;
 use crate::base::text::Locale;
 use crate::graphql::context::GraphqlBackend;
 use crate::graphql::context::Viewer;
-use crate::graphql::error::{Code, Refused};
+use crate::graphql::error::{Refused, top_level};
 use crate::people;
 
 /// The viewer, or why the credentials are not believed.
@@ -22,11 +23,12 @@ pub async fn read(backend: &GraphqlBackend, req: &Request, caller: &Caller) -> R
 fn not_believed(failure: Failure, caller: &Caller) -> Refused {
     match failure {
         Failure::Refused(refusal) => {
-            Refused::new(Code::parse(refusal.code).unwrap_or(Code::Unauthenticated), refusal.message)
+            Refused::new(top_level(refusal.code).unwrap_or(ErrorCode::Unauthenticated), refusal.message)
         }
         Failure::Fault(fault) => {
             tracing::error!(request_id = caller.request_id, %fault, "the caller could not be looked up");
-            let refused = Refused::new(Code::Unavailable, "not available for the moment; please try again");
+            let refused =
+                Refused::new(ErrorCode::Unavailable, "not available for the moment; please try again");
             Refused { retry_after: Some(2), ..refused }
         }
     }

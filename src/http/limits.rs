@@ -11,6 +11,7 @@ use poem::http::{HeaderValue, Method, StatusCode, header};
 use poem::{Endpoint, Request, Response};
 
 use crate::base::caller::Caller;
+use crate::base::error_code::ErrorCode;
 use crate::http::backend::HttpBackend;
 use crate::http::routes::Row;
 use crate::infra::throttle;
@@ -84,10 +85,7 @@ impl LimitedPath {
                 problem.fault = Some("the handler panicked".into());
                 Err(problem)
             }
-            Err(_) => {
-                Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, "TIMEOUT", "this took longer than it may")
-                    .after(1))
-            }
+            Err(_) => Err(Problem::new(ErrorCode::Timeout, "this took longer than it may").after(1)),
         }
     }
 
@@ -131,7 +129,7 @@ impl Endpoint for LimitedPath {
                     tracing::error!(
                         request_id,
                         route = self.template,
-                        code = problem.code,
+                        code = %problem.code,
                         fault,
                         "request failed"
                     );

@@ -7,6 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::{Failure, Refusal};
 use crate::infra::db::statement::Statement;
 
@@ -46,7 +47,7 @@ pub async fn claim(
 ) -> Result<Claim, Failure> {
     if !(16..=255).contains(&key.chars().count()) || key.contains(char::is_control) {
         let text = "an idempotency key has 16 to 255 characters";
-        return Err(Refusal::new("INVALID", text).at(["idempotencyKey"]).into());
+        return Err(Refusal::new(ErrorCode::Invalid, text).at(["idempotencyKey"]).into());
     }
     let digest = digest(request);
     let inserted = Statement::new(CLAIM)
@@ -62,7 +63,7 @@ pub async fn claim(
         Ok(_) => {}
         Err(error) if crate::infra::db::errors::is_lock_timeout(&error) => {
             let refusal =
-                Refusal::new("IN_PROGRESS", "the first call with this key still runs").retry_after(1);
+                Refusal::new(ErrorCode::InProgress, "the first call with this key still runs").retry_after(1);
             return Err(refusal.at(["idempotencyKey"]).into());
         }
         Err(error) => return Err(error.into()),
@@ -75,7 +76,7 @@ pub async fn claim(
         .await?;
     if known.request_digest != digest {
         let text = "this idempotency key was used with another request";
-        return Err(Refusal::new("IDEMPOTENCY_CONFLICT", text).at(["idempotencyKey"]).into());
+        return Err(Refusal::new(ErrorCode::IdempotencyConflict, text).at(["idempotencyKey"]).into());
     }
     Ok(Claim::Replay(known.result_id))
 }

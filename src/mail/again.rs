@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::MessageId;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text::Email;
@@ -19,15 +20,15 @@ use crate::mail::store;
 /// `FORBIDDEN`, `NOT_FOUND`, `EMAIL_INVALID`, and `NOT_READY` when the message is on its way or was sent.
 pub async fn send_again(kit: &Kit, actor: &Actor, id: Uuid, recipient: Option<&str>) -> Outcome<()> {
     if !actor.is_staff() {
-        return Err(Refusal::new("FORBIDDEN", "this is for staff").into());
+        return Err(Refusal::new(ErrorCode::Forbidden, "this is for staff").into());
     }
     let recipient = recipient.map(Email::parse).transpose()?;
     let mut tx = kit.db.begin().await?;
     let message = store::lock(&mut tx, id)
         .await?
-        .ok_or_else(|| Refusal::new("NOT_FOUND", "there is no such message"))?;
+        .ok_or_else(|| Refusal::new(ErrorCode::NotFound, "there is no such message"))?;
     if message.state.after(MessageChange::SendAgain).is_err() {
-        return Err(Refusal::new("NOT_READY", "this message is on its way or was sent").into());
+        return Err(Refusal::new(ErrorCode::NotReady, "this message is on its way or was sent").into());
     }
     let changed =
         store::advance_again(&mut tx, id, message.state, recipient.as_ref().map(Email::typed)).await?;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{LineId, MessageId, OrderId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text::Email;
@@ -43,7 +44,7 @@ pub async fn correct_address(
     let (user, reason) = staff_with_reason(actor, reason)?;
     let email = Email::parse(email)?;
     kit.config.mail.takes(&email)?;
-    let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
+    let missing = || Refusal::new(ErrorCode::NotFound, "there is no such order").at(["orderId"]);
     let mut tx = kit.db.begin().await?;
     let order = orders::lock(&mut tx, id).await?.ok_or_else(missing)?;
     if order.email.as_deref() == Some(email.typed()) {

@@ -1,6 +1,7 @@
 //! Staff has deliveries tried again that wait.
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{UnitId, VariantId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::fulfilment::jobs::Fill;
@@ -16,11 +17,11 @@ const MOST: usize = 100;
 /// pieces `NOT_FOUND`, `ALREADY_DELIVERED`, `ILLEGAL_TRANSITION`.
 pub async fn retry(kit: &Kit, actor: &Actor, ids: &[UnitId]) -> Outcome<Vec<Result<UnitId, Refusal>>> {
     if !actor.is_staff() {
-        return Err(Refusal::new("FORBIDDEN", "this is for staff").into());
+        return Err(Refusal::new(ErrorCode::Forbidden, "this is for staff").into());
     }
     if ids.is_empty() || ids.len() > MOST {
         let text = format!("name 1 to {MOST} deliveries");
-        return Err(Refusal::new("INVALID", text).at(["deliveryIds"]).into());
+        return Err(Refusal::new(ErrorCode::Invalid, text).at(["deliveryIds"]).into());
     }
     let mut tx = kit.db.begin().await?;
     let found = store::list_waiting(&mut tx, ids).await?;
@@ -28,11 +29,11 @@ pub async fn retry(kit: &Kit, actor: &Actor, ids: &[UnitId]) -> Outcome<Vec<Resu
     let results = ids
         .iter()
         .map(|id| {
-            let missing = || Refusal::new("NOT_FOUND", "there is no such delivery");
+            let missing = || Refusal::new(ErrorCode::NotFound, "there is no such delivery");
             let unit = found.iter().find(|unit| unit.id == *id).ok_or_else(missing)?;
             match unit.state {
                 UnitState::AwaitingStock | UnitState::AwaitingPerson if unit.held => Err(Refusal::new(
-                    "ILLEGAL_TRANSITION",
+                    ErrorCode::IllegalTransition,
                     "this delivery is held by a refund, a dispute or a payment that is gone: end that first",
                 )),
                 UnitState::AwaitingStock => {
@@ -44,13 +45,13 @@ pub async fn retry(kit: &Kit, actor: &Actor, ids: &[UnitId]) -> Outcome<Vec<Resu
                     Ok(*id)
                 }
                 UnitState::AwaitingPerson => Err(Refusal::new(
-                    "ILLEGAL_TRANSITION",
+                    ErrorCode::IllegalTransition,
                     "there is nothing to hand over yet: publish a version of the file, bring keys in, or deliver it by hand",
                 )),
                 state if state.is_delivered() => {
-                    Err(Refusal::new("ALREADY_DELIVERED", "this delivery was made already"))
+                    Err(Refusal::new(ErrorCode::AlreadyDelivered, "this delivery was made already"))
                 }
-                _ => Err(Refusal::new("ILLEGAL_TRANSITION", "this delivery does not wait for goods")),
+                _ => Err(Refusal::new(ErrorCode::IllegalTransition, "this delivery does not wait for goods")),
             }
         })
         .collect();

@@ -3,6 +3,7 @@
 use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{TaskId, UserId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text;
@@ -39,7 +40,7 @@ pub(super) async fn resolve_within(
     note: &str,
 ) -> Outcome<Task> {
     if note.trim().is_empty() {
-        return Err(Refusal::new("REASON_REQUIRED", "say what was done").at(["note"]).into());
+        return Err(Refusal::new(ErrorCode::ReasonRequired, "say what was done").at(["note"]).into());
     }
     let note = text::clean(note, "note", 2_000, true)?;
     change_within(conn, actor, id, TaskChange::Resolve, Some(note)).await
@@ -61,17 +62,17 @@ async fn change_within(
 ) -> Outcome<Task> {
     let user = match actor.user_id() {
         Some(user) if actor.is_staff() => user,
-        _ => return Err(Refusal::new("FORBIDDEN", "tasks are for staff").into()),
+        _ => return Err(Refusal::new(ErrorCode::Forbidden, "tasks are for staff").into()),
     };
-    let missing = || Refusal::new("NOT_FOUND", "there is no such task").at(["taskId"]);
+    let missing = || Refusal::new(ErrorCode::NotFound, "there is no such task").at(["taskId"]);
     let task = store::lock_task(conn, id).await?.ok_or_else(missing)?;
     if task.taken_by.is_some_and(|holder| holder != user) && task.state == TaskState::Taken {
-        return Err(Refusal::new("TASK_TAKEN", "somebody else works on this").into());
+        return Err(Refusal::new(ErrorCode::TaskTaken, "somebody else works on this").into());
     }
     let after = task
         .state
         .after(change)
-        .map_err(|_| Refusal::new("ILLEGAL_TRANSITION", "this task has ended already"))?;
+        .map_err(|_| Refusal::new(ErrorCode::IllegalTransition, "this task has ended already"))?;
     if after == task.state {
         return Ok(task);
     }

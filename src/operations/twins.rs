@@ -1,6 +1,7 @@
 //! Staff decides about two keys of the same text.
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{KeyId, TaskId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::fulfilment::jobs::Fill;
@@ -36,7 +37,7 @@ pub async fn decide(
     let task = tasks::resolve_within(&mut tx, actor, id, note).await?;
     let twins = Twins::read(&task.body).filter(|_| task.kind == KeyTextTwin::KIND);
     let Some(twins) = twins else {
-        return Err(Refusal::new("INVALID", "this task is not about two keys of one text")
+        return Err(Refusal::new(ErrorCode::Invalid, "this task is not about two keys of one text")
             .at(["taskId"])
             .into());
     };
@@ -46,7 +47,9 @@ pub async fn decide(
         TwinDecision::Release => freeze::thaw(&mut tx, &frozen, &actor.label()).await?,
     };
     if changed.is_empty() {
-        return Err(Refusal::new("ILLEGAL_TRANSITION", "neither of the two keys is out of sale").into());
+        return Err(
+            Refusal::new(ErrorCode::IllegalTransition, "neither of the two keys is out of sale").into()
+        );
     }
     if decision == TwinDecision::Release {
         let fill = |key: &crate::vault::ChangedKey| Fill { variant: key.variant_id }.job();

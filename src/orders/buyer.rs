@@ -5,6 +5,7 @@ use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::Actor;
 use crate::base::caller::Caller;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::UserId;
 use crate::base::outcome::Outcome;
 use crate::base::secret::Secret;
@@ -43,8 +44,9 @@ impl Proof {
         };
         if let Some(typed) = &evidence.email_code {
             let email = evidence.email.as_deref().filter(|text| !text.trim().is_empty());
-            let missing =
-                || crate::base::outcome::Refusal::new("EMAIL_REQUIRED", "a code belongs to an address");
+            let missing = || {
+                crate::base::outcome::Refusal::new(ErrorCode::EmailRequired, "a code belongs to an address")
+            };
             let email = Email::parse(email.ok_or_else(|| missing().at(["email"]))?)?;
             code::prove(kit, caller, &email, typed).await?;
             proof.email = Some(email);

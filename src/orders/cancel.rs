@@ -3,6 +3,7 @@
 
 use diesel_async::AsyncPgConnection;
 
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event, NewEvent};
@@ -19,7 +20,7 @@ pub async fn cancel(
     actor: &str,
     reason: Option<&str>,
 ) -> Outcome<()> {
-    let code = if order.state.is_paid() { "ALREADY_PAID" } else { "NOT_CANCELLABLE" };
+    let code = if order.state.is_paid() { ErrorCode::AlreadyPaid } else { ErrorCode::NotCancellable };
     let after = order
         .state
         .after(OrderChange::Cancel)

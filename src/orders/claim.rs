@@ -1,6 +1,7 @@
 //! A guest's purchase becomes part of the account with the same verified address. The guest's token ends with it.
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::OrderId;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::infra::db::one;
@@ -16,9 +17,9 @@ use crate::people;
 /// Gives the order to the signed-in buyer. `CLAIM_EMAIL_MISMATCH` unless the account has confirmed the order's own
 /// address; `ALREADY_CLAIMED` when it is somebody else's.
 pub async fn claim(kit: &Kit, actor: &Actor, id: OrderId, token: Option<&str>) -> Outcome<Order> {
-    let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
+    let missing = || Refusal::new(ErrorCode::NotFound, "there is no such order").at(["orderId"]);
     let Some(user_id) = actor.user_id() else {
-        return Err(Refusal::new("FORBIDDEN", "sign in first").into());
+        return Err(Refusal::new(ErrorCode::Forbidden, "sign in first").into());
     };
     let mut tx = kit.db.begin().await?;
     let order = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
@@ -29,13 +30,13 @@ pub async fn claim(kit: &Kit, actor: &Actor, id: OrderId, token: Option<&str>) -
         return Ok(order);
     }
     if order.user_id.is_some() {
-        return Err(Refusal::new("ALREADY_CLAIMED", "this order belongs to another account").into());
+        return Err(Refusal::new(ErrorCode::AlreadyClaimed, "this order belongs to another account").into());
     }
     let profile = people::read::profile(&mut tx, user_id).await?;
     let confirmed = profile.filter(|p| p.user.email_confirmed_at.is_some()).map(|p| p.user.email_normalised);
     if confirmed.is_none() || confirmed != order.email_normalised {
         let text = "confirm the address this order was placed with first";
-        return Err(Refusal::new("CLAIM_EMAIL_MISMATCH", text).into());
+        return Err(Refusal::new(ErrorCode::ClaimEmailMismatch, text).into());
     }
     one(store::advance_owner(&mut tx, id, user_id).await?, "order")?;
     events::append(&tx, &[OrderEvent::Claimed(id, Nothing {}).by(actor.label())]).await?;

@@ -2,6 +2,7 @@
 //! because files and orders both ask it: the order page, reveal, mail, resend, claim links, download links, running
 //! streams, and the filling of lines that wait.
 
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Refusal;
 
 /// Why nothing may leave although it was paid for.
@@ -60,23 +61,23 @@ pub struct Standing {
 pub fn may_hand_over(standing: &Standing) -> Result<(), Refusal> {
     let refuse = |code, text: &str| Err(Refusal::new(code, text));
     if !standing.paid {
-        return refuse("NOT_PAID", "this order is not paid");
+        return refuse(ErrorCode::NotPaid, "this order is not paid");
     }
     match (standing.piece, standing.hold) {
-        (Piece::Replaced, _) => refuse("REPLACED", "this delivery was replaced by another one"),
-        (Piece::Refunded, _) => refuse("REFUNDED", "this purchase was refunded"),
-        (Piece::Revoked, _) => refuse("REVOKED", "this delivery was taken back"),
-        (Piece::Cancelled, _) => refuse("REVOKED", "this delivery was cancelled"),
+        (Piece::Replaced, _) => refuse(ErrorCode::Replaced, "this delivery was replaced by another one"),
+        (Piece::Refunded, _) => refuse(ErrorCode::Refunded, "this purchase was refunded"),
+        (Piece::Revoked, _) => refuse(ErrorCode::Revoked, "this delivery was taken back"),
+        (Piece::Cancelled, _) => refuse(ErrorCode::Revoked, "this delivery was cancelled"),
         (Piece::Waiting | Piece::Delivered, Some(HoldCause::Refund)) => {
-            refuse("REFUNDED", "this purchase is being refunded")
+            refuse(ErrorCode::Refunded, "this purchase is being refunded")
         }
         (Piece::Waiting | Piece::Delivered, Some(HoldCause::Dispute)) => {
-            refuse("REVOKED", "the payment of this purchase is disputed")
+            refuse(ErrorCode::Revoked, "the payment of this purchase is disputed")
         }
         (Piece::Waiting | Piece::Delivered, Some(HoldCause::Uncovered)) => {
-            refuse("REVOKED", "the payment of this purchase is being looked at")
+            refuse(ErrorCode::Revoked, "the payment of this purchase is being looked at")
         }
-        (Piece::Waiting, None) => refuse("NOT_READY", "this delivery is not ready yet"),
+        (Piece::Waiting, None) => refuse(ErrorCode::NotReady, "this delivery is not ready yet"),
         (Piece::Delivered, None) => Ok(()),
     }
 }

@@ -4,6 +4,7 @@
 use chrono::TimeDelta;
 
 use crate::base::caller::Caller;
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::secret::Secret;
 use crate::base::text::{Email, Locale};
@@ -55,7 +56,7 @@ pub async fn redeem(kit: &Kit, email: &str, typed: &Secret) -> Outcome<Vec<(Orde
     };
     // The try counts, right or wrong.
     tx.commit().await?;
-    holder.ok_or_else(|| Refusal::new("ACCESS_CODE_WRONG", code::NO_GOOD).at(["code"]))?;
+    holder.ok_or_else(|| Refusal::new(ErrorCode::AccessCodeWrong, code::NO_GOOD).at(["code"]))?;
     Ok(orders
         .into_iter()
         .map(|order| {

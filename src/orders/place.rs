@@ -4,6 +4,7 @@ use diesel_async::AsyncPgConnection;
 use serde_json::json;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{LineId, OrderId, UnitId};
 use crate::base::money::spread;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
@@ -88,7 +89,7 @@ pub async fn place_or_explain(
 ) -> Outcome<Result<Placed, NotPlaced>> {
     let refuse = |refusal: Refusal| Ok(Err(NotPlaced { refusals: vec![refusal], quote: None }));
     if actor.person.is_none() && !actor.system && !kit.config.shop.guest_checkout {
-        return refuse(Refusal::new("SIGN_IN_REQUIRED", "sign in to buy"));
+        return refuse(Refusal::new(ErrorCode::SignInRequired, "sign in to buy"));
     }
     let mut tx = kit.db.begin().await?;
     let email = match buyer_email(&mut tx, kit, actor, new.email.as_deref()).await {
@@ -117,7 +118,7 @@ pub async fn place_or_explain(
     }
     if epoch::current(&mut tx).await?.held {
         let text = "the shop was restored from a backup and sells again in a moment";
-        return refuse(Refusal::new("NOT_ON_SALE", text).retry_after(30));
+        return refuse(Refusal::new(ErrorCode::NotOnSale, text).retry_after(30));
     }
     // Limits per buyer hold only when one order of a buyer is placed at a time.
     let buyer = Buyer::of(&mut tx, actor, &email, proof).await?;
@@ -194,7 +195,7 @@ fn revoked_since(actor: &Actor, order: &Order) -> Option<Refusal> {
         Some(_) => "this order belongs to an account now: sign in",
         None => "access to this order was revoked: ask for a code by mail",
     };
-    Some(Refusal::new("ACCESS_REVOKED", text).at(["idempotencyKey"]))
+    Some(Refusal::new(ErrorCode::AccessRevoked, text).at(["idempotencyKey"]))
 }
 
 fn placed(kit: &Kit, order: Order, replayed: bool) -> Placed {
@@ -220,7 +221,9 @@ async fn buyer_email(
         kit.config.mail.takes(&email)?;
         return Ok(email);
     }
-    Err(Refusal::new("EMAIL_REQUIRED", "an address is needed to send the goods to").at(["email"]).into())
+    Err(Refusal::new(ErrorCode::EmailRequired, "an address is needed to send the goods to")
+        .at(["email"])
+        .into())
 }
 
 /// What the same request is recognised by: its parsed input, not its bytes.
@@ -247,7 +250,7 @@ async fn refusals(
             new.quote_token.as_deref().is_none_or(|t| quote::token_fits(kit, cart, quote.total_minor, t));
         if quote.total_minor != new.expected_total || !seen {
             let text = "the price has changed since it was shown";
-            refusals.push(Refusal::new("PRICE_CHANGED", text).at(["expectedTotal"]));
+            refusals.push(Refusal::new(ErrorCode::PriceChanged, text).at(["expectedTotal"]));
         }
     }
     let free = quote.total_minor == 0;
@@ -263,12 +266,12 @@ fn metadata_refusal(new: &Place) -> Option<Refusal> {
         && new.metadata.iter().all(|(k, v)| fits(k, 40) && v.len() <= 500 && !v.contains('\0'));
     if !metadata {
         return Some(
-            Refusal::new("INVALID", "metadata: at most 20, names to 40 and values to 500 bytes")
+            Refusal::new(ErrorCode::Invalid, "metadata: at most 20, names to 40 and values to 500 bytes")
                 .at(["metadata"]),
         );
     }
     let reference = new.reference.as_deref().is_none_or(|r| fits(r, 100));
-    (!reference).then(|| Refusal::new("INVALID", "a reference has 1 to 100 bytes").at(["reference"]))
+    (!reference).then(|| Refusal::new(ErrorCode::Invalid, "a reference has 1 to 100 bytes").at(["reference"]))
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -338,7 +341,7 @@ fn reference_scope(kit: &Kit, actor: &Actor) -> String {
 }
 
 fn reference_taken() -> Refusal {
-    Refusal::new("REFERENCE_TAKEN", "this reference was used for another order").at(["reference"])
+    Refusal::new(ErrorCode::ReferenceTaken, "this reference was used for another order").at(["reference"])
 }
 
 /// Draws numbers until one is new. Another transaction that writes the same number at this moment is waited for.

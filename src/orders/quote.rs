@@ -4,6 +4,7 @@ use diesel_async::AsyncPgConnection;
 use serde_json::json;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::VariantId;
 use crate::base::money::Currency;
 use crate::base::outcome::{Outcome, Refusal};
@@ -82,7 +83,7 @@ pub async fn quote(kit: &Kit, actor: &Actor, cart: &Cart) -> Outcome<Quote> {
     // Free goods want a proven address, unless a captcha takes its place, which is not asked for a price.
     let known = actor.person.is_some() || cart.proven.is_some() || kit.config.captcha.is_on();
     let free = quote.total_minor == 0 && quote.lines.iter().any(|l| l.unit_minor.is_some());
-    if free && !known && !quote.problems.iter().any(|p| p.code == "EMAIL_CODE_REQUIRED") {
+    if free && !known && !quote.problems.iter().any(|p| p.code == ErrorCode::EmailCodeRequired) {
         quote.problems.push(limits::code_required());
     }
     Ok(quote)
@@ -96,7 +97,7 @@ pub(super) async fn price(
     cart: &Cart,
 ) -> Outcome<Quote> {
     let mut problems = cart_problems(kit, cart);
-    let lines = if problems.iter().any(|p| p.code == "TOO_MANY_LINES") {
+    let lines = if problems.iter().any(|p| p.code == ErrorCode::TooManyLines) {
         Vec::new()
     } else {
         price_lines(conn, actor, cart, &mut problems).await?
@@ -110,16 +111,16 @@ pub(super) async fn price(
 fn cart_problems(kit: &Kit, cart: &Cart) -> Vec<Refusal> {
     let mut problems = Vec::new();
     if cart.lines.is_empty() {
-        problems.push(Refusal::new("EMPTY", "there is nothing in the cart").at(["lines"]));
+        problems.push(Refusal::new(ErrorCode::Empty, "there is nothing in the cart").at(["lines"]));
     }
     let most = kit.config.shop.max_lines_per_order.max(1) as usize;
     if cart.lines.len() > most {
         let text = format!("an order has at most {most} lines");
-        problems.push(Refusal::new("TOO_MANY_LINES", text).at(["lines"]));
+        problems.push(Refusal::new(ErrorCode::TooManyLines, text).at(["lines"]));
     }
     if !kit.config.shop.currencies.iter().any(|c| c == cart.currency.as_str()) {
         let text = format!("the shop does not sell in {}", cart.currency);
-        problems.push(Refusal::new("CURRENCY_NOT_SOLD", text).at(["currency"]));
+        problems.push(Refusal::new(ErrorCode::CurrencyNotSold, text).at(["currency"]));
     }
     problems
 }
@@ -188,7 +189,7 @@ fn price_line(index: usize, line: &CartLine, offer: Option<&Offer>, wanted: i64,
         problems.push(refusal);
     };
     let Some(offer) = offer else {
-        problem("VARIANT_NOT_FOUND", "there is no such variant".into(), "variantId", None);
+        problem(ErrorCode::VariantNotFound, "there is no such variant".into(), "variantId", None);
         return QuoteLine {
             key: line.key.clone(),
             quantity: line.quantity,
@@ -201,27 +202,29 @@ fn price_line(index: usize, line: &CartLine, offer: Option<&Offer>, wanted: i64,
     };
     let variant = &offer.variant;
     if !offer.on_sale {
-        problem("NOT_ON_SALE", format!("{} is not on sale", offer.title), "variantId", None);
+        problem(ErrorCode::NotOnSale, format!("{} is not on sale", offer.title), "variantId", None);
     }
     let least = variant.min_quantity.max(1);
     if line.quantity < least {
-        problem("QUANTITY_TOO_SMALL", format!("at least {least} at a time"), "quantity", None);
+        problem(ErrorCode::QuantityTooSmall, format!("at least {least} at a time"), "quantity", None);
     }
     let most = variant.max_quantity.unwrap_or(LARGEST_QUANTITY).min(LARGEST_QUANTITY);
     if wanted > i64::from(most) {
-        problem("QUANTITY_TOO_LARGE", format!("at most {most} at a time"), "quantity", None);
+        problem(ErrorCode::QuantityTooLarge, format!("at most {most} at a time"), "quantity", None);
     }
     if let Some(limit) = variant.limit_per_buyer
         && before + wanted > i64::from(limit)
     {
         let left = (i64::from(limit) - before).max(0);
-        problem("BUYER_LIMIT_REACHED", format!("at most {limit} per buyer"), "quantity", Some(left));
+        problem(ErrorCode::BuyerLimitReached, format!("at most {limit} per buyer"), "quantity", Some(left));
     }
     match offer.available {
-        Some(0) => problem("OUT_OF_STOCK", format!("{} is sold out", offer.title), "quantity", Some(0)),
+        Some(0) => {
+            problem(ErrorCode::OutOfStock, format!("{} is sold out", offer.title), "quantity", Some(0))
+        }
         Some(left) if left < stock_wanted(wanted) => {
             problem(
-                "NOT_ENOUGH_STOCK",
+                ErrorCode::NotEnoughStock,
                 format!("only {left} of {} are left", offer.title),
                 "quantity",
                 Some(left),
@@ -233,7 +236,7 @@ fn price_line(index: usize, line: &CartLine, offer: Option<&Offer>, wanted: i64,
     let tier = tier_at(&offer.tiers, i32::try_from(wanted).unwrap_or(i32::MAX).max(least));
     if tier.is_none() {
         problem(
-            "CURRENCY_NOT_SOLD",
+            ErrorCode::CurrencyNotSold,
             format!("{} has no price in this currency", offer.title),
             "variantId",
             None,
@@ -242,7 +245,7 @@ fn price_line(index: usize, line: &CartLine, offer: Option<&Offer>, wanted: i64,
     let unit_minor = tier.as_ref().map(|t| t.unit_minor);
     let total = unit_minor.and_then(|unit| unit.checked_mul(i64::from(line.quantity.max(0))));
     if unit_minor.is_some() && total.is_none_or(|t| t > LARGEST_TOTAL) {
-        problem("QUANTITY_TOO_LARGE", "the amount is too large".into(), "quantity", None);
+        problem(ErrorCode::QuantityTooLarge, "the amount is too large".into(), "quantity", None);
     }
     let next_tier =
         offer.tiers.iter().filter(|t| i64::from(t.min_quantity) > wanted).min_by_key(|t| t.min_quantity);

@@ -4,6 +4,7 @@
 use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::OrderId;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::secret::Secret;
@@ -43,7 +44,7 @@ pub async fn revoke_access(
     token: Option<&str>,
     key: &str,
 ) -> Outcome<(Order, Option<Secret>)> {
-    let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
+    let missing = || Refusal::new(ErrorCode::NotFound, "there is no such order").at(["orderId"]);
     let mut tx = kit.db.begin().await?;
     let order = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
     let scope = format!("order:{}", id.0);

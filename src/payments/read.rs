@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{LineId, OrderId, PaymentId};
 use crate::base::money::{Currency, Money};
 use crate::base::page::{Page, PageArgs};
@@ -30,7 +31,7 @@ pub struct Method {
     pub gateway: Arc<dyn Gateway>,
     /// What it may ask of a client.
     pub actions: &'static [ActionKind],
-    pub unavailable: Option<&'static str>,
+    pub unavailable: Option<ErrorCode>,
 }
 
 /// The ways to pay, for an amount when it is known.
@@ -59,16 +60,16 @@ fn startable(account: &Account, gateway: &dyn Gateway) -> Option<&'static [Actio
 
 impl Method {
     /// Why it does not take an amount: a code of the payment errors.
-    pub fn refuses(&self, money: Money) -> Option<&'static str> {
+    pub fn refuses(&self, money: Money) -> Option<ErrorCode> {
         let account = &self.account;
         let unit = self.gateway.unit(money.currency).filter(|_| account.currencies.contains(&money.currency));
-        let Some(unit) = unit else { return Some("CURRENCY_NOT_SUPPORTED") };
+        let Some(unit) = unit else { return Some(ErrorCode::CurrencyNotSupported) };
         if account.policy.minimum.is_some_and(|least| money.minor < least) {
-            Some("AMOUNT_BELOW_MINIMUM")
+            Some(ErrorCode::AmountBelowMinimum)
         } else if account.policy.maximum.is_some_and(|most| money.minor > most) {
-            Some("AMOUNT_ABOVE_MAXIMUM")
+            Some(ErrorCode::AmountAboveMaximum)
         } else if unit.units(money).is_none() {
-            Some("AMOUNT_NOT_SUPPORTED")
+            Some(ErrorCode::AmountNotSupported)
         } else {
             None
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::base::caller::Caller;
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::config::Captcha;
 use crate::infra::kit::Kit;
@@ -100,7 +101,7 @@ pub async fn pass(kit: &Kit, caller: &Caller, answer: Option<&str>) -> Outcome<(
 }
 
 fn required(text: &str) -> Refusal {
-    Refusal::new("CAPTCHA_REQUIRED", text).at(["captchaToken"])
+    Refusal::new(ErrorCode::CaptchaRequired, text).at(["captchaToken"])
 }
 
 /// What the provider says, or why it said nothing.

@@ -8,6 +8,7 @@ use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 use crate::base::caller::Caller;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::UserId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::base::secret::Secret;
@@ -146,7 +147,7 @@ pub async fn prove(kit: &Kit, caller: &Caller, email: &Email, typed: &Secret) ->
     let found = look(&mut tx, &kit.config.secrets.access, Purpose::ProveEmail, email, typed).await?;
     // The try counts, right or wrong.
     tx.commit().await?;
-    found.map(|_| ()).ok_or_else(|| Refusal::new("EMAIL_CODE_WRONG", NO_GOOD).at(["emailCode"]).into())
+    found.map(|_| ()).ok_or_else(|| Refusal::new(ErrorCode::EmailCodeWrong, NO_GOOD).at(["emailCode"]).into())
 }
 
 /// Mails a code to an address that a guest wants to order with. The answer is the same for every address. Refuses with

@@ -1,6 +1,7 @@
 //! Which passwords are taken: long ones that are not among the first anybody tries (NIST SP 800-63B, 3.1.1). No rule
 //! about kinds of characters, which only makes people write them down.
 
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Refusal;
 use crate::base::secret::Secret;
 use crate::base::text::Email;
@@ -47,7 +48,7 @@ const GUESSED_FIRST: [&str; 32] = [
 
 /// Refuses what is too short, too long, a first guess, one repeated character, or the person's own address.
 pub(super) fn check(password: &Secret, email: &Email, field: &'static str) -> Result<(), Refusal> {
-    let weak = |text: String| Err(Refusal::new("PASSWORD_TOO_WEAK", text).at([field]));
+    let weak = |text: String| Err(Refusal::new(ErrorCode::PasswordTooWeak, text).at([field]));
     let length = password.expose().chars().count();
     if length < SHORTEST {
         return weak(format!("a password has at least {SHORTEST} characters"));
@@ -68,8 +69,11 @@ pub(super) fn check(password: &Secret, email: &Email, field: &'static str) -> Re
         return weak("a password is not the mail address".into());
     }
     if GUESSED_FIRST.contains(&lower.as_str()) {
-        return Err(Refusal::new("PASSWORD_BREACHED", "this password is among the first anybody would try")
-            .at([field]));
+        return Err(Refusal::new(
+            ErrorCode::PasswordBreached,
+            "this password is among the first anybody would try",
+        )
+        .at([field]));
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
 use crate::base::actor::{Actor, Role};
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{SHOP, UserId};
 use crate::base::outcome::Outcome;
 use crate::infra::effects::events as event_rows;
@@ -17,7 +18,7 @@ pub async fn set_roles(kit: &Kit, actor: &Actor, user: UserId, roles: &[Role]) -
     roles.sort();
     roles.dedup();
     if roles.is_empty() {
-        return Err(crate::base::outcome::Refusal::new("INVALID", "a person has at least one role")
+        return Err(crate::base::outcome::Refusal::new(ErrorCode::Invalid, "a person has at least one role")
             .at(["roles"])
             .into());
     }

@@ -1,5 +1,6 @@
 //! Whether a person may act at all.
 
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Refusal;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +62,6 @@ pub struct IllegalChange;
 
 impl From<IllegalChange> for Refusal {
     fn from(_: IllegalChange) -> Self {
-        Refusal::new("ILLEGAL_TRANSITION", "this account is closed")
+        Refusal::new(ErrorCode::IllegalTransition, "this account is closed")
     }
 }

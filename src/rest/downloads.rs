@@ -10,6 +10,7 @@ use poem::{Body, Request, Response, handler};
 use serde_json::json;
 
 use crate::base::caller::Caller;
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::text::Locale;
 use crate::delivery::access;
@@ -96,9 +97,8 @@ pub async fn claim_redeem(
 /// Links carry everything in their path. What others add when they pass a link on is ignored; our own names may occur
 /// once.
 fn own_parameters(request: &Request) -> Result<(), Problem> {
-    page::parameter(request, "token").map_err(|_| {
-        Problem::new(StatusCode::FORBIDDEN, "LINK_FORGED", "a link of this shop has one token, in its path")
-    })?;
+    page::parameter(request, "token")
+        .map_err(|_| Problem::new(ErrorCode::LinkForged, "a link of this shop has one token, in its path"))?;
     page::parameter(request, "locale")?;
     Ok(())
 }
@@ -114,9 +114,9 @@ fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 fn noted<T>(outcome: Outcome<T>, caller: &Caller) -> Result<T, Problem> {
     outcome.map_err(|failure| {
         if let Failure::Refused(refusal) = &failure
-            && matches!(refusal.code, "LINK_FORGED" | "LINK_OTHER_NETWORK")
+            && matches!(refusal.code, ErrorCode::LinkForged | ErrorCode::LinkOtherNetwork)
         {
-            tracing::warn!(code = refusal.code, address = %caller.address, "a link was refused");
+            tracing::warn!(code = %refusal.code, address = %caller.address, "a link was refused");
         }
         failure.into()
     })
@@ -126,15 +126,12 @@ fn respond(answer: Answer, caller: &Caller) -> Response {
     let Answer { plan, file, body } = answer;
     let size = file.size as u64;
     let mut response = match plan {
-        Plan::PreconditionFailed => Problem::new(
-            StatusCode::PRECONDITION_FAILED,
-            "PRECONDITION_FAILED",
-            "this is another version of the file",
-        )
-        .answer(&caller.request_id),
+        Plan::PreconditionFailed => {
+            Problem::new(ErrorCode::PreconditionFailed, "this is another version of the file")
+                .answer(&caller.request_id)
+        }
         Plan::Unsatisfiable => {
-            let problem =
-                Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, "RANGE_NOT_SATISFIABLE", "no such bytes");
+            let problem = Problem::new(ErrorCode::RangeNotSatisfiable, "no such bytes");
             let mut response = problem.answer(&caller.request_id);
             set(response.headers_mut(), header::CONTENT_RANGE, &format!("bytes */{size}"));
             response

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::base::actor::Role;
 use crate::base::caller::Caller;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{OrderId, SellerId};
 use crate::base::outcome::{Fault, Refusal};
 use crate::infra::sequence::{self, Numbered};
@@ -37,17 +38,17 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let actor = people::authenticate(&backend.0.people, caller.0).await?;
     if actor.person.is_none() {
-        return Err(Refusal::new("UNAUTHENTICATED", "sign in first").into());
+        return Err(Refusal::new(ErrorCode::Unauthenticated, "sign in first").into());
     }
     if !actor.has(Role::Admin) {
-        return Err(Refusal::new("FORBIDDEN", "this is for administrators").into());
+        return Err(Refusal::new(ErrorCode::Forbidden, "this is for administrators").into());
     }
-    let after = number(ask.after.as_deref(), 0, "after", "INVALID_CURSOR", i64::MAX)?;
-    let limit = number(ask.limit.as_deref(), USUAL, "limit", "INVALID", MOST)?.max(1);
+    let after = number(ask.after.as_deref(), 0, "after", ErrorCode::InvalidCursor, i64::MAX)?;
+    let limit = number(ask.limit.as_deref(), USUAL, "limit", ErrorCode::Invalid, MOST)?.max(1);
     let mut conn = backend.db.conn().await?;
     let rows = sequence::after(&mut conn, after, limit).await.map_err(Fault::from)?;
     if rows.iter().any(|row| row.kind.is_none()) {
-        return Err(Refusal::new("CURSOR_TOO_OLD", "these events are not kept any more").into());
+        return Err(Refusal::new(ErrorCode::CursorTooOld, "these events are not kept any more").into());
     }
     let head = sequence::head(&mut conn).await.map_err(Fault::from)?;
     let next = rows.last().map_or(after, |row| row.seq);
@@ -62,13 +63,7 @@ pub async fn list(
         .body(body.to_string()))
 }
 
-fn number(
-    text: Option<&str>,
-    default: i64,
-    field: &str,
-    code: &'static str,
-    most: i64,
-) -> Result<i64, Refusal> {
+fn number(text: Option<&str>, default: i64, field: &str, code: ErrorCode, most: i64) -> Result<i64, Refusal> {
     let Some(text) = text else { return Ok(default) };
     text.parse::<i64>().ok().filter(|n| (0..=most).contains(n)).ok_or_else(|| {
         Refusal::new(code, format!("`{field}` is a whole number from 0 to {most}")).at([field])

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poem::handler;
-use poem::http::StatusCode;
 use poem::web::Data;
 
+use crate::base::error_code::ErrorCode;
 use crate::infra::db::migrate;
 use crate::rest::problem::Problem;
 use crate::rest::state::RestBackend;
@@ -25,7 +25,7 @@ pub fn healthz() -> &'static str {
 #[handler]
 pub async fn readyz(backend: Data<&Arc<RestBackend>>) -> Result<&'static str, Problem> {
     let not_ready = |detail: &'static str, fault: String| {
-        let mut problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", detail).after(1);
+        let mut problem = Problem::new(ErrorCode::Unavailable, detail).after(1);
         problem.fault = Some(fault);
         problem
     };

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::base::actor::Actor;
 use crate::base::caller::Caller;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::BatchId;
 use crate::base::outcome::{Failure, Fault};
 use crate::fulfilment::restock::{self, Imported, Start};
@@ -61,8 +62,7 @@ pub async fn import(
         Ok(done) => done,
         Err(Failure::Fault(Fault::Upstream(text))) => {
             let mut problem = Problem::new(
-                StatusCode::BAD_REQUEST,
-                "BAD_REQUEST",
+                ErrorCode::BadRequest,
                 "the upload broke off; send the same file again, or the rest with `Upload-Offset`, which HEAD answers",
             );
             problem.fault = Some(text);

@@ -8,6 +8,7 @@ use poem::{Request, Response};
 
 use crate::base::caller::Caller;
 use crate::base::clock::random;
+use crate::base::error_code::ErrorCode;
 use crate::base::text::Locale;
 use crate::rest::accept;
 use crate::rest::problem::Problem;
@@ -40,8 +41,7 @@ pub fn parameter(request: &Request, name: &'static str) -> Result<Option<String>
         url::form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name).map(|(_, value)| value);
     let first = found.next().map(|value| value.into_owned());
     if found.next().is_some() {
-        let mut problem =
-            Problem::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", format!("`{name}` is given twice"));
+        let mut problem = Problem::new(ErrorCode::BadRequest, format!("`{name}` is given twice"));
         problem.field = vec![name.to_owned()];
         return Err(problem);
     }
@@ -128,89 +128,89 @@ impl Reader {
 }
 
 /// A headline and what the reader can do, by the problem's code.
-fn advice(code: &str, locale: Locale) -> (&'static str, &'static str) {
+fn advice(code: ErrorCode, locale: Locale) -> (&'static str, &'static str) {
     let (english, chinese) = match code {
-        "LINK_EXPIRED" => (
+        ErrorCode::LinkExpired => (
             (
                 "This link has expired",
                 "Links work for a limited time. Open your order again and ask for a new one, or have the mail sent again.",
             ),
             ("链接已过期", "链接仅在一段时间内有效。请重新打开订单获取新的链接，或要求重新发送邮件。"),
         ),
-        "LINK_MALFORMED" | "LINK_FORGED" | "NOT_FOUND" => (
+        ErrorCode::LinkMalformed | ErrorCode::LinkForged | ErrorCode::NotFound => (
             (
                 "This link does not work",
                 "It may have been cut off or changed on its way. Open it from the original mail again, or copy the whole address.",
             ),
             ("链接无效", "链接可能在传递中被截断或改动。请从原始邮件中重新打开，或复制完整的地址。"),
         ),
-        "LINK_NOT_YET" => (
+        ErrorCode::LinkNotYet => (
             ("This link does not work yet", "Wait a moment and load this page again."),
             ("链接尚未生效", "请稍候片刻再刷新本页。"),
         ),
-        "LINK_REVOKED" | "REVOKED" => (
+        ErrorCode::LinkRevoked | ErrorCode::Revoked => (
             ("This download was withdrawn", "Open your order to see its state, or ask the shop."),
             ("该下载已被收回", "请打开订单查看状态，或联系商店。"),
         ),
-        "LINK_OTHER_NETWORK" => (
+        ErrorCode::LinkOtherNetwork => (
             (
                 "This link works only where it was made",
                 "Open your order on this device and ask for a new link.",
             ),
             ("该链接仅限在生成它的网络中使用", "请在本设备上打开订单并获取新的链接。"),
         ),
-        "GRANT_EXHAUSTED" => (
+        ErrorCode::GrantExhausted => (
             (
                 "All downloads were used",
                 "This purchase was downloaded as often as it may be. Ask the shop if you need it once more.",
             ),
             ("下载次数已用完", "该购买的下载次数已达上限。如需再次下载，请联系商店。"),
         ),
-        "GRANT_EXPIRED" => (
+        ErrorCode::GrantExpired => (
             ("The time for this download is over", "Ask the shop if you still need the file."),
             ("下载期限已过", "如仍需该文件，请联系商店。"),
         ),
-        "FILE_YANKED" => (
+        ErrorCode::FileYanked => (
             (
                 "This file is not offered any more",
                 "The seller took this version back. Open your order: there may be another one.",
             ),
             ("该文件已下架", "卖家已撤回此版本。请打开订单查看是否有其他版本。"),
         ),
-        "REFUNDED" => (
+        ErrorCode::Refunded => (
             (
                 "This purchase was refunded",
                 "What was paid back, or is on its way back, cannot be downloaded. Ask the shop if you did not ask for this.",
             ),
             ("该购买已退款", "已退款或正在退款的商品不能再下载。如果您没有申请退款，请联系商店。"),
         ),
-        "REPLACED" => (
+        ErrorCode::Replaced => (
             ("There is a replacement", "Open your order: another delivery took the place of this one."),
             ("已有替换品", "请打开订单：该交付已被另一份替换。"),
         ),
-        "NOT_PAID" => (
+        ErrorCode::NotPaid => (
             ("This order is not paid", "Open your order and pay it; the download opens by itself."),
             ("订单尚未支付", "请打开订单完成付款，之后即可下载。"),
         ),
-        "NOT_READY" => (
+        ErrorCode::NotReady => (
             (
                 "This is not ready yet",
                 "It is being prepared. Load this page again later; a mail comes when it is done.",
             ),
             ("尚未准备好", "正在准备中，请稍后刷新本页；完成后您会收到邮件。"),
         ),
-        "RATE_LIMITED" => (
+        ErrorCode::RateLimited => (
             ("Too many at once", "Wait a moment, then load this page again."),
             ("请求过于频繁", "请稍候片刻再刷新本页。"),
         ),
-        "BAD_REQUEST" | "INVALID" => (
+        ErrorCode::BadRequest | ErrorCode::Invalid => (
             (
                 "This address cannot be read",
                 "Open the link from the original mail again, or copy the whole address.",
             ),
             ("无法读取该地址", "请从原始邮件中重新打开链接，或复制完整的地址。"),
         ),
-        "UNAVAILABLE" | "TIMEOUT" | "INTERNAL" => (
+        ErrorCode::Unavailable | ErrorCode::Timeout | ErrorCode::Internal => (
             ("This does not work right now", "Nothing is lost. Load this page again in a few minutes."),
             ("暂时无法处理", "您的数据没有丢失，请几分钟后再刷新本页。"),
         ),

@@ -8,6 +8,7 @@ use poem::http::{HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::{Failure, Fault, Refusal};
 
 /// What a handler returns in place of an answer. The server writes the request's id into it and, for a fault, one
@@ -15,7 +16,7 @@ use crate::base::outcome::{Failure, Fault, Refusal};
 #[derive(Debug)]
 pub struct Problem {
     pub status: StatusCode,
-    pub code: &'static str,
+    pub code: ErrorCode,
     /// Ready to show; says nothing about the inside of the program.
     pub detail: String,
     pub field: Vec<String>,
@@ -26,18 +27,24 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), field: Vec::new(), retry_after: None, fault: None }
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self {
+            status: status_of(code),
+            code,
+            detail: detail.into(),
+            field: Vec::new(),
+            retry_after: None,
+            fault: None,
+        }
     }
 
     /// What is not there, and what is there for others only.
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing here")
+        Self::new(ErrorCode::NotFound, "there is nothing here")
     }
 
     pub fn rate_limited(seconds: u32) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", "too many requests, try again later")
-            .after(seconds)
+        Self::new(ErrorCode::RateLimited, "too many requests, try again later").after(seconds)
     }
 
     pub fn after(mut self, seconds: u32) -> Self {
@@ -49,18 +56,22 @@ impl Problem {
     pub fn from_status(status: StatusCode) -> Self {
         let (code, detail) = match status {
             StatusCode::NOT_FOUND => return Self::not_found(),
-            StatusCode::METHOD_NOT_ALLOWED => ("METHOD_NOT_ALLOWED", "this path does not take this method"),
-            StatusCode::PAYLOAD_TOO_LARGE => ("BODY_TOO_LARGE", "the body is larger than this path takes"),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-                ("MEDIA_TYPE_UNSUPPORTED", "this path does not take this content type")
+            StatusCode::METHOD_NOT_ALLOWED => {
+                (ErrorCode::MethodNotAllowed, "this path does not take this method")
             }
-            StatusCode::UNAUTHORIZED => ("UNAUTHENTICATED", "sign in first"),
-            StatusCode::FORBIDDEN => ("FORBIDDEN", "this is not allowed"),
-            StatusCode::SERVICE_UNAVAILABLE => ("UNAVAILABLE", "try again later"),
-            s if s.is_client_error() => ("BAD_REQUEST", "the request cannot be read"),
-            _ => ("INTERNAL", "something went wrong on our side"),
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                (ErrorCode::BodyTooLarge, "the body is larger than this path takes")
+            }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                (ErrorCode::MediaTypeUnsupported, "this path does not take this content type")
+            }
+            StatusCode::UNAUTHORIZED => (ErrorCode::Unauthenticated, "sign in first"),
+            StatusCode::FORBIDDEN => (ErrorCode::Forbidden, "this is not allowed"),
+            StatusCode::SERVICE_UNAVAILABLE => (ErrorCode::Unavailable, "try again later"),
+            s if s.is_client_error() => (ErrorCode::BadRequest, "the request cannot be read"),
+            _ => (ErrorCode::Internal, "something went wrong on our side"),
         };
-        Self::new(status, code, detail)
+        Self { status, ..Self::new(code, detail) }
     }
 
     /// The answer, with the id of the request it belongs to.
@@ -69,7 +80,7 @@ impl Problem {
             "type": "about:blank",
             "title": self.status.canonical_reason().unwrap_or("Error"),
             "status": self.status.as_u16(),
-            "code": self.code,
+            "code": self.code.as_str(),
             "detail": self.detail,
             "requestId": request_id,
         });
@@ -94,35 +105,54 @@ impl Problem {
     }
 }
 
-/// The status that fits a code of the API. Unlisted codes are things the request asked for that cannot be.
-fn status_of(code: &str) -> StatusCode {
+/// The status of a code. Codes without one of their own are things the request asked for that cannot be.
+pub fn status_of(code: ErrorCode) -> StatusCode {
     match code {
-        "INVALID" | "BAD_REQUEST" | "INVALID_CURSOR" | "LINK_MALFORMED" | "LENGTH_WRONG" => {
-            StatusCode::BAD_REQUEST
-        }
-        "UNAUTHENTICATED" | "TOKEN_EXPIRED" => StatusCode::UNAUTHORIZED,
-        "FORBIDDEN" | "LINK_FORGED" | "LINK_NOT_YET" | "LINK_REVOKED" | "LINK_OTHER_NETWORK" | "NOT_PAID"
-        | "NOT_READY" | "REVOKED" | "REFUNDED" | "REPLACED" | "GRANT_EXHAUSTED" => StatusCode::FORBIDDEN,
-        "NOT_FOUND" => StatusCode::NOT_FOUND,
-        "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
-        "CURSOR_TOO_OLD" | "LINK_EXPIRED" | "GRANT_EXPIRED" | "FILE_YANKED" => StatusCode::GONE,
-        "CONFLICT"
-        | "VERSION_CONFLICT"
-        | "IDEMPOTENCY_CONFLICT"
-        | "IN_PROGRESS"
-        | "IMPORT_GAP"
-        | "IMPORT_OVERLAP"
-        | "IMPORT_OTHER_FILE" => StatusCode::CONFLICT,
-        "BODY_TOO_LARGE" => StatusCode::PAYLOAD_TOO_LARGE,
-        "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
-        "TIMEOUT" => StatusCode::GATEWAY_TIMEOUT,
+        ErrorCode::Invalid
+        | ErrorCode::BadRequest
+        | ErrorCode::InvalidCursor
+        | ErrorCode::LinkMalformed
+        | ErrorCode::LengthWrong => StatusCode::BAD_REQUEST,
+        ErrorCode::Unauthenticated | ErrorCode::TokenExpired => StatusCode::UNAUTHORIZED,
+        ErrorCode::Forbidden
+        | ErrorCode::LinkForged
+        | ErrorCode::LinkNotYet
+        | ErrorCode::LinkRevoked
+        | ErrorCode::LinkOtherNetwork
+        | ErrorCode::NotPaid
+        | ErrorCode::NotReady
+        | ErrorCode::Revoked
+        | ErrorCode::Refunded
+        | ErrorCode::Replaced
+        | ErrorCode::GrantExhausted => StatusCode::FORBIDDEN,
+        ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::CursorTooOld
+        | ErrorCode::LinkExpired
+        | ErrorCode::GrantExpired
+        | ErrorCode::FileYanked => StatusCode::GONE,
+        ErrorCode::Conflict
+        | ErrorCode::VersionConflict
+        | ErrorCode::IdempotencyConflict
+        | ErrorCode::InProgress
+        | ErrorCode::ImportGap
+        | ErrorCode::ImportOverlap
+        | ErrorCode::ImportOtherFile => StatusCode::CONFLICT,
+        ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        ErrorCode::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        ErrorCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorCode::MediaTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ErrorCode::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
+        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::Timeout => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        let mut problem = Self::new(status_of(refusal.code), refusal.code, refusal.message);
+        let mut problem = Self::new(refusal.code, refusal.message);
         problem.field = refusal.field;
         problem.retry_after = refusal.retry_after;
         problem
@@ -132,8 +162,7 @@ impl From<Refusal> for Problem {
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         let mut problem = if fault.may_pass() {
-            Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "the shop cannot do this right now")
-                .after(5)
+            Self::new(ErrorCode::Unavailable, "the shop cannot do this right now").after(5)
         } else {
             Self::from_status(StatusCode::INTERNAL_SERVER_ERROR)
         };

@@ -12,6 +12,7 @@ use poem::{Body, Request, Response, handler};
 
 use crate::base::actor::Actor;
 use crate::base::caller::Caller;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{SHOP, SellerId, UploadId};
 use crate::files::model::Upload;
 use crate::files::upload::{self, NewUpload};
@@ -99,12 +100,12 @@ pub async fn receive(
     let offset = number(headers, "upload-offset")?.ok_or_else(|| invalid("`Upload-Offset` is missing"))?;
     if offset != upload.received || offset != 0 {
         let text = format!("this upload goes on at {}", upload.received);
-        return Err(Problem::new(StatusCode::CONFLICT, "CONFLICT", text));
+        return Err(Problem::new(ErrorCode::Conflict, text));
     }
     let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if let Some(length) = length.filter(|l| *l != upload.size as u64) {
         let text = format!("the body has {length} bytes in place of the {} announced", upload.size);
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "LENGTH_WRONG", text));
+        return Err(Problem::new(ErrorCode::LengthWrong, text));
     }
     let upload =
         upload::receive_upload(&backend, &actor, upload.id, Box::pin(body.into_bytes_stream())).await?;
@@ -128,11 +129,9 @@ pub async fn remove(
 /// Another version of the protocol is refused; a client that names none is understood.
 fn spoken(headers: &HeaderMap) -> Result<(), Problem> {
     match headers.get("tus-resumable") {
-        Some(version) if version != VERSION => Err(Problem::new(
-            StatusCode::PRECONDITION_FAILED,
-            "PRECONDITION_FAILED",
-            "tus 1.0.0 is spoken here",
-        )),
+        Some(version) if version != VERSION => {
+            Err(Problem::new(ErrorCode::PreconditionFailed, "tus 1.0.0 is spoken here"))
+        }
         _ => Ok(()),
     }
 }
@@ -154,7 +153,7 @@ fn parsed(id: &str) -> Result<UploadId, Problem> {
 }
 
 pub(super) fn invalid(text: &str) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "INVALID", text)
+    Problem::new(ErrorCode::Invalid, text)
 }
 
 /// A header that is a number from 0.

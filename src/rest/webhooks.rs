@@ -7,6 +7,7 @@ use poem::web::{Data, Path};
 use poem::{Body, Request, Response, handler};
 
 use crate::base::caller::Caller;
+use crate::base::error_code::ErrorCode;
 use crate::infra::throttle::prefix;
 use crate::payments::gateways::gateway::RawNotice;
 use crate::payments::notices::receive::{self, Answer};
@@ -24,7 +25,7 @@ pub async fn receive_notice(
 ) -> Result<Response, Problem> {
     let backend = Arc::clone(&backend);
     if backend.payments.accounts.find(&account).is_none() {
-        return Err(Problem::new(StatusCode::NOT_FOUND, "NOT_FOUND", "there is no such account"));
+        return Err(Problem::new(ErrorCode::NotFound, "there is no such account"));
     }
     crate::fault_point!("notice.n0");
     let body = body.into_bytes_limit(backend.config.limits.notice_body).await.map_err(too_large)?;
@@ -36,7 +37,7 @@ pub async fn receive_notice(
         now_unix: backend.clock.unix(),
     };
     if request.method() == Method::GET && raw.query.is_empty() {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "INVALID", "a notice by GET has a query"));
+        return Err(Problem::new(ErrorCode::Invalid, "a notice by GET has a query"));
     }
     let address = caller.address;
     let task = tokio::spawn(async move {
@@ -47,16 +48,10 @@ pub async fn receive_notice(
     });
     match task.await {
         Ok(Answer::Reply(reply)) => Ok(respond(reply)),
-        Ok(Answer::UnknownAccount) => {
-            Err(Problem::new(StatusCode::NOT_FOUND, "NOT_FOUND", "there is no such account"))
-        }
-        Ok(Answer::Overloaded) => {
-            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "too many notices wait")
-                .after(5))
-        }
+        Ok(Answer::UnknownAccount) => Err(Problem::new(ErrorCode::NotFound, "there is no such account")),
+        Ok(Answer::Overloaded) => Err(Problem::new(ErrorCode::Unavailable, "too many notices wait").after(5)),
         Err(error) => {
-            let mut problem =
-                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "this did not work");
+            let mut problem = Problem::new(ErrorCode::Internal, "this did not work");
             problem.fault = Some(error.to_string());
             Err(problem)
         }
@@ -66,9 +61,9 @@ pub async fn receive_notice(
 fn too_large(error: poem::error::ReadBodyError) -> Problem {
     match error {
         poem::error::ReadBodyError::PayloadTooLarge => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "INVALID", "a notice this large is not taken")
+            Problem::new(ErrorCode::Invalid, "a notice this large is not taken")
         }
-        _ => Problem::new(StatusCode::BAD_REQUEST, "INVALID", "the body could not be read"),
+        _ => Problem::new(ErrorCode::Invalid, "the body could not be read"),
     }
 }
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{BatchId, UserId, VariantId};
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::infra::data_keys;
@@ -57,10 +58,10 @@ pub async fn open(kit: &Kit, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
     let mut tx = kit.db.begin().await?;
     let shelf = store::find_shelf(&mut tx, new.variant_id).await?.filter(|s| actor.sells_for(s.seller_id));
     let Some(shelf) = shelf else {
-        return Err(Refusal::new("NOT_FOUND", "there is no such variant").at(["variantId"]).into());
+        return Err(Refusal::new(ErrorCode::NotFound, "there is no such variant").at(["variantId"]).into());
     };
     if shelf.state != "active" {
-        return Err(Refusal::new("INVALID", "this variant is retired and takes no keys")
+        return Err(Refusal::new(ErrorCode::Invalid, "this variant is retired and takes no keys")
             .at(["variantId"])
             .into());
     }
@@ -68,14 +69,14 @@ pub async fn open(kit: &Kit, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
     if let Some(generate) = &mut new.generate {
         if !(1..=LARGEST_BATCH).contains(&generate.quantity) {
             let text = format!("a batch generates 1 to {LARGEST_BATCH} keys");
-            return Err(Refusal::new("TOO_MANY", text).at(["quantity"]).into());
+            return Err(Refusal::new(ErrorCode::TooMany, text).at(["quantity"]).into());
         }
         let own =
             || shelf.key_format.and_then(|format| serde_json::from_value(format).ok()).unwrap_or_default();
         generate.format.get_or_insert_with(own).check(shelf.fold_case, MIN_BITS)?;
     }
     if new.keys_expire_at.is_some_and(|at| at <= kit.clock.now()) {
-        return Err(Refusal::new("INVALID", "the keys would have expired already")
+        return Err(Refusal::new(ErrorCode::Invalid, "the keys would have expired already")
             .at(["keysExpireAt"])
             .into());
     }
@@ -98,7 +99,7 @@ pub async fn open(kit: &Kit, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
 pub async fn get(conn: &mut AsyncPgConnection, actor: &Actor, id: BatchId) -> Outcome<Batch> {
     match store::find_batch(conn, id).await?.filter(|b| actor.sells_for(b.seller_id)) {
         Some(batch) => Ok(batch),
-        None => Err(Refusal::new("NOT_FOUND", "there is no such batch").at(["batchId"]).into()),
+        None => Err(Refusal::new(ErrorCode::NotFound, "there is no such batch").at(["batchId"]).into()),
     }
 }
 
@@ -110,14 +111,16 @@ pub async fn end(
     change: BatchChange,
 ) -> Outcome<Batch> {
     let batch = get(conn, actor, id).await?;
-    let state =
-        batch.state.after(change).map_err(|e| Refusal::new("IMPORT_ALREADY_COMMITTED", e.to_string()))?;
+    let state = batch
+        .state
+        .after(change)
+        .map_err(|e| Refusal::new(ErrorCode::ImportAlreadyCommitted, e.to_string()))?;
     if state == batch.state {
         return Ok(batch);
     }
     if store::advance_batch(conn, &batch, state).await? != 1 {
         return Err(Failure::from(
-            Refusal::new("IN_PROGRESS", "the batch is just being ended").retry_after(1),
+            Refusal::new(ErrorCode::InProgress, "the batch is just being ended").retry_after(1),
         ));
     }
     let ended = Ended { state: state.as_str().into(), added: batch.added, refused: batch.refused };

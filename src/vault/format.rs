@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::base::clock;
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Refusal;
 use crate::base::secret::Secret;
 
@@ -52,7 +53,8 @@ impl KeyFormat {
     /// Refuses what makes no sense as `INVALID`, and less than `min_bits` as `FORMAT_TOO_WEAK` with the strength in
     /// the message. `fold_case`: the variant compares keys without regard to case.
     pub fn check(&self, fold_case: bool, min_bits: f64) -> Result<(), Refusal> {
-        let invalid = |field: &str, text: &str| Err(Refusal::new("INVALID", text).at(["format", field]));
+        let invalid =
+            |field: &str, text: &str| Err(Refusal::new(ErrorCode::Invalid, text).at(["format", field]));
         if self.prefix.len() > 16 || !self.prefix.bytes().all(|b| b.is_ascii_graphic()) {
             return invalid("prefix", "the prefix has at most 16 printable ASCII characters");
         }
@@ -79,7 +81,7 @@ impl KeyFormat {
         }
         if self.bits() < min_bits {
             return Err(Refusal::new(
-                "FORMAT_TOO_WEAK",
+                ErrorCode::FormatTooWeak,
                 format!(
                     "keys of this format have {:.1} bits of strength ({} random characters out of {}); at least \
                      {min_bits} are needed",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::KeyId;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::infra::data_keys;
@@ -41,7 +42,9 @@ pub async fn insert_chunk(
     chunk: Chunk,
 ) -> Outcome<Inserted> {
     if batch.state != BatchState::Running {
-        return Err(Refusal::new("IMPORT_ALREADY_COMMITTED", "this batch has ended").at(["batchId"]).into());
+        return Err(Refusal::new(ErrorCode::ImportAlreadyCommitted, "this batch has ended")
+            .at(["batchId"])
+            .into());
     }
     let shelf = store::find_shelf(conn, batch.variant_id).await?;
     let shelf = shelf.ok_or_else(|| Fault::bug("a batch without its variant"))?;
@@ -81,7 +84,7 @@ pub async fn insert_chunk(
     let refused = problems.len() as i64;
     let Some(counted) = store::advance_lines(conn, batch, chunk.end, added as i64, refused).await? else {
         return Err(Failure::from(
-            Refusal::new("IN_PROGRESS", "another run of this batch was faster").retry_after(1),
+            Refusal::new(ErrorCode::InProgress, "another run of this batch was faster").retry_after(1),
         ));
     };
     let stored = Added { variant: batch.variant_id, added, refused };

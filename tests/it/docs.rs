@@ -51,7 +51,7 @@ fn states() -> String {
     out
 }
 
-fn is_fresh(path: &str, wanted: &str) {
+pub fn is_fresh(path: &str, wanted: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(path, wanted).unwrap();
     }

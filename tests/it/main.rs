@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod docs;
 mod downloads;
+mod error_codes;
 mod faults;
 mod goods;
 mod graphql;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{ProductId, SellerId};
 use crate::base::money::Currency;
 use crate::base::outcome::Refusal;
@@ -64,7 +65,7 @@ impl Listing {
 
     /// The sort value and id behind a cursor.
     pub(super) fn place(from: &[String]) -> Result<(String, ProductId), Refusal> {
-        let refused = || Refusal::new("INVALID_CURSOR", "this cursor belongs to another list");
+        let refused = || Refusal::new(ErrorCode::InvalidCursor, "this cursor belongs to another list");
         let [key, id] = from else { return Err(refused()) };
         Ok((key.clone(), ProductId::parse(id).map_err(|_| refused())?))
     }

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::ProductId;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::page::{Page, PageArgs};
@@ -247,7 +248,7 @@ fn beyond(
 ) -> Result<(), Refusal> {
     let (value, id) = Listing::place(from)?;
     let number = || {
-        let refused = |_| Refusal::new("INVALID_CURSOR", "this cursor belongs to another list");
+        let refused = |_| Refusal::new(ErrorCode::InvalidCursor, "this cursor belongs to another list");
         value.parse::<i64>().map_err(refused)
     };
     query.push(&format!(" and ({key}, p.id) {} (", if descends { "<" } else { ">" }));

@@ -1,5 +1,6 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{FileId, FileVersionId, UploadId, VariantId};
 use crate::base::outcome::Refusal;
 use crate::base::text::Locale;
@@ -97,7 +98,7 @@ impl FileMutation {
         ctx.person()?;
         let done = async {
             let size = u64::try_from(input.size.0)
-                .map_err(|_| Refusal::new("INVALID", "a size is not negative").at(["size"]))?;
+                .map_err(|_| Refusal::new(ErrorCode::Invalid, "a size is not negative").at(["size"]))?;
             let seller_id = seller(ctx, input.seller_id.as_ref())?;
             let new = NewUpload { seller_id, name: input.name, content_type: input.content_type, size };
             upload::create_upload(ctx.backend(), ctx.actor(), new).await

@@ -1,5 +1,6 @@
 use async_graphql::{Enum, ID, InputObject, OneofObject};
 
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{ProductId, SellerId};
 use crate::base::money::{Currency, Money};
 use crate::base::outcome::Refusal;
@@ -53,7 +54,9 @@ pub enum ProductBy {
 fn few<T>(list: Option<Vec<T>>, most: usize, field: &str) -> Result<Vec<T>, Refusal> {
     let list = list.unwrap_or_default();
     if list.len() > most {
-        return Err(Refusal::new("BAD_REQUEST", format!("`{field}` has at most {most} entries")).at([field]));
+        return Err(
+            Refusal::new(ErrorCode::BadRequest, format!("`{field}` has at most {most} entries")).at([field])
+        );
     }
     Ok(list)
 }
@@ -65,7 +68,7 @@ impl ProductFilter {
         let amount = |amount: Option<Decimal>, field: &str| match amount {
             Some(Decimal(text)) => Money::parse(&text, currency)
                 .map(|m| Some(m.minor))
-                .map_err(|e| Refusal::new("BAD_REQUEST", e.to_string()).at([field])),
+                .map_err(|e| Refusal::new(ErrorCode::BadRequest, e.to_string()).at([field])),
             None => Ok(None),
         };
         let ids = match self.ids {
@@ -77,7 +80,9 @@ impl ProductFilter {
         };
         let seller = self.seller.map(|id| SellerId::parse(&id).unwrap_or(SellerId(uuid::Uuid::nil())));
         if search.as_ref().is_some_and(|s| s.chars().count() > 100) {
-            return Err(Refusal::new("BAD_REQUEST", "`search` has at most 100 characters").at(["search"]));
+            return Err(
+                Refusal::new(ErrorCode::BadRequest, "`search` has at most 100 characters").at(["search"])
+            );
         }
         Ok(Filter {
             ids,

@@ -94,7 +94,7 @@ impl From<availability::Availability> for Availability {
             level: it.level.into(),
             quantity: it.quantity.and_then(|q| i32::try_from(q).ok()),
             can_buy: it.can_buy,
-            reason: it.reason.map(str::to_owned),
+            reason: it.reason.map(|code| code.to_string()),
             text: it.text,
         }
     }

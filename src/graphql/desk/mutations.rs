@@ -1,5 +1,6 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{TaskId, UnitId};
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::graphql::context::ContextExt;
@@ -137,7 +138,8 @@ impl DeskMutation {
     ) -> Answer<TaskTakePayload> {
         ctx.staff()?;
         if input.task_ids.len() > MOST {
-            let refusal = Refusal::new("INVALID", format!("at most {MOST} tasks at once")).at(["taskIds"]);
+            let refusal =
+                Refusal::new(ErrorCode::Invalid, format!("at most {MOST} tasks at once")).at(["taskIds"]);
             return Ok(TaskTakePayload { results: Vec::new(), user_errors: ctx.user_errors(refusal)? });
         }
         let mut results = Vec::new();

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::NaiveDate;
 
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::StatementRunId;
 use crate::base::outcome::Refusal;
 use crate::graphql::connection::Listed;
@@ -209,10 +210,9 @@ impl StatementMutation {
     ) -> Answer<StatementImportPayload> {
         ctx.staff()?;
         let done = async {
-            let day: NaiveDate = input
-                .day
-                .parse()
-                .map_err(|_| Refusal::new("INVALID", "a day is written as 2026-01-31").at(["day"]))?;
+            let day: NaiveDate = input.day.parse().map_err(|_| {
+                Refusal::new(ErrorCode::Invalid, "a day is written as 2026-01-31").at(["day"])
+            })?;
             statements::request(&ctx.backend().payments, ctx.actor(), &input.account_id, day).await
         };
         Ok(match split(done.await)? {

@@ -1,5 +1,6 @@
 use async_graphql::{Context, ID, InputObject, Object, OneofObject, SimpleObject};
 
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{GrantId, LineId, OrderId, UnitId};
 use crate::base::outcome::Refusal;
 use crate::base::page::{self, PageArgs};
@@ -151,7 +152,7 @@ fn target(target: &DeliveryTarget) -> Result<Target, Refusal> {
         DeliveryTarget::DeliveryIds(ids) => {
             if ids.is_empty() || ids.len() as i64 > MOST {
                 let text = format!("name 1 to {MOST} deliveries");
-                return Err(Refusal::new("INVALID", text).at(["target", "deliveryIds"]));
+                return Err(Refusal::new(ErrorCode::Invalid, text).at(["target", "deliveryIds"]));
             }
             let units: Result<_, _> =
                 ids.iter().map(|unit| id::read(unit, "target", UnitId::parse)).collect();
@@ -256,7 +257,7 @@ impl DeliveryMutation {
         let backend = ctx.backend();
         let done = async {
             let grant = id::read(&input.grant_id, "grantId", GrantId::parse)?;
-            let missing = || Refusal::new("NOT_FOUND", "there is no such download").at(["grantId"]);
+            let missing = || Refusal::new(ErrorCode::NotFound, "there is no such download").at(["grantId"]);
             {
                 let mut conn = backend.db.conn().await?;
                 let standing = delivery::read::find_standing(&mut conn, grant).await?.ok_or_else(missing)?;
@@ -265,7 +266,9 @@ impl DeliveryMutation {
                     Some(AccessLevel::Buyer) => {}
                     Some(AccessLevel::Staff)
                         if order.user_id.is_some() && order.user_id == ctx.actor().user_id() => {}
-                    Some(_) => return Err(Refusal::new("FORBIDDEN", "only its buyer downloads it").into()),
+                    Some(_) => {
+                        return Err(Refusal::new(ErrorCode::Forbidden, "only its buyer downloads it").into());
+                    }
                     None => return Err(missing().into()),
                 }
             }

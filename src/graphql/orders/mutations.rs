@@ -1,5 +1,6 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::OrderId;
 use crate::base::outcome::Refusal;
 use crate::base::secret::Secret;
@@ -128,8 +129,9 @@ pub struct OrderMutation;
 /// Codes are asked for and tried as rarely as people sign in.
 fn take(ctx: &Context<'_>) -> Result<(), Refusal> {
     let key = throttle::prefix(ctx.caller().address);
-    let slow =
-        |seconds| Refusal::new("RATE_LIMITED", "too many attempts, try again later").retry_after(seconds);
+    let slow = |seconds| {
+        Refusal::new(ErrorCode::RateLimited, "too many attempts, try again later").retry_after(seconds)
+    };
     ctx.backend().throttles.sign_ins.take(&key).map_err(slow)
 }
 

@@ -1,6 +1,7 @@
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::base::error_code::ErrorCode;
 use crate::base::money::Money;
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::secret::Secret;
@@ -118,7 +119,7 @@ impl PlacingMutation {
         let expected = match Money::parse(&input.expected_total.0, currency) {
             Ok(money) => money.minor,
             Err(error) => {
-                let refusal = Refusal::new("INVALID", error.to_string()).at(["expectedTotal"]);
+                let refusal = Refusal::new(ErrorCode::Invalid, error.to_string()).at(["expectedTotal"]);
                 return refused(ctx, refusal, &cart).await;
             }
         };

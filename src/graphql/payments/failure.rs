@@ -1,5 +1,6 @@
 //! Why a payment is not what it should be, in words that are true for each cause.
 
+use crate::base::error_code::ErrorCode;
 use crate::base::text::Locale;
 use crate::graphql::payments::types::Explanation;
 use crate::payments::{PaymentState, model};
@@ -7,7 +8,7 @@ use crate::payments::{PaymentState, model};
 /// The explanation of a payment that failed, or of which nobody knows; none for all others, whatever was noted before.
 pub fn of(payment: &model::Payment, locale: Locale) -> Option<Explanation> {
     let code = match payment.state {
-        PaymentState::Unknown => "GATEWAY_OUTCOME_UNKNOWN",
+        PaymentState::Unknown => ErrorCode::GatewayOutcomeUnknown,
         PaymentState::Failed => code(payment.failure_code.as_deref()),
         _ => return None,
     };
@@ -16,34 +17,34 @@ pub fn of(payment: &model::Payment, locale: Locale) -> Option<Explanation> {
         Locale::En => english,
         Locale::Zh => chinese,
     };
-    Some(Explanation { code: code.into(), message: message.into(), expected_at: None })
+    Some(Explanation { code: code.to_string(), message: message.into(), expected_at: None })
 }
 
 /// Our own words are those of `payments/attempts/start.rs`; everything else is a gateway's and means that it said no.
-fn code(noted: Option<&str>) -> &'static str {
+fn code(noted: Option<&str>) -> ErrorCode {
     match noted {
-        Some("unsupported") => "METHOD_NOT_AVAILABLE",
-        Some("payer_needed") => "PAYER_ID_REQUIRED",
-        Some("amount_inexpressible") => "AMOUNT_NOT_SUPPORTED",
-        _ => "GATEWAY_DECLINED",
+        Some("unsupported") => ErrorCode::MethodNotAvailable,
+        Some("payer_needed") => ErrorCode::PayerIdRequired,
+        Some("amount_inexpressible") => ErrorCode::AmountNotSupported,
+        _ => ErrorCode::GatewayDeclined,
     }
 }
 
-fn text(code: &str) -> (&'static str, &'static str) {
+fn text(code: ErrorCode) -> (&'static str, &'static str) {
     match code {
-        "GATEWAY_OUTCOME_UNKNOWN" => (
+        ErrorCode::GatewayOutcomeUnknown => (
             "It is not known yet whether this payment was made. The payment service is being asked; do not pay again.",
             "尚不清楚此次付款是否成功，正在向支付渠道查询，请勿重复付款。",
         ),
-        "METHOD_NOT_AVAILABLE" => (
+        ErrorCode::MethodNotAvailable => (
             "This way to pay could not be started. Choose another one.",
             "该付款方式无法发起，请选择其他方式。",
         ),
-        "PAYER_ID_REQUIRED" => (
+        ErrorCode::PayerIdRequired => (
             "This way to pay needs to know the payer. Start it again in the app that can tell.",
             "该付款方式需要付款人标识，请在相应的应用内重新发起。",
         ),
-        "AMOUNT_NOT_SUPPORTED" => (
+        ErrorCode::AmountNotSupported => (
             "This way to pay cannot take exactly this amount. Choose another one.",
             "该付款方式无法收取此金额，请选择其他方式。",
         ),

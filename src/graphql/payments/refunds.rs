@@ -1,5 +1,6 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{OrderId, PaymentId, RefundId, UnitId};
 use crate::base::money::{Currency, Money};
 use crate::base::outcome::{Outcome, Refusal};
@@ -90,7 +91,7 @@ fn minor(amount: Option<Decimal>, currency: Currency) -> Result<Option<i64>, Ref
     match amount {
         Some(Decimal(text)) => Money::parse(&text, currency)
             .map(|money| Some(money.minor))
-            .map_err(|e| Refusal::new("INVALID", e.to_string()).at(["amount"])),
+            .map_err(|e| Refusal::new(ErrorCode::Invalid, e.to_string()).at(["amount"])),
         None => Ok(None),
     }
 }
@@ -119,11 +120,13 @@ impl RefundMutation {
             let order = id::read(&input.order_id, "orderId", OrderId::parse)?;
             let units = input.units.unwrap_or_default();
             if units.len() > 500 {
-                return Err(Refusal::new("INVALID", "at most 500 deliveries at once").at(["units"]).into());
+                return Err(Refusal::new(ErrorCode::Invalid, "at most 500 deliveries at once")
+                    .at(["units"])
+                    .into());
             }
             let units: Result<Vec<UnitId>, Refusal> =
                 units.iter().map(|unit| id::read(unit, "units", UnitId::parse)).collect();
-            let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
+            let missing = || Refusal::new(ErrorCode::NotFound, "there is no such order").at(["orderId"]);
             let currency = {
                 let mut conn = ctx.backend().db.conn().await?;
                 crate::orders::store::find(&mut conn, order).await?.ok_or_else(missing)?.currency
@@ -179,7 +182,7 @@ impl RefundMutation {
         ctx.staff()?;
         let done = async {
             let id = id::read(&input.payment_id, "paymentId", PaymentId::parse)?;
-            let missing = || Refusal::new("NOT_FOUND", "there is no such payment").at(["paymentId"]);
+            let missing = || Refusal::new(ErrorCode::NotFound, "there is no such payment").at(["paymentId"]);
             let payment = {
                 let mut conn = ctx.backend().db.conn().await?;
                 payments::attempts::store::find(&mut conn, id).await?.ok_or_else(missing)?

@@ -1,5 +1,6 @@
 use async_graphql::{Enum, ID, InputObject, SimpleObject};
 
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Refusal;
 use crate::graphql::orders::Order;
 use crate::graphql::payments::actions::PaymentActionKind;
@@ -59,7 +60,7 @@ impl PaymentStartOptions {
     /// # Errors
     /// `METHOD_NOT_AVAILABLE` for ids that are no way to pay.
     pub fn read(self, client_address: Option<String>) -> Result<StartOptions, Refusal> {
-        let invalid = |field, text: &str| Err(Refusal::new("INVALID", text).at(["options", field]));
+        let invalid = |field, text: &str| Err(Refusal::new(ErrorCode::Invalid, text).at(["options", field]));
         let sdks = self.sdks.unwrap_or_default();
         if sdks.len() > 20 || sdks.iter().any(|sdk| sdk.len() > 64) {
             return invalid("sdks", "at most 20 names of at most 64 characters");
@@ -69,7 +70,8 @@ impl PaymentStartOptions {
             return invalid("payerId", "at most 128 visible ASCII characters");
         }
         let method = self.method_id.strip_prefix(METHOD_PREFIX).ok_or_else(|| {
-            Refusal::new("METHOD_NOT_AVAILABLE", "there is no such way to pay").at(["options", "methodId"])
+            Refusal::new(ErrorCode::MethodNotAvailable, "there is no such way to pay")
+                .at(["options", "methodId"])
         })?;
         Ok(StartOptions {
             method: method.to_owned(),

@@ -51,7 +51,7 @@ impl PaymentMethod {
             maximum: limit(account.policy.maximum),
             actions: method.actions.iter().copied().map(Into::into).collect(),
             available: method.unavailable.is_none(),
-            reason: method.unavailable.map(str::to_owned),
+            reason: method.unavailable.map(|code| code.to_string()),
         }
     }
 

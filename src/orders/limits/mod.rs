@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use diesel_async::AsyncPgConnection;
 
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::OrderId;
 use crate::base::outcome::{Fault, Refusal};
 use crate::config::Shop;
@@ -41,7 +42,7 @@ pub async fn refusals(
     };
     if unpaid >= most {
         let text = format!("at most {most} unpaid orders at a time: pay or cancel earlier ones first");
-        refusals.push(Refusal::new("TOO_MANY_UNPAID_ORDERS", text));
+        refusals.push(Refusal::new(ErrorCode::TooManyUnpaidOrders, text));
     }
     let (placed, most) = match buyer.proven {
         true => (counts.own_free, shop.free_orders_per_day),
@@ -53,7 +54,8 @@ pub async fn refusals(
         refusals.push(code_required());
     }
     if free && placed >= most {
-        refusals.push(Refusal::new("BUYER_LIMIT_REACHED", format!("at most {most} free orders a day")));
+        refusals
+            .push(Refusal::new(ErrorCode::BuyerLimitReached, format!("at most {most} free orders a day")));
     }
     Ok(refusals)
 }
@@ -66,7 +68,7 @@ pub fn needs_proof(buyer: &Buyer, free: bool) -> Option<Refusal> {
 /// `EMAIL_CODE_REQUIRED`: a guest proves the address first.
 pub fn code_required() -> Refusal {
     let text = "prove the address first: ask for a code by mail and send it along";
-    Refusal::new("EMAIL_CODE_REQUIRED", text).at(["emailCode"])
+    Refusal::new(ErrorCode::EmailCodeRequired, text).at(["emailCode"])
 }
 
 /// What the limits per buyer say when money comes.
@@ -120,7 +122,7 @@ pub async fn refuse_over(
 ) -> Result<(), crate::base::outcome::Failure> {
     if order.limited && !store::list_over(conn, &[order.id]).await?.is_empty() {
         let text = "you have bought as many of these as one buyer gets";
-        return Err(Refusal::new("BUYER_LIMIT_REACHED", text).into());
+        return Err(Refusal::new(ErrorCode::BuyerLimitReached, text).into());
     }
     Ok(())
 }

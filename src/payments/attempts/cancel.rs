@@ -1,6 +1,7 @@
 //! A buyer gives an unpaid order up: first its payments are closed at their gateways.
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::OrderId;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::orders::access::{self, AccessLevel};
@@ -21,7 +22,7 @@ pub async fn cancel(
     token: Option<&str>,
     reason: Option<&str>,
 ) -> Outcome<Order> {
-    let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
+    let missing = || Refusal::new(ErrorCode::NotFound, "there is no such order").at(["orderId"]);
     let order = {
         let mut conn = kit.db.conn().await?;
         store::find(&mut conn, id).await?.ok_or_else(missing)?
@@ -31,7 +32,7 @@ pub async fn cancel(
     }
     let in_progress = || {
         let text = "a payment for this order is being confirmed; try again in a moment";
-        Refusal::new("PAYMENT_IN_PROGRESS", text).retry_after(10)
+        Refusal::new(ErrorCode::PaymentInProgress, text).retry_after(10)
     };
     if order.state == OrderState::PendingPayment && close::close_all(kit, id).await? == Closed::Unclear {
         return Err(in_progress().into());

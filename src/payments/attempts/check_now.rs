@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::PaymentId;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::infra::throttle::Throttle;
@@ -26,7 +27,7 @@ pub async fn check_now(
     id: PaymentId,
     token: Option<&str>,
 ) -> Outcome<Payment> {
-    let missing = || Refusal::new("NOT_FOUND", "there is no such payment").at(["paymentId"]);
+    let missing = || Refusal::new(ErrorCode::NotFound, "there is no such payment").at(["paymentId"]);
     let payment = {
         let mut conn = kit.db.conn().await?;
         let payment = attempts::find(&mut conn, id).await?.ok_or_else(missing)?;
@@ -38,7 +39,7 @@ pub async fn check_now(
         return Ok(payment);
     }
     ASKED.take(&id).map_err(|seconds| {
-        Refusal::new("RATE_LIMITED", "the gateway was asked a moment ago").retry_after(seconds)
+        Refusal::new(ErrorCode::RateLimited, "the gateway was asked a moment ago").retry_after(seconds)
     })?;
     ask::reconcile(kit, &payment).await?;
     let mut conn = kit.db.conn().await?;

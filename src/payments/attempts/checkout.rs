@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::PaymentId;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::orders::buyer::Proof;
@@ -58,7 +59,7 @@ pub async fn checkout(
         Err(Failure::Fault(fault)) => {
             tracing::error!(%fault, order = %placed.order.id, "the payment of a placed order could not be started");
             let text = "the payment could not be started; try again with the same key";
-            let refusal = Refusal::new("GATEWAY_UNAVAILABLE", text).retry_after(5);
+            let refusal = Refusal::new(ErrorCode::GatewayUnavailable, text).retry_after(5);
             Ok(CheckedOut { placed, payment: None, payment_refusal: Some(refusal) })
         }
     }

@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Refusal;
 use crate::config::is_app_scheme;
 use crate::payments::kit::PaymentKit;
@@ -16,7 +17,7 @@ pub fn check(kit: &PaymentKit, url: Option<&str>) -> Result<(), Refusal> {
         return Ok(());
     }
     let text = "this address is not among the shop's allowed origins";
-    Err(Refusal::new("RETURN_URL_NOT_ALLOWED", text).at(["options", "returnUrl"]))
+    Err(Refusal::new(ErrorCode::ReturnUrlNotAllowed, text).at(["options", "returnUrl"]))
 }
 
 fn is_allowed(kit: &PaymentKit, url: &Url) -> bool {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{OrderId, PaymentId};
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::base::text::Email;
@@ -100,7 +101,7 @@ pub async fn start(kit: &PaymentKit, actor: &Actor, start: Start) -> Outcome<Att
 
 /// Writes the attempt. Gives the attempts to be closed beside it.
 async fn prepare(kit: &PaymentKit, actor: &Actor, start: &Start) -> Outcome<(Payment, bool, Vec<Payment>)> {
-    let missing = || Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]);
+    let missing = || Refusal::new(ErrorCode::NotFound, "there is no such order").at(["orderId"]);
     let mut tx = kit.db.begin().await?;
     let order = orders::lock(&mut tx, start.order_id).await?.ok_or_else(missing)?;
     if access::access_level(kit, actor, &order, start.access_token.as_deref()) < Some(AccessLevel::Buyer) {
@@ -121,7 +122,7 @@ async fn prepare(kit: &PaymentKit, actor: &Actor, start: &Start) -> Outcome<(Pay
     let epoch = epoch::current(&mut tx).await?;
     if epoch.held {
         let text = "the shop was restored from a backup and takes payments again in a moment";
-        return Err(Refusal::new("METHOD_NOT_AVAILABLE", text).retry_after(30).into());
+        return Err(Refusal::new(ErrorCode::MethodNotAvailable, text).retry_after(30).into());
     }
     refuse_unpayable(kit, &order)?;
     limits::refuse_over(&mut tx, &order).await?;
@@ -129,7 +130,7 @@ async fn prepare(kit: &PaymentKit, actor: &Actor, start: &Start) -> Outcome<(Pay
     let earlier = attempts::list(&mut tx, order.id).await?;
     if earlier.iter().any(Payment::waits_for_a_person) {
         let text = "money came for this order that is not what was asked for; staff looks at it first";
-        return Err(Refusal::new("NEEDS_ATTENTION", text).into());
+        return Err(Refusal::new(ErrorCode::NeedsAttention, text).into());
     }
     let now = kit.clock.now();
     let same = earlier.iter().find(|p| {
@@ -184,22 +185,26 @@ fn new_attempt(
 fn refuse_unpayable(kit: &PaymentKit, order: &Order) -> Result<(), Refusal> {
     match order.state {
         OrderState::PendingPayment if order.pay_by <= kit.clock.now() => {
-            Err(Refusal::new("ORDER_EXPIRED", "the time to pay this order is over"))
+            Err(Refusal::new(ErrorCode::OrderExpired, "the time to pay this order is over"))
         }
         OrderState::PendingPayment if order.total_minor == 0 => {
-            Err(Refusal::new("NOTHING_DUE", "there is nothing to pay"))
+            Err(Refusal::new(ErrorCode::NothingDue, "there is nothing to pay"))
         }
         OrderState::PendingPayment => Ok(()),
-        OrderState::Paid | OrderState::Closed => Err(Refusal::new("ALREADY_PAID", "this order is paid")),
-        OrderState::Expired => Err(Refusal::new("ORDER_EXPIRED", "the time to pay this order is over")),
-        OrderState::Cancelled => Err(Refusal::new("ORDER_CANCELLED", "this order was cancelled")),
+        OrderState::Paid | OrderState::Closed => {
+            Err(Refusal::new(ErrorCode::AlreadyPaid, "this order is paid"))
+        }
+        OrderState::Expired => {
+            Err(Refusal::new(ErrorCode::OrderExpired, "the time to pay this order is over"))
+        }
+        OrderState::Cancelled => Err(Refusal::new(ErrorCode::OrderCancelled, "this order was cancelled")),
     }
 }
 
 fn choose(kit: &PaymentKit, order: &Order, method: &str) -> Result<Arc<Account>, Refusal> {
     let refuse = |code, text: &str| Refusal::new(code, text).at(["options", "methodId"]);
     let method = read::method(kit, method)
-        .ok_or_else(|| refuse("METHOD_NOT_AVAILABLE", "there is no such way to pay"))?;
+        .ok_or_else(|| refuse(ErrorCode::MethodNotAvailable, "there is no such way to pay"))?;
     match method.refuses(order.total()) {
         None => Ok(method.account),
         Some(code) => Err(refuse(code, "this way to pay does not take this amount")),
@@ -210,7 +215,9 @@ fn choose(kit: &PaymentKit, order: &Order, method: &str) -> Result<Arc<Account>,
 /// same request.
 pub(super) async fn ask_gateway(kit: &PaymentKit, payment: Payment) -> Outcome<Payment> {
     let Some((account, gateway)) = kit.accounts.find(&payment.account_id) else {
-        return Err(Refusal::new("METHOD_NOT_AVAILABLE", "this way to pay is no longer offered").into());
+        return Err(
+            Refusal::new(ErrorCode::MethodNotAvailable, "this way to pay is no longer offered").into()
+        );
     };
     let order = {
         let mut conn = kit.db.conn().await?;
@@ -262,7 +269,7 @@ pub(super) async fn ask_gateway(kit: &PaymentKit, payment: Payment) -> Outcome<P
         // It was given up while its gateway was being asked: nobody shall pay there what nobody waits for.
         close::close_there(kit, &(account, gateway), &payment).await;
         let text = "this payment was given up meanwhile; start another one";
-        return Err(Refusal::new("METHOD_NOT_AVAILABLE", text).into());
+        return Err(Refusal::new(ErrorCode::MethodNotAvailable, text).into());
     }
     Ok(payment)
 }
@@ -295,13 +302,13 @@ async fn note_failure(kit: &PaymentKit, payment: &Payment, failure: StartFailure
         StartFailure::Unsupported => (
             Some(PaymentChange::Fail),
             "unsupported".to_owned(),
-            Refusal::new("METHOD_NOT_AVAILABLE", "this way to pay cannot be started"),
+            Refusal::new(ErrorCode::MethodNotAvailable, "this way to pay cannot be started"),
         ),
         // Nothing was asked there; another start, with the payer named, is another attempt.
         StartFailure::PayerNeeded => (
             Some(PaymentChange::Fail),
             "payer_needed".to_owned(),
-            Refusal::new("PAYER_ID_REQUIRED", "this way to pay wants to know the payer")
+            Refusal::new(ErrorCode::PayerIdRequired, "this way to pay wants to know the payer")
                 .at(["options", "payerId"]),
         ),
         // Nothing happened there, so the same key may try again.
@@ -310,7 +317,8 @@ async fn note_failure(kit: &PaymentKit, payment: &Payment, failure: StartFailure
             (
                 None,
                 String::new(),
-                Refusal::new("GATEWAY_UNAVAILABLE", "the payment service does not answer").retry_after(5),
+                Refusal::new(ErrorCode::GatewayUnavailable, "the payment service does not answer")
+                    .retry_after(5),
             )
         }
         StartFailure::Unknown(why) => {
@@ -319,7 +327,7 @@ async fn note_failure(kit: &PaymentKit, payment: &Payment, failure: StartFailure
             (
                 Some(PaymentChange::LoseSight),
                 "unknown".to_owned(),
-                Refusal::new("GATEWAY_OUTCOME_UNKNOWN", text).retry_after(5),
+                Refusal::new(ErrorCode::GatewayOutcomeUnknown, text).retry_after(5),
             )
         }
         StartFailure::Refused { code, message } => {
@@ -327,7 +335,7 @@ async fn note_failure(kit: &PaymentKit, payment: &Payment, failure: StartFailure
             (
                 Some(PaymentChange::Fail),
                 code,
-                Refusal::new("GATEWAY_DECLINED", "the payment service refused this payment"),
+                Refusal::new(ErrorCode::GatewayDeclined, "the payment service refused this payment"),
             )
         }
     };
@@ -337,7 +345,7 @@ async fn note_failure(kit: &PaymentKit, payment: &Payment, failure: StartFailure
     let now = attempts::find(&mut tx, payment.id).await?.ok_or_else(|| Fault::bug("a payment is gone"))?;
     if now.state.was_captured() {
         // The money came while its gateway was being asked.
-        return Ok(Refusal::new("ALREADY_PAID", "this payment is paid"));
+        return Ok(Refusal::new(ErrorCode::AlreadyPaid, "this payment is paid"));
     }
     if let Ok(after) = now.state.after(change)
         && after != now.state

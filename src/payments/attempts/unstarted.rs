@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use crate::base::error_code::ErrorCode;
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::orders::model::Order;
 use crate::orders::state::OrderState;
@@ -45,12 +46,14 @@ pub fn is_outlived(kit: &PaymentKit, payment: &Payment) -> bool {
 /// start arrived, and otherwise as a first start does.
 pub async fn repeat(kit: &PaymentKit, payment: Payment) -> Outcome<Payment> {
     let Some((account, gateway)) = kit.accounts.find(&payment.account_id) else {
-        return Err(Refusal::new("METHOD_NOT_AVAILABLE", "this way to pay is no longer offered").into());
+        return Err(
+            Refusal::new(ErrorCode::MethodNotAvailable, "this way to pay is no longer offered").into()
+        );
     };
     let abilities = gateway.abilities(&account.keys);
     if !abilities.start_repeatable && abilities.query && !settle_first(kit, &payment).await? {
         let text = "the payment service did not answer clearly; try again with the same key";
-        return Err(Refusal::new("GATEWAY_OUTCOME_UNKNOWN", text).retry_after(10).into());
+        return Err(Refusal::new(ErrorCode::GatewayOutcomeUnknown, text).retry_after(10).into());
     }
     start::ask_gateway(kit, payment).await
 }

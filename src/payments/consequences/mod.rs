@@ -6,6 +6,7 @@ mod effects;
 
 use diesel_async::AsyncPgConnection;
 
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::UnitId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::fulfilment;
@@ -66,7 +67,8 @@ pub use effects::of_case;
 
 /// The refusal of a unit that another refund, open or succeeded, names.
 pub fn already_refunded() -> Refusal {
-    Refusal::new("ALREADY_REFUNDED", "a unit was refunded already, or its refund is on its way").at(["units"])
+    Refusal::new(ErrorCode::AlreadyRefunded, "a unit was refunded already, or its refund is on its way")
+        .at(["units"])
 }
 
 async fn rows(conn: &mut AsyncPgConnection, case: &Case) -> Outcome<()> {

@@ -9,6 +9,7 @@ use futures::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::SHOP;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::infra::effects::events::{self, Event};
@@ -36,10 +37,12 @@ pub async fn replay(
     ids: &[i64],
 ) -> Outcome<Vec<Result<&'static str, Refusal>>> {
     if !actor.is_staff() {
-        return Err(Refusal::new("FORBIDDEN", "replaying notices is for staff").into());
+        return Err(Refusal::new(ErrorCode::Forbidden, "replaying notices is for staff").into());
     }
     if ids.len() > MOST {
-        return Err(Refusal::new("INVALID", format!("at most {MOST} notices at once")).at(["ids"]).into());
+        return Err(Refusal::new(ErrorCode::Invalid, format!("at most {MOST} notices at once"))
+            .at(["ids"])
+            .into());
     }
     let stored = {
         let mut conn = kit.db.conn().await?;
@@ -64,18 +67,18 @@ pub async fn replay(
                 tracing::warn!(%fault, notice = id, "a notice could not be replayed");
                 Err(unavailable())
             }
-            None => Err(Refusal::new("NOT_FOUND", "there is no such notice")),
+            None => Err(Refusal::new(ErrorCode::NotFound, "there is no such notice")),
         });
     }
     Ok(results)
 }
 
 fn unavailable() -> Refusal {
-    Refusal::new("UNAVAILABLE", "the gateway or the database did not answer in time").retry_after(5)
+    Refusal::new(ErrorCode::Unavailable, "the gateway or the database did not answer in time").retry_after(5)
 }
 
 async fn judge(kit: &PaymentKit, actor: &Actor, stored: Stored) -> Outcome<&'static str> {
-    let unverifiable = |text: String| Refusal::new("NOTICE_NOT_VERIFIABLE", text);
+    let unverifiable = |text: String| Refusal::new(ErrorCode::NoticeNotVerifiable, text);
     let (id, account_id, received) = (stored.id, stored.account_id.clone(), stored.received_at.timestamp());
     let gone = || unverifiable("what came is not kept any more".into());
     let raw = stored.kept().and_then(|kept| raw::restore(&kit.sealer, kept, received)).ok_or_else(gone)?;

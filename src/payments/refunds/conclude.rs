@@ -2,6 +2,7 @@
 //! means, a refund of which nobody there knows.
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::RefundId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::base::text;
@@ -25,13 +26,13 @@ pub async fn conclude(
     reason: &str,
 ) -> Outcome<Refund> {
     if !actor.is_staff() {
-        return Err(Refusal::new("FORBIDDEN", "refunds are for staff").into());
+        return Err(Refusal::new(ErrorCode::Forbidden, "refunds are for staff").into());
     }
     if reason.trim().is_empty() {
-        return Err(Refusal::new("REASON_REQUIRED", "say by what you know it").at(["reason"]).into());
+        return Err(Refusal::new(ErrorCode::ReasonRequired, "say by what you know it").at(["reason"]).into());
     }
     text::clean(reason, "reason", 2_000, true)?;
-    let missing = || Refusal::new("NOT_FOUND", "there is no such refund").at(["refundId"]);
+    let missing = || Refusal::new(ErrorCode::NotFound, "there is no such refund").at(["refundId"]);
     let mut tx = kit.db.begin().await?;
     let seen = refunds::find(&mut tx, id).await?.ok_or_else(missing)?;
     let order = orders::lock(&mut tx, seen.order_id).await?;
@@ -40,7 +41,9 @@ pub async fn conclude(
     let index = case.payments.iter().position(|t| t.row.id == seen.payment_id);
     let index = index.ok_or_else(|| Fault::bug("a refund without its payment"))?;
     if !case.refunds.iter().any(|r| r.row.id == id && r.row.state.is_open()) {
-        return Err(Refusal::new("ILLEGAL_TRANSITION", "this refund has ended").at(["refundId"]).into());
+        return Err(Refusal::new(ErrorCode::IllegalTransition, "this refund has ended")
+            .at(["refundId"])
+            .into());
     }
     let heard = Heard {
         refund_id: Some(id),

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::{Actor, Role};
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{OrderId, PaymentId, RefundId, UnitId};
 use crate::base::money::{Money, spread};
 use crate::base::outcome::{Fault, Outcome, Refusal};
@@ -56,7 +57,7 @@ pub struct RefundRequest {
 /// answer; access to the units is refused meanwhile.
 pub async fn request(kit: &PaymentKit, actor: &Actor, wish: RefundRequest) -> Outcome<Refund> {
     if !actor.has(Role::Admin) && !actor.has(Role::Support) {
-        return Err(Refusal::new("FORBIDDEN", "refunds are for staff").into());
+        return Err(Refusal::new(ErrorCode::Forbidden, "refunds are for staff").into());
     }
     let id = record(kit, actor, &wish).await?;
     if let Err(failure) = work::work(kit, id).await {
@@ -73,8 +74,10 @@ async fn record(kit: &PaymentKit, actor: &Actor, wish: &RefundRequest) -> Outcom
         RefundOf::Payment(id) => (attempts::find(&mut tx, id).await?.map(|p| p.order_id), id.to_string()),
     };
     let missing = || match wish.of {
-        RefundOf::Order(_) => Refusal::new("NOT_FOUND", "there is no such order").at(["orderId"]),
-        RefundOf::Payment(_) => Refusal::new("NOT_FOUND", "there is no such payment").at(["paymentId"]),
+        RefundOf::Order(_) => Refusal::new(ErrorCode::NotFound, "there is no such order").at(["orderId"]),
+        RefundOf::Payment(_) => {
+            Refusal::new(ErrorCode::NotFound, "there is no such payment").at(["paymentId"])
+        }
     };
     let order = orders::lock(&mut tx, order_id.ok_or_else(missing)?).await?.ok_or_else(missing)?;
     let mut case = case::load_one(&tx, kit, &order).await?;
@@ -94,7 +97,7 @@ async fn record(kit: &PaymentKit, actor: &Actor, wish: &RefundRequest) -> Outcom
     };
     let payment = case.payments.iter().map(|t| &t.row).find(is_meant).cloned();
     let payment =
-        payment.ok_or_else(|| Refusal::new("NOT_PAID", "this order is not paid").at(["orderId"]))?;
+        payment.ok_or_else(|| Refusal::new(ErrorCode::NotPaid, "this order is not paid").at(["orderId"]))?;
     refuse_impossible(kit, &payment)?;
     let units = named_units(&mut tx, &payment, &wish.units).await?;
     refuse_disputed(&mut tx, &payment).await?;
@@ -134,7 +137,7 @@ fn refuse_impossible(kit: &PaymentKit, payment: &Payment) -> Result<(), Refusal>
         return Ok(());
     }
     let text = "this gateway takes no refunds by itself: give it back in its own console";
-    Err(Refusal::new("REFUND_NOT_SUPPORTED", text).at(["paymentId"]))
+    Err(Refusal::new(ErrorCode::RefundNotSupported, text).at(["paymentId"]))
 }
 
 /// What the gateway cannot express in its own decimals is not begun either.
@@ -146,7 +149,7 @@ fn refuse_inexpressible(kit: &PaymentKit, payment: &Payment, amount_minor: i64) 
         return Ok(());
     }
     let text = format!("this gateway cannot give back exactly {money}: name an amount that it can express");
-    Err(Refusal::new("REFUND_NOT_SUPPORTED", text).at(["amount"]))
+    Err(Refusal::new(ErrorCode::RefundNotSupported, text).at(["amount"]))
 }
 
 /// The named units of this payment's order.
@@ -162,10 +165,11 @@ async fn named_units(
     let mut found: Vec<Unit> = Vec::new();
     for id in named {
         let unit = units.iter().find(|u| u.id == *id);
-        let unit =
-            unit.ok_or_else(|| Refusal::new("NOT_FOUND", "this unit is not of this order").at(["units"]))?;
+        let unit = unit.ok_or_else(|| {
+            Refusal::new(ErrorCode::NotFound, "this unit is not of this order").at(["units"])
+        })?;
         if found.iter().any(|seen| seen.id == *id) {
-            return Err(Refusal::new("INVALID", "a unit is named twice").at(["units"]).into());
+            return Err(Refusal::new(ErrorCode::Invalid, "a unit is named twice").at(["units"]).into());
         }
         if matches!(unit.state, UnitState::Revoked | UnitState::Cancelled) {
             return Err(already_refunded().into());
@@ -174,7 +178,7 @@ async fn named_units(
     }
     if !payment.allocated {
         let text = "this payment paid for no unit; refund an amount";
-        return Err(Refusal::new("INVALID", text).at(["units"]).into());
+        return Err(Refusal::new(ErrorCode::Invalid, text).at(["units"]).into());
     }
     // The index `refund_unit_once` decides between two who ask at once; this is the kinder way to learn it.
     if !refunds::list_named_of(conn, named).await?.is_empty() {
@@ -189,12 +193,14 @@ async fn refuse_disputed(conn: &mut AsyncPgConnection, payment: &Payment) -> Out
         return Ok(());
     }
     let text = "the payment is disputed: accept or contest the dispute at the gateway";
-    Err(Refusal::new("DISPUTE_OPEN", text).at(["paymentId"]).into())
+    Err(Refusal::new(ErrorCode::DisputeOpen, text).at(["paymentId"]).into())
 }
 
 fn amount_of(case: &Case, payment: &Payment, wish: &RefundRequest, units: &[Unit]) -> Outcome<i64> {
     if !payment.state.was_captured() {
-        return Err(Refusal::new("NOT_PAID", "no money came by this payment").at(["paymentId"]).into());
+        return Err(Refusal::new(ErrorCode::NotPaid, "no money came by this payment")
+            .at(["paymentId"])
+            .into());
     }
     let open = |r: &&TrackedRefund| r.row.payment_id == payment.id && r.row.state.is_open();
     let asked: i64 = case.refunds.iter().filter(open).map(|r| r.row.amount_minor).sum();
@@ -203,13 +209,13 @@ fn amount_of(case: &Case, payment: &Payment, wish: &RefundRequest, units: &[Unit
     let amount = wish.amount_minor.unwrap_or(if units.is_empty() { left } else { of_units });
     if amount <= 0 {
         let text = if left <= 0 { "everything was given back already" } else { "the amount must be above 0" };
-        let code = if left <= 0 { "REFUND_TOO_LARGE" } else { "INVALID" };
+        let code = if left <= 0 { ErrorCode::RefundTooLarge } else { ErrorCode::Invalid };
         return Err(Refusal::new(code, text).at(["amount"]).into());
     }
     let most = if units.is_empty() { left } else { left.min(of_units) };
     if amount > most {
         let most = Money::new(most.max(0), decide::received_currency(payment));
-        return Err(Refusal::new("REFUND_TOO_LARGE", format!("at most {most} can be refunded"))
+        return Err(Refusal::new(ErrorCode::RefundTooLarge, format!("at most {most} can be refunded"))
             .at(["amount"])
             .into());
     }

@@ -1,6 +1,7 @@
 //! A refund that did not come to its end is tried again by staff.
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::RefundId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::payments::kit::PaymentKit;
@@ -15,9 +16,9 @@ use crate::payments::refunds::work;
 /// `ILLEGAL_TRANSITION` for one that succeeded, and those of a new refund.
 pub async fn retry(kit: &PaymentKit, actor: &Actor, key: String, id: RefundId) -> Outcome<Refund> {
     if !actor.is_staff() {
-        return Err(Refusal::new("FORBIDDEN", "refunds are for staff").into());
+        return Err(Refusal::new(ErrorCode::Forbidden, "refunds are for staff").into());
     }
-    let missing = || Refusal::new("NOT_FOUND", "there is no such refund").at(["refundId"]);
+    let missing = || Refusal::new(ErrorCode::NotFound, "there is no such refund").at(["refundId"]);
     let (refund, units) = {
         let mut conn = kit.db.conn().await?;
         let refund = refunds::find(&mut conn, id).await?.ok_or_else(missing)?;
@@ -25,7 +26,7 @@ pub async fn retry(kit: &PaymentKit, actor: &Actor, key: String, id: RefundId) -
     };
     match refund.state {
         RefundState::Succeeded => {
-            Err(Refusal::new("ILLEGAL_TRANSITION", "this refund was made").at(["refundId"]).into())
+            Err(Refusal::new(ErrorCode::IllegalTransition, "this refund was made").at(["refundId"]).into())
         }
         RefundState::Failed => {
             let wish = RefundRequest {

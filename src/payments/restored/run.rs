@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{OrderId, RefundId, SHOP};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::infra::effects::events::{self, Event, NewEvent};
@@ -58,7 +59,9 @@ pub async fn run(kit: &PaymentKit, since: Option<DateTime<Utc>>, anyway: bool) -
 /// The epoch that is held, or a new one: in one transaction with the freezing of what may have been sold.
 async fn raise(kit: &PaymentKit, since: Option<DateTime<Utc>>) -> Outcome<Epoch> {
     if since.is_some_and(|since| since > kit.clock.now()) {
-        return Err(Refusal::new("INVALID", "the backup cannot be of a time to come").at(["since"]).into());
+        return Err(Refusal::new(ErrorCode::Invalid, "the backup cannot be of a time to come")
+            .at(["since"])
+            .into());
     }
     let mut tx = kit.db.begin().await?;
     let current = epoch::current(&mut tx).await?;

@@ -8,6 +8,7 @@ use diesel_async::AsyncPgConnection;
 use tokio::time::Instant;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::StatementRunId;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::infra::effects::events::{self, Event};
@@ -57,11 +58,14 @@ pub enum Progress {
 /// The account, and that a day of its gateway's calendar is over.
 fn check(kit: &PaymentKit, account_id: &str, day: NaiveDate) -> Result<Spoken, Refusal> {
     let spoken = kit.accounts.find(account_id);
-    let spoken = spoken
-        .ok_or_else(|| Refusal::new("NOT_FOUND", "there is no such account configured").at(["accountId"]))?;
+    let spoken = spoken.ok_or_else(|| {
+        Refusal::new(ErrorCode::NotFound, "there is no such account configured").at(["accountId"])
+    })?;
     let today = kit.clock.now().with_timezone(&spoken.1.calendar()).date_naive();
     if day >= today {
-        return Err(Refusal::new("INVALID", format!("{day} is not over at this gateway")).at(["day"]));
+        return Err(
+            Refusal::new(ErrorCode::Invalid, format!("{day} is not over at this gateway")).at(["day"])
+        );
     }
     Ok(spoken)
 }
@@ -69,12 +73,12 @@ fn check(kit: &PaymentKit, account_id: &str, day: NaiveDate) -> Result<Spoken, R
 /// Has a day's statement fetched and compared in the background. Refusals: `FORBIDDEN`, `NOT_FOUND`, `INVALID`.
 pub async fn request(kit: &PaymentKit, actor: &Actor, account_id: &str, day: NaiveDate) -> Outcome<Run> {
     if !actor.is_staff() {
-        return Err(Refusal::new("FORBIDDEN", "statements are for staff").into());
+        return Err(Refusal::new(ErrorCode::Forbidden, "statements are for staff").into());
     }
     let (account, gateway) = check(kit, account_id, day)?;
     if !gateway.abilities(&account.keys).statement {
         let text = "this account's gateway hands out no statements; import a file of it";
-        return Err(Refusal::new("INVALID", text).at(["accountId"]).into());
+        return Err(Refusal::new(ErrorCode::Invalid, text).at(["accountId"]).into());
     }
     let mut tx = kit.db.begin().await?;
     let run = begin(&mut tx, kit, actor, account_id, day, "gateway").await?;
@@ -116,7 +120,7 @@ pub async fn import_file(
     file: &[u8],
 ) -> Outcome<Run> {
     let (account, gateway) = check(kit, account_id, day)?;
-    let unreadable = |text: String| Refusal::new("INVALID", text).at(["file"]);
+    let unreadable = |text: String| Refusal::new(ErrorCode::Invalid, text).at(["file"]);
     let entries = gateway.read_statement(&account.keys, file).map_err(unreadable)?;
     // A day's own file has what happened late on the day before or was booked early on the next.
     let near = |line: &StatementLine| {
@@ -164,7 +168,7 @@ pub async fn import_fetched(
         match work(kit, run.id).await? {
             Progress::Later(gap) if gap > Duration::ZERO => {
                 let text = format!("the gateway does not hand out the statement of {day} now");
-                return Err(Refusal::new("UNAVAILABLE", text).into());
+                return Err(Refusal::new(ErrorCode::Unavailable, text).into());
             }
             Progress::Later(_) => {}
             Progress::Finished => {

@@ -3,6 +3,7 @@
 use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::{SecretVersionId, VariantId};
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::base::secret::Secret;
@@ -25,11 +26,11 @@ pub async fn publish(
     variant: VariantId,
     text: &str,
 ) -> Outcome<SecretVersion> {
-    let missing = || Refusal::new("NOT_FOUND", "there is no such variant").at(["variantId"]);
+    let missing = || Refusal::new(ErrorCode::NotFound, "there is no such variant").at(["variantId"]);
     let shelf = store::lock_shelf(conn, variant).await?.filter(|s| actor.sells_for(s.seller_id));
     let shelf = shelf.ok_or_else(missing)?;
     if shelf.state != "active" {
-        return Err(Refusal::new("INVALID", "this variant is retired").at(["variantId"]).into());
+        return Err(Refusal::new(ErrorCode::Invalid, "this variant is retired").at(["variantId"]).into());
     }
     let newest = store::find_newest(conn, variant).await?;
     if let Some(newest) = &newest

@@ -1,3 +1,4 @@
+use dispense::base::error_code::ErrorCode;
 use dispense::base::text::Locale;
 use dispense::catalogue::availability::{Counted, StockLevel, count_up_to, of_product, of_variant};
 use dispense::catalogue::model::StockDisplay;
@@ -31,7 +32,7 @@ fn stock_is_shown_as_the_seller_chose() {
 fn fewer_keys_than_the_least_that_is_sold_are_no_stock() {
     let counted = Counted { available: Some(Available::Pieces(4)), on_demand: false, on_sale: true };
     let at = |least| of_variant(counted, StockDisplay::InOut, 5, least, Locale::Zh);
-    assert_eq!((at(5).can_buy, at(5).reason, at(4).can_buy), (false, Some("OUT_OF_STOCK"), true));
+    assert_eq!((at(5).can_buy, at(5).reason, at(4).can_buy), (false, Some(ErrorCode::OutOfStock), true));
     assert_eq!(at(5).text, "缺货");
 }
 
@@ -43,8 +44,8 @@ fn files_are_there_while_a_version_is_published_and_nothing_is_while_off_sale() 
         of_variant(counted, StockDisplay::Exact, 5, 1, Locale::En)
     };
     assert!(files(Available::Endless, true).can_buy);
-    assert_eq!(files(Available::Missing, true).reason, Some("OUT_OF_STOCK"));
-    assert_eq!(files(Available::Endless, false).reason, Some("NOT_ON_SALE"));
+    assert_eq!(files(Available::Missing, true).reason, Some(ErrorCode::OutOfStock));
+    assert_eq!(files(Available::Endless, false).reason, Some(ErrorCode::NotOnSale));
 }
 
 /// Rows: K7.

@@ -37,7 +37,11 @@ async fn bad_prices_are_refused_by_code_and_path() {
     for (prices, code, last) in cases {
         let edit = VariantEdit { prices: Some(prices.clone()), ..Default::default() };
         let refusal = refused(update(&t.app, &seller(), made.id, edit).await);
-        assert_eq!((refusal.code, refusal.field.last().unwrap().as_str()), (code, last), "{prices:?}");
+        assert_eq!(
+            (refusal.code.as_str(), refusal.field.last().unwrap().as_str()),
+            (code, last),
+            "{prices:?}"
+        );
     }
     let touching = VariantEdit { prices: Some(vec![dated(1, 2), dated(2, 3)]), ..Default::default() };
     update(&t.app, &seller(), made.id, touching).await.unwrap();

@@ -48,7 +48,7 @@ async fn an_edit_of_an_old_version_is_refused_and_a_new_one_grows_it() {
     let first = product::update(&t.app, &seller(), made.id, edit(1, "Editor 2")).await.unwrap();
     assert_eq!(first.version, 2);
     let stale = refused(product::update(&t.app, &seller(), made.id, edit(1, "Editor 3")).await);
-    assert_eq!((stale.code, stale.field), ("VERSION_CONFLICT", vec!["expectedVersion".to_string()]));
+    assert_eq!((stale.code.as_str(), stale.field), ("VERSION_CONFLICT", vec!["expectedVersion".to_string()]));
     assert_eq!(t.db.one("select value from translation where field = 'name'").await, "Editor 2");
     t.finish().await;
 }
@@ -69,7 +69,7 @@ async fn two_editors_at_once_cannot_both_win() {
         product::update(&t.app, &who, made.id, edit("b"))
     );
     assert_eq!(usize::from(a.is_ok()) + usize::from(b.is_ok()), 1);
-    assert_eq!(refused(if a.is_ok() { b } else { a }).code, "VERSION_CONFLICT");
+    assert_eq!(refused(if a.is_ok() { b } else { a }).code.as_str(), "VERSION_CONFLICT");
     t.finish().await;
 }
 
@@ -80,10 +80,10 @@ async fn slugs_are_unique_and_bad_input_is_named_by_its_path() {
     let made = draft(&t, "editor", "Editor").await;
     let create = async |new| refused(product::create(&t.app, &seller(), new).await);
     let taken = create(new_product("editor", "Other")).await;
-    assert_eq!((taken.code, taken.field), ("SLUG_TAKEN", vec!["slug".to_string()]));
+    assert_eq!((taken.code.as_str(), taken.field), ("SLUG_TAKEN", vec!["slug".to_string()]));
     draft(&t, "viewer", "Viewer").await;
     let edit = ProductEdit { slug: Some("viewer".into()), ..Default::default() };
-    assert_eq!(refused(product::update(&t.app, &seller(), made.id, edit).await).code, "SLUG_TAKEN");
+    assert_eq!(refused(product::update(&t.app, &seller(), made.id, edit).await).code.as_str(), "SLUG_TAKEN");
     assert_eq!(create(new_product("Not A Slug", "x")).await.field, ["slug"]);
     assert_eq!(create(new_product("nameless", " ")).await.field, ["texts", "0", "name"]);
     let french = NewProduct { texts: vec![TextInput::named("fr", "x")], ..new_product("x", "x") };
@@ -104,8 +104,14 @@ async fn a_foreign_product_looks_like_a_missing_one() {
     let t = TestApp::start().await;
     let made = draft(&t, "editor", "Editor").await;
     let edit = ProductEdit::default;
-    assert_eq!(refused(product::update(&t.app, &stranger(), made.id, edit()).await).code, "NOT_FOUND");
-    assert_eq!(refused(product::create(&t.app, &stranger(), new_product("x", "x")).await).code, "FORBIDDEN");
+    assert_eq!(
+        refused(product::update(&t.app, &stranger(), made.id, edit()).await).code.as_str(),
+        "NOT_FOUND"
+    );
+    assert_eq!(
+        refused(product::create(&t.app, &stranger(), new_product("x", "x")).await).code.as_str(),
+        "FORBIDDEN"
+    );
     let mut conn = t.app.db.conn().await.unwrap();
     for scope in [Scope::Buyers, Scope::of(&stranger())] {
         assert!(find_product(&mut conn, &scope, By::Id(made.id), Locale::En).await.unwrap().is_none());

@@ -122,11 +122,14 @@ async fn a_cursor_of_another_list_is_refused_and_one_of_a_row_that_is_gone_is_no
     let cursor = list.cursor(&page.rows[1]);
     let other = listing(Sort::Newest, Filter::default());
     let refusal = PageArgs::read(&other.name(), Some(2), Some(&cursor), None, None, 20, 100).unwrap_err();
-    assert_eq!(refusal.code, "INVALID_CURSOR");
+    assert_eq!(refusal.code.as_str(), "INVALID_CURSOR");
     let forged =
         dispense::base::page::encode(&other.name(), &["soon".into(), page.rows[0].product.id.to_string()]);
     let args = first(&other, 2, Some(&forged));
-    assert_eq!(refused(list_products(&mut conn, &Scope::Buyers, &other, &args).await).code, "INVALID_CURSOR");
+    assert_eq!(
+        refused(list_products(&mut conn, &Scope::Buyers, &other, &args).await).code.as_str(),
+        "INVALID_CURSOR"
+    );
     retire(&t.app, &seller(), page.rows[1].product.id).await.unwrap();
     let rest =
         list_products(&mut conn, &Scope::Buyers, &list, &first(&list, 9, Some(&cursor))).await.unwrap();

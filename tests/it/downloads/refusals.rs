@@ -136,7 +136,7 @@ async fn every_door_gives_the_same_reason_when_a_grant_may_not_be_used() {
         assert_eq!(refusal(posted).await, expected, "{before}");
         let made = delivery::create_download_link(&t.app, grant, None, None).await;
         let Err(dispense::base::outcome::Failure::Refused(refused)) = made else { panic!("{before}") };
-        assert_eq!(refused.code, expected.split(' ').nth(1).unwrap(), "{before}");
+        assert_eq!(refused.code.as_str(), expected.split(' ').nth(1).unwrap(), "{before}");
         t.db.sql(after).await;
     }
     assert_eq!(asked(&t, &fresh.url).await, "content");

@@ -89,7 +89,7 @@ async fn an_upload_is_published_once_and_only_for_its_own_seller() {
         };
         match intake::publish_file(&t.app, &actor, new).await {
             Ok(version) => version.name,
-            Err(dispense::base::outcome::Failure::Refused(refusal)) => refusal.code.to_owned(),
+            Err(dispense::base::outcome::Failure::Refused(refusal)) => refusal.code.as_str().to_owned(),
             Err(fault) => panic!("{fault:?}"),
         }
     };

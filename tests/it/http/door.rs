@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dispense::base::error_code::ErrorCode;
 use dispense::base::outcome::{Fault, Refusal};
 use dispense::http::routes::{self, Row};
 use dispense::rest::problem::Problem;
@@ -35,7 +36,7 @@ fn panics() -> &'static str {
 
 #[handler]
 fn refuses() -> Result<&'static str, Problem> {
-    Err(Refusal::new("OUT_OF_STOCK", "sold out").at(["lines", "0"]).into())
+    Err(Refusal::new(ErrorCode::OutOfStock, "sold out").at(["lines", "0"]).into())
 }
 
 #[handler]
@@ -46,8 +47,7 @@ fn faults() -> Result<&'static str, Problem> {
 #[handler]
 async fn takes_little(body: poem::Body) -> Result<String, Problem> {
     let bytes = body.into_bytes_limit(8).await;
-    let too_large =
-        |_| Problem::new(poem::http::StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "too large");
+    let too_large = |_| Problem::new(ErrorCode::BodyTooLarge, "too large");
     Ok(bytes.map_err(too_large)?.len().to_string())
 }
 

@@ -18,7 +18,7 @@ use crate::harness::{TestApp, with_generic};
 fn refused<T>(result: Result<T, Failure>) -> &'static str {
     match result {
         Ok(_) => "done",
-        Err(Failure::Refused(refusal)) => refusal.code,
+        Err(Failure::Refused(refusal)) => refusal.code.as_str(),
         Err(Failure::Fault(fault)) => panic!("{fault}"),
     }
 }

@@ -30,7 +30,7 @@ fn wish(key: &str, variant_id: VariantId, quantity: i32, expected_total: i64) ->
 fn code(result: Result<dispense::orders::place::Placed, Failure>) -> &'static str {
     match result {
         Ok(_) => "placed",
-        Err(Failure::Refused(refusal)) => refusal.code,
+        Err(Failure::Refused(refusal)) => refusal.code.as_str(),
         Err(Failure::Fault(fault)) => panic!("{fault}"),
     }
 }
@@ -113,7 +113,7 @@ async fn a_quote_answers_for_any_cart_and_says_what_is_wrong_line_by_line() {
     };
     let quoted = quote(&t.app, &Actor::guest(), &cart).await.unwrap();
     let codes: Vec<Vec<&str>> =
-        quoted.lines.iter().map(|l| l.problems.iter().map(|p| p.code).collect()).collect();
+        quoted.lines.iter().map(|l| l.problems.iter().map(|p| p.code.as_str()).collect()).collect();
     assert_eq!(codes, [vec!["NOT_ENOUGH_STOCK"], vec!["VARIANT_NOT_FOUND"], vec!["NOT_ENOUGH_STOCK"]]);
     assert!(!quoted.can_place());
     assert_eq!(quoted.lines[2].problems[0].field, ["lines", "2", "quantity"]);

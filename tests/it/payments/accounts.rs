@@ -2,6 +2,7 @@
 
 use diesel::sql_types::{Bool, Text};
 use diesel_async::RunQueryDsl;
+use dispense::base::error_code::ErrorCode;
 use dispense::base::money::{Currency, Money};
 use dispense::base::secret::Secret;
 use dispense::config::{Account, Config};
@@ -84,7 +85,7 @@ fn accounts_are_offered_by_currency_and_amount() {
     assert_eq!((refuses(10_000, "CNY"), refuses(1, "USD")), (None, None));
     assert_eq!(
         (refuses(10_001, "CNY"), refuses(1, "EUR")),
-        (Some("AMOUNT_ABOVE_MAXIMUM"), Some("CURRENCY_NOT_SUPPORTED"))
+        (Some(ErrorCode::AmountAboveMaximum), Some(ErrorCode::CurrencyNotSupported))
     );
     assert!(accounts.find("b").is_none());
 }

@@ -54,10 +54,10 @@ async fn refunds_never_exceed_what_was_paid_and_a_part_leaves_the_goods() {
     assert_eq!(t.unit_states(placed.order.id).await, "assigned:1");
     let too_much =
         request::request(&t.app.payments, &system, refund(payment_id, "too-much", Some(591))).await;
-    assert!(format!("{too_much:?}").contains("REFUND_TOO_LARGE"));
+    assert!(format!("{too_much:?}").contains("RefundTooLarge"));
     let by_guest =
         request::request(&t.app.payments, &Actor::guest(), refund(payment_id, "by-guest", None)).await;
-    assert!(format!("{by_guest:?}").contains("FORBIDDEN"));
+    assert!(format!("{by_guest:?}").contains("Forbidden"));
     request::request(&t.app.payments, &system, refund(payment_id, "the-rest", None)).await.unwrap();
     street.settled().await;
     assert_eq!(street.refunded(&placed.order.number), 990);
@@ -124,10 +124,10 @@ async fn a_buyer_cancels_before_paying_and_not_after() {
     }
     assert_eq!(t.order_state(gone.order.id).await, "cancelled");
     let refused = cancel(&paid).await;
-    assert!(format!("{refused:?}").contains("ALREADY_PAID"), "{refused:?}");
+    assert!(format!("{refused:?}").contains("AlreadyPaid"), "{refused:?}");
     assert_eq!(t.order_state(paid.order.id).await, "paid");
     let foreign = cancel::cancel(&t.app.payments, &Actor::guest(), gone.order.id, Some("oat_0"), None).await;
-    assert!(format!("{foreign:?}").contains("NOT_FOUND"));
+    assert!(format!("{foreign:?}").contains("NotFound"));
     street.t.finish_with_jobs().await;
 }
 

@@ -214,7 +214,7 @@ async fn while_a_gateway_does_not_answer_nothing_is_sold_and_the_command_goes_on
         options: StartOptions { method: "generic".into(), ..StartOptions::default() },
     };
     let refused = start::start(&t.app.payments, &Actor::guest(), again).await;
-    assert!(format!("{refused:?}").contains("METHOD_NOT_AVAILABLE"), "{refused:?}");
+    assert!(format!("{refused:?}").contains("MethodNotAvailable"), "{refused:?}");
 
     street.simulator.set_trouble(json!({})).unwrap();
     let again = restored::run(&t.app.payments, None, false).await.unwrap();

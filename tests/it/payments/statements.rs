@@ -151,7 +151,7 @@ async fn a_file_of_another_day_or_form_is_refused_whole() {
     let good = stated::file(&[paid("", "T1", 1, 0, at)]);
     assert!(import(GENERIC, day, &good).await.contains("is not over"));
     t.advance(TimeDelta::days(5)).await;
-    assert!(import("nobody", day, &good).await.contains("NOT_FOUND"));
+    assert!(import("nobody", day, &good).await.contains("NotFound"));
     assert!(import(GENERIC, day + TimeDelta::days(3), &good).await.contains("line 1 is of"));
     assert!(import(GENERIC, day, b"hello").await.contains("is no statement"));
     assert_eq!(t.db.one("select count(*) from statement_line").await, "0");

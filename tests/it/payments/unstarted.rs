@@ -26,7 +26,7 @@ async fn begin(street: &Street, placed: &Placed, method: &str, accepts: &[&str])
     };
     match start::start(&street.t.app.payments, &Actor::guest(), wish).await {
         Ok(_) => "started".into(),
-        Err(Failure::Refused(refusal)) => refusal.code.into(),
+        Err(Failure::Refused(refusal)) => refusal.code.as_str().into(),
         Err(Failure::Fault(fault)) => panic!("{fault}"),
     }
 }

@@ -182,6 +182,6 @@ async fn a_new_signing_key_lets_the_tokens_of_the_old_one_run_out() {
     let (new, _) = both.issue(&access, now).unwrap();
     assert_eq!(Forge::new(&t, &new).header["kid"], "t2");
     assert_eq!(both.read(&new, now).unwrap(), access);
-    assert_eq!(t.app.people.access_tokens.read(&new, now).unwrap_err().code, "UNAUTHENTICATED");
+    assert_eq!(t.app.people.access_tokens.read(&new, now).unwrap_err().code.as_str(), "UNAUTHENTICATED");
     t.finish_with_jobs().await;
 }

@@ -16,7 +16,7 @@ use dispense::base::outcome::{Failure, Outcome};
 pub fn refused<T>(outcome: Outcome<T>) -> &'static str {
     match outcome {
         Ok(_) => panic!("this should have been refused"),
-        Err(Failure::Refused(refusal)) => refusal.code,
+        Err(Failure::Refused(refusal)) => refusal.code.as_str(),
         Err(Failure::Fault(fault)) => panic!("a fault instead of a refusal: {fault}"),
     }
 }

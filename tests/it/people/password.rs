@@ -25,7 +25,7 @@ async fn of_many_hashes_at_once_few_run_some_wait_and_the_rest_is_told_to_come_b
     assert!((5..30).contains(&made), "{made} of 30");
     for refusal in done.iter().filter_map(|d| d.as_ref().err()) {
         let Failure::Refused(refusal) = refusal else { panic!("{refusal:?}") };
-        assert_eq!((refusal.code, refusal.retry_after), ("RATE_LIMITED", Some(1)));
+        assert_eq!((refusal.code.as_str(), refusal.retry_after), ("RATE_LIMITED", Some(1)));
     }
     assert_eq!(t.app.people.passwords.present(), 0);
     t.finish_with_jobs().await;

@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 
 use dispense::base::actor::Actor;
+use dispense::base::error_code::ErrorCode;
 use dispense::base::outcome::Failure;
 use dispense::vault::KeyFormat;
 use dispense::vault::batch::{self, NewBatch};
@@ -53,7 +54,7 @@ fn every_character_of_the_alphabet_is_as_likely_as_the_others() {
 #[test]
 fn a_weak_format_is_refused_with_its_strength_and_the_check_character_adds_none() {
     let refusal = checked(3, 5).check(false, MIN_BITS).unwrap_err();
-    assert_eq!(refusal.code, "FORMAT_TOO_WEAK");
+    assert_eq!(refusal.code.as_str(), "FORMAT_TOO_WEAK");
     // 14 random characters out of 27 symbols: 14 * log2(27).
     assert!(refusal.message.contains("66.6 bits"), "{}", refusal.message);
     assert!(refusal.message.contains("14 random characters out of 27"), "{}", refusal.message);
@@ -65,11 +66,11 @@ fn a_weak_format_is_refused_with_its_strength_and_the_check_character_adds_none(
 fn look_alikes_doubles_and_letters_of_both_cases_are_refused() {
     let with = |alphabet: &str| KeyFormat { alphabet: alphabet.into(), ..KeyFormat::default() };
     for bad in ["ABCDEFGHJKMNPQR0O", "AABCDEFGHJKMN", "ABCDE", "ABCDEFGHIJKL1", "ÄBCDEFGHJKMN"] {
-        assert_eq!(with(bad).check(false, MIN_BITS).unwrap_err().code, "INVALID", "{bad}");
+        assert_eq!(with(bad).check(false, MIN_BITS).unwrap_err().code.as_str(), "INVALID", "{bad}");
     }
     let both = "ACDEFGHJKMNPacdefghjkmnp";
     assert!(with(both).check(false, MIN_BITS).is_ok());
-    assert_eq!(with(both).check(true, MIN_BITS).unwrap_err().code, "INVALID");
+    assert_eq!(with(both).check(true, MIN_BITS).unwrap_err().code.as_str(), "INVALID");
 }
 
 /// Rows: K1, K2.
@@ -127,13 +128,16 @@ async fn too_many_too_weak_and_foreign_batches_are_refused_before_anything_is_wr
         other => panic!("{other:?}"),
     };
     let strong = KeyFormat::default;
-    assert_eq!(code(Actor::system(), NewBatch::generate(v, 1_000_001, strong())).await, "TOO_MANY");
-    assert_eq!(code(Actor::system(), NewBatch::generate(v, 0, strong())).await, "TOO_MANY");
-    assert_eq!(code(Actor::system(), NewBatch::generate(v, 5, checked(1, 5))).await, "FORMAT_TOO_WEAK");
-    assert_eq!(code(Actor::guest(), NewBatch::generate(v, 5, strong())).await, "NOT_FOUND");
+    assert_eq!(code(Actor::system(), NewBatch::generate(v, 1_000_001, strong())).await, ErrorCode::TooMany);
+    assert_eq!(code(Actor::system(), NewBatch::generate(v, 0, strong())).await, ErrorCode::TooMany);
+    assert_eq!(
+        code(Actor::system(), NewBatch::generate(v, 5, checked(1, 5))).await,
+        ErrorCode::FormatTooWeak
+    );
+    assert_eq!(code(Actor::guest(), NewBatch::generate(v, 5, strong())).await, ErrorCode::NotFound);
     let past = Some(t.app.clock.now());
     let stale = NewBatch { keys_expire_at: past, ..NewBatch::import(v) };
-    assert_eq!(code(Actor::system(), stale).await, "INVALID");
+    assert_eq!(code(Actor::system(), stale).await, ErrorCode::Invalid);
     assert_eq!(
         t.db.one("select (select count(*) from key_batch) + (select count(*) from data_key)").await,
         "0"

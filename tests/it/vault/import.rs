@@ -104,7 +104,7 @@ async fn an_import_that_was_cut_goes_on_after_its_last_chunk() {
     let chunk = reader(&t, &open, file.as_bytes()).next().await.unwrap().unwrap();
     let mut tx = t.app.db.begin().await.unwrap();
     match insert_chunk(&mut tx, &t.app, &Actor::system(), &open, chunk).await {
-        Err(Failure::Refused(refusal)) => assert_eq!(refusal.code, "IN_PROGRESS"),
+        Err(Failure::Refused(refusal)) => assert_eq!(refusal.code.as_str(), "IN_PROGRESS"),
         other => panic!("{other:?}"),
     }
     drop(tx);

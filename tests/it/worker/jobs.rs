@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use dispense::base::error_code::ErrorCode;
 use dispense::base::outcome::{Fault, Refusal};
 use dispense::infra::effects::jobs::{self, NewJob, Payload};
 use dispense::worker::{self, Done, React};
@@ -25,7 +26,7 @@ fn react(calls: Arc<AtomicUsize>) -> React {
             match job.kind.as_str() {
                 "test.fails" => Err(Fault::Upstream("no answer".into()).into()),
                 "test.panics" => panic!("a handler that panics"),
-                "test.refused" => Err(Refusal::new("NOT_FOUND", "nothing there").into()),
+                "test.refused" => Err(Refusal::new(ErrorCode::NotFound, "nothing there").into()),
                 "test.later" => Ok(Done::Later(Duration::from_secs(60))),
                 "test.hangs" => {
                     futures::future::pending::<()>().await;

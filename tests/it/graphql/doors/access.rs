@@ -14,7 +14,7 @@ async fn a_guest_who_lost_the_way_finds_the_order_again_and_shuts_others_out() {
     let request = async |email: &str| {
         refusal(&shop.guest.act("orderAccessRequest", json!({ "email": email }), "").await)
     };
-    assert_eq!(request("no address").await, "INVALID email");
+    assert_eq!(request("no address").await, "EMAIL_INVALID email");
     assert_eq!(request("nobody@people.example").await, "done", "whether it exists is not said");
     assert_eq!(request(GUEST).await, "done");
     let code = t.mailed_code(Purpose::OrderAccess, GUEST).await;
