@@ -56,14 +56,14 @@ pub async fn fulfil(kit: &Kit, actor: &Actor, unit: UnitId, text: &str) -> Outco
         waiting.first().ok_or_else(|| Fault::bug("a waiting unit of a locked order has no line"))?;
     secrets::give_text(&mut tx, kit, (unit, piece.seller_id, piece.variant_id), &text).await?;
     let moved = [(unit, UnitState::AwaitingPerson, UnitState::Assigned)];
-    if store::advance_units(&tx, &moved).await? != 1 {
+    if orders::store::advance_units(&tx, &moved).await? != 1 {
         return Err(Fault::bug("a unit of a locked order changed its state").into());
     }
     let given = LineGiven::all(&waiting.wanted(), Given::Assigned);
     let handed = Handed { lines: vec![HandedLine::new(waiting, given)], effects: Effects::default() };
     let effects = effects::of_assignment(kit, &[&order], &handed, Occasion::Filled, &actor.label());
     effects.write(&tx, &kit.clock).await?;
-    store::mark_delivered(&mut tx, &[order_id]).await?;
+    orders::store::advance_delivered(&mut tx, &[order_id]).await?;
     fill::end_tasks(&mut tx, piece.variant_id, &[piece.line_id]).await?;
     crate::fault_point!("by_hand.fulfilled");
     tx.commit().await?;

@@ -12,6 +12,7 @@ use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::store::{self, HeldUnit};
 use crate::infra::effects::events::{self, Event, NewEvent};
 use crate::infra::effects::jobs::{self, NewJob, Payload};
+use crate::orders;
 use crate::orders::unit::{UnitChange, UnitState};
 use crate::vault::give_back::give_back;
 
@@ -34,11 +35,11 @@ pub async fn revoke(
             Ok(_) | Err(_) => {}
         }
     }
-    if store::advance_units(conn, &moves).await? != moves.len() {
+    if orders::store::advance_units(conn, &moves).await? != moves.len() {
         return Err(Fault::bug("a locked unit changed its state").into());
     }
     let taken: Vec<UnitId> = moves.iter().filter(|m| m.2 == UnitState::Revoked).map(|m| m.0).collect();
-    store::note_revoked_for(conn, &taken, cause).await?;
+    orders::store::note_revoked_for(conn, &taken, cause).await?;
     files::grant::revoke(conn, &taken, actor).await?;
     let keys = give_back(conn, actor, &taken).await?;
     let fills: Vec<NewJob> = keys.restocked().into_iter().map(|variant| Fill { variant }.job()).collect();

@@ -10,11 +10,9 @@ use uuid::Uuid;
 
 use crate::base::ids::{KeyId, LineId, OrderId, SellerId, UnitId, VariantId};
 use crate::goods::{self, Given, LineGiven, Terms, Wanted};
-use crate::infra::db::schema::orders;
 use crate::infra::db::statement::Statement;
 use crate::infra::effects::Effects;
 use crate::infra::stock_lock;
-use crate::orders::model::Order;
 use crate::orders::unit::{UnitChange, UnitState};
 
 /// A paid line with its units that have no goods yet.
@@ -164,72 +162,6 @@ pub async fn list_lines_of_units(
         .bind::<Array<SqlUuid>, _>(units.iter().map(|unit| unit.0).collect::<Vec<_>>())
         .bind::<Text, _>(state.as_str())
         .load(conn)
-        .await
-}
-
-/// Locks the orders that nobody else holds.
-pub async fn lock_orders(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<Order>> {
-    orders::table
-        .filter(orders::id.eq_any(ids))
-        .order(orders::id)
-        .select(Order::as_select())
-        .for_update()
-        .skip_locked()
-        .load(conn)
-        .await
-}
-
-const ADVANCE_UNITS: &str = "update unit u set state = w.state,
-    assigned_at = case when w.state = 'assigned' then app_now() else u.assigned_at end,
-    waiting_since = case when w.state like 'awaiting%' then coalesce(u.waiting_since, app_now()) end,
-    revoked_at = case when w.state = 'revoked' then app_now() else u.revoked_at end
-  from unnest($1::uuid[], $2::text[], $3::text[]) as w (id, before, state) where u.id = w.id and u.state = w.before";
-
-/// Moves units from the state they were read in.
-pub async fn advance_units(
-    mut conn: &AsyncPgConnection,
-    units: &[(UnitId, UnitState, UnitState)],
-) -> QueryResult<usize> {
-    if units.is_empty() {
-        return Ok(0);
-    }
-    Statement::new(ADVANCE_UNITS)
-        .bind::<Array<SqlUuid>, _>(units.iter().map(|u| u.0.0).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(units.iter().map(|u| u.1.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(units.iter().map(|u| u.2.as_str()).collect::<Vec<_>>())
-        .execute(&mut conn)
-        .await
-}
-
-/// Writes down what units were taken back for.
-pub async fn note_revoked_for(
-    conn: &mut AsyncPgConnection,
-    units: &[UnitId],
-    cause: Uuid,
-) -> QueryResult<usize> {
-    if units.is_empty() {
-        return Ok(0);
-    }
-    Statement::new("update unit set revoked_for = $1 where id = any($2::uuid[])")
-        .bind::<SqlUuid, _>(cause)
-        .bind::<Array<SqlUuid>, _>(units.iter().map(|u| u.0).collect::<Vec<_>>())
-        .execute(conn)
-        .await
-}
-
-const DELIVERED: &str =
-    "update orders set delivered_at = app_now() where id = any($1::uuid[]) and delivered_at is null
-  and not exists (select 1 from unit u where u.order_id = orders.id and u.superseded_by is null
-    and u.state in ('unassigned', 'awaiting_stock', 'awaiting_supplier', 'awaiting_person'))";
-
-/// Notes the time for orders all of whose units have been delivered.
-pub async fn mark_delivered(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<usize> {
-    if ids.is_empty() {
-        return Ok(0);
-    }
-    Statement::new(DELIVERED)
-        .bind::<Array<SqlUuid>, _>(ids.iter().map(|i| i.0).collect::<Vec<_>>())
-        .execute(conn)
         .await
 }
 
