@@ -12,7 +12,6 @@ pub mod read;
 pub mod review;
 pub mod scope;
 pub mod state;
-pub mod stock;
 mod store;
 pub mod texts;
 pub mod variant;

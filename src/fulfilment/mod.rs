@@ -9,6 +9,7 @@ pub mod fill;
 pub mod jobs;
 pub mod key_texts;
 pub mod publish_secret;
+pub mod read;
 pub mod restock;
 pub mod revoke;
 mod store;
