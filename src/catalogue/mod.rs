@@ -2,6 +2,7 @@
 
 pub mod availability;
 pub mod events;
+pub mod intake;
 pub mod jobs;
 pub mod kit;
 pub mod model;

@@ -16,7 +16,8 @@ use crate::catalogue::model::{Prices, Product, SellerProfile, Texts, Tier, Varia
 use crate::catalogue::scope::Scope;
 use crate::catalogue::state::{ProductState, VariantState};
 use crate::catalogue::view::{ProductFacts, ProductView, VariantView};
-use crate::goods;
+use crate::goods::{self, Asked};
+use crate::infra::db::schema::variant;
 use crate::infra::db::statement::Statement;
 
 /// A product with its seller and texts, before its variants are read.
@@ -300,17 +301,21 @@ async fn load_variants(
     Ok(rows.into_iter().map(view).collect())
 }
 
+/// The question what can be had of a variant, counted up to `most`.
+pub(super) fn asked(variant: &Variant, most: i64) -> Asked<'_> {
+    Asked { variant_id: variant.id, kind: &variant.kind, terms: &variant.terms, most }
+}
+
 /// Counts what can be had no further than each variant shows.
 pub(super) async fn count_stock(
     conn: &mut AsyncPgConnection,
     views: Vec<&mut VariantView>,
 ) -> QueryResult<()> {
     let far = |v: &Variant| count_up_to(v.stock_display, v.low_stock_threshold, v.min_quantity);
-    let want = |view: &&mut VariantView| (view.variant.kind.clone(), view.variant.id, far(&view.variant));
-    let wants: Vec<(String, VariantId, i64)> = views.iter().map(want).collect();
-    let wants: Vec<(&str, VariantId, i64)> =
-        wants.iter().map(|(kind, variant, most)| (kind.as_str(), *variant, *most)).collect();
-    let available = goods::available(conn, &wants).await?;
+    let available = {
+        let asked: Vec<Asked<'_>> = views.iter().map(|v| asked(&v.variant, far(&v.variant))).collect();
+        goods::available(conn, &asked).await?
+    };
     for view in views {
         view.available = available.get(&view.variant.id).copied();
     }
@@ -346,8 +351,7 @@ pub async fn for_order(
     query.push_bind::<Array<SqlUuid>, _>(wanted.keys().copied().collect::<Vec<_>>()).push(")");
     let rows: Vec<VariantRow> = query.load(conn).await?;
     let want = |row: &VariantRow| wanted.get(&row.variant.id).copied().unwrap_or_default();
-    let wants: Vec<(&str, VariantId, i64)> =
-        rows.iter().map(|row| (row.variant.kind.as_str(), row.variant.id, want(row))).collect();
+    let wants: Vec<Asked<'_>> = rows.iter().map(|row| asked(&row.variant, want(row))).collect();
     let counted = goods::available(conn, &wants).await?;
     let offers = rows.into_iter().map(|row| Offer {
         available: counted.get(&row.variant.id).map_or(Some(0), |available| available.pieces()),
@@ -359,4 +363,18 @@ pub async fn for_order(
         variant: row.variant,
     });
     Ok(offers.collect())
+}
+
+/// The seller's variants in which keys that differ in case alone are the same.
+pub async fn list_folding(conn: &mut AsyncPgConnection, seller: SellerId) -> QueryResult<Vec<VariantId>> {
+    variant::table
+        .filter(variant::seller_id.eq(seller).and(variant::fold_case))
+        .select(variant::id)
+        .load(conn)
+        .await
+}
+
+/// Whether keys of this variant that differ in case alone are the same.
+pub async fn folds_case(conn: &mut AsyncPgConnection, id: VariantId) -> QueryResult<bool> {
+    variant::table.find(id).select(variant::fold_case).first(conn).await
 }

@@ -8,6 +8,7 @@ pub mod events;
 pub mod fill;
 pub mod jobs;
 pub mod key_texts;
+pub mod publish_file;
 pub mod publish_secret;
 pub mod read;
 pub mod restock;

@@ -8,6 +8,7 @@ use tokio::io::AsyncRead;
 use crate::base::actor::Actor;
 use crate::base::ids::BatchId;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
+use crate::catalogue;
 use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::{fill, store};
 use crate::infra::effects::jobs::{self, Payload};
@@ -142,7 +143,8 @@ pub async fn generate(kit: &Kit, actor: &Actor, id: BatchId) -> Outcome<Batch> {
 async fn store_chunk(kit: &Kit, actor: &Actor, open: Batch, chunk: Chunk) -> Outcome<Batch> {
     let mut tx = kit.db.begin().await?;
     store::lock_variant(&mut tx, open.variant_id).await?;
-    let inserted = insert_chunk(&mut tx, kit, actor, &open, chunk).await?;
+    let folding = catalogue::read::list_folding(&mut tx, open.seller_id).await?;
+    let inserted = insert_chunk(&mut tx, kit, actor, &open, &folding, chunk).await?;
     let filled = if inserted.added > 0 {
         fill::fill(&mut tx, kit, open.variant_id).await?
     } else {

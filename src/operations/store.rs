@@ -119,7 +119,7 @@ pub(super) async fn list_waiting(conn: &mut AsyncPgConnection, ids: &[UnitId]) -
         "select u.id, u.variant_id, u.state,
            exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id)) as held, ",
     );
-    query.push(&goods::ready("v.kind", "u.variant_id", "1"));
+    query.push(&goods::ready("v", "1"));
     query.push(" as ready from unit u join variant v on v.id = u.variant_id where u.id = any(");
     query.push_bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>());
     query.push(") order by u.id");
