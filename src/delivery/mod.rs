@@ -6,6 +6,7 @@ pub mod access;
 pub mod events;
 pub mod fulfil_by_hand;
 pub mod grant;
+pub mod jobs;
 pub mod kit;
 pub mod link;
 pub mod model;

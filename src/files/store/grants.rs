@@ -73,20 +73,6 @@ pub async fn advance_grant_revoked(conn: &mut AsyncPgConnection, id: GrantId) ->
     .await
 }
 
-const CLOSE: &str = "with s as (select array_agg(distinct g) as ids from unnest($1::uuid[]) g), \
-    links as (update download_link set revoked_at = app_now() \
-      where grant_id = any((select ids from s)::uuid[]) and revoked_at is null) \
-    update download_session set closed_at = app_now() \
-      where grant_id = any((select ids from s)::uuid[]) and closed_at is null";
-
-/// Ends the open sessions and the links of the grants.
-pub async fn advance_sessions_closed(conn: &mut AsyncPgConnection, grants: &[GrantId]) -> QueryResult<usize> {
-    Statement::new(CLOSE)
-        .bind::<Array<SqlUuid>, _>(grants.iter().map(|g| g.0).collect::<Vec<_>>())
-        .execute(conn)
-        .await
-}
-
 /// Locks the grants in the order of their ids.
 pub async fn lock_grants(conn: &mut AsyncPgConnection, ids: &[GrantId]) -> QueryResult<usize> {
     Statement::new("select id from download_grant where id = any($1::uuid[]) order by id for update")
