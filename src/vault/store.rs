@@ -62,8 +62,8 @@ pub(super) async fn advance_to_sold(
 /// those that may return, else never sold again. Rows are locked by id first, so that two refunds cannot cross.
 const GIVE_BACK: &str = "\
     with s as materialized (
-      select k.id, k.revealed_at is null and k.mailed_at is null and k.unit_id = any($2) as unseen
-        from vault_key k where k.unit_id = any($1) and k.state = 'sold' order by k.id for update)
+      select k.id, k.revealed_at is null and k.mailed_at is null and k.unit_id = any($1) as unseen
+        from vault_key k where k.unit_id = any($2) and k.state = 'sold' order by k.id for update)
     update vault_key k
        set state = case when s.unseen then 'available' else 'voided' end,
            unit_id = case when s.unseen then null else k.unit_id end,
@@ -78,8 +78,8 @@ pub(super) async fn advance_refunded(
     restocked: &[UnitId],
 ) -> QueryResult<Vec<ChangedKey>> {
     Statement::new(GIVE_BACK)
-        .bind::<Array<SqlUuid>, _>(units)
         .bind::<Array<SqlUuid>, _>(restocked)
+        .bind::<Array<SqlUuid>, _>(units)
         .load(conn)
         .await
 }

@@ -89,10 +89,10 @@ pub struct Offer {
 
 /// Sales of what has a cap lock its first version, so that two do not both take the last piece; the others lock nothing.
 const OFFERS: &str = "with locked as materialized (select variant_id from secret_version
-    where variant_id = any($2) and number = 1 order by variant_id for no key update)
+    where variant_id = any($1) and number = 1 order by variant_id for no key update)
   select w.id as variant_id, w.id in (select variant_id from locked) as locked,
     (select s.id from secret_version s where s.variant_id = w.id order by s.number desc limit 1) as version_id
-  from unnest($1::uuid[]) as w(id)";
+  from unnest($2::uuid[]) as w(id)";
 
 pub(super) async fn lock_offers(
     mut conn: &AsyncPgConnection,
@@ -100,8 +100,8 @@ pub(super) async fn lock_offers(
     capped: &[VariantId],
 ) -> QueryResult<Vec<Offer>> {
     Statement::new(OFFERS)
-        .bind::<Array<SqlUuid>, _>(variants.to_vec())
         .bind::<Array<SqlUuid>, _>(capped.to_vec())
+        .bind::<Array<SqlUuid>, _>(variants.to_vec())
         .load(&mut conn)
         .await
 }
