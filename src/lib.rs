@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! main → app → http, worker, demo → graphql, rest, sandbox → kinds → features → infra → base
-//! features: mail, operations → delivery → payments → fulfilment → orders → catalogue → goods → vault, files → people → audit
+//! features: mail, operations → delivery → payments → fulfilment → orders → catalogue → goods → vault, files → people → sellers → audit
 //! ```
 
 pub mod base;
@@ -13,6 +13,9 @@ pub mod config;
 pub mod infra;
 
 pub mod audit;
+
+pub mod sellers;
+
 pub mod people;
 
 pub mod files;

@@ -22,12 +22,12 @@ use dispense::base::clock::Clock;
 use dispense::base::ids::{BatchId, VariantId};
 use dispense::base::outcome::{Failure, Fault};
 use dispense::base::secret::Secret;
+use dispense::catalogue::intake;
 use dispense::check;
 use dispense::config::{self, Config, Faults, Sources, Stamp};
 #[cfg(feature = "demo")]
 use dispense::demo;
 use dispense::fulfilment::restock::{self, Start};
-use dispense::goods::intake;
 use dispense::graphql;
 use dispense::http;
 use dispense::infra::db::Place;

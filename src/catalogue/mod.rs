@@ -2,6 +2,7 @@
 
 pub mod availability;
 pub mod events;
+pub mod intake;
 pub mod jobs;
 pub mod kit;
 pub mod model;
@@ -12,7 +13,6 @@ pub mod read;
 pub mod review;
 pub mod scope;
 pub mod state;
-pub mod stock;
 mod store;
 pub mod texts;
 pub mod variant;

@@ -107,15 +107,6 @@ pub struct Variant {
     pub terms: Terms,
 }
 
-/// Who sells a product, as buyers see it.
-#[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
-pub struct SellerProfile {
-    #[diesel(sql_type = Text)]
-    pub seller_slug: String,
-    #[diesel(sql_type = Text)]
-    pub seller_name: String,
-}
-
 /// The texts of one object, in the wanted language and its fall-back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, QueryableByName)]
 pub struct Texts {

@@ -12,12 +12,14 @@ use crate::base::ids::{ProductId, SellerId, VariantId};
 use crate::base::money::Currency;
 use crate::base::text::Locale;
 use crate::catalogue::availability::count_up_to;
-use crate::catalogue::model::{Prices, Product, SellerProfile, Texts, Tier, Variant};
+use crate::catalogue::model::{Prices, Product, Texts, Tier, Variant};
 use crate::catalogue::scope::Scope;
 use crate::catalogue::state::{ProductState, VariantState};
 use crate::catalogue::view::{ProductFacts, ProductView, VariantView};
-use crate::goods;
+use crate::goods::{self, Asked};
+use crate::infra::db::schema::{product, variant};
 use crate::infra::db::statement::Statement;
+use crate::sellers::{self, SellerProfile};
 
 /// A product with its seller and texts, before its variants are read.
 #[derive(QueryableByName)]
@@ -92,11 +94,11 @@ pub(super) fn visible(
     join: impl FnOnce(&mut Statement<'static>),
 ) -> Statement<'static> {
     let mut query = Statement::new("select ");
-    query.push(match wanted.columns {
-        Columns::Whole | Columns::Brief => "p.*, s.slug as seller_slug, s.name as seller_name, x.*",
+    match wanted.columns {
+        Columns::Whole | Columns::Brief => query.push("p.*, ").push(sellers::COLUMNS).push(", x.*"),
         // The transactions that wrote the rows: any edit of the product, its variants or prices changes them.
-        Columns::Stamp => "p.id, p.xmin::text || ' ' || s.xmin::text as stamp, app_now() as now",
-    });
+        Columns::Stamp => query.push("p.id, p.xmin::text || ' ' || s.xmin::text as stamp, app_now() as now"),
+    };
     query.push(", (").push(wanted.sort_key);
     query.push(")::text as sort_key from product p join seller s on s.id = p.seller_id cross join (select ");
     query.push_bind::<Text, _>(wanted.locale.as_str());
@@ -154,31 +156,28 @@ pub async fn find_product(
     Ok(fill(conn, scope, rows, locale).await?.pop())
 }
 
-/// Who sells: the seller's part of web addresses and name, when something of it is on sale, or the scope reaches it.
+/// A seller, when something of theirs is on sale, or the scope reaches them.
 pub async fn find_seller(
     conn: &mut AsyncPgConnection,
     scope: &Scope,
     id: SellerId,
-) -> QueryResult<Option<(String, String)>> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Text)]
-        slug: String,
-        #[diesel(sql_type = Text)]
-        name: String,
-    }
+) -> QueryResult<Option<SellerProfile>> {
     let seen = match scope {
         Scope::Everything => true,
         Scope::Sellers(own) => own.contains(&id),
         Scope::Buyers => false,
     };
-    let mut query = Statement::new("select s.slug, s.name from seller s where s.id = ");
-    query.push_bind::<SqlUuid, _>(id);
-    if !seen {
-        query.push(" and exists (select 1 from product p where p.seller_id = s.id and p.state = 'on_sale')");
+    match seen || is_selling(conn, id).await? {
+        true => sellers::find(conn, id).await,
+        false => Ok(None),
     }
-    let rows: Vec<Row> = query.load(conn).await?;
-    Ok(rows.into_iter().next().map(|row| (row.slug, row.name)))
+}
+
+/// Whether anything of a seller is on sale.
+async fn is_selling(conn: &mut AsyncPgConnection, id: SellerId) -> QueryResult<bool> {
+    let on_sale =
+        product::table.filter(product::seller_id.eq(id).and(product::state.eq(ProductState::OnSale)));
+    diesel::select(diesel::dsl::exists(on_sale)).get_result(conn).await
 }
 
 /// The products of these ids that the scope reaches, in no particular order.
@@ -300,17 +299,21 @@ async fn load_variants(
     Ok(rows.into_iter().map(view).collect())
 }
 
+/// The question what can be had of a variant, counted up to `most`.
+pub(super) fn asked(variant: &Variant, most: i64) -> Asked<'_> {
+    Asked { variant_id: variant.id, kind: &variant.kind, terms: &variant.terms, most }
+}
+
 /// Counts what can be had no further than each variant shows.
 pub(super) async fn count_stock(
     conn: &mut AsyncPgConnection,
     views: Vec<&mut VariantView>,
 ) -> QueryResult<()> {
     let far = |v: &Variant| count_up_to(v.stock_display, v.low_stock_threshold, v.min_quantity);
-    let want = |view: &&mut VariantView| (view.variant.kind.clone(), view.variant.id, far(&view.variant));
-    let wants: Vec<(String, VariantId, i64)> = views.iter().map(want).collect();
-    let wants: Vec<(&str, VariantId, i64)> =
-        wants.iter().map(|(kind, variant, most)| (kind.as_str(), *variant, *most)).collect();
-    let available = goods::available(conn, &wants).await?;
+    let available = {
+        let asked: Vec<Asked<'_>> = views.iter().map(|v| asked(&v.variant, far(&v.variant))).collect();
+        goods::available(conn, &asked).await?
+    };
     for view in views {
         view.available = available.get(&view.variant.id).copied();
     }
@@ -346,8 +349,7 @@ pub async fn for_order(
     query.push_bind::<Array<SqlUuid>, _>(wanted.keys().copied().collect::<Vec<_>>()).push(")");
     let rows: Vec<VariantRow> = query.load(conn).await?;
     let want = |row: &VariantRow| wanted.get(&row.variant.id).copied().unwrap_or_default();
-    let wants: Vec<(&str, VariantId, i64)> =
-        rows.iter().map(|row| (row.variant.kind.as_str(), row.variant.id, want(row))).collect();
+    let wants: Vec<Asked<'_>> = rows.iter().map(|row| asked(&row.variant, want(row))).collect();
     let counted = goods::available(conn, &wants).await?;
     let offers = rows.into_iter().map(|row| Offer {
         available: counted.get(&row.variant.id).map_or(Some(0), |available| available.pieces()),
@@ -359,4 +361,18 @@ pub async fn for_order(
         variant: row.variant,
     });
     Ok(offers.collect())
+}
+
+/// The seller's variants in which keys that differ in case alone are the same.
+pub async fn list_folding(conn: &mut AsyncPgConnection, seller: SellerId) -> QueryResult<Vec<VariantId>> {
+    variant::table
+        .filter(variant::seller_id.eq(seller).and(variant::fold_case))
+        .select(variant::id)
+        .load(conn)
+        .await
+}
+
+/// Whether keys of this variant that differ in case alone are the same.
+pub async fn folds_case(conn: &mut AsyncPgConnection, id: VariantId) -> QueryResult<bool> {
+    variant::table.find(id).select(variant::fold_case).first(conn).await
 }

@@ -6,7 +6,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::base::ids::{ProductId, SellerId, VariantId};
+use crate::base::ids::{FileVersionId, ProductId, SellerId, VariantId};
+use crate::base::text::Locale;
 use crate::catalogue::model::{MailPolicy, Product, StockDisplay, Variant};
 use crate::catalogue::prices::Price;
 use crate::catalogue::state::{ProductState, VariantState};
@@ -137,6 +138,14 @@ pub(super) async fn find_variant(
     variant::table.find(id).select(Variant::as_select()).first(conn).await.optional()
 }
 
+/// Locks a variant against whoever else locks it or edits it; what only names it goes on.
+pub(super) async fn lock_variant(
+    conn: &mut AsyncPgConnection,
+    id: VariantId,
+) -> QueryResult<Option<Variant>> {
+    variant::table.find(id).select(Variant::as_select()).for_no_key_update().first(conn).await.optional()
+}
+
 pub(super) async fn list_variants(conn: &mut AsyncPgConnection, of: ProductId) -> QueryResult<Vec<Variant>> {
     variant::table
         .filter(variant::product_id.eq(of))
@@ -205,6 +214,21 @@ pub(super) async fn insert_texts(
             .await?;
     }
     Ok(())
+}
+
+/// What a seller says about a version of a file.
+pub(super) async fn insert_notes(
+    conn: &mut AsyncPgConnection,
+    version: FileVersionId,
+    locale: Locale,
+    notes: &str,
+) -> QueryResult<usize> {
+    Statement::new("insert into translation (object_id, locale, field, value) values ($1, $2, 'notes', $3)")
+        .bind::<SqlUuid, _>(version)
+        .bind::<Text, _>(locale.as_str())
+        .bind::<Text, _>(notes)
+        .execute(conn)
+        .await
 }
 
 #[derive(QueryableByName)]

@@ -5,9 +5,10 @@ use chrono::{DateTime, Utc};
 use crate::base::money::{Currency, Money};
 use crate::base::text::Locale;
 use crate::catalogue::availability::{self, Availability, Counted};
-use crate::catalogue::model::{Prices, Product, SellerProfile, Texts, Tier, Variant, tier_at};
+use crate::catalogue::model::{Prices, Product, Texts, Tier, Variant, tier_at};
 use crate::catalogue::state::{ProductState, VariantState};
 use crate::goods::{self, Available, Supply};
+use crate::sellers::SellerProfile;
 
 /// A product with its variants, in the reader's language.
 #[derive(Clone, Debug)]

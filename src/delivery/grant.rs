@@ -55,12 +55,25 @@ pub async fn revoke_grant(kit: &Kit, actor: &Actor, id: GrantId) -> Outcome<Stan
     let standing = found(&mut tx, id).await?;
     if standing.state == GrantState::Active {
         let revoked = store::advance_grant_revoked(&mut tx, id).await?;
-        store::advance_sessions_closed(&mut tx, &[id]).await?;
+        crate::delivery::store::advance_withdrawn(&mut tx, &[id]).await?;
         infra::effects::events::append(&tx, &files::events::revoked(&revoked, &actor.label())).await?;
     }
     let standing = found(&mut tx, id).await?;
     tx.commit().await?;
     Ok(standing)
+}
+
+/// Closes what leads to a grant that was revoked: its links and its open session. Nothing is served by them any more, since
+/// each use asks for the grant's state; closed they show it.
+pub async fn close(kit: &Kit, id: GrantId) -> Outcome<()> {
+    let mut tx = kit.db.begin().await?;
+    store::lock_grants(&mut tx, &[id]).await?;
+    // In a statement after the lock: whoever opened a session while it was waited for is visible only to a fresh snapshot.
+    if found(&mut tx, id).await?.state == GrantState::Revoked {
+        crate::delivery::store::advance_withdrawn(&mut tx, &[id]).await?;
+    }
+    tx.commit().await?;
+    Ok(())
 }
 
 async fn found(conn: &mut AsyncPgConnection, id: GrantId) -> Outcome<Standing> {

@@ -1,9 +1,12 @@
-//! What was bought on its way to its buyer: secrets shown, mails sent again, trouble reported, links, counted download
+//! What was bought on its way to its buyer: secrets shown, mails sent again, trouble reported, pieces
+//! delivered by a person, links, counted download
 //! sessions, and the bytes.
 
 pub mod access;
 pub mod events;
+pub mod fulfil_by_hand;
 pub mod grant;
+pub mod jobs;
 pub mod kit;
 pub mod link;
 pub mod model;

@@ -14,6 +14,7 @@ use crate::orders::hand_over::may_hand_over;
 use crate::orders::tasks::{DeliveryReported, Problem};
 use crate::orders::unit::Target;
 use crate::orders::{read, store};
+use crate::payments::standing;
 use crate::vault;
 
 /// Longest free text, characters.
@@ -72,7 +73,7 @@ pub async fn report(kit: &Kit, actor: &Actor, report: Report) -> Outcome<(OrderI
         }
         None => return Err(missing().into()),
     }
-    let standings = read::list_standings(&mut tx, order_id, &target, 0, 1).await?;
+    let standings = standing::list_standings(&mut tx, order_id, &target, 0, 1).await?;
     let standing = standings.first().ok_or_else(missing)?;
     let line_id = standing.unit.line_id;
     let task_id = kit.clock.uuid();

@@ -17,7 +17,8 @@ use crate::orders::events::OrderEvent;
 use crate::orders::hand_over::may_hand_over;
 use crate::orders::messages::{Lines, OrderResend, to_buyer};
 use crate::orders::model::Order;
-use crate::orders::{read, store};
+use crate::orders::store;
+use crate::payments::standing;
 
 /// Sends the delivery mail again, to the order's own address. `NOT_FOUND`, `NOT_PAID`, `NOT_READY`,
 /// `REFUNDED`, `REVOKED`, `RESEND_TOO_SOON`. Answers when the next one is possible.
@@ -36,7 +37,7 @@ pub async fn resend(
     if !order.state.is_paid() {
         return Err(Refusal::new(ErrorCode::NotPaid, "this order is not paid").into());
     }
-    let units = read::list_standings_of_order(&mut tx, id).await?;
+    let units = standing::list_standings_of_order(&mut tx, id).await?;
     let verdicts: Vec<_> = units.iter().map(|unit| may_hand_over(&unit.of(&order))).collect();
     if !verdicts.iter().any(Result::is_ok) {
         return Err(most_telling(verdicts).into());

@@ -15,6 +15,7 @@ use crate::orders::read;
 use crate::orders::store;
 use crate::orders::unit::Target;
 use crate::orders::unit::{UnitChange, UnitState};
+use crate::payments::standing::{self, UnitStanding};
 use crate::vault;
 use crate::vault::reveal::OpenedKey;
 
@@ -85,7 +86,7 @@ pub async fn reveal(
 
 /// Pieces of a target that may be shown, with their secrets.
 pub(super) struct Page {
-    pub standings: Vec<read::UnitStanding>,
+    pub standings: Vec<UnitStanding>,
     pub opened: Vec<OpenedKey>,
     /// Number of the last unit that was looked at within its line, shown or not.
     pub last_unit_no: Option<i32>,
@@ -103,7 +104,7 @@ pub(super) async fn open_page(
     first: i64,
     after: i32,
 ) -> Outcome<Page> {
-    let mut standings = read::list_standings(conn, order.id, target, after, first + 1).await?;
+    let mut standings = standing::list_standings(conn, order.id, target, after, first + 1).await?;
     let has_next = standings.len() as i64 > first && matches!(target, Target::Line(_));
     standings.truncate(first as usize);
     if standings.is_empty() && after == 0 {

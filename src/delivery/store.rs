@@ -123,6 +123,20 @@ pub async fn advance_session_closed(
         .await
 }
 
+const CLOSE: &str = "with s as (select array_agg(distinct g) as ids from unnest($1::uuid[]) g), \
+    links as (update download_link set revoked_at = app_now() \
+      where grant_id = any((select ids from s)::uuid[]) and revoked_at is null) \
+    update download_session set closed_at = app_now() \
+      where grant_id = any((select ids from s)::uuid[]) and closed_at is null";
+
+/// Ends the open sessions and the links of the grants.
+pub async fn advance_withdrawn(conn: &mut AsyncPgConnection, grants: &[GrantId]) -> QueryResult<usize> {
+    Statement::new(CLOSE)
+        .bind::<Array<SqlUuid>, _>(grants.iter().map(|g| g.0).collect::<Vec<_>>())
+        .execute(conn)
+        .await
+}
+
 /// Closes the sessions of the link's grant whose time has passed.
 pub async fn advance_lapsed_of_link(conn: &mut AsyncPgConnection, link: LinkId) -> QueryResult<usize> {
     Statement::new(

@@ -6,6 +6,7 @@ use crate::base::actor::Actor;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::{ProductId, SHOP, VariantId};
 use crate::base::outcome::{Failure, Fault, Outcome};
+use crate::catalogue::intake;
 use crate::catalogue::prices::PriceInput;
 use crate::catalogue::product::{self, NewProduct};
 use crate::catalogue::review;
@@ -14,8 +15,9 @@ use crate::catalogue::variant::{self, VariantEdit};
 use crate::files;
 use crate::files::upload;
 use crate::files::{NewUpload, NewVersion};
+use crate::fulfilment::publish_file::publish_file;
 use crate::fulfilment::restock;
-use crate::goods::{self, intake};
+use crate::goods;
 use crate::infra::kit::Kit;
 use crate::vault::batch::NewBatch;
 
@@ -193,6 +195,6 @@ async fn publish(
         version: "1.0".into(),
         notes: None,
     };
-    intake::publish_file(kit, actor, version).await?;
+    publish_file(kit, actor, version).await?;
     Ok(())
 }

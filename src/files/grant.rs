@@ -26,8 +26,9 @@ pub async fn grant(
     Ok((granted, events))
 }
 
-/// Revokes the grants of these units, ends their open sessions and links, and writes the events. Units without
-/// grants, and grants revoked before, are passed over. Running streams end within 8 MiB.
+/// Revokes the grants of these units and writes the events. Units without grants, and grants revoked before, are passed
+/// over. From the commit on nothing of them is served, since every request asks for the grant's state, and running streams
+/// end within 8 MiB. Their links and sessions are closed by whoever reacts to the events.
 pub async fn revoke(
     conn: &mut AsyncPgConnection,
     units: &[UnitId],
@@ -40,10 +41,6 @@ pub async fn revoke(
     if revoked.is_empty() {
         return Ok(revoked);
     }
-    let ids: Vec<_> = revoked.iter().map(|g| g.id).collect();
-    // In a statement of its own: whoever opened a session while this transaction waited for the grant's lock is
-    // only visible to a fresh snapshot.
-    store::advance_sessions_closed(conn, &ids).await?;
     infra::effects::events::append(conn, &events::revoked(&revoked, actor)).await?;
     Ok(revoked)
 }

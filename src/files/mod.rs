@@ -2,7 +2,6 @@
 
 pub mod events;
 pub mod grant;
-pub mod jobs;
 pub mod model;
 pub mod name;
 pub mod publish;

@@ -23,6 +23,8 @@ pub struct GrantWant {
     pub max_downloads: Option<i32>,
     /// `None` is for ever.
     pub expires_at: Option<DateTime<Utc>>,
+    /// Links work only in the network they were made in.
+    pub bind_address: bool,
 }
 
 /// A grant that was made or revoked just now.

@@ -2,19 +2,17 @@
 
 use crate::base::actor::Actor;
 use crate::base::error_code::ErrorCode;
-use crate::base::ids::{FileId, FileVersionId, UploadId, VariantId};
+use crate::base::ids::{FileId, FileVersionId, SellerId, UploadId, VariantId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text;
-use crate::files::jobs::FilePublished;
 use crate::files::model::{FileVersion, Upload};
 use crate::files::state::UploadChange;
 use crate::files::store;
 use crate::files::{events, name, read, upload};
 use crate::infra;
 use crate::infra::db::{ResultExt, one};
-use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::kit::Kit;
-use crate::infra::stock_lock;
+use diesel_async::AsyncPgConnection;
 
 /// A version to be published.
 #[derive(Clone, Debug)]
@@ -31,26 +29,34 @@ pub struct NewVersion {
     pub notes: Option<(String, text::Locale)>,
 }
 
-/// Publishes a complete upload as the newest version of a file of the variant. Earlier buyers get it too when the
-/// variant includes updates. Each upload is published once.
-pub async fn publish_version(kit: &Kit, actor: &Actor, new: NewVersion) -> Outcome<FileVersion> {
+impl NewVersion {
+    /// With its texts as they are stored. `INVALID`.
+    pub fn cleaned(self) -> Result<Self, Refusal> {
+        let version = text::clean(&self.version, "version", 60, false)?;
+        let notes = match &self.notes {
+            Some((notes, locale)) => Some((text::clean(notes, "notes", 10_000, true)?, *locale)),
+            None => None,
+        };
+        Ok(Self { version, notes, ..self })
+    }
+}
+
+/// Publishes a complete upload as the newest version of a file of the variant, in the caller's transaction: it has locked
+/// the variant, so that two first versions of one name share a file, and writes the notes. Earlier buyers get it too when
+/// the variant includes updates. Each upload is published once.
+pub async fn publish_version(
+    conn: &mut AsyncPgConnection,
+    kit: &Kit,
+    actor: &Actor,
+    seller: SellerId,
+    new: &NewVersion,
+) -> Outcome<FileVersion> {
     let not_found = |what: &str, field: &str| {
         Refusal::new(ErrorCode::NotFound, format!("there is no such {what}")).at([field])
     };
-    let version = text::clean(&new.version, "version", 60, false)?;
-    let notes = match &new.notes {
-        Some((notes, locale)) => Some((text::clean(notes, "notes", 10_000, true)?, *locale)),
-        None => None,
-    };
-    let mut tx = kit.db.begin().await?;
-    // The lock makes two first versions of one name share a file.
-    let variant = store::lock_variant(&mut tx, new.variant_id)
+    let upload = store::lock_upload(conn, new.upload_id)
         .await?
-        .filter(|v| actor.sells_for(v.seller_id))
-        .ok_or_else(|| not_found("variant", "variantId"))?;
-    let upload = store::lock_upload(&mut tx, new.upload_id)
-        .await?
-        .filter(|u| u.seller_id == variant.seller_id)
+        .filter(|u| u.seller_id == seller)
         .ok_or_else(|| not_found("upload", "uploadId"))?;
     upload::may(&upload, UploadChange::Publish).map_err(|r| r.at(["uploadId"]))?;
     let Upload { sha256: Some(sha256), blob: Some(blob), .. } = upload.clone() else {
@@ -64,23 +70,23 @@ pub async fn publish_version(kit: &Kit, actor: &Actor, new: NewVersion) -> Outco
     };
     let file = match new.file_id {
         Some(id) => {
-            store::find_file(&mut tx, new.variant_id, id).await?.ok_or_else(|| not_found("file", "fileId"))?
+            store::find_file(conn, new.variant_id, id).await?.ok_or_else(|| not_found("file", "fileId"))?
         }
-        None => match store::find_file_by_name(&mut tx, new.variant_id, &name).await? {
+        None => match store::find_file_by_name(conn, new.variant_id, &name).await? {
             Some(id) => id,
             None => {
                 let id = FileId(kit.clock.uuid());
-                store::insert_file(&mut tx, id, &variant, &name).await?;
+                store::insert_file(conn, id, (seller, new.variant_id), &name).await?;
                 id
             }
         },
     };
     let published = FileVersion {
         id: FileVersionId(kit.clock.uuid()),
-        seller_id: variant.seller_id,
+        seller_id: seller,
         file_id: file,
         name,
-        version,
+        version: new.version.clone(),
         size: upload.size,
         sha256,
         content_type: upload.content_type.clone(),
@@ -88,26 +94,15 @@ pub async fn publish_version(kit: &Kit, actor: &Actor, new: NewVersion) -> Outco
         published_at: kit.clock.now(),
         yanked_at: None,
     };
-    store::insert_version(&mut tx, &published).await.on_constraint("file_version_name_key", || {
+    store::insert_version(conn, &published).await.on_constraint("file_version_name_key", || {
         Refusal::new(ErrorCode::Invalid, "this file has a version of that name already").at(["version"])
     })?;
-    if let Some((notes, locale)) = &notes {
-        store::insert_notes(&mut tx, published.id, *locale, notes).await?;
-    }
-    one(store::advance_upload_used(&mut tx, upload.id).await?, "upload")?;
+    one(store::advance_upload_used(conn, upload.id).await?, "upload")?;
     let rows = [
         events::upload(events::UploadEvent::Used, &upload, &actor.label()),
         events::published(&published, new.variant_id, actor),
     ];
-    infra::effects::events::append(&tx, &rows).await?;
-    // Under the lock, so that a unit which is left to a person now either is seen here or sees this version.
-    stock_lock::take(&mut tx, new.variant_id).await?;
-    if store::has_units_left_to_a_person(&mut tx, new.variant_id).await? {
-        let follow = FilePublished { variant: new.variant_id }.job();
-        jobs::add(&tx, &[follow]).await?;
-    }
-    tx.commit().await?;
-    kit.bell.ring();
+    infra::effects::events::append(conn, &rows).await?;
     Ok(published)
 }
 

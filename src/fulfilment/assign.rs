@@ -12,6 +12,7 @@ pub use crate::fulfilment::store::{Handed, HandedLine, PaidLine};
 use crate::goods::{self, Given, LineGiven, Served, Wanted};
 use crate::infra::effects::Effects;
 use crate::infra::kit::Kit;
+use crate::orders;
 use crate::orders::unit::{UnitChange, UnitState};
 
 /// The lines of these paid orders whose units have nothing yet.
@@ -125,7 +126,7 @@ async fn advance(conn: &AsyncPgConnection, handed: &[HandedLine], before: UnitSt
             moves.push((unit, before, after));
         }
     }
-    if store::advance_units(conn, &moves).await? != moves.len() {
+    if orders::store::advance_units(conn, &moves).await? != moves.len() {
         return Err(Fault::bug("a unit of a locked order changed its state").into());
     }
     Ok(())

@@ -1,85 +1,41 @@
-//! A person delivers what nobody else can make.
+//! What a person made for a piece becomes its goods.
 
 use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::Actor;
-use crate::base::error_code::ErrorCode;
-use crate::base::ids::{LineId, OrderId, UnitId};
-use crate::base::outcome::{Fault, Outcome, Refusal};
-use crate::base::text;
+use crate::base::outcome::{Fault, Outcome};
 use crate::fulfilment::effects::{self, Occasion};
 use crate::fulfilment::fill;
 use crate::fulfilment::store::{self, Handed, HandedLine};
-use crate::goods::{self, Given, LineGiven, Supply};
+use crate::goods::{Given, LineGiven};
 use crate::infra::effects::Effects;
 use crate::infra::kit::Kit;
-use crate::orders::hand_over::may_hand_over;
-use crate::orders::unit::Target;
+use crate::orders::model::{Order, Unit};
 use crate::orders::{self, UnitState};
-use crate::vault::{reveal, secrets};
+use crate::vault::secrets;
 
-/// Longest text, characters.
-const LONGEST: usize = 10_000;
-
-/// Delivers a text, or a note of what was done, for one piece that waits for a person; it is sealed like a key. For
-/// staff and those who sell it. The same text again answers the same. `INVALID` for goods that come by themselves,
-/// `NOT_FOUND`, `NOT_PAID`, `ILLEGAL_TRANSITION`, `ALREADY_DELIVERED`, `REFUNDED`, `REVOKED`, `REPLACED`.
-pub async fn fulfil(kit: &Kit, actor: &Actor, unit: UnitId, text: &str) -> Outcome<(OrderId, LineId)> {
-    let missing = || Refusal::new(ErrorCode::NotFound, "there is no such delivery").at(["deliveryId"]);
-    let text = text::clean(text, "secretText", LONGEST, true)?;
-    let target = Target::Units(vec![unit]);
-    let mut tx = kit.db.begin().await?;
-    let order_id = orders::read::order_of(&mut tx, &target).await?.ok_or_else(missing)?;
-    let order = orders::store::lock(&mut tx, order_id).await?.ok_or_else(missing)?;
-    let standings = orders::read::list_standings(&mut tx, order_id, &target, 0, 1).await?;
-    let standing = standings.first().ok_or_else(missing)?;
-    let piece = &standing.unit;
-    if !actor.is_staff() && !actor.sells_for(piece.seller_id) {
-        return Err(missing().into());
-    }
-    let lines = orders::read::list_lines_by_ids(&mut tx, &[piece.line_id]).await?;
-    let line = lines.first().ok_or_else(missing)?;
-    if goods::supply(&line.kind) != Some(Supply::Person) {
-        let text = "goods of this kind are not handed over by a person";
-        return Err(Refusal::new(ErrorCode::Invalid, text).at(["deliveryId"]).into());
-    }
-    match may_hand_over(&standing.of(&order)) {
-        Ok(()) => return repeated(&mut tx, kit, unit, &text).await.map(|()| (order_id, piece.line_id)),
-        Err(refusal) if refusal.code == ErrorCode::NotReady => {}
-        Err(refusal) => return Err(refusal.at(["deliveryId"]).into()),
-    }
-    if piece.state != UnitState::AwaitingPerson {
-        let text = "this delivery does not wait for a person";
-        return Err(Refusal::new(ErrorCode::IllegalTransition, text).at(["deliveryId"]).into());
-    }
-    let waiting = store::list_lines_of_units(&mut tx, &[unit], UnitState::AwaitingPerson).await?;
+/// Gives a unit of a locked order, which waits for a person, this text: sealed like a key. Whoever asks has looked at who
+/// may do so and whether the unit may have its goods.
+pub async fn give(
+    conn: &mut AsyncPgConnection,
+    kit: &Kit,
+    actor: &Actor,
+    order: &Order,
+    unit: &Unit,
+    text: &str,
+) -> Outcome<()> {
+    let waiting = store::list_lines_of_units(conn, &[unit.id], UnitState::AwaitingPerson).await?;
     let waiting =
         waiting.first().ok_or_else(|| Fault::bug("a waiting unit of a locked order has no line"))?;
-    secrets::give_text(&mut tx, kit, (unit, piece.seller_id, piece.variant_id), &text).await?;
-    let moved = [(unit, UnitState::AwaitingPerson, UnitState::Assigned)];
-    if store::advance_units(&tx, &moved).await? != 1 {
+    secrets::give_text(conn, kit, (unit.id, unit.seller_id, unit.variant_id), text).await?;
+    let moved = [(unit.id, UnitState::AwaitingPerson, UnitState::Assigned)];
+    if orders::store::advance_units(conn, &moved).await? != 1 {
         return Err(Fault::bug("a unit of a locked order changed its state").into());
     }
     let given = LineGiven::all(&waiting.wanted(), Given::Assigned);
     let handed = Handed { lines: vec![HandedLine::new(waiting, given)], effects: Effects::default() };
-    let effects = effects::of_assignment(kit, &[&order], &handed, Occasion::Filled, &actor.label());
-    effects.write(&tx, &kit.clock).await?;
-    store::mark_delivered(&mut tx, &[order_id]).await?;
-    fill::end_tasks(&mut tx, piece.variant_id, &[piece.line_id]).await?;
-    crate::fault_point!("by_hand.fulfilled");
-    tx.commit().await?;
-    kit.bell.ring();
-    Ok((order_id, piece.line_id))
-}
-
-/// Whether it was delivered with this very text.
-async fn repeated(conn: &mut AsyncPgConnection, kit: &Kit, unit: UnitId, text: &str) -> Outcome<()> {
-    let opened = reveal::open(conn, kit, &[unit]).await?;
-    match opened.first().is_some_and(|own| own.text.expose() == text) {
-        true => Ok(()),
-        false => {
-            let told = "this delivery was made already, with another text";
-            Err(Refusal::new(ErrorCode::AlreadyDelivered, told).at(["deliveryId"]).into())
-        }
-    }
+    let effects = effects::of_assignment(kit, &[order], &handed, Occasion::Filled, &actor.label());
+    effects.write(conn, &kit.clock).await?;
+    orders::store::advance_delivered(conn, &[order.id]).await?;
+    fill::end_tasks(conn, unit.variant_id, &[unit.line_id]).await
 }

@@ -10,10 +10,11 @@ use crate::fulfilment::effects::{self, Occasion, failed};
 use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::store;
 use crate::fulfilment::tasks::{AwaitingStock, DeliveryByHand, DeliveryFailed};
-use crate::goods::{self, Available};
+use crate::goods::{self, Asked, Available};
 use crate::infra::effects::jobs::{NewJob, Payload};
 use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::kit::Kit;
+use crate::orders;
 use crate::orders::model::Order;
 use crate::orders::unit::UnitState;
 
@@ -103,7 +104,7 @@ async fn fill_waiting(
     let mut ids: Vec<OrderId> = seen.iter().map(|l| l.order_id).collect();
     ids.sort_unstable();
     ids.dedup();
-    let orders = store::lock_orders(conn, &ids).await?;
+    let orders = orders::store::lock_free(conn, &ids).await?;
     // Looked at again under the locks: an order may have been refunded meanwhile.
     let waiting: Vec<PaidLine> = store::list_waiting(conn, variant_id, before, LINES)
         .await?
@@ -118,7 +119,7 @@ async fn fill_waiting(
         orders.iter().filter(|o| handed.lines.iter().any(|h| h.line.order_id == o.id)).collect();
     let effects = effects::of_assignment(kit, &touched, &handed, Occasion::Filled, "system");
     effects.write(conn, &kit.clock).await?;
-    store::mark_delivered(conn, &touched.iter().map(|o| o.id).collect::<Vec<_>>()).await?;
+    orders::store::advance_delivered(conn, &touched.iter().map(|o| o.id).collect::<Vec<_>>()).await?;
     end_tasks(conn, variant_id, &handed.lines.iter().map(|h| h.line.line_id).collect::<Vec<_>>()).await?;
     let more = (seen.len() as i64 == LINES && !handed.lines.is_empty()) || orders.len() < ids.len();
     Ok(Filled { lines: handed.lines.len(), units, more })
@@ -133,8 +134,9 @@ async fn choose(
     waiting: Vec<PaidLine>,
 ) -> Outcome<Vec<PaidLine>> {
     let wanted: usize = waiting.iter().map(|l| l.unit_ids.len()).sum();
-    let kind = waiting.first().map_or("", |line| line.kind.as_str());
-    let stock = goods::available(conn, &[(kind, variant_id, wanted as i64)]).await?;
+    let Some(first) = waiting.first() else { return Ok(waiting) };
+    let asked = Asked { variant_id, kind: &first.kind, terms: &first.offered, most: wanted as i64 };
+    let stock = goods::available(conn, &[asked]).await?;
     // What does not run out: whether there is any is seen when it is given.
     let Some(Available::Pieces(left)) = stock.get(&variant_id) else { return Ok(waiting) };
     let mut left = *left as usize;

@@ -1,6 +1,7 @@
 //! Brings the fingerprints of stored keys to the present definition of a key's text, a few keys at a time beside sales.
 
 use crate::base::outcome::Outcome;
+use crate::catalogue;
 use crate::fulfilment::store;
 use crate::infra::kit::Kit;
 use crate::vault::fingerprints;
@@ -21,7 +22,8 @@ pub async fn sweep(kit: &Kit) -> Outcome<usize> {
         loop {
             let mut tx = kit.db.begin().await?;
             store::lock_variant(&mut tx, variant).await?;
-            let stepped = fingerprints::step(&mut tx, kit, variant, after).await?;
+            let fold_case = catalogue::read::folds_case(&mut tx, variant).await?;
+            let stepped = fingerprints::step(&mut tx, kit, variant, fold_case, after).await?;
             crate::fault_point!("key_texts.step");
             tx.commit().await?;
             seen_to += stepped.done + stepped.twins;

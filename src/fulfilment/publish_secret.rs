@@ -3,9 +3,9 @@
 use crate::base::actor::Actor;
 use crate::base::ids::VariantId;
 use crate::base::outcome::Outcome;
+use crate::catalogue::intake;
 use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::store;
-use crate::goods::intake;
 use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::kit::Kit;
 use crate::vault::secrets::SecretVersion;

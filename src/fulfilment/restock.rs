@@ -9,6 +9,7 @@ use crate::base::actor::Actor;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::BatchId;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
+use crate::catalogue;
 use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::{fill, store};
 use crate::infra::effects::jobs::{self, Payload};
@@ -145,7 +146,8 @@ pub async fn generate(kit: &Kit, actor: &Actor, id: BatchId) -> Outcome<Batch> {
 async fn store_chunk(kit: &Kit, actor: &Actor, open: Batch, chunk: Chunk) -> Outcome<Batch> {
     let mut tx = kit.db.begin().await?;
     store::lock_variant(&mut tx, open.variant_id).await?;
-    let inserted = insert_chunk(&mut tx, kit, actor, &open, chunk).await?;
+    let folding = catalogue::read::list_folding(&mut tx, open.seller_id).await?;
+    let inserted = insert_chunk(&mut tx, kit, actor, &open, &folding, chunk).await?;
     let filled = if inserted.added > 0 {
         fill::fill(&mut tx, kit, open.variant_id).await?
     } else {

@@ -4,7 +4,7 @@
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use crate::base::ids::{LineId, OrderId, UnitId};
+use crate::base::ids::{LineId, OrderId, UnitId, VariantId};
 use crate::base::outcome::{Fault, Outcome};
 use crate::files;
 use crate::fulfilment::events::{LineEvent, Revoked};
@@ -12,6 +12,7 @@ use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::store::{self, HeldUnit};
 use crate::infra::effects::events::{self, Event, NewEvent};
 use crate::infra::effects::jobs::{self, NewJob, Payload};
+use crate::orders;
 use crate::orders::unit::{UnitChange, UnitState};
 use crate::vault::give_back::give_back;
 
@@ -34,14 +35,19 @@ pub async fn revoke(
             Ok(_) | Err(_) => {}
         }
     }
-    if store::advance_units(conn, &moves).await? != moves.len() {
+    if orders::store::advance_units(conn, &moves).await? != moves.len() {
         return Err(Fault::bug("a locked unit changed its state").into());
     }
     let taken: Vec<UnitId> = moves.iter().filter(|m| m.2 == UnitState::Revoked).map(|m| m.0).collect();
-    store::note_revoked_for(conn, &taken, cause).await?;
+    orders::store::note_revoked_for(conn, &taken, cause).await?;
     files::grant::revoke(conn, &taken, actor).await?;
-    let keys = give_back(conn, actor, &taken).await?;
-    let fills: Vec<NewJob> = keys.restocked().into_iter().map(|variant| Fill { variant }.job()).collect();
+    let of_taken = || held.iter().filter(|unit| taken.contains(&unit.id));
+    let restocked: Vec<UnitId> = of_taken().filter(|u| u.restock_unseen).map(|u| u.id).collect();
+    let keys = give_back(conn, actor, &taken, &restocked).await?;
+    let capped: Vec<VariantId> =
+        of_taken().filter(|u| u.offered.sale_cap.is_some()).map(|u| u.variant_id).collect();
+    let fills: Vec<NewJob> =
+        keys.restocked(&capped).into_iter().map(|variant| Fill { variant }.job()).collect();
     jobs::add(conn, &fills).await?;
     let changed: Vec<&HeldUnit> = held.iter().filter(|u| moves.iter().any(|m| m.0 == u.id)).collect();
     events::append(conn, &line_events(order_id, &changed, actor)).await?;

@@ -10,11 +10,9 @@ use uuid::Uuid;
 
 use crate::base::ids::{KeyId, LineId, OrderId, SellerId, UnitId, VariantId};
 use crate::goods::{self, Given, LineGiven, Terms, Wanted};
-use crate::infra::db::schema::orders;
 use crate::infra::db::statement::Statement;
 use crate::infra::effects::Effects;
 use crate::infra::stock_lock;
-use crate::orders::model::Order;
 use crate::orders::unit::{UnitChange, UnitState};
 
 /// A paid line with its units that have no goods yet.
@@ -35,8 +33,14 @@ pub struct PaidLine {
     pub total_minor: i64,
     #[diesel(sql_type = Bool)]
     pub partial_delivery: bool,
+    /// As they were when it was bought.
     #[diesel(sql_type = Jsonb)]
     pub terms: Terms,
+    /// As the seller offers the variant now.
+    #[diesel(sql_type = Jsonb)]
+    pub offered: Terms,
+    #[diesel(sql_type = Bool)]
+    pub bind_address: bool,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub waiting_since: Option<DateTime<Utc>>,
     #[diesel(sql_type = Array<SqlUuid>)]
@@ -66,6 +70,8 @@ impl PaidLine {
             units: self.unit_ids.iter().map(|unit| UnitId(*unit)).collect(),
             partial_delivery: self.partial_delivery,
             terms: self.terms.clone(),
+            offered: self.offered.clone(),
+            bind_address: self.bind_address,
         }
     }
 }
@@ -112,10 +118,11 @@ pub struct Handed {
 }
 
 const LINES: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
-    l.partial_delivery, l.terms, min(u.waiting_since) as waiting_since,
+    l.partial_delivery, l.terms, v.terms as offered, v.bind_address, min(u.waiting_since) as waiting_since,
     array_agg(u.id order by u.unit_no) as unit_ids
   from order_line l join unit u on u.line_id = l.id and u.superseded_by is null and u.state = 'unassigned'
-  where l.order_id = any($1::uuid[]) group by l.id order by l.order_id, l.position";
+    join variant v on v.id = l.variant_id
+  where l.order_id = any($1::uuid[]) group by l.id, v.id order by l.order_id, l.position";
 
 /// The lines of paid orders whose units have nothing yet.
 pub async fn list_unassigned(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<PaidLine>> {
@@ -126,12 +133,13 @@ pub async fn list_unassigned(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> Q
 }
 
 const WAITING: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
-    l.partial_delivery, l.terms, min(u.waiting_since) as waiting_since,
+    l.partial_delivery, l.terms, v.terms as offered, v.bind_address, min(u.waiting_since) as waiting_since,
     array_agg(u.id order by u.unit_no) as unit_ids
   from unit u join order_line l on l.id = u.line_id join orders o on o.id = u.order_id
+    join variant v on v.id = l.variant_id
   where u.variant_id = $1 and u.state = $2 and u.superseded_by is null and o.state in ('paid', 'closed')
     and not exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id))
-  group by l.id, o.paid_at, o.id order by o.paid_at, o.id, l.position limit $3";
+  group by l.id, v.id, o.paid_at, o.id order by o.paid_at, o.id, l.position limit $3";
 
 /// Lines of a variant that wait in this state, the earliest paid first. Units on hold are left out: nothing is assigned
 /// while its money goes back.
@@ -150,9 +158,9 @@ pub async fn list_waiting(
 }
 
 const OF_UNITS: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
-    l.partial_delivery, l.terms, min(u.waiting_since) as waiting_since, array_agg(u.id order by u.unit_no) as unit_ids
-  from unit u join order_line l on l.id = u.line_id
-  where u.id = any($1) and u.state = $2 and u.superseded_by is null group by l.id";
+    l.partial_delivery, l.terms, v.terms as offered, v.bind_address, min(u.waiting_since) as waiting_since, array_agg(u.id order by u.unit_no) as unit_ids
+  from unit u join order_line l on l.id = u.line_id join variant v on v.id = l.variant_id
+  where u.id = any($1) and u.state = $2 and u.superseded_by is null group by l.id, v.id";
 
 /// The lines of these units, with those of them that are in this state.
 pub async fn list_lines_of_units(
@@ -164,72 +172,6 @@ pub async fn list_lines_of_units(
         .bind::<Array<SqlUuid>, _>(units.iter().map(|unit| unit.0).collect::<Vec<_>>())
         .bind::<Text, _>(state.as_str())
         .load(conn)
-        .await
-}
-
-/// Locks the orders that nobody else holds.
-pub async fn lock_orders(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<Order>> {
-    orders::table
-        .filter(orders::id.eq_any(ids))
-        .order(orders::id)
-        .select(Order::as_select())
-        .for_update()
-        .skip_locked()
-        .load(conn)
-        .await
-}
-
-const ADVANCE_UNITS: &str = "update unit u set state = w.state,
-    assigned_at = case when w.state = 'assigned' then app_now() else u.assigned_at end,
-    waiting_since = case when w.state like 'awaiting%' then coalesce(u.waiting_since, app_now()) end,
-    revoked_at = case when w.state = 'revoked' then app_now() else u.revoked_at end
-  from unnest($1::uuid[], $2::text[], $3::text[]) as w (id, before, state) where u.id = w.id and u.state = w.before";
-
-/// Moves units from the state they were read in.
-pub async fn advance_units(
-    mut conn: &AsyncPgConnection,
-    units: &[(UnitId, UnitState, UnitState)],
-) -> QueryResult<usize> {
-    if units.is_empty() {
-        return Ok(0);
-    }
-    Statement::new(ADVANCE_UNITS)
-        .bind::<Array<SqlUuid>, _>(units.iter().map(|u| u.0.0).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(units.iter().map(|u| u.1.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(units.iter().map(|u| u.2.as_str()).collect::<Vec<_>>())
-        .execute(&mut conn)
-        .await
-}
-
-/// Writes down what units were taken back for.
-pub async fn note_revoked_for(
-    conn: &mut AsyncPgConnection,
-    units: &[UnitId],
-    cause: Uuid,
-) -> QueryResult<usize> {
-    if units.is_empty() {
-        return Ok(0);
-    }
-    Statement::new("update unit set revoked_for = $1 where id = any($2::uuid[])")
-        .bind::<SqlUuid, _>(cause)
-        .bind::<Array<SqlUuid>, _>(units.iter().map(|u| u.0).collect::<Vec<_>>())
-        .execute(conn)
-        .await
-}
-
-const DELIVERED: &str =
-    "update orders set delivered_at = app_now() where id = any($1::uuid[]) and delivered_at is null
-  and not exists (select 1 from unit u where u.order_id = orders.id and u.superseded_by is null
-    and u.state in ('unassigned', 'awaiting_stock', 'awaiting_supplier', 'awaiting_person'))";
-
-/// Notes the time for orders all of whose units have been delivered.
-pub async fn mark_delivered(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<usize> {
-    if ids.is_empty() {
-        return Ok(0);
-    }
-    Statement::new(DELIVERED)
-        .bind::<Array<SqlUuid>, _>(ids.iter().map(|i| i.0).collect::<Vec<_>>())
-        .execute(conn)
         .await
 }
 
@@ -251,7 +193,7 @@ const NEGLECTED: &str = "select distinct u.variant_id from unit u join variant v
 /// Variants of which something can be given beside waiting lines.
 pub async fn list_neglected(conn: &mut AsyncPgConnection) -> QueryResult<Vec<VariantId>> {
     let mut query = Statement::new(NEGLECTED);
-    query.push(&goods::ready("v.kind", "u.variant_id", "1"));
+    query.push(&goods::ready("v", "1"));
     let rows: Vec<VariantRow> = query.load(conn).await?;
     Ok(rows.into_iter().map(|r| r.variant_id).collect())
 }
@@ -276,11 +218,21 @@ pub struct HeldUnit {
     pub line_id: LineId,
     #[diesel(sql_type = Text)]
     pub state: UnitState,
+    #[diesel(sql_type = SqlUuid)]
+    pub variant_id: VariantId,
+    /// As the seller offers the variant now.
+    #[diesel(sql_type = Jsonb)]
+    pub offered: Terms,
+    /// Whether goods of it that nobody has seen may be sold again.
+    #[diesel(sql_type = Bool)]
+    pub restock_unseen: bool,
 }
 
-const HELD: &str = "select u.id, u.seller_id, u.line_id, u.state from unit u
+const HELD: &str =
+    "select u.id, u.seller_id, u.line_id, u.state, u.variant_id, v.terms as offered, v.restock_unseen
+  from unit u join variant v on v.id = u.variant_id
   where u.order_id = $1 and u.superseded_by is null and ($2 or u.id = any($3::uuid[]))
-  order by u.line_id, u.unit_no for update";
+  order by u.line_id, u.unit_no for update of u";
 
 /// Locks units of an order: the named ones, or all.
 pub async fn lock_units(
@@ -321,6 +273,17 @@ pub async fn list_awaiting_person(
 pub async fn is_awaiting_stock(conn: &mut AsyncPgConnection, variant_id: VariantId) -> QueryResult<bool> {
     let rows: Vec<Awaited> = Statement::new(
         "select u.id from unit u where u.variant_id = $1 and u.state = 'awaiting_stock' and u.superseded_by is null limit 1",
+    )
+    .bind::<SqlUuid, _>(variant_id.0)
+    .load(conn)
+    .await?;
+    Ok(!rows.is_empty())
+}
+
+/// Whether a paid unit of the variant waits for a person, for want of a file perhaps.
+pub async fn is_awaiting_person(conn: &mut AsyncPgConnection, variant_id: VariantId) -> QueryResult<bool> {
+    let rows: Vec<Awaited> = Statement::new(
+        "select u.id from unit u where u.variant_id = $1 and u.state = 'awaiting_person' and u.superseded_by is null limit 1",
     )
     .bind::<SqlUuid, _>(variant_id.0)
     .load(conn)

@@ -11,7 +11,7 @@ use crate::base::outcome::Fault;
 use crate::base::text::Locale;
 use crate::files::grant::grant;
 use crate::files::model::GrantWant;
-use crate::goods::kind::{Available, Given, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
+use crate::goods::kind::{Asked, Available, Given, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
 use crate::goods::read;
 use crate::infra::effects::Effects;
 
@@ -56,20 +56,20 @@ impl GoodsKind for Files {
     async fn available(
         &self,
         conn: &mut AsyncPgConnection,
-        wants: &[(VariantId, i64)],
+        asked: &[Asked<'_>],
     ) -> QueryResult<HashMap<VariantId, Available>> {
-        let published = read::list_published(conn, wants.iter().map(|(variant, _)| *variant)).await?;
+        let published = read::list_published(conn, asked.iter().map(|one| one.variant_id)).await?;
         let of = |variant| match published.contains(variant) {
             true => Available::Endless,
             false => Available::Missing,
         };
-        Ok(wants.iter().map(|(variant, _)| (*variant, of(variant))).collect())
+        Ok(asked.iter().map(|one| (one.variant_id, of(&one.variant_id))).collect())
     }
 
     fn stocked(&self, variant: &str, _pieces: &str) -> String {
         format!(
             "exists (select 1 from file stocked join file_version version on version.file_id = stocked.id \
-               where stocked.variant_id = {variant} and version.yanked_at is null)"
+               where stocked.variant_id = {variant}.id and version.yanked_at is null)"
         )
     }
 
@@ -89,6 +89,7 @@ impl GoodsKind for Files {
             variant_id: line.variant_id,
             max_downloads: line.terms.download_limit,
             expires_at: line.terms.access_days.map(|days| now + TimeDelta::days(i64::from(days))),
+            bind_address: line.bind_address,
         };
         let wants: Vec<GrantWant> =
             lines.iter().flat_map(|line| line.units.iter().map(move |unit| want(line, *unit))).collect();

@@ -8,7 +8,7 @@ use crate::base::clock::Clock;
 use crate::base::ids::{KeyId, UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
-use crate::goods::kind::{Available, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
+use crate::goods::kind::{Asked, Available, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
 use crate::infra::effects::Effects;
 use crate::vault;
 use crate::vault::claim::{self, Want};
@@ -55,15 +55,16 @@ impl GoodsKind for UniqueKey {
     async fn available(
         &self,
         conn: &mut AsyncPgConnection,
-        wants: &[(VariantId, i64)],
+        asked: &[Asked<'_>],
     ) -> QueryResult<HashMap<VariantId, Available>> {
-        let counted = vault::read::stock(conn, wants).await?;
+        let wants: Vec<(VariantId, i64)> = asked.iter().map(|one| (one.variant_id, one.most)).collect();
+        let counted = vault::read::stock(conn, &wants).await?;
         Ok(counted.into_iter().map(|(variant, keys)| (variant, Available::Pieces(keys))).collect())
     }
 
     fn stocked(&self, variant: &str, pieces: &str) -> String {
         format!(
-            "exists (select 1 from vault_key stocked where stocked.variant_id = {variant} \
+            "exists (select 1 from vault_key stocked where stocked.variant_id = {variant}.id \
                and stocked.state = 'available' and stocked.expires_at > app_now() \
                order by stocked.expires_at, stocked.pos offset {pieces} - 1 limit 1)"
         )

@@ -82,6 +82,21 @@ pub struct Wanted {
     pub partial_delivery: bool,
     /// As they were when it was bought.
     pub terms: Terms,
+    /// As the seller offers the variant at this moment.
+    pub offered: Terms,
+    /// Whether links to its files work only in the network they were made in.
+    pub bind_address: bool,
+}
+
+/// A variant of which somebody wants to know what can be had.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    pub variant_id: VariantId,
+    pub kind: &'a str,
+    /// As the seller offers it at this moment.
+    pub terms: &'a Terms,
+    /// How far to count.
+    pub most: i64,
 }
 
 impl Wanted {
@@ -164,14 +179,15 @@ pub trait GoodsKind: Sync {
     /// Code and name of what a buyer is shown of a piece; none for kinds without a secret.
     fn secret(&self, locale: Locale) -> Option<(&'static str, &'static str)>;
 
-    /// What can be had of these variants of this kind, each counted up to the number beside it.
+    /// What can be had of these variants of this kind.
     async fn available(
         &self,
         conn: &mut AsyncPgConnection,
-        wants: &[(VariantId, i64)],
+        asked: &[Asked<'_>],
     ) -> QueryResult<HashMap<VariantId, Available>>;
 
-    /// The same as a condition of SQL: whether `pieces` can be had of the variant of this id, both given as SQL.
+    /// The same as a condition of SQL: whether so many `pieces`, given as SQL, can be had of the row `variant`, given by
+    /// its name in the statement.
     fn stocked(&self, variant: &str, pieces: &str) -> String;
 
     /// Finds goods for paid lines of this kind within the caller's transaction, in a number of statements that does not

@@ -8,7 +8,7 @@ use crate::base::clock::Clock;
 use crate::base::ids::VariantId;
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
-use crate::goods::kind::{Available, Given, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
+use crate::goods::kind::{Asked, Available, Given, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
 
 pub const CODE: &str = "manual";
 
@@ -55,9 +55,9 @@ impl GoodsKind for ByHand {
     async fn available(
         &self,
         _conn: &mut AsyncPgConnection,
-        wants: &[(VariantId, i64)],
+        asked: &[Asked<'_>],
     ) -> QueryResult<HashMap<VariantId, Available>> {
-        Ok(wants.iter().map(|(variant, _)| (*variant, Available::Endless)).collect())
+        Ok(asked.iter().map(|one| (one.variant_id, Available::Endless)).collect())
     }
 
     fn stocked(&self, _variant: &str, _pieces: &str) -> String {

@@ -1,4 +1,4 @@
-//! What the kinds must know of variants.
+//! What the kinds must know of files.
 
 use std::collections::HashSet;
 
@@ -6,8 +6,8 @@ use diesel::QueryResult;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::base::ids::{SellerId, VariantId};
-use crate::infra::db::schema::{file, file_version, variant};
+use crate::base::ids::VariantId;
+use crate::infra::db::schema::{file, file_version};
 
 /// Those of the variants that have a file with a version that may be downloaded.
 pub(super) async fn list_published(
@@ -27,12 +27,4 @@ pub(super) async fn list_published(
         .load(conn)
         .await?;
     Ok(rows.into_iter().collect())
-}
-
-/// Who sells a variant, and its kind.
-pub(super) async fn find_sold(
-    conn: &mut AsyncPgConnection,
-    id: VariantId,
-) -> QueryResult<Option<(SellerId, String)>> {
-    variant::table.find(id).select((variant::seller_id, variant::kind)).first(conn).await.optional()
 }

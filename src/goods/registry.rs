@@ -8,7 +8,7 @@ use diesel_async::AsyncPgConnection;
 use crate::base::ids::VariantId;
 use crate::goods::file::Files;
 use crate::goods::key::UniqueKey;
-use crate::goods::kind::{Available, GoodsKind, Supply};
+use crate::goods::kind::{Asked, Available, GoodsKind, Supply};
 use crate::goods::manual::ByHand;
 use crate::goods::shared::SharedSecret;
 
@@ -34,16 +34,14 @@ pub fn codes_of(supply: Supply) -> Vec<&'static str> {
     KINDS.iter().filter(|kind| kind.supply() == supply).map(|kind| kind.code()).collect()
 }
 
-/// What can be had of variants, given with their kind and how far to count: one statement per kind among them. Variants
-/// of unknown kinds are left out.
+/// What can be had of variants: one statement per kind among them. Variants of unknown kinds are left out.
 pub async fn available(
     conn: &mut AsyncPgConnection,
-    wants: &[(&str, VariantId, i64)],
+    asked: &[Asked<'_>],
 ) -> QueryResult<HashMap<VariantId, Available>> {
     let mut found = HashMap::new();
     for kind in KINDS {
-        let own = wants.iter().filter(|want| want.0 == kind.code());
-        let own: Vec<(VariantId, i64)> = own.map(|(_, variant, most)| (*variant, *most)).collect();
+        let own: Vec<Asked<'_>> = asked.iter().filter(|one| one.kind == kind.code()).copied().collect();
         if !own.is_empty() {
             found.extend(kind.available(conn, &own).await?);
         }
@@ -51,22 +49,22 @@ pub async fn available(
     Ok(found)
 }
 
-/// A condition of SQL over a variant whose kind, id and number of wanted pieces are given as SQL: whether so many can be
-/// had.
-pub fn stocked(kind: &str, variant: &str, pieces: &str) -> String {
-    cases(kind, |own| own.stocked(variant, pieces))
+/// A condition of SQL over a row of variants, given by its name in the statement: whether so many `pieces`, given as SQL,
+/// can be had of it.
+pub fn stocked(variant: &str, pieces: &str) -> String {
+    cases(variant, |own| own.stocked(variant, pieces))
 }
 
 /// The same for what can be given without a person.
-pub fn ready(kind: &str, variant: &str, pieces: &str) -> String {
-    cases(kind, |own| match own.supply() {
+pub fn ready(variant: &str, pieces: &str) -> String {
+    cases(variant, |own| match own.supply() {
         Supply::Person => "false".into(),
         _ => own.stocked(variant, pieces),
     })
 }
 
-fn cases(kind: &str, condition: impl Fn(&dyn GoodsKind) -> String) -> String {
+fn cases(variant: &str, condition: impl Fn(&dyn GoodsKind) -> String) -> String {
     let case = |own: &&dyn GoodsKind| format!("when '{}' then {} ", own.code(), condition(*own));
     let cases: String = KINDS.iter().map(case).collect();
-    format!("case {kind} {cases}else false end")
+    format!("case {variant}.kind {cases}else false end")
 }

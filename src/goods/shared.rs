@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use diesel::QueryResult;
@@ -8,9 +8,9 @@ use crate::base::clock::Clock;
 use crate::base::ids::VariantId;
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
-use crate::goods::kind::{Available, Given, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
+use crate::goods::kind::{Asked, Available, Given, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
 use crate::infra::effects::Effects;
-use crate::vault::secrets::{self, Offer, Share};
+use crate::vault::secrets::{self, Offer, Share, Taken};
 
 pub const CODE: &str = "secret";
 
@@ -50,25 +50,25 @@ impl GoodsKind for SharedSecret {
     async fn available(
         &self,
         conn: &mut AsyncPgConnection,
-        wants: &[(VariantId, i64)],
+        asked: &[Asked<'_>],
     ) -> QueryResult<HashMap<VariantId, Available>> {
-        let variants: Vec<VariantId> = wants.iter().map(|want| want.0).collect();
-        let sold = secrets::available(conn, &variants).await?;
-        let of = |(variant, most): &(VariantId, i64)| {
-            let sold = sold.get(variant).filter(|sold| sold.published)?;
-            let left = sold.left().map(|left| Available::Pieces(left.min(*most)));
-            Some((*variant, left.unwrap_or(Available::Endless)))
+        let variants: Vec<(VariantId, bool)> =
+            asked.iter().map(|one| (one.variant_id, one.terms.sale_cap.is_some())).collect();
+        let taken = secrets::taken(conn, &variants).await?;
+        let of = |one: &Asked<'_>| {
+            let taken = taken.get(&one.variant_id).filter(|taken| taken.published)?;
+            let left = one.terms.sale_cap.map(|cap| Available::Pieces(left(cap, taken).min(one.most)));
+            Some(left.unwrap_or(Available::Endless))
         };
-        let missing = |(variant, _): &(VariantId, i64)| (*variant, Available::Missing);
-        Ok(wants.iter().map(|want| of(want).unwrap_or_else(|| missing(want))).collect())
+        Ok(asked.iter().map(|one| (one.variant_id, of(one).unwrap_or(Available::Missing))).collect())
     }
 
     fn stocked(&self, variant: &str, pieces: &str) -> String {
         format!(
-            "(exists (select 1 from secret_version stocked where stocked.variant_id = {variant}) \
-               and coalesce((select (capped.terms ->> 'sale_cap')::bigint from variant capped \
-                 where capped.id = {variant} and capped.terms ? 'sale_cap') - {} >= {pieces}, true))",
-            secrets::taken_of(variant)
+            "(exists (select 1 from secret_version stocked where stocked.variant_id = {variant}.id) \
+               and case when {variant}.terms ? 'sale_cap' \
+                 then ({variant}.terms ->> 'sale_cap')::bigint - {} >= {pieces} else true end)",
+            secrets::taken_of(&format!("{variant}.id"))
         )
     }
 
@@ -80,25 +80,34 @@ impl GoodsKind for SharedSecret {
         _clock: &Clock,
         lines: &[Wanted],
     ) -> Result<Served<'a>, Fault> {
-        let mut variants: Vec<VariantId> = lines.iter().map(|line| line.variant_id).collect();
-        variants.sort_unstable();
-        variants.dedup();
-        let offers = secrets::offers(conn, &variants).await?;
-        let capped: Vec<VariantId> = offers.iter().filter(|o| o.capped).map(|o| o.variant_id).collect();
-        let mut left: HashMap<VariantId, usize> = HashMap::new();
+        let mut caps: BTreeMap<VariantId, Option<i32>> = BTreeMap::new();
+        caps.extend(lines.iter().map(|line| (line.variant_id, line.offered.sale_cap)));
+        let variants: Vec<VariantId> = caps.keys().copied().collect();
+        let capped: Vec<(VariantId, i32)> =
+            caps.iter().filter_map(|(id, cap)| Some((*id, (*cap)?))).collect();
+        let limited: Vec<VariantId> = capped.iter().map(|(id, _)| *id).collect();
+        let offers = secrets::offers(conn, &variants, &limited).await?;
+        let mut rest: HashMap<VariantId, usize> = HashMap::new();
         if !capped.is_empty() {
-            let sold = secrets::available(conn, &capped).await?;
-            left.extend(sold.into_iter().filter_map(|(id, sold)| Some((id, sold.left()? as usize))));
+            let asked: Vec<(VariantId, bool)> = limited.iter().map(|id| (*id, true)).collect();
+            let taken = secrets::taken(conn, &asked).await?;
+            let of = |(id, cap): &(VariantId, i32)| Some((*id, left(*cap, taken.get(id)?) as usize));
+            rest.extend(capped.iter().filter_map(of));
         }
         let mut shares = Vec::new();
         let mut given = Vec::with_capacity(lines.len());
         for line in lines {
             let offer = offers.iter().find(|offer| offer.variant_id == line.variant_id);
-            given.push(share(line, offer, left.get_mut(&line.variant_id), &mut shares));
+            given.push(share(line, offer, rest.get_mut(&line.variant_id), &mut shares));
         }
         let marks = Box::pin(async move { secrets::mark_given(conn, &shares).await });
         Ok(Served { lines: given, marks, effects: Effects::default() })
     }
+}
+
+/// How many may be sold yet.
+fn left(cap: i32, taken: &Taken) -> i64 {
+    (i64::from(cap) - taken.pieces).max(0)
 }
 
 /// `left` is what the cap leaves, if there is one.

@@ -187,7 +187,11 @@ async fn grant(ctx: &Context<'_>, id: GrantId) -> Answer<Option<DownloadGrant>> 
 async fn seller(ctx: &Context<'_>, id: SellerId) -> Answer<Option<SellerProfile>> {
     let mut conn = ctx.backend().db.conn().await.or_top()?;
     let found = read::find_seller(&mut conn, &Scope::of(ctx.actor()), id).await.or_top()?;
-    Ok(found.map(|(slug, name)| SellerProfile { id: id.into(), slug, name }))
+    Ok(found.map(|seller| SellerProfile {
+        id: id.into(),
+        slug: seller.seller_slug,
+        name: seller.seller_name,
+    }))
 }
 
 /// One's own sessions that are still open, as `User.sessions` shows them.

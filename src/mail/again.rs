@@ -10,7 +10,7 @@ use crate::base::text::Email;
 use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::jobs::{self, Payload};
-use crate::infra::effects::messages::SendMessage;
+use crate::infra::effects::messages::{self, SendMessage};
 use crate::infra::kit::Kit;
 use crate::mail::events::{MessageEvent, SentAgain};
 use crate::mail::state::MessageChange;
@@ -31,7 +31,8 @@ pub async fn send_again(kit: &Kit, actor: &Actor, id: Uuid, recipient: Option<&s
         return Err(Refusal::new(ErrorCode::NotReady, "this message is on its way or was sent").into());
     }
     let changed =
-        store::advance_again(&mut tx, id, message.state, recipient.as_ref().map(Email::typed)).await?;
+        messages::advance_again(&mut tx, id, message.state.as_str(), recipient.as_ref().map(Email::typed))
+            .await?;
     one(changed, "message")?;
     let (order, message_kind, message) = (message.order_id, message.kind, MessageId(id));
     let sent = SentAgain { kind: message_kind, corrected: recipient.is_some() };

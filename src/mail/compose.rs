@@ -21,6 +21,7 @@ use crate::orders::messages::{Lines, OrderAwaitingPerson, OrderAwaitingStock, Or
 use crate::orders::model::Order;
 use crate::orders::{self, access};
 use crate::payments::messages::{RefundFailed, RefundMade, Refunded};
+use crate::payments::standing;
 use crate::people::code::{self, Purpose};
 use crate::people::messages::{
     Coded, ConfirmEmail, EmailTaken, OrderAccessCode, PasswordChanged, ProveEmail, ResetPassword,
@@ -113,7 +114,7 @@ async fn delivered(
     let order = order_of(conn, message).await?;
     let mut lines = lines_of(conn, message, order.id).await?;
     // The order is locked: what may leave now is marked before anybody can take it back.
-    let may_leave: Vec<UnitId> = orders::read::list_standings_of_order(conn, order.id)
+    let may_leave: Vec<UnitId> = standing::list_standings_of_order(conn, order.id)
         .await?
         .into_iter()
         .filter(|unit| may_hand_over(&unit.of(&order)).is_ok())

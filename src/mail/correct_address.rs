@@ -81,7 +81,7 @@ async fn redirect(tx: &mut Transaction, actor: &Actor, order: &Order, to: &str) 
         if message.state.after(change).is_err() || (same && message.state == MessageState::Queued) {
             continue;
         }
-        one(store::advance_again(tx, message.id, message.state, Some(to)).await?, "message")?;
+        one(messages::advance_again(tx, message.id, message.state.as_str(), Some(to)).await?, "message")?;
         jobs.push(SendMessage { message: MessageId(message.id) }.job());
     }
     jobs::add(tx, &jobs).await?;

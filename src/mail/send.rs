@@ -12,7 +12,7 @@ use crate::base::outcome::{Fault, Outcome};
 use crate::base::text::{Locale, masked_email};
 use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event, NewEvent};
-use crate::infra::effects::messages::MessageKind;
+use crate::infra::effects::messages::{self, MessageKind};
 use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::kit::Kit;
 use crate::infra::mailer::Letter;
@@ -67,13 +67,13 @@ async fn begin(kit: &Kit, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> 
     }
     let attempt = message.attempts + 1;
     store::advance_lost_attempts(&mut tx, id).await?;
-    one(store::advance_started(&mut tx, &message).await?, "message")?;
+    one(messages::advance_started(&mut tx, id, message.state.as_str(), message.attempts).await?, "message")?;
     store::insert_attempt(&mut tx, id, attempt, &masked_email(&message.recipient)).await?;
     let Some(content) = compose::content(&mut tx, kit, &message).await? else {
         let reason = "there is nothing left to tell";
         store::advance_attempt(&mut tx, id, attempt, "refused", Some(reason)).await?;
         let failed = after(MessageState::Sending, MessageChange::Fail)?;
-        one(store::advance(&mut tx, id, attempt, MessageState::Sending, failed).await?, "message")?;
+        one(advance(&mut tx, id, attempt, MessageState::Sending, failed).await?, "message")?;
         events::append(&tx, &[event(MessageEvent::Failed, &message, attempt)]).await?;
         tx.commit().await?;
         return Ok(None);
@@ -106,7 +106,7 @@ async fn end(kit: &Kit, message: &Message, attempt: i32, outcome: Attempt) -> Ou
     };
     let mut tx = kit.db.begin().await?;
     store::advance_attempt(&mut tx, message.id, attempt, name, reason).await?;
-    if store::advance(&mut tx, message.id, attempt, MessageState::Sending, state).await? == 0 {
+    if advance(&mut tx, message.id, attempt, MessageState::Sending, state).await? == 0 {
         // What this attempt came to stays on record.
         let now = store::lock(&mut tx, message.id).await?;
         tx.commit().await?;
@@ -120,7 +120,7 @@ async fn end(kit: &Kit, message: &Message, attempt: i32, outcome: Attempt) -> Ou
     }
     if state == MessageState::Failed {
         let escalated = after(state, MessageChange::Escalate)?;
-        one(store::advance(&mut tx, message.id, attempt, state, escalated).await?, "message")?;
+        one(advance(&mut tx, message.id, attempt, state, escalated).await?, "message")?;
         put_before_a_person(&mut tx, kit, message, attempt, name, reason).await?;
     }
     tx.commit().await?;
@@ -163,6 +163,17 @@ type Made = fn(MessageId, Attempted) -> MessageEvent;
 fn event(made: Made, message: &Message, attempt: i32) -> NewEvent {
     let attempted = Attempted { kind: message.kind.clone(), attempt };
     made(MessageId(message.id), attempted).by("system").of_order(message.order_id)
+}
+
+/// Ends what an attempt began; rows changed.
+async fn advance(
+    conn: &mut diesel_async::AsyncPgConnection,
+    id: Uuid,
+    attempt: i32,
+    from: MessageState,
+    to: MessageState,
+) -> Result<usize, Fault> {
+    Ok(messages::advance(conn, id, attempt, from.as_str(), to.as_str()).await?)
 }
 
 fn after(state: MessageState, change: MessageChange) -> Result<MessageState, Fault> {

@@ -1,8 +1,8 @@
-//! SQL of messages and their attempts.
+//! SQL of messages and their attempts. The rows of messages belong to `infra/effects`, which writes them.
 
 use diesel::QueryResult;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -20,59 +20,6 @@ pub async fn lock(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<
 pub async fn find_order(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<OrderId>> {
     let found = message::table.find(id).select(message::order_id).first::<Option<OrderId>>(conn);
     Ok(found.await.optional()?.flatten())
-}
-
-/// Begins the next attempt. 0 rows: somebody else did.
-pub async fn advance_started(conn: &mut AsyncPgConnection, message: &Message) -> QueryResult<usize> {
-    Statement::new(
-        "update message set state = 'sending', attempts = attempts + 1 \
-         where id = $1 and state = $2 and attempts = $3",
-    )
-    .bind::<SqlUuid, _>(message.id)
-    .bind::<Text, _>(message.state)
-    .bind::<Integer, _>(message.attempts)
-    .execute(conn)
-    .await
-}
-
-/// Ends what the given attempt began. 0 rows: a later attempt has begun or the message goes elsewhere, and this one's end
-/// counts for nothing.
-pub async fn advance(
-    conn: &mut AsyncPgConnection,
-    id: Uuid,
-    attempt: i32,
-    from: MessageState,
-    to: MessageState,
-) -> QueryResult<usize> {
-    Statement::new(
-        "update message set state = $1, sent_at = case when $2 = 'sent' then app_now() end \
-         where id = $3 and state = $4 and attempts = $5",
-    )
-    .bind::<Text, _>(to)
-    .bind::<Text, _>(to)
-    .bind::<SqlUuid, _>(id)
-    .bind::<Text, _>(from)
-    .bind::<Integer, _>(attempt)
-    .execute(conn)
-    .await
-}
-
-/// Puts a message back into the queue with a fresh number of attempts, perhaps to a corrected address.
-pub async fn advance_again(
-    conn: &mut AsyncPgConnection,
-    id: Uuid,
-    from: MessageState,
-    recipient: Option<&str>,
-) -> QueryResult<usize> {
-    Statement::new(
-        "update message set state = 'queued', attempts_before = attempts, recipient = coalesce($1, recipient) \
-         where id = $2 and state = $3",
-    )
-    .bind::<Nullable<Text>, _>(recipient)
-    .bind::<SqlUuid, _>(id)
-    .bind::<Text, _>(from)
-    .execute(conn)
-    .await
 }
 
 /// Messages of an order to its buyer's address that no server has taken and that have something to report.
@@ -132,22 +79,6 @@ pub async fn advance_attempt(
     .bind::<Nullable<Text>, _>(reason)
     .bind::<SqlUuid, _>(id)
     .bind::<Integer, _>(attempt)
-    .execute(conn)
-    .await
-}
-
-/// Jobs for messages that wait for some minutes and have none: the row was written by hand, or its job was lost. A
-/// dead job is a person's, and counts as one.
-pub async fn insert_missing_jobs(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<usize> {
-    Statement::new(
-        "insert into job (kind, dedupe_key, payload) \
-         select 'message.send', m.id::text, jsonb_build_object('message', m.id) from message m \
-         where m.state in ('queued', 'sending') and m.created_at < app_now() - interval '10 minutes' \
-           and not exists (select 1 from job j where j.kind = 'message.send' and j.dedupe_key = m.id::text \
-             and j.state <> 'done') \
-         order by m.created_at limit $1 on conflict do nothing",
-    )
-    .bind::<BigInt, _>(limit)
     .execute(conn)
     .await
 }

@@ -1,12 +1,14 @@
 //! What people of the shop do where the program cannot go on: they take tasks of the manual queue, end them, and have
 //! deliveries tried again.
 
+mod read;
 mod retry;
 mod state;
 mod store;
 mod tasks;
 mod twins;
 
+pub use read::{Entry, timeline};
 pub use retry::retry;
 pub use state::{TaskChange, TaskState};
 pub use store::{Health, Task, TaskFilter, count_tasks, find_task, health, list_tasks, task_keys};

@@ -96,27 +96,6 @@ pub(super) async fn lock_task(conn: &mut AsyncPgConnection, id: TaskId) -> Query
     task::table.find(id).select(Task::as_select()).for_update().first(conn).await.optional()
 }
 
-const ADVANCE: &str = "update task set state = w.after, taken_by = w.taken_by,
-    resolved_at = case when w.after = 'resolved' then app_now() end
-  from (select $1::uuid as id, $2::text as before, $3::text as after, $4::uuid as taken_by) w
-  where task.id = w.id and task.state = w.before";
-
-/// Moves a task from the state it was locked in.
-pub(super) async fn advance_task(
-    conn: &mut AsyncPgConnection,
-    task: &Task,
-    after: TaskState,
-    taken_by: Option<UserId>,
-) -> QueryResult<usize> {
-    Statement::new(ADVANCE)
-        .bind::<SqlUuid, _>(task.id.0)
-        .bind::<Text, _>(task.state.as_str())
-        .bind::<Text, _>(after.as_str())
-        .bind::<Nullable<SqlUuid>, _>(taken_by.map(|u| u.0))
-        .execute(conn)
-        .await
-}
-
 /// A piece that is to be delivered.
 #[derive(QueryableByName)]
 pub(super) struct Waiting {
@@ -140,7 +119,7 @@ pub(super) async fn list_waiting(conn: &mut AsyncPgConnection, ids: &[UnitId]) -
         "select u.id, u.variant_id, u.state,
            exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id)) as held, ",
     );
-    query.push(&goods::ready("v.kind", "u.variant_id", "1"));
+    query.push(&goods::ready("v", "1"));
     query.push(" as ready from unit u join variant v on v.id = u.variant_id where u.id = any(");
     query.push_bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>());
     query.push(") order by u.id");

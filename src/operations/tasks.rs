@@ -9,7 +9,7 @@ use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text;
 use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event};
-use crate::infra::effects::tasks::{Ended, OfTask, TaskEvent};
+use crate::infra::effects::tasks::{self, Ended, OfTask, TaskEvent};
 use crate::infra::kit::Kit;
 use crate::operations::state::{TaskChange, TaskState};
 use crate::operations::store::{self, Task};
@@ -77,7 +77,7 @@ async fn change_within(
         return Ok(task);
     }
     let holder: Option<UserId> = (after != TaskState::Open).then_some(user);
-    one(store::advance_task(conn, &task, after, holder).await?, "task")?;
+    one(tasks::advance(conn, id, task.state.as_str(), after.as_str(), holder).await?, "task")?;
     // What a person wrote may name somebody: the chain keeps only that something was written.
     let (task_kind, noted) = (task.kind.clone(), note.is_some());
     let event = match change {

@@ -6,6 +6,7 @@ pub mod buyer;
 pub mod cancel;
 pub mod claim;
 pub mod events;
+pub mod expire;
 pub mod hand_over;
 pub mod holds;
 pub mod limits;

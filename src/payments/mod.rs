@@ -19,6 +19,7 @@ pub mod read;
 pub mod refunds;
 pub mod report;
 pub mod restored;
+pub mod standing;
 pub mod state;
 pub mod statements;
 pub mod tasks;

@@ -227,3 +227,18 @@ pub async fn list_kept(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult
     let stored = inbox::list(conn, ids).await?;
     Ok(stored.into_iter().filter_map(|one| Some((one.id, one.kept()?))).collect())
 }
+
+const OF_TRADE: &str = "select distinct p.order_id from gateway_account a
+    join payment p on p.account_id = a.id and p.trade_no = $1";
+
+#[derive(QueryableByName)]
+struct OfTrade {
+    #[diesel(sql_type = SqlUuid)]
+    order_id: OrderId,
+}
+
+/// The orders that were paid by the trade of this number, at whichever account.
+pub async fn list_orders_of_trade(conn: &mut AsyncPgConnection, trade_no: &str) -> QueryResult<Vec<OrderId>> {
+    let rows: Vec<OfTrade> = Statement::new(OF_TRADE).bind::<Text, _>(trade_no).load(conn).await?;
+    Ok(rows.into_iter().map(|row| row.order_id).collect())
+}

@@ -15,7 +15,7 @@ use crate::vault::events::{BatchEvent, Ended, Opened};
 use crate::vault::format::{KeyFormat, MIN_BITS};
 use crate::vault::generate;
 use crate::vault::jobs::GenerateKeys;
-use crate::vault::model::Batch;
+use crate::vault::model::{Batch, Shelf};
 use crate::vault::state::BatchChange;
 use crate::vault::store;
 
@@ -52,20 +52,15 @@ pub struct Generate {
     pub format: Option<KeyFormat>,
 }
 
-/// Opens a batch with a data key of its own. `NOT_FOUND` for variants that the actor does not sell, `INVALID` for
-/// retired ones, `TOO_MANY`, `FORMAT_TOO_WEAK`.
-pub async fn open(kit: &Kit, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
-    let mut tx = kit.db.begin().await?;
-    let shelf = store::find_shelf(&mut tx, new.variant_id).await?.filter(|s| actor.sells_for(s.seller_id));
-    let Some(shelf) = shelf else {
-        return Err(Refusal::new(ErrorCode::NotFound, "there is no such variant").at(["variantId"]).into());
-    };
-    if shelf.state != "active" {
-        return Err(Refusal::new(ErrorCode::Invalid, "this variant is retired and takes no keys")
-            .at(["variantId"])
-            .into());
-    }
-    let mut new = new;
+/// Opens a batch with a data key of its own, in the caller's transaction, which has seen that the variant takes keys of
+/// this actor. `TOO_MANY`, `FORMAT_TOO_WEAK`, `INVALID`.
+pub async fn open(
+    conn: &mut AsyncPgConnection,
+    kit: &Kit,
+    actor: &Actor,
+    shelf: Shelf,
+    mut new: NewBatch,
+) -> Outcome<Batch> {
     if let Some(generate) = &mut new.generate {
         if !(1..=LARGEST_BATCH).contains(&generate.quantity) {
             let text = format!("a batch generates 1 to {LARGEST_BATCH} keys");
@@ -80,18 +75,17 @@ pub async fn open(kit: &Kit, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
             .at(["keysExpireAt"])
             .into());
     }
-    let data_key = data_keys::create(&mut tx, &kit.sealer, kit.clock.uuid()).await?;
+    let data_key = data_keys::create(conn, &kit.sealer, kit.clock.uuid()).await?;
     let id = BatchId(kit.clock.uuid());
-    let batch = store::insert_batch(&mut tx, id, data_key.id, shelf.seller_id, &new).await?;
+    let batch = store::insert_batch(conn, id, data_key.id, shelf.seller_id, &new).await?;
     let opened = Opened { variant: batch.variant_id, origin: batch.origin.as_str().into() };
     let event = BatchEvent::Opened(batch.id, opened).by(actor.label()).of_seller(batch.seller_id);
-    events::append(&tx, &[event]).await?;
+    events::append(conn, &[event]).await?;
     if new.generate.is_some() {
         // Whoever opened it makes the keys; should they be killed, the job goes on where they were.
         let job = GenerateKeys { batch: batch.id }.job();
-        jobs::add(&tx, &[job.at(kit.clock.now() + generate::HEAD_START)]).await?;
+        jobs::add(conn, &[job.at(kit.clock.now() + generate::HEAD_START)]).await?;
     }
-    tx.commit().await?;
     Ok(batch)
 }
 

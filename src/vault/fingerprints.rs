@@ -42,6 +42,7 @@ pub async fn step(
     conn: &mut AsyncPgConnection,
     kit: &Kit,
     variant: VariantId,
+    fold_case: bool,
     after: Option<KeyId>,
 ) -> Result<Stepped, Fault> {
     let rows = store::lock_old_prints(conn, variant, after, STEP).await?;
@@ -52,7 +53,7 @@ pub async fn step(
     for row in &rows {
         match open_text(kit, &data_keys, row.id, row.variant_id, row.data_key_id, &row.sealed) {
             Ok(text) => {
-                prints.push((kit.sealer.fingerprint(seller.0, text.expose(), row.fold_case), row));
+                prints.push((kit.sealer.fingerprint(seller.0, text.expose(), fold_case), row));
             }
             Err(_) => drop(alarm(kit, row.id).await),
         }

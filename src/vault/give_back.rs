@@ -15,30 +15,31 @@ use crate::vault::store;
 #[derive(Clone, Debug, Default)]
 pub struct GivenBack {
     pub keys: Vec<ChangedKey>,
-    /// Shared secrets with a cap of which more may be sold now.
+    /// Shared secrets of which more may be sold now, if they have a cap.
     pub shared: Vec<VariantId>,
 }
 
 impl GivenBack {
-    /// Variants that have stock again: the caller adds their fill jobs in the same transaction.
-    pub fn restocked(&self) -> Vec<VariantId> {
+    /// Variants that have stock again, given those with a cap: the caller adds their fill jobs in the same transaction.
+    pub fn restocked(&self, capped: &[VariantId]) -> Vec<VariantId> {
         let free = self.keys.iter().filter(|k| k.state == KeyState::Available);
-        let mut variants: Vec<VariantId> =
-            free.map(|k| k.variant_id).chain(self.shared.iter().copied()).collect();
+        let shared = self.shared.iter().copied().filter(|variant| capped.contains(variant));
+        let mut variants: Vec<VariantId> = free.map(|k| k.variant_id).chain(shared).collect();
         variants.sort();
         variants.dedup();
         variants
     }
 }
 
-/// Voids the sold keys of refunded units; one that was neither revealed nor mailed goes back on sale when its
-/// variant allows that. A repeat finds nothing left to do.
+/// Voids the sold keys of refunded units; one that was neither revealed nor mailed goes back on sale when its unit is
+/// among the `restocked`. A repeat finds nothing left to do.
 pub async fn give_back(
     conn: &mut AsyncPgConnection,
     actor: &str,
     units: &[UnitId],
+    restocked: &[UnitId],
 ) -> Result<GivenBack, Fault> {
-    let keys = store::advance_refunded(conn, units).await?;
+    let keys = store::advance_refunded(conn, units, restocked).await?;
     let facts: Vec<NewEvent> = keys
         .iter()
         .map(|key| {

@@ -6,7 +6,7 @@ use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::Actor;
 use crate::base::error_code::ErrorCode;
-use crate::base::ids::KeyId;
+use crate::base::ids::{KeyId, VariantId};
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::infra::data_keys;
 use crate::infra::effects::events::{self, Event};
@@ -33,12 +33,14 @@ pub struct Inserted {
 
 /// Stores the keys of a chunk in the caller's transaction, which holds the variant's advisory lock. Texts that exist
 /// already are reported by line and do not keep the others out: the unique fingerprint decides, whoever else
-/// imports at the same time. `IN_PROGRESS` when another run of the same batch was faster.
+/// imports at the same time. `folding` are the seller's variants in which keys that differ in case alone are the same.
+/// `IN_PROGRESS` when another run of the same batch was faster.
 pub async fn insert_chunk(
     conn: &mut AsyncPgConnection,
     kit: &Kit,
     actor: &Actor,
     batch: &Batch,
+    folding: &[VariantId],
     chunk: Chunk,
 ) -> Outcome<Inserted> {
     if batch.state != BatchState::Running {
@@ -46,8 +48,7 @@ pub async fn insert_chunk(
             .at(["batchId"])
             .into());
     }
-    let shelf = store::find_shelf(conn, batch.variant_id).await?;
-    let shelf = shelf.ok_or_else(|| Fault::bug("a batch without its variant"))?;
+    let fold_case = folding.contains(&batch.variant_id);
     let data_key = data_keys::open(conn, &kit.sealer, [batch.data_key_id]).await?;
     let data_key =
         data_key.get(&batch.data_key_id).ok_or_else(|| Fault::bug("a batch without its data key"))?;
@@ -55,7 +56,7 @@ pub async fn insert_chunk(
     let mut first_of: BTreeMap<[u8; 32], i64> = BTreeMap::new();
     let mut sealed: Vec<SealedKey> = Vec::with_capacity(chunk.keys.len());
     for key in &chunk.keys {
-        let fingerprint = kit.sealer.fingerprint(batch.seller_id.0, key.text.expose(), shelf.fold_case);
+        let fingerprint = kit.sealer.fingerprint(batch.seller_id.0, key.text.expose(), fold_case);
         if first_of.contains_key(&fingerprint) {
             problems.push((key.line, LineProblem::Duplicate));
             continue;
@@ -64,14 +65,14 @@ pub async fn insert_chunk(
         let id = KeyId(kit.clock.uuid());
         let place = Place { column: SEALED_COLUMN, row: id.0, owner: batch.variant_id.0 };
         let bytes = kit.sealer.seal(data_key, place, key.text.expose().as_bytes()).map_err(Fault::from)?;
-        let otherwise = kit.sealer.fingerprint(batch.seller_id.0, key.text.expose(), !shelf.fold_case);
+        let otherwise = kit.sealer.fingerprint(batch.seller_id.0, key.text.expose(), !fold_case);
         sealed.push(SealedKey { id, line: key.line, fingerprint, otherwise, sealed: bytes });
     }
     sealed.sort_by_key(|k| k.line);
     let mut added = 0;
     if !sealed.is_empty() {
         data_keys::count_uses(conn, batch.data_key_id, sealed.len() as i64).await?;
-        for stored in store::insert_keys(conn, batch, &sealed).await? {
+        for stored in store::insert_keys(conn, batch, &sealed, folding).await? {
             added += usize::from(first_of.remove(stored.as_slice()).is_some());
         }
         // What is left over was in the vault before.

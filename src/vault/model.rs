@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -77,10 +77,10 @@ impl Batch {
 }
 
 /// What the vault must know of the variant that its keys are for.
-#[derive(Clone, Debug, Queryable)]
+#[derive(Clone, Debug)]
 pub struct Shelf {
     pub seller_id: SellerId,
-    pub state: String,
+    /// Keys that differ in case alone are the same.
     pub fold_case: bool,
     pub key_format: Option<Value>,
 }
@@ -150,8 +150,6 @@ pub(super) struct OldPrint {
     pub variant_id: VariantId,
     #[diesel(sql_type = Text)]
     pub state: KeyState,
-    #[diesel(sql_type = Bool)]
-    pub fold_case: bool,
     #[diesel(sql_type = SqlUuid)]
     pub data_key_id: Uuid,
     #[diesel(sql_type = Bytea)]

@@ -7,14 +7,14 @@ use diesel::sql_types::{Array, BigInt, Bytea, Integer, Nullable, Text, Timestamp
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::{BatchId, KeyId, SellerId, UnitId, VariantId};
-use crate::infra::db::schema::{key_batch, variant};
+use crate::infra::db::schema::key_batch;
 use crate::infra::db::statement::Statement;
 use crate::vault::batch::NewBatch;
 use crate::vault::claim::Claimed;
 use crate::vault::import::{Encoding, LineProblem, Mark};
 use crate::vault::model::{
-    Batch, ChangedKey, ClaimedRow, Marked, OldPrint, Origin, PrintOf, SealedKey, SealedRow, Shelf,
-    ShelfCount, StoredLine, VariantRow,
+    Batch, ChangedKey, ClaimedRow, Marked, OldPrint, Origin, PrintOf, SealedKey, SealedRow, ShelfCount,
+    StoredLine, VariantRow,
 };
 use crate::vault::state::{BatchState, KeyState};
 
@@ -58,13 +58,12 @@ pub(super) async fn advance_to_sold(
         .await
 }
 
-/// What a refund does to the keys of the units: back on the shelf when nobody can have seen them and the variant
-/// says so, else never sold again. Rows are locked by id first, so that two refunds cannot cross.
+/// What a refund does to the keys of the units: back on the shelf when nobody can have seen them and they are among
+/// those that may return, else never sold again. Rows are locked by id first, so that two refunds cannot cross.
 const GIVE_BACK: &str = "\
     with s as materialized (
-      select k.id, k.revealed_at is null and k.mailed_at is null and v.restock_unseen as unseen
-        from vault_key k join variant v on v.id = k.variant_id
-       where k.unit_id = any($1) and k.state = 'sold' order by k.id for update of k)
+      select k.id, k.revealed_at is null and k.mailed_at is null and k.unit_id = any($1) as unseen
+        from vault_key k where k.unit_id = any($2) and k.state = 'sold' order by k.id for update)
     update vault_key k
        set state = case when s.unseen then 'available' else 'voided' end,
            unit_id = case when s.unseen then null else k.unit_id end,
@@ -76,18 +75,23 @@ const GIVE_BACK: &str = "\
 pub(super) async fn advance_refunded(
     conn: &mut AsyncPgConnection,
     units: &[UnitId],
+    restocked: &[UnitId],
 ) -> QueryResult<Vec<ChangedKey>> {
-    Statement::new(GIVE_BACK).bind::<Array<SqlUuid>, _>(units).load(conn).await
+    Statement::new(GIVE_BACK)
+        .bind::<Array<SqlUuid>, _>(restocked)
+        .bind::<Array<SqlUuid>, _>(units)
+        .load(conn)
+        .await
 }
 
 /// By variant, so that the index of what is available is used and nothing else is looked at.
 const EXPIRE: &str = "\
     with due as materialized (
-      select k.id from variant v
+      select k.id from (select distinct variant_id as id from key_batch) v
         cross join lateral (select k.id from vault_key k
           where k.variant_id = v.id and k.state = 'available' and k.expires_at <= app_now()
           order by k.expires_at, k.pos limit $1 for update skip locked) k
-       where exists (select 1 from key_batch b where b.variant_id = v.id) limit 1000)
+       limit 1000)
     update vault_key k set state = 'expired' from due where k.id = due.id and k.state = 'available'
     returning k.id, k.variant_id, k.seller_id, k.state";
 
@@ -147,11 +151,11 @@ pub(super) async fn advance_mailed(conn: &mut AsyncPgConnection, units: &[UnitId
 
 /// Locked, so that the later update waits for nobody. What a person was asked about already is left to that person.
 const OLD_PRINTS: &str = "\
-    select k.id, k.seller_id, k.variant_id, k.state, v.fold_case, k.data_key_id, k.sealed
-      from vault_key k join variant v on v.id = k.variant_id
+    select k.id, k.seller_id, k.variant_id, k.state, k.data_key_id, k.sealed
+      from vault_key k
      where k.variant_id = $1 and k.fp_next is null and k.id > $2
        and not exists (select 1 from task t where t.kind = 'key_text_twin' and t.subject = k.id::text)
-     order by k.id limit $3 for no key update of k skip locked";
+     order by k.id limit $3 for no key update skip locked";
 
 pub(super) async fn lock_old_prints(
     conn: &mut AsyncPgConnection,
@@ -222,15 +226,6 @@ pub(super) async fn advance_frozen(
         .bind::<Text, _>(from)
         .load(conn)
         .await
-}
-
-pub(super) async fn find_shelf(conn: &mut AsyncPgConnection, id: VariantId) -> QueryResult<Option<Shelf>> {
-    variant::table
-        .find(id)
-        .select((variant::seller_id, variant::state, variant::fold_case, variant::key_format))
-        .first(conn)
-        .await
-        .optional()
 }
 
 pub(super) async fn insert_batch(
@@ -318,7 +313,7 @@ pub(super) async fn advance_batch(
 /// fingerprints are the same: a text that was judged by `KeyText` is compared alike by all programs. Each is unique by
 /// itself, so a key that is stored under the earlier definition alone, or under another text of it, is a conflict too.
 /// `otherwise` is the fingerprint that the text has in variants that see case the other way: there the same text has
-/// another one, which no constraint compares.
+/// another one, which no constraint compares. `$7` are the variants that fold it.
 const INSERT_KEYS: &str = "\
     with line as materialized (
       select t.id, t.fp, t.otherwise, t.sealed, nextval('vault_key_pos_seq') as pos
@@ -327,10 +322,9 @@ const INSERT_KEYS: &str = "\
     overriding system value
     select line.id, b.seller_id, b.variant_id, b.id, line.pos, line.fp, line.fp, b.data_key_id, line.sealed,
            coalesce($5::timestamptz, 'infinity')
-      from line cross join (select b.*, v.fold_case from key_batch b join variant v on v.id = b.variant_id
-        where b.id = $6) b
-     where not exists (select 1 from vault_key k join variant v on v.id = k.variant_id
-       where k.seller_id = b.seller_id and k.fp = line.otherwise and v.fold_case <> b.fold_case)
+      from line cross join (select * from key_batch where id = $6) b
+     where not exists (select 1 from vault_key k where k.seller_id = b.seller_id and k.fp = line.otherwise
+       and (k.variant_id = any($7)) <> (b.variant_id = any($7)))
      order by line.fp
     on conflict do nothing
     returning fp";
@@ -340,6 +334,7 @@ pub(super) async fn insert_keys(
     conn: &mut AsyncPgConnection,
     batch: &Batch,
     keys: &[SealedKey],
+    folding: &[VariantId],
 ) -> QueryResult<Vec<Vec<u8>>> {
     let rows: Vec<StoredLine> = Statement::new(INSERT_KEYS)
         .bind::<Array<SqlUuid>, _>(keys.iter().map(|k| k.id).collect::<Vec<_>>())
@@ -348,6 +343,7 @@ pub(super) async fn insert_keys(
         .bind::<Array<Bytea>, _>(keys.iter().map(|k| k.sealed.as_slice()).collect::<Vec<_>>())
         .bind::<Nullable<Timestamptz>, _>(batch.keys_expire_at)
         .bind::<SqlUuid, _>(batch.id)
+        .bind::<Array<SqlUuid>, _>(folding)
         .load(conn)
         .await?;
     Ok(rows.into_iter().map(|row| row.fp).collect())

@@ -12,9 +12,11 @@ use crate::base::actor::Actor;
 use crate::base::ids::VariantId;
 use crate::base::outcome::{Fault, Outcome};
 use crate::catalogue::jobs::CapRaised;
-use crate::files::jobs::FilePublished;
+use crate::delivery;
+use crate::delivery::jobs::CloseGrant;
+use crate::files::events::GrantEvent;
 use crate::fulfilment;
-use crate::fulfilment::jobs::Fill;
+use crate::fulfilment::jobs::{FilePublished, Fill};
 use crate::infra::cursor;
 use crate::infra::effects::jobs::{self, NewJob, Payload};
 use crate::infra::effects::messages::SendMessage;
@@ -83,6 +85,9 @@ async fn of_job(backend: &Arc<WorkerBackend>, job: &Job) -> Outcome<Done> {
                 mail::send::Next::TryAgain(gap) => Done::Later(gap),
             });
         }
+        CloseGrant::KIND => {
+            delivery::grant::close(backend, job.payload::<CloseGrant>()?.grant).await?;
+        }
         AlertStaff::KIND => mail::alert::alert(backend, job.payload::<AlertStaff>()?.task).await?,
         other => return Err(Fault::bug(format!("no reaction to jobs of kind {other}")).into()),
     }
@@ -100,6 +105,10 @@ fn of_event(event: &Numbered) -> Option<NewJob> {
     // The buyer agreed: the money is to be taken now.
     if let Some(PaymentEvent::Approved(payment, _)) = event.read() {
         return Some(CheckPayment { payment }.job().besides(format_args!("approved:{}", event.seq)));
+    }
+    // Links and sessions are above whoever revokes a grant.
+    if let Some(GrantEvent::Revoked(grant, _)) = event.read() {
+        return Some(CloseGrant { grant }.job());
     }
     match event.read()? {
         TaskEvent::Opened(task, _) => Some(AlertStaff { task }.job()),

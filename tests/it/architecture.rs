@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// Modules by layer, highest first; within a line no module uses another.
-const LAYERS: [&[&str]; 19] = [
+const LAYERS: [&[&str]; 20] = [
     &["main"],
     &["app"],
     &["http", "worker", "demo"],
@@ -22,6 +22,7 @@ const LAYERS: [&[&str]; 19] = [
     &["goods"],
     &["vault", "files"],
     &["people", "settings"],
+    &["sellers"],
     &["audit"],
     &["infra"],
     &["config"],

@@ -217,7 +217,7 @@ fn narrow(query: &mut Statement<'static>, listing: &Listing) {
         query.push(if in_stock { " and " } else { " and not " });
         // As many pieces as the least that may be bought.
         query.push("exists (select 1 from variant v where v.product_id = p.id and v.state = 'active' and ");
-        query.push(&goods::stocked("v.kind", "v.id", "v.min_quantity")).push(")");
+        query.push(&goods::stocked("v", "v.min_quantity")).push(")");
     }
     if let Some(search) = &filter.search {
         query.push(

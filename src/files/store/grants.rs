@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
-use diesel::sql_types::{Array, Integer, Nullable, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Integer, Nullable, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::clock::Clock;
@@ -17,11 +17,11 @@ const GRANT: &str = "insert into download_grant \
     select encode(set_byte(set_byte(uuid_send(w.id), 14, (w.n >> 8)::int), 15, (w.n & 255)::int), 'hex')::uuid, \
       w.seller_id, w.order_id, w.line_id, w.unit_id, w.file_id, w.file_version_id, w.max_downloads, coalesce(w.expires_at, 'infinity'), w.bind_address \
     from ( \
-      select w.*, f.id as file_id, v.id as file_version_id, variant.bind_address, \
+      select w.*, f.id as file_id, v.id as file_version_id, \
         row_number() over (partition by w.unit_id order by f.created_at, f.id) as n \
-      from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::int[], $8::timestamptz[]) \
-        as w(id, seller_id, order_id, line_id, unit_id, variant_id, max_downloads, expires_at) \
-      join variant on variant.id = w.variant_id \
+      from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::int[], $8::timestamptz[], \
+          $9::bool[]) \
+        as w(id, seller_id, order_id, line_id, unit_id, variant_id, max_downloads, expires_at, bind_address) \
       join file f on f.variant_id = w.variant_id and f.seller_id = w.seller_id \
       cross join lateral (select id from file_version where file_id = f.id and yanked_at is null \
         order by published_at desc, id desc limit 1) v) w \
@@ -44,6 +44,7 @@ pub async fn insert_grants(
         .bind::<Array<SqlUuid>, _>(wants.iter().map(|w| w.variant_id.0).collect::<Vec<_>>())
         .bind::<Array<Nullable<Integer>>, _>(wants.iter().map(|w| w.max_downloads).collect::<Vec<_>>())
         .bind::<Array<Nullable<Timestamptz>>, _>(wants.iter().map(|w| w.expires_at).collect::<Vec<_>>())
+        .bind::<Array<Bool>, _>(wants.iter().map(|w| w.bind_address).collect::<Vec<_>>())
         .load(&mut conn)
         .await
 }
@@ -70,20 +71,6 @@ pub async fn advance_grant_revoked(conn: &mut AsyncPgConnection, id: GrantId) ->
     .bind::<SqlUuid, _>(id)
     .load(conn)
     .await
-}
-
-const CLOSE: &str = "with s as (select array_agg(distinct g) as ids from unnest($1::uuid[]) g), \
-    links as (update download_link set revoked_at = app_now() \
-      where grant_id = any((select ids from s)::uuid[]) and revoked_at is null) \
-    update download_session set closed_at = app_now() \
-      where grant_id = any((select ids from s)::uuid[]) and closed_at is null";
-
-/// Ends the open sessions and the links of the grants.
-pub async fn advance_sessions_closed(conn: &mut AsyncPgConnection, grants: &[GrantId]) -> QueryResult<usize> {
-    Statement::new(CLOSE)
-        .bind::<Array<SqlUuid>, _>(grants.iter().map(|g| g.0).collect::<Vec<_>>())
-        .execute(conn)
-        .await
 }
 
 /// Locks the grants in the order of their ids.

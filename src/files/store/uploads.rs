@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 
-use diesel::sql_types::{Array, BigInt, Bool, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::{FileId, FileVersionId, SellerId, UploadId, VariantId};
-use crate::base::text::Locale;
 use crate::files::model::{FileVersion, Upload};
 use crate::infra::db::statement::Statement;
 
@@ -109,40 +108,6 @@ pub async fn list_known_blobs(conn: &mut AsyncPgConnection, keys: &[String]) -> 
     Ok(rows.into_iter().map(|row| row.key).collect())
 }
 
-/// A variant that a version is published for.
-#[derive(QueryableByName)]
-pub struct Target {
-    #[diesel(sql_type = SqlUuid)]
-    pub id: VariantId,
-    #[diesel(sql_type = SqlUuid)]
-    pub seller_id: SellerId,
-}
-
-pub async fn lock_variant(conn: &mut AsyncPgConnection, id: VariantId) -> QueryResult<Option<Target>> {
-    Statement::new("select id, seller_id from variant where id = $1 for no key update")
-        .bind::<SqlUuid, _>(id)
-        .get_result(conn)
-        .await
-        .optional()
-}
-
-#[derive(QueryableByName)]
-struct Truth {
-    #[diesel(sql_type = Bool)]
-    holds: bool,
-}
-
-/// Whether a paid unit of the variant waits for a person, for want of a file perhaps.
-pub async fn has_units_left_to_a_person(
-    conn: &mut AsyncPgConnection,
-    variant: VariantId,
-) -> QueryResult<bool> {
-    let sql = "select exists (select 1 from unit u where u.variant_id = $1 and u.state = 'awaiting_person' \
-                 and u.superseded_by is null) as holds";
-    let row: Truth = Statement::new(sql).bind::<SqlUuid, _>(variant).get_result(conn).await?;
-    Ok(row.holds)
-}
-
 #[derive(QueryableByName)]
 struct Id {
     #[diesel(sql_type = SqlUuid)]
@@ -181,13 +146,13 @@ pub async fn find_file_by_name(
 pub async fn insert_file(
     conn: &mut AsyncPgConnection,
     id: FileId,
-    variant: &Target,
+    (seller, variant): (SellerId, VariantId),
     name: &str,
 ) -> QueryResult<usize> {
     Statement::new("insert into file (id, seller_id, variant_id, name) values ($1, $2, $3, $4)")
         .bind::<SqlUuid, _>(id)
-        .bind::<SqlUuid, _>(variant.seller_id)
-        .bind::<SqlUuid, _>(variant.id)
+        .bind::<SqlUuid, _>(seller)
+        .bind::<SqlUuid, _>(variant)
         .bind::<Text, _>(name)
         .execute(conn)
         .await
@@ -210,20 +175,6 @@ pub async fn insert_version(conn: &mut AsyncPgConnection, version: &FileVersion)
     .bind::<Timestamptz, _>(version.published_at)
     .execute(conn)
     .await
-}
-
-pub async fn insert_notes(
-    conn: &mut AsyncPgConnection,
-    version: FileVersionId,
-    locale: Locale,
-    notes: &str,
-) -> QueryResult<usize> {
-    Statement::new("insert into translation (object_id, locale, field, value) values ($1, $2, 'notes', $3)")
-        .bind::<SqlUuid, _>(version)
-        .bind::<Text, _>(locale.as_str())
-        .bind::<Text, _>(notes)
-        .execute(conn)
-        .await
 }
 
 /// The version is no longer served; rows changed.

@@ -6,7 +6,7 @@ use crate::base::outcome::Refusal;
 use crate::base::text::Locale;
 use crate::files::publish::{self, NewVersion};
 use crate::files::upload::{self, NewUpload};
-use crate::goods::intake;
+use crate::fulfilment::publish_file::publish_file;
 use crate::graphql::catalogue::goods::FileVersion;
 use crate::graphql::catalogue::mutations::seller;
 use crate::graphql::context::ContextExt;
@@ -138,7 +138,7 @@ impl FileMutation {
                 version: input.version,
                 notes: input.notes.map(|notes| (notes.0, locale)),
             };
-            intake::publish_file(ctx.backend(), ctx.actor(), new).await
+            publish_file(ctx.backend(), ctx.actor(), new).await
         };
         Ok(match split(done.await)? {
             Ok(version) => {

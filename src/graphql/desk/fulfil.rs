@@ -1,7 +1,7 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use crate::base::ids::UnitId;
-use crate::fulfilment::by_hand;
+use crate::delivery::fulfil_by_hand;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, split};
 use crate::graphql::id;
@@ -45,7 +45,7 @@ impl FulfilMutation {
         let access_level = if ctx.actor().is_staff() { AccessLevel::Staff } else { AccessLevel::Status };
         let done = async {
             let unit = id::read(&input.delivery_id, "deliveryId", UnitId::parse)?;
-            by_hand::fulfil(ctx.backend(), ctx.actor(), unit, &input.secret_text).await
+            fulfil_by_hand::fulfil(ctx.backend(), ctx.actor(), unit, &input.secret_text).await
         };
         Ok(match split(done.await)? {
             Ok(line) => DeliveryFulfilManuallyPayload {

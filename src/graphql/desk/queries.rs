@@ -71,8 +71,9 @@ impl Desk {
         #[graphql(desc = "End before this row.")] before: Option<String>,
     ) -> Answer<Connection<Order>> {
         let filter = filter.unwrap_or_default();
-        let filter = staff::OrderFilter {
+        let mut filter = staff::OrderFilter {
             search: search.map(|s| s.chars().take(254).collect()),
+            found: Vec::new(),
             states: filter.states.unwrap_or_default().into_iter().map(Into::into).collect(),
             changed_since: filter.changed_since.map(|d| d.0),
         };
@@ -81,6 +82,9 @@ impl Desk {
         let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
         let page = {
             let mut conn = ctx.backend().db.conn().await.or_top()?;
+            if let Some(trade_no) = filter.search.as_deref().map(str::trim).filter(|s| !s.is_empty()) {
+                filter.found = payments::read::list_orders_of_trade(&mut conn, trade_no).await.or_top()?;
+            }
             match filter.changed_since {
                 Some(since) => staff::list_changed_orders(&mut conn, &filter, since, &args)
                     .await

@@ -5,7 +5,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::scalars::DateTime;
 use crate::kinds::events;
-use crate::orders::staff;
+use crate::operations;
 
 /// Where an entry of an order's story comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -38,8 +38,8 @@ pub struct TimelineEntry {
 /// The story of an order, the oldest first.
 pub async fn of(ctx: &Context<'_>, order: OrderId) -> Answer<Vec<TimelineEntry>> {
     let mut conn = ctx.backend().db.conn().await.or_top()?;
-    let rows = staff::timeline(&mut conn, order).await.or_top()?;
-    let entry = |row: staff::Entry| TimelineEntry {
+    let rows = operations::timeline(&mut conn, order).await.or_top()?;
+    let entry = |row: operations::Entry| TimelineEntry {
         at: row.at.into(),
         source: match row.source.as_str() {
             "notice" => TimelineSource::Notice,

@@ -4,8 +4,8 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use crate::base::ids::{BatchId, VariantId};
 use crate::base::outcome::Outcome;
+use crate::catalogue::intake;
 use crate::fulfilment::restock;
-use crate::goods::intake;
 use crate::graphql::catalogue::KeyFormatInput;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt, split};

@@ -4,7 +4,7 @@ use crate::base::actor::Role;
 use crate::base::ids::{BatchId, SHOP, SellerId};
 use crate::base::page::{self, DEFAULT_SIZE, LARGEST_SIZE, Page, PageArgs};
 use crate::catalogue::scope::Scope;
-use crate::catalogue::stock;
+use crate::fulfilment::read as stock;
 use crate::graphql::catalogue::Product;
 use crate::graphql::catalogue::listing::{Asked, ProductFilter, ProductSort, page as products};
 use crate::graphql::connection::{Connection, counted};

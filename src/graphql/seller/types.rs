@@ -1,6 +1,6 @@
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
-use crate::catalogue::stock;
+use crate::fulfilment::read as stock;
 use crate::goods::{self, Supply};
 use crate::graphql::catalogue::Variant;
 use crate::graphql::connection::Listed;

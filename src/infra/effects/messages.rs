@@ -1,9 +1,11 @@
 //! Messages to people as rows, written in the transaction that gives the reason for them (D3). A row names what the
 //! mail is about; the text is made when it is sent, so that no key is ever stored with it.
 
-use diesel::sql_types::{Array, Jsonb, Nullable, Text, Uuid as SqlUuid};
+use diesel::QueryResult;
+use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::base::clock::Clock;
 use crate::base::ids::{MessageId, OrderId, UserId};
@@ -109,4 +111,78 @@ pub async fn enqueue(
         .execute(&mut conn);
     futures::try_join!(rows, jobs::add(conn, &jobs))?;
     Ok(())
+}
+
+/// Begins the next attempt. 0 rows: somebody else did.
+pub async fn advance_started(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    before: &'static str,
+    attempts: i32,
+) -> QueryResult<usize> {
+    Statement::new(
+        "update message set state = 'sending', attempts = attempts + 1 \
+         where id = $1 and state = $2 and attempts = $3",
+    )
+    .bind::<SqlUuid, _>(id)
+    .bind::<Text, _>(before)
+    .bind::<Integer, _>(attempts)
+    .execute(conn)
+    .await
+}
+
+/// Ends what the given attempt began. 0 rows: a later attempt has begun or the message goes elsewhere, and this one's end
+/// counts for nothing.
+pub async fn advance(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    attempt: i32,
+    from: &'static str,
+    to: &'static str,
+) -> QueryResult<usize> {
+    Statement::new(
+        "update message set state = $1, sent_at = case when $2 = 'sent' then app_now() end \
+         where id = $3 and state = $4 and attempts = $5",
+    )
+    .bind::<Text, _>(to)
+    .bind::<Text, _>(to)
+    .bind::<SqlUuid, _>(id)
+    .bind::<Text, _>(from)
+    .bind::<Integer, _>(attempt)
+    .execute(conn)
+    .await
+}
+
+/// Puts a message back into the queue with a fresh number of attempts, perhaps to a corrected address.
+pub async fn advance_again(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    from: &'static str,
+    recipient: Option<&str>,
+) -> QueryResult<usize> {
+    Statement::new(
+        "update message set state = 'queued', attempts_before = attempts, recipient = coalesce($1, recipient) \
+         where id = $2 and state = $3",
+    )
+    .bind::<Nullable<Text>, _>(recipient)
+    .bind::<SqlUuid, _>(id)
+    .bind::<Text, _>(from)
+    .execute(conn)
+    .await
+}
+
+/// Jobs for messages that wait for some minutes and have none: the row was written by hand, or its job was lost. A
+/// dead job is a person's, and counts as one.
+pub async fn add_missing_jobs(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<usize> {
+    Statement::new(
+        "insert into job (kind, dedupe_key, payload) \
+         select 'message.send', m.id::text, jsonb_build_object('message', m.id) from message m \
+         where m.state in ('queued', 'sending') and m.created_at < app_now() - interval '10 minutes' \
+           and not exists (select 1 from job j where j.kind = 'message.send' and j.dedupe_key = m.id::text \
+             and j.state <> 'done') \
+         order by m.created_at limit $1 on conflict do nothing",
+    )
+    .bind::<BigInt, _>(limit)
+    .execute(conn)
+    .await
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::base::clock::Clock;
-use crate::base::ids::{LineId, OrderId, PaymentId, TaskId};
+use crate::base::ids::{LineId, OrderId, PaymentId, TaskId, UserId};
 use crate::infra::db::statement::Statement;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::record::{Field, FieldDoc, Record};
@@ -244,4 +244,26 @@ pub async fn resolve(mut conn: &AsyncPgConnection, over: &[Over], actor: &str) -
         TaskEvent::Resolved(TaskId(task.id), ended).by(actor).of_order(order)
     };
     events::append(conn, &ended.into_iter().map(event).collect::<Vec<_>>()).await
+}
+
+const ADVANCE: &str = "update task set state = w.after, taken_by = w.taken_by,
+    resolved_at = case when w.after = 'resolved' then app_now() end
+  from (select $1::uuid as id, $2::text as before, $3::text as after, $4::uuid as taken_by) w
+  where task.id = w.id and task.state = w.before";
+
+/// Moves a task from the state it was locked in.
+pub async fn advance(
+    conn: &mut AsyncPgConnection,
+    id: TaskId,
+    before: &'static str,
+    after: &'static str,
+    taken_by: Option<UserId>,
+) -> diesel::QueryResult<usize> {
+    Statement::new(ADVANCE)
+        .bind::<SqlUuid, _>(id.0)
+        .bind::<Text, _>(before)
+        .bind::<Text, _>(after)
+        .bind::<Nullable<SqlUuid>, _>(taken_by.map(|u| u.0))
+        .execute(conn)
+        .await
 }

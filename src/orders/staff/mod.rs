@@ -1,10 +1,10 @@
-//! Orders as those see them who work in the shop: lists over everybody's, and one order's whole story.
+//! Orders as those see them who work in the shop: lists over everybody's.
 
 mod read;
 pub mod store;
 
 pub(in crate::orders) use read::newest_first;
 pub use read::{
-    Entry, OrderFilter, count_lines_of_sellers, count_orders, last_seq, lines_of_sellers,
-    list_changed_orders, list_orders, order_of_line, order_of_unit, timeline,
+    OrderFilter, count_lines_of_sellers, count_orders, last_seq, lines_of_sellers, list_changed_orders,
+    list_orders, order_of_line, order_of_unit,
 };

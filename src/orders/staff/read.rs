@@ -1,11 +1,10 @@
-//! Lists for staff and sellers, and the story of one order.
+//! Lists for staff and sellers.
 
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::QueryableByName;
-use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use serde_json::Value;
 
 use crate::base::ids::{LineId, OrderId, SellerId, UnitId};
 use crate::base::page::{Page, PageArgs};
@@ -19,8 +18,10 @@ use crate::orders::sync::{self, ChangedOrder, place};
 /// What a list of orders is narrowed to.
 #[derive(Clone, Debug, Default)]
 pub struct OrderFilter {
-    /// An order's number, the beginning of an address, or a gateway's number of the trade.
+    /// An order's number, the beginning of an address, or whatever else `found` was found by.
     pub search: Option<String>,
+    /// Orders that the search found elsewhere, by a gateway's number of their trade.
+    pub found: Vec<OrderId>,
     pub states: Vec<OrderState>,
     pub changed_since: Option<DateTime<Utc>>,
 }
@@ -83,8 +84,8 @@ fn narrow(query: &mut Statement<'static>, filter: &OrderFilter) {
         let address =
             Email::parse(search).map_or_else(|_| search.to_lowercase(), |e| e.normalised().to_owned());
         query.push(") or starts_with(o.email_normalised, ").push_bind::<Text, _>(address);
-        query.push(") or exists (select 1 from payment p where p.order_id = o.id and p.trade_no = ");
-        query.push_bind::<Text, _>(search.to_owned()).push("))");
+        query.push(") or o.id = any(");
+        query.push_bind::<Array<SqlUuid>, _>(filter.found.clone()).push("))");
     }
     if !filter.states.is_empty() {
         let states: Vec<&'static str> = filter.states.iter().map(|s| s.as_str()).collect();
@@ -140,47 +141,6 @@ fn sold_by(query: &mut Statement<'static>, sellers: &[SellerId]) {
         " from order_line l join orders o on o.id = l.order_id where o.paid_at is not null and l.seller_id = any(",
     );
     query.push_bind::<Array<SqlUuid>, _>(sellers.iter().map(|s| s.0).collect::<Vec<_>>()).push(")");
-}
-
-/// One entry of an order's story.
-#[derive(Clone, Debug, QueryableByName)]
-pub struct Entry {
-    #[diesel(sql_type = Timestamptz)]
-    pub at: DateTime<Utc>,
-    /// `event`, `notice`, `mail`, or `staff`: what staff did and why.
-    #[diesel(sql_type = Text)]
-    pub source: String,
-    #[diesel(sql_type = Text)]
-    pub kind: String,
-    #[diesel(sql_type = Text)]
-    pub actor: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub detail: Option<String>,
-    /// An event's body, as it is stored.
-    #[diesel(sql_type = Nullable<Jsonb>)]
-    pub body: Option<Value>,
-}
-
-const TIMELINE: &str = "select * from (
-    select e.created_at as at, 'event' as source, e.kind, e.actor, null as detail, nullif(e.body, '{}') as body, e.id as n
-      from event e where e.order_id = $1
-    union all
-    select n.received_at, 'notice', n.verdict, n.account_id, n.reason, null, n.id from notice n where n.order_id = $2
-    union all
-    select m.created_at, 'mail', m.kind, 'system', m.state, null, 0 from message m where m.order_id = $3
-    union all
-    select a.done_at, 'staff', a.kind, 'staff', a.reason, null, a.id from staff_act a where a.order_id = $4
-  ) story order by at, n limit 500";
-
-/// Everything that happened to an order, the oldest first, at most 500 entries.
-pub async fn timeline(conn: &mut AsyncPgConnection, order: OrderId) -> QueryResult<Vec<Entry>> {
-    Statement::new(TIMELINE)
-        .bind::<SqlUuid, _>(order.0)
-        .bind::<SqlUuid, _>(order.0)
-        .bind::<SqlUuid, _>(order.0)
-        .bind::<SqlUuid, _>(order.0)
-        .load(conn)
-        .await
 }
 
 #[derive(QueryableByName)]

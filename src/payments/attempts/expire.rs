@@ -121,10 +121,7 @@ async fn attempt(kit: &PaymentKit, id: OrderId) -> Outcome<Tried> {
     let Some(order) = order_store::lock(&mut tx, id).await? else { return Ok(tried(false)) };
     // An attempt may have been started while the others were being closed.
     let open = attempts::list(&mut tx, id).await?.iter().any(|p| p.state.is_open());
-    if open || order.state != OrderState::PendingPayment {
-        return Ok(tried(false));
-    }
-    orders::cancel::expire(&mut tx, &order).await?;
+    let expired = orders::expire::expire(&mut tx, &order, open).await?;
     tx.commit().await?;
-    Ok(tried(true))
+    Ok(tried(expired))
 }

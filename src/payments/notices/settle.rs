@@ -13,6 +13,7 @@ use crate::fulfilment::assign;
 use crate::infra::db::Purpose;
 use crate::orders::limits;
 use crate::orders::model::Order;
+use crate::orders::store as order_store;
 use crate::payments::accounts::Accounts;
 use crate::payments::case::{self, Cases, Tracked};
 use crate::payments::kit::PaymentKit;
@@ -90,8 +91,8 @@ async fn within(
     let mut slice = Slice::new(reports, &store::find(conn, reports).await?);
     let mut locked = match (locking, slice.orders().as_slice()) {
         (_, []) => Vec::new(),
-        (Locking::AloneWait, [order]) => store::lock(conn, *order).await?,
-        (_, orders) => store::lock_free(conn, orders).await?,
+        (Locking::AloneWait, [order]) => order_store::lock(conn, *order).await?.into_iter().collect(),
+        (_, orders) => order_store::lock_free(conn, orders).await?,
     };
     fault_point!("settle.t1");
     let judged = limits::judge(conn, &locked, locking == Locking::AloneWait).await?;
@@ -236,7 +237,7 @@ async fn write(
     let effects = effects::gather(conn, kit, slice, orders, cases, handed).await?;
     let advanced = {
         let conn = &*conn;
-        let orders = store::advance_orders_to_paid(conn, &paid, &delivered).map_err(Failure::from);
+        let orders = order_store::advance_to_paid(conn, &paid, &delivered).map_err(Failure::from);
         futures::try_join!(orders, effects.write(conn, &kit.clock).map_err(Failure::from))?.0
     };
     if advanced != paid.len() {

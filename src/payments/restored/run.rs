@@ -70,7 +70,7 @@ async fn raise(kit: &PaymentKit, since: Option<DateTime<Utc>>) -> Outcome<Epoch>
     }
     let since = match since {
         Some(since) => since,
-        None => epoch::newest_fact(&mut tx).await?,
+        None => store::newest_fact(&mut tx).await?,
     };
     epoch::raise(&mut tx, since).await?;
     let epoch = epoch::current(&mut tx).await?;

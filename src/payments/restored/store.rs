@@ -232,3 +232,18 @@ struct Thawed {
     #[diesel(sql_type = SqlUuid)]
     id: VariantId,
 }
+
+#[derive(QueryableByName)]
+struct Newest {
+    #[diesel(sql_type = Timestamptz)]
+    at: DateTime<Utc>,
+}
+
+/// The time of the newest thing this database knows: where a backup ends.
+pub async fn newest_fact(conn: &mut AsyncPgConnection) -> QueryResult<DateTime<Utc>> {
+    let sql = "select greatest((select max(created_at) from event), (select max(placed_at) from orders),
+        (select max(started_at) from payment), (select max(received_at) from notice),
+        (select max(raised_at) from epoch)) as at";
+    let newest: Newest = Statement::new(sql).get_result(conn).await?;
+    Ok(newest.at)
+}

@@ -11,9 +11,14 @@ use crate::infra::seal::Place;
 use crate::vault::reveal::UNIT_TEXT;
 use crate::vault::secrets::store::{self, Offer, Share};
 
-/// What may be sold of these shared secrets, in one statement; those with a cap stay locked until the transaction ends.
-pub async fn offers(conn: &AsyncPgConnection, variants: &[VariantId]) -> Result<Vec<Offer>, Fault> {
-    Ok(store::lock_offers(conn, variants).await?)
+/// What the next buyers of these shared secrets get, in one statement. Nobody else sells those with a cap before the
+/// transaction ends.
+pub async fn offers(
+    conn: &AsyncPgConnection,
+    variants: &[VariantId],
+    capped: &[VariantId],
+) -> Result<Vec<Offer>, Fault> {
+    Ok(store::lock_offers(conn, variants, capped).await?)
 }
 
 /// Writes down which version each piece got, in one statement.

@@ -6,4 +6,4 @@ mod store;
 
 pub use give::{give_text, mark_given, offers};
 pub use publish::publish;
-pub use store::{Offer, SecretVersion, Share, Sold, advance_taken_back, available, taken_of};
+pub use store::{Offer, SecretVersion, Share, Taken, advance_taken_back, taken, taken_of};

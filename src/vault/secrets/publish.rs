@@ -3,9 +3,8 @@
 use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::Actor;
-use crate::base::error_code::ErrorCode;
-use crate::base::ids::{SecretVersionId, VariantId};
-use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::base::ids::{SecretVersionId, SellerId, VariantId};
+use crate::base::outcome::{Fault, Outcome};
 use crate::base::secret::Secret;
 use crate::infra::data_keys;
 use crate::infra::effects::events::{self, Event};
@@ -16,22 +15,16 @@ use crate::vault::reveal::{SECRET_VERSION, open_at};
 use crate::vault::secrets::give;
 use crate::vault::secrets::store::{self, NewSecret, SecretVersion};
 
-/// Publishes a text as the newest version, in the caller's transaction. The text that is the newest already is not
-/// published again: a repeat answers the same. `NOT_FOUND` for variants that the actor does not sell, `INVALID` for
-/// retired ones.
+/// Publishes a text as the newest version, in the caller's transaction, which has locked the variant: one version at a
+/// time is published, and numbers have no holes. The text that is the newest already is not published again: a repeat
+/// answers the same.
 pub async fn publish(
     conn: &mut AsyncPgConnection,
     kit: &Kit,
     actor: &Actor,
-    variant: VariantId,
+    (seller_id, variant): (SellerId, VariantId),
     text: &str,
 ) -> Outcome<SecretVersion> {
-    let missing = || Refusal::new(ErrorCode::NotFound, "there is no such variant").at(["variantId"]);
-    let shelf = store::lock_shelf(conn, variant).await?.filter(|s| actor.sells_for(s.seller_id));
-    let shelf = shelf.ok_or_else(missing)?;
-    if shelf.state != "active" {
-        return Err(Refusal::new(ErrorCode::Invalid, "this variant is retired").at(["variantId"]).into());
-    }
     let newest = store::find_newest(conn, variant).await?;
     if let Some(newest) = &newest
         && opened(conn, kit, newest).await?.expose() == text
@@ -43,7 +36,7 @@ pub async fn publish(
     let (data_key_id, sealed) = give::seal(conn, kit, place, text).await?;
     let new = NewSecret {
         id,
-        seller_id: shelf.seller_id,
+        seller_id,
         variant_id: variant,
         number: newest.map_or(0, |version| version.number) + 1,
         data_key_id,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -29,27 +29,6 @@ pub struct SecretVersion {
     pub(super) data_key_id: Uuid,
     #[diesel(sql_type = Bytea)]
     pub(super) sealed: Vec<u8>,
-}
-
-/// The variant that a secret is published for.
-#[derive(Clone, Debug, QueryableByName)]
-pub(super) struct SecretShelf {
-    #[diesel(sql_type = SqlUuid)]
-    pub seller_id: SellerId,
-    #[diesel(sql_type = Text)]
-    pub state: String,
-}
-
-/// Locks a variant: one version at a time is published, and numbers have no holes.
-pub(super) async fn lock_shelf(
-    conn: &mut AsyncPgConnection,
-    id: VariantId,
-) -> QueryResult<Option<SecretShelf>> {
-    Statement::new("select seller_id, state from variant where id = $1 for no key update")
-        .bind::<SqlUuid, _>(id)
-        .get_result(conn)
-        .await
-        .optional()
 }
 
 const NEWEST: &str =
@@ -95,7 +74,7 @@ pub(super) async fn insert_version(
         .await
 }
 
-/// What may be sold of a shared secret.
+/// What the next buyer of a shared secret gets.
 #[derive(Clone, Copy, Debug, QueryableByName)]
 pub struct Offer {
     #[diesel(sql_type = SqlUuid)]
@@ -103,24 +82,28 @@ pub struct Offer {
     /// The newest; none while nothing was published.
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub version_id: Option<SecretVersionId>,
-    /// How many pieces are sold at most.
+    /// Nobody else sells it before the transaction ends.
     #[diesel(sql_type = Bool)]
-    pub capped: bool,
+    pub locked: bool,
 }
 
-/// Variants with a cap are locked, so that two sales do not both take the last piece; the others are not.
-const OFFERS: &str =
-    "with capped as materialized (select id from variant where id = any($1) and terms ? 'sale_cap'
-    order by id for no key update)
-  select w.id as variant_id, w.id in (select id from capped) as capped,
+/// Sales of what has a cap lock its first version, so that two do not both take the last piece; the others lock nothing.
+const OFFERS: &str = "with locked as materialized (select variant_id from secret_version
+    where variant_id = any($1) and number = 1 order by variant_id for no key update)
+  select w.id as variant_id, w.id in (select variant_id from locked) as locked,
     (select s.id from secret_version s where s.variant_id = w.id order by s.number desc limit 1) as version_id
-  from unnest($1::uuid[]) as w(id)";
+  from unnest($2::uuid[]) as w(id)";
 
 pub(super) async fn lock_offers(
     mut conn: &AsyncPgConnection,
     variants: &[VariantId],
+    capped: &[VariantId],
 ) -> QueryResult<Vec<Offer>> {
-    Statement::new(OFFERS).bind::<Array<SqlUuid>, _>(variants.to_vec()).load(&mut conn).await
+    Statement::new(OFFERS)
+        .bind::<Array<SqlUuid>, _>(capped.to_vec())
+        .bind::<Array<SqlUuid>, _>(variants.to_vec())
+        .load(&mut conn)
+        .await
 }
 
 /// A condition over rows `s` of `unit_secret`: a piece takes part of its variant's cap for as long as somebody may have
@@ -136,41 +119,36 @@ pub fn taken_of(variant: &str) -> String {
     format!("(select count(*) from unit_secret s where s.variant_id = {variant} and {})", takes_part!())
 }
 
-/// How much of a cap is taken.
+/// How much of a shared secret was sold.
 #[derive(Clone, Copy, Debug, QueryableByName)]
-pub struct Sold {
+pub struct Taken {
     #[diesel(sql_type = SqlUuid)]
     pub variant_id: VariantId,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    pub sale_cap: Option<i64>,
+    /// Counted where it was asked for.
     #[diesel(sql_type = BigInt)]
-    pub taken: i64,
+    pub pieces: i64,
     #[diesel(sql_type = Bool)]
     pub published: bool,
 }
 
-impl Sold {
-    /// How many may be sold yet; none without a cap.
-    pub fn left(&self) -> Option<i64> {
-        self.sale_cap.map(|cap| (cap - self.taken).max(0))
-    }
-}
-
-const SOLD: &str = concat!(
-    "select v.id as variant_id, (v.terms ->> 'sale_cap')::bigint as sale_cap, \
-       case when v.terms ? 'sale_cap' then (select count(*) from unit_secret s where s.variant_id = v.id and ",
+const TAKEN: &str = concat!(
+    "select v.id as variant_id, case when v.counted then (select count(*) from unit_secret s \
+       where s.variant_id = v.id and ",
     takes_part!(),
-    ") else 0 end as taken, exists (select 1 from secret_version p where p.variant_id = v.id) as published \
-     from variant v where v.id = any($1)"
+    ") else 0 end as pieces, exists (select 1 from secret_version p where p.variant_id = v.id) as published \
+     from unnest($1::uuid[], $2::bool[]) as v(id, counted)"
 );
 
-/// What may be sold of these variants.
-pub async fn available(
+/// What was sold of these variants, counted for those that say so: the ones with a cap.
+pub async fn taken(
     mut conn: &AsyncPgConnection,
-    variants: &[VariantId],
-) -> QueryResult<HashMap<VariantId, Sold>> {
-    let rows: Vec<Sold> =
-        Statement::new(SOLD).bind::<Array<SqlUuid>, _>(variants.to_vec()).load(&mut conn).await?;
+    variants: &[(VariantId, bool)],
+) -> QueryResult<HashMap<VariantId, Taken>> {
+    let rows: Vec<Taken> = Statement::new(TAKEN)
+        .bind::<Array<SqlUuid>, _>(variants.iter().map(|v| v.0.0).collect::<Vec<_>>())
+        .bind::<Array<Bool>, _>(variants.iter().map(|v| v.1).collect::<Vec<_>>())
+        .load(&mut conn)
+        .await?;
     Ok(rows.into_iter().map(|row| (row.variant_id, row)).collect())
 }
 
@@ -221,8 +199,7 @@ pub(super) async fn insert_text(
 const TAKE_BACK: &str = "with taken as (update unit_secret s set taken_back_at = app_now()
     where s.unit_id = any($1) and s.taken_back_at is null
     returning s.variant_id, s.version_id is not null and s.revealed_at is null and s.mailed_at is null as unseen)
-  select distinct t.variant_id from taken t join variant v on v.id = t.variant_id
-  where t.unseen and v.terms ? 'sale_cap'";
+  select distinct variant_id from taken where unseen";
 
 #[derive(QueryableByName)]
 struct FreedRow {
@@ -230,7 +207,8 @@ struct FreedRow {
     variant_id: VariantId,
 }
 
-/// Writes down that the money of these units went back. Answers the variants with a cap of which more may be sold now.
+/// Writes down that the money of these units went back. Answers the variants of which more may be sold now, if they have
+/// a cap.
 pub async fn advance_taken_back(
     conn: &mut AsyncPgConnection,
     units: &[UnitId],

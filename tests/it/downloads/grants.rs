@@ -62,6 +62,7 @@ async fn revoking_units_ends_their_grants_links_and_sessions_once() {
         tx.commit().await.unwrap();
         assert_eq!(revoked.len(), expected);
     }
+    t.drain_all().await;
     let state = "select count(*) filter (where g.state = 'revoked') || ' ' || count(closed_at) || ' ' || count(revoked_at) \
         from download_grant g join download_link l on l.grant_id = g.id join download_session s on s.grant_id = g.id";
     assert_eq!(t.db.one(state).await, "1 1 1");

@@ -8,6 +8,7 @@ use dispense::delivery::DownloadLink;
 use dispense::files;
 use dispense::files::upload;
 use dispense::files::{FileVersion, GrantWant, Granted, NewUpload, NewVersion};
+use dispense::fulfilment::publish_file::publish_file;
 use dispense::infra::effects::events;
 
 use crate::harness::TestApp;
@@ -77,6 +78,7 @@ impl FileShop {
             variant_id: self.variant,
             max_downloads,
             expires_at: None,
+            bind_address: false,
         };
         sale.units.iter().map(want).collect()
     }
@@ -140,7 +142,7 @@ impl FileShop {
             version: version.into(),
             notes: None,
         };
-        files::publish_version(&t.app, &actor, new).await.unwrap()
+        publish_file(&t.app, &actor, new).await.unwrap()
     }
 }
 

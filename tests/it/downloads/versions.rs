@@ -5,7 +5,7 @@ use dispense::delivery;
 use dispense::files;
 use dispense::files::read;
 use dispense::files::{NewUpload, NewVersion};
-use dispense::goods::intake;
+use dispense::fulfilment::publish_file::publish_file;
 
 use super::shop::{FileShop, link, refusal};
 use crate::harness::TestApp;
@@ -87,7 +87,7 @@ async fn an_upload_is_published_once_and_only_for_its_own_seller() {
             version: version.into(),
             notes: Some(("Better.".into(), Locale::En)),
         };
-        match intake::publish_file(&t.app, &actor, new).await {
+        match publish_file(&t.app, &actor, new).await {
             Ok(version) => version.name,
             Err(dispense::base::outcome::Failure::Refused(refusal)) => refusal.code.as_str().to_owned(),
             Err(fault) => panic!("{fault:?}"),

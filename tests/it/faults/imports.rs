@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use dispense::base::actor::{Actor, Role};
-use dispense::vault::batch::{self, NewBatch};
+use dispense::catalogue::intake;
+use dispense::vault::batch::NewBatch;
 use serde_json::{Value, json};
 
 use super::shop::{durable, server};
@@ -42,7 +43,7 @@ async fn a_kill_within_or_behind_a_chunk_loses_no_key_whichever_way_the_file_goe
     .into_iter()
     .enumerate()
     {
-        let opened = batch::open(&t.app, &Actor::system(), NewBatch::import(variant)).await.unwrap();
+        let opened = intake::open_batch(&t.app, &Actor::system(), NewBatch::import(variant)).await.unwrap();
         let path = format!("/keys/import/{}", opened.id);
         let file: String = (0..2_300).map(|n| format!("KEY-{round}-{n:05}\n")).collect();
         let mut dying = server(&t).arg("--no-worker").env("DISPENSE_FAULT", point).start();

@@ -6,6 +6,7 @@ use dispense::base::actor::Actor;
 use dispense::base::ids::{OrderId, PaymentId, SHOP, VariantId};
 use dispense::base::money::Currency;
 use dispense::base::text::{Email, Locale};
+use dispense::catalogue::intake;
 use dispense::config::{Account, Config};
 use dispense::fulfilment::restock;
 use dispense::infra::epoch;
@@ -14,7 +15,7 @@ use dispense::orders::place::{self, Place, Placed};
 use dispense::orders::quote::CartLine;
 use dispense::payments::attempts::number;
 use dispense::payments::attempts::store::{self as attempts, NewAttempt};
-use dispense::vault::batch::{self, NewBatch};
+use dispense::vault::batch::NewBatch;
 use serde_json::{Value, json};
 
 use super::{TestApp, signing};
@@ -152,7 +153,7 @@ impl TestApp {
 
     pub async fn import_texts(&self, variant: VariantId, texts: &[String]) {
         let actor = Actor::system();
-        let opened = batch::open(&self.app, &actor, NewBatch::import(variant)).await.unwrap();
+        let opened = intake::open_batch(&self.app, &actor, NewBatch::import(variant)).await.unwrap();
         restock::import(&self.app, &actor, opened.id, Cursor::new(texts.join("\n"))).await.unwrap();
     }
 

@@ -1,7 +1,8 @@
 //! `POST /keys/import/{id}`.
 
 use dispense::base::actor::{Actor, Role};
-use dispense::vault::batch::{self, NewBatch};
+use dispense::catalogue::intake;
+use dispense::vault::batch::NewBatch;
 use serde_json::{Value, json};
 
 use crate::harness::TestApp;
@@ -20,7 +21,7 @@ async fn send(t: &TestApp, path: &str, token: Option<&str>, kind: &str, body: St
 async fn a_body_of_keys_is_taken_line_by_line_and_its_problems_are_named_without_their_text() {
     let t = TestApp::start().await;
     let variant = t.shelf("key", 500).await;
-    let opened = batch::open(&t.app, &Actor::system(), NewBatch::import(variant)).await.unwrap();
+    let opened = intake::open_batch(&t.app, &Actor::system(), NewBatch::import(variant)).await.unwrap();
     t.person("boss@shop.example", &[Role::Admin]).await;
     let token = t.sign_in("boss@shop.example").await.tokens.access;
     let path = format!("/keys/import/{}", opened.id);
@@ -45,7 +46,7 @@ async fn a_body_of_keys_is_taken_line_by_line_and_its_problems_are_named_without
 async fn guests_buyers_and_other_content_types_bring_no_keys() {
     let t = TestApp::start().await;
     let variant = t.shelf("key", 500).await;
-    let opened = batch::open(&t.app, &Actor::system(), NewBatch::import(variant)).await.unwrap();
+    let opened = intake::open_batch(&t.app, &Actor::system(), NewBatch::import(variant)).await.unwrap();
     let path = format!("/keys/import/{}", opened.id);
     t.buyer("ada@buyer.example").await;
     let buyer = t.sign_in("ada@buyer.example").await.tokens.access;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use dispense::base::actor::{Actor, Role};
 use dispense::base::ids::{BatchId, VariantId};
+use dispense::catalogue::intake;
 use dispense::vault::Batch;
 use dispense::vault::batch::{self, NewBatch};
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ impl Importer {
     }
 
     async fn open(&self) -> BatchId {
-        batch::open(&self.t.app, &Actor::system(), NewBatch::import(self.variant)).await.unwrap().id
+        intake::open_batch(&self.t.app, &Actor::system(), NewBatch::import(self.variant)).await.unwrap().id
     }
 
     async fn batch(&self, id: BatchId) -> Batch {
@@ -258,8 +259,9 @@ async fn a_batch_says_where_it_goes_on_and_made_keys_take_no_file() {
     let fresh = shop.open().await;
     let (status, report) = shop.send(fresh, &[], file).await;
     assert_eq!((status, &report["added"], &report["refused"]), (200, &json!(500), &json!(1_000)));
-    let made =
-        batch::open(&shop.t.app, &Actor::system(), NewBatch::generate(shop.variant, 10, None)).await.unwrap();
+    let made = intake::open_batch(&shop.t.app, &Actor::system(), NewBatch::generate(shop.variant, 10, None))
+        .await
+        .unwrap();
     assert_eq!(code(shop.send(made.id, &[], "KEY-FOREIGN").await), "400 INVALID");
     shop.t.finish_with_jobs().await;
 }

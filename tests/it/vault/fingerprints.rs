@@ -2,10 +2,11 @@
 
 use dispense::base::actor::{Actor, Role};
 use dispense::base::ids::{KeyId, VariantId};
+use dispense::catalogue::intake;
 use dispense::fulfilment::key_texts;
 use dispense::infra::data_keys;
 use dispense::infra::seal::Place;
-use dispense::vault::batch::{self, NewBatch};
+use dispense::vault::batch::NewBatch;
 use serde_json::{Value, json};
 
 use super::fixture::{import, problems, sell, units, variant};
@@ -15,7 +16,7 @@ const SHOP: uuid::Uuid = dispense::base::ids::SHOP.0;
 
 /// Keys as a program of the earlier definition stores them.
 pub async fn store_before(t: &TestApp, variant: VariantId, texts: &[&str]) -> Vec<KeyId> {
-    let batch = batch::open(&t.app, &Actor::system(), NewBatch::import(variant)).await.unwrap();
+    let batch = intake::open_batch(&t.app, &Actor::system(), NewBatch::import(variant)).await.unwrap();
     let mut conn = t.app.db.conn().await.unwrap();
     let keys = data_keys::open(&mut conn, &t.app.sealer, [batch.data_key_id]).await.unwrap();
     data_keys::count_uses(&mut conn, batch.data_key_id, texts.len() as i64).await.unwrap();

@@ -1,11 +1,14 @@
 //! Rows that the vault's tests need and that belong to features above it.
 
+use diesel_async::AsyncPgConnection;
 use dispense::base::actor::Actor;
 use dispense::base::ids::{UnitId, VariantId};
+use dispense::base::outcome::Outcome;
+use dispense::catalogue::{self, intake};
 use dispense::vault::batch::{self, NewBatch};
 use dispense::vault::claim::{Want, assign, claim};
-use dispense::vault::import::{ChunkReader, Mark};
-use dispense::vault::insert::insert_chunk;
+use dispense::vault::import::{Chunk, ChunkReader, Mark};
+use dispense::vault::insert::{self, Inserted};
 use dispense::vault::state::BatchChange;
 use dispense::vault::{Batch, read};
 use tokio::io::AsyncRead;
@@ -72,8 +75,19 @@ pub async fn bare_keys(t: &TestApp, variant: VariantId, expires: &[&str]) {
 
 /// Imports a file into a variant as the program does, chunk by chunk; the batch as it ended.
 pub async fn import(t: &TestApp, variant: VariantId, file: &[u8]) -> Batch {
-    let batch = batch::open(&t.app, &Actor::system(), NewBatch::import(variant)).await.unwrap();
+    let batch = intake::open_batch(&t.app, &Actor::system(), NewBatch::import(variant)).await.unwrap();
     go_on(t, batch, file).await
+}
+
+/// Stores a chunk as restocking does.
+pub async fn insert_chunk(
+    conn: &mut AsyncPgConnection,
+    t: &TestApp,
+    batch: &Batch,
+    chunk: Chunk,
+) -> Outcome<Inserted> {
+    let folding = catalogue::read::list_folding(conn, batch.seller_id).await?;
+    insert::insert_chunk(conn, &t.app, &Actor::system(), batch, &folding, chunk).await
 }
 
 /// Goes on with a batch after the lines it has read, to the end of the file.
@@ -82,7 +96,7 @@ pub async fn go_on(t: &TestApp, mut batch: Batch, file: &[u8]) -> Batch {
     reader.pass(batch.lines).await.unwrap();
     while let Some(chunk) = reader.next().await.unwrap() {
         let mut tx = t.app.db.begin().await.unwrap();
-        batch = insert_chunk(&mut tx, &t.app, &Actor::system(), &batch, chunk).await.unwrap().batch;
+        batch = insert_chunk(&mut tx, t, &batch, chunk).await.unwrap().batch;
         tx.commit().await.unwrap();
     }
     let mut conn = t.app.db.conn().await.unwrap();

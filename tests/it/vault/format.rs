@@ -3,13 +3,13 @@ use std::collections::HashSet;
 use dispense::base::actor::Actor;
 use dispense::base::error_code::ErrorCode;
 use dispense::base::outcome::Failure;
+use dispense::catalogue::intake;
 use dispense::vault::KeyFormat;
-use dispense::vault::batch::{self, NewBatch};
+use dispense::vault::batch::NewBatch;
 use dispense::vault::format::MIN_BITS;
 use dispense::vault::generate::next_chunk;
-use dispense::vault::insert::insert_chunk;
 
-use super::fixture::variant;
+use super::fixture::{insert_chunk, variant};
 use crate::harness::TestApp;
 
 fn checked(groups: u8, group_length: u8) -> KeyFormat {
@@ -80,12 +80,12 @@ async fn a_generated_batch_gets_exactly_the_number_asked_for_in_chunks() {
     let v = variant(&t).await;
     let system = Actor::system();
     let new = NewBatch::generate(v, 2_500, checked(4, 6));
-    let mut batch = batch::open(&t.app, &system, new).await.unwrap();
+    let mut batch = intake::open_batch(&t.app, &system, new).await.unwrap();
     let mut sizes = Vec::new();
     while let Some(chunk) = next_chunk(&batch).unwrap() {
         chunk.keys.iter().take(3).for_each(|k| t.canary(k.text.expose()));
         let mut tx = t.app.db.begin().await.unwrap();
-        let done = insert_chunk(&mut tx, &t.app, &system, &batch, chunk).await.unwrap();
+        let done = insert_chunk(&mut tx, &t, &batch, chunk).await.unwrap();
         tx.commit().await.unwrap();
         sizes.push(done.added);
         batch = done.batch;
@@ -106,10 +106,11 @@ async fn a_batch_left_half_made_is_finished_by_its_job() {
     let t = TestApp::start().await;
     let v = variant(&t).await;
     let system = Actor::system();
-    let batch = batch::open(&t.app, &system, NewBatch::generate(v, 2_500, checked(4, 6))).await.unwrap();
+    let batch =
+        intake::open_batch(&t.app, &system, NewBatch::generate(v, 2_500, checked(4, 6))).await.unwrap();
     let chunk = next_chunk(&batch).unwrap().unwrap();
     let mut tx = t.app.db.begin().await.unwrap();
-    insert_chunk(&mut tx, &t.app, &system, &batch, chunk).await.unwrap();
+    insert_chunk(&mut tx, &t, &batch, chunk).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(t.drain().await, 0, "whoever opened it has a head start");
     t.drain_all().await;
@@ -123,7 +124,7 @@ async fn a_batch_left_half_made_is_finished_by_its_job() {
 async fn too_many_too_weak_and_foreign_batches_are_refused_before_anything_is_written() {
     let t = TestApp::start().await;
     let v = variant(&t).await;
-    let code = async |actor: Actor, new: NewBatch| match batch::open(&t.app, &actor, new).await {
+    let code = async |actor: Actor, new: NewBatch| match intake::open_batch(&t.app, &actor, new).await {
         Err(Failure::Refused(refusal)) => refusal.code,
         other => panic!("{other:?}"),
     };

@@ -5,12 +5,12 @@ use std::task::{Context, Poll};
 
 use dispense::base::actor::Actor;
 use dispense::base::outcome::Failure;
-use dispense::vault::batch::{self, NewBatch};
+use dispense::catalogue::intake;
+use dispense::vault::batch::NewBatch;
 use dispense::vault::import::{CHUNK, LONGEST_LINE};
-use dispense::vault::insert::insert_chunk;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::fixture::{go_on, import, problems, reader, variant};
+use super::fixture::{go_on, import, insert_chunk, problems, reader, variant};
 use crate::harness::TestApp;
 
 /// Rows: K2, K3.
@@ -84,10 +84,10 @@ async fn an_import_that_was_cut_goes_on_after_its_last_chunk() {
     let t = TestApp::start().await;
     let v = variant(&t).await;
     let file: String = (0..2_300).map(|n| format!("KEY-{n}\n")).collect();
-    let open = batch::open(&t.app, &Actor::system(), NewBatch::import(v)).await.unwrap();
+    let open = intake::open_batch(&t.app, &Actor::system(), NewBatch::import(v)).await.unwrap();
     let chunk = reader(&t, &open, file.as_bytes()).next().await.unwrap().unwrap();
     let mut tx = t.app.db.begin().await.unwrap();
-    insert_chunk(&mut tx, &t.app, &Actor::system(), &open, chunk).await.unwrap();
+    insert_chunk(&mut tx, &t, &open, chunk).await.unwrap();
     drop(tx);
     assert_eq!(
         t.db.one("select count(*) from vault_key").await,
@@ -96,14 +96,14 @@ async fn an_import_that_was_cut_goes_on_after_its_last_chunk() {
     );
     let chunk = reader(&t, &open, file.as_bytes()).next().await.unwrap().unwrap();
     let mut tx = t.app.db.begin().await.unwrap();
-    let first = insert_chunk(&mut tx, &t.app, &Actor::system(), &open, chunk).await.unwrap().batch;
+    let first = insert_chunk(&mut tx, &t, &open, chunk).await.unwrap().batch;
     tx.commit().await.unwrap();
     assert_eq!(first.lines, 1_000);
 
     // A second run that does not know of the first one's chunk is turned away.
     let chunk = reader(&t, &open, file.as_bytes()).next().await.unwrap().unwrap();
     let mut tx = t.app.db.begin().await.unwrap();
-    match insert_chunk(&mut tx, &t.app, &Actor::system(), &open, chunk).await {
+    match insert_chunk(&mut tx, &t, &open, chunk).await {
         Err(Failure::Refused(refusal)) => assert_eq!(refusal.code.as_str(), "IN_PROGRESS"),
         other => panic!("{other:?}"),
     }
@@ -165,7 +165,7 @@ async fn twenty_thousand_lines_stream_through_with_never_more_than_a_chunk_in_me
     let v = variant(&t).await;
     let given = Arc::new(AtomicUsize::new(0));
     let input = Endless { at: 0, lines: 20_000, given: given.clone() };
-    let mut batch = batch::open(&t.app, &Actor::system(), NewBatch::import(v)).await.unwrap();
+    let mut batch = intake::open_batch(&t.app, &Actor::system(), NewBatch::import(v)).await.unwrap();
     let mut reader = reader(&t, &batch, input);
     let mut used = 0;
     while let Some(chunk) = reader.next().await.unwrap() {
@@ -174,7 +174,7 @@ async fn twenty_thousand_lines_stream_through_with_never_more_than_a_chunk_in_me
         let ahead = given.load(Ordering::SeqCst).saturating_sub(used);
         assert!(ahead <= 64 * 1024, "{ahead} bytes were read ahead");
         let mut tx = t.app.db.begin().await.unwrap();
-        let done = insert_chunk(&mut tx, &t.app, &Actor::system(), &batch, chunk).await.unwrap();
+        let done = insert_chunk(&mut tx, &t, &batch, chunk).await.unwrap();
         tx.commit().await.unwrap();
         batch = done.batch;
     }

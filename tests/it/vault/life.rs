@@ -1,7 +1,8 @@
 use chrono::TimeDelta;
 use dispense::base::actor::Actor;
 use dispense::base::ids::UnitId;
-use dispense::vault::batch::{self, NewBatch};
+use dispense::catalogue::intake;
+use dispense::vault::batch::NewBatch;
 use dispense::vault::expire::sweep;
 use dispense::vault::give_back::give_back;
 use dispense::vault::read::stock;
@@ -17,7 +18,7 @@ async fn keys_leave_the_stock_at_their_date_and_the_sweep_says_so() {
     let v = variant(&t).await;
     let until = Some(t.app.clock.now() + TimeDelta::days(30));
     let new = NewBatch { keys_expire_at: until, ..NewBatch::import(v) };
-    let batch = batch::open(&t.app, &Actor::system(), new).await.unwrap();
+    let batch = intake::open_batch(&t.app, &Actor::system(), new).await.unwrap();
     let file: String = (0..1_200).map(|n| format!("KEY-{n}\n")).collect();
     go_on(&t, batch, file.as_bytes()).await;
     import(&t, v, b"FOR-EVER\n").await;
@@ -69,14 +70,14 @@ async fn a_refunded_key_returns_only_when_nobody_saw_it_and_the_variant_allows_i
     mark_revealed(&mut conn, &mine[..1]).await.unwrap();
     mark_mailed(&mut conn, &mine[1..2]).await.unwrap();
     let all: Vec<UnitId> = mine.iter().chain(&theirs).copied().collect();
-    let back = give_back(&mut conn, "system", &all).await.unwrap();
+    let back = give_back(&mut conn, "system", &all, &mine).await.unwrap();
     assert_eq!(back.keys.len(), 4);
-    assert_eq!(back.restocked(), [v]);
+    assert_eq!(back.restocked(&[]), [v]);
     let states = "select string_agg(state, ',' order by state) from vault_key where variant_id = ";
     assert_eq!(t.db.one(&format!("{states}'{}'", v.0)).await, "available,voided,voided");
     assert_eq!(t.db.one(&format!("{states}'{}'", strict.0)).await, "voided");
-    let again = give_back(&mut conn, "system", &all).await.unwrap();
-    assert!(again.keys.is_empty() && again.restocked().is_empty());
+    let again = give_back(&mut conn, "system", &all, &mine).await.unwrap();
+    assert!(again.keys.is_empty() && again.restocked(&[]).is_empty());
     assert_eq!(t.db.one("select count(*) from event where kind = 'key.voided'").await, "3");
     drop(conn);
     t.finish().await;

@@ -7,9 +7,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::{DisputeId, LineId, OrderId, PaymentId, RefundId, SellerId};
 use crate::base::money::Currency;
-use crate::infra::db::schema::{orders, payment};
+use crate::infra::db::schema::payment;
 use crate::infra::db::statement::Statement;
-use crate::orders::model::Order;
 use crate::payments::case::Tracked;
 use crate::payments::gateways::gateway::Named;
 use crate::payments::model::Payment;
@@ -92,23 +91,6 @@ pub async fn is_known(conn: &mut AsyncPgConnection, account_id: &str, named: &Na
         .and(payment::trade_no.eq(trade_no).or(payment::gateway_reference.eq(reference)).assume_not_null());
     let known = payment::table.filter(payment::gateway_number.eq_any(numbers).assume_not_null().or(there));
     diesel::select(diesel::dsl::exists(known)).get_result(conn).await
-}
-
-/// Locks the orders that nobody else holds, in the order of their ids.
-pub async fn lock_free(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<Order>> {
-    orders::table
-        .filter(orders::id.eq_any(ids))
-        .order(orders::id)
-        .select(Order::as_select())
-        .for_update()
-        .skip_locked()
-        .load(conn)
-        .await
-}
-
-/// Locks one order, waiting for it up to the session's `lock_timeout`.
-pub async fn lock(conn: &mut AsyncPgConnection, id: OrderId) -> QueryResult<Vec<Order>> {
-    orders::table.filter(orders::id.eq(id)).select(Order::as_select()).for_update().load(conn).await
 }
 
 pub async fn list_payments(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<Payment>> {
@@ -233,26 +215,6 @@ pub async fn insert_strays(conn: &mut AsyncPgConnection, strays: &[&Tracked]) ->
         .bind::<Array<Nullable<Timestamptz>>, _>(rows().map(|p| p.told_sum_heard_at).collect::<Vec<_>>())
         .bind::<Array<Bool>, _>(rows().map(|p| p.told_sum_asked).collect::<Vec<_>>())
         .execute(conn)
-        .await
-}
-
-const PAY_ORDERS: &str = "update orders set state = 'paid', paid_at = app_now(),
-    delivered_at = case when id = any($1::uuid[]) then app_now() end
-  where id = any($2::uuid[]) and state in ('pending_payment', 'expired')";
-
-/// Pays the orders, and notes the time for those that were delivered at once.
-pub async fn advance_orders_to_paid(
-    mut conn: &AsyncPgConnection,
-    ids: &[OrderId],
-    delivered: &[OrderId],
-) -> QueryResult<usize> {
-    if ids.is_empty() {
-        return Ok(0);
-    }
-    Statement::new(PAY_ORDERS)
-        .bind::<Array<SqlUuid>, _>(delivered.iter().map(|i| i.0).collect::<Vec<_>>())
-        .bind::<Array<SqlUuid>, _>(ids.iter().map(|i| i.0).collect::<Vec<_>>())
-        .execute(&mut conn)
         .await
 }
 

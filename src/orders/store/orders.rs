@@ -1,4 +1,4 @@
-//! SQL of orders, lines and units that changes or locks.
+//! SQL of orders and lines that changes or locks.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -6,11 +6,11 @@ use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Tim
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
-use crate::base::ids::{ApiClientId, LineId, OrderId, ProductId, SellerId, UnitId, UserId, VariantId};
+use crate::base::ids::{ApiClientId, LineId, OrderId, ProductId, SellerId, UserId, VariantId};
 use crate::goods::Terms;
-use crate::infra::db::schema::{order_line, orders, unit};
+use crate::infra::db::schema::{order_line, orders};
 use crate::infra::db::statement::Statement;
-use crate::orders::model::{Line, Order, Unit};
+use crate::orders::model::{Line, Order};
 use crate::orders::state::OrderState;
 
 pub async fn find(conn: &mut AsyncPgConnection, id: OrderId) -> QueryResult<Option<Order>> {
@@ -26,22 +26,23 @@ pub async fn lock(conn: &mut AsyncPgConnection, id: OrderId) -> QueryResult<Opti
     orders::table.find(id).select(Order::as_select()).for_update().first(conn).await.optional()
 }
 
+/// Locks the orders that nobody else holds, in the order of their ids.
+pub async fn lock_free(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<Order>> {
+    orders::table
+        .filter(orders::id.eq_any(ids))
+        .order(orders::id)
+        .select(Order::as_select())
+        .for_update()
+        .skip_locked()
+        .load(conn)
+        .await
+}
+
 pub async fn list_lines(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<Line>> {
     order_line::table
         .filter(order_line::order_id.eq_any(ids))
         .order((order_line::order_id, order_line::position))
         .select(Line::as_select())
-        .load(conn)
-        .await
-}
-
-/// Units that were not superseded.
-pub async fn list_units(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<Unit>> {
-    unit::table
-        .filter(unit::order_id.eq_any(ids))
-        .filter(unit::superseded_by.is_null())
-        .order((unit::line_id, unit::unit_no))
-        .select(Unit::as_select())
         .load(conn)
         .await
 }
@@ -178,26 +179,6 @@ pub async fn insert_lines(
         .await
 }
 
-const INSERT_UNITS: &str =
-    "insert into unit (id, seller_id, order_id, line_id, variant_id, unit_no, total_minor)
-  select u.id, l.seller_id, l.order_id, l.id, l.variant_id, u.unit_no, u.total_minor
-  from unnest($1::uuid[], $2::uuid[], $3::int[], $4::bigint[]) as u (id, line_id, unit_no, total_minor)
-  join order_line l on l.id = u.line_id";
-
-/// Writes the pieces of an order's lines: (unit, line, number within the line, minor units).
-pub async fn insert_units(
-    conn: &mut AsyncPgConnection,
-    units: &[(UnitId, LineId, i32, i64)],
-) -> QueryResult<usize> {
-    Statement::new(INSERT_UNITS)
-        .bind::<Array<SqlUuid>, _>(units.iter().map(|u| u.0.0).collect::<Vec<_>>())
-        .bind::<Array<SqlUuid>, _>(units.iter().map(|u| u.1.0).collect::<Vec<_>>())
-        .bind::<Array<Integer>, _>(units.iter().map(|u| u.2).collect::<Vec<_>>())
-        .bind::<Array<BigInt>, _>(units.iter().map(|u| u.3).collect::<Vec<_>>())
-        .execute(conn)
-        .await
-}
-
 const ADVANCE: &str = "update orders set state = w.after,
     cancelled_at = case when w.after = 'cancelled' then app_now() end,
     closed_at = case when w.after = 'closed' then app_now() end
@@ -214,6 +195,42 @@ pub async fn advance(
         .bind::<SqlUuid, _>(id.0)
         .bind::<Text, _>(before.as_str())
         .bind::<Text, _>(after.as_str())
+        .execute(conn)
+        .await
+}
+
+const PAY: &str = "update orders set state = 'paid', paid_at = app_now(),
+    delivered_at = case when id = any($1::uuid[]) then app_now() end
+  where id = any($2::uuid[]) and state in ('pending_payment', 'expired')";
+
+/// Pays the orders, and notes the time for those that were delivered at once.
+pub async fn advance_to_paid(
+    mut conn: &AsyncPgConnection,
+    ids: &[OrderId],
+    delivered: &[OrderId],
+) -> QueryResult<usize> {
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    Statement::new(PAY)
+        .bind::<Array<SqlUuid>, _>(delivered.iter().map(|i| i.0).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(ids.iter().map(|i| i.0).collect::<Vec<_>>())
+        .execute(&mut conn)
+        .await
+}
+
+const DELIVERED: &str =
+    "update orders set delivered_at = app_now() where id = any($1::uuid[]) and delivered_at is null
+  and not exists (select 1 from unit u where u.order_id = orders.id and u.superseded_by is null
+    and u.state in ('unassigned', 'awaiting_stock', 'awaiting_supplier', 'awaiting_person'))";
+
+/// Notes the time for orders all of whose units have been delivered.
+pub async fn advance_delivered(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<usize> {
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    Statement::new(DELIVERED)
+        .bind::<Array<SqlUuid>, _>(ids.iter().map(|i| i.0).collect::<Vec<_>>())
         .execute(conn)
         .await
 }
@@ -282,17 +299,6 @@ pub async fn advance_email(
         .bind::<Text, _>(typed)
         .bind::<Text, _>(normalised)
         .bind::<SqlUuid, _>(id.0)
-        .execute(conn)
-        .await
-}
-
-const REVEALED: &str = "update unit set state = 'revealed', revealed_at = app_now()
-  where id = any($1::uuid[]) and state = 'assigned'";
-
-/// Records the first time a buyer saw the secrets of these units.
-pub async fn advance_revealed(conn: &mut AsyncPgConnection, units: &[UnitId]) -> QueryResult<usize> {
-    Statement::new(REVEALED)
-        .bind::<Array<SqlUuid>, _>(units.iter().map(|u| u.0).collect::<Vec<_>>())
         .execute(conn)
         .await
 }

@@ -1,0 +1,9 @@
+//! The jobs of this feature.
+
+use crate::base::ids::GrantId;
+use crate::infra::effects::jobs::payloads;
+
+payloads! {
+    /// Closes the links and the session of a grant that was revoked.
+    "delivery.close_grant" pub struct CloseGrant { grant: GrantId, }
+}
