@@ -54,6 +54,8 @@ event_kinds! {
         "order.cancelled" Cancelled(OrderId, Cancelled),
         /// The time to pay is over.
         "order.expired" Expired(OrderId, Nothing),
+        /// Nothing of a paid order waits, and its warranty is over.
+        "order.closed" Closed(OrderId, Nothing),
         /// A person took a guest's order into their account.
         "order.claimed" Claimed(OrderId, Nothing),
         /// Access tokens and mailed links of the order were revoked.

@@ -5,6 +5,7 @@ pub mod access;
 pub mod buyer;
 pub mod cancel;
 pub mod claim;
+pub mod close;
 pub mod events;
 pub mod expire;
 pub mod hand_over;

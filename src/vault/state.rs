@@ -51,7 +51,7 @@ impl KeyState {
         KeyState::Voided,
     ];
 
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             KeyState::Available => "available",
             KeyState::Reserved => "reserved",
@@ -68,7 +68,7 @@ impl KeyState {
 
     /// The whole life of a key. Selling what is sold is refused even though the state would stay: it would be
     /// sold to somebody else.
-    pub fn after(self, change: KeyChange) -> Result<KeyState, IllegalKeyChange> {
+    pub const fn after(self, change: KeyChange) -> Result<KeyState, IllegalKeyChange> {
         use KeyChange::{Expire, Freeze, Release, Reserve, Restock, Sell, Thaw, Void};
         use KeyState::{Available, Expired, Frozen, Reserved, Sold, Voided};
         match (self, change) {
@@ -88,6 +88,23 @@ impl KeyState {
             | (Voided, Reserve | Release | Sell | Freeze | Thaw | Expire | Restock) => {
                 Err(IllegalKeyChange { from: self, change })
             }
+        }
+    }
+}
+
+/// A move as SQL writes it: statements name states as text, so that the indexes of one state serve them. As a constant, a
+/// move that the machine does not have does not compile.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyMove {
+    pub from: &'static str,
+    pub to: &'static str,
+}
+
+impl KeyMove {
+    pub const fn new(from: KeyState, change: KeyChange) -> Self {
+        match from.after(change) {
+            Ok(to) => Self { from: from.as_str(), to: to.as_str() },
+            Err(_) => panic!("keys have no such move"),
         }
     }
 }

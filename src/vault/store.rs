@@ -1,6 +1,7 @@
 //! All SQL of the vault that changes rows, and what is read under a lock.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -16,7 +17,7 @@ use crate::vault::model::{
     Batch, ChangedKey, ClaimedRow, Marked, OldPrint, Origin, PrintOf, SealedKey, SealedRow, ShelfCount,
     StoredLine, VariantRow,
 };
-use crate::vault::state::{BatchState, KeyState};
+use crate::vault::state::{BatchState, KeyChange, KeyMove, KeyState};
 
 /// The array in the scalar sub-select keeps the planner from estimating the limit and joining whole tables; the
 /// order is that of the partial index, so that no other index tempts it.
@@ -41,17 +42,22 @@ pub(super) async fn claim(
     Ok(rows.into_iter().map(Claimed::from).collect())
 }
 
-const SELL: &str = "\
-    update vault_key k set state = 'sold', unit_id = m.unit_id, sold_at = app_now()
-      from (select * from unnest($1, $2) as t(key_id, unit_id)) m
-     where k.id = m.key_id and k.state = 'available'";
+static SELL: LazyLock<String> = LazyLock::new(|| {
+    const SOLD: KeyMove = KeyMove::new(KeyState::Available, KeyChange::Sell);
+    format!(
+        "update vault_key k set state = '{}', unit_id = m.unit_id, sold_at = app_now()
+           from (select * from unnest($1, $2) as t(key_id, unit_id)) m
+          where k.id = m.key_id and k.state = '{}'",
+        SOLD.to, SOLD.from
+    )
+});
 
 pub(super) async fn advance_to_sold(
     mut conn: &AsyncPgConnection,
     keys: Vec<KeyId>,
     units: Vec<UnitId>,
 ) -> QueryResult<usize> {
-    Statement::new(SELL)
+    Statement::new(&SELL)
         .bind::<Array<SqlUuid>, _>(keys)
         .bind::<Array<SqlUuid>, _>(units)
         .execute(&mut conn)
@@ -60,24 +66,30 @@ pub(super) async fn advance_to_sold(
 
 /// What a refund does to the keys of the units: back on the shelf when nobody can have seen them and they are among
 /// those that may return, else never sold again. Rows are locked by id first, so that two refunds cannot cross.
-const GIVE_BACK: &str = "\
-    with s as materialized (
-      select k.id, k.revealed_at is null and k.mailed_at is null and k.unit_id = any($1) as unseen
-        from vault_key k where k.unit_id = any($2) and k.state = 'sold' order by k.id for update)
-    update vault_key k
-       set state = case when s.unseen then 'available' else 'voided' end,
-           unit_id = case when s.unseen then null else k.unit_id end,
-           sold_at = case when s.unseen then null else k.sold_at end,
-           voided_at = case when s.unseen then null else app_now() end
-      from s where k.id = s.id and k.state = 'sold'
-    returning k.id, k.variant_id, k.seller_id, k.state";
+static GIVE_BACK: LazyLock<String> = LazyLock::new(|| {
+    const UNSEEN: KeyMove = KeyMove::new(KeyState::Sold, KeyChange::Restock);
+    const SEEN: KeyMove = KeyMove::new(KeyState::Sold, KeyChange::Void);
+    let (sold, unseen, seen) = (UNSEEN.from, UNSEEN.to, SEEN.to);
+    format!(
+        "with s as materialized (
+           select k.id, k.revealed_at is null and k.mailed_at is null and k.unit_id = any($1) as unseen
+             from vault_key k where k.unit_id = any($2) and k.state = '{sold}' order by k.id for update)
+         update vault_key k
+            set state = case when s.unseen then '{unseen}' else '{seen}' end,
+                unit_id = case when s.unseen then null else k.unit_id end,
+                sold_at = case when s.unseen then null else k.sold_at end,
+                voided_at = case when s.unseen then null else app_now() end
+           from s where k.id = s.id and k.state = '{sold}'
+         returning k.id, k.variant_id, k.seller_id, k.state"
+    )
+});
 
 pub(super) async fn advance_refunded(
     conn: &mut AsyncPgConnection,
     units: &[UnitId],
     restocked: &[UnitId],
 ) -> QueryResult<Vec<ChangedKey>> {
-    Statement::new(GIVE_BACK)
+    Statement::new(&GIVE_BACK)
         .bind::<Array<SqlUuid>, _>(restocked)
         .bind::<Array<SqlUuid>, _>(units)
         .load(conn)
@@ -85,21 +97,26 @@ pub(super) async fn advance_refunded(
 }
 
 /// By variant, so that the index of what is available is used and nothing else is looked at.
-const EXPIRE: &str = "\
-    with due as materialized (
-      select k.id from (select distinct variant_id as id from key_batch) v
-        cross join lateral (select k.id from vault_key k
-          where k.variant_id = v.id and k.state = 'available' and k.expires_at <= app_now()
-          order by k.expires_at, k.pos limit $1 for update skip locked) k
-       limit 1000)
-    update vault_key k set state = 'expired' from due where k.id = due.id and k.state = 'available'
-    returning k.id, k.variant_id, k.seller_id, k.state";
+static EXPIRE: LazyLock<String> = LazyLock::new(|| {
+    const EXPIRED: KeyMove = KeyMove::new(KeyState::Available, KeyChange::Expire);
+    let KeyMove { from, to } = EXPIRED;
+    format!(
+        "with due as materialized (
+           select k.id from (select distinct variant_id as id from key_batch) v
+             cross join lateral (select k.id from vault_key k
+               where k.variant_id = v.id and k.state = '{from}' and k.expires_at <= app_now()
+               order by k.expires_at, k.pos limit $1 for update skip locked) k
+            limit 1000)
+         update vault_key k set state = '{to}' from due where k.id = due.id and k.state = '{from}'
+         returning k.id, k.variant_id, k.seller_id, k.state"
+    )
+});
 
 pub(super) async fn advance_to_expired(
     conn: &mut AsyncPgConnection,
     limit: i64,
 ) -> QueryResult<Vec<ChangedKey>> {
-    Statement::new(EXPIRE).bind::<BigInt, _>(limit).load(conn).await
+    Statement::new(&EXPIRE).bind::<BigInt, _>(limit).load(conn).await
 }
 
 /// A unit's key, the version of a shared secret that it has now, or a text of its own.
@@ -366,11 +383,17 @@ pub(super) async fn insert_problems(
         .await
 }
 
-const FREEZE: &str = "\
-    with frozen as (
-      update vault_key set state = 'frozen', frozen_by_epoch = $1, reserved_line_id = null, reserved_until = null
-       where state in ('available', 'reserved') returning variant_id, seller_id)
-    select variant_id, seller_id, count(*)::bigint as keys from frozen group by 1, 2 order by 1";
+static FREEZE: LazyLock<String> = LazyLock::new(|| {
+    const AVAILABLE: KeyMove = KeyMove::new(KeyState::Available, KeyChange::Freeze);
+    const RESERVED: KeyMove = KeyMove::new(KeyState::Reserved, KeyChange::Freeze);
+    format!(
+        "with frozen as (
+           update vault_key set state = '{}', frozen_by_epoch = $1, reserved_line_id = null, reserved_until = null
+            where state in ('{}', '{}') returning variant_id, seller_id)
+         select variant_id, seller_id, count(*)::bigint as keys from frozen group by 1, 2 order by 1",
+        AVAILABLE.to, AVAILABLE.from, RESERVED.from
+    )
+});
 
 /// Takes all that may be sold out of sale, in one statement that may take its time.
 pub(super) async fn advance_to_frozen(
@@ -378,16 +401,21 @@ pub(super) async fn advance_to_frozen(
     epoch: i32,
 ) -> QueryResult<Vec<ShelfCount>> {
     Statement::new("set local statement_timeout = '15min'").execute(conn).await?;
-    Statement::new(FREEZE).bind::<Integer, _>(epoch).load(conn).await
+    Statement::new(&FREEZE).bind::<Integer, _>(epoch).load(conn).await
 }
 
 /// In the order in which they would have been sold.
-const THAW: &str = "\
-    with shelf as materialized (
-      select id, row_number() over (order by expires_at, pos) as place from vault_key
-       where variant_id = $1 and state = 'frozen' and frozen_by_epoch is not null)
-    update vault_key k set state = 'available', frozen_by_epoch = null
-      from shelf s where k.id = s.id and s.place > $2 and k.state = 'frozen'";
+static THAW: LazyLock<String> = LazyLock::new(|| {
+    const THAWED: KeyMove = KeyMove::new(KeyState::Frozen, KeyChange::Thaw);
+    let KeyMove { from, to } = THAWED;
+    format!(
+        "with frozen as materialized (
+           select id, row_number() over (order by expires_at, pos) as place from vault_key
+            where variant_id = $1 and state = '{from}' and frozen_by_epoch is not null)
+         update vault_key k set state = '{to}', frozen_by_epoch = null
+           from frozen f where k.id = f.id and f.place > $2 and k.state = '{from}'"
+    )
+});
 
 pub(super) async fn advance_to_thawed(
     conn: &mut AsyncPgConnection,
@@ -395,7 +423,7 @@ pub(super) async fn advance_to_thawed(
     but_first: i64,
 ) -> QueryResult<usize> {
     Statement::new("set local statement_timeout = '15min'").execute(conn).await?;
-    Statement::new(THAW).bind::<SqlUuid, _>(variant).bind::<BigInt, _>(but_first).execute(conn).await
+    Statement::new(&THAW).bind::<SqlUuid, _>(variant).bind::<BigInt, _>(but_first).execute(conn).await
 }
 
 const SHELVED: &str = "\

@@ -48,6 +48,9 @@ pub const SWEEPS: &[Sweep] = &[
             crate::payments::attempts::checkout::settle_forgotten_free(&backend.payments).await
         })
     }),
+    sweep("finished_orders", 60, |backend| {
+        Box::pin(async move { crate::orders::close::sweep(&backend).await })
+    }),
     sweep("orphan_notices", 60, |backend| {
         Box::pin(async move { crate::payments::notices::orphans::sweep(&backend.payments).await })
     }),

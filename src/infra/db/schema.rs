@@ -450,6 +450,7 @@ diesel::table! {
         client_key -> Nullable<Text>,
         device_key -> Nullable<Text>,
         limited -> Bool,
+        closing_from -> Nullable<Timestamptz>,
     }
 }
 

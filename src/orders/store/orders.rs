@@ -1,8 +1,10 @@
 //! SQL of orders and lines that changes or locks.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, BigInt, Bool, Double, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
@@ -195,6 +197,56 @@ pub async fn advance(
         .bind::<SqlUuid, _>(id.0)
         .bind::<Text, _>(before.as_str())
         .bind::<Text, _>(after.as_str())
+        .execute(conn)
+        .await
+}
+
+const FINISHED: &str = "\
+    with due as materialized (
+      select id, paid_at from orders
+       where state = 'paid' and coalesce(closing_from, paid_at) <= app_now() - make_interval(secs => $1)
+       order by coalesce(closing_from, paid_at), id limit $2 for update skip locked)
+    select due.id, due.paid_at,
+           exists (select 1 from unit u where u.order_id = due.id and u.superseded_by is null
+             and u.state in ('unassigned', 'awaiting_stock', 'awaiting_supplier', 'awaiting_person')) as waits,
+           coalesce((select max((l.terms ->> 'warranty_days')::int) from order_line l
+             where l.order_id = due.id), 0) as warranty_days
+      from due order by due.id";
+
+/// A paid order whose usual time is over.
+#[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
+pub struct Finished {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: OrderId,
+    #[diesel(sql_type = Timestamptz)]
+    pub paid_at: DateTime<Utc>,
+    /// Something of it has not been delivered.
+    #[diesel(sql_type = Bool)]
+    pub waits: bool,
+    /// The longest of its lines'.
+    #[diesel(sql_type = Integer)]
+    pub warranty_days: i32,
+}
+
+/// Locks paid orders whose turn to be closed has come, those first that have been due for longest.
+pub async fn lock_finished(
+    conn: &mut AsyncPgConnection,
+    open_for: TimeDelta,
+    limit: i64,
+) -> QueryResult<Vec<Finished>> {
+    let seconds = open_for.num_seconds() as f64;
+    Statement::new(FINISHED).bind::<Double, _>(seconds).bind::<BigInt, _>(limit).load(conn).await
+}
+
+/// Has a locked order looked at again the usual time after `from`.
+pub async fn put_off_closing(
+    conn: &mut AsyncPgConnection,
+    id: OrderId,
+    from: DateTime<Utc>,
+) -> QueryResult<usize> {
+    Statement::new("update orders set closing_from = $1 where id = $2")
+        .bind::<Timestamptz, _>(from)
+        .bind::<SqlUuid, _>(id.0)
         .execute(conn)
         .await
 }

@@ -2,5 +2,5 @@
 
 mod by_hand;
 mod shared;
-mod shop;
+pub mod shop;
 mod terms;

@@ -66,6 +66,12 @@ impl Counter {
         self.guest.data(ORDER, asked).await["order"]["lines"][0].clone()
     }
 
+    /// An order's state, as its guest sees it.
+    pub async fn state(&self, placed: &Placed) -> String {
+        let asked = json!({ "n": placed.order.number, "t": placed.access_token.expose() });
+        self.guest.data(ORDER, asked).await["order"]["state"].as_str().unwrap().to_owned()
+    }
+
     /// What `deliveryReveal` answers for an order's first line.
     pub async fn reveal(&self, placed: &Placed) -> Value {
         let line = self.line(placed).await["id"].clone();

@@ -2,6 +2,7 @@
 
 mod access;
 mod buyer_limits;
+mod close;
 mod corrected_address;
 mod guest_tokens;
 mod place;

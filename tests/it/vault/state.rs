@@ -1,4 +1,6 @@
+use crate::architecture::sources;
 use dispense::vault::state::{BatchChange, BatchState, KeyChange, KeyState};
+use regex::Regex;
 
 /// Rows: K5.
 #[test]
@@ -32,4 +34,16 @@ fn states_read_back_from_their_text() {
     assert!(KeyState::ALL.into_iter().all(|s| KeyState::parse(s.as_str()) == Some(s)));
     assert!(BatchState::ALL.into_iter().all(|s| BatchState::parse(s.as_str()) == Some(s)));
     assert_eq!(KeyState::parse("stolen"), None);
+}
+
+#[test]
+fn statements_take_the_moves_of_keys_from_the_machine() {
+    let written = Regex::new(r"(?s)update\s+vault_key\b.{0,200}?state = (?:case [^,]*)?'[a-z]+'").unwrap();
+    for source in sources().iter().filter(|source| source.name.starts_with("vault/")) {
+        let found: Vec<_> = written.find_iter(&source.code()).map(|m| m.as_str().to_owned()).collect();
+        assert!(found.is_empty(), "{}: {found:?}", source.name);
+    }
+    assert!(written.is_match("update vault_key k set state = 'sold' from"), "a planted one is found");
+    let case = "update vault_key k set state = case when s.unseen then 'available' else 'voided' end,";
+    assert!(written.is_match(case), "and one of several");
 }

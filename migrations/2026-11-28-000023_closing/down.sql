@@ -1,0 +1,2 @@
+drop index orders_closing;
+alter table orders drop column closing_from;
