@@ -44,9 +44,9 @@ DENY := target/tools/cargo-deny-0.20.2
 MACHETE := target/tools/cargo-machete-0.9.2
 
 $(DENY) $(MACHETE):
-	cargo install --locked --debug --no-default-features --root $@ --target-dir target/tools/build \
+	cargo install --locked --debug --no-default-features --root $@ --target-dir $@/build \
 	  $(shell echo $(@F) | sed 's/-\([0-9.]*\)$$/@\1/')
-	rm -rf target/tools/build
+	rm -rf $@/build
 
 ## Format, lints, unused dependencies, and what deny.toml demands of the dependencies.
 lint: $(DENY) $(MACHETE)
