@@ -38,6 +38,19 @@ chaos:
 storm:
 	tests/cluster.sh with tests/storm.sh
 
-lint:
+# The tools of `make lint`, built once by cargo, debug because what takes time is building them: five minutes and fifteen on
+# one core. A new version here builds anew.
+DENY := target/tools/cargo-deny-0.20.2
+MACHETE := target/tools/cargo-machete-0.9.2
+
+$(DENY) $(MACHETE):
+	cargo install --locked --debug --no-default-features --root $@ --target-dir $@/build \
+	  $(shell echo $(@F) | sed 's/-\([0-9.]*\)$$/@\1/')
+	rm -rf $@/build
+
+## Format, lints, unused dependencies, and what deny.toml demands of the dependencies.
+lint: $(DENY) $(MACHETE)
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	$(MACHETE)/bin/cargo-machete --with-metadata --skip-target-dir .
+	$(DENY)/bin/cargo-deny check bans licenses sources

@@ -16,7 +16,7 @@ use crate::check::{
 };
 use crate::config::{Config, Secrets};
 use crate::goods::{Supply, codes_of};
-use crate::infra::db::{Db, Limits, migrate};
+use crate::infra::db::{Address, Db, Limits, migrate};
 use crate::infra::outbound::Outbound;
 use crate::infra::seal::Sealer;
 use crate::payments::accounts::Accounts;
@@ -60,7 +60,7 @@ pub async fn run_at(url: &str, config: &Config, since: Option<Since>) -> Result<
         statement_timeout: Duration::from_millis(config.database.statement_timeout_ms),
         lock_timeout: Duration::from_millis(config.database.lock_timeout_ms),
     };
-    let db = Db::new(url, &limits)?;
+    let db = Db::new(Address::new(url, &config.database)?, &limits)?;
     if !migrate::is_current(&mut db.dedicated().await?).await? {
         return Err(Fault::setup(
             "the database is not at this program's migrations; run `dispense migrate` first",

@@ -1,4 +1,10 @@
+use std::path::PathBuf;
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde::Deserialize;
+use tokio_postgres::config::{Host, SslMode};
 
 use crate::base::secret::Secret;
 use crate::config::load::Faults;
@@ -11,8 +17,10 @@ pub struct Database {
     pub url: Option<Secret>,
     /// `postgres://…` of the schema's owner, used by `dispense migrate` alone; empty: the runtime role's.
     pub owner_url: Option<Secret>,
+    /// PEM file with the certificates of the authority that signs the server's; empty: the public authorities.
+    pub ca: Option<PathBuf>,
     /// Folder of PostgreSQL's server programs, for the cluster of our own; empty: looked for.
-    pub programs: Option<std::path::PathBuf>,
+    pub programs: Option<PathBuf>,
     /// Name of the runtime role that the migrations grant rights to.
     pub runtime_role: String,
     /// Connections for everything but notices, which have four of their own.
@@ -28,6 +36,7 @@ impl Default for Database {
         Self {
             url: None,
             owner_url: None,
+            ca: None,
             programs: None,
             runtime_role: "dispense_app".into(),
             connections: 16,
@@ -52,9 +61,51 @@ impl Database {
         if self.owner_url.is_some() && self.url.is_none() {
             faults.add("database.owner_url", "means nothing without database.url");
         }
+        self.check_ca(faults);
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
         if self.runtime_role.is_empty() || !self.runtime_role.bytes().all(plain) {
             faults.add("database.runtime_role", "has lower-case letters, digits and underscores");
         }
+    }
+
+    fn check_ca(&self, faults: &mut Faults) {
+        if self.ca.is_none() {
+            return;
+        }
+        if self.url.is_none() {
+            faults.add("database.ca", "means nothing without database.url");
+        }
+        for (key, url) in [("database.url", &self.url), ("database.owner_url", &self.owner_url)] {
+            let Some(Ok(url)) = url.as_ref().map(|url| url.expose().parse::<tokio_postgres::Config>()) else {
+                continue;
+            };
+            if url.get_ssl_mode() == SslMode::Disable {
+                faults
+                    .add(key, "has sslmode=disable, which makes database.ca useless: leave out one of them");
+            } else if url.get_hosts().iter().any(|host| matches!(host, Host::Unix(_))) {
+                faults.add(key, "names a Unix socket, which has no certificate that database.ca could check");
+            }
+        }
+        if let Err(fault) = self.authorities() {
+            faults.add("database.ca", fault);
+        }
+    }
+
+    /// The certificates of `ca`, which alone are trusted then; none when it is not set. The error names the file's fault.
+    pub fn authorities(&self) -> Result<Option<RootCertStore>, String> {
+        let Some(path) = &self.ca else { return Ok(None) };
+        let file = path.display();
+        let pem = std::fs::read(path).map_err(|e| format!("{file} cannot be read: {e}"))?;
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            let certificate = certificate.map_err(|e| format!("{file} is no PEM file: {e}"))?;
+            roots
+                .add(certificate)
+                .map_err(|e| format!("{file} has a certificate that cannot be used: {e}"))?;
+        }
+        if roots.is_empty() {
+            return Err(format!("{file} has no certificate in PEM form (-----BEGIN CERTIFICATE-----)"));
+        }
+        Ok(Some(roots))
     }
 }

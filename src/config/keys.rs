@@ -58,6 +58,13 @@ pub const KEYS: &[Key] = &[
         "The database as the schema's owner, used by migrations alone. Empty: database.url.",
     ),
     optional(
+        "database.ca",
+        Kind::Text,
+        "\"/etc/dispense/database-ca.pem\"",
+        "PEM file with the authority's certificate, for a server whose certificate no public authority signed. Every connection\n\
+         is then encrypted, and the certificate must be signed by this authority and name the host of the address.",
+    ),
+    optional(
         "database.programs",
         Kind::Text,
         "\"/usr/lib/postgresql/17/bin\"",

@@ -28,7 +28,7 @@ pub async fn extend_grant(
     }
     if !(0..=1_000).contains(&more) || (more == 0 && until.is_none()) {
         return Err(Refusal::new(ErrorCode::Invalid, "give 1 to 1,000 downloads more, or another end")
-            .at(["more"])
+            .at(["moreDownloads"])
             .into());
     }
     let mut tx = kit.db.begin().await?;
@@ -37,7 +37,9 @@ pub async fn extend_grant(
     if standing.state.after(GrantChange::Extend).is_err()
         || store::advance_extended(&mut tx, id, more, until).await? != 1
     {
-        return Err(Refusal::new(ErrorCode::IllegalTransition, "this download was revoked").into());
+        return Err(Refusal::new(ErrorCode::IllegalTransition, "this download was revoked")
+            .at(["grantId"])
+            .into());
     }
     infra::effects::events::append(&tx, &[events::extended(&standing, more, until, actor)]).await?;
     let standing = found(&mut tx, id).await?;
@@ -77,6 +79,6 @@ pub async fn close(kit: &Kit, id: GrantId) -> Outcome<()> {
 }
 
 async fn found(conn: &mut AsyncPgConnection, id: GrantId) -> Outcome<Standing> {
-    let none = || Refusal::new(ErrorCode::NotFound, "there is no such download");
+    let none = || Refusal::new(ErrorCode::NotFound, "there is no such download").at(["grantId"]);
     Ok(read::find_standing(conn, id).await?.ok_or_else(none)?)
 }

@@ -8,7 +8,8 @@ use crate::graphql::catalogue::{
     CatalogueQuery, FileMutation, ProductMutation, SecretMutation, VariantMutation,
 };
 use crate::graphql::desk::{
-    DeskMutation, DeskQuery, FulfilMutation, NoticeMutation, StaffDeliveryMutation, StatementMutation,
+    DeskMutation, DeskQuery, FulfilMutation, GrantMutation, NoticeMutation, StaffDeliveryMutation,
+    StatementMutation,
 };
 use crate::graphql::node::NodeQuery;
 use crate::graphql::orders::{DeliveryMutation, OrderMutation, OrderQuery, PlacingMutation};
@@ -47,6 +48,7 @@ pub struct Mutation(
     KeyMutation,
     RefundMutation,
     DeskMutation,
+    GrantMutation,
     StaffDeliveryMutation,
     FulfilMutation,
     NoticeMutation,

@@ -9,7 +9,7 @@ use crate::base::outcome::Fault;
 use crate::config::Config;
 use crate::infra::blob::Blobs;
 use crate::infra::data_keys;
-use crate::infra::db::{Db, Limits};
+use crate::infra::db::{Address, Db, Limits};
 use crate::infra::mailer::Mailer;
 use crate::infra::outbound::{Outbound, Rules, SystemLookup};
 use crate::infra::seal::Sealer;
@@ -43,7 +43,7 @@ impl Kit {
             statement_timeout: Duration::from_millis(config.database.statement_timeout_ms),
             lock_timeout: Duration::from_millis(config.database.lock_timeout_ms),
         };
-        let db = Db::new(url, &limits)?;
+        let db = Db::new(Address::new(url, &config.database)?, &limits)?;
         let sealer = Sealer::new(&config.secrets.vault, &config.secrets.fingerprint)?;
         let missing = data_keys::missing_keks(&mut *db.conn().await?, &sealer).await?;
         if !missing.is_empty() {

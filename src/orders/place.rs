@@ -134,8 +134,8 @@ pub async fn place_or_explain(
     if !refusals.is_empty() {
         return Ok(Err(NotPlaced { refusals, quote: Some(Box::new(quote)) }));
     }
-    let written = write(&mut tx, kit, actor, id, &new, &quote, &email, &buyer).await;
-    match written {
+    let accepted = Accepted { id, new: &new, quote: &quote, email: &email, buyer: &buyer };
+    match write(&mut tx, kit, actor, accepted).await {
         Ok(()) => {}
         Err(Failure::Refused(refusal)) => return refuse(*refusal),
         Err(fault) => return Err(fault),
@@ -274,17 +274,22 @@ fn metadata_refusal(new: &Place) -> Option<Refusal> {
     (!reference).then(|| Refusal::new(ErrorCode::Invalid, "a reference has 1 to 100 bytes").at(["reference"]))
 }
 
-#[allow(clippy::too_many_arguments)]
+/// An order that nothing speaks against.
+struct Accepted<'a> {
+    id: OrderId,
+    new: &'a Place,
+    quote: &'a Quote,
+    email: &'a Email,
+    buyer: &'a Buyer,
+}
+
 async fn write(
     conn: &mut AsyncPgConnection,
     kit: &Kit,
     actor: &Actor,
-    id: OrderId,
-    new: &Place,
-    quote: &Quote,
-    email: &Email,
-    buyer: &Buyer,
+    accepted: Accepted<'_>,
 ) -> Outcome<()> {
+    let Accepted { id, new, quote, email, buyer } = accepted;
     let metadata: Vec<_> = new.metadata.iter().map(|(k, v)| json!({ "key": k, "value": v })).collect();
     let mut row = NewOrder {
         id,

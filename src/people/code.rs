@@ -3,7 +3,7 @@
 //! bounded by how often a client may try, and each row bears a thousand tries, which no single client reaches within
 //! its time. Fewer would let a stranger use up somebody's code.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
@@ -18,6 +18,7 @@ use crate::infra::effects::messages::{self, MessageKind, NewMessage};
 use crate::infra::kit::Kit;
 use crate::infra::sign;
 use crate::people::messages::{Coded, ProveEmail};
+use crate::people::model::NewCode;
 use crate::people::{store, throttle};
 
 /// Crockford's alphabet: no I, L, O, U.
@@ -87,16 +88,22 @@ pub async fn issue(
     if recent.here >= most || recent.everywhere >= most.saturating_mul(EVERYWHERE) {
         return Ok(None);
     }
-    let id = kit.clock.uuid();
-    let ends: DateTime<Utc> = kit.clock.now() + lives;
-    let (user, registration) = match holder {
+    let (user_id, registration_id) = match holder {
         Holder::Anybody => (None, None),
         Holder::User(user) => (Some(user), None),
         Holder::Registration(id) => (None, Some(id)),
     };
-    let email = email.normalised();
-    store::insert_code(conn, id, purpose.as_str(), email, user, registration, &client, ends).await?;
-    Ok(Some(id))
+    let new = NewCode {
+        id: kit.clock.uuid(),
+        purpose: purpose.as_str(),
+        email: email.normalised(),
+        user_id,
+        registration_id,
+        client_key: &client,
+        expires_at: kit.clock.now() + lives,
+    };
+    store::insert_code(conn, &new).await?;
+    Ok(Some(new.id))
 }
 
 /// Tries a typed code on the address's open ones and says whom it was made for. A right one ends them all. None is the

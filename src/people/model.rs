@@ -134,6 +134,18 @@ pub(super) struct RefreshRow {
     pub expires_at: DateTime<Utc>,
 }
 
+/// A code to be mailed.
+pub(super) struct NewCode<'a> {
+    pub id: Uuid,
+    pub purpose: &'a str,
+    /// Normalised.
+    pub email: &'a str,
+    pub user_id: Option<UserId>,
+    pub registration_id: Option<Uuid>,
+    pub client_key: &'a str,
+    pub expires_at: DateTime<Utc>,
+}
+
 /// A mailed code that may still be used.
 #[derive(QueryableByName)]
 pub(super) struct CodeRow {

@@ -97,6 +97,7 @@ fn all_faults_are_told_at_once_with_their_keys() {
         [database]
         connections = 0
         url = "mysql://x"
+        ca = "no-such-file.pem"
         [mail]
         url = ""
         from = "nobody"
@@ -145,6 +146,7 @@ fn all_faults_are_told_at_once_with_their_keys() {
         "server.graphql",
         "database.connections",
         "database.url",
+        "database.ca",
         "mail.url",
         "mail.from",
         "shop.currencies",

@@ -125,3 +125,35 @@ fn every_table_belongs_to_somebody() {
         owner(table);
     });
 }
+
+/// The first places of `$1`, `$2` … in a text that are not in this order.
+fn disordered(sql: &str) -> Option<Vec<usize>> {
+    let place = Regex::new(r"\$(\d+)").unwrap();
+    let mut first: Vec<usize> = Vec::new();
+    for found in place.captures_iter(sql) {
+        let number = found[1].parse().unwrap();
+        if !first.contains(&number) {
+            first.push(number);
+        }
+    }
+    (!first.iter().copied().eq(1..=first.len())).then_some(first)
+}
+
+/// A [`Statement`](dispense::infra::db::statement::Statement) takes its values in the order of their first places; another
+/// order compiles and fails when it runs.
+#[test]
+fn placeholders_come_in_their_order() {
+    let text = Regex::new(r#"(?s)"((?:[^"\\]|\\.)*)""#).unwrap();
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| !source.is_generated()) {
+        let code = source.code();
+        for found in text.captures_iter(&code) {
+            if let Some(order) = disordered(&found[1]) {
+                wrong.push(format!("{}: {order:?} in {}", source.name, &found[1]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(disordered("update t set a = $2 where id = $1"), Some(vec![2, 1]), "a planted one");
+    assert_eq!(disordered("select $1, $1, $2"), None);
+}

@@ -20,7 +20,7 @@ pub struct CatalogueQuery;
 #[Object]
 impl CatalogueQuery {
     /// The products on sale.
-    #[allow(clippy::too_many_arguments)]
+    #[expect(clippy::too_many_arguments, reason = "the arguments are those of the schema")]
     async fn products(
         &self,
         ctx: &Context<'_>,

@@ -3,6 +3,7 @@
 mod accounts;
 mod deliveries;
 mod fulfil;
+mod grants;
 mod mutations;
 mod notices;
 mod queries;
@@ -11,6 +12,7 @@ mod types;
 
 pub use deliveries::StaffDeliveryMutation;
 pub use fulfil::FulfilMutation;
+pub use grants::GrantMutation;
 pub use mutations::DeskMutation;
 pub use notices::NoticeMutation;
 pub use queries::DeskQuery;

@@ -86,7 +86,6 @@ impl OrderQuery {
     }
 
     /// The signed-in person's orders, the newest first; with `changedSince` what changed first first. Null for guests.
-    #[allow(clippy::too_many_arguments)]
     async fn my_orders(
         &self,
         ctx: &Context<'_>,

@@ -60,7 +60,7 @@ pub struct Seller(Vec<SellerId>);
 #[Object]
 impl Seller {
     /// The products, whatever their state.
-    #[allow(clippy::too_many_arguments)]
+    #[expect(clippy::too_many_arguments, reason = "the arguments are those of the schema")]
     async fn products(
         &self,
         ctx: &Context<'_>,

@@ -1,5 +1,6 @@
 //! PostgreSQL: the pool, transactions, migrations, and the SQL side of the program's own types.
 
+mod address;
 mod columns;
 pub mod embedded;
 pub mod errors;
@@ -13,6 +14,7 @@ pub mod settled;
 pub mod statement;
 pub mod total;
 
+pub use address::Address;
 pub use errors::{ResultExt, one, violated};
 pub use place::Place;
 pub use pool::{Connection, Db, Limits, Purpose, Transaction};

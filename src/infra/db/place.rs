@@ -3,40 +3,55 @@
 use std::path::Path;
 
 use crate::base::outcome::Fault;
+use crate::config::{Config, Database};
+use crate::infra::db::address::Address;
 use crate::infra::db::embedded::{Cluster, Role};
 use crate::infra::db::migrate;
-use crate::infra::db::pool::connect_to;
 
 /// An open way to the database, and the cluster behind it when it is ours.
 pub struct Place {
     cluster: Option<Cluster>,
     url: String,
-    owner_url: String,
+    app: Address,
+    owner: Address,
     runtime_role: String,
 }
 
 impl Place {
-    /// The server at `url`. `owner_url` is the schema owner's; without it the runtime role migrates.
-    pub fn given(url: &str, owner_url: Option<&str>, runtime_role: &str) -> Self {
-        Self {
-            cluster: None,
-            url: url.to_owned(),
-            owner_url: owner_url.unwrap_or(url).to_owned(),
-            runtime_role: runtime_role.to_owned(),
+    /// The database that the configuration names: the server of `database.url`, else the cluster of the data folder,
+    /// which is started. With `visit`, a cluster that another program runs is used instead of refused.
+    pub async fn open(config: &Config, visit: bool) -> Result<Self, Fault> {
+        let database = &config.database;
+        match &database.url {
+            Some(url) => Self::given(url.expose(), database),
+            None => Self::own(&config.data, database, visit).await,
         }
     }
 
-    /// Starts the cluster of the data folder. With `visit`, a cluster that another program runs is used instead
-    /// of refused.
-    pub async fn own(data: &Path, programs: Option<&Path>, visit: bool) -> Result<Self, Fault> {
+    /// The server at `url`. Without `database.owner_url` the runtime role migrates.
+    fn given(url: &str, database: &Database) -> Result<Self, Fault> {
+        let owner = database.owner_url.as_ref().map_or(url, |owner| owner.expose());
+        Ok(Self {
+            cluster: None,
+            url: url.to_owned(),
+            app: Address::new(url, database)?,
+            owner: Address::new(owner, database)?,
+            runtime_role: database.runtime_role.clone(),
+        })
+    }
+
+    async fn own(data: &Path, database: &Database, visit: bool) -> Result<Self, Fault> {
+        let programs = database.programs.as_deref();
         let cluster = if visit {
             Cluster::visit(data, programs).await?
         } else {
             Cluster::start(data, programs).await?
         };
+        let url = cluster.url(Role::App);
         Ok(Self {
-            url: cluster.url(Role::App),
-            owner_url: cluster.url(Role::Owner),
+            app: Address::new(&url, database)?,
+            owner: Address::new(&cluster.url(Role::Owner), database)?,
+            url,
             runtime_role: Role::App.as_str().to_owned(),
             cluster: Some(cluster),
         })
@@ -53,7 +68,7 @@ impl Place {
 
     /// Brings the schema up to date as its owner; answers how many migrations ran.
     pub async fn migrate(&self) -> Result<usize, Fault> {
-        migrate::up(connect_to(&self.owner_url).await?, &self.runtime_role).await
+        migrate::up(self.owner.connect().await?, &self.runtime_role).await
     }
 
     /// Makes sure that the schema is up to date: our own cluster's is brought there, another's is only looked at,
@@ -62,7 +77,7 @@ impl Place {
         if self.is_own() {
             return self.migrate().await.map(|_| ());
         }
-        if migrate::is_current(&mut connect_to(&self.url).await?).await? {
+        if migrate::is_current(&mut self.app.connect().await?).await? {
             return Ok(());
         }
         Err(Fault::setup("the database lacks migrations of this program; run `dispense migrate` first"))

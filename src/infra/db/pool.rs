@@ -2,18 +2,18 @@
 //! keep a payment from being settled. A transaction that is dropped without `commit` is rolled back.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::Runtime;
 use deadpool::managed::{Object, PoolError};
-use diesel::{ConnectionError, ConnectionResult};
+use diesel::ConnectionError;
 use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AnsiTransactionManager, AsyncPgConnection, SimpleAsyncConnection, TransactionManager};
 use futures::FutureExt;
 
 use crate::base::outcome::Fault;
+use crate::infra::db::address::Address;
 use crate::infra::db::errors::is_connection_lost;
 
 /// What a connection is wanted for.
@@ -29,7 +29,7 @@ pub enum Purpose {
 pub struct Db {
     general: Pool<AsyncPgConnection>,
     notices: Pool<AsyncPgConnection>,
-    url: Arc<str>,
+    address: Address,
 }
 
 /// One connection outside a transaction: for a single statement, or reads that need no common snapshot.
@@ -51,11 +51,11 @@ const NOTICES: usize = 8;
 
 impl Db {
     /// Opens no connection yet; the first use does.
-    pub fn new(url: &str, limits: &Limits) -> Result<Self, Fault> {
+    pub fn new(address: Address, limits: &Limits) -> Result<Self, Fault> {
         Ok(Self {
-            general: pool(url, limits, limits.connections, Purpose::General)?,
-            notices: pool(url, limits, NOTICES, Purpose::Notices)?,
-            url: url.into(),
+            general: pool(&address, limits, limits.connections, Purpose::General)?,
+            notices: pool(&address, limits, NOTICES, Purpose::Notices)?,
+            address,
         })
     }
 
@@ -87,7 +87,7 @@ impl Db {
 
     /// A connection of its own outside the pools, for LISTEN and for session locks.
     pub async fn dedicated(&self) -> Result<AsyncPgConnection, Fault> {
-        connect_to(&self.url).await
+        self.address.connect().await
     }
 }
 
@@ -134,7 +134,12 @@ impl DerefMut for Transaction {
     }
 }
 
-fn pool(url: &str, limits: &Limits, size: usize, purpose: Purpose) -> Result<Pool<AsyncPgConnection>, Fault> {
+fn pool(
+    address: &Address,
+    limits: &Limits,
+    size: usize,
+    purpose: Purpose,
+) -> Result<Pool<AsyncPgConnection>, Fault> {
     let settings = format!(
         "set statement_timeout = {}; set lock_timeout = {}; set idle_in_transaction_session_timeout = {}; \
          set timezone = 'UTC'; set plan_cache_mode = {}; set application_name = 'dispense'",
@@ -145,16 +150,17 @@ fn pool(url: &str, limits: &Limits, size: usize, purpose: Purpose) -> Result<Poo
     );
     let mut config = ManagerConfig::<AsyncPgConnection>::default();
     config.recycling_method = RecyclingMethod::Fast;
-    config.custom_setup = Box::new(move |url| {
-        let (url, settings) = (url.to_owned(), settings.clone());
+    let address = address.clone();
+    config.custom_setup = Box::new(move |_| {
+        let (address, settings) = (address.clone(), settings.clone());
         async move {
-            let mut conn = connect(&url).await?;
+            let mut conn = address.open().await?;
             conn.batch_execute(&settings).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
             Ok(conn)
         }
         .boxed()
     });
-    let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(url, config);
+    let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config("", config);
     Pool::builder(manager)
         .max_size(size)
         .runtime(Runtime::Tokio1)
@@ -162,27 +168,4 @@ fn pool(url: &str, limits: &Limits, size: usize, purpose: Purpose) -> Result<Poo
         .create_timeout(Some(Duration::from_secs(5)))
         .build()
         .map_err(|e| Fault::bug(e.to_string()))
-}
-
-/// One connection outside any pool.
-pub(super) async fn connect_to(url: &str) -> Result<AsyncPgConnection, Fault> {
-    connect(url).await.map_err(|e| Fault::Database(e.to_string()))
-}
-
-/// Connects over the socket or TCP; with TLS when the address asks for it by `sslmode=require`.
-async fn connect(url: &str) -> ConnectionResult<AsyncPgConnection> {
-    let bad = |e: tokio_postgres::Error| ConnectionError::BadConnection(e.to_string());
-    let config: tokio_postgres::Config = url.parse().map_err(bad)?;
-    if config.get_ssl_mode() == tokio_postgres::config::SslMode::Disable
-        || config.get_hosts().iter().all(|h| matches!(h, tokio_postgres::config::Host::Unix(_)))
-    {
-        let (client, connection) = config.connect(tokio_postgres::NoTls).await.map_err(bad)?;
-        return AsyncPgConnection::try_from_client_and_connection(client, connection).await;
-    }
-    let mut roots = rustls::RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    let tls = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    let tls = tokio_postgres_rustls::MakeRustlsConnect::new(tls);
-    let (client, connection) = config.connect(tls).await.map_err(bad)?;
-    AsyncPgConnection::try_from_client_and_connection(client, connection).await
 }

@@ -1,18 +1,17 @@
 //! What every gateway can be asked. A gateway is a stateless translator between its own protocol and ours: it
-//! holds no database, decides nothing about orders, and knows only what its caller hands it.
-//!
-//! No method has a default: what a gateway cannot do it says with `Unsupported`, and nobody inherits a way to
+//! holds no database, decides nothing about orders, and knows only what its caller gives it. Nobody inherits a way to
 //! authenticate.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
 
 use crate::base::money::{Currency, Money};
 pub use crate::payments::accounts::keys::AccountKeys;
+use crate::payments::gateways::amounts;
 pub use crate::payments::gateways::amounts::Unit;
+pub use crate::payments::gateways::calls::Calls;
 pub use crate::payments::gateways::notice::{
     DisputeFact, Expected, Facts, GatewayState, Identity, Match, Meaning, Named, Notice, NoticeRefusal,
     RawNotice, RefundFact, Stage, matches,
@@ -300,8 +299,8 @@ pub struct Reply {
     pub body: &'static str,
 }
 
-#[async_trait]
-pub trait Gateway: Send + Sync {
+/// The half of a gateway that needs no network: how it is configured, and how its notices and statements are read.
+pub trait Gateway: Calls {
     /// The value of the configuration's `gateway`.
     fn name(&self) -> &'static str;
 
@@ -324,14 +323,12 @@ pub trait Gateway: Send + Sync {
     fn vectors(&self, config: &serde_json::Value) -> Result<(AccountKeys, Evidence), String>;
 
     /// How this gateway counts a currency (a row of [`crate::payments::gateways::amounts`]); none when it does not take it.
-    fn unit(&self, currency: Currency) -> Option<Unit>;
+    fn unit(&self, currency: Currency) -> Option<Unit> {
+        amounts::unit(self.name(), currency)
+    }
 
     /// What a notice for this account must say about the merchant and the mode.
     fn identity(&self, keys: &AccountKeys) -> Vec<Identity>;
-
-    /// Fetches what `authenticate` needs and the account does not have: nothing for most gateways. Whatever a notice
-    /// names is checked before it is fetched.
-    async fn evidence(&self, call: &Call<'_>, raw: &RawNotice) -> Result<Evidence, NoticeRefusal>;
 
     /// Checks a notice and translates it. Pure: no clock, no network, no database.
     fn authenticate(
@@ -344,36 +341,8 @@ pub trait Gateway: Send + Sync {
     /// The gateway's own acknowledgement. Success stops its repeats, everything else keeps them coming.
     fn reply(&self, verdict: Verdict) -> Reply;
 
-    async fn start(&self, call: &Call<'_>, payment: &NewPayment<'_>) -> Result<Started, StartFailure>;
-
-    async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried;
-
-    /// Our number in what the gateway keeps of a trade: asked for refunds and disputes that carry none.
-    async fn number_of(&self, call: &Call<'_>, trade_no: &str) -> NumberThere;
-
-    /// Takes the money that the buyer has approved (`Meaning::Approved`) and answers the state after it. A repeat takes
-    /// nothing more. `Unsupported` where approval and payment are one.
-    async fn capture(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried;
-
-    /// Makes sure it cannot be paid any more, or finds that it was.
-    async fn close(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Closing;
-
-    /// Idempotent by `refund_id`: a repeat answers what became of the first. Where [`Abilities::refund_repeatable`]
-    /// says no, it is called once and never again; `Failed` then means that nothing was given back.
-    async fn refund(&self, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding;
-
-    async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding;
-
-    /// The disputes about a payment by their names, whose notices may have been lost.
-    async fn disputes(&self, _call: &Call<'_>, _payment: &PaymentRef<'_>) -> DisputesThere {
-        DisputesThere::Unsupported
-    }
-
     /// The offset from UTC of the calendar that the days of its statements are cut by.
     fn calendar(&self) -> FixedOffset;
-
-    /// The statement of one day of the gateway's own calendar.
-    async fn statement(&self, call: &Call<'_>, day: NaiveDate) -> Statement;
 
     /// Reads a statement that a person fetched, as the gateway gives it out. The error says why the file as a whole is
     /// none of this account's; a line that cannot be read is an entry that says so.

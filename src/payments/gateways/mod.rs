@@ -16,6 +16,7 @@ pub mod stripe;
 pub mod wechatpay;
 
 mod beijing;
+mod calls;
 mod cells;
 mod epay;
 mod form;

@@ -1,37 +1,27 @@
 //! Mailed codes.
 
-use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::sql_types::{Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use uuid::Uuid;
 
-use crate::base::ids::UserId;
 use crate::infra::db::statement::Statement;
-use crate::people::model::{CodeRow, Recent};
+use crate::people::model::{CodeRow, NewCode, Recent};
 
 const INSERT_CODE: &str = "insert into email_code (id, purpose, email_normalised, user_id, registration_id, client_key, \
     expires_at) values ($1, $2, $3, $4, $5, $6, $7)";
 
-#[allow(clippy::too_many_arguments)]
 pub(in crate::people) async fn insert_code(
     conn: &mut AsyncPgConnection,
-    id: Uuid,
-    purpose: &str,
-    email: &str,
-    user: Option<UserId>,
-    registration: Option<Uuid>,
-    client: &str,
-    expires_at: DateTime<Utc>,
+    new: &NewCode<'_>,
 ) -> QueryResult<usize> {
     Statement::new(INSERT_CODE)
-        .bind::<SqlUuid, _>(id)
-        .bind::<Text, _>(purpose)
-        .bind::<Text, _>(email)
-        .bind::<Nullable<SqlUuid>, _>(user)
-        .bind::<Nullable<SqlUuid>, _>(registration)
-        .bind::<Text, _>(client)
-        .bind::<Timestamptz, _>(expires_at)
+        .bind::<SqlUuid, _>(new.id)
+        .bind::<Text, _>(new.purpose)
+        .bind::<Text, _>(new.email)
+        .bind::<Nullable<SqlUuid>, _>(new.user_id)
+        .bind::<Nullable<SqlUuid>, _>(new.registration_id)
+        .bind::<Text, _>(new.client_key)
+        .bind::<Timestamptz, _>(new.expires_at)
         .execute(conn)
         .await
 }

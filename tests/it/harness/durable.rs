@@ -21,6 +21,9 @@ const AT_MOST: usize = 2;
 /// removes the folder.
 pub struct DurableCluster {
     folder: PathBuf,
+    /// None: a Unix socket alone.
+    tcp: Option<u16>,
+    tls: bool,
     server: Option<Child>,
     _slot: File,
 }
@@ -28,15 +31,44 @@ pub struct DurableCluster {
 impl DurableCluster {
     /// Waits for one of the two places, copies the template and starts the server.
     pub async fn start() -> Self {
+        let mut cluster = Self::copied().await;
+        cluster.restart().await;
+        cluster
+    }
+
+    /// One that listens on a port of loopback too, without TLS.
+    pub async fn start_on_tcp() -> Self {
+        let mut cluster = Self::copied().await;
+        cluster.tcp = Some(free_port());
+        cluster.restart().await;
+        cluster
+    }
+
+    /// One that takes only encrypted connections on its port, and shows this certificate there.
+    pub async fn start_with_tls(certificate: &str, key: &str) -> Self {
+        let mut cluster = Self::copied().await;
+        (cluster.tcp, cluster.tls) = (Some(free_port()), true);
+        let hba = "local all all trust\nhostssl all all 127.0.0.1/32 trust\nhostssl all all ::1/128 trust\n";
+        for (name, text) in [("server.crt", certificate), ("server.key", key), ("pg_hba.conf", hba)] {
+            // As the server's user and for it alone, as PostgreSQL demands of a key.
+            let mut tee = lowered("sh");
+            tee.args(["-c", "umask 077 && cat > \"$0\""]).arg(cluster.folder.join("data").join(name));
+            let mut child = tee.stdin(Stdio::piped()).spawn().unwrap();
+            child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+            assert!(child.wait().unwrap().success());
+        }
+        cluster.restart().await;
+        cluster
+    }
+
+    async fn copied() -> Self {
         let home = home();
         let slot = slot(&home).await;
         let template = template(&home);
         let folder = home.join(format!("c-{}", hex::encode(dispense::base::clock::random::<4>())));
         run(lowered("mkdir").arg("-m").arg("700").arg(&folder));
         run(lowered("cp").arg("-a").arg(template).arg(folder.join("data")));
-        let mut cluster = Self { folder, server: None, _slot: slot };
-        cluster.restart().await;
-        cluster
+        Self { folder, tcp: None, tls: false, server: None, _slot: slot }
     }
 
     /// Starts the server again after `kill`, and waits until it has recovered.
@@ -59,7 +91,10 @@ impl DurableCluster {
         let mut command = lowered(bin().join("postgres"));
         command.arg("-D").arg(self.folder.join("data"));
         let socket = format!("unix_socket_directories={}", self.folder.display());
-        for setting in ["listen_addresses=", "port=5432", "max_connections=200", "jit=off", &socket] {
+        let port = format!("port={}", self.port());
+        let listen = if self.tcp.is_some() { "listen_addresses=localhost" } else { "listen_addresses=" };
+        let tls = if self.tls { "ssl=on" } else { "ssl=off" };
+        for setting in [listen, &port, tls, "max_connections=200", "jit=off", &socket] {
             command.arg("-c").arg(setting);
         }
         let log = File::options().create(true).append(true).open(self.folder.join("log")).unwrap();
@@ -97,7 +132,18 @@ impl DurableCluster {
 
     /// Address of a database by name; it stays the same over kills and restarts.
     pub fn url(&self, role: &str, database: &str) -> String {
-        format!("host={} port=5432 user={role} dbname={database} sslmode=disable", self.folder.display())
+        let (folder, port) = (self.folder.display(), self.port());
+        format!("host={folder} port={port} user={role} dbname={database} sslmode=disable")
+    }
+
+    /// The same over TCP, by a name of the host; `more` is added as it is.
+    pub fn tcp_url(&self, role: &str, database: &str, host: &str, more: &str) -> String {
+        format!("host={host} port={} user={role} dbname={database} {more}", self.port())
+    }
+
+    /// It names the socket too.
+    fn port(&self) -> u16 {
+        self.tcp.unwrap_or(5432)
     }
 
     pub async fn client(&self, role: &str, database: &str) -> Client {
@@ -130,6 +176,11 @@ pub struct DurableDatabase {
     pub name: String,
     pub app_url: String,
     pub owner_url: String,
+}
+
+/// A port that was free a moment ago; whoever takes it meanwhile makes the test fail, not pass.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 fn variable(name: &str) -> String {

@@ -8,3 +8,4 @@ mod queue;
 mod schema;
 mod seal;
 mod sequence;
+mod tls;

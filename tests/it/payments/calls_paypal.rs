@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use dispense::base::money::{Currency, Money};
 use dispense::payments::gateways::gateway::{
-    Action, Call, Closing, Gateway, Meaning, NewPayment, NewRefund, PaymentRef, Queried, RefundRef,
+    Action, Call, Calls, Closing, Gateway, Meaning, NewPayment, NewRefund, PaymentRef, Queried, RefundRef,
     Refunding, StartFailure, Stated, Statement,
 };
 use dispense::payments::gateways::paypal::PayPal;

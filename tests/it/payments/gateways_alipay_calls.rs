@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use dispense::base::money::{Currency, Money};
 use dispense::payments::gateways::gateway::{
-    AccountKeys, Action, Closing, Expected, Gateway, Match, Meaning, NewPayment, NewRefund, PaymentRef,
-    Queried, RefundRef, Refunding, StartFailure, matches,
+    AccountKeys, Action, Calls, Closing, Expected, Gateway, Match, Meaning, NewPayment, NewRefund,
+    PaymentRef, Queried, RefundRef, Refunding, StartFailure, matches,
 };
 
 use super::gateways_alipay::{APP, Keys, call, cny, gateway, named, payment, start_time, text_of, words};

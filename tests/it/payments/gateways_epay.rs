@@ -8,7 +8,7 @@ use dispense::base::money::{Currency, Money};
 use dispense::base::secret::Secret;
 use dispense::payments::gateways::epay_v1::EpayV1;
 use dispense::payments::gateways::gateway::{
-    AccountKeys, Action, Call, Closing, Evidence, Gateway, Meaning, NewPayment, NewRefund, PaymentRef,
+    AccountKeys, Action, Call, Calls, Closing, Evidence, Gateway, Meaning, NewPayment, NewRefund, PaymentRef,
     Queried, RawNotice, RefundRef, Refunding, Started, Stated, Statement, Verdict,
 };
 use md5::{Digest, Md5};

@@ -11,8 +11,8 @@ use dispense::base::money::Currency;
 use dispense::base::secret::Secret;
 use dispense::payments::gateways::epay_v2::EpayV2;
 use dispense::payments::gateways::gateway::{
-    AccountKeys, Action, Call, Closing, Evidence, Gateway, Meaning, NewRefund, Queried, RefundRef, Refunding,
-    Stated, Statement, Verdict,
+    AccountKeys, Action, Call, Calls, Closing, Evidence, Gateway, Meaning, NewRefund, Queried, RefundRef,
+    Refunding, Stated, Statement, Verdict,
 };
 use dispense::payments::notices::vectors;
 use serde_json::{Value, json};

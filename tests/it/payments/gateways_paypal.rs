@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dispense::base::secret::Secret;
 use dispense::payments::gateways::gateway::{
-    AccountKeys, Call, Gateway, Meaning, Notice, NoticeRefusal, RawNotice,
+    AccountKeys, Call, Calls, Gateway, Meaning, Notice, NoticeRefusal, RawNotice,
 };
 use dispense::payments::gateways::paypal::PayPal;
 use serde_json::{Value, json};

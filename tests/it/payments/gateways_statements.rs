@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use chrono::NaiveDate;
-use dispense::payments::gateways::gateway::{AccountKeys, Entry, Gateway, Stated, Statement, StatementLine};
+use dispense::payments::gateways::gateway::{
+    AccountKeys, Calls, Entry, Gateway, Stated, Statement, StatementLine,
+};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;

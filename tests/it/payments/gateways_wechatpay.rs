@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use dispense::base::money::Currency;
 use dispense::base::secret::Secret;
 use dispense::payments::gateways::gateway::{
-    AccountKeys, Evidence, Expected, Gateway, Match, Meaning, Notice, NoticeRefusal, RawNotice, Stage,
+    AccountKeys, Calls, Evidence, Expected, Gateway, Match, Meaning, Notice, NoticeRefusal, RawNotice, Stage,
     Verdict, matches,
 };
 use dispense::payments::gateways::wechatpay::WechatPay;

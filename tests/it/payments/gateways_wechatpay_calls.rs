@@ -6,8 +6,8 @@ use chrono::TimeDelta;
 use dispense::base::money::{Currency, Money};
 use dispense::base::secret::Secret;
 use dispense::payments::gateways::gateway::{
-    AccountKeys, Action, Closing, Expected, Gateway, Match, Meaning, NewPayment, NewRefund, PaymentRef,
-    Queried, RefundRef, Refunding, StartFailure, Started, matches,
+    AccountKeys, Action, Calls, Closing, Expected, Gateway, Match, Meaning, NewPayment, NewRefund,
+    PaymentRef, Queried, RefundRef, Refunding, StartFailure, Started, matches,
 };
 use serde_json::{Value, json};
 

@@ -8,9 +8,9 @@ use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 use dispense::base::money::Currency;
 use dispense::payments::accounts::Accounts;
 use dispense::payments::gateways::gateway::{
-    Abilities, AccountKeys, Call, Closing, Entry, Evidence, Gateway, Identity, NewPayment, NewRefund, Notice,
-    NoticeRefusal, NumberThere, PaymentRef, Place, Queried, RawNotice, RefundRef, Refunding, Reply, Setting,
-    StartFailure, Started, Stated, Statement, StatementLine, Unit, Verdict,
+    Abilities, AccountKeys, Call, Calls, Closing, Entry, Evidence, Gateway, Identity, NewPayment, NewRefund,
+    Notice, NoticeRefusal, NumberThere, PaymentRef, Place, Queried, RawNotice, RefundRef, Refunding, Reply,
+    Setting, StartFailure, Started, Stated, Statement, StatementLine, Unit, Verdict,
 };
 use serde_json::Value;
 
@@ -107,6 +107,39 @@ fn read(line: &str) -> Option<StatementLine> {
 }
 
 #[async_trait]
+impl Calls for Statements {
+    async fn evidence(&self, call: &Call<'_>, raw: &RawNotice) -> Result<Evidence, NoticeRefusal> {
+        self.generic.evidence(call, raw).await
+    }
+    async fn start(&self, call: &Call<'_>, payment: &NewPayment<'_>) -> Result<Started, StartFailure> {
+        self.generic.start(call, payment).await
+    }
+    async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
+        self.generic.query(call, payment).await
+    }
+    async fn number_of(&self, call: &Call<'_>, trade_no: &str) -> NumberThere {
+        self.generic.number_of(call, trade_no).await
+    }
+    async fn capture(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
+        self.generic.capture(call, payment).await
+    }
+    async fn close(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Closing {
+        self.generic.close(call, payment).await
+    }
+    async fn refund(&self, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding {
+        self.generic.refund(call, refund).await
+    }
+    async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
+        self.generic.refund_query(call, refund).await
+    }
+    async fn statement(&self, _call: &Call<'_>, day: NaiveDate) -> Statement {
+        let lines = self.days.lock().unwrap().get(&day).cloned();
+        let entry = |(n, line)| Entry::read(Place::listed("entry", n + 1), line);
+        let entries = |lines: Vec<_>| Statement::Entries(lines.into_iter().enumerate().map(entry).collect());
+        lines.map_or(Statement::NotReady, entries)
+    }
+}
+
 impl Gateway for Statements {
     fn name(&self) -> &'static str {
         self.generic.name()
@@ -132,9 +165,6 @@ impl Gateway for Statements {
     fn identity(&self, keys: &AccountKeys) -> Vec<Identity> {
         self.generic.identity(keys)
     }
-    async fn evidence(&self, call: &Call<'_>, raw: &RawNotice) -> Result<Evidence, NoticeRefusal> {
-        self.generic.evidence(call, raw).await
-    }
     fn authenticate(
         &self,
         keys: &AccountKeys,
@@ -146,35 +176,8 @@ impl Gateway for Statements {
     fn reply(&self, verdict: Verdict) -> Reply {
         self.generic.reply(verdict)
     }
-    async fn start(&self, call: &Call<'_>, payment: &NewPayment<'_>) -> Result<Started, StartFailure> {
-        self.generic.start(call, payment).await
-    }
-    async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
-        self.generic.query(call, payment).await
-    }
-    async fn number_of(&self, call: &Call<'_>, trade_no: &str) -> NumberThere {
-        self.generic.number_of(call, trade_no).await
-    }
-    async fn capture(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
-        self.generic.capture(call, payment).await
-    }
-    async fn close(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Closing {
-        self.generic.close(call, payment).await
-    }
-    async fn refund(&self, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding {
-        self.generic.refund(call, refund).await
-    }
-    async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
-        self.generic.refund_query(call, refund).await
-    }
     fn calendar(&self) -> FixedOffset {
         self.generic.calendar()
-    }
-    async fn statement(&self, _call: &Call<'_>, day: NaiveDate) -> Statement {
-        let lines = self.days.lock().unwrap().get(&day).cloned();
-        let entry = |(n, line)| Entry::read(Place::listed("entry", n + 1), line);
-        let entries = |lines: Vec<_>| Statement::Entries(lines.into_iter().enumerate().map(entry).collect());
-        lines.map_or(Statement::NotReady, entries)
     }
     fn read_statement(&self, _keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {
         let text = String::from_utf8_lossy(file);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use dispense::payments::gateways::gateway::{Call, Entry, Gateway, Statement};
+use dispense::payments::gateways::gateway::{Call, Calls, Entry, Gateway, Statement};
 use dispense::payments::gateways::paypal::PayPal;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dispense::base::secret::Secret;
-use dispense::payments::gateways::gateway::{AccountKeys, Call, Gateway, Stated, Statement};
+use dispense::payments::gateways::gateway::{AccountKeys, Call, Calls, Gateway, Stated, Statement};
 use dispense::payments::gateways::stripe::Stripe;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@
 use chrono::{NaiveDate, TimeDelta};
 use dispense::base::actor::{Actor, Role};
 use dispense::payments::gateways::epay_v1::EpayV1;
-use dispense::payments::gateways::gateway::{Call, Gateway, Statement};
+use dispense::payments::gateways::gateway::{Call, Calls, Gateway, Statement};
 use dispense::payments::statements;
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
-use crate::architecture::sources;
 use dispense::vault::state::{BatchChange, BatchState, KeyChange, KeyState};
 use regex::Regex;
+
+use crate::architecture::sources;
 
 /// Rows: K5.
 #[test]

@@ -9,20 +9,18 @@ mod start;
 mod trade;
 mod wire;
 
-use async_trait::async_trait;
-use chrono::{FixedOffset, NaiveDate};
+use chrono::FixedOffset;
 use serde_json::Value;
 
-use crate::base::money::Currency;
 use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
+use crate::payments::gateways::calls::forwards;
 use crate::payments::gateways::gateway::{
-    Abilities, AccountKeys, ActionKind, Call, Closing, Entry, Evidence, Gateway, Identity, NewPayment,
-    NewRefund, Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding,
-    Reply, Setting, StartFailure, Started, Statement, Unit, Verdict,
+    Abilities, AccountKeys, ActionKind, Entry, Evidence, Gateway, Identity, Notice, NoticeRefusal, RawNotice,
+    Reply, Setting, Verdict,
 };
 use crate::payments::gateways::rsa::{PrivateKey, PublicKey};
-use crate::payments::gateways::{amounts, beijing, json};
+use crate::payments::gateways::{beijing, json};
 
 pub struct Alipay {
     outbound: Outbound,
@@ -57,7 +55,16 @@ const SETTINGS: &[Setting] = &[
     },
 ];
 
-#[async_trait]
+forwards! {
+    Alipay: gateway => &gateway.outbound;
+    start: start::start,
+    query: trade::query,
+    close: trade::close,
+    refund: refunds::refund,
+    refund_query: refunds::refund_query,
+    statement: bill::statement,
+}
+
 impl Gateway for Alipay {
     fn name(&self) -> &'static str {
         "alipay"
@@ -142,16 +149,8 @@ impl Gateway for Alipay {
         Ok((keys, Evidence::default()))
     }
 
-    fn unit(&self, currency: Currency) -> Option<Unit> {
-        amounts::unit(self.name(), currency)
-    }
-
     fn identity(&self, keys: &AccountKeys) -> Vec<Identity> {
         event::identity(keys)
-    }
-
-    async fn evidence(&self, _call: &Call<'_>, _raw: &RawNotice) -> Result<Evidence, NoticeRefusal> {
-        Ok(Evidence::default())
     }
 
     fn authenticate(
@@ -173,40 +172,8 @@ impl Gateway for Alipay {
         Reply { status, content_type: "text/plain; charset=utf-8", body }
     }
 
-    async fn start(&self, call: &Call<'_>, payment: &NewPayment<'_>) -> Result<Started, StartFailure> {
-        start::start(&self.outbound, call, payment).await
-    }
-
-    async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
-        trade::query(&self.outbound, call, payment).await
-    }
-
-    async fn number_of(&self, _call: &Call<'_>, _trade_no: &str) -> NumberThere {
-        NumberThere::Unsupported
-    }
-
-    async fn capture(&self, _call: &Call<'_>, _payment: &PaymentRef<'_>) -> Queried {
-        Queried::Unsupported
-    }
-
-    async fn close(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Closing {
-        trade::close(&self.outbound, call, payment).await
-    }
-
-    async fn refund(&self, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding {
-        refunds::refund(&self.outbound, call, refund).await
-    }
-
-    async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
-        refunds::refund_query(&self.outbound, call, refund).await
-    }
-
     fn calendar(&self) -> FixedOffset {
         beijing::calendar()
-    }
-
-    async fn statement(&self, call: &Call<'_>, day: NaiveDate) -> Statement {
-        bill::statement(&self.outbound, call, day).await
     }
 
     fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {

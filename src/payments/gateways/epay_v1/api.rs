@@ -5,15 +5,15 @@ use serde_json::Value;
 
 use super::signature;
 use crate::infra::outbound::{CallError, Method, Outbound, Request};
+use crate::payments::gateways::epay::orders::Pages;
+use crate::payments::gateways::epay::{self, account, order};
 use crate::payments::gateways::gateway::{
-    Action, Call, Closing, GatewayState, Meaning, NewPayment, NewRefund, PaymentRef, Queried, RefundRef,
-    Refunding, StartFailure, Started, Statement,
+    Action, Call, Closing, Meaning, NewPayment, NewRefund, PaymentRef, Queried, RefundRef, Refunding,
+    StartFailure, Started, Statement,
 };
-use crate::payments::gateways::{epay, form, json};
+use crate::payments::gateways::{form, json};
 
 const LARGEST_ANSWER: usize = 1024 * 1024;
-const PAGE: usize = 50;
-const MOST_PAGES: usize = 400;
 
 /// What every question says: who asks.
 struct Asker<'a> {
@@ -25,7 +25,7 @@ struct Asker<'a> {
 fn asker<'a>(call: &Call<'a>) -> Result<Asker<'a>, String> {
     let base = call.keys.api_url.as_deref().ok_or("no address of the platform")?;
     let key = call.keys.signing_secret().ok_or("no key")?.expose();
-    Ok(Asker { base, pid: call.keys.setting("pid").unwrap_or_default(), key })
+    Ok(Asker { base, pid: account::pid(call.keys), key })
 }
 
 async fn exchange(
@@ -55,8 +55,8 @@ fn payment_fields(
     asker: &Asker<'_>,
     payment: &NewPayment<'_>,
     more: &[(&str, &str)],
-) -> Option<Vec<(String, String)>> {
-    let money = epay::money(payment.money)?;
+) -> Result<Vec<(String, String)>, StartFailure> {
+    let money = epay::price(payment)?;
     let mut fields: Vec<(&str, &str)> = vec![
         ("pid", asker.pid),
         ("out_trade_no", payment.number),
@@ -69,7 +69,7 @@ fn payment_fields(
     fields.extend(more);
     let sign = signature::sign(call.keys, asker.key, fields.iter().copied());
     fields.extend([("sign", sign.as_str()), ("sign_type", "MD5")]);
-    Some(fields.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    Ok(fields.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 pub(super) async fn start(
@@ -79,18 +79,14 @@ pub(super) async fn start(
 ) -> Result<Started, StartFailure> {
     let asker = asker(call).map_err(StartFailure::NotSent)?;
     let accepts = |kind: &str| payment.accepts.iter().any(|accepted| accepted == kind);
-    let inexpressible = || {
-        let message = format!("{} is no amount Epay can take", payment.money);
-        StartFailure::Refused { code: "amount_inexpressible".into(), message }
-    };
     if accepts("qr") && call.keys.setting("type").is_some() {
         let client = payment.client_address.unwrap_or("127.0.0.1");
         let more = [("clientip", client), ("device", epay::device(payment.platform))];
-        let fields = payment_fields(call, &asker, payment, &more).ok_or_else(inexpressible)?;
+        let fields = payment_fields(call, &asker, payment, &more)?;
         return made(outbound, call, &asker, &fields).await;
     }
     // No call: the buyer's browser carries our signed request there.
-    let fields = payment_fields(call, &asker, payment, &[]).ok_or_else(inexpressible)?;
+    let fields = payment_fields(call, &asker, payment, &[])?;
     let url = format!("{}/submit.php", asker.base);
     let action = if accepts("form") {
         Action::Form { url, fields }
@@ -148,32 +144,14 @@ pub(super) async fn query(outbound: &Outbound, call: &Call<'_>, payment: &Paymen
         Err(error) => return Queried::Unknown(error.to_string()),
     };
     match epay::code(&answer) {
-        Some(1) => {}
-        _ if epay::is_unknown_order(&answer) => return Queried::NotFound,
-        _ => return Queried::Unknown(format!("refused: {}", epay::message(&answer))),
-    }
-    match epay::order(&answer, asker.pid) {
-        Ok(facts) if facts.number.as_deref() != Some(payment.number) => {
-            Queried::Unknown("the answer is about another order".into())
-        }
-        Ok(facts) if facts.identity != epay::identity(asker.pid) => {
-            Queried::Unknown("the answer is about another merchant".into())
-        }
-        Ok(facts) => Queried::Known(GatewayState::new(&call.keys.id, facts)),
-        Err(text) => Queried::Unknown(text.to_owned()),
+        Some(1) => order::queried(call, payment, &answer),
+        _ => order::unanswered(&answer),
     }
 }
 
 /// There is no such call; but what was paid already must not be given up.
 pub(super) async fn close(outbound: &Outbound, call: &Call<'_>, payment: &PaymentRef<'_>) -> Closing {
-    match query(outbound, call, payment).await {
-        Queried::Known(state) if !matches!(state.meaning, Meaning::Open | Meaning::Pending) => {
-            Closing::AlreadyPaid(state)
-        }
-        Queried::Known(_) | Queried::Unsupported => Closing::Unsupported,
-        Queried::NotFound => Closing::NothingToClose,
-        Queried::Unknown(text) => Closing::Unknown(text),
-    }
+    order::unclosed(query(outbound, call, payment).await)
 }
 
 /// V1 refunds have no number of ours: a second call is a second refund. So the order is looked at first, the call goes
@@ -181,20 +159,25 @@ pub(super) async fn close(outbound: &Outbound, call: &Call<'_>, payment: &Paymen
 pub(super) async fn refund(outbound: &Outbound, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding {
     let (asker, money) = match (asker(call), epay::money(refund.amount)) {
         (Ok(asker), Some(money)) => (asker, money),
-        (Err(text), _) => return failed("not_sent", &text),
-        (_, None) => return failed("amount_inexpressible", "no amount Epay can refund"),
+        (Err(text), _) => return epay::failed("not_sent", &text),
+        (_, None) => return epay::failed("amount_inexpressible", "no amount Epay can refund"),
     };
     let state = match query(outbound, call, &refund.payment).await {
         Queried::Known(state) => state,
-        Queried::NotFound => return failed("not_found", "the platform knows no such order"),
-        Queried::Unknown(text) => return failed("not_sent", &text),
-        Queried::Unsupported => return failed("not_sent", "the platform cannot be asked"),
+        Queried::NotFound => return epay::failed("not_found", "the platform knows no such order"),
+        Queried::Unknown(text) => return epay::failed("not_sent", &text),
+        Queried::Unsupported => return epay::failed("not_sent", "the platform cannot be asked"),
     };
     let trade_no = state.trade_no.as_deref().unwrap_or_default();
     match state.meaning {
         Meaning::Paid | Meaning::PartiallyRefunded if Some(trade_no) == refund.payment.trade_no => {}
         Meaning::Refunded if is_whole(&refund.payment, refund.amount.minor) => return done(refund.refund_id),
-        _ => return failed("not_refundable", "the platform's order is not one that was paid by this trade"),
+        _ => {
+            return epay::failed(
+                "not_refundable",
+                "the platform's order is not one that was paid by this trade",
+            );
+        }
     }
     let sent =
         form::encoded([("pid", asker.pid), ("key", asker.key), ("trade_no", trade_no), ("money", &money)]);
@@ -203,10 +186,10 @@ pub(super) async fn refund(outbound: &Outbound, call: &Call<'_>, refund: &NewRef
         // 0 in the platform's present source, 1 in older ones and forks; what fails is negative in all of them.
         Ok(answer) => match epay::code(&answer) {
             Some(0 | 1) => done(refund.refund_id),
-            Some(code) if code < 0 => failed(&code.to_string(), &epay::message(&answer)),
+            Some(code) if code < 0 => epay::failed(&code.to_string(), &epay::message(&answer)),
             _ => Refunding::Unknown("the answer has no known code".into()),
         },
-        Err(CallError::NotSent(text)) => failed("not_sent", &text),
+        Err(CallError::NotSent(text)) => epay::failed("not_sent", &text),
         Err(CallError::Unknown(text)) => Refunding::Unknown(text),
     }
 }
@@ -234,27 +217,24 @@ fn done(refund_id: &str) -> Refunding {
     Refunding::Succeeded { gateway_refund_id: refund_id.to_owned() }
 }
 
-fn failed(code: &str, message: &str) -> Refunding {
-    Refunding::Failed { code: code.to_owned(), message: message.to_owned() }
-}
-
-/// The orders of a day, from `act=orders`, fifty at a time, the newest first.
+/// The orders of a day, from `act=orders`.
 pub(super) async fn statement(outbound: &Outbound, call: &Call<'_>, day: chrono::NaiveDate) -> Statement {
-    if call.now_unix < (epay::start_of(day) + chrono::TimeDelta::days(1)).timestamp() {
-        return Statement::NotReady;
-    }
+    let mut pages = match Pages::of(call, day) {
+        Ok(pages) => pages,
+        Err(statement) => return statement,
+    };
     let asker = match asker(call) {
         Ok(asker) => asker,
         Err(text) => return Statement::Unknown(text),
     };
-    let (mut entries, mut newest) = (Vec::new(), None);
-    for page in 0..MOST_PAGES {
+    loop {
+        let (limit, offset) = pages.next();
         let question = form::encoded([
             ("act", "orders"),
             ("pid", asker.pid),
             ("key", asker.key),
-            ("limit", "50"),
-            ("offset", &(page * PAGE).to_string()),
+            ("limit", &limit),
+            ("offset", &offset),
         ]);
         let url = format!("{}/api.php?{question}", asker.base);
         let answer = match exchange(outbound, call, Method::Get, url, String::new()).await {
@@ -264,19 +244,8 @@ pub(super) async fn statement(outbound: &Outbound, call: &Call<'_>, day: chrono:
         if epay::code(&answer) != Some(1) {
             return Statement::Unknown(format!("refused: {}", epay::message(&answer)));
         }
-        let orders = answer.get("data").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let first = orders.first().and_then(|order| epay::text(order, "trade_no"));
-        if page > 0 && first.is_some() && first == newest {
-            return Statement::Unknown("the platform gives no second page".into());
-        }
-        newest = first;
-        match epay::entries(orders, asker.pid, Some(day), page * PAGE) {
-            Ok(found) => entries.extend(found),
-            Err(text) => return Statement::Unknown(text),
-        }
-        if orders.len() < PAGE || epay::is_before(orders, day) {
-            return Statement::Entries(entries);
+        if let Some(statement) = pages.take(&answer) {
+            return statement;
         }
     }
-    Statement::Unknown("too many orders since that day".into())
 }

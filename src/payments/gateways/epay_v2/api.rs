@@ -5,15 +5,15 @@ use serde_json::Value;
 
 use super::signature;
 use crate::infra::outbound::{CallError, Method, Outbound, Request};
+use crate::payments::gateways::epay::orders::Pages;
+use crate::payments::gateways::epay::{self, order};
 use crate::payments::gateways::gateway::{
-    Action, Call, Closing, GatewayState, Meaning, NewPayment, NewRefund, PaymentRef, Queried, RefundRef,
-    Refunding, StartFailure, Started, Statement,
+    Action, Call, Closing, NewPayment, NewRefund, PaymentRef, Queried, RefundRef, Refunding, StartFailure,
+    Started, Statement,
 };
-use crate::payments::gateways::{epay, form, json};
+use crate::payments::gateways::{form, json};
 
 const LARGEST_ANSWER: usize = 1024 * 1024;
-const PAGE: usize = 50;
-const MOST_PAGES: usize = 400;
 /// A request that the buyer's browser carries is good for so long, by the platform's clock, seconds.
 const SUBMIT_LIVES: i64 = 300;
 
@@ -59,10 +59,7 @@ pub(super) async fn start(
     call: &Call<'_>,
     payment: &NewPayment<'_>,
 ) -> Result<Started, StartFailure> {
-    let Some(money) = epay::money(payment.money) else {
-        let message = format!("{} is no amount Epay can take", payment.money);
-        return Err(StartFailure::Refused { code: "amount_inexpressible".into(), message });
-    };
+    let money = epay::price(payment)?;
     let mut fields = vec![
         ("out_trade_no", payment.number),
         ("notify_url", payment.notify_url),
@@ -122,20 +119,9 @@ async fn create(
 }
 
 pub(super) async fn query(outbound: &Outbound, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
-    let pid = call.keys.setting("pid").unwrap_or_default();
     match exchange(outbound, call, "api/pay/query", &[("out_trade_no", payment.number)]).await {
-        Ok(Answered::Yes(answer)) => match epay::order(&answer, pid) {
-            Ok(facts) if facts.number.as_deref() != Some(payment.number) => {
-                Queried::Unknown("the answer is about another order".into())
-            }
-            Ok(facts) if facts.identity != epay::identity(pid) => {
-                Queried::Unknown("the answer is about another merchant".into())
-            }
-            Ok(facts) => Queried::Known(GatewayState::new(&call.keys.id, facts)),
-            Err(text) => Queried::Unknown(text.to_owned()),
-        },
-        Ok(Answered::No(answer)) if epay::is_unknown_order(&answer) => Queried::NotFound,
-        Ok(Answered::No(answer)) => Queried::Unknown(format!("refused: {}", epay::message(&answer))),
+        Ok(Answered::Yes(answer)) => order::queried(call, payment, &answer),
+        Ok(Answered::No(answer)) => order::unanswered(&answer),
         Err(error) => Queried::Unknown(error.to_string()),
     }
 }
@@ -146,20 +132,13 @@ pub(super) async fn close(outbound: &Outbound, call: &Call<'_>, payment: &Paymen
     if matches!(asked, Ok(Answered::Yes(_))) {
         return Closing::Closed;
     }
-    match query(outbound, call, payment).await {
-        Queried::Known(state) if !matches!(state.meaning, Meaning::Open | Meaning::Pending) => {
-            Closing::AlreadyPaid(state)
-        }
-        Queried::Known(_) | Queried::Unsupported => Closing::Unsupported,
-        Queried::NotFound => Closing::NothingToClose,
-        Queried::Unknown(text) => Closing::Unknown(text),
-    }
+    order::unclosed(query(outbound, call, payment).await)
 }
 
 /// Our refund's id is `out_refund_no`, under which the platform refunds once.
 pub(super) async fn refund(outbound: &Outbound, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding {
     let Some(money) = epay::money(refund.amount) else {
-        return failed("amount_inexpressible", "no amount Epay can refund");
+        return epay::failed("amount_inexpressible", "no amount Epay can refund");
     };
     let mut fields = vec![("out_refund_no", refund.refund_id), ("money", money.as_str())];
     fields.push(match refund.payment.trade_no {
@@ -180,7 +159,7 @@ pub(super) async fn refund(outbound: &Outbound, call: &Call<'_>, refund: &NewRef
     };
     match (refund_query(outbound, call, &asked).await, refused) {
         (Refunding::NotFound, Some(answer)) => {
-            failed(&epay::text(&answer, "code").unwrap_or_default(), &epay::message(&answer))
+            epay::failed(&epay::text(&answer, "code").unwrap_or_default(), &epay::message(&answer))
         }
         (Refunding::NotFound, None) => Refunding::Unknown("the platform took it and does not know it".into()),
         (found, _) => found,
@@ -208,25 +187,20 @@ pub(super) async fn refund_query(outbound: &Outbound, call: &Call<'_>, refund: &
     match epay::text(&answer, "status").as_deref() {
         Some("1") => Refunding::Succeeded { gateway_refund_id },
         Some("0") => Refunding::Pending { gateway_refund_id, needs_person: false },
-        Some("2") => failed("failed", "the refund did not go through"),
+        Some("2") => epay::failed("failed", "the refund did not go through"),
         _ => Refunding::Unknown("the refund has no known status".into()),
     }
 }
 
-fn failed(code: &str, message: &str) -> Refunding {
-    Refunding::Failed { code: code.to_owned(), message: message.to_owned() }
-}
-
-/// The orders of a day, fifty at a time, the newest first. The list itself is not part of what the platform signs.
+/// The orders of a day. The list itself is not part of what the platform signs.
 pub(super) async fn statement(outbound: &Outbound, call: &Call<'_>, day: chrono::NaiveDate) -> Statement {
-    if call.now_unix < (epay::start_of(day) + chrono::TimeDelta::days(1)).timestamp() {
-        return Statement::NotReady;
-    }
-    let pid = call.keys.setting("pid").unwrap_or_default();
-    let (mut entries, mut newest) = (Vec::new(), None);
-    for page in 0..MOST_PAGES {
-        let offset = (page * PAGE).to_string();
-        let fields = [("offset", offset.as_str()), ("limit", "50")];
+    let mut pages = match Pages::of(call, day) {
+        Ok(pages) => pages,
+        Err(statement) => return statement,
+    };
+    loop {
+        let (limit, offset) = pages.next();
+        let fields = [("offset", offset.as_str()), ("limit", limit.as_str())];
         let answer = match exchange(outbound, call, "api/merchant/orders", &fields).await {
             Ok(Answered::Yes(answer)) => answer,
             Ok(Answered::No(answer)) => {
@@ -234,19 +208,8 @@ pub(super) async fn statement(outbound: &Outbound, call: &Call<'_>, day: chrono:
             }
             Err(error) => return Statement::Unknown(error.to_string()),
         };
-        let orders = answer.get("data").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let first = orders.first().and_then(|order| epay::text(order, "trade_no"));
-        if page > 0 && first.is_some() && first == newest {
-            return Statement::Unknown("the platform gives no second page".into());
-        }
-        newest = first;
-        match epay::entries(orders, pid, Some(day), page * PAGE) {
-            Ok(found) => entries.extend(found),
-            Err(text) => return Statement::Unknown(text),
-        }
-        if orders.len() < PAGE || epay::is_before(orders, day) {
-            return Statement::Entries(entries);
+        if let Some(statement) = pages.take(&answer) {
+            return statement;
         }
     }
-    Statement::Unknown("too many orders since that day".into())
 }

@@ -6,19 +6,17 @@ mod api;
 mod event;
 mod signature;
 
-use async_trait::async_trait;
-use chrono::{FixedOffset, NaiveDate, Offset, Utc};
+use chrono::{FixedOffset, Offset, Utc};
 use serde_json::Value;
 
-use crate::base::money::Currency;
 use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
+use crate::payments::gateways::calls::forwards;
 use crate::payments::gateways::gateway::{
-    Abilities, AccountKeys, ActionKind, Call, Closing, Entry, Evidence, Gateway, Identity, NewPayment,
-    NewRefund, Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding,
-    Reply, Setting, StartFailure, Started, Statement, Unit, Verdict,
+    Abilities, AccountKeys, ActionKind, Entry, Evidence, Gateway, Identity, Notice, NoticeRefusal, RawNotice,
+    Reply, Setting, Verdict,
 };
-use crate::payments::gateways::{amounts, json, secret};
+use crate::payments::gateways::{json, secret};
 
 pub struct Generic {
     outbound: Outbound,
@@ -30,7 +28,15 @@ impl Generic {
     }
 }
 
-#[async_trait]
+forwards! {
+    Generic: gateway => &gateway.outbound;
+    start: api::start,
+    query: api::query,
+    close: api::close,
+    refund: api::refund,
+    refund_query: api::refund_query,
+}
+
 impl Gateway for Generic {
     fn name(&self) -> &'static str {
         "generic"
@@ -78,17 +84,9 @@ impl Gateway for Generic {
         Ok((keys, Evidence::default()))
     }
 
-    fn unit(&self, currency: Currency) -> Option<Unit> {
-        amounts::unit(self.name(), currency)
-    }
-
     /// The secret alone says for whom a notice is.
     fn identity(&self, _keys: &AccountKeys) -> Vec<Identity> {
         Vec::new()
-    }
-
-    async fn evidence(&self, _call: &Call<'_>, _raw: &RawNotice) -> Result<Evidence, NoticeRefusal> {
-        Ok(Evidence::default())
     }
 
     fn authenticate(
@@ -111,40 +109,8 @@ impl Gateway for Generic {
         Reply { status, content_type: "application/json", body }
     }
 
-    async fn start(&self, call: &Call<'_>, payment: &NewPayment<'_>) -> Result<Started, StartFailure> {
-        api::start(&self.outbound, call, payment).await
-    }
-
-    async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
-        api::query(&self.outbound, call, payment).await
-    }
-
-    async fn number_of(&self, _call: &Call<'_>, _trade_no: &str) -> NumberThere {
-        NumberThere::Unsupported
-    }
-
-    async fn capture(&self, _call: &Call<'_>, _payment: &PaymentRef<'_>) -> Queried {
-        Queried::Unsupported
-    }
-
-    async fn close(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Closing {
-        api::close(&self.outbound, call, payment).await
-    }
-
-    async fn refund(&self, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding {
-        api::refund(&self.outbound, call, refund).await
-    }
-
-    async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
-        api::refund_query(&self.outbound, call, refund).await
-    }
-
     fn calendar(&self) -> FixedOffset {
         Utc.fix()
-    }
-
-    async fn statement(&self, _call: &Call<'_>, _day: NaiveDate) -> Statement {
-        Statement::Unsupported
     }
 
     fn read_statement(&self, _keys: &AccountKeys, _file: &[u8]) -> Result<Vec<Entry>, String> {

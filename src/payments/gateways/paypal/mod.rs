@@ -14,18 +14,16 @@ mod signature;
 mod statement;
 mod token;
 
-use async_trait::async_trait;
-use chrono::{FixedOffset, NaiveDate, Offset, Utc};
+use chrono::{FixedOffset, Offset, Utc};
 use serde_json::Value;
 
-use crate::base::money::Currency;
 use crate::infra::outbound::Outbound;
+use crate::payments::gateways::calls::forwards;
 use crate::payments::gateways::gateway::{
-    Abilities, AccountKeys, ActionKind, Call, Closing, DisputesThere, Entry, Evidence, Gateway, Identity,
-    NewPayment, NewRefund, Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef,
-    Refunding, Reply, Setting, StartFailure, Started, Statement, Unit, Verdict,
+    Abilities, AccountKeys, ActionKind, Call, Entry, Evidence, Gateway, Identity, Notice, NoticeRefusal,
+    RawNotice, Reply, Setting, Verdict,
 };
-use crate::payments::gateways::{amounts, json};
+use crate::payments::gateways::json;
 use signature::Transmission;
 
 /// What the simulator on PayPal's developer pages signs with: anybody can have that.
@@ -65,6 +63,15 @@ impl PayPal {
             Err(_) => Err(NoticeRefusal::signature("verification_unavailable")),
         }
     }
+
+    async fn proof(&self, call: &Call<'_>, raw: &RawNotice) -> Result<Evidence, NoticeRefusal> {
+        let transmission = Transmission::read(call.keys, raw)?;
+        if by_api(call.keys) {
+            return self.ask(call, raw, &transmission).await;
+        }
+        let address = transmission.certificate;
+        certificate::fetch(&self.certificates, &self.outbound, call, address, raw.now_unix).await
+    }
 }
 
 fn by_api(keys: &AccountKeys) -> bool {
@@ -76,7 +83,20 @@ fn webhook_id(keys: &AccountKeys) -> Result<&str, NoticeRefusal> {
     id.ok_or(NoticeRefusal::signature("no_webhook_id"))
 }
 
-#[async_trait]
+forwards! {
+    PayPal: gateway => gateway;
+    evidence: PayPal::proof,
+    start: api::start,
+    query: api::query,
+    number_of: api::number_of,
+    capture: api::capture,
+    close: api::close,
+    refund: refunds::refund,
+    refund_query: refunds::refund_query,
+    disputes: disputes::of_payment,
+    statement: statement::fetch,
+}
+
 impl Gateway for PayPal {
     fn name(&self) -> &'static str {
         "paypal"
@@ -186,21 +206,8 @@ impl Gateway for PayPal {
         Ok((keys, evidence))
     }
 
-    fn unit(&self, currency: Currency) -> Option<Unit> {
-        amounts::unit(self.name(), currency)
-    }
-
     fn identity(&self, keys: &AccountKeys) -> Vec<Identity> {
         event::identity(keys.setting("merchant_id").unwrap_or_default())
-    }
-
-    async fn evidence(&self, call: &Call<'_>, raw: &RawNotice) -> Result<Evidence, NoticeRefusal> {
-        let transmission = Transmission::read(call.keys, raw)?;
-        if by_api(call.keys) {
-            return self.ask(call, raw, &transmission).await;
-        }
-        let address = transmission.certificate;
-        certificate::fetch(&self.certificates, &self.outbound, call, address, raw.now_unix).await
     }
 
     fn authenticate(
@@ -235,44 +242,8 @@ impl Gateway for PayPal {
         Reply { status, content_type: "application/json", body }
     }
 
-    async fn start(&self, call: &Call<'_>, payment: &NewPayment<'_>) -> Result<Started, StartFailure> {
-        api::start(self, call, payment).await
-    }
-
-    async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
-        api::query(self, call, payment).await
-    }
-
-    async fn number_of(&self, call: &Call<'_>, trade_no: &str) -> NumberThere {
-        api::number_of(self, call, trade_no).await
-    }
-
-    async fn capture(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
-        api::capture(self, call, payment).await
-    }
-
-    async fn close(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Closing {
-        api::close(self, call, payment).await
-    }
-
-    async fn refund(&self, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding {
-        refunds::refund(self, call, refund).await
-    }
-
-    async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
-        refunds::refund_query(self, call, refund).await
-    }
-
-    async fn disputes(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> DisputesThere {
-        disputes::of_payment(self, call, payment).await
-    }
-
     fn calendar(&self) -> FixedOffset {
         Utc.fix()
-    }
-
-    async fn statement(&self, call: &Call<'_>, day: NaiveDate) -> Statement {
-        statement::fetch(self, call, day).await
     }
 
     fn read_statement(&self, _keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {

@@ -9,20 +9,18 @@ mod refunds;
 mod signature;
 mod statement;
 
-use async_trait::async_trait;
-use chrono::{FixedOffset, NaiveDate, Offset, Utc};
+use chrono::{FixedOffset, Offset, Utc};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::base::money::Currency;
 use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
+use crate::payments::gateways::calls::forwards;
 use crate::payments::gateways::gateway::{
-    Abilities, AccountKeys, ActionKind, Call, Closing, DisputesThere, Entry, Evidence, Gateway, Identity,
-    NewPayment, NewRefund, Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef,
-    Refunding, Reply, Setting, StartFailure, Started, Statement, Unit, Verdict,
+    Abilities, AccountKeys, ActionKind, Entry, Evidence, Gateway, Identity, Notice, NoticeRefusal, RawNotice,
+    Reply, Setting, Verdict,
 };
-use crate::payments::gateways::{amounts, json, secret};
+use crate::payments::gateways::{json, secret};
 
 pub struct Stripe {
     outbound: Outbound,
@@ -34,7 +32,18 @@ impl Stripe {
     }
 }
 
-#[async_trait]
+forwards! {
+    Stripe: gateway => &gateway.outbound;
+    start: api::start,
+    query: api::query,
+    number_of: api::number_of,
+    close: api::close,
+    refund: refunds::refund,
+    refund_query: refunds::refund_query,
+    disputes: disputes::of_payment,
+    statement: statement::fetch,
+}
+
 impl Gateway for Stripe {
     fn name(&self) -> &'static str {
         "stripe"
@@ -91,17 +100,9 @@ impl Gateway for Stripe {
         Ok((keys, Evidence::default()))
     }
 
-    fn unit(&self, currency: Currency) -> Option<Unit> {
-        amounts::unit(self.name(), currency)
-    }
-
     /// The mode, and that the event is not one of a connected account.
     fn identity(&self, keys: &AccountKeys) -> Vec<Identity> {
         event::identity(!keys.sandbox, "")
-    }
-
-    async fn evidence(&self, _call: &Call<'_>, _raw: &RawNotice) -> Result<Evidence, NoticeRefusal> {
-        Ok(Evidence::default())
     }
 
     fn authenticate(
@@ -125,44 +126,8 @@ impl Gateway for Stripe {
         Reply { status, content_type: "application/json", body }
     }
 
-    async fn start(&self, call: &Call<'_>, payment: &NewPayment<'_>) -> Result<Started, StartFailure> {
-        api::start(&self.outbound, call, payment).await
-    }
-
-    async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
-        api::query(&self.outbound, call, payment).await
-    }
-
-    async fn number_of(&self, call: &Call<'_>, trade_no: &str) -> NumberThere {
-        api::number_of(&self.outbound, call, trade_no).await
-    }
-
-    async fn capture(&self, _call: &Call<'_>, _payment: &PaymentRef<'_>) -> Queried {
-        Queried::Unsupported
-    }
-
-    async fn close(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Closing {
-        api::close(&self.outbound, call, payment).await
-    }
-
-    async fn refund(&self, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding {
-        refunds::refund(&self.outbound, call, refund).await
-    }
-
-    async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
-        refunds::refund_query(&self.outbound, call, refund).await
-    }
-
-    async fn disputes(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> DisputesThere {
-        disputes::of_payment(&self.outbound, call, payment).await
-    }
-
     fn calendar(&self) -> FixedOffset {
         Utc.fix()
-    }
-
-    async fn statement(&self, call: &Call<'_>, day: NaiveDate) -> Statement {
-        statement::fetch(&self.outbound, call, day).await
     }
 
     fn read_statement(&self, _keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {

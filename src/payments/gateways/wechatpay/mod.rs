@@ -14,20 +14,18 @@ mod wire;
 
 use std::collections::HashSet;
 
-use async_trait::async_trait;
-use chrono::{FixedOffset, NaiveDate};
+use chrono::FixedOffset;
 use serde_json::Value;
 
-use crate::base::money::Currency;
 use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
+use crate::payments::gateways::calls::forwards;
 use crate::payments::gateways::gateway::{
-    Abilities, AccountKeys, ActionKind, Call, Closing, Entry, Evidence, Gateway, Identity, NewPayment,
-    NewRefund, Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding,
-    Reply, Setting, StartFailure, Started, Statement, Unit, Verdict,
+    Abilities, AccountKeys, ActionKind, Call, Entry, Evidence, Gateway, Identity, Notice, NoticeRefusal,
+    RawNotice, Reply, Setting, Verdict,
 };
 use crate::payments::gateways::rsa::PrivateKey;
-use crate::payments::gateways::{amounts, beijing, json};
+use crate::payments::gateways::{beijing, json};
 use certificates::Shelf;
 use keys::{PlatformKey, Signed};
 
@@ -40,6 +38,20 @@ pub struct WechatPay {
 impl WechatPay {
     pub fn new(outbound: Outbound) -> Self {
         Self { outbound, shelf: Shelf::default() }
+    }
+
+    /// The certificate of a serial number that is not configured. Only for a message that is fresh and no probe, and
+    /// seldom: anybody can write a number that nobody knows.
+    async fn missing_certificate(&self, call: &Call<'_>, raw: &RawNotice) -> Result<Evidence, NoticeRefusal> {
+        let signed = Signed::of_notice(raw)?;
+        signed.check_age(raw.now_unix)?;
+        let mut evidence = Evidence::default();
+        if keys::configured(call.keys, signed.serial).is_none()
+            && let Some(pem) = self.certificate(call, signed.serial).await
+        {
+            evidence.certificates.insert(signed.serial.to_owned(), pem);
+        }
+        Ok(evidence)
     }
 }
 
@@ -62,7 +74,17 @@ const SETTINGS: &[Setting] = &[
     },
 ];
 
-#[async_trait]
+forwards! {
+    WechatPay: gateway => gateway;
+    evidence: WechatPay::missing_certificate,
+    start: start::start,
+    query: trade::query,
+    close: trade::close,
+    refund: refunds::refund,
+    refund_query: refunds::refund_query,
+    statement: bill::statement,
+}
+
 impl Gateway for WechatPay {
     fn name(&self) -> &'static str {
         "wechatpay"
@@ -174,26 +196,8 @@ impl Gateway for WechatPay {
         Ok((keys, Evidence::default()))
     }
 
-    fn unit(&self, currency: Currency) -> Option<Unit> {
-        amounts::unit(self.name(), currency)
-    }
-
     fn identity(&self, keys: &AccountKeys) -> Vec<Identity> {
         event::identity(keys)
-    }
-
-    /// The certificate of a serial number that is not configured. Only for a message that is fresh and no probe, and
-    /// seldom: anybody can write a number that nobody knows.
-    async fn evidence(&self, call: &Call<'_>, raw: &RawNotice) -> Result<Evidence, NoticeRefusal> {
-        let signed = Signed::of_notice(raw)?;
-        signed.check_age(raw.now_unix)?;
-        let mut evidence = Evidence::default();
-        if keys::configured(call.keys, signed.serial).is_none()
-            && let Some(pem) = self.certificate(call, signed.serial).await
-        {
-            evidence.certificates.insert(signed.serial.to_owned(), pem);
-        }
-        Ok(evidence)
     }
 
     fn authenticate(
@@ -223,40 +227,8 @@ impl Gateway for WechatPay {
         Reply { status, content_type: "application/json", body }
     }
 
-    async fn start(&self, call: &Call<'_>, payment: &NewPayment<'_>) -> Result<Started, StartFailure> {
-        start::start(self, call, payment).await
-    }
-
-    async fn query(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
-        trade::query(self, call, payment).await
-    }
-
-    async fn number_of(&self, _call: &Call<'_>, _trade_no: &str) -> NumberThere {
-        NumberThere::Unsupported
-    }
-
-    async fn capture(&self, _call: &Call<'_>, _payment: &PaymentRef<'_>) -> Queried {
-        Queried::Unsupported
-    }
-
-    async fn close(&self, call: &Call<'_>, payment: &PaymentRef<'_>) -> Closing {
-        trade::close(self, call, payment).await
-    }
-
-    async fn refund(&self, call: &Call<'_>, refund: &NewRefund<'_>) -> Refunding {
-        refunds::refund(self, call, refund).await
-    }
-
-    async fn refund_query(&self, call: &Call<'_>, refund: &RefundRef<'_>) -> Refunding {
-        refunds::refund_query(self, call, refund).await
-    }
-
     fn calendar(&self) -> FixedOffset {
         beijing::calendar()
-    }
-
-    async fn statement(&self, call: &Call<'_>, day: NaiveDate) -> Statement {
-        bill::statement(self, call, day).await
     }
 
     fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {

@@ -205,3 +205,59 @@ async fn support_has_a_delivery_tried_again_that_waits_for_keys() {
     assert_eq!(shop.buyer.ask("{ me { email } }", json!({})).await["me"]["email"], BUYER);
     shop.sound().await;
 }
+
+/// Rows: L4 (grantExtend, grantRevoke).
+/// Sends: grantExtend, grantRevoke, downloadLinkCreate.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn support_extends_a_right_to_download_and_revokes_it() {
+    let shop = shop().await;
+    let t = shop.t();
+    let own = "{ myDownloads { nodes { kind grants { id state remaining expiresAt } } } }";
+    let mine = async || {
+        let lines = shop.buyer.ask(own, json!({})).await["myDownloads"]["nodes"].clone();
+        let book = lines.as_array().unwrap().iter().find(|line| line["kind"] == "file").unwrap();
+        book["grants"][0].clone()
+    };
+    let before = mine().await;
+    let id = before["id"].clone();
+    let fields = "grant { id state remaining expiresAt }";
+    let extend = async |input: Value| shop.support.act("grantExtend", input, fields).await;
+    for who in [&shop.buyer, &shop.seller] {
+        let input = json!({ "grantId": id, "moreDownloads": 1 });
+        assert_eq!(denied(who, "grantExtend", input).await, "FORBIDDEN");
+        assert_eq!(denied(who, "grantRevoke", json!({ "grantId": id })).await, "FORBIDDEN");
+    }
+    assert_eq!(
+        refusal(&extend(json!({ "grantId": "nonsense", "moreDownloads": 1 })).await),
+        "NOT_FOUND grantId"
+    );
+    assert_eq!(refusal(&extend(json!({ "grantId": id })).await), "INVALID moreDownloads");
+    assert_eq!(
+        refusal(&extend(json!({ "grantId": id, "moreDownloads": 1_001 })).await),
+        "INVALID moreDownloads"
+    );
+    let end = (t.app.clock.now() + TimeDelta::days(3)).format("%Y-%m-%dT00:00:00Z").to_string();
+    let done = extend(json!({ "grantId": id, "moreDownloads": 2, "expiresAt": end })).await;
+    assert_eq!((refusal(&done).as_str(), &done["grant"]), ("done", &mine().await));
+    let more = before["remaining"].as_i64().map(|left| left + 2);
+    assert_eq!((done["grant"]["remaining"].as_i64(), &done["grant"]["expiresAt"]), (more, &json!(end)));
+
+    let link = async || {
+        let input = json!({ "grantId": id, "startWithinSeconds": 600 });
+        shop.buyer.act("downloadLinkCreate", input, "link { url }").await
+    };
+    let url = link().await["link"]["url"].as_str().unwrap().to_owned();
+    let revoke = async || shop.support.act("grantRevoke", json!({ "grantId": id }), fields).await;
+    for _ in 0..2 {
+        let done = revoke().await;
+        assert_eq!((refusal(&done).as_str(), &done["grant"]["state"]), ("done", &json!("REVOKED")));
+    }
+    assert_eq!(mine().await["state"], "REVOKED");
+    assert_eq!(refusal(&link().await), "REVOKED grantId");
+    assert_eq!(t.http().get(url).send().await.unwrap().status(), 403, "a link made before opens nothing");
+    assert_eq!(
+        refusal(&extend(json!({ "grantId": id, "moreDownloads": 1 })).await),
+        "ILLEGAL_TRANSITION grantId"
+    );
+    shop.sound().await;
+}
