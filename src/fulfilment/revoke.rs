@@ -1,20 +1,21 @@
 //! Takes goods back: a refund or a lost dispute. Runs in the transaction that records the money's way back, so that
 //! nobody is ever both refunded and served.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 use crate::base::ids::{LineId, OrderId, UnitId, VariantId};
 use crate::base::outcome::{Fault, Outcome};
-use crate::files;
 use crate::fulfilment::events::{LineEvent, Revoked};
 use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::store::{self, HeldUnit};
+use crate::goods::{self, Piece};
 use crate::infra::effects::events::{self, Event, NewEvent};
 use crate::infra::effects::jobs::{self, NewJob, Payload};
 use crate::orders;
 use crate::orders::unit::{UnitChange, UnitState};
-use crate::vault::give_back::give_back;
 
 /// Revokes the named units of an order, or all of them: delivered ones lose their key and grants, waiting ones are
 /// cancelled. Units already revoked are passed over. `cause` is the refund, dispute or payment
@@ -40,20 +41,41 @@ pub async fn revoke(
     }
     let taken: Vec<UnitId> = moves.iter().filter(|m| m.2 == UnitState::Revoked).map(|m| m.0).collect();
     orders::store::note_revoked_for(conn, &taken, cause).await?;
-    files::grant::revoke(conn, &taken, actor).await?;
-    let of_taken = || held.iter().filter(|unit| taken.contains(&unit.id));
-    let restocked: Vec<UnitId> = of_taken().filter(|u| u.restock_unseen).map(|u| u.id).collect();
-    let keys = give_back(conn, actor, &taken, &restocked).await?;
-    let capped: Vec<VariantId> =
-        of_taken().filter(|u| u.offered.sale_cap.is_some()).map(|u| u.variant_id).collect();
-    let fills: Vec<NewJob> =
-        keys.restocked(&capped).into_iter().map(|variant| Fill { variant }.job()).collect();
+    let fills: Vec<NewJob> = take_back(conn, actor, held.iter().filter(|unit| taken.contains(&unit.id)))
+        .await?
+        .into_iter()
+        .map(|variant| Fill { variant }.job())
+        .collect();
     jobs::add(conn, &fills).await?;
     let changed: Vec<&HeldUnit> = held.iter().filter(|u| moves.iter().any(|m| m.0 == u.id)).collect();
     events::append(conn, &line_events(order_id, &changed, actor)).await?;
     let mut lines: Vec<LineId> = changed.iter().map(|u| u.line_id).collect();
     lines.dedup();
     Ok(lines)
+}
+
+/// Has each kind take its pieces back, kinds in the order of their codes. Answers the variants that have stock again.
+async fn take_back(
+    conn: &mut AsyncPgConnection,
+    actor: &str,
+    taken: impl Iterator<Item = &HeldUnit>,
+) -> Outcome<BTreeSet<VariantId>> {
+    let mut of_kinds: BTreeMap<&str, Vec<Piece>> = BTreeMap::new();
+    for unit in taken {
+        of_kinds.entry(&unit.kind).or_default().push(Piece {
+            unit_id: unit.id,
+            variant_id: unit.variant_id,
+            offered: unit.offered.clone(),
+            restock_unseen: unit.restock_unseen,
+        });
+    }
+    let mut stocked = BTreeSet::new();
+    for (code, pieces) in of_kinds {
+        let kind =
+            goods::find(code).ok_or_else(|| Fault::bug(format!("a unit of the unknown kind {code}")))?;
+        stocked.extend(kind.take_back(conn, actor, &pieces).await?);
+    }
+    Ok(stocked)
 }
 
 fn line_events(order_id: OrderId, changed: &[&HeldUnit], actor: &str) -> Vec<NewEvent> {

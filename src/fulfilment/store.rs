@@ -220,6 +220,8 @@ pub struct HeldUnit {
     pub state: UnitState,
     #[diesel(sql_type = SqlUuid)]
     pub variant_id: VariantId,
+    #[diesel(sql_type = Text)]
+    pub kind: String,
     /// As the seller offers the variant now.
     #[diesel(sql_type = Jsonb)]
     pub offered: Terms,
@@ -229,7 +231,7 @@ pub struct HeldUnit {
 }
 
 const HELD: &str =
-    "select u.id, u.seller_id, u.line_id, u.state, u.variant_id, v.terms as offered, v.restock_unseen
+    "select u.id, u.seller_id, u.line_id, u.state, u.variant_id, v.kind, v.terms as offered, v.restock_unseen
   from unit u join variant v on v.id = u.variant_id
   where u.order_id = $1 and u.superseded_by is null and ($2 or u.id = any($3::uuid[]))
   order by u.line_id, u.unit_no for update of u";

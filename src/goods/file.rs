@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -9,9 +9,11 @@ use crate::base::clock::Clock;
 use crate::base::ids::{UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
-use crate::files::grant::grant;
+use crate::files::grant::{grant, revoke};
 use crate::files::model::GrantWant;
-use crate::goods::kind::{Asked, Available, Given, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
+use crate::goods::kind::{
+    Asked, Available, Given, GoodsKind, LineGiven, Piece, Promise, Served, Supply, Wanted,
+};
 use crate::goods::read;
 use crate::infra::effects::Effects;
 
@@ -100,5 +102,17 @@ impl GoodsKind for Files {
             |line: &Wanted| LineGiven { units: line.units.iter().map(given).collect(), keys: Vec::new() };
         let effects = Effects { events, ..Effects::default() };
         Ok(Served { effects, ..Served::plain(lines.iter().map(of_line).collect()) })
+    }
+
+    async fn take_back(
+        &self,
+        conn: &mut AsyncPgConnection,
+        actor: &str,
+        pieces: &[Piece],
+    ) -> Result<BTreeSet<VariantId>, Fault> {
+        let units: Vec<UnitId> = pieces.iter().map(|piece| piece.unit_id).collect();
+        revoke(conn, &units, actor).await?;
+        // There is no end to what can be had of a file.
+        Ok(BTreeSet::new())
     }
 }

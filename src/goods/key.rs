@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use diesel::QueryResult;
@@ -8,10 +8,11 @@ use crate::base::clock::Clock;
 use crate::base::ids::{KeyId, UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
-use crate::goods::kind::{Asked, Available, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
+use crate::goods::kind::{Asked, Available, GoodsKind, LineGiven, Piece, Promise, Served, Supply, Wanted};
 use crate::infra::effects::Effects;
 use crate::vault;
 use crate::vault::claim::{self, Want};
+use crate::vault::give_back::give_back;
 
 pub const CODE: &str = "key";
 
@@ -91,6 +92,18 @@ impl GoodsKind for UniqueKey {
             .collect();
         let marks = Box::pin(async move { claim::assign(conn, &pairs).await });
         Ok(Served { lines: shared, marks, effects: Effects::default() })
+    }
+
+    /// Keys that somebody has seen are never sold again.
+    async fn take_back(
+        &self,
+        conn: &mut AsyncPgConnection,
+        actor: &str,
+        pieces: &[Piece],
+    ) -> Result<BTreeSet<VariantId>, Fault> {
+        let units: Vec<UnitId> = pieces.iter().map(|piece| piece.unit_id).collect();
+        let restocked: Vec<UnitId> = pieces.iter().filter(|p| p.restock_unseen).map(|p| p.unit_id).collect();
+        Ok(give_back(conn, actor, &units, &restocked).await?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What every kind of goods must say about itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use diesel::QueryResult;
@@ -107,6 +107,17 @@ impl Wanted {
     }
 }
 
+/// A delivered unit that is taken back.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    pub unit_id: UnitId,
+    pub variant_id: VariantId,
+    /// As the seller offers the variant at this moment.
+    pub offered: Terms,
+    /// Whether goods of it that nobody has seen may be sold again.
+    pub restock_unseen: bool,
+}
+
 /// What became of a wanted unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Given {
@@ -198,4 +209,13 @@ pub trait GoodsKind: Sync {
         clock: &Clock,
         lines: &[Wanted],
     ) -> Result<Served<'a>, Fault>;
+
+    /// Takes delivered pieces back in the caller's transaction, for which money went back: nothing of them is shown or
+    /// served from the commit on. Answers the variants of which more can be had now. A repeat changes nothing.
+    async fn take_back(
+        &self,
+        conn: &mut AsyncPgConnection,
+        actor: &str,
+        pieces: &[Piece],
+    ) -> Result<BTreeSet<VariantId>, Fault>;
 }

@@ -1,14 +1,17 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 
 use crate::base::clock::Clock;
-use crate::base::ids::VariantId;
+use crate::base::ids::{UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
-use crate::goods::kind::{Asked, Available, Given, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
+use crate::goods::kind::{
+    Asked, Available, Given, GoodsKind, LineGiven, Piece, Promise, Served, Supply, Wanted,
+};
+use crate::vault::secrets;
 
 pub const CODE: &str = "manual";
 
@@ -72,5 +75,17 @@ impl GoodsKind for ByHand {
         lines: &[Wanted],
     ) -> Result<Served<'a>, Fault> {
         Ok(Served::plain(lines.iter().map(|line| LineGiven::all(line, Given::AwaitPerson)).collect()))
+    }
+
+    /// What a person made was made for this buyer: nobody else can have it.
+    async fn take_back(
+        &self,
+        conn: &mut AsyncPgConnection,
+        _actor: &str,
+        pieces: &[Piece],
+    ) -> Result<BTreeSet<VariantId>, Fault> {
+        let units: Vec<UnitId> = pieces.iter().map(|piece| piece.unit_id).collect();
+        secrets::advance_taken_back(conn, &units).await?;
+        Ok(BTreeSet::new())
     }
 }

@@ -1,14 +1,16 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 
 use crate::base::clock::Clock;
-use crate::base::ids::VariantId;
+use crate::base::ids::{UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
-use crate::goods::kind::{Asked, Available, Given, GoodsKind, LineGiven, Promise, Served, Supply, Wanted};
+use crate::goods::kind::{
+    Asked, Available, Given, GoodsKind, LineGiven, Piece, Promise, Served, Supply, Wanted,
+};
 use crate::infra::effects::Effects;
 use crate::vault::secrets::{self, Offer, Share, Taken};
 
@@ -102,6 +104,20 @@ impl GoodsKind for SharedSecret {
         }
         let marks = Box::pin(async move { secrets::mark_given(conn, &shares).await });
         Ok(Served { lines: given, marks, effects: Effects::default() })
+    }
+
+    async fn take_back(
+        &self,
+        conn: &mut AsyncPgConnection,
+        _actor: &str,
+        pieces: &[Piece],
+    ) -> Result<BTreeSet<VariantId>, Fault> {
+        let units: Vec<UnitId> = pieces.iter().map(|piece| piece.unit_id).collect();
+        let freed = secrets::advance_taken_back(conn, &units).await?;
+        let capped = |variant: &VariantId| {
+            pieces.iter().any(|piece| piece.variant_id == *variant && piece.offered.sale_cap.is_some())
+        };
+        Ok(freed.into_iter().filter(capped).collect())
     }
 }
 

@@ -1,5 +1,6 @@
 //! What must be survived: crowds, kills, lost commits. Real processes, real signals.
 
+mod acts;
 mod commit;
 mod crowds;
 mod imports;

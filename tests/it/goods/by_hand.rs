@@ -1,5 +1,6 @@
 //! What a person makes for each buyer.
 
+use dispense::base::actor::Role;
 use dispense::base::ids::UnitId;
 use dispense::orders::place::Placed;
 use serde_json::json;
@@ -104,6 +105,78 @@ async fn nothing_is_handed_over_by_hand_that_is_unpaid_held_given_back_or_comes_
     let key = t.paid_order(keys, 1).await;
     assert_eq!(code(&key).await, "INVALID");
     assert_eq!(t.db.one("select count(*) from unit_secret").await, "1");
+    t.drain().await;
+    shop.must_be_sound().await;
+    shop.t.finish_with_jobs().await;
+}
+
+/// Support, which is staff, delivers; a person who sells for nobody here does not, whatever they sell elsewhere; the
+/// seller's own people do.
+/// Rows: C2, C5.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn support_and_the_sellers_own_people_deliver_and_nobody_else() {
+    let shop = Counter::open().await;
+    let t = &shop.t;
+    t.canary("CANARY-HAND");
+    let variant = t.shelf("manual", 500).await;
+    let seller = t.db.one("select seller_id from variant").await;
+    t.person("sue@shop.example", &[Role::Support]).await;
+    let other = t.person("olga@other.example", &[Role::Seller]).await;
+    let own = t.person("sam@shop.example", &[Role::Seller]).await;
+    t.db.sql(&format!(
+        "insert into seller_member (seller_id, user_id) values ('{seller}', '{}');
+         insert into seller (id, slug, name) values ('{}', 'another', 'Another');
+         insert into seller_member (seller_id, user_id) select id, '{}' from seller where name = 'Another'",
+        own.0,
+        t.app.clock.uuid(),
+        other.0
+    ))
+    .await;
+    for (email, refused) in [
+        ("olga@other.example", json!([{ "code": "NOT_FOUND", "field": ["deliveryId"] }])),
+        ("sam@shop.example", json!([])),
+        ("sue@shop.example", json!([])),
+    ] {
+        let placed = t.paid_order(variant, 1).await;
+        let by = shop.guest.with(t.sign_in(email).await.tokens.access.expose());
+        let answer = shop.fulfil(&by, &delivery(&shop, &placed).await, TEXT).await;
+        assert_eq!(answer["userErrors"], refused, "{email}");
+    }
+    t.drain().await;
+    shop.must_be_sound().await;
+    shop.t.finish_with_jobs().await;
+}
+
+/// A person delivers while the money goes back: whichever is first, the buyer does not keep both.
+/// Rows: C2, P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_by_hand_races_with_a_refund() {
+    let shop = Counter::open().await;
+    let t = &shop.t;
+    t.canary("CANARY-HAND");
+    let variant = t.shelf("manual", 500).await;
+    for round in 0..12 {
+        let placed = t.paid_order(variant, 1).await;
+        let unit = delivery(&shop, &placed).await;
+        // Either has a head start in half of the rounds.
+        let fulfil = async {
+            tokio::time::sleep(std::time::Duration::from_millis(3 * (round % 3))).await;
+            shop.fulfil(&shop.boss, &unit, TEXT).await["userErrors"][0]["code"].clone()
+        };
+        let refund = async {
+            tokio::time::sleep(std::time::Duration::from_millis(3 * ((round + 1) % 3))).await;
+            shop.refund(&placed).await;
+        };
+        let (answer, ()) = tokio::join!(fulfil, refund);
+        let states = t.unit_states(placed.order.id).await;
+        match answer.as_str() {
+            None => assert_eq!(states, "revoked:1", "delivered first, then taken back"),
+            Some("REVOKED" | "REFUNDED") => assert_eq!(states, "cancelled:1", "gone before it was delivered"),
+            Some(other) => panic!("{other}"),
+        }
+        let shown = shop.reveal(&placed).await["userErrors"][0]["code"].clone();
+        assert!(shown == "REFUNDED" || shown == "REVOKED", "{shown}");
+    }
     t.drain().await;
     shop.must_be_sound().await;
     shop.t.finish_with_jobs().await;
