@@ -9,7 +9,7 @@ use poem::{Body, Request, Response, handler};
 use crate::base::caller::Caller;
 use crate::infra::throttle::prefix;
 use crate::payments::gateways::gateway::RawNotice;
-use crate::payments::notices::receive::{self, Answer};
+use crate::payments::notices::receive::{self, Acknowledgement};
 use crate::rest::problem::Problem;
 use crate::rest::state::RestBackend;
 
@@ -46,11 +46,11 @@ pub async fn receive_notice(
         .await
     });
     match task.await {
-        Ok(Answer::Reply(reply)) => Ok(respond(reply)),
-        Ok(Answer::UnknownAccount) => {
+        Ok(Acknowledgement::Reply(reply)) => Ok(respond(reply)),
+        Ok(Acknowledgement::UnknownAccount) => {
             Err(Problem::new(StatusCode::NOT_FOUND, "NOT_FOUND", "there is no such account"))
         }
-        Ok(Answer::Overloaded) => {
+        Ok(Acknowledgement::Overloaded) => {
             Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "too many notices wait")
                 .after(5))
         }

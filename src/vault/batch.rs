@@ -55,11 +55,12 @@ pub struct Generate {
 /// retired ones, `TOO_MANY`, `FORMAT_TOO_WEAK`.
 pub async fn open(kit: &Kit, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
     let mut tx = kit.db.begin().await?;
-    let shelf = store::find_shelf(&mut tx, new.variant_id).await?.filter(|s| actor.sells_for(s.seller_id));
-    let Some(shelf) = shelf else {
+    let facts =
+        store::find_key_variant(&mut tx, new.variant_id).await?.filter(|s| actor.sells_for(s.seller_id));
+    let Some(facts) = facts else {
         return Err(Refusal::new("NOT_FOUND", "there is no such variant").at(["variantId"]).into());
     };
-    if shelf.state != "active" {
+    if facts.state != "active" {
         return Err(Refusal::new("INVALID", "this variant is retired and takes no keys")
             .at(["variantId"])
             .into());
@@ -71,8 +72,8 @@ pub async fn open(kit: &Kit, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
             return Err(Refusal::new("TOO_MANY", text).at(["quantity"]).into());
         }
         let own =
-            || shelf.key_format.and_then(|format| serde_json::from_value(format).ok()).unwrap_or_default();
-        generate.format.get_or_insert_with(own).check(shelf.fold_case, MIN_BITS)?;
+            || facts.key_format.and_then(|format| serde_json::from_value(format).ok()).unwrap_or_default();
+        generate.format.get_or_insert_with(own).check(facts.fold_case, MIN_BITS)?;
     }
     if new.keys_expire_at.is_some_and(|at| at <= kit.clock.now()) {
         return Err(Refusal::new("INVALID", "the keys would have expired already")
@@ -81,7 +82,7 @@ pub async fn open(kit: &Kit, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
     }
     let data_key = data_keys::create(&mut tx, &kit.sealer, kit.clock.uuid()).await?;
     let id = BatchId(kit.clock.uuid());
-    let batch = store::insert_batch(&mut tx, id, data_key.id, shelf.seller_id, &new).await?;
+    let batch = store::insert_batch(&mut tx, id, data_key.id, facts.seller_id, &new).await?;
     let opened = Opened { variant: batch.variant_id, origin: batch.origin.as_str().into() };
     let event = BatchEvent::Opened(batch.id, opened).by(actor.label()).of_seller(batch.seller_id);
     events::append(&tx, &[event]).await?;

@@ -43,8 +43,8 @@ pub async fn insert_chunk(
     if batch.state != BatchState::Running {
         return Err(Refusal::new("IMPORT_ALREADY_COMMITTED", "this batch has ended").at(["batchId"]).into());
     }
-    let shelf = store::find_shelf(conn, batch.variant_id).await?;
-    let shelf = shelf.ok_or_else(|| Fault::bug("a batch without its variant"))?;
+    let facts = store::find_key_variant(conn, batch.variant_id).await?;
+    let facts = facts.ok_or_else(|| Fault::bug("a batch without its variant"))?;
     let data_key = data_keys::open(conn, &kit.sealer, [batch.data_key_id]).await?;
     let data_key =
         data_key.get(&batch.data_key_id).ok_or_else(|| Fault::bug("a batch without its data key"))?;
@@ -52,7 +52,7 @@ pub async fn insert_chunk(
     let mut first_of: BTreeMap<[u8; 32], i64> = BTreeMap::new();
     let mut sealed: Vec<SealedKey> = Vec::with_capacity(chunk.keys.len());
     for key in &chunk.keys {
-        let fingerprint = kit.sealer.fingerprint(batch.seller_id.0, key.text.expose(), shelf.fold_case);
+        let fingerprint = kit.sealer.fingerprint(batch.seller_id.0, key.text.expose(), facts.fold_case);
         if first_of.contains_key(&fingerprint) {
             problems.push((key.line, LineProblem::Duplicate));
             continue;
@@ -61,7 +61,7 @@ pub async fn insert_chunk(
         let id = KeyId(kit.clock.uuid());
         let place = Place { column: SEALED_COLUMN, row: id.0, owner: batch.variant_id.0 };
         let bytes = kit.sealer.seal(data_key, place, key.text.expose().as_bytes()).map_err(Fault::from)?;
-        let otherwise = kit.sealer.fingerprint(batch.seller_id.0, key.text.expose(), !shelf.fold_case);
+        let otherwise = kit.sealer.fingerprint(batch.seller_id.0, key.text.expose(), !facts.fold_case);
         sealed.push(SealedKey { id, line: key.line, fingerprint, otherwise, sealed: bytes });
     }
     sealed.sort_by_key(|k| k.line);

@@ -78,7 +78,7 @@ impl Batch {
 
 /// What the vault must know of the variant that its keys are for.
 #[derive(Clone, Debug, Queryable)]
-pub struct Shelf {
+pub struct KeyVariant {
     pub seller_id: SellerId,
     pub state: String,
     pub fold_case: bool,

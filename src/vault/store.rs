@@ -13,7 +13,7 @@ use crate::vault::batch::NewBatch;
 use crate::vault::claim::Claimed;
 use crate::vault::import::{Encoding, LineProblem, Mark};
 use crate::vault::model::{
-    Batch, ChangedKey, ClaimedRow, Marked, OldPrint, Origin, PrintOf, SealedKey, SealedRow, Shelf,
+    Batch, ChangedKey, ClaimedRow, KeyVariant, Marked, OldPrint, Origin, PrintOf, SealedKey, SealedRow,
     ShelfCount, StoredLine, VariantRow,
 };
 use crate::vault::state::{BatchState, KeyState};
@@ -224,7 +224,10 @@ pub(super) async fn advance_frozen(
         .await
 }
 
-pub(super) async fn find_shelf(conn: &mut AsyncPgConnection, id: VariantId) -> QueryResult<Option<Shelf>> {
+pub(super) async fn find_key_variant(
+    conn: &mut AsyncPgConnection,
+    id: VariantId,
+) -> QueryResult<Option<KeyVariant>> {
     variant::table
         .find(id)
         .select((variant::seller_id, variant::state, variant::fold_case, variant::key_format))

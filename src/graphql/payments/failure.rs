@@ -19,7 +19,7 @@ pub fn of(payment: &model::Payment, locale: Locale) -> Option<Explanation> {
     Some(Explanation { code: code.into(), message: message.into(), expected_at: None })
 }
 
-/// Our own words are those of `payments/attempts/start.rs`; everything else is a gateway's and means that it said no.
+/// Our own words are those of `payments/attempts/start.rs`; everything else is a gateway's and means that it refused.
 fn code(noted: Option<&str>) -> &'static str {
     match noted {
         Some("unsupported") => "METHOD_NOT_AVAILABLE",

@@ -26,9 +26,9 @@ pub async fn publish(
     text: &str,
 ) -> Outcome<SecretVersion> {
     let missing = || Refusal::new("NOT_FOUND", "there is no such variant").at(["variantId"]);
-    let shelf = store::lock_shelf(conn, variant).await?.filter(|s| actor.sells_for(s.seller_id));
-    let shelf = shelf.ok_or_else(missing)?;
-    if shelf.state != "active" {
+    let facts = store::lock_variant(conn, variant).await?.filter(|s| actor.sells_for(s.seller_id));
+    let facts = facts.ok_or_else(missing)?;
+    if facts.state != "active" {
         return Err(Refusal::new("INVALID", "this variant is retired").at(["variantId"]).into());
     }
     let newest = store::find_newest(conn, variant).await?;
@@ -42,7 +42,7 @@ pub async fn publish(
     let (data_key_id, sealed) = give::seal(conn, kit, place, text).await?;
     let new = NewSecret {
         id,
-        seller_id: shelf.seller_id,
+        seller_id: facts.seller_id,
         variant_id: variant,
         number: newest.map_or(0, |version| version.number) + 1,
         data_key_id,

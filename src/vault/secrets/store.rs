@@ -33,7 +33,7 @@ pub struct SecretVersion {
 
 /// The variant that a secret is published for.
 #[derive(Clone, Debug, QueryableByName)]
-pub(super) struct SecretShelf {
+pub(super) struct SecretVariant {
     #[diesel(sql_type = SqlUuid)]
     pub seller_id: SellerId,
     #[diesel(sql_type = Text)]
@@ -41,10 +41,10 @@ pub(super) struct SecretShelf {
 }
 
 /// Locks a variant: one version at a time is published, and numbers have no holes.
-pub(super) async fn lock_shelf(
+pub(super) async fn lock_variant(
     conn: &mut AsyncPgConnection,
     id: VariantId,
-) -> QueryResult<Option<SecretShelf>> {
+) -> QueryResult<Option<SecretVariant>> {
     Statement::new("select seller_id, state from variant where id = $1 for no key update")
         .bind::<SqlUuid, _>(id)
         .get_result(conn)
