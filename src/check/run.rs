@@ -44,7 +44,7 @@ const SNAPSHOT: &str = "set transaction isolation level repeatable read, read on
     set local plan_cache_mode = auto";
 
 #[derive(QueryableByName)]
-struct Answer {
+struct CountedRows {
     #[diesel(sql_type = BigInt)]
     count: i64,
     #[diesel(sql_type = Nullable<Text>)]
@@ -108,7 +108,7 @@ pub async fn ask(conn: &mut AsyncPgConnection, secrets: &Secrets) -> Result<Repo
         for question in invariant.questions {
             let asked = with_kinds(question.sql);
             let sql = format!("select count(*) as count, min(counter) as first from ({asked}) asked");
-            let answer: Answer = sql_query(sql)
+            let answer: CountedRows = sql_query(sql)
                 .get_result(conn)
                 .await
                 .map_err(|e| Fault::bug(format!("the question \"{}\": {}", question.name, Fault::from(e))))?;

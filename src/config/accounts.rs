@@ -12,7 +12,7 @@ use crate::config::shop::check_currencies;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
-    /// Stands in the notify URL (`/webhooks/{id}`); lower-case letters, digits, hyphen and underscore.
+    /// Part of the notify URL (`/webhooks/{id}`); lower-case letters, digits, hyphen and underscore.
     pub id: String,
     /// Which gateway: `stripe`, `paypal`, `alipay`, `wechatpay`, `epay_v1`, `epay_v2`, `generic`.
     pub gateway: String,
@@ -40,7 +40,7 @@ pub struct Account {
     /// Others that are tried too while that key is changed: the one before, or the one to come.
     #[serde(default)]
     pub other_decryption_keys: Vec<Secret>,
-    /// The gateway's own names for this merchant (`app_id`, `mchid`, …); which there are stands in the gateway's
+    /// The gateway's own names for this merchant (`app_id`, `mchid`, …); which there are is listed in the gateway's
     /// documentation.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
@@ -48,7 +48,7 @@ pub struct Account {
     /// receives.
     #[serde(default)]
     pub api_url: Option<String>,
-    /// A test account: the only kind that may stand beside the simulator.
+    /// A test account: the only kind that may run beside the simulator.
     #[serde(default)]
     pub sandbox: bool,
     /// Starts nothing any more; what was started before is still received, asked about and given back.

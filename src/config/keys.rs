@@ -23,7 +23,7 @@ pub const KEYS: &[Key] = &[
         "server.public_url",
         Kind::Text,
         "\"\"",
-        "The address the world uses, without a slash at the end: stands in links, mails and notify URLs. Empty: made from the address it listens on.",
+        "The address the world uses, without a slash at the end: it is part of links, mails and notify URLs. Empty: made from the address it listens on.",
     ),
     key(
         "server.allowed_origins",
@@ -320,7 +320,7 @@ pub const KEYS: &[Key] = &[
         "captcha.asked_by",
         Kind::Texts,
         "[\"orderPlace\", \"orderAccessRequest\", \"emailCodeRequest\", \"userRegister\", \"emailConfirmationResend\", \"passwordResetRequest\", \"sessionCreate\"]",
-        "Mutations that ask for it. Free goods ask a guest for it whatever stands here, unless the address is proven.",
+        "Mutations that ask for it. Free goods ask a guest for it whatever is listed here, unless the address is proven.",
     ),
     key(
         "outbound.private_networks",
@@ -354,7 +354,7 @@ pub const ACCOUNT_KEYS: &[Key] = &[
         "id",
         Kind::Text,
         "\"stripe-eu\"",
-        "Stands in the notify URL (/webhooks/stripe-eu): lower-case letters, digits, - and _.",
+        "Part of the notify URL (/webhooks/stripe-eu): lower-case letters, digits, - and _.",
     ),
     optional(
         "gateway",
@@ -413,7 +413,7 @@ pub const ACCOUNT_KEYS: &[Key] = &[
         "sandbox",
         Kind::Bool,
         "true",
-        "A test account: the only kind that may stand beside the simulator.",
+        "A test account: the only kind that may run beside the simulator.",
     ),
     optional(
         "retired",

@@ -189,7 +189,7 @@ fn environment(sources: &Sources, faults: &mut Faults) -> (config::Map<String, S
     (plain, of_accounts)
 }
 
-/// Brings every value to its key's kind and tells unknown keys. `shown` stands before the path in messages.
+/// Brings every value to its key's kind and reports unknown keys. `shown` precedes the path in messages.
 fn walk(tree: &mut Map<String, Value>, prefix: &str, keys: &[Key], shown: &str, faults: &mut Faults) {
     let mut drop_these = Vec::new();
     for (name, value) in tree.iter_mut() {
@@ -401,7 +401,7 @@ fn section<T: DeserializeOwned + Default>(tree: &Map<String, Value>, name: &str,
     }
 }
 
-/// Messages of parsers quote the line they stumbled over, and a secret may stand in it: the first line only,
+/// Messages of parsers quote the line they stumbled over, and a secret may be in it: the first line only,
 /// which says where.
 fn without_content(message: &str) -> String {
     message.lines().next().unwrap_or_default().trim().to_owned()

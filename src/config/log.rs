@@ -2,7 +2,7 @@ use serde::Deserialize;
 
 use crate::config::load::Faults;
 
-/// `[log]`: what the program says about itself, on stderr.
+/// `[log]`: the program's log, on stderr.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {

@@ -41,7 +41,7 @@ pub use worker::Worker;
 
 use std::path::PathBuf;
 
-/// Everything the program is told from outside, checked.
+/// The whole configuration, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The data folder: the embedded cluster, files, mails, secrets.

@@ -99,7 +99,7 @@ impl std::fmt::Debug for Bytes32 {
     }
 }
 
-/// The given keys; what is missing or wrong is told and stands as a random one, which nobody will use because a
+/// The given keys; what is missing or wrong is reported and replaced by a random one, which nobody will use because a
 /// configuration with faults does not start.
 pub(super) fn read(section: Option<&Value>, faults: &mut Faults) -> Secrets {
     let mut ring = |name: &str| -> Vec<RingKey> {

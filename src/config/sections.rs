@@ -33,7 +33,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
           https. Gateways' own hosts are not meant.",
     ),
     ("worker", "Background work."),
-    ("log", "What the program says about itself, on stderr."),
+    ("log", "The program's log, on stderr."),
     (
         "accounts",
         "Merchant accounts at gateways, a table each. From the environment: DISPENSE_ACCOUNTS__<ID>__<KEY> for an\n\

@@ -12,7 +12,7 @@ use crate::config::load::Faults;
 pub struct Server {
     /// Address and port to listen on; port 0 picks a free one.
     pub listen: SocketAddr,
-    /// The address the world uses, without a slash at the end: stands in links, mails and notify URLs.
+    /// The address the world uses, without a slash at the end: it is part of links, mails and notify URLs.
     /// Empty: made from the address it listens on.
     pub public_url: String,
     /// Web pages that may call the API from a browser (scheme, host and port), and the schemes and origins a

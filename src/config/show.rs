@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::config::keys::{ACCOUNT_KEYS, KEYS, Key, Kind, SECTIONS};
 use crate::config::load::{self, Faults, Sources};
 
-/// Every key with its meaning and default, as a TOML file that may be edited. What has no default stands behind `#`.
+/// Every key with its meaning and default, as a TOML file that may be edited. What has no default is commented out.
 pub fn documented() -> String {
     let mut out = String::new();
     for (section, above) in SECTIONS {

@@ -46,14 +46,14 @@ pub struct Ask<'a> {
 
 /// What to answer. `body` is there when `plan` has one and the request wants it; an error in it means that the
 /// connection must be cut.
-pub struct Answer {
+pub struct ServedFile {
     pub plan: Plan,
     pub file: FileVersion,
     pub body: Option<BoxStream<'static, io::Result<Bytes>>>,
 }
 
 /// Verify, authorise, count, stream.
-pub async fn serve(kit: &DeliveryKit, ask: Ask<'_>) -> Outcome<Answer> {
+pub async fn serve(kit: &DeliveryKit, ask: Ask<'_>) -> Outcome<ServedFile> {
     let ticket = Ticket::of_download(kit, ask.token)?;
     ticket.allows(kit, ask.address)?;
     let mut conn = kit.db.conn().await?;
@@ -62,7 +62,7 @@ pub async fn serve(kit: &DeliveryKit, ask: Ask<'_>) -> Outcome<Answer> {
     let size = entry.version.size as u64;
     let plan = range::plan(size, &entry.version.etag(), &ask.conditions, !ask.head);
     let Some((start, length)) = plan.body(size).filter(|_| !ask.head) else {
-        return Ok(Answer { plan, file: entry.version, body: None });
+        return Ok(ServedFile { plan, file: entry.version, body: None });
     };
     // Before anything is counted: a content that cannot be read must not cost the buyer a download.
     let bytes = kit.blobs.read(&entry.version.blob, size, start, length).await?;
@@ -103,7 +103,7 @@ pub async fn serve(kit: &DeliveryKit, ask: Ask<'_>) -> Outcome<Answer> {
             None => None,
         }
     });
-    Ok(Answer { plan, file: entry.version, body: Some(body.boxed()) })
+    Ok(ServedFile { plan, file: entry.version, body: Some(body.boxed()) })
 }
 
 fn used_up() -> Refusal {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::base::outcome::Fault;
-use crate::infra::outbound::{Answer, Method, Outbound, Request};
+use crate::infra::outbound::{HttpAnswer, Method, Outbound, Request};
 
 const LARGEST: usize = 8 * 1024 * 1024;
 
@@ -19,18 +19,18 @@ impl Buyer {
         Ok(Self { http: Outbound::new()?, base: base.to_owned() })
     }
 
-    pub async fn get(&self, url: &str) -> Result<Answer, Fault> {
+    pub async fn get(&self, url: &str) -> Result<HttpAnswer, Fault> {
         self.call(Method::Get, url, Vec::new(), Vec::new()).await
     }
 
     /// Presses a button of a page: a form without fields.
-    pub async fn press(&self, url: &str) -> Result<Answer, Fault> {
+    pub async fn press(&self, url: &str) -> Result<HttpAnswer, Fault> {
         let kind = ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned());
         self.call(Method::Post, url, vec![kind], Vec::new()).await
     }
 
     /// Where an answer sends the browser.
-    pub async fn follow(&self, answer: &Answer) -> Result<String, Fault> {
+    pub async fn follow(&self, answer: &HttpAnswer) -> Result<String, Fault> {
         match (answer.status, answer.header("location")) {
             (302 | 303, Some(location)) => Ok(location.to_owned()),
             (status, _) => Err(Fault::setup(format!("a redirect was expected, status {status} came"))),
@@ -63,7 +63,7 @@ impl Buyer {
         url: &str,
         headers: Vec<(String, String)>,
         body: Vec<u8>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<HttpAnswer, Fault> {
         let timeout = Duration::from_secs(30);
         let request =
             Request { method, url: url.to_owned(), headers, body, timeout, largest_answer: LARGEST };

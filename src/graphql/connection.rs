@@ -67,7 +67,7 @@ impl<N: Listed> TypeName for Edge<N> {
 /// A row of a connection and its cursor.
 #[Object(name_type)]
 impl<N: Listed> Edge<N> {
-    /// Stands for this row's place in the list; stays valid when the row is gone.
+    /// The row's position in the list; stays valid when the row is gone.
     async fn cursor(&self) -> &str {
         &self.cursor
     }

@@ -29,7 +29,7 @@ use crate::rest::problem::Problem;
 pub struct GraphqlEndpoint;
 
 /// An answer before it is written down.
-struct Answer {
+struct HttpResult {
     status: StatusCode,
     body: async_graphql::Response,
     /// The methods that would do, when the one that was used does not.
@@ -42,14 +42,14 @@ struct Answer {
 /// An operation that may run.
 struct Prepared {
     operation: Operation,
-    /// Told when it was asked for.
+    /// Present when it was requested.
     cost: Option<u64>,
     max_age: Option<u64>,
     /// To be kept under its hash once it was found valid.
     to_keep: Option<(Vec<u8>, String)>,
 }
 
-impl Answer {
+impl HttpResult {
     fn refused(status: StatusCode, refused: Refused) -> Self {
         let retry_after = refused.retry_after;
         let body = async_graphql::Response::from_errors(vec![refused.into_server_error()]);
@@ -70,37 +70,37 @@ struct Visit {
 }
 
 impl Visit {
-    async fn answer(&self, req: &mut Request) -> Answer {
+    async fn answer(&self, req: &mut Request) -> HttpResult {
         let in_url = *req.method() == Method::GET;
         let parts = if in_url {
             Parts::from_query_string(req.uri().query().unwrap_or_default())
         } else if *req.method() == Method::POST {
             if !negotiate::takes(req.header(header::CONTENT_TYPE)) {
                 let refused = Refused::new(ErrorCode::BadRequest, "send `Content-Type: application/json`");
-                return Answer::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, refused);
+                return HttpResult::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, refused);
             }
             match req.take_body().into_bytes_limit(self.backend.config.limits.graphql_body).await {
                 Ok(body) => Parts::from_json(&body),
                 Err(poem::error::ReadBodyError::PayloadTooLarge) => {
                     let text =
                         format!("a request has at most {} bytes", self.backend.config.limits.graphql_body);
-                    return Answer::refused(
+                    return HttpResult::refused(
                         StatusCode::PAYLOAD_TOO_LARGE,
                         Refused::new(ErrorCode::BadRequest, text),
                     );
                 }
-                Err(_) => return Answer::bad("the body ended too early"),
+                Err(_) => return HttpResult::bad("the body ended too early"),
             }
         } else {
             let refused = Refused::new(ErrorCode::BadRequest, "use POST, or GET for queries");
-            return Answer {
+            return HttpResult {
                 allow: Some("POST, GET"),
-                ..Answer::refused(StatusCode::METHOD_NOT_ALLOWED, refused)
+                ..HttpResult::refused(StatusCode::METHOD_NOT_ALLOWED, refused)
             };
         };
         let mut parts = match parts {
             Ok(parts) => parts,
-            Err(message) => return Answer::bad(message),
+            Err(message) => return HttpResult::bad(message),
         };
         let viewer = match viewer::read(&self.backend, req, &self.caller).await {
             Ok(viewer) => viewer,
@@ -110,7 +110,7 @@ impl Visit {
                     ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
                     _ => StatusCode::UNAUTHORIZED,
                 };
-                return Answer::refused(status, refused);
+                return HttpResult::refused(status, refused);
             }
         };
         let resolved = persisted::resolve(&self.backend, &self.caller, &mut parts).await;
@@ -127,7 +127,7 @@ impl Visit {
                 {
                     persisted::keep(&self.backend, &self.caller, to_keep).await;
                 }
-                Answer { max_age, ..answer }
+                HttpResult { max_age, ..answer }
             }
             Err((status, refused)) => {
                 let status = status.unwrap_or(match (refused.code, self.media) {
@@ -136,7 +136,7 @@ impl Visit {
                     (_, Media::Json) => StatusCode::OK,
                 });
                 let allow = (status == StatusCode::METHOD_NOT_ALLOWED).then_some("POST");
-                Answer { allow, ..Answer::refused(status, refused) }
+                HttpResult { allow, ..HttpResult::refused(status, refused) }
             }
         }
     }
@@ -195,7 +195,7 @@ impl Visit {
     }
 
     /// Runs it in a task of its own, so that a client that hangs up cuts nothing in half.
-    async fn run(&self, request: Operation, viewer: Viewer, cost: Option<u64>) -> Answer {
+    async fn run(&self, request: Operation, viewer: Viewer, cost: Option<u64>) -> HttpResult {
         let loaders = loaders::of_request(self.backend.clone(), viewer.actor.clone(), viewer.locale);
         let request = request.data(self.backend.clone()).data(loaders).data(viewer);
         let task = tokio::spawn(schema().execute(request).in_current_span());
@@ -207,12 +207,12 @@ impl Visit {
                 let body =
                     async_graphql::Response::from_errors(vec![fault.into_server_error(Default::default())]);
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
-                return Answer { status, body, allow: None, retry_after: None, max_age: None };
+                return HttpResult { status, body, allow: None, retry_after: None, max_age: None };
             }
             Err(_) => {
                 let text = format!("this took longer than {} s; it may still be going on", limit.as_secs());
                 let refused = Refused { retry_after: Some(5), ..Refused::new(ErrorCode::Timeout, text) };
-                return Answer::refused(StatusCode::SERVICE_UNAVAILABLE, refused);
+                return HttpResult::refused(StatusCode::SERVICE_UNAVAILABLE, refused);
             }
         };
         if let Some(cost) = cost {
@@ -223,10 +223,10 @@ impl Visit {
             Media::Response if never_ran(&body) => StatusCode::BAD_REQUEST,
             _ => StatusCode::OK,
         };
-        Answer { status, body, allow: None, retry_after: None, max_age: None }
+        HttpResult { status, body, allow: None, retry_after: None, max_age: None }
     }
 
-    fn write(&self, mut answer: Answer) -> Response {
+    fn write(&self, mut answer: HttpResult) -> Response {
         error::finish(&mut answer.body.errors, &self.caller.request_id);
         let never_ran = never_ran(&answer.body);
         let mut object = serde_json::Map::new();
@@ -302,7 +302,7 @@ impl Endpoint for GraphqlEndpoint {
         let Some(media) = negotiate::answer(accept.as_deref()) else {
             let text = "this answers application/graphql-response+json and application/json";
             let answer =
-                Answer::refused(StatusCode::NOT_ACCEPTABLE, Refused::new(ErrorCode::BadRequest, text));
+                HttpResult::refused(StatusCode::NOT_ACCEPTABLE, Refused::new(ErrorCode::BadRequest, text));
             return Ok(Visit { backend, caller, media: Media::Json, if_none_match: None }.write(answer));
         };
         let if_none_match = req.header(header::IF_NONE_MATCH).map(str::to_owned);
@@ -313,7 +313,7 @@ impl Endpoint for GraphqlEndpoint {
             Err(seconds) => {
                 let refused = Refused::new(ErrorCode::RateLimited, "too many requests from this address");
                 let refused = Refused { retry_after: Some(seconds), ..refused };
-                Answer::refused(StatusCode::TOO_MANY_REQUESTS, refused)
+                HttpResult::refused(StatusCode::TOO_MANY_REQUESTS, refused)
             }
         };
         Ok(visit.write(answer))

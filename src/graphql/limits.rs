@@ -15,7 +15,7 @@ use crate::config::Limits;
 use crate::graphql::error::Refused;
 use crate::graphql::secrets;
 
-/// Mutations that make an order or move money: one per request, so that an answer tells about one thing.
+/// Mutations that make an order or move money: one per request, so that an answer is about one thing.
 pub const MONEY: [&str; 5] = ["orderPlace", "paymentStart", "orderRefund", "paymentRefund", "refundRetry"];
 
 /// Depth of an operation that asks for nothing but the schema; generators nest `ofType` deeply.
@@ -31,7 +31,7 @@ const DEFAULT_REVEAL: u64 = 100;
 /// How the request came, which decides what it may carry.
 #[derive(Clone, Copy, Debug)]
 pub struct Manner {
-    /// By GET: the whole request stands in a URL.
+    /// By GET: the whole request is in a URL.
     pub in_url: bool,
     pub introspection: bool,
     /// A user or API client we know.
@@ -59,7 +59,7 @@ struct Walk<'a> {
     document: &'a ExecutableDocument,
     variables: BTreeMap<Name, Value>,
     manner: Manner,
-    /// Measured fragments by name and page size of the field they stand in; None while being measured.
+    /// Measured fragments by name and page size of the field they are in; None while being measured.
     fragments: HashMap<(&'a str, u64), Option<Tally>>,
     directives: usize,
 }
@@ -290,7 +290,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// Looks through an argument's value for NUL and, when it stands in a URL, for secrets.
+    /// Looks through an argument's value for NUL and, when it is in a URL, for secrets.
     fn look(&self, name: &str, value: &Value, field: &str, direct: bool) -> Result<(), Refused> {
         match value {
             Value::String(text) => {

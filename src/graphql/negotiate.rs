@@ -5,7 +5,7 @@ use crate::rest::accept::{is_utf8, wishes};
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Media {
-    /// `application/graphql-response+json`: the status code tells whether execution began.
+    /// `application/graphql-response+json`: the status code shows whether execution began.
     Response,
     /// `application/json`, for clients older than that: any well-formed request is answered with 200.
     Json,

@@ -17,7 +17,7 @@ pub struct Parts {
     /// The SHA-256 by which the client named its query (automatic persisted queries); not of 32 bytes when it named
     /// none that can be.
     pub hash: Option<Vec<u8>>,
-    /// The client wants to be told what the request cost.
+    /// The client wants the cost of the request in the answer.
     pub wants_cost: bool,
 }
 
@@ -120,7 +120,7 @@ impl Parts {
         Self::assemble(query, operation_name, variables, extensions)
     }
 
-    /// From the query string of a GET. Parameters that mean nothing here are passed over; known ones may stand once.
+    /// From the query string of a GET. Parameters that mean nothing here are passed over; known ones may occur once.
     ///
     /// # Errors
     /// What is wrong with it, ready to show.

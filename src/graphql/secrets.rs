@@ -21,7 +21,7 @@ const SECRETS: [&str; 11] = [
     "secretText",
 ];
 
-/// How watch tickets begin: they show a state for an hour and may stand in a URL.
+/// How watch tickets begin: they show a state for an hour and may be part of a URL.
 const WATCH_TICKET: &str = "wat_";
 
 /// Whether this text, the value of `name` below the field `field`, is a secret. `direct` is for arguments

@@ -109,7 +109,7 @@ event_kinds! {
     pub enum PaymentEvent {
         /// The payment was begun at its gateway.
         "payment.started" Started(PaymentId, Started),
-        /// The gateway says that nobody has paid yet.
+        /// The gateway reports that nobody has paid yet.
         "payment.reopened" Reopened(PaymentId, Nothing),
         /// The money is on its way.
         "payment.pending" Pending(PaymentId, Nothing),

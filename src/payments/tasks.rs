@@ -153,13 +153,13 @@ task_kinds! {
     pub const REFUND_TASKS = [
         /// A refund failed: the buyer still waits for the money.
         "refund_failed" RefundFailed(RefundId, Failed),
-        /// An answer about a refund was lost and the gateway does not say what became of it: look there.
+        /// An answer about a refund was lost and the gateway does not report what became of it: look there.
         "refund_unclear" RefundUnclear(RefundId, Unclear),
         /// The gateway wants a person to complete a refund.
         "refund_needs_person" RefundNeedsPerson(RefundId, OfRefund),
         /// A refund has been open for longer than a day.
         "refund_overdue" RefundOverdue(RefundId, OfRefund),
-        /// A part of the money went back at the gateway, and nobody said for which units.
+        /// A part of the money was refunded at the gateway, and no report names its units.
         "refund_units_unknown" RefundUnitsUnknown(RefundId, OfRefund),
         /// A refund that had failed succeeded after all.
         "refund_succeeded_late" RefundSucceededLate(RefundId, OfRefund),

@@ -29,20 +29,6 @@ pub async fn profile(conn: &mut AsyncPgConnection, id: UserId) -> QueryResult<Op
     Ok(profiles(conn, &[id]).await?.pop())
 }
 
-/// The person with this address, however it is written.
-pub async fn profile_of_email(
-    conn: &mut AsyncPgConnection,
-    normalised: &str,
-) -> QueryResult<Option<Profile>> {
-    let user: Option<User> = app_user::table
-        .filter(app_user::email_normalised.eq(normalised))
-        .select(User::as_select())
-        .get_result(conn)
-        .await
-        .optional()?;
-    Ok(with_rights(conn, user.into_iter().collect()).await?.pop())
-}
-
 /// For staff: everybody, the newest first, or those whose address or name holds `search`. The cursor's only key is
 /// the id.
 pub async fn users(

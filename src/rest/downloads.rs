@@ -16,7 +16,7 @@ use crate::base::text::Locale;
 use crate::delivery::access;
 use crate::delivery::link::{self, Claim};
 use crate::delivery::range::{Conditions, Plan};
-use crate::delivery::serve::{self, Answer, Ask};
+use crate::delivery::serve::{self, Ask, ServedFile};
 use crate::files::model::FileVersion;
 use crate::files::name;
 use crate::rest::problem::Problem;
@@ -122,8 +122,8 @@ fn noted<T>(outcome: Outcome<T>, caller: &Caller) -> Result<T, Problem> {
     })
 }
 
-fn respond(answer: Answer, caller: &Caller) -> Response {
-    let Answer { plan, file, body } = answer;
+fn respond(answer: ServedFile, caller: &Caller) -> Response {
+    let ServedFile { plan, file, body } = answer;
     let size = file.size as u64;
     let mut response = match plan {
         Plan::PreconditionFailed => {

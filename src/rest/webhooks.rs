@@ -10,7 +10,7 @@ use crate::base::caller::Caller;
 use crate::base::error_code::ErrorCode;
 use crate::infra::throttle::prefix;
 use crate::payments::gateways::gateway::RawNotice;
-use crate::payments::notices::receive::{self, Answer};
+use crate::payments::notices::receive::{self, Acknowledgement};
 use crate::rest::problem::Problem;
 use crate::rest::state::RestBackend;
 
@@ -47,9 +47,13 @@ pub async fn receive_notice(
         .await
     });
     match task.await {
-        Ok(Answer::Reply(reply)) => Ok(respond(reply)),
-        Ok(Answer::UnknownAccount) => Err(Problem::new(ErrorCode::NotFound, "there is no such account")),
-        Ok(Answer::Overloaded) => Err(Problem::new(ErrorCode::Unavailable, "too many notices wait").after(5)),
+        Ok(Acknowledgement::Reply(reply)) => Ok(respond(reply)),
+        Ok(Acknowledgement::UnknownAccount) => {
+            Err(Problem::new(ErrorCode::NotFound, "there is no such account"))
+        }
+        Ok(Acknowledgement::Overloaded) => {
+            Err(Problem::new(ErrorCode::Unavailable, "too many notices wait").after(5))
+        }
         Err(error) => {
             let mut problem = Problem::new(ErrorCode::Internal, "this did not work");
             problem.fault = Some(error.to_string());
@@ -61,7 +65,7 @@ pub async fn receive_notice(
 fn too_large(error: poem::error::ReadBodyError) -> Problem {
     match error {
         poem::error::ReadBodyError::PayloadTooLarge => {
-            Problem::new(ErrorCode::Invalid, "a notice this large is not taken")
+            Problem::new(ErrorCode::BodyTooLarge, "a notice this large is not taken")
         }
         _ => Problem::new(ErrorCode::Invalid, "the body could not be read"),
     }

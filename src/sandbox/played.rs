@@ -10,7 +10,7 @@ use super::book::{Payment, SentNotice};
 use super::signing::fresh_id;
 use super::simulator::Desk;
 use crate::config::Account;
-use crate::infra::outbound::{Answer, Method};
+use crate::infra::outbound::{HttpAnswer, Method};
 
 /// What a notice is about.
 #[derive(Clone, Copy, Debug)]
@@ -236,7 +236,7 @@ pub(super) trait Played: Send + Sync {
     fn letter(&self, desk: &Desk, notice: &SentNotice, now: i64) -> Option<Letter>;
 
     /// Whether an answer ends the attempts.
-    fn took(&self, answer: &Answer) -> bool {
+    fn took(&self, answer: &HttpAnswer) -> bool {
         answer.succeeded()
     }
 

@@ -35,15 +35,6 @@ pub async fn stock(
     Ok(rows.into_iter().map(|row| (row.variant_id, row.available)).collect())
 }
 
-/// How many keys of a variant may be sold now, counted up to `most`.
-pub async fn count_available(
-    conn: &mut AsyncPgConnection,
-    variant: VariantId,
-    most: i64,
-) -> QueryResult<i64> {
-    Ok(stock(conn, &[(variant, most)]).await?.get(&variant).copied().unwrap_or_default())
-}
-
 /// Batches of these sellers, newest first, before the given one.
 pub async fn list_batches(
     conn: &mut AsyncPgConnection,

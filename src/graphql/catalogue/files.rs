@@ -24,7 +24,7 @@ pub struct FileUploadCreateInput {
     name: String,
     /// Bytes.
     size: Int64,
-    /// The media type it will be sent as; told from the name when left out.
+    /// The media type it will be sent as; derived from the name when left out.
     content_type: Option<String>,
 }
 
@@ -89,7 +89,7 @@ pub struct FileMutation;
 
 #[Object]
 impl FileMutation {
-    /// Announces the upload of a file and tells where its bytes go.
+    /// Opens the upload of a file and returns where its bytes are to be sent.
     async fn file_upload_create(
         &self,
         ctx: &Context<'_>,

@@ -36,12 +36,12 @@ impl Goods {
     }
 }
 
-/// How and when it is handed over.
+/// How and when it is delivered.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct DeliveryPromise {
     /// In the moment of payment, as far as there is stock.
     pub instant: bool,
-    /// Within how many seconds; null when nobody can say.
+    /// Within how many seconds; null when that is unknown.
     pub within_seconds: Option<i32>,
     /// Ready to show.
     pub text: String,
@@ -83,7 +83,7 @@ impl KeyGoods {
         promise(&self.0)
     }
 
-    /// For how many days a bad key is replaced; null when the seller does not say.
+    /// For how many days a bad key is replaced; null when the seller gives no number.
     async fn warranty_days(&self) -> Option<i32> {
         self.0.variant.terms.warranty_days
     }
@@ -164,7 +164,7 @@ impl SharedSecretGoods {
         self.0.variant.terms.updates_included
     }
 
-    /// For how many days one that does not work is replaced; null when the seller does not say.
+    /// For how many days one that does not work is replaced; null when the seller gives no number.
     async fn warranty_days(&self) -> Option<i32> {
         self.0.variant.terms.warranty_days
     }
@@ -191,7 +191,7 @@ impl ManualGoods {
         promise(&self.0)
     }
 
-    /// For how many days one that does not work is replaced; null when the seller does not say.
+    /// For how many days one that does not work is replaced; null when the seller gives no number.
     async fn warranty_days(&self) -> Option<i32> {
         self.0.variant.terms.warranty_days
     }
@@ -239,7 +239,7 @@ impl FileVersion {
         self.0.published_at.into()
     }
 
-    /// When its seller withdrew it; null while it is offered. Only who sells it or is staff is told.
+    /// When its seller withdrew it; null while it is offered. Visible to its seller and to staff alone.
     async fn yanked_at(&self, ctx: &Context<'_>) -> Option<DateTime> {
         let inside = ctx.actor().is_staff() || ctx.actor().sells_for(self.0.seller_id);
         self.0.yanked_at.filter(|_| inside).map(Into::into)

@@ -18,7 +18,7 @@ pub struct TextInput {
     name: Option<String>,
     /// A sentence or two; empty takes it away.
     summary: Option<String>,
-    /// All there is to say; empty takes it away.
+    /// The whole description; empty removes it.
     description: Option<Markdown>,
 }
 
@@ -49,7 +49,7 @@ pub struct PriceInput {
     valid_to: Option<DateTime>,
 }
 
-/// How much of the stock buyers are told.
+/// How precisely buyers see the stock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::StockDisplay")]
 pub enum StockDisplay {
@@ -74,7 +74,7 @@ pub enum MailPolicy {
 /// How generated keys look.
 #[derive(InputObject)]
 pub struct KeyFormatInput {
-    /// Stands before the first group, `VC-` for instance.
+    /// Precedes the first group, `VC-` for instance.
     #[graphql(default)]
     prefix: String,
     /// 10 to 62 different letters and digits; by default 27 that are not taken for each other.
@@ -103,7 +103,7 @@ impl From<KeyFormatInput> for KeyFormat {
     }
 }
 
-/// What is said of a variant. What is left out stays as it is; null takes a value away.
+/// The fields of a variant. What is left out stays as it is; null takes a value away.
 #[derive(InputObject)]
 pub struct VariantFields {
     /// Names in several languages.
@@ -114,9 +114,9 @@ pub struct VariantFields {
     sku: MaybeUndefined<String>,
     /// Its place among the product's variants.
     position: Option<i32>,
-    /// How much of the stock buyers are told.
+    /// How precisely buyers see the stock.
     stock_display: Option<StockDisplay>,
-    /// At how many left it is said to be few.
+    /// At how many left the stock level is low.
     low_stock_threshold: Option<i32>,
     /// How many are bought at least.
     min_quantity: Option<i32>,
@@ -272,7 +272,7 @@ pub struct VariantCreateInput {
     pub product_id: ID,
     /// What is delivered: `key`, `file`.
     pub kind: String,
-    /// What is said of it.
+    /// Its fields.
     pub fields: Option<VariantFields>,
 }
 

@@ -86,7 +86,7 @@ impl ProductMutation {
         payload(ctx, done.await).await
     }
 
-    /// Asks the shop to review a product. `NOT_SUBMITTABLE` says what it lacks.
+    /// Asks the shop to review a product. The message of `NOT_SUBMITTABLE` names what it lacks.
     async fn product_submit(
         &self,
         ctx: &Context<'_>,

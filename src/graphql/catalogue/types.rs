@@ -30,7 +30,7 @@ pub enum ProductState {
     Draft,
     /// Submitted, waits for a review.
     InReview,
-    /// The review said no; `review.reason` says why.
+    /// Rejected by the review; `review.reason` is the reason.
     Rejected,
     /// Can be bought.
     OnSale,
@@ -38,10 +38,10 @@ pub enum ProductState {
     Retired,
 }
 
-/// What a review said.
+/// The result of a review.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct Review {
-    /// Where the product stands.
+    /// The state of the product.
     pub state: ProductState,
     /// Why it was rejected.
     pub reason: Option<String>,
@@ -123,7 +123,7 @@ impl Product {
         self.0.summary()
     }
 
-    /// All there is to say.
+    /// The whole description.
     async fn description(&self) -> Option<Markdown> {
         self.0.description().map(|text| Markdown(text.to_owned()))
     }
@@ -182,7 +182,7 @@ impl Product {
         self.inside(ctx).then(|| self.0.product.state.into())
     }
 
-    /// What the review said; null unless the caller sells it or is staff.
+    /// The result of the review; null unless the caller sells it or is staff.
     async fn review(&self, ctx: &Context<'_>) -> Option<Review> {
         let product = &self.0.product;
         self.inside(ctx)

@@ -24,7 +24,7 @@ async fn payload(ctx: &Context<'_>, done: Outcome<model::Variant>) -> Answer<Var
     })
 }
 
-/// What is said of a variant is in `fields` here; the catalogue names it without.
+/// The fields of a variant are in `fields` here; the catalogue names it without.
 fn of_fields(mut refusal: Refusal) -> Refusal {
     let own = ["productId", "variantId", "kind", "expectedVersion"];
     if refusal.field.first().is_some_and(|first| !own.contains(&first.as_str())) {

@@ -34,7 +34,7 @@ pub struct GatewayAccount {
     can_close: bool,
     /// Whether it can give money back; otherwise a person does it in the gateway's console.
     can_refund: bool,
-    /// Whether its notifications prove what they say; where not, the gateway is asked about each.
+    /// Whether its notifications are proof of their content; where not, the gateway is queried about each.
     notices_are_proof: bool,
     /// Whether its statements can be fetched; otherwise a person imports files.
     can_fetch_statements: bool,

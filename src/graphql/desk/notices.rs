@@ -72,7 +72,7 @@ pub struct Notice {
     pub order_id: Option<ID>,
     /// The payment it is about.
     pub payment_id: Option<ID>,
-    /// Why, where there is something to say.
+    /// Why; null where there is no reason to give.
     pub reason: Option<String>,
     /// When it came.
     pub received_at: DateTime,
@@ -149,7 +149,7 @@ pub struct NoticeReplayInput {
 pub struct NoticeReplayResult {
     /// Which one.
     id: ID,
-    /// The notice as it stands in the inbox.
+    /// The notice as it is stored in the inbox.
     notice: Option<Notice>,
     /// What became of it now, as an open code like `Notice.verdict`; null when it was refused.
     verdict: Option<String>,

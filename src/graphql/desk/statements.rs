@@ -100,7 +100,7 @@ pub struct DifferenceCount {
 #[derive(Clone, Debug, SimpleObject)]
 pub struct StatementDifference {
     /// Open code: `paid_there_only`, `paid_here_only`, `amount_differs`, `refund_differs`, `not_booked`, `unreadable` are
-    /// tasks too, `fee_differs` is told here alone.
+    /// tasks too, `fee_differs` is reported here alone.
     kind: String,
     /// The trade's or refund's number there, or the payment's or refund's id here; of what cannot be read and has no
     /// number `unread:` and a digest.
@@ -109,9 +109,9 @@ pub struct StatementDifference {
     order_id: Option<ID>,
     /// The payment it is about, where that is known.
     payment_id: Option<ID>,
-    /// What the statement says.
+    /// The value in the statement.
     there: Option<Money>,
-    /// What the shop's books say; for a fee what the account's policy expects.
+    /// The value in the shop's ledger; for a fee the one that the account's policy expects.
     here: Option<Money>,
     /// When it was found.
     found_at: DateTime,

@@ -45,7 +45,7 @@ impl Task {
         &self.0.kind
     }
 
-    /// Tells one trouble of a kind from another.
+    /// Distinguishes tasks of the same kind.
     async fn subject(&self) -> String {
         tasks::public_subject(&self.0.kind, &self.0.subject)
     }

@@ -324,7 +324,7 @@ impl DeliveryMutation {
         })
     }
 
-    /// Tells that something delivered does not work. A person looks at it; access stays as it is.
+    /// Reports that something delivered does not work. A person looks at it; access stays as it is.
     async fn delivery_report(
         &self,
         ctx: &Context<'_>,

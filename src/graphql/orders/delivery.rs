@@ -158,7 +158,7 @@ impl SecretDelivery {
         self.0.unit.superseded_by.map(Into::into)
     }
 
-    /// Enough to tell one's keys apart, too little to use one; empty until it is delivered.
+    /// Enough to distinguish one's keys, too little to use one; empty until it is delivered.
     async fn masked(&self, ctx: &Context<'_>) -> Answer<String> {
         if !self.0.unit.state.is_delivered() || !self.0.whole() {
             return Ok(String::new());
@@ -247,7 +247,7 @@ pub enum GrantState {
     Expired,
     /// It was taken back.
     Revoked,
-    /// It is not paid for, or not handed over yet.
+    /// It is not paid for, or not delivered yet.
     NotYet,
 }
 

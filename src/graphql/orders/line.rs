@@ -70,7 +70,7 @@ impl OrderLine {
 /// What a buyer was promised with a line, as it was when it was bought.
 #[derive(SimpleObject)]
 pub struct LineTerms {
-    /// For how many days a piece that does not work is replaced; null when the seller did not say.
+    /// For how many days a piece that does not work is replaced; null when the seller gave no number.
     warranty_days: Option<i32>,
     /// Whether later versions belong to the purchase.
     updates_included: bool,

@@ -84,7 +84,7 @@ impl Order {
         self.0.order.state.into()
     }
 
-    /// What a screen says about it.
+    /// A text for a screen.
     async fn stage(&self) -> OrderStage {
         stage::of(&self.0)
     }

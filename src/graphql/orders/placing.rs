@@ -78,7 +78,7 @@ pub struct OrderPlacePayload {
     replayed: bool,
     /// Why it was refused; empty when it was done.
     user_errors: Vec<OrderPlaceError>,
-    /// Why the payment was not started; the order stands.
+    /// Why the payment was not started; the order exists all the same.
     payment_errors: Vec<PaymentError>,
 }
 
@@ -233,5 +233,5 @@ async fn refused(ctx: &Context<'_>, refusal: Refusal, cart: &Cart) -> Answer<Ord
     Ok(OrderPlacePayload { quote: quote.map(Quote), user_errors, ..OrderPlacePayload::default() })
 }
 
-/// Stands for ids that are none.
+/// Replaces ids that cannot be read.
 const NOBODY: &str = "var_00000000000000000000000000";

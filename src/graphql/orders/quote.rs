@@ -24,7 +24,7 @@ pub struct CartLine {
     pub quantity: i32,
 }
 
-/// Lines of a cart; ids that are none of variants stand for a variant that does not exist.
+/// Lines of a cart; an id that is none of a variant's is treated as that of a variant that does not exist.
 pub fn lines(input: &[CartLine]) -> Vec<quote::CartLine> {
     let line = |line: &CartLine| quote::CartLine {
         key: line.key.chars().take(64).collect(),
@@ -47,7 +47,7 @@ pub struct QuoteInput {
     pub email_code: Option<String>,
 }
 
-/// Something that stands in the way of placing an order.
+/// Something that prevents placing an order.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct OrderProblem {
     /// What it is, for the client to act on: the codes of `orderPlace`.
@@ -78,7 +78,7 @@ pub struct Quote(pub quote::Quote);
 /// What a cart costs now and what is wrong with it, line by line. Never fails for a cart's content.
 #[Object]
 impl Quote {
-    /// Says to `orderPlace` which prices the buyer saw.
+    /// Identifies to `orderPlace` the prices that the buyer saw.
     async fn token(&self) -> &str {
         &self.0.token
     }

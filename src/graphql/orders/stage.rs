@@ -9,7 +9,7 @@ use crate::graphql::payments::types::Explanation;
 use crate::orders::{OrderState, UnitState};
 use crate::payments::{Payment, PaymentState};
 
-/// What a screen says about an order.
+/// A text about an order, for a screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum OrderStage {
     /// The buyer has to pay.

@@ -17,11 +17,11 @@ use crate::orders::{staff, store};
 /// How to follow an order without asking too often.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct LiveHint {
-    /// Where the order's story stands.
+    /// The stage of the order.
     cursor: String,
     /// When to look again; null: nothing more will happen.
     poll_after_seconds: Option<i32>,
-    /// Shows the order's state by `orderStatus` and nothing else; may stand in a URL.
+    /// Shows the order's state by `orderStatus` and nothing else; may be part of a URL.
     watch_ticket: String,
     /// When the ticket ends.
     watch_ticket_expires_at: DateTime,
@@ -71,7 +71,7 @@ impl OrderStatus {
         &self.whole.order.number
     }
 
-    /// What a screen says about it.
+    /// A text for a screen.
     async fn stage(&self) -> OrderStage {
         stage::of(&self.whole)
     }

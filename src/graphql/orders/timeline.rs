@@ -12,7 +12,7 @@ use crate::operations;
 pub enum TimelineSource {
     /// Something was decided or done here.
     Event,
-    /// A gateway told something.
+    /// A gateway sent a report.
     Notice,
     /// A mail.
     Mail,

@@ -66,7 +66,7 @@ pub struct Attribute {
     field(
         name = "expires_at",
         ty = "&Option<DateTime>",
-        desc = "When it cannot be paid any more; null when nobody says."
+        desc = "When it cannot be paid any more; null when that is unknown."
     )
 )]
 pub enum PaymentAction {
@@ -84,7 +84,7 @@ pub struct RedirectAction {
     kind: PaymentActionKind,
     /// Our own page that performs the action; always works.
     hosted_url: Url,
-    /// When it cannot be paid any more; null when nobody says.
+    /// When it cannot be paid any more; null when that is unknown.
     expires_at: Option<DateTime>,
     /// Where to send the buyer.
     url: Url,
@@ -97,13 +97,13 @@ pub struct QrCodeAction {
     kind: PaymentActionKind,
     /// Our own page that performs the action; always works.
     hosted_url: Url,
-    /// When it cannot be paid any more; null when nobody says.
+    /// When it cannot be paid any more; null when that is unknown.
     expires_at: Option<DateTime>,
-    /// What the code says.
+    /// The text in the code.
     qr_text: String,
     /// The code as a picture (SVG) of ours.
     image_url: Url,
-    /// What the code says, where it is an address that can be opened on the buyer's own phone; null where it is none.
+    /// The text in the code, where it is an address that can be opened on the buyer's own phone; null where it is none.
     open_url: Option<Url>,
 }
 
@@ -114,7 +114,7 @@ pub struct FormAction {
     kind: PaymentActionKind,
     /// Our own page that performs the action; always works.
     hosted_url: Url,
-    /// When it cannot be paid any more; null when nobody says.
+    /// When it cannot be paid any more; null when that is unknown.
     expires_at: Option<DateTime>,
     /// Where to post.
     url: Url,
@@ -129,7 +129,7 @@ pub struct SdkAction {
     kind: PaymentActionKind,
     /// Our own page that performs the action; always works.
     hosted_url: Url,
-    /// When it cannot be paid any more; null when nobody says.
+    /// When it cannot be paid any more; null when that is unknown.
     expires_at: Option<DateTime>,
     /// Which software, as an open code.
     sdk: String,
@@ -144,7 +144,7 @@ pub struct InstructionsAction {
     kind: PaymentActionKind,
     /// Our own page that performs the action; always works.
     hosted_url: Url,
-    /// When it cannot be paid any more; null when nobody says.
+    /// When it cannot be paid any more; null when that is unknown.
     expires_at: Option<DateTime>,
     /// What to do.
     instructions: Markdown,

@@ -20,7 +20,7 @@ pub fn of(payment: &model::Payment, locale: Locale) -> Option<Explanation> {
     Some(Explanation { code: code.to_string(), message: message.into(), expected_at: None })
 }
 
-/// Our own words are those of `payments/attempts/start.rs`; everything else is a gateway's and means that it said no.
+/// Our own words are those of `payments/attempts/start.rs`; everything else is a gateway's and means that it refused.
 fn code(noted: Option<&str>) -> ErrorCode {
     match noted {
         Some("unsupported") => ErrorCode::MethodNotAvailable,

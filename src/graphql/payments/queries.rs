@@ -10,7 +10,7 @@ pub struct PaymentQuery;
 
 #[Object]
 impl PaymentQuery {
-    /// The ways to pay; limits by amount stand on a quote and an order.
+    /// The ways to pay; limits by amount are fields of a quote's and an order's.
     async fn payment_methods(
         &self,
         ctx: &Context<'_>,

@@ -158,7 +158,7 @@ impl RefundMutation {
         payload(ctx, done.await).await
     }
 
-    /// For staff: says how a refund ended that its gateway leaves open. Repeating it with another outcome is refused.
+    /// For staff: records how a refund ended that its gateway leaves open. Repeating it with another outcome is refused.
     async fn refund_conclude(
         &self,
         ctx: &Context<'_>,

@@ -99,7 +99,7 @@ pub struct Explanation {
     pub code: String,
     /// Ready to show.
     pub message: String,
-    /// When it is expected to change; null when nobody can say.
+    /// When it is expected to change; null when that is unknown.
     pub expected_at: Option<DateTime>,
 }
 
@@ -183,7 +183,7 @@ impl Payment {
 pub enum RefundState {
     /// Asked for.
     Requested,
-    /// The gateway took it and will tell.
+    /// The gateway accepted it and will report its end.
     Pending,
     /// The money is back.
     Succeeded,

@@ -19,7 +19,7 @@ pub struct UserRegisterInput {
     pub captcha_token: Option<String>,
 }
 
-/// Payload of `userRegister`. Tells nothing about whether the address had an account.
+/// Payload of `userRegister`. It is the same whether or not the address had an account.
 #[derive(Default, SimpleObject)]
 pub struct UserRegisterPayload {
     /// Names this registration: given to `userConfirmEmail`, no other one of the address is confirmed.

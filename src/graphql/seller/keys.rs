@@ -49,7 +49,7 @@ pub struct KeysGenerateInput {
     variant_id: ID,
     /// How many, 1 to 1,000,000.
     quantity: i32,
-    /// How they look; by default as the variant says.
+    /// How they look; by default as the variant's pattern.
     format: Option<KeyFormatInput>,
     /// For oneself.
     note: Option<String>,
@@ -72,7 +72,7 @@ pub struct KeyMutation;
 
 #[Object]
 impl KeyMutation {
-    /// Opens a batch and tells where its keys go.
+    /// Opens a batch and returns where its keys are to be sent.
     async fn key_import_create(
         &self,
         ctx: &Context<'_>,

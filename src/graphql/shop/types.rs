@@ -51,12 +51,12 @@ impl Shop {
         CurrencyCode(default_currency(ctx.backend()))
     }
 
-    /// Where the terms of sale stand.
+    /// Address of the terms of sale.
     async fn terms_url(&self, ctx: &Context<'_>) -> Option<Url> {
         ctx.backend().config.shop.terms_url.clone().map(Url)
     }
 
-    /// Where the privacy notice stands.
+    /// Address of the privacy notice.
     async fn privacy_url(&self, ctx: &Context<'_>) -> Option<Url> {
         ctx.backend().config.shop.privacy_url.clone().map(Url)
     }

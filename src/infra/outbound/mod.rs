@@ -47,14 +47,14 @@ pub struct Request {
 }
 
 /// What came back, whatever its status.
-pub struct Answer {
+pub struct HttpAnswer {
     pub status: u16,
     /// Names in lower case; values that are no text are left out.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl HttpAnswer {
     /// The only value of a header; none when it is absent or given twice.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
@@ -124,19 +124,19 @@ impl Outbound {
             .user_agent(concat!("dispense/", env!("CARGO_PKG_VERSION"))))
     }
 
-    /// Makes the call. Any status is an `Answer`; an `Err` says whether the other side can have acted.
-    pub async fn call(&self, request: Request) -> Result<Answer, CallError> {
+    /// Makes the call. Any status is an `HttpAnswer`; an `Err` says whether the other side can have acted.
+    pub async fn call(&self, request: Request) -> Result<HttpAnswer, CallError> {
         Self::run(&self.client, request).await
     }
 
     /// The same for an address that was typed somewhere: only where the rules allow, and never along a redirect. What
     /// may not be called is `NotSent`.
-    pub async fn call_guarded(&self, request: Request) -> Result<Answer, CallError> {
+    pub async fn call_guarded(&self, request: Request) -> Result<HttpAnswer, CallError> {
         let url = self.rules.judge(&request.url).map_err(CallError::NotSent)?;
         Self::run(&self.guarded, Request { url: url.into(), ..request }).await
     }
 
-    async fn run(client: &reqwest::Client, request: Request) -> Result<Answer, CallError> {
+    async fn run(client: &reqwest::Client, request: Request) -> Result<HttpAnswer, CallError> {
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
@@ -165,7 +165,7 @@ impl Outbound {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, headers, body })
+        Ok(HttpAnswer { status, headers, body })
     }
 }
 

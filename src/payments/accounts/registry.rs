@@ -87,11 +87,6 @@ impl Accounts {
         self.now().values().cloned().collect::<Vec<_>>().into_iter()
     }
 
-    /// The account beside what distinguishes test from real money: true when every account is a test account.
-    pub fn all_sandbox(&self) -> bool {
-        self.now().values().all(|(account, _)| account.sandbox)
-    }
-
     /// These accounts as they are now, apart from later changes.
     pub(super) fn copy(&self) -> Self {
         Self { by_id: RwLock::new(self.now()), ..Self::default() }

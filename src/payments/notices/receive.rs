@@ -33,7 +33,7 @@ const EVIDENCE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What the route answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Acknowledgement {
     Reply(Reply),
     /// No such account.
     UnknownAccount,
@@ -48,8 +48,10 @@ pub async fn receive(
     account_id: &str,
     raw: RawNotice,
     may_store: impl FnOnce() -> bool,
-) -> Answer {
-    let Some((account, gateway)) = kit.accounts.find(account_id) else { return Answer::UnknownAccount };
+) -> Acknowledgement {
+    let Some((account, gateway)) = kit.accounts.find(account_id) else {
+        return Acknowledgement::UnknownAccount;
+    };
     let (account, gateway) = (account.as_ref(), gateway.as_ref());
     let notice = match authenticate(kit, account, gateway, &raw).await {
         Ok(notice) => notice,
@@ -59,7 +61,7 @@ pub async fn receive(
                 None => Ok(false),
             };
             match others {
-                Ok(true) => return Answer::Reply(gateway.reply(Verdict::Success)),
+                Ok(true) => return Acknowledgement::Reply(gateway.reply(Verdict::Success)),
                 Ok(false) => {}
                 Err(fault) => {
                     tracing::warn!(%fault, account = account.id, "whose an unreadable notice is could not be told");
@@ -74,12 +76,12 @@ pub async fn receive(
             metrics::counter!("dispense_notices_total", "account" => account.id.clone(), "verdict" => word_of(verdict))
                 .increment(1);
             crate::fault_point!("notice.n3");
-            Answer::Reply(gateway.reply(verdict))
+            Acknowledgement::Reply(gateway.reply(verdict))
         }
-        Err(Fault::Overloaded(_)) => Answer::Overloaded,
+        Err(Fault::Overloaded(_)) => Acknowledgement::Overloaded,
         Err(fault) => {
             tracing::error!(%fault, account = account.id, "a notice could not be settled");
-            Answer::Reply(gateway.reply(Verdict::TryLater))
+            Acknowledgement::Reply(gateway.reply(Verdict::TryLater))
         }
     }
 }

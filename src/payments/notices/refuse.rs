@@ -11,7 +11,7 @@ use crate::infra::db::Purpose;
 use crate::payments::accounts::Account;
 use crate::payments::gateways::gateway::{Gateway, NoticeRefusal, RawNotice, Stage, Verdict};
 use crate::payments::kit::PaymentKit;
-use crate::payments::notices::receive::{self, Answer};
+use crate::payments::notices::receive::{self, Acknowledgement};
 use crate::payments::notices::store::refused::{self, Bounds};
 
 /// Accounts whose inbox takes no more of them on this day: then the database is not even asked.
@@ -36,7 +36,7 @@ pub(super) async fn refuse(
     raw: &RawNotice,
     refusal: NoticeRefusal,
     may_store: impl FnOnce() -> bool,
-) -> Answer {
+) -> Acknowledgement {
     let stage = refusal.stage.as_str();
     metrics::counter!("dispense_notices_refused_total", "account" => account.id.clone(), "stage" => stage, "reason" => refusal.reason)
         .increment(1);
@@ -57,7 +57,7 @@ pub(super) async fn refuse(
             }
         }
     }
-    Answer::Reply(gateway.reply(Verdict::Refused))
+    Acknowledgement::Reply(gateway.reply(Verdict::Refused))
 }
 
 async fn store(

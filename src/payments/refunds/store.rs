@@ -170,24 +170,6 @@ pub async fn list_named_of(conn: &mut AsyncPgConnection, units: &[UnitId]) -> Qu
         .await
 }
 
-#[derive(QueryableByName)]
-struct Sum {
-    #[diesel(sql_type = BigInt)]
-    sum: i64,
-}
-
-/// What refunds that nobody has decided yet would take from a payment, minor units.
-pub async fn sum_open(conn: &mut AsyncPgConnection, payment_id: PaymentId) -> QueryResult<i64> {
-    let row: Sum = Statement::new(
-        "select coalesce(sum(amount_minor), 0)::bigint as sum from refund where payment_id = $1
-           and state in ('requested', 'pending', 'unknown')",
-    )
-    .bind::<SqlUuid, _>(payment_id.0)
-    .get_result(conn)
-    .await?;
-    Ok(row.sum)
-}
-
 /// A line and an amount of it.
 #[derive(Clone, Debug, QueryableByName)]
 pub struct LineShare {

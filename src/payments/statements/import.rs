@@ -22,7 +22,7 @@ use crate::payments::statements::model::{Fact, Run};
 use crate::payments::statements::state::{RunChange, RunState};
 use crate::payments::statements::store::facts as store;
 use crate::payments::statements::store::runs;
-use crate::payments::statements::{compare, here_only, keep, read};
+use crate::payments::statements::{compare, keep, read, unmatched};
 
 /// Time for the gateway to hand a statement over.
 const TIMEOUT: Duration = Duration::from_secs(25);
@@ -260,7 +260,7 @@ async fn compare_all(kit: &PaymentKit, run: &Run, spoken: &Spoken) -> Outcome<Pr
     if !store::list_waiting(&mut *kit.db.conn().await?, run, 1).await?.is_empty() {
         return Ok(Progress::Later(HELD));
     }
-    here_only::look(kit, run, spoken).await?;
+    unmatched::look(kit, run, spoken).await?;
     finish(kit, run, RunChange::End, None).await
 }
 

@@ -5,7 +5,6 @@
 mod compare;
 mod facts;
 mod fees;
-mod here_only;
 pub mod import;
 mod keep;
 pub mod model;
@@ -14,6 +13,7 @@ mod refunds;
 pub mod schedule;
 pub mod state;
 mod store;
+mod unmatched;
 
 pub use import::{Progress, import_fetched, import_file, request, summary, work};
 pub use model::{Difference, Run};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::china;
 use crate::base::clock::random;
-use crate::infra::outbound::{Answer, Method};
+use crate::infra::outbound::{HttpAnswer, Method};
 use crate::sandbox::book::{Capture, Payment};
 use crate::sandbox::forms::{Form, form};
 use crate::sandbox::played::{About, Can, Draft, Letter, Told};
@@ -180,7 +180,7 @@ pub(super) fn letter(target: &str, form: Form) -> Letter {
 }
 
 /// The acknowledgement anywhere in the answer, whatever its status.
-pub(super) fn took(answer: &Answer) -> bool {
+pub(super) fn took(answer: &HttpAnswer) -> bool {
     let text = String::from_utf8_lossy(&answer.body);
     ["success", "SUCCESS", "Success"].iter().any(|word| text.contains(word))
 }

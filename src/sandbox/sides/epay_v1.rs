@@ -9,7 +9,7 @@ use super::epay;
 use crate::base::outcome::Fault;
 use crate::base::secret::Secret;
 use crate::config::Account;
-use crate::infra::outbound::Answer;
+use crate::infra::outbound::HttpAnswer;
 use crate::sandbox::acts;
 use crate::sandbox::book::{Payment, Refund, SentNotice};
 use crate::sandbox::drawer::Drawer;
@@ -180,7 +180,7 @@ impl Played for EpayV1 {
         Some(epay::letter(notice.target.as_deref()?, form.with("sign", sign).with("sign_type", "MD5")))
     }
 
-    fn took(&self, answer: &Answer) -> bool {
+    fn took(&self, answer: &HttpAnswer) -> bool {
         epay::took(answer)
     }
 

@@ -8,7 +8,7 @@ use super::{china, epay};
 use crate::base::outcome::Fault;
 use crate::base::secret::Secret;
 use crate::config::Account;
-use crate::infra::outbound::Answer;
+use crate::infra::outbound::HttpAnswer;
 use crate::sandbox::acts;
 use crate::sandbox::book::{Payment, Refund, SentNotice, Status};
 use crate::sandbox::drawer::Drawer;
@@ -241,7 +241,7 @@ impl Played for EpayV2 {
         Some(epay::letter(notice.target.as_deref()?, form))
     }
 
-    fn took(&self, answer: &Answer) -> bool {
+    fn took(&self, answer: &HttpAnswer) -> bool {
         epay::took(answer)
     }
 

@@ -138,7 +138,8 @@ impl DurableCluster {
 
     /// The same over TCP, by a name of the host; `more` is added as it is.
     pub fn tcp_url(&self, role: &str, database: &str, host: &str, more: &str) -> String {
-        format!("host={host} port={} user={role} dbname={database} {more}", self.port())
+        let url = format!("host={host} port={} user={role} dbname={database} {more}", self.port());
+        url.trim_end().to_owned()
     }
 
     /// It names the socket too.

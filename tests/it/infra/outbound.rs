@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use dispense::base::network::Network;
 use dispense::infra::outbound::{
-    Answer, CallError, Lookup, Method, Outbound, Request, Rules, SystemLookup, is_public,
+    CallError, HttpAnswer, Lookup, Method, Outbound, Request, Rules, SystemLookup, is_public,
 };
 use futures::future::BoxFuture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -73,7 +73,7 @@ fn outbound(port: u16, private: &[&str], lookup: Arc<dyn Lookup>) -> Outbound {
     Outbound::with_rules(Rules { private, plain: true, ports: vec![port] }, lookup).unwrap()
 }
 
-async fn call(outbound: &Outbound, url: &str) -> Result<Answer, CallError> {
+async fn call(outbound: &Outbound, url: &str) -> Result<HttpAnswer, CallError> {
     let request = Request {
         method: Method::Get,
         url: url.into(),
@@ -85,7 +85,7 @@ async fn call(outbound: &Outbound, url: &str) -> Result<Answer, CallError> {
     outbound.call_guarded(request).await
 }
 
-fn not_sent(outcome: Result<Answer, CallError>) -> String {
+fn not_sent(outcome: Result<HttpAnswer, CallError>) -> String {
     match outcome {
         Err(CallError::NotSent(reason)) => reason,
         Err(CallError::Unknown(reason)) => panic!("it may have been sent: {reason}"),

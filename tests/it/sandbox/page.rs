@@ -1,11 +1,11 @@
 //! The page per payment and the JSON API, as browsers and test scripts use them.
 
-use dispense::infra::outbound::{Answer, Method, Outbound, Request};
+use dispense::infra::outbound::{HttpAnswer, Method, Outbound, Request};
 use serde_json::{Value, json};
 
 use super::play::{Side, simulator, usd};
 
-async fn call(method: Method, url: String, body: &str) -> Answer {
+async fn call(method: Method, url: String, body: &str) -> HttpAnswer {
     let request = Request {
         method,
         url,

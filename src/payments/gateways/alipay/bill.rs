@@ -22,17 +22,17 @@ pub(super) async fn statement(outbound: &Outbound, call: &Call<'_>, day: NaiveDa
     let wanted = json!({ "bill_type": "trade", "bill_date": day.to_string() });
     let method = "alipay.data.dataservice.bill.downloadurl.query";
     let url = match wire::ask(outbound, call, method, &[], &wanted).await {
-        wire::Answer::Done(answer) => json::text(&answer, &["bill_download_url"]).map(str::to_owned),
+        wire::Exchanged::Done(answer) => json::text(&answer, &["bill_download_url"]).map(str::to_owned),
         // A day without trades never gets a statement.
-        wire::Answer::No { code, .. } if code.to_ascii_uppercase().ends_with("BILL_NOT_EXIST") => {
+        wire::Exchanged::No { code, .. } if code.to_ascii_uppercase().ends_with("BILL_NOT_EXIST") => {
             return if beijing::statement_is_out(day, call.now_unix) {
                 Statement::Entries(Vec::new())
             } else {
                 Statement::NotReady
             };
         }
-        wire::Answer::No { code, message } => return Statement::Unknown(format!("{code}: {message}")),
-        wire::Answer::NotSent(text) | wire::Answer::Unknown(text) => return Statement::Unknown(text),
+        wire::Exchanged::No { code, message } => return Statement::Unknown(format!("{code}: {message}")),
+        wire::Exchanged::NotSent(text) | wire::Exchanged::Unknown(text) => return Statement::Unknown(text),
     };
     let plain = call.keys.api_url.as_deref().is_some_and(|base| base.starts_with("http://"));
     let trusted = |url: &String| url.starts_with("https://") || (plain && url.starts_with("http://"));

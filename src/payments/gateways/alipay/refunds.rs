@@ -19,19 +19,19 @@ pub(super) async fn refund(outbound: &Outbound, call: &Call<'_>, refund: &NewRef
         wanted["refund_reason"] = json!(reason.chars().take(80).collect::<String>());
     }
     match wire::ask(outbound, call, "alipay.trade.refund", &[], &wanted).await {
-        wire::Answer::Done(answer) if !about(&refund.payment, &answer) => another(),
-        wire::Answer::Done(answer) if json::text(&answer, &["fund_change"]) == Some("Y") => {
+        wire::Exchanged::Done(answer) if !about(&refund.payment, &answer) => another(),
+        wire::Exchanged::Done(answer) if json::text(&answer, &["fund_change"]) == Some("Y") => {
             succeeded(refund.refund_id)
         }
         // No money moved by this call: it is a repeat of a refund that is done, or still on its way.
-        wire::Answer::Done(_) => match found(outbound, call, refund.refund_id, &refund.payment).await {
+        wire::Exchanged::Done(_) => match found(outbound, call, refund.refund_id, &refund.payment).await {
             Refunding::NotFound => {
                 Refunding::Pending { gateway_refund_id: refund.refund_id.to_owned(), needs_person: false }
             }
             found => found,
         },
-        wire::Answer::No { code, message } => Refunding::Failed { code, message },
-        wire::Answer::NotSent(text) | wire::Answer::Unknown(text) => Refunding::Unknown(text),
+        wire::Exchanged::No { code, message } => Refunding::Failed { code, message },
+        wire::Exchanged::NotSent(text) | wire::Exchanged::Unknown(text) => Refunding::Unknown(text),
     }
 }
 
@@ -44,18 +44,18 @@ pub(super) async fn refund_query(outbound: &Outbound, call: &Call<'_>, refund: &
 async fn found(outbound: &Outbound, call: &Call<'_>, id: &str, payment: &PaymentRef<'_>) -> Refunding {
     let wanted = named(payment, id);
     match wire::ask(outbound, call, "alipay.trade.fastpay.refund.query", &[], &wanted).await {
-        wire::Answer::Done(answer) => match json::text(&answer, &["refund_status"]) {
+        wire::Exchanged::Done(answer) => match json::text(&answer, &["refund_status"]) {
             Some("REFUND_SUCCESS") if !about(payment, &answer) => another(),
             Some("REFUND_SUCCESS") if json::text(&answer, &["out_request_no"]) == Some(id) => succeeded(id),
             Some("REFUND_SUCCESS") => another(),
             None | Some("") => Refunding::NotFound,
             Some(status) => Refunding::Unknown(format!("the refund has the status {status}")),
         },
-        wire::Answer::No { code, .. } if code == trade::NO_TRADE => Refunding::NotFound,
-        wire::Answer::No { code, .. } => {
+        wire::Exchanged::No { code, .. } if code == trade::NO_TRADE => Refunding::NotFound,
+        wire::Exchanged::No { code, .. } => {
             Refunding::Unknown(format!("Alipay does not answer the question: {code}"))
         }
-        wire::Answer::NotSent(text) | wire::Answer::Unknown(text) => Refunding::Unknown(text),
+        wire::Exchanged::NotSent(text) | wire::Exchanged::Unknown(text) => Refunding::Unknown(text),
     }
 }
 

@@ -121,13 +121,13 @@ async fn precreate(
     let trade = Value::Object(trade(payment, expires_at));
     let addresses = [("notify_url", payment.notify_url)];
     let answer = match wire::ask(outbound, call, "alipay.trade.precreate", &addresses, &trade).await {
-        wire::Answer::Done(answer) => answer,
-        wire::Answer::No { code, .. } if code == "ACQ.TRADE_HAS_SUCCESS" => {
+        wire::Exchanged::Done(answer) => answer,
+        wire::Exchanged::No { code, .. } if code == "ACQ.TRADE_HAS_SUCCESS" => {
             return Err(StartFailure::Unknown("the trade is paid there already: ask".into()));
         }
-        wire::Answer::No { code, message } => return Err(StartFailure::Refused { code, message }),
-        wire::Answer::NotSent(text) => return Err(StartFailure::NotSent(text)),
-        wire::Answer::Unknown(text) => return Err(StartFailure::Unknown(text)),
+        wire::Exchanged::No { code, message } => return Err(StartFailure::Refused { code, message }),
+        wire::Exchanged::NotSent(text) => return Err(StartFailure::NotSent(text)),
+        wire::Exchanged::Unknown(text) => return Err(StartFailure::Unknown(text)),
     };
     let ours = json::text(&answer, &["out_trade_no"]) == Some(&event::number_there(payment.number));
     match json::text(&answer, &["qr_code"]).filter(|text| ours && !text.is_empty()) {

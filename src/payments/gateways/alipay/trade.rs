@@ -13,15 +13,15 @@ pub(super) const NO_TRADE: &str = "ACQ.TRADE_NOT_EXIST";
 pub(super) async fn query(outbound: &Outbound, call: &Call<'_>, payment: &PaymentRef<'_>) -> Queried {
     let named = json!({ "out_trade_no": event::number_there(payment.number) });
     match wire::ask(outbound, call, "alipay.trade.query", &[], &named).await {
-        wire::Answer::Done(answer) => match state(call, payment, &answer) {
+        wire::Exchanged::Done(answer) => match state(call, payment, &answer) {
             Ok(state) => Queried::Known(state),
             Err(text) => Queried::Unknown(text.to_owned()),
         },
-        wire::Answer::No { code, .. } if code == NO_TRADE => Queried::NotFound,
-        wire::Answer::No { code, .. } => {
+        wire::Exchanged::No { code, .. } if code == NO_TRADE => Queried::NotFound,
+        wire::Exchanged::No { code, .. } => {
             Queried::Unknown(format!("Alipay does not answer the question: {code}"))
         }
-        wire::Answer::NotSent(text) | wire::Answer::Unknown(text) => Queried::Unknown(text),
+        wire::Exchanged::NotSent(text) | wire::Exchanged::Unknown(text) => Queried::Unknown(text),
     }
 }
 
@@ -65,12 +65,12 @@ pub(super) async fn close(outbound: &Outbound, call: &Call<'_>, payment: &Paymen
     let number = event::number_there(payment.number);
     let named = json!({ "out_trade_no": number });
     match wire::ask(outbound, call, "alipay.trade.close", &[], &named).await {
-        wire::Answer::Done(answer) if json::text(&answer, &["out_trade_no"]) == Some(&number) => {
+        wire::Exchanged::Done(answer) if json::text(&answer, &["out_trade_no"]) == Some(&number) => {
             Closing::Closed
         }
-        wire::Answer::No { code, .. } if code == NO_TRADE => Closing::NothingToClose,
+        wire::Exchanged::No { code, .. } if code == NO_TRADE => Closing::NothingToClose,
         // Not open: see what it is.
-        wire::Answer::Done(_) | wire::Answer::No { .. } => match query(outbound, call, payment).await {
+        wire::Exchanged::Done(_) | wire::Exchanged::No { .. } => match query(outbound, call, payment).await {
             Queried::Known(state) => match state.meaning {
                 Meaning::Closed => Closing::Closed,
                 Meaning::Paid | Meaning::Refunded => Closing::AlreadyPaid(state),
@@ -80,6 +80,6 @@ pub(super) async fn close(outbound: &Outbound, call: &Call<'_>, payment: &Paymen
             Queried::Unknown(text) => Closing::Unknown(text),
             Queried::Unsupported => Closing::Unsupported,
         },
-        wire::Answer::NotSent(text) | wire::Answer::Unknown(text) => Closing::Unknown(text),
+        wire::Exchanged::NotSent(text) | wire::Exchanged::Unknown(text) => Closing::Unknown(text),
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn posted(call: &Call<'_>, pairs: &[Pair]) -> (String, Vec<Pair>) {
 }
 
 /// What Alipay answered, once its signature was checked.
-pub(super) enum Answer {
+pub(super) enum Exchanged {
     /// Code 10000.
     Done(Value),
     /// The business says no; the code is `sub_code` where there is one.
@@ -82,9 +82,9 @@ pub(super) async fn ask(
     method: &str,
     addresses: &[(&str, &str)],
     biz_content: &Value,
-) -> Answer {
+) -> Exchanged {
     let Some(pairs) = signed(call, method, addresses, biz_content) else {
-        return Answer::NotSent("no private key to sign with".into());
+        return Exchanged::NotSent("no private key to sign with".into());
     };
     let (url, fields) = posted(call, &pairs);
     let request = Request {
@@ -101,11 +101,11 @@ pub(super) async fn ask(
     match outbound.call(request).await {
         Ok(answer) if answer.status == 200 => match verified(call, method, &answer.body) {
             Ok(value) => meaning(value),
-            Err(text) => Answer::Unknown(text),
+            Err(text) => Exchanged::Unknown(text),
         },
-        Ok(answer) => Answer::Unknown(format!("status {}", answer.status)),
-        Err(CallError::NotSent(text)) => Answer::NotSent(text),
-        Err(CallError::Unknown(text)) => Answer::Unknown(text),
+        Ok(answer) => Exchanged::Unknown(format!("status {}", answer.status)),
+        Err(CallError::NotSent(text)) => Exchanged::NotSent(text),
+        Err(CallError::Unknown(text)) => Exchanged::Unknown(text),
     }
 }
 
@@ -128,20 +128,20 @@ fn verified(call: &Call<'_>, method: &str, body: &[u8]) -> Result<Value, String>
 
 /// Common codes from the open platform's documentation: 10000 done, 20000 the service is unavailable (ask again), 40004
 /// the business says no, 40005 too many calls, other 4xxxx and 20001 the call itself is wrong.
-fn meaning(value: Value) -> Answer {
+fn meaning(value: Value) -> Exchanged {
     let code = json::text(&value, &["code"]).unwrap_or_default();
     let sub_code = json::text(&value, &["sub_code"]).unwrap_or_default();
     match code {
-        "10000" => Answer::Done(value),
+        "10000" => Exchanged::Done(value),
         "40001" | "40002" | "40003" | "40006" | "20001" => {
             let (code, message) = no(&value);
-            Answer::No { code, message }
+            Exchanged::No { code, message }
         }
         "40004" if !sub_code.to_ascii_uppercase().contains("SYSTEM_ERROR") => {
             let (code, message) = no(&value);
-            Answer::No { code, message }
+            Exchanged::No { code, message }
         }
-        _ => Answer::Unknown(format!("Alipay answered with code {code} ({sub_code})")),
+        _ => Exchanged::Unknown(format!("Alipay answered with code {code} ({sub_code})")),
     }
 }
 

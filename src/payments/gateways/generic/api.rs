@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{event, signature};
 use crate::base::clock::random;
-use crate::infra::outbound::{Answer, CallError, Method, Outbound, Request};
+use crate::infra::outbound::{CallError, HttpAnswer, Method, Outbound, Request};
 use crate::payments::gateways::gateway::{
     Action, Call, Closing, GatewayState, Meaning, NewPayment, NewRefund, PaymentRef, Queried, RefundRef,
     Refunding, StartFailure, Started,
@@ -65,7 +65,7 @@ async fn exchange(
     Ok((answer.status, value))
 }
 
-fn check(call: &Call<'_>, id: &str, answer: &Answer) -> Result<(), &'static str> {
+fn check(call: &Call<'_>, id: &str, answer: &HttpAnswer) -> Result<(), &'static str> {
     let header = |name: &str| answer.header(name).ok_or("header_missing");
     let (given, at, signed) =
         (header("webhook-id")?, header("webhook-timestamp")?, header("webhook-signature")?);

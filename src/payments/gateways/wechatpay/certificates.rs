@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::keys::{self, PUBLIC_KEY_ID, PlatformKey, Signed};
 use super::{WechatPay, sealed, wire};
-use crate::infra::outbound::{Answer, Method};
+use crate::infra::outbound::{HttpAnswer, Method};
 use crate::payments::gateways::gateway::Call;
 use crate::payments::gateways::json;
 
@@ -19,7 +19,7 @@ const GAP: u64 = 300;
 
 /// What was fetched, by account.
 #[derive(Default)]
-pub(super) struct Shelf(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Fetched>>>>);
+pub(super) struct CertificateStore(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Fetched>>>>);
 
 #[derive(Default)]
 struct Fetched {
@@ -37,8 +37,8 @@ impl WechatPay {
             return None;
         }
         let place = {
-            let mut shelf = self.shelf.0.lock().unwrap_or_else(PoisonError::into_inner);
-            shelf.entry(call.keys.id.clone()).or_default().clone()
+            let mut certificates = self.certificates.0.lock().unwrap_or_else(PoisonError::into_inner);
+            certificates.entry(call.keys.id.clone()).or_default().clone()
         };
         let mut fetched = place.lock().await;
         let known = |fetched: &Fetched| fetched.certificates.get(serial).cloned();
@@ -97,7 +97,7 @@ fn opened(call: &Call<'_>, body: &[u8]) -> Result<BTreeMap<String, String>, Stri
 }
 
 /// The list's own signature.
-fn check(call: &Call<'_>, answer: &Answer, listed: &BTreeMap<String, String>) -> Result<(), String> {
+fn check(call: &Call<'_>, answer: &HttpAnswer, listed: &BTreeMap<String, String>) -> Result<(), String> {
     let refused = |refusal: crate::payments::gateways::gateway::NoticeRefusal| refusal.reason.to_owned();
     let signed = Signed::of_answer(answer).ok_or("the list is not signed")?.map_err(refused)?;
     let configured = keys::configured(call.keys, signed.serial).map(|(_, platform)| platform);

@@ -5,7 +5,7 @@
 use webpki::EndEntityCert;
 
 use crate::base::secret::Secret;
-use crate::infra::outbound::Answer;
+use crate::infra::outbound::HttpAnswer;
 use crate::payments::gateways::gateway::AccountKeys;
 use crate::payments::gateways::notice::{NoticeRefusal, RawNotice};
 use crate::payments::gateways::rsa::PublicKey;
@@ -91,7 +91,7 @@ impl<'a> Signed<'a> {
     }
 
     /// None when the answer is not signed.
-    pub fn of_answer(answer: &'a Answer) -> Option<Result<Self, NoticeRefusal>> {
+    pub fn of_answer(answer: &'a HttpAnswer) -> Option<Result<Self, NoticeRefusal>> {
         let header = |name| answer.header(name);
         let signed = Self {
             signature: header("wechatpay-signature")?,

@@ -26,18 +26,18 @@ use crate::payments::gateways::gateway::{
 };
 use crate::payments::gateways::rsa::PrivateKey;
 use crate::payments::gateways::{beijing, json};
-use certificates::Shelf;
+use certificates::CertificateStore;
 use keys::{PlatformKey, Signed};
 
 pub struct WechatPay {
     outbound: Outbound,
     /// Platform certificates that were fetched because an account's configuration did not have them.
-    shelf: Shelf,
+    certificates: CertificateStore,
 }
 
 impl WechatPay {
     pub fn new(outbound: Outbound) -> Self {
-        Self { outbound, shelf: Shelf::default() }
+        Self { outbound, certificates: CertificateStore::default() }
     }
 
     /// The certificate of a serial number that is not configured. Only for a message that is fresh and no probe, and

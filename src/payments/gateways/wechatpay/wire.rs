@@ -8,7 +8,7 @@ use url::Url;
 use super::WechatPay;
 use super::keys::{self, Signed};
 use crate::base::clock::random;
-use crate::infra::outbound::{Answer, CallError, Method, Outbound, Request};
+use crate::infra::outbound::{CallError, HttpAnswer, Method, Outbound, Request};
 use crate::payments::gateways::gateway::Call;
 use crate::payments::gateways::json;
 use crate::payments::gateways::rsa::PrivateKey;
@@ -52,12 +52,12 @@ pub(super) async fn send(
     method: Method,
     path: &str,
     body: Option<&Value>,
-) -> Result<Answer, CallError> {
+) -> Result<HttpAnswer, CallError> {
     request(outbound, call, method, &format!("{}{path}", base(call)), body, LARGEST_ANSWER).await
 }
 
 /// A signed GET of a file; its answer is never signed.
-pub(super) async fn file(outbound: &Outbound, call: &Call<'_>, url: &str) -> Result<Answer, CallError> {
+pub(super) async fn file(outbound: &Outbound, call: &Call<'_>, url: &str) -> Result<HttpAnswer, CallError> {
     request(outbound, call, Method::Get, url, None, LARGEST_FILE).await
 }
 
@@ -68,7 +68,7 @@ async fn request(
     url: &str,
     body: Option<&Value>,
     largest_answer: usize,
-) -> Result<Answer, CallError> {
+) -> Result<HttpAnswer, CallError> {
     let url = Url::parse(url).map_err(|_| CallError::NotSent("the address is none".into()))?;
     let body = body.map(Value::to_string).unwrap_or_default();
     let authorization = authorization(call, method, &url, &body)
@@ -122,7 +122,7 @@ pub(super) async fn exchange(
     Ok((answer.status, value))
 }
 
-async fn check(gateway: &WechatPay, call: &Call<'_>, answer: &Answer) -> Result<(), &'static str> {
+async fn check(gateway: &WechatPay, call: &Call<'_>, answer: &HttpAnswer) -> Result<(), &'static str> {
     let signed = match Signed::of_answer(answer) {
         Some(signed) => signed.map_err(|refusal| refusal.reason)?,
         None if answer.succeeded() => return Err("not_signed"),

@@ -11,7 +11,7 @@ use crate::base::clock::random;
 use crate::base::outcome::Fault;
 use crate::base::secret::Secret;
 use crate::config::Account;
-use crate::infra::outbound::{Answer, Method};
+use crate::infra::outbound::{HttpAnswer, Method};
 use crate::sandbox::book::{Payment, SentNotice};
 use crate::sandbox::drawer::Drawer;
 use crate::sandbox::forms::{Form, form};
@@ -271,7 +271,7 @@ impl Played for Alipay {
         })
     }
 
-    fn took(&self, answer: &Answer) -> bool {
+    fn took(&self, answer: &HttpAnswer) -> bool {
         answer.status == 200 && answer.body == b"success"
     }
 
