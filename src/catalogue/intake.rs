@@ -16,7 +16,7 @@ use crate::goods::{self, Supply};
 use crate::infra::kit::Kit;
 use crate::vault::Batch;
 use crate::vault::batch::{self, NewBatch};
-use crate::vault::model::Shelf;
+use crate::vault::model::KeyVariant;
 use crate::vault::secrets::{self, SecretVersion};
 
 /// Longest text of a shared secret, characters.
@@ -32,9 +32,12 @@ pub async fn open_batch(kit: &Kit, actor: &Actor, new: NewBatch) -> Outcome<Batc
         let text = "this variant is retired and takes no keys";
         return Err(Refusal::new(ErrorCode::Invalid, text).at(["variantId"]).into());
     }
-    let shelf =
-        Shelf { seller_id: variant.seller_id, fold_case: variant.fold_case, key_format: variant.key_format };
-    let batch = batch::open(&mut tx, kit, actor, shelf, new).await?;
+    let variant = KeyVariant {
+        seller_id: variant.seller_id,
+        fold_case: variant.fold_case,
+        key_format: variant.key_format,
+    };
+    let batch = batch::open(&mut tx, kit, actor, variant, new).await?;
     tx.commit().await?;
     Ok(batch)
 }

@@ -1,4 +1,4 @@
-//! Puts the demo shop's goods on the shelf, through the same actions that sellers use.
+//! Puts the demo shop's goods on sale, through the same actions that sellers use.
 
 use bytes::Bytes;
 

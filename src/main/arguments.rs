@@ -79,7 +79,7 @@ pub enum Command {
     Schema,
     /// Print the OpenAPI document of the REST routes
     Openapi,
-    /// Put keys on the shelf, beside a running shop too
+    /// Store keys for sale, beside a running shop too
     Keys {
         #[command(subcommand)]
         act: KeysAct,

@@ -15,7 +15,7 @@ use crate::vault::events::{BatchEvent, Ended, Opened};
 use crate::vault::format::{KeyFormat, MIN_BITS};
 use crate::vault::generate;
 use crate::vault::jobs::GenerateKeys;
-use crate::vault::model::{Batch, Shelf};
+use crate::vault::model::{Batch, KeyVariant};
 use crate::vault::state::BatchChange;
 use crate::vault::store;
 
@@ -58,7 +58,7 @@ pub async fn open(
     conn: &mut AsyncPgConnection,
     kit: &Kit,
     actor: &Actor,
-    shelf: Shelf,
+    variant: KeyVariant,
     mut new: NewBatch,
 ) -> Outcome<Batch> {
     if let Some(generate) = &mut new.generate {
@@ -67,8 +67,8 @@ pub async fn open(
             return Err(Refusal::new(ErrorCode::TooMany, text).at(["quantity"]).into());
         }
         let own =
-            || shelf.key_format.and_then(|format| serde_json::from_value(format).ok()).unwrap_or_default();
-        generate.format.get_or_insert_with(own).check(shelf.fold_case, MIN_BITS)?;
+            || variant.key_format.and_then(|format| serde_json::from_value(format).ok()).unwrap_or_default();
+        generate.format.get_or_insert_with(own).check(variant.fold_case, MIN_BITS)?;
     }
     if new.keys_expire_at.is_some_and(|at| at <= kit.clock.now()) {
         return Err(Refusal::new(ErrorCode::Invalid, "the keys would have expired already")
@@ -77,7 +77,7 @@ pub async fn open(
     }
     let data_key = data_keys::create(conn, &kit.sealer, kit.clock.uuid()).await?;
     let id = BatchId(kit.clock.uuid());
-    let batch = store::insert_batch(conn, id, data_key.id, shelf.seller_id, &new).await?;
+    let batch = store::insert_batch(conn, id, data_key.id, variant.seller_id, &new).await?;
     let opened = Opened { variant: batch.variant_id, origin: batch.origin.as_str().into() };
     let event = BatchEvent::Opened(batch.id, opened).by(actor.label()).of_seller(batch.seller_id);
     events::append(conn, &[event]).await?;

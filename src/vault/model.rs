@@ -78,7 +78,7 @@ impl Batch {
 
 /// What the vault must know of the variant that its keys are for.
 #[derive(Clone, Debug)]
-pub struct Shelf {
+pub struct KeyVariant {
     pub seller_id: SellerId,
     /// Keys that differ in case alone are the same.
     pub fold_case: bool,
@@ -186,7 +186,7 @@ pub struct ChangedKey {
 
 /// How many keys of a variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, QueryableByName)]
-pub struct ShelfCount {
+pub struct VariantCount {
     #[diesel(sql_type = SqlUuid)]
     pub variant_id: VariantId,
     #[diesel(sql_type = SqlUuid)]

@@ -14,8 +14,8 @@ use crate::vault::batch::NewBatch;
 use crate::vault::claim::Claimed;
 use crate::vault::import::{Encoding, LineProblem, Mark};
 use crate::vault::model::{
-    Batch, ChangedKey, ClaimedRow, Marked, OldPrint, Origin, PrintOf, SealedKey, SealedRow, ShelfCount,
-    StoredLine, VariantRow,
+    Batch, ChangedKey, ClaimedRow, Marked, OldPrint, Origin, PrintOf, SealedKey, SealedRow, StoredLine,
+    VariantCount, VariantRow,
 };
 use crate::vault::state::{BatchState, KeyChange, KeyMove, KeyState};
 
@@ -64,7 +64,7 @@ pub(super) async fn advance_to_sold(
         .await
 }
 
-/// What a refund does to the keys of the units: back on the shelf when nobody can have seen them and they are among
+/// What a refund does to the keys of the units: back on sale when nobody can have seen them and they are among
 /// those that may return, else never sold again. Rows are locked by id first, so that two refunds cannot cross.
 static GIVE_BACK: LazyLock<String> = LazyLock::new(|| {
     const UNSEEN: KeyMove = KeyMove::new(KeyState::Sold, KeyChange::Restock);
@@ -399,7 +399,7 @@ static FREEZE: LazyLock<String> = LazyLock::new(|| {
 pub(super) async fn advance_to_frozen(
     conn: &mut AsyncPgConnection,
     epoch: i32,
-) -> QueryResult<Vec<ShelfCount>> {
+) -> QueryResult<Vec<VariantCount>> {
     Statement::new("set local statement_timeout = '15min'").execute(conn).await?;
     Statement::new(&FREEZE).bind::<Integer, _>(epoch).load(conn).await
 }
@@ -431,6 +431,6 @@ const SHELVED: &str = "\
      where k.state = 'frozen' and k.frozen_by_epoch is not null group by 1, 2 order by 1";
 
 /// How many keys of each variant a restore keeps out of sale.
-pub(super) async fn list_frozen(conn: &mut AsyncPgConnection) -> QueryResult<Vec<ShelfCount>> {
+pub(super) async fn list_frozen(conn: &mut AsyncPgConnection) -> QueryResult<Vec<VariantCount>> {
     Statement::new(SHELVED).load(conn).await
 }

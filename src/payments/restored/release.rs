@@ -13,7 +13,7 @@ use crate::infra::epoch::{self, Epoch};
 use crate::payments::kit::PaymentKit;
 use crate::payments::restored::store;
 use crate::payments::tasks::{Frozen, RestoredStockFrozen};
-use crate::vault::shelved;
+use crate::vault::restored;
 
 /// Puts the frozen keys of a variant back on sale, all but the first ones in the order in which they would have been sold:
 /// those stay frozen. Lines that wait are filled. Answers how many keys.
@@ -32,7 +32,7 @@ async fn thaw(
     but_first: i64,
     actor: &str,
 ) -> Outcome<usize> {
-    let thawed = shelved::thaw(conn, variant, but_first, actor).await?;
+    let thawed = restored::thaw(conn, variant, but_first, actor).await?;
     jobs::add(conn, &[Fill { variant }.job()]).await?;
     Ok(thawed)
 }
@@ -47,13 +47,13 @@ pub(super) async fn release_if_nothing_is_unknown(kit: &PaymentKit, epoch: &Epoc
     let certain = found == 0 && questions.iter().all(|q| q.state == "answered" && q.unknown_lines == 0);
     let free = store::list_free_variants(&mut tx).await?;
     let mut waiting = Vec::new();
-    for shelf in shelved::frozen(&mut tx).await? {
-        if certain && !free.contains(&shelf.variant_id) {
-            thaw(&mut tx, shelf.variant_id, 0, "system").await?;
+    for variant in restored::frozen(&mut tx).await? {
+        if certain && !free.contains(&variant.variant_id) {
+            thaw(&mut tx, variant.variant_id, 0, "system").await?;
             continue;
         }
-        let frozen = Frozen { variant: shelf.variant_id, keys: shelf.keys, epoch: epoch.id };
-        waiting.push(RestoredStockFrozen::open(shelf.variant_id, frozen));
+        let frozen = Frozen { variant: variant.variant_id, keys: variant.keys, epoch: epoch.id };
+        waiting.push(RestoredStockFrozen::open(variant.variant_id, frozen));
     }
     tasks::open(&tx, &kit.clock, &waiting).await?;
     end_tasks(&mut tx).await?;

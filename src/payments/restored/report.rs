@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 
 use crate::payments::restored::store::{Found, Question};
-use crate::vault::model::ShelfCount;
+use crate::vault::model::VariantCount;
 
 /// What was asked, what was found, what cannot be rebuilt.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct Report {
     /// Payments and refunds that nobody here knows.
     pub unknown: Vec<Found>,
     /// Keys that stay out of sale.
-    pub frozen: Vec<ShelfCount>,
+    pub frozen: Vec<VariantCount>,
 }
 
 /// Nothing outside the database keeps these.
@@ -51,8 +51,8 @@ impl fmt::Display for Report {
         for found in &self.unknown {
             writeln!(f, "{}", line(found))?;
         }
-        for shelf in &self.frozen {
-            writeln!(f, "frozen {} keys of {}", shelf.keys, shelf.variant_id)?;
+        for variant in &self.frozen {
+            writeln!(f, "frozen {} keys of {}", variant.keys, variant.variant_id)?;
         }
         if !self.frozen.is_empty() {
             writeln!(

@@ -15,7 +15,7 @@ use crate::payments::restored::ask;
 use crate::payments::restored::release;
 use crate::payments::restored::report::Report;
 use crate::payments::restored::store;
-use crate::vault::shelved;
+use crate::vault::restored;
 
 /// Raises the epoch, asks the gateways, lists what is unknown and opens sales. `since` is when the backup was made; none:
 /// the time of the newest thing the database knows. Sales stay held while a gateway does not answer, unless `anyway`.
@@ -52,7 +52,7 @@ pub async fn run(kit: &PaymentKit, since: Option<DateTime<Utc>>, anyway: bool) -
         unclear: attempts.unclear,
         questions: store::list_questions(&mut conn, epoch.id).await?,
         unknown: store::list_found(&mut conn, epoch.raised_at).await?,
-        frozen: shelved::frozen(&mut conn).await?,
+        frozen: restored::frozen(&mut conn).await?,
     })
 }
 
@@ -74,7 +74,7 @@ async fn raise(kit: &PaymentKit, since: Option<DateTime<Utc>>) -> Outcome<Epoch>
     };
     epoch::raise(&mut tx, since).await?;
     let epoch = epoch::current(&mut tx).await?;
-    let frozen = shelved::freeze_all(&mut tx, epoch.id).await?;
+    let frozen = restored::freeze_all(&mut tx, epoch.id).await?;
     let once =
         kit.accounts.iter().filter(|(account, gateway)| !gateway.abilities(&account.keys).refund_repeatable);
     let once: Vec<String> = once.map(|(account, _)| account.id.clone()).collect();

@@ -7,15 +7,15 @@ use crate::base::ids::VariantId;
 use crate::base::outcome::Fault;
 use crate::infra::effects::events::{self, Event};
 use crate::vault::events::{Frozen, StockEvent, Thawed};
-use crate::vault::model::ShelfCount;
+use crate::vault::model::VariantCount;
 use crate::vault::store;
 
 /// Freezes every key that may be sold now, for this epoch.
-pub async fn freeze_all(conn: &mut AsyncPgConnection, epoch: i32) -> Result<Vec<ShelfCount>, Fault> {
+pub async fn freeze_all(conn: &mut AsyncPgConnection, epoch: i32) -> Result<Vec<VariantCount>, Fault> {
     let shelves = store::advance_to_frozen(conn, epoch).await?;
-    let fact = |shelf: &ShelfCount| {
-        let frozen = Frozen { count: shelf.keys, epoch };
-        StockEvent::Frozen(shelf.variant_id, frozen).by("system").of_seller(shelf.seller_id)
+    let fact = |variant: &VariantCount| {
+        let frozen = Frozen { count: variant.keys, epoch };
+        StockEvent::Frozen(variant.variant_id, frozen).by("system").of_seller(variant.seller_id)
     };
     events::append(conn, &shelves.iter().map(fact).collect::<Vec<_>>()).await?;
     Ok(shelves)
@@ -38,6 +38,6 @@ pub async fn thaw(
 }
 
 /// How many keys of each variant are still frozen by a restore.
-pub async fn frozen(conn: &mut AsyncPgConnection) -> Result<Vec<ShelfCount>, Fault> {
+pub async fn frozen(conn: &mut AsyncPgConnection) -> Result<Vec<VariantCount>, Fault> {
     Ok(store::list_frozen(conn).await?)
 }
