@@ -30,7 +30,7 @@ use dispense::demo;
 use dispense::fulfilment::restock::{self, Start};
 use dispense::graphql;
 use dispense::http;
-use dispense::infra::db::Place;
+use dispense::infra::db::DatabasePlace;
 use dispense::infra::{logs, wake};
 use dispense::payments::accounts::reload::{self, Origin};
 use dispense::payments::notices::vectors;
@@ -128,7 +128,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
         Command::Config { default: false } => print!("{}", config::effective(&sources)?),
         Command::Migrate => {
             let config = load(&sources)?;
-            let place = Place::open(&config, true).await?;
+            let place = DatabasePlace::open(&config, true).await?;
             let ran = place.migrate().await;
             place.close().await;
             println!("{} migrations ran", ran?);
@@ -138,7 +138,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
             if ask {
                 remember(&mut config)?;
             }
-            let place = Place::open(&config, true).await?;
+            let place = DatabasePlace::open(&config, true).await?;
             let report = check::run_at(place.url(), &config, ask.then_some(since)).await;
             place.close().await;
             let report = report?;
@@ -180,7 +180,7 @@ async fn serve(sources: Sources, wanted: Serving) -> Result<(), Ending> {
     #[cfg(not(feature = "sandbox"))]
     let simulated = Vec::new();
     let origin = Origin { sources, simulated };
-    let place = Place::open(&config, false).await?;
+    let place = DatabasePlace::open(&config, false).await?;
     let served = async {
         place.make_ready().await?;
         let app = App::start(config, clock, place.url()).await?;
@@ -212,7 +212,7 @@ async fn work(sources: Sources) -> Result<(), Ending> {
     let seen = Stamp::of(&sources);
     let config = load(&sources)?;
     let (stop, hangup) = (signals::stop()?, signals::hangup()?);
-    let place = Place::open(&config, true).await?;
+    let place = DatabasePlace::open(&config, true).await?;
     let worked = async {
         place.make_ready().await?;
         let app = App::start(config, Clock::default(), place.url()).await?;
@@ -389,7 +389,7 @@ async fn verify_audit(config: Config) -> Result<ExitCode, Ending> {
 
 /// Does one thing over the database, beside a running shop or alone.
 async fn beside(config: Config, act: impl AsyncFnOnce(&App) -> Result<(), Ending>) -> Result<(), Ending> {
-    let place = Place::open(&config, true).await?;
+    let place = DatabasePlace::open(&config, true).await?;
     let done = async {
         place.make_ready().await?;
         let app = App::start(config, Clock::default(), place.url()).await?;

@@ -38,14 +38,14 @@ pub async fn list_seals(conn: &mut AsyncPgConnection, after: i64, limit: i64) ->
 }
 
 #[derive(QueryableByName)]
-pub struct Head {
+pub struct ChainHead {
     #[diesel(sql_type = BigInt)]
     pub seq: i64,
     #[diesel(sql_type = Binary)]
     pub hash: Vec<u8>,
 }
 
-pub async fn get_head(conn: &mut AsyncPgConnection) -> QueryResult<Head> {
+pub async fn get_head(conn: &mut AsyncPgConnection) -> QueryResult<ChainHead> {
     sql_query("select seq, hash from event_head where id = 1").get_result(conn).await
 }
 

@@ -13,7 +13,7 @@ const PAGE: i64 = 2_000;
 
 /// What the walk found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct ChainVerdict {
     /// Seals looked at, up to the first bad one.
     pub checked: i64,
     /// The last good seal's number and hash, in hex: compare it with one recorded elsewhere, because whoever owns
@@ -54,13 +54,13 @@ impl std::fmt::Display for Broken {
 }
 
 /// Verifies the chain from its beginning. Needs no rest of the shop: events may go on being written meanwhile.
-pub async fn verify(kit: &Kit) -> Result<Verdict, Fault> {
+pub async fn verify(kit: &Kit) -> Result<ChainVerdict, Fault> {
     let mut conn = kit.db.conn().await?;
     let head = read::get_head(&mut conn).await?;
     let horizon = kit.clock.now() - KEPT;
     let (mut seq, mut hash, mut checked) = (0, vec![0_u8; 32], 0);
     let verdict =
-        |checked, seq, hash: &[u8], broken| Verdict { checked, seq, hash: hex::encode(hash), broken };
+        |checked, seq, hash: &[u8], broken| ChainVerdict { checked, seq, hash: hex::encode(hash), broken };
     loop {
         let seals = read::list_seals(&mut conn, seq, PAGE).await?;
         if seals.is_empty() {

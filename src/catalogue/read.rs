@@ -16,7 +16,7 @@ use crate::catalogue::model::{Prices, Product, Texts, Tier, Variant};
 use crate::catalogue::scope::Scope;
 use crate::catalogue::state::{ProductState, VariantState};
 use crate::catalogue::view::{ProductFacts, ProductView, VariantView};
-use crate::goods::{self, Asked};
+use crate::goods::{self, AskedVariant};
 use crate::infra::db::schema::{product, variant};
 use crate::infra::db::statement::Statement;
 use crate::sellers::{self, SellerProfile};
@@ -300,8 +300,8 @@ async fn load_variants(
 }
 
 /// The question what can be had of a variant, counted up to `most`.
-pub(super) fn asked(variant: &Variant, most: i64) -> Asked<'_> {
-    Asked { variant_id: variant.id, kind: &variant.kind, terms: &variant.terms, most }
+pub(super) fn asked(variant: &Variant, most: i64) -> AskedVariant<'_> {
+    AskedVariant { variant_id: variant.id, kind: &variant.kind, terms: &variant.terms, most }
 }
 
 /// Counts what can be had no further than each variant shows.
@@ -311,7 +311,7 @@ pub(super) async fn count_stock(
 ) -> QueryResult<()> {
     let far = |v: &Variant| count_up_to(v.stock_display, v.low_stock_threshold, v.min_quantity);
     let available = {
-        let asked: Vec<Asked<'_>> = views.iter().map(|v| asked(&v.variant, far(&v.variant))).collect();
+        let asked: Vec<AskedVariant<'_>> = views.iter().map(|v| asked(&v.variant, far(&v.variant))).collect();
         goods::available(conn, &asked).await?
     };
     for view in views {
@@ -349,7 +349,7 @@ pub async fn for_order(
     query.push_bind::<Array<SqlUuid>, _>(wanted.keys().copied().collect::<Vec<_>>()).push(")");
     let rows: Vec<VariantRow> = query.load(conn).await?;
     let want = |row: &VariantRow| wanted.get(&row.variant.id).copied().unwrap_or_default();
-    let wants: Vec<Asked<'_>> = rows.iter().map(|row| asked(&row.variant, want(row))).collect();
+    let wants: Vec<AskedVariant<'_>> = rows.iter().map(|row| asked(&row.variant, want(row))).collect();
     let counted = goods::available(conn, &wants).await?;
     let offers = rows.into_iter().map(|row| Offer {
         available: counted.get(&row.variant.id).map_or(Some(0), |available| available.pieces()),

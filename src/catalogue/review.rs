@@ -13,7 +13,7 @@ use crate::catalogue::product::{check_version, lock_own};
 use crate::catalogue::read::asked;
 use crate::catalogue::state::{ProductChange, VariantState};
 use crate::catalogue::store::{self, ProductColumns};
-use crate::goods::{self, Asked, Available};
+use crate::goods::{self, AskedVariant, Available};
 use crate::infra::effects::events;
 use crate::infra::kit::Kit;
 
@@ -119,7 +119,7 @@ async fn must_be_complete(conn: &mut AsyncPgConnection, product: &Product) -> Ou
         return Err(lacks("the product has no variant".into()).into());
     }
     let priced = store::list_priced(conn, product.id).await?;
-    let wants: Vec<Asked<'_>> = active.iter().map(|v| asked(v, 1)).collect();
+    let wants: Vec<AskedVariant<'_>> = active.iter().map(|v| asked(v, 1)).collect();
     let available = goods::available(conn, &wants).await?;
     for variant in &active {
         let which = variant.sku.clone().unwrap_or_else(|| variant.id.to_string());

@@ -24,5 +24,5 @@ mod seals;
 mod secrets;
 
 pub use asked::Since;
-pub use report::{AskedReport, Finding, NotAsked, Report, Verdict};
+pub use report::{AskedReport, CheckReport, CheckVerdict, Finding, NotAsked};
 pub use run::{ask, ask_gateways, run, run_at};

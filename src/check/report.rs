@@ -26,7 +26,7 @@ pub struct Finding {
 
 /// What became of one invariant.
 #[derive(Clone, Debug)]
-pub struct Verdict {
+pub struct CheckVerdict {
     pub number: u8,
     pub title: &'static str,
     /// How many questions were asked.
@@ -36,8 +36,8 @@ pub struct Verdict {
 
 /// The whole outcome, printed as the command prints it.
 #[derive(Clone, Debug)]
-pub struct Report {
-    pub verdicts: Vec<Verdict>,
+pub struct CheckReport {
+    pub verdicts: Vec<CheckVerdict>,
     /// Keys that were opened, events whose seal was recomputed.
     pub opened: usize,
     pub sealed_events: usize,
@@ -67,7 +67,7 @@ pub struct NotAsked {
 /// Payments named of those that were not asked about.
 const MOST_NAMED: usize = 10;
 
-impl Report {
+impl CheckReport {
     /// Whether everything holds.
     pub fn is_clean(&self) -> bool {
         self.findings().next().is_none()
@@ -78,7 +78,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for verdict in &self.verdicts {
             let word = if verdict.findings.is_empty() { "ok      " } else { "VIOLATED" };

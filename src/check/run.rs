@@ -9,7 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use crate::base::clock::Clock;
 use crate::base::outcome::Fault;
 use crate::check::asked::{self, Since};
-use crate::check::report::{Finding, Invariant, Report, Verdict};
+use crate::check::report::{CheckReport, CheckVerdict, Finding, Invariant};
 use crate::check::{
     attempts, buyers, callers, chain, downloads, goods, keys, messages, money, money_back, notices, seals,
     secrets,
@@ -53,7 +53,7 @@ struct CountedRows {
 
 /// Proves the database at `url`, beside whatever else uses it; starts nothing there and writes nothing. With `since` the
 /// gateways are asked too, about what is open or moved since then.
-pub async fn run_at(url: &str, config: &Config, since: Option<Since>) -> Result<Report, Fault> {
+pub async fn run_at(url: &str, config: &Config, since: Option<Since>) -> Result<CheckReport, Fault> {
     let limits = Limits {
         connections: 2,
         wait: Duration::from_secs(30),
@@ -79,7 +79,7 @@ pub async fn run_at(url: &str, config: &Config, since: Option<Since>) -> Result<
 
 /// Adds to a report what gateways say of the payments that are open or moved since then.
 pub async fn ask_gateways(
-    report: &mut Report,
+    report: &mut CheckReport,
     db: &Db,
     accounts: &Accounts,
     clock: &Clock,
@@ -92,7 +92,7 @@ pub async fn ask_gateways(
 }
 
 /// Proves the database of a shop with these secrets.
-pub async fn run(db: &Db, secrets: &Secrets) -> Result<Report, Fault> {
+pub async fn run(db: &Db, secrets: &Secrets) -> Result<CheckReport, Fault> {
     let mut tx = db.begin().await?;
     tx.batch_execute(SNAPSHOT).await?;
     let report = ask(&mut tx, secrets).await?;
@@ -101,7 +101,7 @@ pub async fn run(db: &Db, secrets: &Secrets) -> Result<Report, Fault> {
 }
 
 /// Asks in the caller's transaction. Its keys are unwrapped anew, not taken from a running program's memory.
-pub async fn ask(conn: &mut AsyncPgConnection, secrets: &Secrets) -> Result<Report, Fault> {
+pub async fn ask(conn: &mut AsyncPgConnection, secrets: &Secrets) -> Result<CheckReport, Fault> {
     let mut verdicts = Vec::new();
     for invariant in &INVARIANTS {
         let mut findings = Vec::new();
@@ -117,7 +117,7 @@ pub async fn ask(conn: &mut AsyncPgConnection, secrets: &Secrets) -> Result<Repo
             }
         }
         let (number, title, asked) = (invariant.number, invariant.title, invariant.questions.len());
-        verdicts.push(Verdict { number, title, asked, findings });
+        verdicts.push(CheckVerdict { number, title, asked, findings });
     }
     let sealer = Sealer::new(&secrets.vault, &secrets.fingerprint)?;
     let seals = seals::open_all(conn, &sealer).await?;
@@ -127,7 +127,7 @@ pub async fn ask(conn: &mut AsyncPgConnection, secrets: &Secrets) -> Result<Repo
     add(&mut verdicts, seals::INVARIANT.number, seals::BY_OPENING, seals.broken);
     add(&mut verdicts, secrets::INVARIANT.number, secrets::BY_OPENING, broken_texts);
     add(&mut verdicts, seals::INVARIANT.number, chain::BY_HASHING, chain.findings);
-    Ok(Report { verdicts, opened: seals.opened + texts, sealed_events: chain.events, asked: None })
+    Ok(CheckReport { verdicts, opened: seals.opened + texts, sealed_events: chain.events, asked: None })
 }
 
 /// Puts the codes of kinds in the place of their names.
@@ -142,7 +142,7 @@ fn with_kinds(sql: &str) -> String {
         .replace("{person}", &list(Supply::Person))
 }
 
-fn add(verdicts: &mut [Verdict], number: u8, asked: usize, findings: Vec<Finding>) {
+fn add(verdicts: &mut [CheckVerdict], number: u8, asked: usize, findings: Vec<Finding>) {
     if let Some(verdict) = verdicts.iter_mut().find(|v| v.number == number) {
         verdict.asked += asked;
         verdict.findings.extend(findings);

@@ -14,7 +14,7 @@ use crate::base::clock;
 use crate::base::key_text;
 use crate::base::outcome::Fault;
 use crate::check::report::{Finding, Invariant, Question};
-use crate::infra::seal::{DataKey, Place, SealError, Sealer, WrappedKey};
+use crate::infra::seal::{DataKey, SealError, SealedPlace, Sealer, WrappedKey};
 
 pub(super) const INVARIANT: Invariant = Invariant {
     number: 12,
@@ -164,7 +164,7 @@ pub(super) async fn open_all(conn: &mut AsyncPgConnection, sealer: &Sealer) -> R
             let data_key = data_keys
                 .entry(row.data_key_id)
                 .or_insert_with(|| unwrap(sealer, row.data_key_id, &row.kek_id, &row.wrapped));
-            let place = Place { column: "vault_key.sealed", row: row.id, owner: row.variant_id };
+            let place = SealedPlace { column: "vault_key.sealed", row: row.id, owner: row.variant_id };
             let text = match data_key {
                 Ok(key) => sealer.open(key, place, &row.sealed),
                 Err(_) => Err(SealError::Broken),

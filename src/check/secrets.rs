@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::base::outcome::Fault;
 use crate::check::report::{Finding, Invariant, Question};
 use crate::check::seals::{Tally, unwrap};
-use crate::infra::seal::{Place, Sealer};
+use crate::infra::seal::{SealedPlace, Sealer};
 
 pub(super) const INVARIANT: Invariant = Invariant {
     number: 17,
@@ -108,7 +108,7 @@ fn opens(sealer: &Sealer, row: &SecretRow) -> bool {
         _ => "unit_secret.sealed",
     };
     let Ok(data_key) = unwrap(sealer, row.data_key_id, &row.kek_id, &row.wrapped) else { return false };
-    let place = Place { column, row: row.id, owner: row.variant_id };
+    let place = SealedPlace { column, row: row.id, owner: row.variant_id };
     sealer.open(&data_key, place, &row.sealed).is_ok_and(|bytes| std::str::from_utf8(&bytes).is_ok())
 }
 

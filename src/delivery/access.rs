@@ -3,13 +3,13 @@
 
 use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Refusal;
-use crate::delivery::model::{Link, Standing};
+use crate::delivery::model::{GrantStanding, Link};
 use crate::files::state::GrantState;
-use crate::orders::hand_over::{self, HoldCause, Piece, may_hand_over};
+use crate::orders::hand_over::{self, HoldCause, PieceState, may_hand_over};
 
 /// What the API shows of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
+pub enum GrantShown {
     Active,
     Exhausted,
     Expired,
@@ -19,7 +19,7 @@ pub enum Shown {
 }
 
 /// Refuses with the code that gives the buyer the reason. An open session is never exhausted: its download is counted.
-pub fn may_download(standing: &Standing) -> Result<(), Refusal> {
+pub fn may_download(standing: &GrantStanding) -> Result<(), Refusal> {
     let refuse = |code, text: &str| Err(Refusal::new(code, text));
     may_hand_over(&of_unit(standing))?;
     if standing.state == GrantState::Revoked {
@@ -38,14 +38,14 @@ pub fn may_download(standing: &Standing) -> Result<(), Refusal> {
 }
 
 /// The grant's unit as the rule of all entry points sees it.
-fn of_unit(standing: &Standing) -> hand_over::Standing {
+fn of_unit(standing: &GrantStanding) -> hand_over::Standing {
     let piece = match standing.unit_state.as_str() {
-        "assigned" | "revealed" => Piece::Delivered,
-        "replaced" => Piece::Replaced,
-        "revoked" if standing.is_lost => Piece::Revoked,
-        "revoked" => Piece::Refunded,
-        "cancelled" => Piece::Cancelled,
-        _ => Piece::Waiting,
+        "assigned" | "revealed" => PieceState::Delivered,
+        "replaced" => PieceState::Replaced,
+        "revoked" if standing.is_lost => PieceState::Revoked,
+        "revoked" => PieceState::Refunded,
+        "cancelled" => PieceState::Cancelled,
+        _ => PieceState::Waiting,
     };
     hand_over::Standing {
         paid: matches!(standing.order_state.as_str(), "paid" | "closed"),
@@ -55,7 +55,7 @@ fn of_unit(standing: &Standing) -> hand_over::Standing {
 }
 
 /// Whether a link still leads anywhere: it was not withdrawn, and access to its order was not revoked since it was made.
-pub fn may_use(link: &Link, standing: &Standing) -> Result<(), Refusal> {
+pub fn may_use(link: &Link, standing: &GrantStanding) -> Result<(), Refusal> {
     if link.revoked_at.is_none() && link.generation == standing.access_generation {
         return Ok(());
     }
@@ -63,19 +63,19 @@ pub fn may_use(link: &Link, standing: &Standing) -> Result<(), Refusal> {
 }
 
 /// Downloads left; `None` is unlimited.
-pub fn remaining(standing: &Standing) -> Option<i32> {
+pub fn remaining(standing: &GrantStanding) -> Option<i32> {
     standing.max_downloads.map(|most| (most - standing.used).max(0))
 }
 
 /// The state that the API shows.
-pub fn shown(standing: &Standing) -> Shown {
+pub fn shown(standing: &GrantStanding) -> GrantShown {
     match may_download(standing) {
-        Ok(()) => Shown::Active,
+        Ok(()) => GrantShown::Active,
         Err(refusal) => match refusal.code {
-            ErrorCode::GrantExhausted => Shown::Exhausted,
-            ErrorCode::GrantExpired => Shown::Expired,
-            ErrorCode::NotPaid | ErrorCode::NotReady => Shown::NotYet,
-            _ => Shown::Revoked,
+            ErrorCode::GrantExhausted => GrantShown::Exhausted,
+            ErrorCode::GrantExpired => GrantShown::Expired,
+            ErrorCode::NotPaid | ErrorCode::NotReady => GrantShown::NotYet,
+            _ => GrantShown::Revoked,
         },
     }
 }

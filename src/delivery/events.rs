@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::base::actor::Actor;
 use crate::base::ids::{DownloadSessionId, FileVersionId, GrantId, UnitId};
-use crate::delivery::model::Standing;
+use crate::delivery::model::GrantStanding;
 use crate::files::events::{Extended, GrantEvent};
 use crate::infra::effects::events::{Event, NewEvent, event_kinds};
 use crate::infra::effects::record::record;
@@ -28,7 +28,7 @@ event_kinds! {
 }
 
 pub(super) fn extended(
-    standing: &Standing,
+    standing: &GrantStanding,
     more: i32,
     until: Option<DateTime<Utc>>,
     actor: &Actor,
@@ -40,7 +40,7 @@ pub(super) fn extended(
 }
 
 pub(super) fn started(
-    standing: &Standing,
+    standing: &GrantStanding,
     session: DownloadSessionId,
     file_version: FileVersionId,
 ) -> NewEvent {

@@ -7,7 +7,7 @@ use crate::base::actor::Actor;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::GrantId;
 use crate::base::outcome::{Outcome, Refusal};
-use crate::delivery::model::Standing;
+use crate::delivery::model::GrantStanding;
 use crate::delivery::{events, read};
 use crate::files;
 use crate::files::state::{GrantChange, GrantState};
@@ -22,7 +22,7 @@ pub async fn extend_grant(
     id: GrantId,
     more: i32,
     until: Option<DateTime<Utc>>,
-) -> Outcome<Standing> {
+) -> Outcome<GrantStanding> {
     if !actor.is_staff() {
         return Err(Refusal::new(ErrorCode::Forbidden, "only staff can extend downloads").into());
     }
@@ -48,7 +48,7 @@ pub async fn extend_grant(
 }
 
 /// Takes one grant back (staff). Doing so twice is no error.
-pub async fn revoke_grant(kit: &Kit, actor: &Actor, id: GrantId) -> Outcome<Standing> {
+pub async fn revoke_grant(kit: &Kit, actor: &Actor, id: GrantId) -> Outcome<GrantStanding> {
     if !actor.is_staff() {
         return Err(Refusal::new(ErrorCode::Forbidden, "only staff can revoke downloads").into());
     }
@@ -78,7 +78,7 @@ pub async fn close(kit: &Kit, id: GrantId) -> Outcome<()> {
     Ok(())
 }
 
-async fn found(conn: &mut AsyncPgConnection, id: GrantId) -> Outcome<Standing> {
+async fn found(conn: &mut AsyncPgConnection, id: GrantId) -> Outcome<GrantStanding> {
     let none = || Refusal::new(ErrorCode::NotFound, "there is no such download").at(["grantId"]);
     Ok(read::find_standing(conn, id).await?.ok_or_else(none)?)
 }

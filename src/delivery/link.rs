@@ -11,7 +11,7 @@ use crate::base::ids::{FileVersionId, GrantId, LinkId, OrderId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::config::RingKey;
 use crate::delivery::access;
-use crate::delivery::model::{Link, Standing};
+use crate::delivery::model::{GrantStanding, Link};
 use crate::delivery::read;
 use crate::delivery::session;
 use crate::delivery::store;
@@ -71,8 +71,8 @@ pub struct ClaimLink {
 
 /// What a claim link leads to.
 #[derive(Clone, Debug)]
-pub struct Claim {
-    pub standing: Standing,
+pub struct LinkClaim {
+    pub standing: GrantStanding,
     pub expires_at: DateTime<Utc>,
     pub file: FileVersion,
 }
@@ -198,7 +198,10 @@ pub async fn create_download_link(
 }
 
 /// The version that a link made now serves. Never one that is yanked: `may_download` has seen to that.
-async fn offered(conn: &mut diesel_async::AsyncPgConnection, standing: &Standing) -> Outcome<FileVersion> {
+async fn offered(
+    conn: &mut diesel_async::AsyncPgConnection,
+    standing: &GrantStanding,
+) -> Outcome<FileVersion> {
     let yanked = || Refusal::new(ErrorCode::FileYanked, "this file is not offered any more");
     let id = standing.current_version_id.ok_or_else(yanked)?;
     Ok(files::read::find_version(conn, id).await?.ok_or_else(yanked)?)
@@ -246,7 +249,7 @@ fn claim_token(kit: &Kit, link: &Link) -> String {
 }
 
 /// What a claim link leads to; counts and changes nothing.
-pub async fn look_at_claim(kit: &Kit, token: &str) -> Outcome<Claim> {
+pub async fn look_at_claim(kit: &Kit, token: &str) -> Outcome<LinkClaim> {
     let ticket = Ticket::open(kit, CLAIM, token)?;
     let mut conn = kit.db.conn().await?;
     let forged = || Refusal::new(ErrorCode::LinkForged, "this link was not made by this shop");
@@ -262,7 +265,7 @@ pub async fn look_at_claim(kit: &Kit, token: &str) -> Outcome<Claim> {
         .into());
     }
     let file = offered(&mut conn, &standing).await?;
-    Ok(Claim { standing, expires_at: link.expires_at, file })
+    Ok(LinkClaim { standing, expires_at: link.expires_at, file })
 }
 
 /// Exchanges a claim link for a download link of ten minutes.

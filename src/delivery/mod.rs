@@ -23,5 +23,5 @@ pub mod sweep;
 
 pub use grant::{extend_grant, revoke_grant};
 pub use link::{ClaimLink, DownloadLink, claim_links, create_download_link};
-pub use model::Standing;
+pub use model::GrantStanding;
 pub use serve::Streams;

@@ -11,7 +11,7 @@ use crate::files::state::GrantState;
 
 /// A grant with everything around it that decides whether it may be used at `now`.
 #[derive(Clone, Debug, QueryableByName)]
-pub struct Standing {
+pub struct GrantStanding {
     #[diesel(sql_type = SqlUuid)]
     pub grant_id: GrantId,
     #[diesel(sql_type = SqlUuid)]

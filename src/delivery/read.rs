@@ -5,7 +5,7 @@ use diesel::{OptionalExtension, QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::{FileVersionId, GrantId, LineId, LinkId, OrderId, UserId};
-use crate::delivery::model::{Link, Standing};
+use crate::delivery::model::{GrantStanding, Link};
 use crate::infra::db::statement::Statement;
 
 /// One question in four scopes: the rows around a grant.
@@ -41,12 +41,15 @@ const OF_LINES: &str = standing!("where g.line_id = any($1::uuid[]) order by g.l
 const OF_ORDER: &str = standing!("where g.order_id = $1 order by g.line_id, u.unit_no, g.id");
 
 /// The grant, if there is one.
-pub async fn find_standing(conn: &mut AsyncPgConnection, id: GrantId) -> QueryResult<Option<Standing>> {
+pub async fn find_standing(conn: &mut AsyncPgConnection, id: GrantId) -> QueryResult<Option<GrantStanding>> {
     Ok(list_standings(conn, &[id]).await?.pop())
 }
 
 /// These grants, by id.
-pub async fn list_standings(conn: &mut AsyncPgConnection, ids: &[GrantId]) -> QueryResult<Vec<Standing>> {
+pub async fn list_standings(
+    conn: &mut AsyncPgConnection,
+    ids: &[GrantId],
+) -> QueryResult<Vec<GrantStanding>> {
     let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
     Statement::new(OF_GRANTS).bind::<Array<SqlUuid>, _>(ids).load(conn).await
 }
@@ -55,7 +58,7 @@ pub async fn list_standings(conn: &mut AsyncPgConnection, ids: &[GrantId]) -> Qu
 pub async fn list_standings_of_lines(
     conn: &mut AsyncPgConnection,
     lines: &[LineId],
-) -> QueryResult<Vec<Standing>> {
+) -> QueryResult<Vec<GrantStanding>> {
     let lines: Vec<_> = lines.iter().map(|id| id.0).collect();
     Statement::new(OF_LINES).bind::<Array<SqlUuid>, _>(lines).load(conn).await
 }
@@ -64,7 +67,7 @@ pub async fn list_standings_of_lines(
 pub async fn list_standings_of_order(
     conn: &mut AsyncPgConnection,
     order: OrderId,
-) -> QueryResult<Vec<Standing>> {
+) -> QueryResult<Vec<GrantStanding>> {
     Statement::new(OF_ORDER).bind::<SqlUuid, _>(order).load(conn).await
 }
 
@@ -73,7 +76,7 @@ pub async fn list_grants_of_version(
     conn: &mut AsyncPgConnection,
     id: FileVersionId,
     user: UserId,
-) -> QueryResult<Vec<Standing>> {
+) -> QueryResult<Vec<GrantStanding>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = SqlUuid)]

@@ -40,7 +40,7 @@ impl Wish {
 
 /// A report about one unit.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct ProblemReport {
     pub idempotency_key: String,
     pub unit_id: UnitId,
     pub access_token: Option<String>,
@@ -54,7 +54,7 @@ pub struct Report {
 /// Opens a task for a person and records an event. Gives the order and line it is about. Refusals: `NOT_FOUND`,
 /// `FORBIDDEN` (staff and watch tickets report nothing), `NOT_PAID`, `NOT_READY`, `REFUNDED`, `REPLACED`, `REVOKED`,
 /// `ALREADY_REPORTED` while an earlier report of the same unit is open, `INVALID`, and those of idempotency.
-pub async fn report(kit: &Kit, actor: &Actor, report: Report) -> Outcome<(OrderId, LineId)> {
+pub async fn report(kit: &Kit, actor: &Actor, report: ProblemReport) -> Outcome<(OrderId, LineId)> {
     let problem = problem_code(&report.problem)?;
     let text = report.text.as_deref().map(str::trim).filter(|text| !text.is_empty());
     if text.is_some_and(|text| text.chars().count() > LONGEST_TEXT) {

@@ -21,7 +21,7 @@ const LONGEST_REASON: usize = 500;
 
 /// A page of secrets, and how often staff was shown secrets of the order, this time included.
 #[derive(Clone, Debug)]
-pub struct Shown {
+pub struct RevealedToStaff {
     pub order: Order,
     pub secrets: Vec<RevealedSecret>,
     pub last_unit_no: Option<i32>,
@@ -50,7 +50,7 @@ pub async fn reveal_for_staff(
     reason: &str,
     first: i64,
     after: i32,
-) -> Outcome<Shown> {
+) -> Outcome<RevealedToStaff> {
     let (user, reason) = staff_with_reason(actor, reason)?;
     let missing = || Refusal::new(ErrorCode::NotFound, "there is no such delivery").at(["target"]);
     let mut tx = kit.db.begin().await?;
@@ -84,5 +84,5 @@ pub async fn reveal_for_staff(
             Some(RevealedSecret { unit: standing.unit, text: key.text.clone() })
         })
         .collect();
-    Ok(Shown { order, secrets, last_unit_no, has_next, times })
+    Ok(RevealedToStaff { order, secrets, last_unit_no, has_next, times })
 }

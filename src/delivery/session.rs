@@ -10,7 +10,7 @@ use crate::base::ids::DownloadSessionId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::delivery::access;
 use crate::delivery::link::Ticket;
-use crate::delivery::model::{Link, Standing};
+use crate::delivery::model::{GrantStanding, Link};
 use crate::delivery::store;
 use crate::delivery::{events, read};
 use crate::files::model::FileVersion;
@@ -26,16 +26,16 @@ pub fn life() -> TimeDelta {
 
 /// What a ticket opens at this moment.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct Admission {
     pub link: Link,
-    pub standing: Standing,
+    pub standing: GrantStanding,
     pub version: FileVersion,
     /// The open session of this link; none while it is fresh.
     pub session_id: Option<DownloadSessionId>,
 }
 
 /// Judges the ticket without counting or changing anything.
-pub async fn look(conn: &mut AsyncPgConnection, ticket: &Ticket) -> Outcome<Entry> {
+pub async fn look(conn: &mut AsyncPgConnection, ticket: &Ticket) -> Outcome<Admission> {
     let forged = || Refusal::new(ErrorCode::LinkForged, "this link was not made by this shop");
     let link = read::find_download_link(conn, ticket.link_id).await?.ok_or_else(forged)?;
     let standing = read::find_standing(conn, link.grant_id).await?.ok_or_else(forged)?;
@@ -60,12 +60,12 @@ pub async fn look(conn: &mut AsyncPgConnection, ticket: &Ticket) -> Outcome<Entr
         )
         .into());
     }
-    Ok(Entry { session_id: link.session_id, link, standing, version })
+    Ok(Admission { session_id: link.session_id, link, standing, version })
 }
 
 /// The session of a link that is to get its first byte: the one its grant has open, or a new one, which counts. Of
 /// any number of first requests at once, the first to lock the grant opens it and the others find it.
-pub async fn open(kit: &Kit, ticket: &Ticket) -> Outcome<Entry> {
+pub async fn open(kit: &Kit, ticket: &Ticket) -> Outcome<Admission> {
     let mut tx = kit.db.begin().await?;
     store::lock_grant_of_link(&mut tx, ticket.link_id).await?;
     store::advance_lapsed_of_link(&mut tx, ticket.link_id).await?;
@@ -96,7 +96,7 @@ pub async fn open(kit: &Kit, ticket: &Ticket) -> Outcome<Entry> {
 
 /// Whether the link joins the open session: always, unless that has too little left for the whole file and another
 /// download can be counted.
-fn joins(entry: &Entry) -> bool {
+fn joins(entry: &Admission) -> bool {
     let standing = &entry.standing;
     let left = standing.session_cap.unwrap_or(0) - standing.session_served.unwrap_or(0);
     let newer = standing.session_version_id != Some(entry.version.id);
@@ -104,7 +104,7 @@ fn joins(entry: &Entry) -> bool {
 }
 
 /// Counts a download and opens its session.
-async fn count(conn: &mut AsyncPgConnection, kit: &Kit, entry: &Entry) -> Outcome<DownloadSessionId> {
+async fn count(conn: &mut AsyncPgConnection, kit: &Kit, entry: &Admission) -> Outcome<DownloadSessionId> {
     if files::store::advance_used(conn, entry.link.grant_id).await? != 1 {
         return Err(
             Refusal::new(ErrorCode::GrantExhausted, "all downloads of this purchase were used").into()

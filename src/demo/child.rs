@@ -19,7 +19,7 @@ const START: Duration = Duration::from_secs(180);
 const STOP: Duration = Duration::from_secs(60);
 
 /// A running shop and everything it keeps.
-pub struct Shop {
+pub struct DemoShop {
     child: Child,
     folder: PathBuf,
     /// `http://127.0.0.1:…`
@@ -28,7 +28,7 @@ pub struct Shop {
     pub sandbox: String,
 }
 
-impl Shop {
+impl DemoShop {
     /// Starts it and waits until it listens.
     pub async fn start() -> Result<Self, Fault> {
         let folder = std::env::temp_dir().join(format!("dispense-demo-{}", hex::encode(random::<6>())));

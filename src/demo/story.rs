@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::base::clock::random;
 use crate::base::outcome::Fault;
 use crate::demo::buyer::{Buyer, text};
-use crate::demo::child::Shop;
+use crate::demo::child::DemoShop;
 use crate::demo::seed;
 use crate::goods;
 
@@ -28,7 +28,8 @@ const QUOTE: &str =
 const BUY: &str = "mutation Buy($in: OrderPlaceInput!) { orderPlace(input: $in) { accessToken
   order { number state stage } payment { id state action { kind hostedUrl } } userErrors { code message }
   paymentErrors { code message } } }";
-const ORDER: &str = "query Order($n: String!, $t: String) { order(number: $n, accessToken: $t) { state stage
+const ORDER: &str =
+    "query DemoOrder($n: String!, $t: String) { order(number: $n, accessToken: $t) { state stage
   lines { id title kind state grants { id canDownload file { name size sha256 } } } } }";
 const STATUS: &str = "query Status($t: String!) { orderStatus(ticket: $t) { number stage } }";
 const REVEAL: &str =
@@ -41,7 +42,7 @@ const LINK: &str =
 /// Plays the story and cleans up behind it. An interrupt ends it early, and cleans up too.
 pub async fn play() -> Result<(), Fault> {
     println!("Starting a private shop: its own PostgreSQL, its own folder, a simulated payment gateway.");
-    let shop = Shop::start().await?;
+    let shop = DemoShop::start().await?;
     println!("  shop     {}\n  gateway  {}\n", shop.base, shop.sandbox);
     let told = tokio::select! {
         told = tell(&shop) => told,
@@ -60,7 +61,7 @@ pub async fn play() -> Result<(), Fault> {
     Ok(())
 }
 
-async fn tell(shop: &Shop) -> Result<(), Fault> {
+async fn tell(shop: &DemoShop) -> Result<(), Fault> {
     let buyer = Buyer::new(&shop.base)?;
     let (key_variant, file_variant, promised) = look_around(&buyer).await?;
     let order = place(shop, &buyer, &key_variant, &file_variant).await?;
@@ -97,14 +98,14 @@ async fn look_around(buyer: &Buyer) -> Result<(String, String, String), Fault> {
     Ok((key, text(file, "/variants/0/id")?, promised))
 }
 
-struct Order {
+struct DemoOrder {
     number: String,
     /// Opens the order without an account.
     token: String,
     hosted_url: String,
 }
 
-async fn place(shop: &Shop, buyer: &Buyer, key: &str, file: &str) -> Result<Order, Fault> {
+async fn place(shop: &DemoShop, buyer: &Buyer, key: &str, file: &str) -> Result<DemoOrder, Fault> {
     let lines = json!([
         { "key": "a", "variantId": key, "quantity": 1 },
         { "key": "b", "variantId": file, "quantity": 1 },
@@ -123,7 +124,7 @@ async fn place(shop: &Shop, buyer: &Buyer, key: &str, file: &str) -> Result<Orde
                    "returnUrl": format!("{}/storefront/", shop.base) },
     } });
     let placed = buyer.ask(BUY, input, "orderPlace").await?;
-    let order = Order {
+    let order = DemoOrder {
         number: text(&placed, "/order/number")?,
         token: text(&placed, "/accessToken")?,
         hosted_url: text(&placed, "/payment/action/hostedUrl")?,
@@ -133,7 +134,7 @@ async fn place(shop: &Shop, buyer: &Buyer, key: &str, file: &str) -> Result<Orde
 }
 
 /// The way of a browser: the hosted page, the gateway's page, its button, and back.
-async fn pay(shop: &Shop, buyer: &Buyer, order: &Order) -> Result<(), Fault> {
+async fn pay(shop: &DemoShop, buyer: &Buyer, order: &DemoOrder) -> Result<(), Fault> {
     println!("The browser opens the payment page and lands at the gateway.");
     let at_gateway = buyer.follow(&buyer.get(&order.hosted_url).await?).await?;
     if !at_gateway.starts_with(&shop.sandbox) {
@@ -159,7 +160,7 @@ async fn pay(shop: &Shop, buyer: &Buyer, order: &Order) -> Result<(), Fault> {
 }
 
 /// The gateway's own record of the notice and of our answer to it.
-async fn await_notice(shop: &Shop, buyer: &Buyer, order: &Order) -> Result<String, Fault> {
+async fn await_notice(shop: &DemoShop, buyer: &Buyer, order: &DemoOrder) -> Result<String, Fault> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let journal = buyer.get(&format!("{}/sandbox/journal", shop.sandbox)).await?;
@@ -182,7 +183,7 @@ async fn await_notice(shop: &Shop, buyer: &Buyer, order: &Order) -> Result<Strin
     }
 }
 
-async fn await_delivery(buyer: &Buyer, order: &Order) -> Result<Value, Fault> {
+async fn await_delivery(buyer: &Buyer, order: &DemoOrder) -> Result<Value, Fault> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let seen = buyer.ask(ORDER, json!({ "n": order.number, "t": order.token }), "order").await?;
@@ -209,7 +210,7 @@ fn line<'a>(order: &'a Value, kind: &str) -> Result<&'a Value, Fault> {
         .ok_or_else(|| Fault::setup(format!("no line of kind {kind}")))
 }
 
-async fn reveal(buyer: &Buyer, order: &Order, seen: &Value) -> Result<String, Fault> {
+async fn reveal(buyer: &Buyer, order: &DemoOrder, seen: &Value) -> Result<String, Fault> {
     let variables = json!({ "line": text(line(seen, goods::KEY)?, "/id")?, "t": order.token });
     let shown = buyer.ask(REVEAL, variables, "deliveryReveal").await?;
     let key = text(&shown, "/secrets/0/text")?;
@@ -218,7 +219,7 @@ async fn reveal(buyer: &Buyer, order: &Order, seen: &Value) -> Result<String, Fa
 }
 
 /// Hashes what arrives, not what somebody says about it.
-async fn download(buyer: &Buyer, order: &Order, seen: &Value, promised: &str) -> Result<(), Fault> {
+async fn download(buyer: &Buyer, order: &DemoOrder, seen: &Value, promised: &str) -> Result<(), Fault> {
     let grant = text(line(seen, goods::FILE)?, "/grants/0/id")?;
     let input = json!({ "in": { "grantId": grant, "accessToken": order.token } });
     let made = buyer.ask(LINK, input, "downloadLinkCreate").await?;

@@ -16,17 +16,17 @@ pub enum GrantChange {
 
 /// A transition the table does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IllegalChange;
+pub struct IllegalFileChange;
 
 impl GrantState {
     pub const ALL: [GrantState; 2] = [GrantState::Active, GrantState::Revoked];
 
-    pub fn after(self, change: GrantChange) -> Result<Self, IllegalChange> {
+    pub fn after(self, change: GrantChange) -> Result<Self, IllegalFileChange> {
         match (self, change) {
             (Self::Active, GrantChange::Revoke) => Ok(Self::Revoked),
             (Self::Active, GrantChange::Extend) => Ok(Self::Active),
             (Self::Revoked, GrantChange::Revoke) => Ok(Self::Revoked),
-            (Self::Revoked, GrantChange::Extend) => Err(IllegalChange),
+            (Self::Revoked, GrantChange::Extend) => Err(IllegalFileChange),
         }
     }
 
@@ -67,17 +67,17 @@ impl UploadState {
     pub const ALL: [UploadState; 4] =
         [UploadState::Open, UploadState::Complete, UploadState::Used, UploadState::Expired];
 
-    pub fn after(self, change: UploadChange) -> Result<Self, IllegalChange> {
+    pub fn after(self, change: UploadChange) -> Result<Self, IllegalFileChange> {
         match (self, change) {
             (Self::Open, UploadChange::Finish) => Ok(Self::Complete),
-            (Self::Open, UploadChange::Publish) => Err(IllegalChange),
+            (Self::Open, UploadChange::Publish) => Err(IllegalFileChange),
             (Self::Open | Self::Complete | Self::Expired, UploadChange::Expire) => Ok(Self::Expired),
-            (Self::Complete, UploadChange::Finish) => Err(IllegalChange),
+            (Self::Complete, UploadChange::Finish) => Err(IllegalFileChange),
             (Self::Complete, UploadChange::Publish) => Ok(Self::Used),
             (Self::Used, UploadChange::Finish | UploadChange::Publish | UploadChange::Expire) => {
-                Err(IllegalChange)
+                Err(IllegalFileChange)
             }
-            (Self::Expired, UploadChange::Finish | UploadChange::Publish) => Err(IllegalChange),
+            (Self::Expired, UploadChange::Finish | UploadChange::Publish) => Err(IllegalFileChange),
         }
     }
 

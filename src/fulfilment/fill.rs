@@ -10,7 +10,7 @@ use crate::fulfilment::effects::{self, Occasion, failed};
 use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::store;
 use crate::fulfilment::tasks::{AwaitingStock, DeliveryByHand, DeliveryFailed};
-use crate::goods::{self, Asked, Available};
+use crate::goods::{self, AskedVariant, Available};
 use crate::infra::effects::jobs::{NewJob, Payload};
 use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::kit::Kit;
@@ -135,7 +135,7 @@ async fn choose(
 ) -> Outcome<Vec<PaidLine>> {
     let wanted: usize = waiting.iter().map(|l| l.unit_ids.len()).sum();
     let Some(first) = waiting.first() else { return Ok(waiting) };
-    let asked = Asked { variant_id, kind: &first.kind, terms: &first.offered, most: wanted as i64 };
+    let asked = AskedVariant { variant_id, kind: &first.kind, terms: &first.offered, most: wanted as i64 };
     let stock = goods::available(conn, &[asked]).await?;
     // What does not run out: whether there is any is seen when it is given.
     let Some(Available::Pieces(left)) = stock.get(&variant_id) else { return Ok(waiting) };

@@ -181,7 +181,7 @@ pub async fn lock_variant(conn: &mut AsyncPgConnection, variant_id: VariantId) -
 }
 
 #[derive(QueryableByName)]
-struct VariantRow {
+struct NeglectedRow {
     #[diesel(sql_type = SqlUuid)]
     variant_id: VariantId,
 }
@@ -194,7 +194,7 @@ const NEGLECTED: &str = "select distinct u.variant_id from unit u join variant v
 pub async fn list_neglected(conn: &mut AsyncPgConnection) -> QueryResult<Vec<VariantId>> {
     let mut query = Statement::new(NEGLECTED);
     query.push(&goods::ready("v", "1"));
-    let rows: Vec<VariantRow> = query.load(conn).await?;
+    let rows: Vec<NeglectedRow> = query.load(conn).await?;
     Ok(rows.into_iter().map(|r| r.variant_id).collect())
 }
 
@@ -203,7 +203,7 @@ const WAITING_OF: &str = "select distinct u.variant_id from unit u where u.order
 
 /// Variants whose goods units of this order wait for, or that are left to a person.
 pub async fn list_waiting_variants(conn: &mut AsyncPgConnection, id: OrderId) -> QueryResult<Vec<VariantId>> {
-    let rows: Vec<VariantRow> = Statement::new(WAITING_OF).bind::<SqlUuid, _>(id.0).load(conn).await?;
+    let rows: Vec<NeglectedRow> = Statement::new(WAITING_OF).bind::<SqlUuid, _>(id.0).load(conn).await?;
     Ok(rows.into_iter().map(|r| r.variant_id).collect())
 }
 

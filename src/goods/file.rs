@@ -12,7 +12,7 @@ use crate::base::text::Locale;
 use crate::files::grant::{grant, revoke};
 use crate::files::model::GrantWant;
 use crate::goods::kind::{
-    Asked, Available, Given, GoodsKind, LineGiven, Piece, Promise, Served, Supply, Wanted,
+    AskedVariant, Available, Given, GoodsKind, LineGiven, Piece, Promise, Served, Supply, Wanted,
 };
 use crate::goods::read;
 use crate::infra::effects::Effects;
@@ -58,7 +58,7 @@ impl GoodsKind for Files {
     async fn available(
         &self,
         conn: &mut AsyncPgConnection,
-        asked: &[Asked<'_>],
+        asked: &[AskedVariant<'_>],
     ) -> QueryResult<HashMap<VariantId, Available>> {
         let published = read::list_published(conn, asked.iter().map(|one| one.variant_id)).await?;
         let of = |variant| match published.contains(variant) {

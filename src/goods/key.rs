@@ -8,7 +8,9 @@ use crate::base::clock::Clock;
 use crate::base::ids::{KeyId, UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
-use crate::goods::kind::{Asked, Available, GoodsKind, LineGiven, Piece, Promise, Served, Supply, Wanted};
+use crate::goods::kind::{
+    AskedVariant, Available, GoodsKind, LineGiven, Piece, Promise, Served, Supply, Wanted,
+};
 use crate::infra::effects::Effects;
 use crate::vault;
 use crate::vault::claim::{self, Want};
@@ -56,7 +58,7 @@ impl GoodsKind for UniqueKey {
     async fn available(
         &self,
         conn: &mut AsyncPgConnection,
-        asked: &[Asked<'_>],
+        asked: &[AskedVariant<'_>],
     ) -> QueryResult<HashMap<VariantId, Available>> {
         let wants: Vec<(VariantId, i64)> = asked.iter().map(|one| (one.variant_id, one.most)).collect();
         let counted = vault::read::stock(conn, &wants).await?;

@@ -90,7 +90,7 @@ pub struct Wanted {
 
 /// A variant of which somebody wants to know what can be had.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct AskedVariant<'a> {
     pub variant_id: VariantId,
     pub kind: &'a str,
     /// As the seller offers it at this moment.
@@ -194,7 +194,7 @@ pub trait GoodsKind: Sync {
     async fn available(
         &self,
         conn: &mut AsyncPgConnection,
-        asked: &[Asked<'_>],
+        asked: &[AskedVariant<'_>],
     ) -> QueryResult<HashMap<VariantId, Available>>;
 
     /// The same as a condition of SQL: whether so many `pieces`, given as SQL, can be had of the row `variant`, given by

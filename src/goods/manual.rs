@@ -9,7 +9,7 @@ use crate::base::ids::{UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
 use crate::goods::kind::{
-    Asked, Available, Given, GoodsKind, LineGiven, Piece, Promise, Served, Supply, Wanted,
+    AskedVariant, Available, Given, GoodsKind, LineGiven, Piece, Promise, Served, Supply, Wanted,
 };
 use crate::vault::secrets;
 
@@ -58,7 +58,7 @@ impl GoodsKind for ByHand {
     async fn available(
         &self,
         _conn: &mut AsyncPgConnection,
-        asked: &[Asked<'_>],
+        asked: &[AskedVariant<'_>],
     ) -> QueryResult<HashMap<VariantId, Available>> {
         Ok(asked.iter().map(|one| (one.variant_id, Available::Endless)).collect())
     }

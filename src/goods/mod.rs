@@ -14,6 +14,8 @@ mod shared;
 pub use file::CODE as FILE;
 /// The other one.
 pub use key::CODE as KEY;
-pub use kind::{Asked, Available, Given, GoodsKind, LineGiven, Piece, Promise, Served, Supply, Wanted};
+pub use kind::{
+    AskedVariant, Available, Given, GoodsKind, LineGiven, Piece, Promise, Served, Supply, Wanted,
+};
 pub use model::Terms;
 pub use registry::{available, codes, codes_of, find, ready, stocked, supply};

@@ -8,7 +8,7 @@ use diesel_async::AsyncPgConnection;
 use crate::base::ids::VariantId;
 use crate::goods::file::Files;
 use crate::goods::key::UniqueKey;
-use crate::goods::kind::{Asked, Available, GoodsKind, Supply};
+use crate::goods::kind::{AskedVariant, Available, GoodsKind, Supply};
 use crate::goods::manual::ByHand;
 use crate::goods::shared::SharedSecret;
 
@@ -37,11 +37,12 @@ pub fn codes_of(supply: Supply) -> Vec<&'static str> {
 /// What can be had of variants: one statement per kind among them. Variants of unknown kinds are left out.
 pub async fn available(
     conn: &mut AsyncPgConnection,
-    asked: &[Asked<'_>],
+    asked: &[AskedVariant<'_>],
 ) -> QueryResult<HashMap<VariantId, Available>> {
     let mut found = HashMap::new();
     for kind in KINDS {
-        let own: Vec<Asked<'_>> = asked.iter().filter(|one| one.kind == kind.code()).copied().collect();
+        let own: Vec<AskedVariant<'_>> =
+            asked.iter().filter(|one| one.kind == kind.code()).copied().collect();
         if !own.is_empty() {
             found.extend(kind.available(conn, &own).await?);
         }

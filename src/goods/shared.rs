@@ -9,7 +9,7 @@ use crate::base::ids::{UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
 use crate::goods::kind::{
-    Asked, Available, Given, GoodsKind, LineGiven, Piece, Promise, Served, Supply, Wanted,
+    AskedVariant, Available, Given, GoodsKind, LineGiven, Piece, Promise, Served, Supply, Wanted,
 };
 use crate::infra::effects::Effects;
 use crate::vault::secrets::{self, Offer, Share, Taken};
@@ -52,12 +52,12 @@ impl GoodsKind for SharedSecret {
     async fn available(
         &self,
         conn: &mut AsyncPgConnection,
-        asked: &[Asked<'_>],
+        asked: &[AskedVariant<'_>],
     ) -> QueryResult<HashMap<VariantId, Available>> {
         let variants: Vec<(VariantId, bool)> =
             asked.iter().map(|one| (one.variant_id, one.terms.sale_cap.is_some())).collect();
         let taken = secrets::taken(conn, &variants).await?;
-        let of = |one: &Asked<'_>| {
+        let of = |one: &AskedVariant<'_>| {
             let taken = taken.get(&one.variant_id).filter(|taken| taken.published)?;
             let left = one.terms.sale_cap.map(|cap| Available::Pieces(left(cap, taken).min(one.most)));
             Some(left.unwrap_or(Available::Endless))

@@ -15,7 +15,7 @@ use crate::base::outcome::Fault;
 use crate::base::text::Locale;
 use crate::catalogue::read;
 use crate::catalogue::scope::Scope;
-use crate::delivery::model::Standing;
+use crate::delivery::model::GrantStanding;
 use crate::files;
 use crate::files::model::FileVersion;
 use crate::graphql::catalogue::types::{Product, Variant};
@@ -23,7 +23,7 @@ use crate::graphql::context::GraphqlBackend;
 use crate::graphql::error::{Answer, fault};
 use crate::orders::sync;
 use crate::payments;
-use crate::payments::notices::raw::Kept;
+use crate::payments::notices::raw::KeptBody;
 use crate::vault;
 use crate::vault::reveal::OpenedKey;
 
@@ -142,13 +142,13 @@ impl Loader<VersionOf> for Batch {
 }
 
 impl Loader<GrantsOf> for Batch {
-    type Value = Vec<Standing>;
+    type Value = Vec<GrantStanding>;
     type Error = Shared;
 
-    async fn load(&self, keys: &[GrantsOf]) -> Result<HashMap<GrantsOf, Vec<Standing>>, Shared> {
+    async fn load(&self, keys: &[GrantsOf]) -> Result<HashMap<GrantsOf, Vec<GrantStanding>>, Shared> {
         let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
         let mut conn = self.backend.db.conn().await?;
-        let mut grants: HashMap<GrantsOf, Vec<Standing>> = HashMap::new();
+        let mut grants: HashMap<GrantsOf, Vec<GrantStanding>> = HashMap::new();
         for grant in delivery::read::list_standings_of_lines(&mut conn, &ids).await? {
             grants.entry(GrantsOf(grant.line_id)).or_default().push(grant);
         }
@@ -193,10 +193,10 @@ impl Loader<LineChange> for Batch {
 }
 
 impl Loader<NoticeOf> for Batch {
-    type Value = Kept;
+    type Value = KeptBody;
     type Error = Shared;
 
-    async fn load(&self, keys: &[NoticeOf]) -> Result<HashMap<NoticeOf, Kept>, Shared> {
+    async fn load(&self, keys: &[NoticeOf]) -> Result<HashMap<NoticeOf, KeptBody>, Shared> {
         let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
         let mut conn = self.backend.db.conn().await?;
         let rows = payments::read::list_kept(&mut conn, &ids).await?;
@@ -238,7 +238,7 @@ pub async fn file_version(ctx: &Context<'_>, id: FileVersionId) -> Answer<Option
 }
 
 /// The grants of a line, by unit and file.
-pub async fn grants(ctx: &Context<'_>, line: LineId) -> Answer<Vec<Standing>> {
+pub async fn grants(ctx: &Context<'_>, line: LineId) -> Answer<Vec<GrantStanding>> {
     Ok(one(ctx, GrantsOf(line)).await?.unwrap_or_default())
 }
 
@@ -258,6 +258,6 @@ pub async fn line_change(ctx: &Context<'_>, id: LineId) -> Answer<Option<DateTim
 }
 
 /// What is kept of a notice, card numbers masked; for admins.
-pub async fn notice(ctx: &Context<'_>, id: i64) -> Answer<Option<Kept>> {
+pub async fn notice(ctx: &Context<'_>, id: i64) -> Answer<Option<KeptBody>> {
     one(ctx, NoticeOf(id)).await
 }

@@ -230,7 +230,7 @@ async fn bought(ctx: &Context<'_>, id: FileVersionId) -> Answer<bool> {
     let Some(user) = ctx.actor().user_id() else { return Ok(false) };
     let mut conn = ctx.backend().db.conn().await.or_top()?;
     let grants = delivery::read::list_grants_of_version(&mut conn, id, user).await.or_top()?;
-    let shows = |g: &delivery::model::Standing| {
+    let shows = |g: &delivery::model::GrantStanding| {
         [Some(g.bought_version_id), g.current_version_id, g.newest_version_id].contains(&Some(id))
     };
     Ok(grants.iter().any(shows))

@@ -13,7 +13,7 @@ use poem::{Endpoint, Request, Response};
 use crate::base::caller::Caller;
 use crate::base::error_code::ErrorCode;
 use crate::http::backend::HttpBackend;
-use crate::http::routes::Row;
+use crate::http::routes::RouteRow;
 use crate::infra::throttle;
 use crate::rest::page::Reader;
 use crate::rest::problem::Problem;
@@ -44,7 +44,7 @@ impl LimitedPath {
         Self { backend: backend.clone(), template, rows: Vec::new() }
     }
 
-    pub fn add(&mut self, row: Row) {
+    pub fn add(&mut self, row: RouteRow) {
         let time = row.timed.then(|| Duration::from_secs(self.backend.config.limits.request_seconds));
         let ready = Ready {
             method: row.operation.method,

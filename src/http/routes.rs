@@ -16,7 +16,7 @@ use crate::rest::{downloads, events, health, keys, metrics, pay, storefront, upl
 
 /// Every route of the program.
 #[rustfmt::skip]
-pub fn table() -> Vec<Row> {
+pub fn table() -> Vec<RouteRow> {
     vec![
         get("/healthz", health::healthz, "Whether the process lives")
             .tag("operation")
@@ -181,7 +181,7 @@ pub fn table() -> Vec<Row> {
 }
 
 /// A gateway's notice; some gateways send it as a query.
-fn notices(method: Method) -> Row {
+fn notices(method: Method) -> RouteRow {
     row(
         method,
         "/webhooks/{account}",
@@ -197,7 +197,7 @@ fn notices(method: Method) -> Row {
 }
 
 /// One method of one path.
-pub struct Row {
+pub struct RouteRow {
     pub operation: Operation,
     /// Ends after `limits.request_seconds`; not for what streams in or out.
     pub timed: bool,
@@ -209,7 +209,7 @@ pub struct Row {
 }
 
 /// A row whose path is an OpenAPI template (`/downloads/{token}`).
-pub fn row<E>(method: Method, path: &'static str, endpoint: E, summary: &'static str) -> Row
+pub fn row<E>(method: Method, path: &'static str, endpoint: E, summary: &'static str) -> RouteRow
 where
     E: Endpoint + 'static,
     E::Output: IntoResponse,
@@ -224,10 +224,16 @@ where
         answers: Vec::new(),
         signed_in: false,
     };
-    Row { operation, timed: true, limited: false, paged: false, endpoint: endpoint.map_to_response().boxed() }
+    RouteRow {
+        operation,
+        timed: true,
+        limited: false,
+        paged: false,
+        endpoint: endpoint.map_to_response().boxed(),
+    }
 }
 
-fn get<E>(path: &'static str, endpoint: E, summary: &'static str) -> Row
+fn get<E>(path: &'static str, endpoint: E, summary: &'static str) -> RouteRow
 where
     E: Endpoint + 'static,
     E::Output: IntoResponse,
@@ -235,7 +241,7 @@ where
     row(Method::GET, path, endpoint, summary)
 }
 
-impl Row {
+impl RouteRow {
     pub fn tag(mut self, tag: &'static str) -> Self {
         self.operation.tag = tag;
         self
@@ -288,7 +294,7 @@ pub fn openapi() -> Document {
 }
 
 /// Mounts the table, and what is beside it.
-pub fn mount(backend: &Arc<HttpBackend>, more: Vec<Row>) -> impl Endpoint<Output = Response> + 'static {
+pub fn mount(backend: &Arc<HttpBackend>, more: Vec<RouteRow>) -> impl Endpoint<Output = Response> + 'static {
     let document = openapi();
     let mut paths: Vec<(&'static str, LimitedPath)> = Vec::new();
     for row in table().into_iter().chain(more) {

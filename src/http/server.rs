@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use crate::base::outcome::Fault;
 use crate::http::backend::HttpBackend;
 use crate::http::middleware::Middleware;
-use crate::http::routes::{self, Row};
+use crate::http::routes::{self, RouteRow};
 use crate::infra::telemetry;
 
 /// How long requests that still run may take after the signal.
@@ -33,7 +33,7 @@ pub async fn serve_with(
     backend: Arc<HttpBackend>,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send,
-    more: Vec<Row>,
+    more: Vec<RouteRow>,
 ) -> Result<(), Fault> {
     telemetry::figures();
     let upkeep = tokio::spawn(upkeep(backend.clone()));

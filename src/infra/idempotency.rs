@@ -24,7 +24,7 @@ const CLAIM: &str = "insert into idempotency (scope, operation, key, request_dig
   values ($1, $2, $3, $4, $5) on conflict do nothing";
 
 #[derive(QueryableByName)]
-struct Known {
+struct KnownKeyRow {
     #[diesel(sql_type = Bytea)]
     request_digest: Vec<u8>,
     #[diesel(sql_type = SqlUuid)]
@@ -68,7 +68,7 @@ pub async fn claim(
         }
         Err(error) => return Err(error.into()),
     }
-    let known: Known = Statement::new(FIND)
+    let known: KnownKeyRow = Statement::new(FIND)
         .bind::<Text, _>(scope)
         .bind::<Text, _>(operation)
         .bind::<Text, _>(key)
@@ -97,7 +97,7 @@ pub async fn find(
     key: &str,
     request: &[&str],
 ) -> QueryResult<Option<Used>> {
-    let known: Option<Known> = Statement::new(FIND)
+    let known: Option<KnownKeyRow> = Statement::new(FIND)
         .bind::<Text, _>(scope)
         .bind::<Text, _>(operation)
         .bind::<Text, _>(key)

@@ -69,17 +69,17 @@ fn harmless(c: char) -> bool {
 pub struct Lines<M>(pub M);
 
 /// See [`Lines`].
-pub struct Line<W>(W);
+pub struct LogLine<W>(W);
 
 impl<'a, W: Write, M: Fn() -> W + 'a> MakeWriter<'a> for Lines<M> {
-    type Writer = Line<W>;
+    type Writer = LogLine<W>;
 
-    fn make_writer(&'a self) -> Line<W> {
-        Line((self.0)())
+    fn make_writer(&'a self) -> LogLine<W> {
+        LogLine((self.0)())
     }
 }
 
-impl<W: Write> Write for Line<W> {
+impl<W: Write> Write for LogLine<W> {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(piece);
         let (line, end) = match text.strip_suffix('\n') {

@@ -17,7 +17,7 @@ use crate::base::clock;
 use crate::base::email::Email;
 use crate::base::outcome::Fault;
 use crate::base::secret::Secret;
-use crate::infra::smtp::{Attempt, Server};
+use crate::infra::smtp::{SendAttempt, Server};
 
 /// A mail ready to go.
 pub struct Letter {
@@ -32,7 +32,7 @@ pub struct Letter {
     pub date: DateTime<Utc>,
 }
 
-enum Way {
+enum Carrier {
     Server(Server),
     Folder(PathBuf),
 }
@@ -40,7 +40,7 @@ enum Way {
 /// The way out for mails.
 pub struct Mailer {
     from: Mailbox,
-    way: Way,
+    way: Carrier,
 }
 
 impl Mailer {
@@ -52,28 +52,30 @@ impl Mailer {
         let own = own.for_smtp().parse().map_err(|e| wrong(&e))?;
         let from = Mailbox::new(from.name, own);
         let way = match url.filter(|u| !u.is_empty()) {
-            Some(url) => Way::Server(Server::new(url, whole)?),
-            None => Way::Folder(folder.to_owned()),
+            Some(url) => Carrier::Server(Server::new(url, whole)?),
+            None => Carrier::Folder(folder.to_owned()),
         };
         Ok(Self { from, way })
     }
 
     /// Makes one attempt. `now` names the file when mails are files.
-    pub async fn send(&self, letter: &Letter, now: DateTime<Utc>) -> Attempt {
+    pub async fn send(&self, letter: &Letter, now: DateTime<Utc>) -> SendAttempt {
         let message = match self.compose(letter) {
             Ok(message) => message,
-            Err(reason) => return Attempt::Permanent(reason),
+            Err(reason) => return SendAttempt::Permanent(reason),
         };
         let bytes = Zeroizing::new(message.formatted());
         match &self.way {
-            Way::Server(server) => server.send(message.envelope(), &bytes).await,
-            Way::Folder(folder) => {
+            Carrier::Server(server) => server.send(message.envelope(), &bytes).await,
+            Carrier::Folder(folder) => {
                 let (folder, name) = (folder.clone(), file_name(&letter.message_id, now));
                 let written = tokio::task::spawn_blocking(move || write_file(&folder, &name, &bytes)).await;
                 match written {
-                    Ok(Ok(())) => Attempt::Sent,
-                    Ok(Err(e)) => Attempt::Temporary(format!("the mail's file could not be written: {e}")),
-                    Err(e) => Attempt::Temporary(format!("the mail's file was not written: {e}")),
+                    Ok(Ok(())) => SendAttempt::Sent,
+                    Ok(Err(e)) => {
+                        SendAttempt::Temporary(format!("the mail's file could not be written: {e}"))
+                    }
+                    Err(e) => SendAttempt::Temporary(format!("the mail's file was not written: {e}")),
                 }
             }
         }
@@ -98,7 +100,7 @@ impl Mailer {
 
     /// Removes files of mails older than `age`. Returns how many. Nothing to do when a server sends them.
     pub async fn remove_old(&self, age: TimeDelta, now: DateTime<Utc>) -> Result<usize, Fault> {
-        let Way::Folder(folder) = &self.way else { return Ok(0) };
+        let Carrier::Folder(folder) = &self.way else { return Ok(0) };
         let folder = folder.clone();
         let removed = tokio::task::spawn_blocking(move || remove_files(&folder, now - age)).await;
         match removed {

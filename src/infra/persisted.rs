@@ -41,7 +41,7 @@ pub fn source(key: &RingKey, address: IpAddr) -> Vec<u8> {
 }
 
 #[derive(QueryableByName)]
-struct Found {
+struct FoundDocument {
     #[diesel(sql_type = Text)]
     query: String,
     #[diesel(sql_type = Bool)]
@@ -60,7 +60,7 @@ const USED: &str = "update persisted_query set last_used_at = app_now(), shared 
 
 /// The document of a hash. Its use is recorded, to ten minutes, and so is that others use it too.
 pub async fn find(conn: &mut AsyncPgConnection, hash: &[u8], source: &[u8]) -> QueryResult<Option<String>> {
-    let found: Option<Found> = Statement::new(FIND)
+    let found: Option<FoundDocument> = Statement::new(FIND)
         .bind::<Bytea, _>(hash)
         .bind::<Bytea, _>(source)
         .get_result(conn)

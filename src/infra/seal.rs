@@ -46,7 +46,7 @@ impl From<SealError> for Fault {
 
 /// Where a sealed value is stored. All of it is authenticated with the value.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct SealedPlace {
     /// `table.column`.
     pub column: &'static str,
     pub row: Uuid,
@@ -135,7 +135,12 @@ impl Sealer {
     }
 
     /// Seals `plaintext` for one place under a data key.
-    pub fn seal(&self, data_key: &DataKey, place: Place, plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
+    pub fn seal(
+        &self,
+        data_key: &DataKey,
+        place: SealedPlace,
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
         seal_with(&data_key.key, &place_aad(&place, data_key.id), plaintext)
     }
 
@@ -143,7 +148,7 @@ impl Sealer {
     pub fn open(
         &self,
         data_key: &DataKey,
-        place: Place,
+        place: SealedPlace,
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, SealError> {
         open_with(&data_key.key, &place_aad(&place, data_key.id), sealed)
@@ -288,7 +293,7 @@ fn aad(parts: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-fn place_aad(place: &Place, data_key: Uuid) -> Vec<u8> {
+fn place_aad(place: &SealedPlace, data_key: Uuid) -> Vec<u8> {
     let (row, owner) = (place.row.as_bytes(), place.owner.as_bytes());
     aad(&[b"key", place.column.as_bytes(), row, owner, &[FORMAT], data_key.as_bytes()])
 }

@@ -146,7 +146,7 @@ pub async fn step(db: &Db) -> Result<Step, Fault> {
 }
 
 /// How far the sequence has come after a batch.
-struct Next {
+struct NextRow {
     numbered: String,
     backlog: Option<(String, i64)>,
     is_more: bool,
@@ -163,7 +163,7 @@ const FRESH: &str = "\
 async fn fresh(
     conn: &mut AsyncPgConnection,
     numbered: &str,
-) -> Result<(Vec<Unnumbered>, Option<Next>), Fault> {
+) -> Result<(Vec<Unnumbered>, Option<NextRow>), Fault> {
     static SQL: std::sync::LazyLock<String> =
         std::sync::LazyLock::new(|| FRESH.replace("{canonical}", CANONICAL));
     let before = snapshot(numbered)?;
@@ -193,11 +193,11 @@ async fn fresh(
             .get_result(conn)
             .await?;
         let backlog = Some((now, first.number - 1));
-        return Ok((Vec::new(), Some(Next { numbered: numbered.to_owned(), backlog, is_more: true })));
+        return Ok((Vec::new(), Some(NextRow { numbered: numbered.to_owned(), backlog, is_more: true })));
     }
     // What one transaction wrote after another had committed has the higher ids.
     events.sort_by_key(|event| event.id);
-    Ok((events, Some(Next { numbered: now, backlog: None, is_more: false })))
+    Ok((events, Some(NextRow { numbered: now, backlog: None, is_more: false })))
 }
 
 const WAITING: &str = "\
@@ -212,7 +212,7 @@ async fn from_backlog(
     numbered: &str,
     backlog: &str,
     after: i64,
-) -> Result<(Vec<Unnumbered>, Option<Next>), Fault> {
+) -> Result<(Vec<Unnumbered>, Option<NextRow>), Fault> {
     static SQL: std::sync::LazyLock<String> =
         std::sync::LazyLock::new(|| WAITING.replace("{canonical}", CANONICAL));
     let events: Vec<Unnumbered> = Statement::new(&SQL)
@@ -224,11 +224,13 @@ async fn from_backlog(
         .await?;
     let last = events.last().map(|event| event.id).filter(|_| events.len() as i64 == BATCH);
     let next = match last {
-        Some(last) => {
-            Next { numbered: numbered.to_owned(), backlog: Some((backlog.to_owned(), last)), is_more: true }
-        }
+        Some(last) => NextRow {
+            numbered: numbered.to_owned(),
+            backlog: Some((backlog.to_owned(), last)),
+            is_more: true,
+        },
         // What came meanwhile is looked for next.
-        None => Next { numbered: backlog.to_owned(), backlog: None, is_more: true },
+        None => NextRow { numbered: backlog.to_owned(), backlog: None, is_more: true },
     };
     Ok((events, Some(next)))
 }
@@ -237,7 +239,7 @@ async fn write(
     conn: &mut AsyncPgConnection,
     head: &Head,
     events: &[Unnumbered],
-    next: &Next,
+    next: &NextRow,
 ) -> QueryResult<()> {
     let (mut seq, mut hash) = (head.seq, head.hash.clone());
     let (mut numbers, mut previous, mut hashes) = (Vec::new(), Vec::new(), Vec::new());

@@ -27,7 +27,7 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// What became of one attempt. Reasons have addresses masked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Attempt {
+pub enum SendAttempt {
     Sent,
     /// Worth trying again: no connection, a 4yz answer, or trouble that has nothing to do with the recipient.
     Temporary(String),
@@ -93,12 +93,12 @@ impl Server {
     }
 
     /// Sends one message to one recipient.
-    pub async fn send(&self, envelope: &Envelope, message: &[u8]) -> Attempt {
+    pub async fn send(&self, envelope: &Envelope, message: &[u8]) -> SendAttempt {
         let deadline = tokio::time::Instant::now() + self.whole;
         let mut conn = match timeout(CONNECT.min(self.whole), self.connection()).await {
             Ok(Ok(conn)) => conn,
-            Ok(Err(reason)) => return Attempt::Temporary(reason),
-            Err(_) => return Attempt::Temporary("no greeting in time".into()),
+            Ok(Err(reason)) => return SendAttempt::Temporary(reason),
+            Err(_) => return SendAttempt::Temporary("no greeting in time".into()),
         };
         match timeout_at(deadline, announce(&mut conn, envelope)).await {
             Ok(Ok(())) => {}
@@ -106,23 +106,23 @@ impl Server {
                 part(conn).await;
                 return attempt;
             }
-            Err(_) => return Attempt::Temporary("the server was too slow".into()),
+            Err(_) => return SendAttempt::Temporary("the server was too slow".into()),
         }
         match timeout_at(deadline, conn.message(message)).await {
             Ok(Ok(_)) => {
                 self.keep(conn);
-                Attempt::Sent
+                SendAttempt::Sent
             }
             Ok(Err(e)) if e.is_permanent() => {
                 part(conn).await;
-                Attempt::Permanent(reason(&e))
+                SendAttempt::Permanent(reason(&e))
             }
             Ok(Err(e)) if e.is_transient() => {
                 part(conn).await;
-                Attempt::Temporary(reason(&e))
+                SendAttempt::Temporary(reason(&e))
             }
-            Ok(Err(e)) => Attempt::Unknown(reason(&e)),
-            Err(_) => Attempt::Unknown("no answer to the message in time".into()),
+            Ok(Err(e)) => SendAttempt::Unknown(reason(&e)),
+            Err(_) => SendAttempt::Unknown("no answer to the message in time".into()),
         }
     }
 
@@ -170,18 +170,18 @@ impl Server {
 }
 
 /// MAIL, RCPT, DATA: up to the moment the server wants the text.
-async fn announce(conn: &mut AsyncSmtpConnection, envelope: &Envelope) -> Result<(), Attempt> {
+async fn announce(conn: &mut AsyncSmtpConnection, envelope: &Envelope) -> Result<(), SendAttempt> {
     // A refusal of us as a sender is trouble with the shop's settings, not with this recipient.
-    let shop = |e: Error| Attempt::Temporary(reason(&e));
+    let shop = |e: Error| SendAttempt::Temporary(reason(&e));
     let recipient = |e: Error| match e.is_permanent() {
-        true => Attempt::Permanent(reason(&e)),
-        false => Attempt::Temporary(reason(&e)),
+        true => SendAttempt::Permanent(reason(&e)),
+        false => SendAttempt::Temporary(reason(&e)),
     };
     let mut parameters = Vec::new();
     let wide = envelope.to().iter().chain(envelope.from()).any(|a| !AsRef::<str>::as_ref(a).is_ascii());
     if wide {
         if !conn.server_info().supports_feature(Extension::SmtpUtfEight) {
-            return Err(Attempt::Permanent("the server does not take addresses beyond ASCII".into()));
+            return Err(SendAttempt::Permanent("the server does not take addresses beyond ASCII".into()));
         }
         parameters.push(MailParameter::SmtpUtfEight);
     }

@@ -16,11 +16,11 @@ use crate::infra::effects::messages::{self, MessageKind};
 use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::kit::Kit;
 use crate::infra::mailer::Letter;
-use crate::infra::smtp::Attempt;
+use crate::infra::smtp::SendAttempt;
 use crate::mail::events::{Attempted, MessageEvent};
 use crate::mail::messages::TaskOpened;
 use crate::mail::model::Message;
-use crate::mail::state::{IllegalChange, MessageChange, MessageState};
+use crate::mail::state::{IllegalMessageChange, MessageChange, MessageState};
 use crate::mail::tasks::{MessageUndeliverable, Undelivered};
 use crate::mail::{compose, facts::Content, store, texts};
 use crate::orders;
@@ -82,23 +82,23 @@ async fn begin(kit: &Kit, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> 
     Ok(Some((message, attempt, content)))
 }
 
-async fn end(kit: &Kit, message: &Message, attempt: i32, outcome: Attempt) -> Outcome<Next> {
+async fn end(kit: &Kit, message: &Message, attempt: i32, outcome: SendAttempt) -> Outcome<Next> {
     let (name, reason) = match &outcome {
-        Attempt::Sent => ("sent", None),
-        Attempt::Temporary(reason) => ("retry", Some(reason.as_str())),
-        Attempt::Permanent(reason) => ("refused", Some(reason.as_str())),
-        Attempt::Unknown(reason) => ("unknown", Some(reason.as_str())),
+        SendAttempt::Sent => ("sent", None),
+        SendAttempt::Temporary(reason) => ("retry", Some(reason.as_str())),
+        SendAttempt::Permanent(reason) => ("refused", Some(reason.as_str())),
+        SendAttempt::Unknown(reason) => ("unknown", Some(reason.as_str())),
     };
     metrics::counter!("dispense_mail_attempts_total", "outcome" => name).increment(1);
     let gap = match &outcome {
-        Attempt::Sent | Attempt::Permanent(_) => None,
-        Attempt::Temporary(_) | Attempt::Unknown(_) => {
+        SendAttempt::Sent | SendAttempt::Permanent(_) => None,
+        SendAttempt::Temporary(_) | SendAttempt::Unknown(_) => {
             let tried = usize::try_from(attempt - message.attempts_before).unwrap_or(usize::MAX);
             kit.config.worker.message_gaps.get(tried.saturating_sub(1)).copied()
         }
     };
     let (state, kind) = match (&outcome, gap) {
-        (Attempt::Sent, _) => {
+        (SendAttempt::Sent, _) => {
             (after(MessageState::Sending, MessageChange::Deliver)?, Some(MessageEvent::Sent as Made))
         }
         (_, Some(_)) => (after(MessageState::Sending, MessageChange::Postpone)?, None),
@@ -179,5 +179,5 @@ async fn advance(
 fn after(state: MessageState, change: MessageChange) -> Result<MessageState, Fault> {
     state
         .after(change)
-        .map_err(|IllegalChange| Fault::bug(format!("a message cannot {change:?} when {state:?}")))
+        .map_err(|IllegalMessageChange| Fault::bug(format!("a message cannot {change:?} when {state:?}")))
 }

@@ -31,33 +31,35 @@ pub enum MessageChange {
 
 /// A transition the table does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IllegalChange;
+pub struct IllegalMessageChange;
 
 impl MessageState {
     pub const ALL: [MessageState; 5] =
         [Self::Queued, Self::Sending, Self::Sent, Self::Failed, Self::NeedsAttention];
 
-    pub fn after(self, change: MessageChange) -> Result<Self, IllegalChange> {
+    pub fn after(self, change: MessageChange) -> Result<Self, IllegalMessageChange> {
         use MessageChange::{Deliver, Escalate, Fail, Postpone, Redirect, SendAgain, Start};
         match (self, change) {
             (Self::Queued, Start) => Ok(Self::Sending),
             (Self::Queued, SendAgain | Redirect) => Ok(Self::Queued),
-            (Self::Queued, Deliver | Postpone | Fail | Escalate) => Err(IllegalChange),
+            (Self::Queued, Deliver | Postpone | Fail | Escalate) => Err(IllegalMessageChange),
             // The worker of the last attempt died: another one starts.
             (Self::Sending, Start) => Ok(Self::Sending),
             (Self::Sending, Deliver) => Ok(Self::Sent),
             (Self::Sending, Postpone | Redirect) => Ok(Self::Queued),
             (Self::Sending, Fail) => Ok(Self::Failed),
-            (Self::Sending, Escalate | SendAgain) => Err(IllegalChange),
+            (Self::Sending, Escalate | SendAgain) => Err(IllegalMessageChange),
             (Self::Sent, Deliver) => Ok(Self::Sent),
-            (Self::Sent, Start | Postpone | Fail | Escalate | SendAgain | Redirect) => Err(IllegalChange),
+            (Self::Sent, Start | Postpone | Fail | Escalate | SendAgain | Redirect) => {
+                Err(IllegalMessageChange)
+            }
             (Self::Failed, Fail) => Ok(Self::Failed),
             (Self::Failed, Escalate) => Ok(Self::NeedsAttention),
             (Self::Failed, SendAgain | Redirect) => Ok(Self::Queued),
-            (Self::Failed, Start | Deliver | Postpone) => Err(IllegalChange),
+            (Self::Failed, Start | Deliver | Postpone) => Err(IllegalMessageChange),
             (Self::NeedsAttention, Escalate) => Ok(Self::NeedsAttention),
             (Self::NeedsAttention, SendAgain | Redirect) => Ok(Self::Queued),
-            (Self::NeedsAttention, Start | Deliver | Postpone | Fail) => Err(IllegalChange),
+            (Self::NeedsAttention, Start | Deliver | Postpone | Fail) => Err(IllegalMessageChange),
         }
     }
 

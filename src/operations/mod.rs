@@ -8,7 +8,7 @@ mod store;
 mod tasks;
 mod twins;
 
-pub use read::{Entry, timeline};
+pub use read::{TimelineRow, timeline};
 pub use retry::retry;
 pub use state::{TaskChange, TaskState};
 pub use store::{Health, Task, TaskFilter, count_tasks, find_task, health, list_tasks, task_keys};

@@ -11,7 +11,7 @@ use crate::infra::db::statement::Statement;
 
 /// One entry of an order's story.
 #[derive(Clone, Debug, QueryableByName)]
-pub struct Entry {
+pub struct TimelineRow {
     #[diesel(sql_type = Timestamptz)]
     pub at: DateTime<Utc>,
     /// `event`, `notice`, `mail`, or `staff`: what staff did and why.
@@ -40,7 +40,7 @@ const TIMELINE: &str = "select * from (
   ) story order by at, n limit 500";
 
 /// Everything that happened to an order, the oldest first, at most 500 entries.
-pub async fn timeline(conn: &mut AsyncPgConnection, order: OrderId) -> QueryResult<Vec<Entry>> {
+pub async fn timeline(conn: &mut AsyncPgConnection, order: OrderId) -> QueryResult<Vec<TimelineRow>> {
     Statement::new(TIMELINE)
         .bind::<SqlUuid, _>(order.0)
         .bind::<SqlUuid, _>(order.0)

@@ -34,7 +34,7 @@ impl HoldCause {
 
 /// How far the piece itself has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Piece {
+pub enum PieceState {
     /// It has no goods yet.
     Waiting,
     /// It has its goods.
@@ -52,7 +52,7 @@ pub enum Piece {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Standing {
     pub paid: bool,
-    pub piece: Piece,
+    pub piece: PieceState,
     pub hold: Option<HoldCause>,
 }
 
@@ -64,20 +64,20 @@ pub fn may_hand_over(standing: &Standing) -> Result<(), Refusal> {
         return refuse(ErrorCode::NotPaid, "this order is not paid");
     }
     match (standing.piece, standing.hold) {
-        (Piece::Replaced, _) => refuse(ErrorCode::Replaced, "this delivery was replaced by another one"),
-        (Piece::Refunded, _) => refuse(ErrorCode::Refunded, "this purchase was refunded"),
-        (Piece::Revoked, _) => refuse(ErrorCode::Revoked, "this delivery was taken back"),
-        (Piece::Cancelled, _) => refuse(ErrorCode::Revoked, "this delivery was cancelled"),
-        (Piece::Waiting | Piece::Delivered, Some(HoldCause::Refund)) => {
+        (PieceState::Replaced, _) => refuse(ErrorCode::Replaced, "this delivery was replaced by another one"),
+        (PieceState::Refunded, _) => refuse(ErrorCode::Refunded, "this purchase was refunded"),
+        (PieceState::Revoked, _) => refuse(ErrorCode::Revoked, "this delivery was taken back"),
+        (PieceState::Cancelled, _) => refuse(ErrorCode::Revoked, "this delivery was cancelled"),
+        (PieceState::Waiting | PieceState::Delivered, Some(HoldCause::Refund)) => {
             refuse(ErrorCode::Refunded, "this purchase is being refunded")
         }
-        (Piece::Waiting | Piece::Delivered, Some(HoldCause::Dispute)) => {
+        (PieceState::Waiting | PieceState::Delivered, Some(HoldCause::Dispute)) => {
             refuse(ErrorCode::Revoked, "the payment of this purchase is disputed")
         }
-        (Piece::Waiting | Piece::Delivered, Some(HoldCause::Uncovered)) => {
+        (PieceState::Waiting | PieceState::Delivered, Some(HoldCause::Uncovered)) => {
             refuse(ErrorCode::Revoked, "the payment of this purchase is being looked at")
         }
-        (Piece::Waiting, None) => refuse(ErrorCode::NotReady, "this delivery is not ready yet"),
-        (Piece::Delivered, None) => Ok(()),
+        (PieceState::Waiting, None) => refuse(ErrorCode::NotReady, "this delivery is not ready yet"),
+        (PieceState::Delivered, None) => Ok(()),
     }
 }

@@ -29,7 +29,7 @@ const NUMBERS_DRAWN: usize = 20;
 
 /// An order to be placed.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct PlaceOrder {
     pub idempotency_key: String,
     pub lines: Vec<CartLine>,
     pub currency: crate::base::money::Currency,
@@ -62,12 +62,12 @@ pub struct NotPlaced {
 
 /// Places an order for somebody who has shown nothing. One refusal only; [`place_or_explain`] gives them all with the new
 /// quote.
-pub async fn place(kit: &Kit, actor: &Actor, new: Place) -> Outcome<Placed> {
+pub async fn place(kit: &Kit, actor: &Actor, new: PlaceOrder) -> Outcome<Placed> {
     place_proven(kit, actor, &Proof::default(), new).await
 }
 
 /// The same for who has shown something.
-pub async fn place_proven(kit: &Kit, actor: &Actor, proof: &Proof, new: Place) -> Outcome<Placed> {
+pub async fn place_proven(kit: &Kit, actor: &Actor, proof: &Proof, new: PlaceOrder) -> Outcome<Placed> {
     match place_or_explain(kit, actor, proof, new).await? {
         Ok(placed) => Ok(placed),
         Err(not) => Err(not.refusals.into_iter().next().map_or_else(
@@ -85,7 +85,7 @@ pub async fn place_or_explain(
     kit: &Kit,
     actor: &Actor,
     proof: &Proof,
-    new: Place,
+    new: PlaceOrder,
 ) -> Outcome<Result<Placed, NotPlaced>> {
     let refuse = |refusal: Refusal| Ok(Err(NotPlaced { refusals: vec![refusal], quote: None }));
     if actor.person.is_none() && !actor.system && !kit.config.shop.guest_checkout {
@@ -227,7 +227,7 @@ async fn buyer_email(
 }
 
 /// What the same request is recognised by: its parsed input, not its bytes.
-fn request_text(new: &Place, email: &Email) -> String {
+fn request_text(new: &PlaceOrder, email: &Email) -> String {
     let lines: Vec<_> = new.lines.iter().map(|l| (l.variant_id.to_string(), l.quantity)).collect();
     json!({
         "lines": lines, "currency": new.currency.as_str(), "total": new.expected_total, "email": email.normalised(),
@@ -240,7 +240,7 @@ async fn refusals(
     conn: &mut AsyncPgConnection,
     kit: &Kit,
     buyer: &Buyer,
-    new: &Place,
+    new: &PlaceOrder,
     cart: &Cart,
     quote: &Quote,
 ) -> Outcome<Vec<Refusal>> {
@@ -260,7 +260,7 @@ async fn refusals(
     Ok(refusals)
 }
 
-fn metadata_refusal(new: &Place) -> Option<Refusal> {
+fn metadata_refusal(new: &PlaceOrder) -> Option<Refusal> {
     let fits = |text: &str, most: usize| !text.is_empty() && text.len() <= most && !text.contains('\0');
     let metadata = new.metadata.len() <= 20
         && new.metadata.iter().all(|(k, v)| fits(k, 40) && v.len() <= 500 && !v.contains('\0'));
@@ -277,7 +277,7 @@ fn metadata_refusal(new: &Place) -> Option<Refusal> {
 /// An order that nothing speaks against.
 struct Accepted<'a> {
     id: OrderId,
-    new: &'a Place,
+    new: &'a PlaceOrder,
     quote: &'a Quote,
     email: &'a Email,
     buyer: &'a Buyer,

@@ -18,7 +18,7 @@ use crate::payments::accounts::{Account, Spoken};
 use crate::payments::gateways::gateway::{ActionKind, Gateway};
 use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
-use crate::payments::notices::raw::Kept;
+use crate::payments::notices::raw::KeptBody;
 use crate::payments::notices::store::inbox;
 use crate::payments::refunds::Refund;
 
@@ -223,7 +223,7 @@ pub async fn list_notices_by_ids(conn: &mut AsyncPgConnection, ids: &[i64]) -> Q
 }
 
 /// What is kept of notices, card numbers masked, by their numbers; those whose bytes have left are missing.
-pub async fn list_kept(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<(i64, Kept)>> {
+pub async fn list_kept(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<(i64, KeptBody)>> {
     let stored = inbox::list(conn, ids).await?;
     Ok(stored.into_iter().filter_map(|one| Some((one.id, one.kept()?))).collect())
 }

@@ -87,7 +87,7 @@ pub(super) struct Credentials {
 
 /// All that decides whether an access token is still good.
 #[derive(QueryableByName)]
-pub(super) struct Standing {
+pub(super) struct SessionStanding {
     #[diesel(sql_type = SqlUuid)]
     pub user_id: UserId,
     #[diesel(sql_type = Bool)]

@@ -28,7 +28,7 @@ pub struct Passwords {
 
 /// The result of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct PasswordVerdict {
     pub fits: bool,
     /// It was made with less work than the settings now ask for.
     pub stale: bool,
@@ -62,7 +62,7 @@ impl Passwords {
     }
 
     /// Compares; without a stored hash it takes as long and never fits. `RATE_LIMITED` when too many wait.
-    pub async fn verify(&self, stored: Option<&str>, password: &Secret) -> Outcome<Verdict> {
+    pub async fn verify(&self, stored: Option<&str>, password: &Secret) -> Outcome<PasswordVerdict> {
         let known = stored.is_some();
         let (stored, password) = (stored.unwrap_or(&self.decoy).to_owned(), password.clone());
         let now = self.params.clone();
@@ -72,7 +72,7 @@ impl Passwords {
             let made = Params::try_from(&stored).map_err(|e| Fault::bug(format!("a stored hash: {e}")))?;
             let stale =
                 made.m_cost() < now.m_cost() || made.t_cost() < now.t_cost() || made.p_cost() < now.p_cost();
-            Ok(Verdict { fits: fits && known, stale })
+            Ok(PasswordVerdict { fits: fits && known, stale })
         })
         .await
     }
@@ -86,7 +86,7 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
     ) -> Outcome<T> {
-        let place = Place::take(&self.present, self.most).ok_or_else(|| error::rate_limited(1))?;
+        let place = Slot::take(&self.present, self.most).ok_or_else(|| error::rate_limited(1))?;
         let permit = self.running.clone().acquire_owned().await.map_err(|e| Fault::bug(e.to_string()))?;
         // The place and the permit go with the work, not with the request: a client that hangs up frees neither
         // before the memory is free.
@@ -108,9 +108,9 @@ fn hash(params: &Params, password: &[u8]) -> Result<String, Fault> {
 }
 
 /// A place in the queue, given back when dropped.
-struct Place(Arc<AtomicUsize>);
+struct Slot(Arc<AtomicUsize>);
 
-impl Place {
+impl Slot {
     fn take(present: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
         let place = Self(present.clone());
         if present.fetch_add(1, Ordering::SeqCst) >= most {
@@ -120,7 +120,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }

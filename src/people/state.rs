@@ -35,7 +35,7 @@ impl UserState {
     }
 
     /// The state after a change; the same state where nothing is left to do.
-    pub fn after(self, change: UserChange) -> Result<Self, IllegalChange> {
+    pub fn after(self, change: UserChange) -> Result<Self, IllegalPersonChange> {
         use UserChange::{Close, Reinstate, Suspend};
         use UserState::{Active, Closed, Suspended};
         match (self, change) {
@@ -45,8 +45,8 @@ impl UserState {
             (Suspended, Suspend) => Ok(Suspended),
             (Suspended, Reinstate) => Ok(Active),
             (Suspended, Close) => Ok(Closed),
-            (Closed, Suspend) => Err(IllegalChange),
-            (Closed, Reinstate) => Err(IllegalChange),
+            (Closed, Suspend) => Err(IllegalPersonChange),
+            (Closed, Reinstate) => Err(IllegalPersonChange),
             (Closed, Close) => Ok(Closed),
         }
     }
@@ -58,10 +58,10 @@ impl UserChange {
 
 /// A closed account stays closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IllegalChange;
+pub struct IllegalPersonChange;
 
-impl From<IllegalChange> for Refusal {
-    fn from(_: IllegalChange) -> Self {
+impl From<IllegalPersonChange> for Refusal {
+    fn from(_: IllegalPersonChange) -> Self {
         Refusal::new(ErrorCode::IllegalTransition, "this account is closed")
     }
 }

@@ -61,7 +61,7 @@ struct OwnHeader {
     kid: String,
 }
 
-struct Key {
+struct TokenKey {
     id: String,
     signs: EncodingKey,
     verifies: DecodingKey,
@@ -70,7 +70,7 @@ struct Key {
 /// Issues and reads access tokens.
 pub struct AccessTokens {
     /// The first signs, all verify.
-    ring: Vec<Key>,
+    ring: Vec<TokenKey>,
     seconds: i64,
 }
 
@@ -82,7 +82,7 @@ impl AccessTokens {
                 .map_err(|_| Fault::bug("`secrets.tokens` holds no Ed25519 seed"))?;
             let public = pair.public_key().as_ref().to_vec();
             let pkcs8 = pair.to_pkcs8v1().map_err(|_| Fault::bug("an Ed25519 key cannot be written"))?;
-            ring.push(Key {
+            ring.push(TokenKey {
                 id: key.id.clone(),
                 signs: EncodingKey::from_ed_der(pkcs8.as_ref()),
                 verifies: DecodingKey::from_ed_der(&public),

@@ -1,14 +1,14 @@
 //! What a client wants back, by its `Accept` header (RFC 9110, 12.5.1).
 
 /// One entry of an `Accept` header.
-pub struct Wish<'a> {
+pub struct MediaRange<'a> {
     pub kind: &'a str,
     q: f32,
 }
 
 /// The wishes, the strongest first; those for another character set than UTF-8 are left out.
-pub fn wishes(accept: &str) -> Vec<Wish<'_>> {
-    let mut list: Vec<Wish<'_>> = Vec::new();
+pub fn wishes(accept: &str) -> Vec<MediaRange<'_>> {
+    let mut list: Vec<MediaRange<'_>> = Vec::new();
     for entry in accept.split(',') {
         let mut parts = entry.split(';').map(str::trim);
         let kind = parts.next().unwrap_or_default();
@@ -22,7 +22,7 @@ pub fn wishes(accept: &str) -> Vec<Wish<'_>> {
             }
         }
         if utf8 && q > 0.0 && !kind.is_empty() {
-            list.push(Wish { kind, q });
+            list.push(MediaRange { kind, q });
         }
     }
     // Stable: equal weights keep the client's order.
@@ -38,7 +38,7 @@ pub fn is_utf8(charset: &str) -> bool {
 
 /// A browser that opens the address: it wants HTML before it wants data or anything at all.
 pub fn wants_page(accept: Option<&str>) -> bool {
-    let is_page = |wish: &Wish<'_>| match wish.kind.to_ascii_lowercase().as_str() {
+    let is_page = |wish: &MediaRange<'_>| match wish.kind.to_ascii_lowercase().as_str() {
         "text/html" | "application/xhtml+xml" => Some(true),
         "*/*" | "application/*" => Some(false),
         kind if kind.ends_with("json") => Some(false),

@@ -14,7 +14,7 @@ use crate::base::error_code::ErrorCode;
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::text::Locale;
 use crate::delivery::access;
-use crate::delivery::link::{self, Claim};
+use crate::delivery::link::{self, LinkClaim};
 use crate::delivery::range::{Conditions, Plan};
 use crate::delivery::serve::{self, Ask, ServedFile};
 use crate::files::model::FileVersion;
@@ -173,7 +173,7 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 }
 
 /// The page of a claim link. Looking counts nothing; the button begins the download.
-fn shown(claim: &Claim, locale: Locale) -> Response {
+fn shown(claim: &LinkClaim, locale: Locale) -> Response {
     let left = access::remaining(&claim.standing);
     let until = claim.expires_at.format("%Y-%m-%d %H:%M UTC");
     let (version, size) = (page::escape(&claim.file.version), claim.file.size);

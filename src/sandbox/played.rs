@@ -117,7 +117,7 @@ pub(super) struct Can {
 }
 
 /// A call of the shop's, or of a buyer's browser.
-pub(super) struct Asked {
+pub(super) struct AskedQuestion {
     pub method: poem::http::Method,
     /// Path and query as they were in the request line.
     pub target: String,
@@ -130,7 +130,7 @@ pub(super) struct Asked {
     pub now: i64,
 }
 
-impl Asked {
+impl AskedQuestion {
     /// A header that is text, or nothing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
@@ -226,7 +226,7 @@ pub(super) trait Played: Send + Sync {
     fn refund_no(&self, now: i64) -> String;
 
     /// Answers a call; what it changes is in the books before it returns.
-    fn answer(&self, desk: &Arc<Desk>, asked: &Asked) -> Told;
+    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Told;
 
     /// None where the gateway has no such message.
     fn draft(&self, desk: &Desk, payment: &Payment, about: About<'_>, now: i64) -> Option<Draft>;

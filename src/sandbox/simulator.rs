@@ -16,7 +16,7 @@ use super::acts::{self, Input};
 use super::book::Book;
 use super::chaos::{self, Stories};
 use super::drawer::Drawer;
-use super::played::{Asked, Played, Told};
+use super::played::{AskedQuestion, Played, Told};
 use super::trouble::Trouble;
 use super::{notices, page, sides};
 use crate::base::clock::Clock;
@@ -312,7 +312,7 @@ impl Endpoint for Door {
         let (parts, body) = request.into_parts();
         let uri = &parts.uri;
         let segments = uri.path().trim_matches('/').split('/').skip(1).map(str::to_owned).collect();
-        let asked = Asked {
+        let asked = AskedQuestion {
             method: parts.method.clone(),
             target: uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
             path: segments,

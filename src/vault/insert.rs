@@ -11,7 +11,7 @@ use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::infra::data_keys;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::kit::Kit;
-use crate::infra::seal::Place;
+use crate::infra::seal::SealedPlace;
 use crate::vault::events::{Added, BatchEvent};
 use crate::vault::import::{Chunk, LineProblem};
 use crate::vault::model::{Batch, SealedKey};
@@ -63,7 +63,7 @@ pub async fn insert_chunk(
         }
         first_of.insert(fingerprint, key.line);
         let id = KeyId(kit.clock.uuid());
-        let place = Place { column: SEALED_COLUMN, row: id.0, owner: batch.variant_id.0 };
+        let place = SealedPlace { column: SEALED_COLUMN, row: id.0, owner: batch.variant_id.0 };
         let bytes = kit.sealer.seal(data_key, place, key.text.expose().as_bytes()).map_err(Fault::from)?;
         let otherwise = kit.sealer.fingerprint(batch.seller_id.0, key.text.expose(), !fold_case);
         sealed.push(SealedKey { id, line: key.line, fingerprint, otherwise, sealed: bytes });

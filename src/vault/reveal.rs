@@ -14,7 +14,7 @@ use crate::base::secret::Secret;
 use crate::infra::data_keys;
 use crate::infra::effects::tasks::{self, NewTask, TaskKind};
 use crate::infra::kit::Kit;
-use crate::infra::seal::{DataKey, Place, SealError};
+use crate::infra::seal::{DataKey, SealError, SealedPlace};
 use crate::vault::insert::SEALED_COLUMN;
 use crate::vault::store;
 use crate::vault::tasks::{PieceSealBroken, SealBroken, Sealed, SealedPiece};
@@ -58,7 +58,7 @@ pub async fn open(
     let data_keys = data_keys::open(conn, &kit.sealer, rows.iter().map(|r| r.data_key_id)).await?;
     let mut opened = Vec::with_capacity(rows.len());
     for row in rows {
-        let place = Place { column: column_of(&row.source)?, row: row.id, owner: row.variant_id.0 };
+        let place = SealedPlace { column: column_of(&row.source)?, row: row.id, owner: row.variant_id.0 };
         let is_key = place.column == SEALED_COLUMN;
         match open_at(kit, &data_keys, place, row.data_key_id, &row.sealed) {
             Ok(text) => opened.push(OpenedKey {
@@ -93,7 +93,7 @@ pub(super) fn open_text(
     data_key: Uuid,
     sealed: &[u8],
 ) -> Result<Secret, SealError> {
-    let place = Place { column: SEALED_COLUMN, row: key.0, owner: variant.0 };
+    let place = SealedPlace { column: SEALED_COLUMN, row: key.0, owner: variant.0 };
     open_at(kit, data_keys, place, data_key, sealed)
 }
 
@@ -101,7 +101,7 @@ pub(super) fn open_text(
 pub(super) fn open_at(
     kit: &Kit,
     data_keys: &HashMap<Uuid, Arc<DataKey>>,
-    place: Place,
+    place: SealedPlace,
     data_key: Uuid,
     sealed: &[u8],
 ) -> Result<Secret, SealError> {

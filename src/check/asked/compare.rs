@@ -1,7 +1,7 @@
 //! One payment here against what its gateway says of it. Pure.
 
 use crate::base::money::{Currency, Money};
-use crate::check::asked::rows::{RefundRow, Row};
+use crate::check::asked::rows::{AskedRow, RefundRow};
 use crate::payments::gateways::gateway::{Facts, Meaning, Refunding};
 
 pub(super) const MONEY: &str = "a payment received what its gateway says it took";
@@ -88,7 +88,7 @@ impl There {
 }
 
 /// In what a payment differs from what its gateway says of it.
-pub(super) fn payment(row: &Row, there: &There) -> Vec<Difference> {
+pub(super) fn payment(row: &AskedRow, there: &There) -> Vec<Difference> {
     let mut found = Vec::new();
     let mut differ = |question, text: String| {
         let counter = format!("payment {} at {} is {} here, {text}", row.id, row.account_id, row.state);
@@ -176,7 +176,7 @@ impl RefundThere {
 }
 
 /// Whether a refund that counts here counts there.
-pub(super) fn refund(row: &Row, refund: &RefundRow, there: Option<RefundThere>) -> Option<Difference> {
+pub(super) fn refund(row: &AskedRow, refund: &RefundRow, there: Option<RefundThere>) -> Option<Difference> {
     let there = there?;
     let here = refund.state == "succeeded";
     if here == (there == RefundThere::Succeeded) {

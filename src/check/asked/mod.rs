@@ -20,7 +20,7 @@ use crate::payments::accounts::Accounts;
 use crate::payments::gateways::gateway::{Call, Gateway, Queried, RefundRef};
 pub(super) use compare::QUESTIONS;
 use compare::{Difference, RefundThere, There};
-use rows::Row;
+use rows::AskedRow;
 
 /// How many questions are asked beside each other, how long one may take, and how long all of them.
 const BESIDE: usize = 8;
@@ -119,7 +119,7 @@ pub(super) async fn ask(
 }
 
 /// Asks about one payment; what differs is read and asked a second time.
-async fn one(db: &Db, accounts: &Accounts, clock: &Clock, row: &Row) -> Result<Came, Fault> {
+async fn one(db: &Db, accounts: &Accounts, clock: &Clock, row: &AskedRow) -> Result<Came, Fault> {
     let first = look(db, accounts, clock, row).await?;
     if !matches!(first, Came::Differs { .. }) {
         return Ok(first);
@@ -131,7 +131,7 @@ async fn one(db: &Db, accounts: &Accounts, clock: &Clock, row: &Row) -> Result<C
     }
 }
 
-async fn look(db: &Db, accounts: &Accounts, clock: &Clock, row: &Row) -> Result<Came, Fault> {
+async fn look(db: &Db, accounts: &Accounts, clock: &Clock, row: &AskedRow) -> Result<Came, Fault> {
     let Some((account, gateway)) = accounts.find(&row.account_id) else {
         return Ok(Came::NotAsked("the account is not in the configuration"));
     };

@@ -11,7 +11,7 @@ use crate::base::money::{Currency, Money};
 use crate::payments::gateways::gateway::PaymentRef;
 
 #[derive(Clone, Debug, QueryableByName)]
-pub(super) struct Row {
+pub(super) struct AskedRow {
     #[diesel(sql_type = Text)]
     pub id: String,
     #[diesel(sql_type = Text)]
@@ -39,7 +39,7 @@ pub(super) struct Row {
     pub decided: bool,
 }
 
-impl Row {
+impl AskedRow {
     /// How its gateway knows it; none when the row itself is not readable.
     pub fn reference(&self) -> Option<PaymentRef<'_>> {
         Some(PaymentRef {
@@ -67,11 +67,11 @@ const MOVED: &str =
   order by p.id";
 
 /// The payments that are open or moved since then.
-pub(super) async fn list(conn: &mut AsyncPgConnection, since: DateTime<Utc>) -> QueryResult<Vec<Row>> {
+pub(super) async fn list(conn: &mut AsyncPgConnection, since: DateTime<Utc>) -> QueryResult<Vec<AskedRow>> {
     sql_query(format!("{COLUMNS}{MOVED}")).bind::<Timestamptz, _>(since).load(conn).await
 }
 
-pub(super) async fn find(conn: &mut AsyncPgConnection, id: &str) -> QueryResult<Option<Row>> {
+pub(super) async fn find(conn: &mut AsyncPgConnection, id: &str) -> QueryResult<Option<AskedRow>> {
     sql_query(format!("{COLUMNS} where p.id::text = $1"))
         .bind::<Text, _>(id)
         .get_result(conn)

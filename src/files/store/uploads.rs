@@ -90,14 +90,14 @@ pub async fn claim_expired_uploads(conn: &mut AsyncPgConnection, most: i64) -> Q
 }
 
 #[derive(QueryableByName)]
-struct Key {
+struct UploadKey {
     #[diesel(sql_type = Text)]
     key: String,
 }
 
 /// Those of the keys that an upload or a version names.
 pub async fn list_known_blobs(conn: &mut AsyncPgConnection, keys: &[String]) -> QueryResult<HashSet<String>> {
-    let rows: Vec<Key> = Statement::new(
+    let rows: Vec<UploadKey> = Statement::new(
         "select k.key from unnest($1::text[]) as k(key) \
          where exists (select from file_version v where v.blob = k.key) \
            or exists (select from upload u where u.blob = k.key and u.state in ('open', 'complete', 'used'))",

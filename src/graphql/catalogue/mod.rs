@@ -22,6 +22,6 @@ pub use types::{Product, SellerProfile, Variant};
 /// A page of products and what can be asked of it.
 pub mod listing {
     pub use super::filter::{ProductFilter, ProductSort};
-    pub use super::products::{Asked, page};
+    pub use super::products::{AskedProducts, page};
 }
 pub use variants::VariantMutation;

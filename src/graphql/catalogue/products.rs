@@ -16,7 +16,7 @@ use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::shop::types::default_currency;
 
 /// What a client asks of a list of products.
-pub struct Asked {
+pub struct AskedProducts {
     pub search: Option<String>,
     pub filter: Option<ProductFilter>,
     pub sort: Option<ProductSort>,
@@ -33,7 +33,7 @@ fn asks_for(field: SelectionField<'_>, name: &str) -> bool {
 }
 
 /// The page, with a total that is counted only when asked.
-pub async fn page(ctx: &Context<'_>, scope: Scope, asked: Asked) -> Answer<Connection<Product>> {
+pub async fn page(ctx: &Context<'_>, scope: Scope, asked: AskedProducts) -> Answer<Connection<Product>> {
     let backend = ctx.backend().clone();
     let currency = asked.currency.unwrap_or_else(|| default_currency(&backend));
     let filter = asked.filter.unwrap_or_default().read(asked.search, currency).or_top()?;

@@ -6,7 +6,7 @@ use crate::base::ids::ProductId;
 use crate::catalogue::read::{self, By};
 use crate::catalogue::scope::Scope;
 use crate::graphql::catalogue::filter::{ProductBy, ProductFilter, ProductSort};
-use crate::graphql::catalogue::products::{Asked, page};
+use crate::graphql::catalogue::products::{AskedProducts, page};
 use crate::graphql::catalogue::types::Product;
 use crate::graphql::connection::Connection;
 use crate::graphql::context::ContextExt;
@@ -36,7 +36,8 @@ impl CatalogueQuery {
         #[graphql(desc = "End before this row.")] before: Option<String>,
     ) -> Answer<Connection<Product>> {
         let currency = currency.map(|c| c.0);
-        page(ctx, Scope::Buyers, Asked { search, filter, sort, currency, first, after, last, before }).await
+        page(ctx, Scope::Buyers, AskedProducts { search, filter, sort, currency, first, after, last, before })
+            .await
     }
 
     /// One product; null when there is none, or none that the caller may see. Sellers and staff also see what is not

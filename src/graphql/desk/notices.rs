@@ -11,7 +11,7 @@ use crate::graphql::loaders;
 use crate::graphql::payments::Attribute;
 use crate::graphql::scalars::DateTime;
 use crate::graphql::user_error::StaffError;
-use crate::payments::notices::raw::Kept;
+use crate::payments::notices::raw::KeptBody;
 use crate::payments::notices::replay;
 use crate::payments::read::{self, NoticeFilter, NoticeRow};
 
@@ -107,8 +107,8 @@ pub struct NoticeRaw {
     masked: bool,
 }
 
-impl From<Kept> for NoticeRaw {
-    fn from(kept: Kept) -> Self {
+impl From<KeptBody> for NoticeRaw {
+    fn from(kept: KeptBody) -> Self {
         let headers: Vec<(String, String)> = serde_json::from_value(kept.headers).unwrap_or_default();
         Self {
             method: kept.method,

@@ -1,8 +1,8 @@
 use async_graphql::{Context, Enum, ID, Interface, Object};
 
 use crate::base::ids::LineId;
-use crate::delivery::access::{self, Shown};
-use crate::delivery::model::Standing;
+use crate::delivery::access::{self, GrantShown};
+use crate::delivery::model::GrantStanding;
 use crate::goods::{self, Supply};
 use crate::graphql::catalogue::FileVersion;
 use crate::graphql::error::{Answer, fault};
@@ -226,7 +226,7 @@ impl FileDelivery {
 }
 
 impl FileDelivery {
-    async fn standings(&self, ctx: &Context<'_>) -> Answer<Vec<Standing>> {
+    async fn standings(&self, ctx: &Context<'_>) -> Answer<Vec<GrantStanding>> {
         if !self.0.whole() {
             return Ok(Vec::new());
         }
@@ -253,7 +253,7 @@ pub enum GrantState {
 
 /// The right to download one file.
 #[derive(Clone, Debug)]
-pub struct DownloadGrant(pub Standing);
+pub struct DownloadGrant(pub GrantStanding);
 
 /// The right to download one file.
 #[Object]
@@ -266,11 +266,11 @@ impl DownloadGrant {
     /// Whether it may be used.
     async fn state(&self) -> GrantState {
         match access::shown(&self.0) {
-            Shown::Active => GrantState::Active,
-            Shown::Exhausted => GrantState::Exhausted,
-            Shown::Expired => GrantState::Expired,
-            Shown::Revoked => GrantState::Revoked,
-            Shown::NotYet => GrantState::NotYet,
+            GrantShown::Active => GrantState::Active,
+            GrantShown::Exhausted => GrantState::Exhausted,
+            GrantShown::Expired => GrantState::Expired,
+            GrantShown::Revoked => GrantState::Revoked,
+            GrantShown::NotYet => GrantState::NotYet,
         }
     }
 

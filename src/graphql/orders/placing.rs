@@ -17,7 +17,7 @@ use crate::graphql::scalars::{CurrencyCode, Decimal, LocaleTag};
 use crate::graphql::user_error::{OrderPlaceError, PaymentError};
 use crate::orders::access::AccessLevel;
 use crate::orders::buyer::{Evidence, Proof};
-use crate::orders::place::{Place, is_repeat};
+use crate::orders::place::{PlaceOrder, is_repeat};
 use crate::orders::quote::{self, Cart};
 use crate::payments::attempts::checkout;
 use crate::people::captcha::{self, Gate};
@@ -123,7 +123,7 @@ impl PlacingMutation {
                 return refused(ctx, refusal, &cart).await;
             }
         };
-        let place = Place {
+        let place = PlaceOrder {
             idempotency_key: input.idempotency_key,
             lines: cart.lines.clone(),
             currency,
@@ -179,7 +179,12 @@ fn of_start(mut refusal: Refusal) -> Refusal {
 
 /// What the caller has shown; the cart is priced for who that is. A repeat shows nothing again: its captcha was spent the
 /// first time. The captcha comes last, so that a cart that cannot be placed costs none.
-async fn prove(ctx: &Context<'_>, place: &Place, cart: &mut Cart, evidence: &Evidence) -> Outcome<Proof> {
+async fn prove(
+    ctx: &Context<'_>,
+    place: &PlaceOrder,
+    cart: &mut Cart,
+    evidence: &Evidence,
+) -> Outcome<Proof> {
     let (backend, actor, caller) = (ctx.backend(), ctx.actor(), ctx.caller());
     let asked = backend.config.captcha.is_on() && actor.person.is_none();
     let shows = asked || evidence.email_code.is_some();

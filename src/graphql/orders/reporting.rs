@@ -1,7 +1,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, SimpleObject};
 
 use crate::base::ids::UnitId;
-use crate::delivery::report::{self, Report, Wish};
+use crate::delivery::report::{self, ProblemReport, Wish};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, split};
 use crate::graphql::id;
@@ -50,7 +50,7 @@ pub struct DeliveryReportPayload {
 
 pub(super) async fn report(ctx: &Context<'_>, input: DeliveryReportInput) -> Answer<DeliveryReportPayload> {
     let done = async {
-        let wish = Report {
+        let wish = ProblemReport {
             idempotency_key: input.idempotency_key,
             unit_id: id::read(&input.delivery_id, "deliveryId", UnitId::parse)?,
             access_token: input.access_token,

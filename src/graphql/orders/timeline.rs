@@ -39,7 +39,7 @@ pub struct TimelineEntry {
 pub async fn of(ctx: &Context<'_>, order: OrderId) -> Answer<Vec<TimelineEntry>> {
     let mut conn = ctx.backend().db.conn().await.or_top()?;
     let rows = operations::timeline(&mut conn, order).await.or_top()?;
-    let entry = |row: operations::Entry| TimelineEntry {
+    let entry = |row: operations::TimelineRow| TimelineEntry {
         at: row.at.into(),
         source: match row.source.as_str() {
             "notice" => TimelineSource::Notice,

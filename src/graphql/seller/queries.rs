@@ -6,7 +6,7 @@ use crate::base::page::{self, DEFAULT_SIZE, LARGEST_SIZE, Page, PageArgs};
 use crate::catalogue::scope::Scope;
 use crate::fulfilment::read as stock;
 use crate::graphql::catalogue::Product;
-use crate::graphql::catalogue::listing::{Asked, ProductFilter, ProductSort, page as products};
+use crate::graphql::catalogue::listing::{AskedProducts, ProductFilter, ProductSort, page as products};
 use crate::graphql::connection::{Connection, counted};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
@@ -76,7 +76,7 @@ impl Seller {
         #[graphql(desc = "End before this row.")] before: Option<String>,
     ) -> Answer<Connection<Product>> {
         let currency = currency.map(|c| c.0);
-        let asked = Asked { search, filter, sort, currency, first, after, last, before };
+        let asked = AskedProducts { search, filter, sort, currency, first, after, last, before };
         products(ctx, Scope::Sellers(self.0.clone()), asked).await
     }
 

@@ -16,7 +16,7 @@ pub mod total;
 
 pub use address::Address;
 pub use errors::{ResultExt, one, violated};
-pub use place::Place;
+pub use place::DatabasePlace;
 pub use pool::{Connection, Db, Limits, Purpose, Transaction};
 
 diesel::define_sql_function! {

@@ -5,11 +5,11 @@ use std::path::Path;
 use crate::base::outcome::Fault;
 use crate::config::{Config, Database};
 use crate::infra::db::address::Address;
-use crate::infra::db::embedded::{Cluster, Role};
+use crate::infra::db::embedded::{Cluster, DatabaseRole};
 use crate::infra::db::migrate;
 
 /// An open way to the database, and the cluster behind it when it is ours.
-pub struct Place {
+pub struct DatabasePlace {
     cluster: Option<Cluster>,
     url: String,
     app: Address,
@@ -17,7 +17,7 @@ pub struct Place {
     runtime_role: String,
 }
 
-impl Place {
+impl DatabasePlace {
     /// The database that the configuration names: the server of `database.url`, else the cluster of the data folder,
     /// which is started. With `visit`, a cluster that another program runs is used instead of refused.
     pub async fn open(config: &Config, visit: bool) -> Result<Self, Fault> {
@@ -47,12 +47,12 @@ impl Place {
         } else {
             Cluster::start(data, programs).await?
         };
-        let url = cluster.url(Role::App);
+        let url = cluster.url(DatabaseRole::App);
         Ok(Self {
             app: Address::new(&url, database)?,
-            owner: Address::new(&cluster.url(Role::Owner), database)?,
+            owner: Address::new(&cluster.url(DatabaseRole::Owner), database)?,
             url,
-            runtime_role: Role::App.as_str().to_owned(),
+            runtime_role: DatabaseRole::App.as_str().to_owned(),
             cluster: Some(cluster),
         })
     }

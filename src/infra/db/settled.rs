@@ -9,7 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::infra::db::statement::Statement;
 
 #[derive(QueryableByName)]
-struct Settled {
+struct SettledRow {
     #[diesel(sql_type = Timestamptz)]
     until: DateTime<Utc>,
 }
@@ -18,6 +18,6 @@ struct Settled {
 /// the list, not in it: a transaction that ends between that statement's snapshot and the question would be missed.
 /// What changes later bears a later time, so a client that goes on from here sees it.
 pub async fn until(conn: &mut AsyncPgConnection) -> QueryResult<DateTime<Utc>> {
-    let row: Settled = Statement::new("select settled_until() as until").get_result(conn).await?;
+    let row: SettledRow = Statement::new("select settled_until() as until").get_result(conn).await?;
     Ok(row.until)
 }

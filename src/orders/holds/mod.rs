@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::base::ids::UnitId;
 pub use crate::orders::hand_over::HoldCause as Cause;
-use crate::orders::hand_over::{Piece, Standing};
+use crate::orders::hand_over::{PieceState, Standing};
 use crate::orders::model::Order;
 use crate::orders::unit::UnitState;
 pub use store::replace;
@@ -26,15 +26,15 @@ pub struct Hold {
 /// How a unit looks to the rule. `is_lost`: the order's money went to the buyer by a dispute.
 pub fn standing(order: &Order, unit: UnitState, is_lost: bool, hold: Option<Cause>) -> Standing {
     let piece = match unit {
-        UnitState::Assigned | UnitState::Revealed => Piece::Delivered,
-        UnitState::Replaced => Piece::Replaced,
-        UnitState::Revoked if is_lost => Piece::Revoked,
-        UnitState::Revoked => Piece::Refunded,
-        UnitState::Cancelled => Piece::Cancelled,
+        UnitState::Assigned | UnitState::Revealed => PieceState::Delivered,
+        UnitState::Replaced => PieceState::Replaced,
+        UnitState::Revoked if is_lost => PieceState::Revoked,
+        UnitState::Revoked => PieceState::Refunded,
+        UnitState::Cancelled => PieceState::Cancelled,
         UnitState::Unassigned
         | UnitState::AwaitingStock
         | UnitState::AwaitingSupplier
-        | UnitState::AwaitingPerson => Piece::Waiting,
+        | UnitState::AwaitingPerson => PieceState::Waiting,
     };
     Standing { paid: order.state.is_paid(), piece, hold }
 }

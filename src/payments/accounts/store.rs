@@ -6,7 +6,7 @@ use crate::base::outcome::Fault;
 use crate::payments::accounts::{Account, Accounts};
 
 #[derive(QueryableByName)]
-struct Kept {
+struct KeptAccount {
     #[diesel(sql_type = Text)]
     id: String,
 }
@@ -33,7 +33,7 @@ pub async fn sync(conn: &mut AsyncPgConnection, accounts: &Accounts) -> Result<V
     let currencies = |account: &Account| {
         account.currencies.iter().map(|c| c.as_str().to_owned()).collect::<Vec<_>>().join(",")
     };
-    let kept: Vec<Kept> = sql_query(SYNC)
+    let kept: Vec<KeptAccount> = sql_query(SYNC)
         .bind::<Array<Text>, _>(list.iter().map(|a| a.id.as_str()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(list.iter().map(|a| a.gateway).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(list.iter().map(|a| currencies(a)).collect::<Vec<_>>())

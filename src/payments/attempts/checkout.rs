@@ -9,7 +9,7 @@ use crate::base::ids::PaymentId;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::orders::buyer::Proof;
 use crate::orders::model::Order;
-use crate::orders::place::{self, Place, Placed};
+use crate::orders::place::{self, PlaceOrder, Placed};
 use crate::orders::state::OrderState;
 use crate::orders::store;
 use crate::payments::attempts::start::{self, Start, StartOptions};
@@ -32,7 +32,7 @@ pub async fn checkout(
     kit: &PaymentKit,
     actor: &Actor,
     proof: &Proof,
-    new: Place,
+    new: PlaceOrder,
     options: Option<StartOptions>,
 ) -> Outcome<CheckedOut> {
     let key = new.idempotency_key.clone();

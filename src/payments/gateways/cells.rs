@@ -3,7 +3,7 @@
 use csv::{ByteRecord, Position, StringRecord};
 
 use crate::base::money::parse_minor;
-use crate::payments::gateways::gateway::{Entry, Place};
+use crate::payments::gateways::gateway::{EntryPlace, StatementEntry};
 
 /// Decimals that a fee may have in a statement; it is counted in fen only once it is summed up.
 const FEE_DECIMALS: u32 = 5;
@@ -15,15 +15,15 @@ pub(super) fn unreadable(error: &csv::Error) -> String {
 }
 
 /// The line on which a record begins.
-pub(super) fn place(position: Option<&Position>) -> Place {
-    Place::line(position.map_or(0, |at| usize::try_from(at.line()).unwrap_or(usize::MAX)))
+pub(super) fn place(position: Option<&Position>) -> EntryPlace {
+    EntryPlace::line(position.map_or(0, |at| usize::try_from(at.line()).unwrap_or(usize::MAX)))
 }
 
 /// A record's text, or the unreadable entry for one that is not in UTF-8.
-pub(super) fn text(place: Place, record: ByteRecord) -> Result<StringRecord, Box<Entry>> {
+pub(super) fn text(place: EntryPlace, record: ByteRecord) -> Result<StringRecord, Box<StatementEntry>> {
     StringRecord::from_byte_record(record).map_err(|error| {
         let raw = error.into_byte_record();
-        Box::new(Entry::unread(place, None, raw.as_slice(), "is not in UTF-8"))
+        Box::new(StatementEntry::unread(place, None, raw.as_slice(), "is not in UTF-8"))
     })
 }
 

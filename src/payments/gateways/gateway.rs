@@ -16,7 +16,9 @@ pub use crate::payments::gateways::notice::{
     DisputeFact, Expected, Facts, GatewayState, Identity, Match, Meaning, Named, Notice, NoticeRefusal,
     RawNotice, RefundFact, Stage, matches,
 };
-pub use crate::payments::gateways::stated::{Entry, Place, Stated, Statement, StatementLine, Unread};
+pub use crate::payments::gateways::stated::{
+    EntryPlace, Stated, Statement, StatementEntry, StatementLine, Unread,
+};
 
 /// One entry of an account's `settings`.
 pub struct Setting {
@@ -346,7 +348,7 @@ pub trait Gateway: Calls {
 
     /// Reads a statement that a person fetched, as the gateway gives it out. The error says why the file as a whole is
     /// none of this account's; a line that cannot be read is an entry that says so.
-    fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String>;
+    fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementEntry>, String>;
 }
 
 /// Our minor units (ISO 4217's) to the gateway's integers; none when the amount has decimals the gateway cannot

@@ -3,11 +3,11 @@
 //! its form, and a file that two forms fit with different amounts is refused, not guessed.
 
 use crate::base::money::parse_minor;
-use crate::payments::gateways::gateway::Place;
+use crate::payments::gateways::gateway::EntryPlace;
 
 /// How a file writes amounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum NumberForm {
     /// `-1,234.56`
     Point,
     /// `-1.234,56`
@@ -17,7 +17,7 @@ pub(super) enum Form {
 /// Groups of three are also set apart by these.
 const SPACES: [char; 6] = [' ', '\u{a0}', '\u{202f}', '\u{2009}', '\'', '\u{2019}'];
 
-impl Form {
+impl NumberForm {
     fn marks(self) -> (char, char) {
         match self {
             Self::Point => ('.', ','),
@@ -79,18 +79,20 @@ fn ungrouped(whole: &str, group: char) -> Option<String> {
 
 /// One amount of a file: its place, its text, its currency's decimals there.
 pub(super) struct Amount<'a> {
-    pub place: Place,
+    pub place: EntryPlace,
     pub text: &'a str,
     pub exponent: u32,
 }
 
 /// The form that all amounts of a file have; what is no amount in any form says nothing about the others. The error
 /// names the line at which no form is left: a file that mixes them says nothing for certain.
-pub(super) fn form_of<'a>(amounts: impl Iterator<Item = Amount<'a>>) -> Result<Form, String> {
+pub(super) fn form_of<'a>(amounts: impl Iterator<Item = Amount<'a>>) -> Result<NumberForm, String> {
     let (mut point, mut comma, mut same) = (true, true, true);
     for amount in amounts {
-        let (a, b) =
-            (Form::Point.read(amount.text, amount.exponent), Form::Comma.read(amount.text, amount.exponent));
+        let (a, b) = (
+            NumberForm::Point.read(amount.text, amount.exponent),
+            NumberForm::Comma.read(amount.text, amount.exponent),
+        );
         if a.is_none() && b.is_none() {
             continue;
         }
@@ -105,8 +107,8 @@ pub(super) fn form_of<'a>(amounts: impl Iterator<Item = Amount<'a>>) -> Result<F
         (true, true) if !same => {
             Err("the file's amounts can be read with a decimal point and with a decimal comma".to_owned())
         }
-        (true, _) => Ok(Form::Point),
-        (false, _) => Ok(Form::Comma),
+        (true, _) => Ok(NumberForm::Point),
+        (false, _) => Ok(NumberForm::Comma),
     }
 }
 
@@ -116,5 +118,5 @@ pub(super) fn plain(text: &str, exponent: u32) -> Option<i64> {
     if !digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
         return None;
     }
-    Form::Point.read(text, exponent)
+    NumberForm::Point.read(text, exponent)
 }

@@ -61,12 +61,12 @@ pub struct StatementLine {
 
 /// The place of something in a file or an answer, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct EntryPlace {
     what: &'static str,
     number: usize,
 }
 
-impl Place {
+impl EntryPlace {
     /// A line of the file.
     pub fn line(number: usize) -> Self {
         Self { what: "line", number }
@@ -78,7 +78,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for EntryPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.what, self.number)
     }
@@ -94,18 +94,18 @@ pub struct Unread {
 
 /// One entry of a statement. One that cannot be read says nothing about the others: it is stored as a difference and goes to a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    pub place: Place,
+pub struct StatementEntry {
+    pub place: EntryPlace,
     pub said: Result<StatementLine, Unread>,
 }
 
-impl Entry {
-    pub fn read(place: Place, line: StatementLine) -> Self {
+impl StatementEntry {
+    pub fn read(place: EntryPlace, line: StatementLine) -> Self {
         Self { place, said: Ok(line) }
     }
 
     /// `id` is what the gateway calls it, as far as that can be read; `raw` is all of it.
-    pub fn unread(place: Place, id: Option<&str>, raw: &[u8], why: impl Into<String>) -> Self {
+    pub fn unread(place: EntryPlace, id: Option<&str>, raw: &[u8], why: impl Into<String>) -> Self {
         let id = id.map(str::trim).filter(|id| (1..=100).contains(&id.len()));
         let subject =
             id.map_or_else(|| format!("unread:{}", hex::encode(&Sha256::digest(raw)[..12])), str::to_owned);
@@ -116,7 +116,7 @@ impl Entry {
 /// What came of asking for a statement.
 #[derive(Clone, Debug)]
 pub enum Statement {
-    Entries(Vec<Entry>),
+    Entries(Vec<StatementEntry>),
     /// Not made yet: ask again later.
     NotReady,
     Unknown(String),

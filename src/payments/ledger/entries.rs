@@ -7,12 +7,16 @@ use crate::fulfilment::assign::PaidLine;
 use crate::payments::case::{CapturedMoney, Case};
 use crate::payments::model::Payment;
 use crate::payments::notices::decide::received_currency;
-use crate::payments::notices::store::slice::Entry;
+use crate::payments::notices::store::slice::SliceRow;
 use crate::payments::refunds::store::LineShare;
 
 /// Entries for what was captured in a slice: the gateway owes it, and the sellers of the lines earned it or nobody has
 /// it yet.
-pub fn captures<'a>(clock: &Clock, cases: impl Iterator<Item = &'a Case>, lines: &[PaidLine]) -> Vec<Entry> {
+pub fn captures<'a>(
+    clock: &Clock,
+    cases: impl Iterator<Item = &'a Case>,
+    lines: &[PaidLine],
+) -> Vec<SliceRow> {
     let mut entries = Vec::new();
     for case in cases {
         for CapturedMoney { payment_id, amount, allocated } in &case.decided.captures {
@@ -54,7 +58,7 @@ pub fn money_back(
     amount: i64,
     weights: &[LineShare],
     cause: Cause,
-) -> Vec<Entry> {
+) -> Vec<SliceRow> {
     let mut entries = Vec::new();
     let parts = spread(-amount, &weights.iter().map(|w| w.left_minor).collect::<Vec<_>>());
     let shares: Vec<(LineId, SellerId, i64)> =
@@ -70,13 +74,13 @@ pub fn money_back(
 }
 
 /// Entries for money that pays for nothing and now pays for the order's lines.
-pub fn allocation(clock: &Clock, payment: &Payment, lines: &[LineShare]) -> Vec<Entry> {
+pub fn allocation(clock: &Clock, payment: &Payment, lines: &[LineShare]) -> Vec<SliceRow> {
     let total: i64 = lines.iter().map(|l| l.left_minor).sum();
     let model = entry(clock, payment);
-    let mut entries: Vec<Entry> = lines
+    let mut entries: Vec<SliceRow> = lines
         .iter()
         .filter(|line| line.left_minor != 0)
-        .map(|line| Entry {
+        .map(|line| SliceRow {
             book: "sales",
             line_id: Some(line.line_id),
             seller_id: line.seller_id,
@@ -85,7 +89,7 @@ pub fn allocation(clock: &Clock, payment: &Payment, lines: &[LineShare]) -> Vec<
         })
         .collect();
     if total != 0 {
-        entries.push(Entry { book: "unallocated", amount_minor: total, ..model });
+        entries.push(SliceRow { book: "unallocated", amount_minor: total, ..model });
     }
     entries
 }
@@ -97,15 +101,15 @@ fn movement(
     payment: &Payment,
     amount: i64,
     shares: &[(LineId, SellerId, i64)],
-    entries: &mut Vec<Entry>,
+    entries: &mut Vec<SliceRow>,
 ) {
     if amount == 0 {
         return;
     }
-    let first = Entry { amount_minor: amount, ..entry(clock, payment) };
+    let first = SliceRow { amount_minor: amount, ..entry(clock, payment) };
     let shared: i64 = shares.iter().map(|s| s.2).sum();
     for (line_id, seller_id, part) in shares.iter().filter(|s| s.2 != 0) {
-        entries.push(Entry {
+        entries.push(SliceRow {
             book: "sales",
             line_id: Some(*line_id),
             seller_id: *seller_id,
@@ -114,14 +118,14 @@ fn movement(
         });
     }
     if shared != amount {
-        entries.push(Entry { book: "unallocated", amount_minor: shared - amount, ..first.clone() });
+        entries.push(SliceRow { book: "unallocated", amount_minor: shared - amount, ..first.clone() });
     }
     entries.push(first);
 }
 
 /// A side of a new transaction about a payment, with nothing in it yet.
-fn entry(clock: &Clock, payment: &Payment) -> Entry {
-    Entry {
+fn entry(clock: &Clock, payment: &Payment) -> SliceRow {
+    SliceRow {
         transaction_id: clock.uuid(),
         book: "gateway",
         account_id: payment.account_id.clone(),

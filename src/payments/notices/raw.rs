@@ -21,7 +21,7 @@ const SECRET_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorizati
 
 /// A notice as it is stored.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct KeptBody {
     pub method: String,
     pub query: String,
     /// Pairs in the order received.
@@ -41,7 +41,7 @@ struct Exact {
 }
 
 /// What is stored of a notice.
-pub fn keep(sealer: &Sealer, raw: &RawNotice) -> Kept {
+pub fn keep(sealer: &Sealer, raw: &RawNotice) -> KeptBody {
     let secret = |name: &str| SECRET_HEADERS.iter().any(|s| s.eq_ignore_ascii_case(name));
     let headers: Vec<(String, String)> =
         raw.headers.iter().filter(|(name, _)| !secret(name)).cloned().collect();
@@ -65,7 +65,7 @@ pub fn keep(sealer: &Sealer, raw: &RawNotice) -> Kept {
         .zip(shown)
         .map(|((name, value), (_, masked))| (name, masked.unwrap_or(value)))
         .collect();
-    Kept {
+    KeptBody {
         method: raw.method.clone(),
         query: query.unwrap_or_else(|| raw.query.clone()),
         headers: json!(shown),
@@ -76,7 +76,7 @@ pub fn keep(sealer: &Sealer, raw: &RawNotice) -> Kept {
 }
 
 /// The notice as it came, to be verified as of `received_unix`; none when its exact bytes cannot be had any more.
-pub fn restore(sealer: &Sealer, kept: Kept, received_unix: i64) -> Option<RawNotice> {
+pub fn restore(sealer: &Sealer, kept: KeptBody, received_unix: i64) -> Option<RawNotice> {
     let (query, headers, body) = match &kept.sealed {
         None => (kept.query, serde_json::from_value(kept.headers).ok()?, kept.body),
         Some(sealed) => {

@@ -36,12 +36,12 @@ struct Case {
     expect: String,
     #[serde(default)]
     reject_stage: Option<String>,
-    order: Option<Order>,
+    order: Option<VectorOrder>,
     meaning: Option<Value>,
 }
 
 #[derive(Deserialize)]
-struct Order {
+struct VectorOrder {
     order_no: String,
     amount_minor: i64,
     currency: String,
@@ -53,7 +53,7 @@ fn post() -> String {
 
 /// One case's verdict.
 #[derive(Debug)]
-pub struct Line {
+pub struct VectorLine {
     pub name: String,
     pub expected: String,
     /// `accept` and the meaning, or `reject`, the stage and the reason.
@@ -62,19 +62,19 @@ pub struct Line {
 }
 
 #[derive(Debug)]
-pub struct Report {
+pub struct VectorsReport {
     pub gateway: String,
-    pub lines: Vec<Line>,
+    pub lines: Vec<VectorLine>,
 }
 
-impl Report {
+impl VectorsReport {
     /// How many cases came out otherwise than the file says.
     pub fn differing(&self) -> usize {
         self.lines.iter().filter(|line| !line.agrees).count()
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for VectorsReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for line in &self.lines {
             let mark = if line.agrees { "ok      " } else { "DIFFERS " };
@@ -85,7 +85,7 @@ impl fmt::Display for Report {
 }
 
 /// Runs a file's text. The error says what is wrong with the file itself.
-pub fn run(text: &str) -> Result<Report, String> {
+pub fn run(text: &str) -> Result<VectorsReport, String> {
     let file: File = serde_json::from_str(text).map_err(|e| format!("not a file of vectors: {e}"))?;
     if file.cases.is_empty() {
         return Err("the file has no cases".into());
@@ -97,10 +97,10 @@ pub fn run(text: &str) -> Result<Report, String> {
     let (mut keys, evidence) = gateway.vectors(&file.config)?;
     keys.id = "vectors".into();
     let lines = file.cases.iter().map(|case| one(gateway.as_ref(), &keys, &evidence, case)).collect();
-    Ok(Report { gateway: file.gateway, lines })
+    Ok(VectorsReport { gateway: file.gateway, lines })
 }
 
-fn one(gateway: &dyn Gateway, keys: &AccountKeys, evidence: &Evidence, case: &Case) -> Line {
+fn one(gateway: &dyn Gateway, keys: &AccountKeys, evidence: &Evidence, case: &Case) -> VectorLine {
     let raw = RawNotice {
         method: case.method.clone(),
         query: case.query.clone(),
@@ -123,14 +123,14 @@ fn one(gateway: &dyn Gateway, keys: &AccountKeys, evidence: &Evidence, case: &Ca
             None => (format!("accept as {}", facts.meaning.as_str()), case.expect == "accept"),
         },
     };
-    Line { name: case.name.clone(), expected, got, agrees }
+    VectorLine { name: case.name.clone(), expected, got, agrees }
 }
 
 fn business(
     gateway: &dyn Gateway,
     keys: &AccountKeys,
     facts: &Facts,
-    order: Option<&Order>,
+    order: Option<&VectorOrder>,
 ) -> Result<(), String> {
     if facts.meaning == Meaning::Ignored {
         return Ok(());

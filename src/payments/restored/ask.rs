@@ -16,7 +16,7 @@ use crate::payments::attempts::ask::{self, Asked};
 use crate::payments::attempts::number;
 use crate::payments::attempts::store as attempts;
 use crate::payments::attempts::unstarted;
-use crate::payments::gateways::gateway::{Call, Entry, Stated, Statement, StatementLine};
+use crate::payments::gateways::gateway::{Call, Stated, Statement, StatementEntry, StatementLine};
 use crate::payments::kit::PaymentKit;
 use crate::payments::report::PaymentReport;
 use crate::payments::restored::release;
@@ -165,11 +165,11 @@ pub(super) async fn day(kit: &PaymentKit, epoch: &Epoch, mut question: Question)
 
 /// Compares a day with what is known here. What is not is asked about where the attempt is known, and else put before a
 /// person, as is what cannot be read. Answers how many entries stay unknown.
-async fn compare(kit: &PaymentKit, spoken: &Spoken, entries: Vec<Entry>) -> Outcome<i32> {
+async fn compare(kit: &PaymentKit, spoken: &Spoken, entries: Vec<StatementEntry>) -> Outcome<i32> {
     let account = spoken.0.id.as_str();
     let mut unknown = 0;
     let mut lines = Vec::new();
-    for Entry { place, said } in entries {
+    for StatementEntry { place, said } in entries {
         match said {
             Ok(line) => lines.push(line),
             Err(unread) => {

@@ -11,5 +11,5 @@ mod store;
 
 pub use ask::sweep;
 pub use release::release;
-pub use report::Report;
+pub use report::RestoredReport;
 pub use run::run;

@@ -10,7 +10,7 @@ use crate::vault::model::VariantCount;
 
 /// What was asked, what was found, what cannot be rebuilt.
 #[derive(Debug)]
-pub struct Report {
+pub struct RestoredReport {
     pub epoch: i32,
     /// What happened from here on may be unknown.
     pub since: DateTime<Utc>,
@@ -34,7 +34,7 @@ What this database cannot know of the time since the backup:
   keys that were taken in: take the same files in again only after comparing, some of their keys may be sold
   files, prices, texts, accounts of people, and what staff did";
 
-impl fmt::Display for Report {
+impl fmt::Display for RestoredReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let since = self.since.to_rfc3339_opts(SecondsFormat::Secs, true);
         writeln!(f, "epoch {}; unknown since {since}", self.epoch)?;

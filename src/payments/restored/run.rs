@@ -13,14 +13,14 @@ use crate::payments::events::{RefundEvent, Reopened, Restored, ShopEvent};
 use crate::payments::kit::PaymentKit;
 use crate::payments::restored::ask;
 use crate::payments::restored::release;
-use crate::payments::restored::report::Report;
+use crate::payments::restored::report::RestoredReport;
 use crate::payments::restored::store;
 use crate::vault::restored;
 
 /// Raises the epoch, asks the gateways, lists what is unknown and opens sales. `since` is when the backup was made; none:
 /// the time of the newest thing the database knows. Sales stay held while a gateway does not answer, unless `anyway`.
 /// Refuses a `since` that is yet to come with `INVALID`.
-pub async fn run(kit: &PaymentKit, since: Option<DateTime<Utc>>, anyway: bool) -> Outcome<Report> {
+pub async fn run(kit: &PaymentKit, since: Option<DateTime<Utc>>, anyway: bool) -> Outcome<RestoredReport> {
     if sequence::restart(&mut *kit.db.conn().await?).await? {
         tracing::info!(
             "the rows come from another cluster: the sequence of events begins anew behind its last number"
@@ -43,7 +43,7 @@ pub async fn run(kit: &PaymentKit, since: Option<DateTime<Utc>>, anyway: bool) -
         release::release_if_nothing_is_unknown(kit, &epoch).await?;
     }
     let mut conn = kit.db.conn().await?;
-    Ok(Report {
+    Ok(RestoredReport {
         epoch: epoch.id,
         since: epoch.unknown_since.unwrap_or(epoch.raised_at),
         opened,

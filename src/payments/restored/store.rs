@@ -185,7 +185,7 @@ pub(super) async fn list_accounts_paid_at(conn: &mut AsyncPgConnection) -> Query
 }
 
 #[derive(QueryableByName)]
-struct VariantRow {
+struct SoldVariantRow {
     #[diesel(sql_type = SqlUuid)]
     id: VariantId,
 }
@@ -193,7 +193,7 @@ struct VariantRow {
 /// Variants that can be had for nothing: no gateway knows of such orders.
 pub(super) async fn list_free_variants(conn: &mut AsyncPgConnection) -> QueryResult<Vec<VariantId>> {
     let sql = "select distinct variant_id as id from price where unit_minor = 0";
-    let rows: Vec<VariantRow> = Statement::new(sql).load(conn).await?;
+    let rows: Vec<SoldVariantRow> = Statement::new(sql).load(conn).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 

@@ -20,7 +20,7 @@ use crate::payments::notices::decide::received_currency;
 use crate::payments::refunds::{Refund, RefundState, store as refunds, work};
 use crate::payments::statements::fees;
 use crate::payments::statements::model::{Fact, Kind, NewDifference, Run};
-use crate::payments::statements::refunds::{self as claims, Claim};
+use crate::payments::statements::refunds::{self as claims, RefundClaim};
 use crate::payments::statements::store::{books, facts};
 use crate::payments::tasks;
 
@@ -93,7 +93,7 @@ async fn settle(
     let (fact, refund) = match fact.stated {
         Stated::Payment | Stated::RefundSum => (fact, None),
         Stated::Refund | Stated::RefundFailed => {
-            let Claim { fact, refund, released } = claims::claim(conn, payment, fact).await?;
+            let RefundClaim { fact, refund, released } = claims::claim(conn, payment, fact).await?;
             again.extend(released);
             if fact.stated == Stated::RefundFailed
                 && let Some(booked) = same_refund(conn, run, &fact, Stated::Refund).await?

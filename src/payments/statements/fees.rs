@@ -10,7 +10,7 @@ use crate::payments::gateways::gateway::Stated;
 use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
 use crate::payments::notices::decide::received_currency;
-use crate::payments::notices::store::slice::{self, Entry};
+use crate::payments::notices::store::slice::{self, SliceRow};
 use crate::payments::statements::compare::write_down;
 use crate::payments::statements::model::{Fact, Kind, NewDifference, Run};
 use crate::payments::statements::store::books;
@@ -33,7 +33,7 @@ pub(super) async fn book(
     let missing = missing.ok_or_else(|| Fault::bug("the fee cannot be counted"))?;
     books::add_fee(conn, payment.id, missing).await?;
     if missing != 0 {
-        let kept = Entry {
+        let kept = SliceRow {
             transaction_id: kit.clock.uuid(),
             book: "fees",
             account_id: payment.account_id.clone(),
@@ -46,7 +46,7 @@ pub(super) async fn book(
             refund_id: None,
             dispute_id: None,
         };
-        let gone = Entry { book: "gateway", amount_minor: -missing, ..kept.clone() };
+        let gone = SliceRow { book: "gateway", amount_minor: -missing, ..kept.clone() };
         slice::insert_entries(conn, &[kept, gone]).await?;
     }
     let expected = account.policy.fees.get(fact.currency.as_str()).map(|policy| policy.of(fact.amount_minor));

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::base::money::Currency;
 use crate::base::outcome::{Fault, Outcome};
 use crate::payments::accounts::Account;
-use crate::payments::gateways::gateway::{Entry, StatementLine};
+use crate::payments::gateways::gateway::{StatementEntry, StatementLine};
 use crate::payments::kit::PaymentKit;
 use crate::payments::statements::compare;
 use crate::payments::statements::facts::{self, Read};
@@ -27,7 +27,7 @@ pub(super) async fn keep(
     kit: &PaymentKit,
     run: &Run,
     account: &Account,
-    entries: &[Entry],
+    entries: &[StatementEntry],
 ) -> Outcome<()> {
     store::lock_account(conn, &run.account_id).await?;
     let lines: Vec<&StatementLine> = entries.iter().filter_map(|entry| entry.said.as_ref().ok()).collect();
@@ -84,7 +84,7 @@ async fn note_unread(
     kit: &PaymentKit,
     run: &Run,
     account: &Account,
-    entries: &[Entry],
+    entries: &[StatementEntry],
 ) -> Outcome<()> {
     let unread = || entries.iter().filter_map(|entry| Some((entry.place, entry.said.as_ref().err()?)));
     let subjects: Vec<&str> = unread().map(|(_, unread)| unread.subject.as_str()).collect();

@@ -10,7 +10,7 @@ use crate::payments::statements::model::Fact;
 use crate::payments::statements::store::{books, facts};
 
 /// A fact, perhaps made one with another, and the refund of ours that it is.
-pub(super) struct Claim {
+pub(super) struct RefundClaim {
     pub fact: Fact,
     pub refund: Option<Refund>,
     /// The fact that was taken for this refund before, and is to be compared again.
@@ -18,25 +18,29 @@ pub(super) struct Claim {
 }
 
 /// Finds the refund that a fact is about, in a transaction that holds the order.
-pub(super) async fn claim(conn: &mut AsyncPgConnection, payment: &Payment, fact: Fact) -> Outcome<Claim> {
+pub(super) async fn claim(
+    conn: &mut AsyncPgConnection,
+    payment: &Payment,
+    fact: Fact,
+) -> Outcome<RefundClaim> {
     let Some(found) = books::find_refund(conn, payment.id, &fact).await? else {
-        return Ok(Claim { fact, refund: None, released: None });
+        return Ok(RefundClaim { fact, refund: None, released: None });
     };
     let refund = refunds::find(conn, found.id).await?;
     let Some(holder) = facts::lock_holder(conn, found.id, &fact).await? else {
-        return Ok(Claim { fact, refund, released: None });
+        return Ok(RefundClaim { fact, refund, released: None });
     };
     let theirs = refund.as_ref().and_then(|refund| refund.gateway_refund_id.as_deref());
     if !holder.is_unnamed() && are_one(&holder, &fact) {
         let fact = fold(conn, holder, fact).await?;
-        return Ok(Claim { fact, refund, released: None });
+        return Ok(RefundClaim { fact, refund, released: None });
     }
     if holder.is_unnamed() || (found.by_gateway_id && holder.gateway_refund_id.as_deref() != theirs) {
         facts::release(conn, holder.id).await?;
-        return Ok(Claim { fact, refund, released: Some(holder.id) });
+        return Ok(RefundClaim { fact, refund, released: Some(holder.id) });
     }
     // Our number was used for more than one refund there, and another one is ours.
-    Ok(Claim { fact, refund: None, released: None })
+    Ok(RefundClaim { fact, refund: None, released: None })
 }
 
 /// Whether two facts that name the same refund of ours can be one: no id says otherwise.

@@ -16,7 +16,7 @@ use crate::base::actor::Role;
 use crate::base::ids::{SellerId, SessionId, UserId};
 use crate::infra::db::schema::{app_user, seller_member, user_role};
 use crate::infra::db::statement::Statement;
-use crate::people::model::{Credentials, Family, RefreshRow, SessionKey, Standing, User};
+use crate::people::model::{Credentials, Family, RefreshRow, SessionKey, SessionStanding, User};
 use crate::people::state::UserState;
 
 type Conn = AsyncPgConnection;
@@ -314,7 +314,7 @@ pub(super) async fn find_standing(
     conn: &mut Conn,
     session: SessionId,
     refresh: Uuid,
-) -> QueryResult<Option<Standing>> {
+) -> QueryResult<Option<SessionStanding>> {
     Statement::new(STANDING)
         .bind::<SqlUuid, _>(refresh)
         .bind::<SqlUuid, _>(session)

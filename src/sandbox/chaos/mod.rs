@@ -166,7 +166,7 @@ pub(super) fn unleash(desk: &Arc<Desk>, seed: u64) {
 /// What a story is to be about.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wish {
+pub(super) struct ChaosWish {
     seed: u64,
     payments: Vec<String>,
     steps: Option<u64>,
@@ -181,7 +181,7 @@ fn answered(done: Result<Value, String>) -> Response {
 
 /// `POST /sandbox/chaos`.
 #[handler]
-pub(super) fn begin(desk: Data<&Arc<Desk>>, wish: Json<Wish>) -> Response {
+pub(super) fn begin(desk: Data<&Arc<Desk>>, wish: Json<ChaosWish>) -> Response {
     let begun = start(&desk, wish.seed, &wish.payments, wish.steps.unwrap_or(STEPS));
     answered(begun.map(|story| json!({ "story": story, "seed": wish.seed })))
 }

@@ -14,7 +14,7 @@ use crate::sandbox::acts;
 use crate::sandbox::book::{Payment, Refund, SentNotice};
 use crate::sandbox::drawer::Drawer;
 use crate::sandbox::forms::Form;
-use crate::sandbox::played::{About, Asked, Can, Draft, Letter, Played, Told};
+use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, Told};
 use crate::sandbox::simulator::Desk;
 
 const NAME: &str = "epay_v1";
@@ -156,7 +156,7 @@ impl Played for EpayV1 {
         epay::number(now)
     }
 
-    fn answer(&self, desk: &Arc<Desk>, asked: &Asked) -> Told {
+    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Told {
         let (query, body) = (Form::parse(asked.query.as_bytes()), Form::parse(&asked.body));
         let now = asked.now;
         match asked.route() {

@@ -13,7 +13,7 @@ use crate::sandbox::acts;
 use crate::sandbox::book::{Payment, Refund, SentNotice, Status};
 use crate::sandbox::drawer::Drawer;
 use crate::sandbox::forms::Form;
-use crate::sandbox::played::{About, Asked, Can, Draft, Letter, Played, Told};
+use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, Told};
 use crate::sandbox::rsa::{self, Pair};
 use crate::sandbox::simulator::Desk;
 
@@ -22,7 +22,7 @@ const NAME: &str = "epay_v2";
 const TOLERANCE: i64 = 300;
 
 /// Fields of an answer, or what went wrong.
-type Answered = Result<Value, &'static str>;
+type EpayResult = Result<Value, &'static str>;
 
 const NOT_FOUND: &str = "订单号不存在";
 
@@ -65,7 +65,7 @@ impl EpayV2 {
     }
 
     /// An answer is signed over its plain fields; lists and objects are left out of the text.
-    fn told(&self, desk: &Desk, answered: Answered, now: i64) -> Told {
+    fn told(&self, desk: &Desk, answered: EpayResult, now: i64) -> Told {
         let mut answer = match answered {
             Ok(answer) => epay::merged(json!({ "code": 0, "msg": "success" }), answer),
             Err(message) => return Told::json(200, &json!({ "code": -1, "msg": message })),
@@ -84,7 +84,7 @@ impl EpayV2 {
         Told::json(200, &answer)
     }
 
-    fn create(&self, desk: &Desk, form: &Form, now: i64) -> Answered {
+    fn create(&self, desk: &Desk, form: &Form, now: i64) -> EpayResult {
         if form.get("clientip").is_empty() {
             return Err("用户IP地址(clientip)不能为空");
         }
@@ -100,7 +100,7 @@ impl EpayV2 {
         Ok(json!({ "trade_no": payment.id, "pay_type": kind, "pay_info": info }))
     }
 
-    fn call(&self, desk: &Arc<Desk>, path: &[&str], form: &Form, now: i64) -> Answered {
+    fn call(&self, desk: &Arc<Desk>, path: &[&str], form: &Form, now: i64) -> EpayResult {
         self.knows(form, now)?;
         let found = || epay::find(desk, NAME, form, now).ok_or(NOT_FOUND);
         match path {
@@ -122,7 +122,7 @@ impl EpayV2 {
     }
 }
 
-fn close(desk: &Desk, payment: &Payment) -> Answered {
+fn close(desk: &Desk, payment: &Payment) -> EpayResult {
     match payment.status {
         Status::Open | Status::Pending => {
             acts::enter(desk, payment, Status::Closed, About::Closed);
@@ -134,7 +134,7 @@ fn close(desk: &Desk, payment: &Payment) -> Answered {
 }
 
 /// A number of the shop's longer than five characters makes it idempotent.
-fn refund(desk: &Arc<Desk>, payment: &Payment, form: &Form, now: i64) -> Answered {
+fn refund(desk: &Arc<Desk>, payment: &Payment, form: &Form, now: i64) -> EpayResult {
     let number = Some(form.get("out_refund_no")).filter(|number| number.len() > 5);
     if let Some(first) = number.and_then(|number| payment.refund(number)) {
         return match china::fen(form.get("money")) == Some(first.amount) {
@@ -158,7 +158,7 @@ fn refunded(payment: &Payment, refund: &Refund) -> Value {
 }
 
 /// `status` 1: done, 2: failed.
-fn refund_query(desk: &Desk, form: &Form) -> Answered {
+fn refund_query(desk: &Desk, form: &Form) -> EpayResult {
     let id = match form.get("refund_no") {
         "" => form.get("out_refund_no"),
         number => number,
@@ -217,7 +217,7 @@ impl Played for EpayV2 {
         epay::number(now)
     }
 
-    fn answer(&self, desk: &Arc<Desk>, asked: &Asked) -> Told {
+    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Told {
         let (method, path) = asked.route();
         let form = if method == "GET" { asked.query.as_bytes() } else { &asked.body };
         let form = Form::parse(form);

@@ -15,7 +15,7 @@ use crate::sandbox::acts;
 use crate::sandbox::book::{Capture, Payment, Refund, SentNotice, Status};
 use crate::sandbox::drawer::Drawer;
 use crate::sandbox::notices;
-use crate::sandbox::played::{About, Asked, Can, Draft, Letter, Played, RefundNews, Told};
+use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, RefundNews, Told};
 use crate::sandbox::sides::epay;
 use crate::sandbox::signing::{fresh_id, webhook_fits, webhook_header};
 use crate::sandbox::simulator::Desk;
@@ -28,7 +28,7 @@ const GAPS: [u32; 9] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86
 const SOMEBODY_ELSE: &str = "whsec_c29tZWJvZHkgZWxzZSBoYXMgc2lnbmVkIHRoaXM=";
 
 /// What a call answers: status and object, or a code and a sentence.
-type Answered = Result<(u16, Value), (u16, &'static str, &'static str)>;
+type GenericResult = Result<(u16, Value), (u16, &'static str, &'static str)>;
 
 const NOT_FOUND: (u16, &str, &str) = (404, "NOT_FOUND", "nothing is known under this number");
 
@@ -94,7 +94,7 @@ impl Played for Generic {
     }
 
     /// Demands the shop's signature and signs the answer under the same id.
-    fn answer(&self, desk: &Arc<Desk>, asked: &Asked) -> Told {
+    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Told {
         let (id, at) = (asked.header("webhook-id"), asked.header("webhook-timestamp"));
         let signature = asked.header("webhook-signature");
         let answered = if webhook_fits(&self.secret, id, at, signature, &asked.body, asked.now) {
@@ -150,7 +150,7 @@ fn parse(body: &[u8]) -> Result<Value, (u16, &'static str, &'static str)> {
     serde_json::from_slice(body).map_err(|_| (400, "MALFORMED", "the body is no JSON"))
 }
 
-fn create_payment(desk: &Desk, asked: &Asked) -> Answered {
+fn create_payment(desk: &Desk, asked: &AskedQuestion) -> GenericResult {
     let now = asked.now;
     let wish = parse(&asked.body)?;
     let malformed = (400, "MALFORMED", "order_no, amount_minor, currency, title and notify_url are needed");
@@ -189,7 +189,7 @@ fn known(desk: &Desk, number: &str) -> Result<Payment, (u16, &'static str, &'sta
     desk.change(|book| book.numbered(NAME, number, now).cloned()).ok_or(NOT_FOUND)
 }
 
-fn close_payment(desk: &Arc<Desk>, number: &str) -> Answered {
+fn close_payment(desk: &Arc<Desk>, number: &str) -> GenericResult {
     let mut payment = known(desk, number)?;
     if payment.status == Status::Open {
         let notice = acts::enter(desk, &payment, Status::Closed, About::Closed);
@@ -199,7 +199,7 @@ fn close_payment(desk: &Arc<Desk>, number: &str) -> Answered {
     Ok((200, describe(&payment, payment.captures.first())))
 }
 
-fn create_refund(desk: &Arc<Desk>, asked: &Asked) -> Answered {
+fn create_refund(desk: &Arc<Desk>, asked: &AskedQuestion) -> GenericResult {
     let wish = parse(&asked.body)?;
     let malformed = (400, "MALFORMED", "refund_id, order_no and amount_minor are needed");
     let refund_id = wish["refund_id"].as_str().ok_or(malformed)?;
@@ -223,7 +223,7 @@ fn create_refund(desk: &Arc<Desk>, asked: &Asked) -> Answered {
     Ok((201, describe_refund(&refund)))
 }
 
-fn show_refund(desk: &Desk, id: &str) -> Answered {
+fn show_refund(desk: &Desk, id: &str) -> GenericResult {
     let payment = desk.change(|book| book.by_refund(NAME, id).cloned()).ok_or(NOT_FOUND)?;
     let is = |r: &&Refund| r.refund_id.as_deref() == Some(id);
     payment.refunds.iter().find(is).map(|r| (200, describe_refund(r))).ok_or(NOT_FOUND)

@@ -7,7 +7,7 @@ use crate::base::ids::{SellerId, UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::infra::data_keys;
 use crate::infra::kit::Kit;
-use crate::infra::seal::Place;
+use crate::infra::seal::SealedPlace;
 use crate::vault::reveal::UNIT_TEXT;
 use crate::vault::secrets::store::{self, Offer, Share};
 
@@ -39,7 +39,7 @@ pub async fn give_text(
     (unit, seller, variant): (UnitId, SellerId, VariantId),
     text: &str,
 ) -> Result<(), Fault> {
-    let place = Place { column: UNIT_TEXT, row: unit.0, owner: variant.0 };
+    let place = SealedPlace { column: UNIT_TEXT, row: unit.0, owner: variant.0 };
     let (data_key, sealed) = seal(conn, kit, place, text).await?;
     store::insert_text(conn, (unit, seller, variant), data_key, sealed).await?;
     Ok(())
@@ -49,7 +49,7 @@ pub async fn give_text(
 pub(super) async fn seal(
     conn: &mut AsyncPgConnection,
     kit: &Kit,
-    place: Place,
+    place: SealedPlace,
     text: &str,
 ) -> Result<(Uuid, Vec<u8>), Fault> {
     let data_key = data_keys::create(conn, &kit.sealer, kit.clock.uuid()).await?;

@@ -9,7 +9,7 @@ use crate::base::secret::Secret;
 use crate::infra::data_keys;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::kit::Kit;
-use crate::infra::seal::Place;
+use crate::infra::seal::SealedPlace;
 use crate::vault::events::{PublishedSecret, SecretEvent};
 use crate::vault::reveal::{SECRET_VERSION, open_at};
 use crate::vault::secrets::give;
@@ -32,7 +32,7 @@ pub async fn publish(
         return Ok(newest.clone());
     }
     let id = SecretVersionId(kit.clock.uuid());
-    let place = Place { column: SECRET_VERSION, row: id.0, owner: variant.0 };
+    let place = SealedPlace { column: SECRET_VERSION, row: id.0, owner: variant.0 };
     let (data_key_id, sealed) = give::seal(conn, kit, place, text).await?;
     let new = NewSecret {
         id,
@@ -52,6 +52,6 @@ pub async fn publish(
 
 async fn opened(conn: &mut AsyncPgConnection, kit: &Kit, version: &SecretVersion) -> Result<Secret, Fault> {
     let data_keys = data_keys::open(conn, &kit.sealer, [version.data_key_id]).await?;
-    let place = Place { column: SECRET_VERSION, row: version.id.0, owner: version.variant_id.0 };
+    let place = SealedPlace { column: SECRET_VERSION, row: version.id.0, owner: version.variant_id.0 };
     Ok(open_at(kit, &data_keys, place, version.data_key_id, &version.sealed)?)
 }

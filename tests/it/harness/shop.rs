@@ -11,7 +11,7 @@ use dispense::config::{Account, Config};
 use dispense::fulfilment::restock;
 use dispense::infra::epoch;
 use dispense::orders::buyer::Proof;
-use dispense::orders::place::{self, Place, Placed};
+use dispense::orders::place::{self, PlaceOrder, Placed};
 use dispense::orders::quote::CartLine;
 use dispense::payments::attempts::number;
 use dispense::payments::attempts::store::{self as attempts, NewAttempt};
@@ -192,7 +192,7 @@ impl TestApp {
             variant_id: *variant_id,
             quantity: *quantity,
         };
-        let new = Place {
+        let new = PlaceOrder {
             idempotency_key: format!("order-{}", hex::encode(dispense::base::clock::random::<12>())),
             lines: wanted.iter().enumerate().map(line).collect(),
             currency: Currency::parse(currency).unwrap(),

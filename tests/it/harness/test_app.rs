@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use dispense::app::App;
 use dispense::base::clock::Clock;
 use dispense::config::Config;
-use dispense::http::routes::Row;
+use dispense::http::routes::RouteRow;
 use dispense::kinds;
 
 use super::sent::Sent;
@@ -39,7 +39,7 @@ impl TestApp {
     }
 
     /// With routes of the test's own beside the shop's.
-    pub async fn start_with_rows(change: impl FnOnce(&mut Config), rows: Vec<Row>) -> Self {
+    pub async fn start_with_rows(change: impl FnOnce(&mut Config), rows: Vec<RouteRow>) -> Self {
         Self::start_at(Clock::default(), TestDatabase::migrated().await, change, rows).await
     }
 
@@ -57,7 +57,7 @@ impl TestApp {
         clock: Clock,
         db: TestDatabase,
         change: impl FnOnce(&mut Config),
-        rows: Vec<Row>,
+        rows: Vec<RouteRow>,
     ) -> Self {
         let data = tempfile::tempdir().unwrap();
         let mut config = test_config(data.path());

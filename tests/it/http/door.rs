@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use dispense::base::error_code::ErrorCode;
 use dispense::base::outcome::{Fault, Refusal};
-use dispense::http::routes::{self, Row};
+use dispense::http::routes::{self, RouteRow};
 use dispense::rest::problem::Problem;
 use dispense::rest::state::RestBackend;
 use poem::handler;
@@ -51,7 +51,7 @@ async fn takes_little(body: poem::Body) -> Result<String, Problem> {
     Ok(bytes.map_err(too_large)?.len().to_string())
 }
 
-fn rows() -> Vec<Row> {
+fn rows() -> Vec<RouteRow> {
     vec![
         routes::row(Method::GET, "/slow/{token}", slow, "Never in time"),
         routes::row(Method::GET, "/waits", waits, "Never in time"),

@@ -4,14 +4,14 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use dispense::infra::db::embedded::{Cluster, Role};
+use dispense::infra::db::embedded::{Cluster, DatabaseRole};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 use tokio_postgres::{Client, NoTls};
 
 use crate::harness::{Server, program};
 
-async fn session(cluster: &Cluster, role: Role) -> Client {
+async fn session(cluster: &Cluster, role: DatabaseRole) -> Client {
     let (client, connection) = tokio_postgres::connect(&cluster.url(role), NoTls).await.unwrap();
     tokio::spawn(connection);
     client
@@ -60,7 +60,7 @@ async fn a_cluster_is_durable_private_and_keeps_its_data_over_two_starts() {
     let folder = open_folder();
     let data = folder.path().join("data");
     let cluster = Cluster::start(&data, None).await.unwrap();
-    let owner = session(&cluster, Role::Owner).await;
+    let owner = session(&cluster, DatabaseRole::Owner).await;
     owner.batch_execute("create table kept (id int); insert into kept values (7)").await.unwrap();
     for (setting, value) in
         [("fsync", "on"), ("synchronous_commit", "on"), ("full_page_writes", "on"), ("listen_addresses", "")]
@@ -71,7 +71,7 @@ async fn a_cluster_is_durable_private_and_keeps_its_data_over_two_starts() {
     assert_eq!(one(&owner, &format!("select pg_encoding_to_char(encoding) {database}")).await, "UTF8");
     assert_eq!(one(&owner, &format!("select datcollate {database}")).await, "C");
     assert_eq!(one(&owner, "upper('straße — ж')").await, "STRASSE — Ж".replace("SS", "ß"));
-    let app = session(&cluster, Role::App).await;
+    let app = session(&cluster, DatabaseRole::App).await;
     for role in ["dispense_owner", "dispense_app"] {
         let sql =
             format!("select rolsuper or rolcreaterole or rolcreatedb from pg_roles where rolname = '{role}'");
@@ -81,7 +81,7 @@ async fn a_cluster_is_durable_private_and_keeps_its_data_over_two_starts() {
         app.batch_execute("create table mine (id int)").await.is_err(),
         "the runtime role makes no tables"
     );
-    let superuser = cluster.url(Role::App).replace("user=dispense_app", "user=postgres");
+    let superuser = cluster.url(DatabaseRole::App).replace("user=dispense_app", "user=postgres");
     assert!(tokio_postgres::connect(&superuser, NoTls).await.is_err(), "the superuser has no way in");
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&data.join("postgres")), 0o700);
@@ -94,7 +94,7 @@ async fn a_cluster_is_durable_private_and_keeps_its_data_over_two_starts() {
     assert_eq!(postmaster(&data), None);
 
     let again = Cluster::start(&data, None).await.unwrap();
-    assert_eq!(one(&session(&again, Role::Owner).await, "select id from kept").await, "7");
+    assert_eq!(one(&session(&again, DatabaseRole::Owner).await, "select id from kept").await, "7");
     again.stop().await;
 }
 
@@ -109,9 +109,13 @@ async fn a_second_owner_is_refused_and_a_visitor_is_not() {
     let said = setup.try_start().err().expect("the second server is refused");
     assert!(said.contains("another program uses the data folder"), "{said}");
     let visitor = Cluster::visit(folder.path(), None).await.unwrap();
-    assert_eq!(one(&session(&visitor, Role::App).await, "select 1").await, "1");
+    assert_eq!(one(&session(&visitor, DatabaseRole::App).await, "select 1").await, "1");
     visitor.stop().await;
-    assert_eq!(one(&session(&cluster, Role::App).await, "select 2").await, "2", "a visitor stops nothing");
+    assert_eq!(
+        one(&session(&cluster, DatabaseRole::App).await, "select 2").await,
+        "2",
+        "a visitor stops nothing"
+    );
     cluster.stop().await;
 }
 
@@ -189,16 +193,16 @@ async fn an_ordinary_user_runs_a_copy_of_the_program_in_his_own_folder() {
 async fn a_database_that_dies_under_the_program_is_started_again() {
     let folder = open_folder();
     let cluster = Cluster::start(folder.path(), None).await.unwrap();
-    let owner = session(&cluster, Role::Owner).await;
+    let owner = session(&cluster, DatabaseRole::Owner).await;
     owner.batch_execute("create table kept (id int); insert into kept values (7)").await.unwrap();
     let first = postmaster(folder.path()).unwrap();
     kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
     until("the database", async || {
         postmaster(folder.path()).is_some_and(|pid| pid != first)
-            && tokio_postgres::connect(&cluster.url(Role::App), NoTls).await.is_ok()
+            && tokio_postgres::connect(&cluster.url(DatabaseRole::App), NoTls).await.is_ok()
     })
     .await;
-    assert_eq!(one(&session(&cluster, Role::Owner).await, "select id from kept").await, "7");
+    assert_eq!(one(&session(&cluster, DatabaseRole::Owner).await, "select id from kept").await, "7");
     cluster.stop().await;
     assert_eq!(postmaster(folder.path()), None);
 }

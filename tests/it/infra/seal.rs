@@ -2,7 +2,7 @@ use dispense::app::App;
 use dispense::base::clock::Clock;
 use dispense::config::{Bytes32, RingKey};
 use dispense::infra::data_keys;
-use dispense::infra::seal::{Place, SealError, Sealer};
+use dispense::infra::seal::{SealError, SealedPlace, Sealer};
 use uuid::Uuid;
 
 use crate::harness::{TestApp, test_config};
@@ -15,7 +15,7 @@ fn id(n: u128) -> Uuid {
     Uuid::from_u128(n)
 }
 
-const HERE: Place = Place { column: "t.c", row: Uuid::from_u128(1), owner: Uuid::from_u128(2) };
+const HERE: SealedPlace = SealedPlace { column: "t.c", row: Uuid::from_u128(1), owner: Uuid::from_u128(2) };
 
 /// Rows: K4.
 #[test]
@@ -26,9 +26,11 @@ fn what_is_sealed_opens_in_its_own_place_only() {
     let sealed = sealer.seal(&data_key, HERE, b"secret").unwrap();
     assert_eq!(sealed.len(), 1 + 12 + 6 + 16, "format byte, nonce, text, tag");
     assert_eq!(sealer.open(&data_key, HERE, &sealed).unwrap().as_slice(), b"secret");
-    for moved in
-        [Place { column: "t.d", ..HERE }, Place { row: id(3), ..HERE }, Place { owner: id(3), ..HERE }]
-    {
+    for moved in [
+        SealedPlace { column: "t.d", ..HERE },
+        SealedPlace { row: id(3), ..HERE },
+        SealedPlace { owner: id(3), ..HERE },
+    ] {
         assert_eq!(sealer.open(&data_key, moved, &sealed).unwrap_err(), SealError::Broken);
     }
     assert_eq!(sealer.open(&other_key, HERE, &sealed).unwrap_err(), SealError::Broken);

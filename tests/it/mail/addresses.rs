@@ -2,7 +2,7 @@
 
 use dispense::base::secret::Secret;
 use dispense::infra::mailer::{Letter, Mailer};
-use dispense::infra::smtp::Attempt;
+use dispense::infra::smtp::SendAttempt;
 use serde_json::json;
 
 use crate::harness::{SmtpServer, TestApp, Trouble, codes, with_generic};
@@ -100,7 +100,7 @@ async fn a_sender_with_a_domain_beyond_ascii_is_sent_in_ascii_too() {
         language: "en",
         date: chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
     };
-    assert_eq!(mailer.send(&letter, letter.date).await, Attempt::Sent);
+    assert_eq!(mailer.send(&letter, letter.date).await, SendAttempt::Sent);
     assert_eq!(server.taken()[0].from, "laden@xn--bcher-kva.example");
 }
 

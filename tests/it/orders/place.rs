@@ -7,14 +7,14 @@ use dispense::base::outcome::Failure;
 use dispense::base::text::Locale;
 use dispense::orders::buyer::Proof;
 use dispense::orders::number::number;
-use dispense::orders::place::{Place, place, place_proven};
+use dispense::orders::place::{PlaceOrder, place, place_proven};
 use dispense::orders::quote::{Cart, CartLine, quote};
 use futures::future::join_all;
 
 use crate::harness::TestApp;
 
-fn wish(key: &str, variant_id: VariantId, quantity: i32, expected_total: i64) -> Place {
-    Place {
+fn wish(key: &str, variant_id: VariantId, quantity: i32, expected_total: i64) -> PlaceOrder {
+    PlaceOrder {
         idempotency_key: format!("a-key-of-16-chars-{key}"),
         lines: vec![CartLine { key: "1".into(), variant_id, quantity }],
         currency: Currency::parse("USD").unwrap(),
@@ -58,8 +58,12 @@ async fn the_same_key_places_one_order_however_often_and_at_once_it_is_sent() {
     assert_eq!(code(place(&t.app, &guest, wish("one", variant, 3, 1_500)).await), "IDEMPOTENCY_CONFLICT");
     assert_eq!(
         code(
-            place(&t.app, &guest, Place { idempotency_key: "short".into(), ..wish("x", variant, 1, 500) })
-                .await
+            place(
+                &t.app,
+                &guest,
+                PlaceOrder { idempotency_key: "short".into(), ..wish("x", variant, 1, 500) }
+            )
+            .await
         ),
         "INVALID"
     );
@@ -76,11 +80,11 @@ async fn a_refusal_stores_nothing_and_the_same_key_may_be_sent_again_mended() {
         (wish("two", variant, 3, 1_500), "NOT_ENOUGH_STOCK"),
         (wish("two", variant, 2, 999), "PRICE_CHANGED"),
         (wish("two", variant, 0, 0), "QUANTITY_TOO_SMALL"),
-        (Place { lines: Vec::new(), ..wish("two", variant, 1, 0) }, "EMPTY"),
-        (Place { email: None, ..wish("two", variant, 1, 500) }, "EMAIL_REQUIRED"),
-        (Place { email: Some("no address".into()), ..wish("two", variant, 1, 500) }, "EMAIL_INVALID"),
+        (PlaceOrder { lines: Vec::new(), ..wish("two", variant, 1, 0) }, "EMPTY"),
+        (PlaceOrder { email: None, ..wish("two", variant, 1, 500) }, "EMAIL_REQUIRED"),
+        (PlaceOrder { email: Some("no address".into()), ..wish("two", variant, 1, 500) }, "EMAIL_INVALID"),
         (
-            Place { currency: Currency::parse("JPY").unwrap(), ..wish("two", variant, 1, 500) },
+            PlaceOrder { currency: Currency::parse("JPY").unwrap(), ..wish("two", variant, 1, 500) },
             "CURRENCY_NOT_SOLD",
         ),
         (wish("two", VariantId(t.app.clock.uuid()), 1, 500), "VARIANT_NOT_FOUND"),

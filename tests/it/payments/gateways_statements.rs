@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use chrono::NaiveDate;
 use dispense::payments::gateways::gateway::{
-    AccountKeys, Calls, Entry, Gateway, Stated, Statement, StatementLine,
+    AccountKeys, Calls, Gateway, Stated, Statement, StatementEntry, StatementLine,
 };
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -36,7 +36,7 @@ fn day() -> NaiveDate {
 }
 
 /// What matters of a line.
-fn told(entries: &[Entry]) -> Vec<String> {
+fn told(entries: &[StatementEntry]) -> Vec<String> {
     let lines = stated::lines(entries);
     let refund = |line: &StatementLine| line.refund_id.clone().unwrap_or_default();
     let text = |line: &StatementLine| {

@@ -8,9 +8,9 @@ use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 use dispense::base::money::Currency;
 use dispense::payments::accounts::Accounts;
 use dispense::payments::gateways::gateway::{
-    Abilities, AccountKeys, Call, Calls, Closing, Entry, Evidence, Gateway, Identity, NewPayment, NewRefund,
-    Notice, NoticeRefusal, NumberThere, PaymentRef, Place, Queried, RawNotice, RefundRef, Refunding, Reply,
-    Setting, StartFailure, Started, Stated, Statement, StatementLine, Unit, Verdict,
+    Abilities, AccountKeys, Call, Calls, Closing, EntryPlace, Evidence, Gateway, Identity, NewPayment,
+    NewRefund, Notice, NoticeRefusal, NumberThere, PaymentRef, Queried, RawNotice, RefundRef, Refunding,
+    Reply, Setting, StartFailure, Started, Stated, Statement, StatementEntry, StatementLine, Unit, Verdict,
 };
 use serde_json::Value;
 
@@ -64,13 +64,13 @@ pub fn refunded(trade_no: &str, refund: &str, amount_minor: i64, at: DateTime<Ut
 }
 
 /// The lines of a statement in which all could be read.
-pub fn lines(entries: &[Entry]) -> Vec<StatementLine> {
+pub fn lines(entries: &[StatementEntry]) -> Vec<StatementLine> {
     entries.iter().map(|entry| entry.said.clone().unwrap_or_else(|_| panic!("{entry:?}"))).collect()
 }
 
 /// What could not be read: its place, why, and in brackets what it is about.
-pub fn unread(entries: &[Entry]) -> Vec<String> {
-    let told = |entry: &Entry| {
+pub fn unread(entries: &[StatementEntry]) -> Vec<String> {
+    let told = |entry: &StatementEntry| {
         let unread = entry.said.as_ref().err()?;
         Some(format!("{}: {} ({})", entry.place, unread.why, unread.subject))
     };
@@ -134,7 +134,7 @@ impl Calls for Statements {
     }
     async fn statement(&self, _call: &Call<'_>, day: NaiveDate) -> Statement {
         let lines = self.days.lock().unwrap().get(&day).cloned();
-        let entry = |(n, line)| Entry::read(Place::listed("entry", n + 1), line);
+        let entry = |(n, line)| StatementEntry::read(EntryPlace::listed("entry", n + 1), line);
         let entries = |lines: Vec<_>| Statement::Entries(lines.into_iter().enumerate().map(entry).collect());
         lines.map_or(Statement::NotReady, entries)
     }
@@ -179,14 +179,19 @@ impl Gateway for Statements {
     fn calendar(&self) -> FixedOffset {
         self.generic.calendar()
     }
-    fn read_statement(&self, _keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {
+    fn read_statement(&self, _keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementEntry>, String> {
         let text = String::from_utf8_lossy(file);
         if !text.contains(',') {
             return Err("the file is no statement".into());
         }
         let entry = |(n, text): (usize, &str)| match read(text) {
-            Some(line) => Entry::read(Place::line(n + 1), line),
-            None => Entry::unread(Place::line(n + 1), text.split(',').nth(2), text.as_bytes(), "is no line"),
+            Some(line) => StatementEntry::read(EntryPlace::line(n + 1), line),
+            None => StatementEntry::unread(
+                EntryPlace::line(n + 1),
+                text.split(',').nth(2),
+                text.as_bytes(),
+                "is no line",
+            ),
         };
         Ok(text.lines().enumerate().map(entry).collect())
     }

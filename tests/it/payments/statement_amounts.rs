@@ -1,14 +1,14 @@
 //! The forms of amounts in files that people download: read as they are meant, or refused.
 
 use dispense::infra::outbound::Outbound;
-use dispense::payments::gateways::gateway::{AccountKeys, Entry, Gateway};
+use dispense::payments::gateways::gateway::{AccountKeys, Gateway, StatementEntry};
 use dispense::payments::gateways::paypal::PayPal;
 use dispense::payments::gateways::stripe::Stripe;
 
 use super::stated::{lines, unread};
 
 /// A PayPal download of sales with these currencies, amounts and fees.
-fn paypal(rows: &[(&str, &str, &str)]) -> Result<Vec<Entry>, String> {
+fn paypal(rows: &[(&str, &str, &str)]) -> Result<Vec<StatementEntry>, String> {
     let mut file = "\"Date\",\"Time\",\"TimeZone\",\"Type\",\"Status\",\"Currency\",\"Gross\",\"Fee\",\"Transaction ID\",\"Reference Txn ID\",\"Custom Number\"\n".to_owned();
     for (place, (currency, gross, fee)) in rows.iter().enumerate() {
         let back = gross.starts_with(['-', '(', '\u{2212}']) || gross.ends_with('-');
@@ -98,7 +98,7 @@ fn what_is_no_amount_is_told_of_with_its_line_and_a_file_that_could_be_two_is_re
 }
 
 /// A Stripe report of one line.
-fn stripe(category: &str, gross: &str, fee: &str, currency: &str) -> Result<Vec<Entry>, String> {
+fn stripe(category: &str, gross: &str, fee: &str, currency: &str) -> Result<Vec<StatementEntry>, String> {
     let file = format!(
         "balance_transaction_id,created_utc,currency,gross,fee,reporting_category,source_id,payment_intent_id\n\
          txn_1,2027-01-14 10:00:00,{currency},\"{gross}\",\"{fee}\",{category},re_1,pi_1\n"

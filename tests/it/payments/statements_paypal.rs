@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use dispense::payments::gateways::gateway::{Call, Calls, Entry, Gateway, Statement};
+use dispense::payments::gateways::gateway::{Call, Calls, Gateway, Statement, StatementEntry};
 use dispense::payments::gateways::paypal::PayPal;
 use serde_json::{Value, json};
 
@@ -14,8 +14,8 @@ use super::small_paypal::TOKEN;
 use super::stated::unread;
 
 /// Of each line that was read: what it is, its amount, its trade.
-fn told(entries: &[Entry]) -> Vec<String> {
-    let line = |entry: &Entry| {
+fn told(entries: &[StatementEntry]) -> Vec<String> {
+    let line = |entry: &StatementEntry| {
         let line = entry.said.as_ref().ok()?;
         Some(format!("{} {} {}", line.stated.as_str(), line.amount_minor, line.trade_no))
     };
@@ -72,7 +72,7 @@ async fn a_transaction_of_something_else_is_left_out_whatever_it_says_and_a_torn
 }
 
 /// A download of lines with these zones, types, statuses, amounts and references.
-fn download(rows: &[[&str; 5]]) -> Vec<Entry> {
+fn download(rows: &[[&str; 5]]) -> Vec<StatementEntry> {
     let mut file =
         "Date,Time,TimeZone,Type,Status,Currency,Gross,Fee,Transaction ID,Reference Txn ID\n".to_owned();
     for (place, [zone, kind, status, gross, reference]) in rows.iter().enumerate() {

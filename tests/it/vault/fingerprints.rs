@@ -5,7 +5,7 @@ use dispense::base::ids::{KeyId, VariantId};
 use dispense::catalogue::intake;
 use dispense::fulfilment::key_texts;
 use dispense::infra::data_keys;
-use dispense::infra::seal::Place;
+use dispense::infra::seal::SealedPlace;
 use dispense::vault::batch::NewBatch;
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ pub async fn store_before(t: &TestApp, variant: VariantId, texts: &[&str]) -> Ve
     let mut rows = Vec::new();
     for text in texts {
         let id = t.app.clock.uuid();
-        let place = Place { column: "vault_key.sealed", row: id, owner: variant.0 };
+        let place = SealedPlace { column: "vault_key.sealed", row: id, owner: variant.0 };
         let sealed = t.app.sealer.seal(&keys[&batch.data_key_id], place, text.as_bytes()).unwrap();
         let print = t.app.sealer.fingerprint_before(SHOP, text, false);
         rows.push(format!(

@@ -13,18 +13,18 @@ use crate::infra::db::embedded::{initialise, programs};
 
 /// As whom a session works (K15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum DatabaseRole {
     /// Owns the schema; migrations alone.
     Owner,
     /// Everything else.
     App,
 }
 
-impl Role {
+impl DatabaseRole {
     pub fn as_str(self) -> &'static str {
         match self {
-            Role::Owner => "dispense_owner",
-            Role::App => "dispense_app",
+            DatabaseRole::Owner => "dispense_owner",
+            DatabaseRole::App => "dispense_app",
         }
     }
 }
@@ -73,7 +73,7 @@ impl Cluster {
                 (programs, cluster)
             }
         };
-        let url = url(&folder, Role::App);
+        let url = url(&folder, DatabaseRole::App);
         let launch = Launch { folder: folder.clone(), runner, programs, cluster, url };
         let server = launch.start().await?;
         let (stop, stopped) = oneshot::channel();
@@ -85,7 +85,7 @@ impl Cluster {
     }
 
     /// Address of the database for tokio-postgres.
-    pub fn url(&self, role: Role) -> String {
+    pub fn url(&self, role: DatabaseRole) -> String {
         url(&self.folder, role)
     }
 
@@ -122,7 +122,7 @@ async fn watch(mut server: Postmaster, launch: Launch, mut stopped: oneshot::Rec
     }
 }
 
-fn url(folder: &Folder, role: Role) -> String {
+fn url(folder: &Folder, role: DatabaseRole) -> String {
     let host: String =
         url::form_urlencoded::byte_serialize(folder.socket.as_os_str().as_encoded_bytes()).collect();
     // A space is `+` in forms, and the driver does not know that.

@@ -15,4 +15,4 @@ mod postmaster;
 mod programs;
 mod runner;
 
-pub use cluster::{Cluster, Role};
+pub use cluster::{Cluster, DatabaseRole};

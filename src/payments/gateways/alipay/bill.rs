@@ -1,5 +1,5 @@
 //! The statement of trades (`bill_type` trade): a zip with two GBK tables, one line a payment or refund and their sums.
-//! It is out at about nine the next morning; its address holds for half a minute. Columns are found by their names,
+//! It is out at about nine the next morning; its address holds for half a minute. BillColumns are found by their names,
 //! which the documentation and published samples give; lines that begin with `#` are remarks.
 
 use std::io::{Cursor, Read};
@@ -12,7 +12,9 @@ use zip::ZipArchive;
 use super::{event, wire};
 use crate::base::money::Currency;
 use crate::infra::outbound::{CallError, Method, Outbound, Request};
-use crate::payments::gateways::gateway::{AccountKeys, Call, Entry, Place, Stated, Statement, StatementLine};
+use crate::payments::gateways::gateway::{
+    AccountKeys, Call, EntryPlace, Stated, Statement, StatementEntry, StatementLine,
+};
 use crate::payments::gateways::{beijing, cells, json};
 
 const LARGEST_ZIP: usize = 64 * 1024 * 1024;
@@ -61,7 +63,7 @@ pub(super) async fn statement(outbound: &Outbound, call: &Call<'_>, day: NaiveDa
 
 /// Reads the zip as it was given out, or the table of details out of it. The account is in a remark of each table
 /// and in the names of the zip.
-pub(super) fn read(keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {
+pub(super) fn read(keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementEntry>, String> {
     if !file.starts_with(b"PK") {
         return details(keys, file)?.ok_or_else(|| "the file is no statement of trades".to_owned());
     }
@@ -87,7 +89,7 @@ pub(super) fn read(keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String
 }
 
 /// The places of the columns that are read, by the beginnings of their names (brackets come in both widths).
-struct Columns {
+struct BillColumns {
     all: usize,
     trade_no: usize,
     number: usize,
@@ -99,7 +101,7 @@ struct Columns {
     fee: usize,
 }
 
-impl Columns {
+impl BillColumns {
     fn of(header: &[&str]) -> Option<Self> {
         let at = |name: &str| header.iter().position(|cell| cell.starts_with(name));
         Some(Self {
@@ -135,7 +137,7 @@ fn belongs(keys: &AccountKeys, account: &str) -> Result<(), String> {
 }
 
 /// None when the table is not that of the details.
-fn details(keys: &AccountKeys, table: &[u8]) -> Result<Option<Vec<Entry>>, String> {
+fn details(keys: &AccountKeys, table: &[u8]) -> Result<Option<Vec<StatementEntry>>, String> {
     let (text, _, _) = GBK.decode(table);
     let mut columns = None;
     let mut entries = Vec::new();
@@ -148,13 +150,13 @@ fn details(keys: &AccountKeys, table: &[u8]) -> Result<Option<Vec<Entry>>, Strin
         }
         let cells: Vec<&str> = row.split(',').map(|cell| cell.trim().trim_matches('"')).collect();
         match &columns {
-            None => columns = Columns::of(&cells),
+            None => columns = BillColumns::of(&cells),
             Some(columns) => {
-                let place = Place::line(index + 1);
+                let place = EntryPlace::line(index + 1);
                 let id = columns.id(&cells);
                 entries.push(match line(columns, cells) {
-                    Ok(line) => Entry::read(place, line),
-                    Err(why) => Entry::unread(place, id, row.as_bytes(), why),
+                    Ok(line) => StatementEntry::read(place, line),
+                    Err(why) => StatementEntry::unread(place, id, row.as_bytes(), why),
                 });
             }
         }
@@ -162,7 +164,7 @@ fn details(keys: &AccountKeys, table: &[u8]) -> Result<Option<Vec<Entry>>, Strin
     Ok(columns.map(|_| entries))
 }
 
-fn line(columns: &Columns, mut row: Vec<&str>) -> Result<StatementLine, String> {
+fn line(columns: &BillColumns, mut row: Vec<&str>) -> Result<StatementLine, String> {
     if row.len() <= columns.title {
         return Err("has too few cells".into());
     }

@@ -16,8 +16,8 @@ use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateways::calls::forwards;
 use crate::payments::gateways::gateway::{
-    Abilities, AccountKeys, ActionKind, Entry, Evidence, Gateway, Identity, Notice, NoticeRefusal, RawNotice,
-    Reply, Setting, Verdict,
+    Abilities, AccountKeys, ActionKind, Evidence, Gateway, Identity, Notice, NoticeRefusal, RawNotice, Reply,
+    Setting, StatementEntry, Verdict,
 };
 use crate::payments::gateways::rsa::{PrivateKey, PublicKey};
 use crate::payments::gateways::{beijing, json};
@@ -176,7 +176,7 @@ impl Gateway for Alipay {
         beijing::calendar()
     }
 
-    fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {
+    fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementEntry>, String> {
         bill::read(keys, file)
     }
 }

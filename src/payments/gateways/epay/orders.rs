@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::order::{moment, order};
 use super::{account, text};
 use crate::payments::gateways::gateway::{
-    AccountKeys, Call, Entry, Meaning, Place, Stated, Statement, StatementLine,
+    AccountKeys, Call, EntryPlace, Meaning, Stated, Statement, StatementEntry, StatementLine,
 };
 use crate::payments::gateways::json;
 
@@ -18,7 +18,7 @@ pub struct Pages<'a> {
     pid: &'a str,
     day: NaiveDate,
     page: usize,
-    entries: Vec<Entry>,
+    entries: Vec<StatementEntry>,
     /// The trade that the page before began with.
     newest: Option<String>,
 }
@@ -58,7 +58,7 @@ impl<'a> Pages<'a> {
 }
 
 /// A list of orders that was kept as it came.
-pub fn read(keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {
+pub fn read(keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementEntry>, String> {
     let answer = json::parse(file).map_err(|error| format!("line {}: no JSON", error.line()))?;
     let orders = answer.get("data").and_then(Value::as_array).ok_or("there is no list `data`")?;
     entries(orders, account::pid(keys), None, 0)
@@ -67,10 +67,15 @@ pub fn read(keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {
 /// What a list of orders says, of one Chinese day where that is asked for; `before` orders were on earlier pages. The
 /// platform does not say when a refund was made, nor which there were: their sum is beside its payment. The error is
 /// that the list is another merchant's.
-fn entries(orders: &[Value], pid: &str, day: Option<NaiveDate>, before: usize) -> Result<Vec<Entry>, String> {
+fn entries(
+    orders: &[Value],
+    pid: &str,
+    day: Option<NaiveDate>,
+    before: usize,
+) -> Result<Vec<StatementEntry>, String> {
     let mut entries = Vec::new();
     for (index, object) in orders.iter().enumerate() {
-        let place = Place::listed("order", before + index + 1);
+        let place = EntryPlace::listed("order", before + index + 1);
         if text(object, "pid").is_some_and(|said| !said.is_empty() && said != pid) {
             return Err(format!("{place}: of another merchant"));
         }
@@ -78,10 +83,15 @@ fn entries(orders: &[Value], pid: &str, day: Option<NaiveDate>, before: usize) -
             continue;
         }
         match lines(object, pid) {
-            Ok(lines) => entries.extend(lines.into_iter().map(|line| Entry::read(place, line))),
+            Ok(lines) => entries.extend(lines.into_iter().map(|line| StatementEntry::read(place, line))),
             Err(why) => {
                 let id = text(object, "trade_no");
-                entries.push(Entry::unread(place, id.as_deref(), object.to_string().as_bytes(), why));
+                entries.push(StatementEntry::unread(
+                    place,
+                    id.as_deref(),
+                    object.to_string().as_bytes(),
+                    why,
+                ));
             }
         }
     }

@@ -12,8 +12,8 @@ use crate::infra::outbound::Outbound;
 use crate::payments::gateways::calls::forwards;
 use crate::payments::gateways::epay::{self, account, orders};
 use crate::payments::gateways::gateway::{
-    Abilities, AccountKeys, ActionKind, Entry, Evidence, Gateway, Identity, Notice, NoticeRefusal, RawNotice,
-    Reply, Setting, Verdict,
+    Abilities, AccountKeys, ActionKind, Evidence, Gateway, Identity, Notice, NoticeRefusal, RawNotice, Reply,
+    Setting, StatementEntry, Verdict,
 };
 use crate::payments::gateways::{beijing, secret};
 
@@ -120,7 +120,7 @@ impl Gateway for EpayV1 {
     }
 
     /// The platform's answer to `act=orders`, kept as it came.
-    fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {
+    fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementEntry>, String> {
         orders::read(keys, file)
     }
 }

@@ -18,13 +18,13 @@ use crate::payments::gateways::{form, json};
 
 const LARGEST_ANSWER: usize = 64 * 1024;
 
-enum Trouble {
+enum CallTrouble {
     NoApi,
     NotSent(String),
     Unknown(String),
 }
 
-impl Trouble {
+impl CallTrouble {
     fn text(self) -> String {
         match self {
             Self::NoApi => "this account has no API".into(),
@@ -40,12 +40,12 @@ async fn exchange(
     method: Method,
     path: &str,
     body: Option<Value>,
-) -> Result<(u16, Value), Trouble> {
-    let base = call.keys.api_url.as_deref().ok_or(Trouble::NoApi)?;
+) -> Result<(u16, Value), CallTrouble> {
+    let base = call.keys.api_url.as_deref().ok_or(CallTrouble::NoApi)?;
     let body = body.map(|b| b.to_string().into_bytes()).unwrap_or_default();
     let id = format!("req_{}", hex::encode(random::<16>()));
     let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    headers.extend(signature::sign(call.keys, &id, call.now_unix, &body).ok_or(Trouble::NoApi)?);
+    headers.extend(signature::sign(call.keys, &id, call.now_unix, &body).ok_or(CallTrouble::NoApi)?);
     let request = Request {
         method,
         url: format!("{base}{path}"),
@@ -55,13 +55,14 @@ async fn exchange(
         largest_answer: LARGEST_ANSWER,
     };
     let answer = outbound.call(request).await.map_err(|error| match error {
-        CallError::NotSent(text) => Trouble::NotSent(text),
-        CallError::Unknown(text) => Trouble::Unknown(text),
+        CallError::NotSent(text) => CallTrouble::NotSent(text),
+        CallError::Unknown(text) => CallTrouble::Unknown(text),
     })?;
     check(call, &id, &answer).map_err(|reason| {
-        Trouble::Unknown(format!("answer with status {} is not to be trusted: {reason}", answer.status))
+        CallTrouble::Unknown(format!("answer with status {} is not to be trusted: {reason}", answer.status))
     })?;
-    let value = json::parse(&answer.body).map_err(|_| Trouble::Unknown("the answer is no JSON".into()))?;
+    let value =
+        json::parse(&answer.body).map_err(|_| CallTrouble::Unknown("the answer is no JSON".into()))?;
     Ok((answer.status, value))
 }
 
@@ -114,7 +115,7 @@ pub(super) async fn start(
     });
     let (status, answer) = match exchange(outbound, call, Method::Post, "/payments", Some(body)).await {
         Ok(answered) => answered,
-        Err(Trouble::NotSent(text)) => return Err(StartFailure::NotSent(text)),
+        Err(CallTrouble::NotSent(text)) => return Err(StartFailure::NotSent(text)),
         Err(trouble) => return Err(StartFailure::Unknown(trouble.text())),
     };
     match status {
@@ -163,7 +164,7 @@ pub(super) async fn query(outbound: &Outbound, call: &Call<'_>, payment: &Paymen
         },
         Ok((404, answer)) if error_of(&answer).0 == "NOT_FOUND" => Queried::NotFound,
         Ok((status, _)) => Queried::Unknown(format!("status {status}")),
-        Err(Trouble::NoApi) => Queried::Unsupported,
+        Err(CallTrouble::NoApi) => Queried::Unsupported,
         Err(trouble) => Queried::Unknown(trouble.text()),
     }
 }
@@ -182,7 +183,7 @@ pub(super) async fn close(outbound: &Outbound, call: &Call<'_>, payment: &Paymen
         },
         Ok((404, answer)) if error_of(&answer).0 == "NOT_FOUND" => Closing::NothingToClose,
         Ok((status, _)) => Closing::Unknown(format!("status {status}")),
-        Err(Trouble::NoApi) => Closing::Unsupported,
+        Err(CallTrouble::NoApi) => Closing::Unsupported,
         Err(trouble) => Closing::Unknown(trouble.text()),
     }
 }
@@ -209,10 +210,10 @@ pub(super) async fn refund_query(outbound: &Outbound, call: &Call<'_>, refund: &
     }
 }
 
-fn refunding(refund_id: &str, answered: Result<(u16, Value), Trouble>) -> Refunding {
+fn refunding(refund_id: &str, answered: Result<(u16, Value), CallTrouble>) -> Refunding {
     let (status, answer) = match answered {
         Ok(answered) => answered,
-        Err(Trouble::NoApi) => return Refunding::Unsupported,
+        Err(CallTrouble::NoApi) => return Refunding::Unsupported,
         Err(trouble) => return Refunding::Unknown(trouble.text()),
     };
     match status {

@@ -10,8 +10,8 @@ use super::currencies;
 use crate::base::ids::RefundId;
 use crate::base::money::Currency;
 use crate::payments::gateways::cells;
-use crate::payments::gateways::gateway::{Entry, Stated, StatementLine, from_gateway_units};
-use crate::payments::gateways::numbers::{self, Amount, Form};
+use crate::payments::gateways::gateway::{Stated, StatementEntry, StatementLine, from_gateway_units};
+use crate::payments::gateways::numbers::{self, Amount, NumberForm};
 
 /// T00xx: money from one account to another.
 const PAYMENTS: [&str; 22] = [
@@ -91,7 +91,7 @@ fn stated(status: Option<&str>, kind: Option<&str>) -> Result<Option<Stated>, &'
 }
 
 /// Comma-separated, UTF-8, English column names, amounts as the account's language writes them.
-pub(super) fn read(file: &[u8]) -> Result<Vec<Entry>, String> {
+pub(super) fn read(file: &[u8]) -> Result<Vec<StatementEntry>, String> {
     let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
     let headers = reader.headers().map_err(|error| format!("line 1: {error}"))?.clone();
@@ -107,14 +107,14 @@ pub(super) fn read(file: &[u8]) -> Result<Vec<Entry>, String> {
         let record = record.map_err(|error| cells::unreadable(&error))?;
         records.push(cells::text(cells::place(record.position()), record));
     }
-    let row = |record| Row { record, columns: &columns };
+    let row = |record| ActivityRow { record, columns: &columns };
     let rows = records.iter().flatten().map(row);
-    let form = numbers::form_of(rows.filter(Row::counts).flat_map(Row::amounts))?;
+    let form = numbers::form_of(rows.filter(ActivityRow::counts).flat_map(ActivityRow::amounts))?;
     let mut entries = Vec::new();
     for record in &records {
         match record {
             Ok(record) => entries.extend(row(record).entry(form)),
-            Err(unread) => entries.push(Entry::clone(unread)),
+            Err(unread) => entries.push(StatementEntry::clone(unread)),
         }
     }
     Ok(entries)
@@ -122,12 +122,12 @@ pub(super) fn read(file: &[u8]) -> Result<Vec<Entry>, String> {
 
 /// One line of the download.
 #[derive(Clone, Copy)]
-struct Row<'a> {
+struct ActivityRow<'a> {
     record: &'a StringRecord,
     columns: &'a HashMap<&'a str, usize>,
 }
 
-impl<'a> Row<'a> {
+impl<'a> ActivityRow<'a> {
     fn text(self, name: &str) -> Option<&'a str> {
         let found = self.columns.get(name).and_then(|index| self.record.get(*index));
         found.map(str::trim).filter(|text| !text.is_empty())
@@ -154,23 +154,23 @@ impl<'a> Row<'a> {
             .filter_map(move |name| Some(Amount { place, text: self.text(name)?, exponent: exponent? }))
     }
 
-    fn entry(self, form: Form) -> Option<Entry> {
+    fn entry(self, form: NumberForm) -> Option<StatementEntry> {
         let place = cells::place(self.record.position());
         let raw = self.record.as_slice().as_bytes();
         match self.line(form) {
-            Ok(line) => line.map(|line| Entry::read(place, line)),
-            Err(word) => Some(Entry::unread(place, self.text("Transaction ID"), raw, word)),
+            Ok(line) => line.map(|line| StatementEntry::read(place, line)),
+            Err(word) => Some(StatementEntry::unread(place, self.text("Transaction ID"), raw, word)),
         }
     }
 
-    fn minor(self, form: Form, name: &str, currency: Currency) -> Result<Option<i64>, &'static str> {
+    fn minor(self, form: NumberForm, name: &str, currency: Currency) -> Result<Option<i64>, &'static str> {
         let exponent = currencies::decimals(currency);
         let minor =
             |text| form.read(text, exponent).and_then(|units| from_gateway_units(units, currency, exponent));
         self.text(name).map(|text| minor(text).ok_or("amount_malformed")).transpose()
     }
 
-    fn line(self, form: Form) -> Result<Option<StatementLine>, &'static str> {
+    fn line(self, form: NumberForm) -> Result<Option<StatementLine>, &'static str> {
         let Some(stated) = self.stated()? else { return Ok(None) };
         let back = stated == Stated::Refund;
         let currency = self.currency()?;

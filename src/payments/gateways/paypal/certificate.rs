@@ -29,10 +29,10 @@ const MOST_FETCHES: u32 = 20;
 
 /// Certificates by address, and how often was fetched in the running minute.
 #[derive(Default)]
-pub(super) struct Cache(Mutex<Kept>);
+pub(super) struct Cache(Mutex<KeptCertificate>);
 
 #[derive(Default)]
-struct Kept {
+struct KeptCertificate {
     /// PEM and when it was fetched.
     by_address: HashMap<String, (String, i64)>,
     minute: i64,
@@ -40,7 +40,7 @@ struct Kept {
 }
 
 impl Cache {
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+    fn kept(&self) -> std::sync::MutexGuard<'_, KeptCertificate> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 

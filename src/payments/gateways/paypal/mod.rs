@@ -20,8 +20,8 @@ use serde_json::Value;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateways::calls::forwards;
 use crate::payments::gateways::gateway::{
-    Abilities, AccountKeys, ActionKind, Call, Entry, Evidence, Gateway, Identity, Notice, NoticeRefusal,
-    RawNotice, Reply, Setting, Verdict,
+    Abilities, AccountKeys, ActionKind, Call, Evidence, Gateway, Identity, Notice, NoticeRefusal, RawNotice,
+    Reply, Setting, StatementEntry, Verdict,
 };
 use crate::payments::gateways::json;
 use signature::Transmission;
@@ -31,13 +31,13 @@ const SIMULATORS: &str = "WEBHOOK_ID";
 
 pub struct PayPal {
     outbound: Outbound,
-    tokens: token::Tokens,
+    tokens: token::PayPalTokens,
     certificates: certificate::Cache,
 }
 
 impl PayPal {
     pub fn new(outbound: Outbound) -> Self {
-        Self { outbound, tokens: token::Tokens::default(), certificates: certificate::Cache::default() }
+        Self { outbound, tokens: token::PayPalTokens::default(), certificates: certificate::Cache::default() }
     }
 
     /// PayPal's own confirmation that it sent exactly these bytes.
@@ -246,7 +246,7 @@ impl Gateway for PayPal {
         Utc.fix()
     }
 
-    fn read_statement(&self, _keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {
+    fn read_statement(&self, _keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementEntry>, String> {
         activity::read(file)
     }
 }

@@ -9,7 +9,9 @@ use super::api::{Sent, error_of, exchange};
 use super::{PayPal, currencies, event};
 use crate::base::ids::RefundId;
 use crate::base::money::Currency;
-use crate::payments::gateways::gateway::{Call, Entry, Place, Stated, Statement, StatementLine};
+use crate::payments::gateways::gateway::{
+    Call, EntryPlace, Stated, Statement, StatementEntry, StatementLine,
+};
 use crate::payments::gateways::json;
 
 /// Until then executed transactions may still be missing.
@@ -46,13 +48,13 @@ pub(super) async fn fetch(paypal: &PayPal, call: &Call<'_>, day: NaiveDate) -> S
         };
         for entry in list {
             seen += 1;
-            let place = Place::listed("transaction", seen);
+            let place = EntryPlace::listed("transaction", seen);
             let info = entry.get("transaction_info").unwrap_or(&Value::Null);
             match line(info) {
-                Ok(line) => entries.extend(line.map(|line| Entry::read(place, line))),
+                Ok(line) => entries.extend(line.map(|line| StatementEntry::read(place, line))),
                 Err(word) => {
                     let id = json::text(info, &["transaction_id"]);
-                    entries.push(Entry::unread(place, id, entry.to_string().as_bytes(), word));
+                    entries.push(StatementEntry::unread(place, id, entry.to_string().as_bytes(), word));
                 }
             }
         }

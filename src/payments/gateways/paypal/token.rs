@@ -17,11 +17,11 @@ const MARGIN: i64 = 60;
 const MOST_KEPT: usize = 64;
 const LARGEST_ANSWER: usize = 64 * 1024;
 
-/// Tokens by address and client, and when each ends.
+/// PayPalTokens by address and client, and when each ends.
 #[derive(Default)]
-pub(super) struct Tokens(Mutex<HashMap<(String, String), (Secret, i64)>>);
+pub(super) struct PayPalTokens(Mutex<HashMap<(String, String), (Secret, i64)>>);
 
-impl Tokens {
+impl PayPalTokens {
     fn kept(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), (Secret, i64)>> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

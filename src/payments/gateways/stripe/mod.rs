@@ -17,8 +17,8 @@ use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateways::calls::forwards;
 use crate::payments::gateways::gateway::{
-    Abilities, AccountKeys, ActionKind, Entry, Evidence, Gateway, Identity, Notice, NoticeRefusal, RawNotice,
-    Reply, Setting, Verdict,
+    Abilities, AccountKeys, ActionKind, Evidence, Gateway, Identity, Notice, NoticeRefusal, RawNotice, Reply,
+    Setting, StatementEntry, Verdict,
 };
 use crate::payments::gateways::{json, secret};
 
@@ -130,7 +130,7 @@ impl Gateway for Stripe {
         Utc.fix()
     }
 
-    fn read_statement(&self, _keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {
+    fn read_statement(&self, _keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementEntry>, String> {
         statement::read(file)
     }
 }

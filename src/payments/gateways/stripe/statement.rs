@@ -11,7 +11,9 @@ use super::api::{error_of, exchange};
 use super::event;
 use crate::base::money::Currency;
 use crate::infra::outbound::Outbound;
-use crate::payments::gateways::gateway::{Call, Entry, Place, Stated, Statement, StatementLine};
+use crate::payments::gateways::gateway::{
+    Call, EntryPlace, Stated, Statement, StatementEntry, StatementLine,
+};
 use crate::payments::gateways::{cells, json, numbers};
 
 const MOST_PAGES: usize = 1_000;
@@ -39,13 +41,18 @@ pub(super) async fn fetch(outbound: &Outbound, call: &Call<'_>, day: NaiveDate) 
         };
         for entry in list {
             seen += 1;
-            let place = Place::listed("transaction", seen);
+            let place = EntryPlace::listed("transaction", seen);
             match line(entry) {
-                Ok(line) => entries.extend(line.map(|line| Entry::read(place, line))),
+                Ok(line) => entries.extend(line.map(|line| StatementEntry::read(place, line))),
                 // That is not the entry's fault: the answer is not the one that was asked for.
                 Err(NOT_EXPANDED) => return Statement::Unknown(NOT_EXPANDED.to_owned()),
                 Err(word) => {
-                    entries.push(Entry::unread(place, id(entry), entry.to_string().as_bytes(), word));
+                    entries.push(StatementEntry::unread(
+                        place,
+                        id(entry),
+                        entry.to_string().as_bytes(),
+                        word,
+                    ));
                 }
             }
         }
@@ -117,7 +124,7 @@ fn fee(entry: &Value, currency: Currency) -> Result<Option<i64>, &'static str> {
 }
 
 /// The itemised report `balance_change_from_activity`, with the columns of the payment's and the refund's metadata.
-pub(super) fn read(file: &[u8]) -> Result<Vec<Entry>, String> {
+pub(super) fn read(file: &[u8]) -> Result<Vec<StatementEntry>, String> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
     let headers = reader.headers().map_err(|error| format!("line 1: {error}"))?.clone();
     let columns: HashMap<&str, usize> =
@@ -143,12 +150,12 @@ pub(super) fn read(file: &[u8]) -> Result<Vec<Entry>, String> {
             found.map(str::trim).filter(|text| !text.is_empty())
         };
         match row(&text) {
-            Ok(line) => entries.extend(line.map(|line| Entry::read(place, line))),
+            Ok(line) => entries.extend(line.map(|line| StatementEntry::read(place, line))),
             Err(word) => {
                 let charge = text("reporting_category") == Some("charge");
                 let payment = text("payment_intent_id").filter(|_| charge);
                 let id = payment.or_else(|| text("source_id")).or_else(|| text("balance_transaction_id"));
-                entries.push(Entry::unread(place, id, record.as_slice().as_bytes(), word));
+                entries.push(StatementEntry::unread(place, id, record.as_slice().as_bytes(), word));
             }
         }
     }

@@ -14,7 +14,9 @@ use url::Url;
 use super::{WechatPay, wire};
 use crate::base::money::Currency;
 use crate::infra::outbound::Method;
-use crate::payments::gateways::gateway::{AccountKeys, Call, Entry, Place, Stated, Statement, StatementLine};
+use crate::payments::gateways::gateway::{
+    AccountKeys, Call, EntryPlace, Stated, Statement, StatementEntry, StatementLine,
+};
 use crate::payments::gateways::{beijing, cells, json};
 
 const LARGEST_TABLE: u64 = 512 * 1024 * 1024;
@@ -43,7 +45,11 @@ pub(super) async fn statement(gateway: &WechatPay, call: &Call<'_>, day: NaiveDa
     }
 }
 
-async fn fetched(gateway: &WechatPay, call: &Call<'_>, answer: &Value) -> Result<Vec<Entry>, String> {
+async fn fetched(
+    gateway: &WechatPay,
+    call: &Call<'_>,
+    answer: &Value,
+) -> Result<Vec<StatementEntry>, String> {
     let url = json::text(answer, &["download_url"]).ok_or("the answer has no address")?;
     // Our signature goes there: nowhere but to the platform.
     let origin = |url: &str| Url::parse(url).ok().map(|url| url.origin().ascii_serialization());
@@ -71,7 +77,7 @@ async fn fetched(gateway: &WechatPay, call: &Call<'_>, answer: &Value) -> Result
 }
 
 /// Reads a statement as it was given out, packed or not.
-pub(super) fn read(keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {
+pub(super) fn read(keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementEntry>, String> {
     entries(keys, &unpacked(file)?)
 }
 
@@ -92,17 +98,17 @@ fn unpacked(file: &[u8]) -> Result<Vec<u8>, String> {
 
 /// Each line names its merchant, who has to be this one. The sums at the end say how many trades there are: with fewer
 /// the statement is cut off.
-fn entries(keys: &AccountKeys, table: &[u8]) -> Result<Vec<Entry>, String> {
+fn entries(keys: &AccountKeys, table: &[u8]) -> Result<Vec<StatementEntry>, String> {
     let mchid = keys.setting("mchid").filter(|id| !id.is_empty()).ok_or("the account has no `mchid`")?;
     let table = table.strip_prefix("\u{feff}".as_bytes()).unwrap_or(table);
     let mut rows = table.split(|byte| *byte == b'\n').enumerate();
     let header = rows.next().and_then(|(_, row)| std::str::from_utf8(row).ok()).unwrap_or_default();
-    let columns = Columns::of(header).ok_or("the file is no statement of trades")?;
+    let columns = BillColumns::of(header).ok_or("the file is no statement of trades")?;
     let mut found = Vec::new();
     let (mut details, mut strays): (usize, usize) = (0, 0);
     let mut sums = None;
     for (index, raw) in rows.by_ref() {
-        let place = Place::line(index + 1);
+        let place = EntryPlace::line(index + 1);
         let row = String::from_utf8_lossy(raw);
         if row.starts_with("总交易单数") {
             sums = rows.next().map(|(_, row)| String::from_utf8_lossy(row));
@@ -113,7 +119,7 @@ fn entries(keys: &AccountKeys, table: &[u8]) -> Result<Vec<Entry>, String> {
         }
         let Some(cells) = cells_of(&row) else {
             strays += 1;
-            found.push(Entry::unread(place, None, raw, "is neither a trade nor a sum"));
+            found.push(StatementEntry::unread(place, None, raw, "is neither a trade nor a sum"));
             continue;
         };
         details += 1;
@@ -125,8 +131,8 @@ fn entries(keys: &AccountKeys, table: &[u8]) -> Result<Vec<Entry>, String> {
             Err(_) => Err("is not in UTF-8".to_owned()),
         };
         match line {
-            Ok(line) => found.extend(line.map(|line| Entry::read(place, line))),
-            Err(why) => found.push(Entry::unread(place, columns.id(&cells), raw, why)),
+            Ok(line) => found.extend(line.map(|line| StatementEntry::read(place, line))),
+            Err(why) => found.push(StatementEntry::unread(place, columns.id(&cells), raw, why)),
         }
     }
     let sums = sums.as_deref().and_then(cells_of).ok_or("the statement is cut off: it has no sums")?;
@@ -144,7 +150,7 @@ fn cells_of(row: &str) -> Option<Vec<&str>> {
 }
 
 /// The places of the columns that are read.
-struct Columns {
+struct BillColumns {
     at: usize,
     merchant: usize,
     trade_no: usize,
@@ -159,7 +165,7 @@ struct Columns {
     refund_amount: usize,
 }
 
-impl Columns {
+impl BillColumns {
     fn of(header: &str) -> Option<Self> {
         let names: Vec<&str> = header.split(',').map(|name| name.trim().trim_start_matches('`')).collect();
         let place = |name: &str| names.iter().position(|n| *n == name);

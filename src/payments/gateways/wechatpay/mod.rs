@@ -21,8 +21,8 @@ use crate::base::secret::Secret;
 use crate::infra::outbound::Outbound;
 use crate::payments::gateways::calls::forwards;
 use crate::payments::gateways::gateway::{
-    Abilities, AccountKeys, ActionKind, Call, Entry, Evidence, Gateway, Identity, Notice, NoticeRefusal,
-    RawNotice, Reply, Setting, Verdict,
+    Abilities, AccountKeys, ActionKind, Call, Evidence, Gateway, Identity, Notice, NoticeRefusal, RawNotice,
+    Reply, Setting, StatementEntry, Verdict,
 };
 use crate::payments::gateways::rsa::PrivateKey;
 use crate::payments::gateways::{beijing, json};
@@ -231,7 +231,7 @@ impl Gateway for WechatPay {
         beijing::calendar()
     }
 
-    fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<Entry>, String> {
+    fn read_statement(&self, keys: &AccountKeys, file: &[u8]) -> Result<Vec<StatementEntry>, String> {
         bill::read(keys, file)
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::base::ids::{OrderId, PaymentId};
 use crate::infra::db::statement::Statement;
-use crate::payments::notices::raw::Kept;
+use crate::payments::notices::raw::KeptBody;
 
 /// A delivery to be stored.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub struct Delivery {
     pub payment_id: Option<PaymentId>,
     pub verified_by: Option<i16>,
     pub reason: Option<String>,
-    pub kept: Kept,
+    pub kept: KeptBody,
 }
 
 #[derive(QueryableByName)]
@@ -132,8 +132,8 @@ pub struct Stored {
 
 impl Stored {
     /// What is kept of it; none when that has left.
-    pub fn kept(self) -> Option<Kept> {
-        Some(Kept {
+    pub fn kept(self) -> Option<KeptBody> {
+        Some(KeptBody {
             method: self.method?,
             query: self.query?,
             headers: self.headers?,

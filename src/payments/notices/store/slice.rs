@@ -220,7 +220,7 @@ pub async fn insert_strays(conn: &mut AsyncPgConnection, strays: &[&Tracked]) ->
 
 /// One side of a ledger transaction; `amount_minor` is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct SliceRow {
     pub transaction_id: uuid::Uuid,
     pub book: &'static str,
     pub account_id: String,
@@ -240,7 +240,7 @@ const INSERT_ENTRIES: &str = "insert into ledger_entry (transaction_id, book, ac
   select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::bigint[],
     $9::text[], $10::uuid[], $11::uuid[])";
 
-pub async fn insert_entries(mut conn: &AsyncPgConnection, entries: &[Entry]) -> QueryResult<usize> {
+pub async fn insert_entries(mut conn: &AsyncPgConnection, entries: &[SliceRow]) -> QueryResult<usize> {
     if entries.is_empty() {
         return Ok(0);
     }

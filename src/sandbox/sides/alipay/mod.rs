@@ -15,7 +15,7 @@ use crate::infra::outbound::{HttpAnswer, Method};
 use crate::sandbox::book::{Payment, SentNotice};
 use crate::sandbox::drawer::Drawer;
 use crate::sandbox::forms::{Form, form};
-use crate::sandbox::played::{About, Asked, Can, Draft, Letter, Played, Told};
+use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, Told};
 use crate::sandbox::rsa::{self, Pair};
 use crate::sandbox::sides::china;
 use crate::sandbox::signing::fresh_id;
@@ -28,7 +28,7 @@ const BUYER: &str = "2088102114562585";
 const GAPS: [u32; 7] = [240, 600, 600, 3_600, 7_200, 21_600, 54_000];
 
 /// Fields of an answer, or Alipay's `sub_code` and its sentence.
-type Answered = Result<Value, (&'static str, &'static str)>;
+type AlipayResult = Result<Value, (&'static str, &'static str)>;
 
 const NOT_EXIST: (&str, &str) = ("ACQ.TRADE_NOT_EXIST", "交易不存在");
 
@@ -188,7 +188,7 @@ impl Played for Alipay {
         fresh_id("alr_")
     }
 
-    fn answer(&self, desk: &Arc<Desk>, asked: &Asked) -> Told {
+    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Told {
         match asked.route() {
             (_, path) if path == ["gateway.do"] => {
                 let call = [Form::parse(asked.query.as_bytes()).0, Form::parse(&asked.body).0].concat();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Answered, BUYER, NAME};
+use super::{AlipayResult, BUYER, NAME};
 use crate::base::clock::random;
 use crate::sandbox::acts;
 use crate::sandbox::book::{Capture, Payment, Refund, Status};
@@ -119,7 +119,7 @@ pub(super) fn described(payment: &Payment) -> Value {
     answer
 }
 
-pub(super) fn close(desk: &Arc<Desk>, payment: &Payment) -> Answered {
+pub(super) fn close(desk: &Arc<Desk>, payment: &Payment) -> AlipayResult {
     if !matches!(payment.status, Status::Open | Status::Pending) {
         return Err(STATUS);
     }
@@ -151,7 +151,7 @@ pub(super) fn cancel(desk: &Arc<Desk>, payment: Option<Payment>, business: &Valu
     answer
 }
 
-pub(super) fn refund(desk: &Arc<Desk>, payment: &Payment, business: &Value) -> Answered {
+pub(super) fn refund(desk: &Arc<Desk>, payment: &Payment, business: &Value) -> AlipayResult {
     let Some(capture) = payment.captures.first() else { return Err(STATUS) };
     let text = |name: &str| business[name].as_str().unwrap_or_default();
     let amount = china::fen(text("refund_amount")).filter(|fen| *fen > 0);

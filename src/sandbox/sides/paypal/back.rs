@@ -5,14 +5,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::orders::{amount_of, money, stamp};
-use super::{Answered, NAME, events, id};
+use super::{NAME, PayPalResult, events, id};
 use crate::sandbox::acts;
 use crate::sandbox::book::{Payment, Refund};
 use crate::sandbox::forms::Form;
 use crate::sandbox::simulator::Desk;
 
 /// `POST /v2/payments/captures/{id}/refund`; without an amount, all that is left.
-pub(super) fn refund(desk: &Arc<Desk>, trade: &str, wish: &Value, request_id: &str) -> Answered {
+pub(super) fn refund(desk: &Arc<Desk>, trade: &str, wish: &Value, request_id: &str) -> PayPalResult {
     let payment =
         desk.change(|book| book.by_trade(NAME, trade).cloned()).ok_or((404, "INVALID_RESOURCE_ID"))?;
     let capture = payment.capture(trade).ok_or((404, "INVALID_RESOURCE_ID"))?;
@@ -45,7 +45,7 @@ pub(super) fn refund(desk: &Arc<Desk>, trade: &str, wish: &Value, request_id: &s
     Ok((201, described_refund(desk, &payment, &made)))
 }
 
-pub(super) fn show_refund(desk: &Desk, id: &str) -> Answered {
+pub(super) fn show_refund(desk: &Desk, id: &str) -> PayPalResult {
     let payment =
         desk.change(|book| book.by_refund(NAME, id).cloned()).ok_or((404, "INVALID_RESOURCE_ID"))?;
     let refund = payment.refunds.iter().find(|r| r.id == id).ok_or((404, "INVALID_RESOURCE_ID"))?;
@@ -76,7 +76,7 @@ pub(super) fn described_refund(desk: &Desk, payment: &Payment, refund: &Refund) 
 }
 
 /// `GET /v1/customer/disputes`, of one transaction.
-pub(super) fn list_disputes(desk: &Desk, merchant: &str, query: &Form) -> Answered {
+pub(super) fn list_disputes(desk: &Desk, merchant: &str, query: &Form) -> PayPalResult {
     let trade = query.get("disputed_transaction_id");
     let payment = desk.change(|book| book.by_trade(NAME, trade).cloned());
     let items: Vec<Value> = payment
@@ -92,7 +92,7 @@ pub(super) fn list_disputes(desk: &Desk, merchant: &str, query: &Form) -> Answer
 }
 
 /// `GET /v1/customer/disputes/{id}`.
-pub(super) fn show_dispute(desk: &Desk, merchant: &str, id: &str) -> Answered {
+pub(super) fn show_dispute(desk: &Desk, merchant: &str, id: &str) -> PayPalResult {
     let unknown = (404, "INVALID_RESOURCE_ID");
     let payment = desk.change(|book| book.by_dispute(NAME, id).cloned()).ok_or(unknown)?;
     let dispute = payment.dispute(id).ok_or(unknown)?;

@@ -23,7 +23,7 @@ use crate::config::Account;
 use crate::sandbox::book::{KeptAnswer, Payment, SentNotice};
 use crate::sandbox::drawer::Drawer;
 use crate::sandbox::forms::Form;
-use crate::sandbox::played::{About, Asked, Can, Draft, Letter, Played, Told};
+use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, Told};
 use crate::sandbox::rsa::{self, Pair};
 use crate::sandbox::sides::epay;
 use crate::sandbox::signing::fresh_id;
@@ -43,7 +43,7 @@ const GAPS: [u32; 25] = [
 ];
 
 /// What a call answers: status and object, or status and PayPal's issue.
-type Answered = Result<(u16, Value), (u16, &'static str)>;
+type PayPalResult = Result<(u16, Value), (u16, &'static str)>;
 
 struct PayPal {
     client_id: String,
@@ -114,7 +114,7 @@ impl PayPal {
         until.is_some_and(|until: i64| until > now && self.token(until) == token)
     }
 
-    fn oauth(&self, asked: &Asked) -> Told {
+    fn oauth(&self, asked: &AskedQuestion) -> Told {
         let basic = STANDARD.encode(format!("{}:{}", self.client_id, self.client_secret));
         if asked.header("authorization") != format!("Basic {basic}") {
             let text = "Client Authentication failed";
@@ -136,7 +136,7 @@ impl PayPal {
         format!("{id}|{time}|{}|{}", self.webhook_id, crc32fast::hash(event))
     }
 
-    fn check(&self, asked: &Asked) -> Answered {
+    fn check(&self, asked: &AskedQuestion) -> PayPalResult {
         let check: Check =
             serde_json::from_slice(&asked.body).map_err(|_| (400, "MALFORMED_REQUEST_JSON"))?;
         let text =
@@ -147,7 +147,7 @@ impl PayPal {
         Ok((200, json!({ "verification_status": if fits { "SUCCESS" } else { "FAILURE" } })))
     }
 
-    fn call(&self, desk: &Arc<Desk>, asked: &Asked) -> Answered {
+    fn call(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> PayPalResult {
         let wish = asked.json().unwrap_or_default();
         let (method, path) = asked.route();
         let (merchant, now) = (self.merchant_id.as_str(), asked.now);
@@ -173,7 +173,7 @@ impl PayPal {
     }
 
     /// Posts are demanded a `PayPal-Request-Id`, and a repeat under it gets the first answer.
-    fn once(&self, desk: &Arc<Desk>, asked: &Asked) -> (u16, Value) {
+    fn once(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> (u16, Value) {
         let id = asked.header("paypal-request-id");
         let needed = asked.method == "POST" && asked.path.first().is_some_and(|version| version == "v2");
         if needed && id.is_empty() {
@@ -286,7 +286,7 @@ impl Played for PayPal {
         id(17)
     }
 
-    fn answer(&self, desk: &Arc<Desk>, asked: &Asked) -> Told {
+    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Told {
         let (method, path) = asked.route();
         match (method, path.as_slice()) {
             ("POST", ["v1", "oauth2", "token"]) => self.oauth(asked),

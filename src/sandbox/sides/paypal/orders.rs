@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 use serde_json::{Value, json};
 
-use super::{Answered, NAME, back, decimals, id};
+use super::{NAME, PayPalResult, back, decimals, id};
 use crate::sandbox::acts;
 use crate::sandbox::book::{Capture, Payment, Status};
 use crate::sandbox::notices;
@@ -36,7 +36,7 @@ fn find(desk: &Desk, id: &str, now: i64) -> Result<Payment, (u16, &'static str)>
 }
 
 /// `POST /v2/checkout/orders`.
-pub(super) fn create(desk: &Desk, merchant: &str, wish: &Value, now: i64) -> Answered {
+pub(super) fn create(desk: &Desk, merchant: &str, wish: &Value, now: i64) -> PayPalResult {
     let unit = &wish["purchase_units"][0];
     let (amount, currency) = amount_of(&unit["amount"]).ok_or((422, "DECIMAL_PRECISION"))?;
     if wish["intent"] != "CAPTURE" || wish["purchase_units"].as_array().is_none_or(|units| units.len() != 1) {
@@ -74,7 +74,7 @@ pub(super) fn create(desk: &Desk, merchant: &str, wish: &Value, now: i64) -> Ans
     Ok((if by_source == "yes" { 200 } else { 201 }, order(desk, merchant, &payment)))
 }
 
-pub(super) fn show(desk: &Desk, merchant: &str, id: &str, now: i64) -> Answered {
+pub(super) fn show(desk: &Desk, merchant: &str, id: &str, now: i64) -> PayPalResult {
     let payment = find(desk, id, now)?;
     // What nobody approved in time is gone.
     match payment.status {
@@ -84,7 +84,7 @@ pub(super) fn show(desk: &Desk, merchant: &str, id: &str, now: i64) -> Answered 
 }
 
 /// `POST /v2/checkout/orders/{id}/capture`: takes what the buyer approved, in the way that was ordered on the page.
-pub(super) fn capture(desk: &Arc<Desk>, merchant: &str, id: &str, now: i64) -> Answered {
+pub(super) fn capture(desk: &Arc<Desk>, merchant: &str, id: &str, now: i64) -> PayPalResult {
     let payment = find(desk, id, now)?;
     match payment.status {
         Status::Approved => {}
@@ -209,7 +209,7 @@ pub(super) fn fee(amount: i64) -> i64 {
     ((amount * 349 + 5_000) / 10_000 + 49).min(amount)
 }
 
-pub(super) fn show_capture(desk: &Desk, merchant: &str, trade: &str) -> Answered {
+pub(super) fn show_capture(desk: &Desk, merchant: &str, trade: &str) -> PayPalResult {
     let payment = desk.change(|book| book.by_trade(NAME, trade).cloned());
     let pending = || {
         desk.read(|book| {

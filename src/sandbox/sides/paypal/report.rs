@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use serde_json::{Value, json};
 
-use super::{Answered, NAME, decimals, orders};
+use super::{NAME, PayPalResult, decimals, orders};
 use crate::sandbox::book::Payment;
 use crate::sandbox::forms::Form;
 use crate::sandbox::played::decimal;
@@ -11,7 +11,7 @@ use crate::sandbox::simulator::Desk;
 
 const LONGEST: i64 = 31 * 86_400;
 
-struct Line<'a> {
+struct ReportLine<'a> {
     id: &'a str,
     /// The capture that a refund is of.
     of: Option<&'a str>,
@@ -22,7 +22,7 @@ struct Line<'a> {
     at: i64,
 }
 
-pub(super) fn transactions(desk: &Desk, merchant: &str, query: &Form, now: i64) -> Answered {
+pub(super) fn transactions(desk: &Desk, merchant: &str, query: &Form, now: i64) -> PayPalResult {
     let moment = |name: &str| {
         let parsed = DateTime::parse_from_rfc3339(query.get(name)).or_else(|_| {
             // PayPal takes `-0700` as well as `-07:00`.
@@ -41,7 +41,7 @@ pub(super) fn transactions(desk: &Desk, merchant: &str, query: &Form, now: i64) 
         for payment in book.of(NAME) {
             for c in payment.captures.iter().filter(|c| (from..=to).contains(&c.at)) {
                 let (fee, currency) = (-orders::fee(c.amount), c.currency.as_str());
-                let line = Line {
+                let line = ReportLine {
                     id: &c.trade_no,
                     of: None,
                     custom: payment.note("custom_id"),
@@ -57,7 +57,7 @@ pub(super) fn transactions(desk: &Desk, merchant: &str, query: &Form, now: i64) 
                 let currency =
                     payment.capture(&r.trade_no).map_or(payment.currency.as_str(), |c| c.currency.as_str());
                 let custom = r.notes.get("custom_id").map_or(payment.note("custom_id"), String::as_str);
-                let line = Line {
+                let line = ReportLine {
                     id: &r.id,
                     of: Some(&r.trade_no),
                     custom,
@@ -86,7 +86,7 @@ fn signed(amount: i64, currency: &str) -> Value {
     json!({ "currency_code": currency, "value": format!("{sign}{}", decimal(amount.abs(), decimals(currency))) })
 }
 
-fn described(merchant: &str, payment: &Payment, line: &Line<'_>) -> Value {
+fn described(merchant: &str, payment: &Payment, line: &ReportLine<'_>) -> Value {
     let mut info = json!({ "paypal_account_id": merchant, "transaction_id": line.id,
         "transaction_event_code": if line.of.is_some() { "T1107" } else { "T0006" },
         "transaction_initiation_date": orders::stamp(line.at), "transaction_updated_date": orders::stamp(line.at),

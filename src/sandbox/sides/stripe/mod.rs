@@ -15,7 +15,7 @@ use crate::config::Account;
 use crate::sandbox::book::{KeptAnswer, Payment, SentNotice};
 use crate::sandbox::drawer::Drawer;
 use crate::sandbox::forms::Form;
-use crate::sandbox::played::{About, Asked, Can, Draft, Letter, Played, Told};
+use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, Told};
 use crate::sandbox::sides::epay;
 use crate::sandbox::signing::{fresh_id, stripe_header};
 use crate::sandbox::simulator::Desk;
@@ -26,7 +26,7 @@ const NAME: &str = "stripe";
 const GAPS: [u32; 3] = [900, 3_600, 7_200];
 
 /// What a call answers: the object, or Stripe's error.
-type Answered = Result<Value, Refused>;
+type StripeResult = Result<Value, Refused>;
 
 /// Status, Stripe's code and a sentence.
 type Refused = (u16, &'static str, String);
@@ -126,7 +126,7 @@ impl Played for Stripe {
     }
 
     /// What every call goes through: the bearer, the version, the idempotency key.
-    fn answer(&self, desk: &Arc<Desk>, asked: &Asked) -> Told {
+    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Told {
         if asked.header("authorization") != format!("Bearer {}", self.api_key) {
             return refused(401, "api_key_invalid", "Invalid API Key provided");
         }
@@ -187,7 +187,7 @@ impl Played for Stripe {
     }
 }
 
-fn call(desk: &Arc<Desk>, asked: &Asked, fields: &Form) -> Answered {
+fn call(desk: &Arc<Desk>, asked: &AskedQuestion, fields: &Form) -> StripeResult {
     let now = asked.now;
     let (method, path) = asked.route();
     match (method, path.as_slice()) {

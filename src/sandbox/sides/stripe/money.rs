@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Answered, NAME, Refused, error, missing, prefixed};
+use super::{NAME, Refused, StripeResult, error, missing, prefixed};
 use crate::sandbox::acts;
 use crate::sandbox::book::{Capture, Dispute, DisputeStatus, Payment, Refund};
 use crate::sandbox::forms::Form;
@@ -32,7 +32,7 @@ fn by_trade(desk: &Desk, intent: &str, what: &str) -> Result<Payment, Refused> {
 }
 
 /// `GET /v1/payment_intents/{id}`.
-pub(super) fn show_intent(desk: &Desk, id: &str, fields: &Form) -> Answered {
+pub(super) fn show_intent(desk: &Desk, id: &str, fields: &Form) -> StripeResult {
     let payment = by_trade(desk, id, "payment_intent")?;
     let capture = payment.capture(id).ok_or_else(|| missing("payment_intent"))?;
     let expanded =
@@ -44,13 +44,13 @@ pub(super) fn show_intent(desk: &Desk, id: &str, fields: &Form) -> Answered {
 }
 
 /// `GET /v1/charges/{id}`.
-pub(super) fn show_charge(desk: &Desk, id: &str) -> Answered {
+pub(super) fn show_charge(desk: &Desk, id: &str) -> StripeResult {
     let intent = id.replace("ch_", "pi_");
     let payment = by_trade(desk, &intent, "charge")?;
     payment.capture(&intent).map(|capture| charge(&payment, capture)).ok_or_else(|| missing("charge"))
 }
 
-pub(super) fn create_refund(desk: &Arc<Desk>, fields: &Form) -> Answered {
+pub(super) fn create_refund(desk: &Arc<Desk>, fields: &Form) -> StripeResult {
     let intent = fields.get("payment_intent").to_owned();
     let payment = by_intent(desk, fields)?;
     let gone = |d: &Dispute| matches!(d.status, DisputeStatus::Opened | DisputeStatus::Lost);
@@ -74,27 +74,27 @@ pub(super) fn create_refund(desk: &Arc<Desk>, fields: &Form) -> Answered {
     Ok(refund(&payment, &made))
 }
 
-pub(super) fn list_refunds(desk: &Desk, fields: &Form) -> Answered {
+pub(super) fn list_refunds(desk: &Desk, fields: &Form) -> StripeResult {
     let (payment, intent) = (by_intent(desk, fields)?, fields.get("payment_intent"));
     let of_it = payment.refunds.iter().filter(|r| r.trade_no == intent);
     let list: Vec<Value> = of_it.rev().map(|r| refund(&payment, r)).collect();
     Ok(json!({ "object": "list", "data": list, "has_more": false }))
 }
 
-pub(super) fn show_refund(desk: &Desk, id: &str) -> Answered {
+pub(super) fn show_refund(desk: &Desk, id: &str) -> StripeResult {
     let payment = desk.change(|book| book.by_refund(NAME, id).cloned()).ok_or_else(|| missing("refund"))?;
     payment.refunds.iter().find(|r| r.id == id).map(|r| refund(&payment, r)).ok_or_else(|| missing("refund"))
 }
 
 /// `GET /v1/disputes`, of one payment intent or charge.
-pub(super) fn list_disputes(desk: &Desk, fields: &Form) -> Answered {
+pub(super) fn list_disputes(desk: &Desk, fields: &Form) -> StripeResult {
     let payment = by_intent(desk, fields)?;
     let list: Vec<Value> = payment.disputes.iter().rev().map(|d| dispute(&payment, d)).collect();
     Ok(json!({ "object": "list", "url": "/v1/disputes", "data": list, "has_more": false }))
 }
 
 /// `GET /v1/disputes/{id}`.
-pub(super) fn show_dispute(desk: &Desk, id: &str) -> Answered {
+pub(super) fn show_dispute(desk: &Desk, id: &str) -> StripeResult {
     let payment = desk.change(|book| book.by_dispute(NAME, id).cloned()).ok_or_else(|| missing("dispute"))?;
     payment.dispute(id).map(|found| dispute(&payment, found)).ok_or_else(|| missing("dispute"))
 }

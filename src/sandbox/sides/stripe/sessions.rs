@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::money::charge;
-use super::{Answered, NAME, Refused, error, missing, prefixed};
+use super::{NAME, Refused, StripeResult, error, missing, prefixed};
 use crate::sandbox::acts;
 use crate::sandbox::book::{Capture, Payment, Status};
 use crate::sandbox::forms::Form;
@@ -19,7 +19,7 @@ fn find(desk: &Desk, id: &str, now: i64) -> Result<Payment, Refused> {
     found.ok_or_else(|| missing("checkout.session"))
 }
 
-pub(super) fn create_session(desk: &Desk, fields: &Form, now: i64) -> Answered {
+pub(super) fn create_session(desk: &Desk, fields: &Form, now: i64) -> StripeResult {
     let need = |name: &str| match fields.get(name) {
         "" => Err(error("parameter_missing", format!("Missing required param: {name}"))),
         value => Ok(value.to_owned()),
@@ -53,13 +53,13 @@ pub(super) fn create_session(desk: &Desk, fields: &Form, now: i64) -> Answered {
     Ok(session(desk, &payment, None, false))
 }
 
-pub(super) fn show_session(desk: &Desk, id: &str, fields: &Form, now: i64) -> Answered {
+pub(super) fn show_session(desk: &Desk, id: &str, fields: &Form, now: i64) -> StripeResult {
     let payment = find(desk, id, now)?;
     let expand = fields.get("expand[]").starts_with("payment_intent");
     Ok(session(desk, &payment, payment.captures.first(), expand))
 }
 
-pub(super) fn expire_session(desk: &Arc<Desk>, id: &str, now: i64) -> Answered {
+pub(super) fn expire_session(desk: &Arc<Desk>, id: &str, now: i64) -> StripeResult {
     let payment = find(desk, id, now)?;
     if payment.status != Status::Open {
         let text = "Only Checkout Sessions with a status in [\"open\"] can be expired";

@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
 
-use super::{Answered, NAME};
+use super::{NAME, WechatPayResult};
 use crate::sandbox::book::{Payment, Refund};
 use crate::sandbox::forms::Form;
 use crate::sandbox::played::Told;
@@ -23,7 +23,7 @@ const SUMMARY: &str =
     "总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额";
 
 /// `GET /v3/bill/tradebill`; there is none for the running day and days to come.
-pub(super) fn address(desk: &Desk, mchid: &str, appid: &str, query: &Form, now: i64) -> Answered {
+pub(super) fn address(desk: &Desk, mchid: &str, appid: &str, query: &Form, now: i64) -> WechatPayResult {
     let day = NaiveDate::parse_from_str(query.get("bill_date"), "%Y-%m-%d");
     let day = day.map_err(|_| (400, "PARAM_ERROR", "账单日期格式不正确"))?;
     if !["", "ALL"].contains(&query.get("bill_type")) {

@@ -18,7 +18,7 @@ use crate::config::Account;
 use crate::sandbox::book::{Payment, SentNotice};
 use crate::sandbox::drawer::Drawer;
 use crate::sandbox::forms::Form;
-use crate::sandbox::played::{About, Asked, Can, Draft, Letter, Played, RefundNews, Told};
+use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, RefundNews, Told};
 use crate::sandbox::rsa::{self, Pair};
 use crate::sandbox::sides::{china, epay};
 use crate::sandbox::signing::fresh_id;
@@ -34,7 +34,7 @@ const GAPS: [u32; 15] =
     [15, 15, 30, 180, 600, 1_200, 1_800, 1_800, 1_800, 3_600, 10_800, 10_800, 10_800, 21_600, 21_600];
 
 /// What a call answers: status and object, or status, code and sentence.
-type Answered = Result<(u16, Value), (u16, &'static str, &'static str)>;
+type WechatPayResult = Result<(u16, Value), (u16, &'static str, &'static str)>;
 
 /// A certificate of the platform, or its bare public key, and what it is called in `Wechatpay-Serial`.
 struct Signer {
@@ -99,7 +99,7 @@ impl WechatPay {
     }
 
     /// Whether the shop signed this call with its certificate, for this merchant, just now.
-    fn is_signed(&self, asked: &Asked) -> bool {
+    fn is_signed(&self, asked: &AskedQuestion) -> bool {
         let Some(fields) = asked.header("authorization").strip_prefix(SCHEME) else { return false };
         let field = |name: &str| {
             let start = fields.find(&format!("{name}=\""))? + name.len() + 2;
@@ -142,7 +142,7 @@ impl WechatPay {
             "associated_data": about, "nonce": nonce }))
     }
 
-    fn certificates(&self, desk: &Desk) -> Answered {
+    fn certificates(&self, desk: &Desk) -> WechatPayResult {
         let next = self.next.get().and_then(Option::as_ref).filter(|_| desk.trouble().rotate);
         let entry = |signer: &Signer| {
             Some(json!({ "serial_no": signer.serial, "effective_time": "2020-01-01T00:00:00+08:00",
@@ -154,7 +154,7 @@ impl WechatPay {
         Ok((200, json!({ "data": list })))
     }
 
-    fn call(&self, desk: &Arc<Desk>, asked: &Asked) -> Answered {
+    fn call(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> WechatPayResult {
         let wish = asked.json().unwrap_or_default();
         let query = Form::parse(asked.query.as_bytes());
         let (method, path) = asked.route();
@@ -253,7 +253,7 @@ impl Played for WechatPay {
     }
 
     /// Signed both ways; only downloads and what browsers open are not.
-    fn answer(&self, desk: &Arc<Desk>, asked: &Asked) -> Told {
+    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Told {
         let (_, path) = asked.route();
         if path == ["cgi-bin", "mmpayweb-bin", "checkmweb"] {
             return orders::open_in_browser(desk, &Form::parse(asked.query.as_bytes()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 use serde_json::{Value, json};
 
-use super::{Answered, NAME};
+use super::{NAME, WechatPayResult};
 use crate::base::clock::random;
 use crate::sandbox::acts;
 use crate::sandbox::book::{Capture, Payment, Refund, Status};
@@ -30,7 +30,7 @@ fn is_number(text: &str) -> bool {
 
 /// An order and what its kind gives the client. The same request gives the same order; another one under the same
 /// number is refused.
-pub(super) fn start(desk: &Desk, kind: &str, wish: &Value, now: i64) -> Answered {
+pub(super) fn start(desk: &Desk, kind: &str, wish: &Value, now: i64) -> WechatPayResult {
     let text = |name: &str| wish[name].as_str().filter(|text| !text.is_empty());
     let out_trade_no = text("out_trade_no").filter(|n| is_number(n)).ok_or(PARAMETER)?;
     let amount = wish["amount"]["total"].as_i64().filter(|fen| *fen > 0).ok_or(PARAMETER)?;
@@ -114,7 +114,7 @@ pub(super) fn by_trade(desk: &Desk, trade: &str) -> Result<Payment, (u16, &'stat
     desk.change(|book| book.by_trade(NAME, trade).cloned()).ok_or(NO_ORDER)
 }
 
-pub(super) fn close(desk: &Arc<Desk>, number: &str, now: i64) -> Answered {
+pub(super) fn close(desk: &Arc<Desk>, number: &str, now: i64) -> WechatPayResult {
     let payment = by_number(desk, number, now)?;
     match payment.status {
         Status::Closed => Err((400, "ORDER_CLOSED", "订单已关闭")),
@@ -155,7 +155,7 @@ pub(super) fn described(payment: &Payment, capture: Option<&Capture>, mchid: &st
 }
 
 /// `out_refund_no` is the key of idempotency.
-pub(super) fn refund(desk: &Arc<Desk>, wish: &Value, now: i64) -> Answered {
+pub(super) fn refund(desk: &Arc<Desk>, wish: &Value, now: i64) -> WechatPayResult {
     let text = |name: &str| wish[name].as_str().filter(|text| !text.is_empty());
     let out_refund_no = text("out_refund_no").filter(|n| n.len() <= 64).ok_or(PARAMETER)?;
     let amount = wish["amount"]["refund"].as_i64().filter(|fen| *fen > 0).ok_or(PARAMETER)?;
@@ -192,7 +192,7 @@ pub(super) fn refund(desk: &Arc<Desk>, wish: &Value, now: i64) -> Answered {
     Ok((200, described_refund(&payment, &made)))
 }
 
-pub(super) fn show_refund(desk: &Desk, number: &str) -> Answered {
+pub(super) fn show_refund(desk: &Desk, number: &str) -> WechatPayResult {
     let missing = (404, "RESOURCE_NOT_EXISTS", "退款单不存在");
     let payment = desk.change(|book| book.by_refund(NAME, number).cloned()).ok_or(missing)?;
     let is = |r: &&Refund| r.refund_id.as_deref() == Some(number);

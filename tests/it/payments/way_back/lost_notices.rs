@@ -103,3 +103,23 @@ async fn a_dispute_of_which_nothing_was_heard_is_found_by_the_next_question() {
     assert_eq!(shop.money().await, "5.00 [FAILED 7.00] PARTIALLY_REFUNDED");
     shop.sound().await;
 }
+
+/// A refund of which nothing at all was heard is in the statement of its day, and where a payment here is behind its
+/// statement the gateway is asked.
+/// Rows: P7, P8, P9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_of_which_nothing_was_heard_is_found_by_the_statement_of_its_day() {
+    for gateway in GATEWAYS {
+        let shop = bought_at(gateway, 2).await;
+        let number = shop.placed.order.number.clone();
+        shop.street.act(&number, "hold-notices");
+        shop.street.try_act(&number, "refund-part", json!({ "amount": 700 })).unwrap();
+        assert_eq!(shop.money().await, "0.00 [] CAPTURED", "{gateway}");
+        for _ in 0..3 {
+            later(&shop, TimeDelta::days(1)).await;
+        }
+        assert_eq!(shop.money().await, "7.00 [SUCCEEDED 7.00] PARTIALLY_REFUNDED", "{gateway}");
+        assert_eq!(shop.street.t.db.one("select count(*) from hold").await, "0");
+        shop.sound().await;
+    }
+}
