@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use dispense::base::money::{Currency, Money};
 use dispense::base::secret::Secret;
 use dispense::infra::outbound::Outbound;
-use dispense::payments::gateway::{AccountKeys, Call, Gateway, Meaning, NewRefund, PaymentRef, Queried, RefundRef};
+use dispense::payments::gateways::gateway::{AccountKeys, Call, Gateway, Meaning, NewRefund, PaymentRef, Queried, RefundRef};
 use dispense::payments::gateways;
 use libfuzzer_sys::fuzz_target;
 

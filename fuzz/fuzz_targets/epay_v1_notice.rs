@@ -4,7 +4,7 @@
 mod signed;
 
 use dispense::infra::outbound::Outbound;
-use dispense::payments::gateway::{Evidence, Gateway};
+use dispense::payments::gateways::gateway::{Evidence, Gateway};
 use dispense::payments::gateways::epay_v1::EpayV1;
 use libfuzzer_sys::fuzz_target;
 use md5::{Digest, Md5};

@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{KeyPair, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dispense::infra::outbound::Outbound;
-use dispense::payments::gateway::{AccountKeys, Evidence, Gateway};
+use dispense::payments::gateways::gateway::{AccountKeys, Evidence, Gateway};
 use dispense::payments::gateways::epay_v2::EpayV2;
 use libfuzzer_sys::fuzz_target;
 

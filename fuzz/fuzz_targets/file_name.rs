@@ -1,7 +1,7 @@
 //! File names that strangers type.
 #![no_main]
 
-use dispense::downloads::name::{LONGEST, content_disposition, plain};
+use dispense::files::name::{LONGEST, content_disposition, plain};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {

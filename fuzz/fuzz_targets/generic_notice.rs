@@ -6,7 +6,7 @@ mod signed;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dispense::infra::outbound::Outbound;
-use dispense::payments::gateway::{Evidence, Gateway};
+use dispense::payments::gateways::gateway::{Evidence, Gateway};
 use dispense::payments::gateways::generic::Generic;
 use libfuzzer_sys::fuzz_target;
 

@@ -6,7 +6,7 @@ mod signed;
 
 use aws_lc_rs::signature::RsaKeyPair;
 use dispense::infra::outbound::Outbound;
-use dispense::payments::gateway::{AccountKeys, Evidence, Gateway};
+use dispense::payments::gateways::gateway::{AccountKeys, Evidence, Gateway};
 use dispense::payments::gateways::paypal::PayPal;
 use libfuzzer_sys::fuzz_target;
 

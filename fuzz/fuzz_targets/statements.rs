@@ -7,7 +7,7 @@ use std::io::{Cursor, Write};
 use std::sync::Arc;
 
 use dispense::infra::outbound::Outbound;
-use dispense::payments::gateway::{AccountKeys, Gateway};
+use dispense::payments::gateways::gateway::{AccountKeys, Gateway};
 use dispense::payments::gateways;
 use flate2::Compression;
 use flate2::write::GzEncoder;

@@ -6,7 +6,7 @@
 mod signed;
 
 use dispense::infra::outbound::Outbound;
-use dispense::payments::gateway::{Evidence, Gateway};
+use dispense::payments::gateways::gateway::{Evidence, Gateway};
 use dispense::payments::gateways::stripe::Stripe;
 use libfuzzer_sys::fuzz_target;
 

@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dispense::base::secret::Secret;
 use dispense::infra::outbound::Outbound;
-use dispense::payments::gateway::{AccountKeys, Evidence, Gateway, RawNotice};
+use dispense::payments::gateways::gateway::{AccountKeys, Evidence, Gateway, RawNotice};
 use dispense::payments::gateways::wechatpay::WechatPay;
 use libfuzzer_sys::fuzz_target;
 

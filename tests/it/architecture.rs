@@ -36,20 +36,27 @@ pub struct Source {
     text: String,
 }
 
-pub fn sources() -> Vec<Source> {
-    fn walk(folder: &Path, found: &mut Vec<Source>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                walk(&path, found);
-            } else if path.extension().is_some_and(|e| e == "rs") {
-                let name = path.strip_prefix("src").unwrap().to_string_lossy().into_owned();
-                found.push(Source { text: std::fs::read_to_string(&path).unwrap(), name, path });
-            }
+/// The Rust files under a folder.
+fn files_under(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_under(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
         }
     }
-    let mut found = Vec::new();
-    walk(Path::new("src"), &mut found);
+    found
+}
+
+pub fn sources() -> Vec<Source> {
+    let read = |path: PathBuf| Source {
+        text: std::fs::read_to_string(&path).unwrap(),
+        name: path.strip_prefix("src").unwrap().to_string_lossy().into_owned(),
+        path,
+    };
+    let mut found: Vec<Source> = files_under(Path::new("src")).into_iter().map(read).collect();
     assert!(found.len() > 50, "the sources are found");
     found.sort_by(|a, b| a.name.cmp(&b.name));
     found
@@ -410,4 +417,24 @@ fn a_type_name_means_one_thing() {
     assert!(many.is_empty(), "{}", many.join("\n"));
     let planted = ["a.rs", "b.rs", "c.rs"].map(|name| (name, "pub(super) struct Answer {\n}\n".to_owned()));
     assert_eq!(names_of_many_things(planted.into_iter()), ["Answer: a.rs, b.rs, c.rs"]);
+}
+
+/// The fuzz targets are built by `make fuzz` alone; a module that is moved takes their imports with it all the same.
+#[test]
+fn fuzz_targets_name_modules_that_exist() {
+    let used = Regex::new(r"\bdispense((?:::[a-z0-9_]+)+)::").unwrap();
+    let exists = |path: &str| {
+        let path = path.trim_start_matches("::").replace("::", "/");
+        Path::new(&format!("src/{path}.rs")).exists() || Path::new(&format!("src/{path}/mod.rs")).exists()
+    };
+    let mut seen = 0;
+    for file in files_under(Path::new("fuzz/fuzz_targets")) {
+        let code = std::fs::read_to_string(&file).unwrap();
+        for found in used.captures_iter(&code) {
+            assert!(exists(&found[1]), "{}: dispense{}", file.display(), &found[1]);
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "their imports are read");
+    assert!(!exists("::payments::gateway"), "one that is gone is not found");
 }

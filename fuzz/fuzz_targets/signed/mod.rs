@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dispense::base::secret::Secret;
-use dispense::payments::gateway::{AccountKeys, Meaning, Notice, RawNotice};
+use dispense::payments::gateways::gateway::{AccountKeys, Meaning, Notice, RawNotice};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
