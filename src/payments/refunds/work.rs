@@ -72,10 +72,15 @@ pub async fn work(kit: &PaymentKit, id: RefundId) -> Outcome<()> {
 /// One that was made at the gateway is not ours to send: it is asked about under its name there, as the notice of its end
 /// can be lost. An answer that does not know it changes nothing.
 async fn follow(kit: &PaymentKit, refund: &Refund, payment: &Payment) -> Outcome<()> {
-    let Some((account, gateway)) = kit.accounts.find(&payment.account_id) else { return Ok(()) };
-    let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout: TIMEOUT };
-    let id = refund.id.to_string();
-    let answer = gateway.refund_query(&call, &question(refund, payment, &id)).await;
+    let answer = match kit.accounts.find(&payment.account_id) {
+        Some((account, gateway)) => {
+            let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout: TIMEOUT };
+            let id = refund.id.to_string();
+            gateway.refund_query(&call, &question(refund, payment, &id)).await
+        }
+        // It waits for its next turn as any other, so that it does not hold up those behind it.
+        None => Refunding::Unsupported,
+    };
     match answer {
         Refunding::Succeeded { .. } | Refunding::Pending { .. } | Refunding::Failed { .. } => {
             apply(kit, refund, answer).await
