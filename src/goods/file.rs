@@ -110,8 +110,7 @@ impl GoodsKind for Files {
         actor: &str,
         pieces: &[Piece],
     ) -> Result<BTreeSet<VariantId>, Fault> {
-        let units: Vec<UnitId> = pieces.iter().map(|piece| piece.unit_id).collect();
-        revoke(conn, &units, actor).await?;
+        revoke(conn, &Piece::units(pieces), actor).await?;
         // There is no end to what can be had of a file.
         Ok(BTreeSet::new())
     }

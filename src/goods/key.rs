@@ -103,9 +103,8 @@ impl GoodsKind for UniqueKey {
         actor: &str,
         pieces: &[Piece],
     ) -> Result<BTreeSet<VariantId>, Fault> {
-        let units: Vec<UnitId> = pieces.iter().map(|piece| piece.unit_id).collect();
         let restocked: Vec<UnitId> = pieces.iter().filter(|p| p.restock_unseen).map(|p| p.unit_id).collect();
-        Ok(give_back(conn, actor, &units, &restocked).await?)
+        give_back(conn, actor, &Piece::units(pieces), &restocked).await
     }
 }
 

@@ -118,6 +118,13 @@ pub struct Piece {
     pub restock_unseen: bool,
 }
 
+impl Piece {
+    /// Their units, in their order.
+    pub fn units(pieces: &[Self]) -> Vec<UnitId> {
+        pieces.iter().map(|piece| piece.unit_id).collect()
+    }
+}
+
 /// What became of a wanted unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Given {

@@ -5,7 +5,7 @@ use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 
 use crate::base::clock::Clock;
-use crate::base::ids::{UnitId, VariantId};
+use crate::base::ids::VariantId;
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
 use crate::goods::kind::{
@@ -84,8 +84,7 @@ impl GoodsKind for ByHand {
         _actor: &str,
         pieces: &[Piece],
     ) -> Result<BTreeSet<VariantId>, Fault> {
-        let units: Vec<UnitId> = pieces.iter().map(|piece| piece.unit_id).collect();
-        secrets::advance_taken_back(conn, &units).await?;
+        secrets::advance_taken_back(conn, &Piece::units(pieces)).await?;
         Ok(BTreeSet::new())
     }
 }

@@ -5,7 +5,7 @@ use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 
 use crate::base::clock::Clock;
-use crate::base::ids::{UnitId, VariantId};
+use crate::base::ids::VariantId;
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
 use crate::goods::kind::{
@@ -112,8 +112,7 @@ impl GoodsKind for SharedSecret {
         _actor: &str,
         pieces: &[Piece],
     ) -> Result<BTreeSet<VariantId>, Fault> {
-        let units: Vec<UnitId> = pieces.iter().map(|piece| piece.unit_id).collect();
-        let freed = secrets::advance_taken_back(conn, &units).await?;
+        let freed = secrets::advance_taken_back(conn, &Piece::units(pieces)).await?;
         let capped = |variant: &VariantId| {
             pieces.iter().any(|piece| piece.variant_id == *variant && piece.offered.sale_cap.is_some())
         };

@@ -57,7 +57,7 @@ async fn ask_about(kit: &PaymentKit, payment: &Payment, timeout: Duration) -> As
 }
 
 /// How a payment's gateway knows it.
-fn named(payment: &Payment) -> PaymentRef<'_> {
+pub(in crate::payments) fn named(payment: &Payment) -> PaymentRef<'_> {
     PaymentRef {
         number: payment.number_there(),
         gateway_reference: payment.gateway_reference.as_deref(),

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use crate::base::ids::PaymentId;
-use crate::base::money::Money;
 use crate::base::outcome::{Fault, Outcome};
 use crate::infra::effects::jobs::{self, NewJob, Payload};
+use crate::payments::attempts::ask::named;
 use crate::payments::attempts::store as attempts;
 use crate::payments::disputes::store as disputes;
-use crate::payments::gateways::gateway::{Call, DisputesThere, PaymentRef};
+use crate::payments::gateways::gateway::{Call, DisputesThere};
 use crate::payments::jobs::AskDisputes;
 use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
@@ -53,14 +53,8 @@ async fn there(kit: &PaymentKit, payment: &Payment) -> DisputesThere {
     let Some((account, gateway)) = kit.accounts.find(&payment.account_id) else {
         return DisputesThere::Unsupported;
     };
-    let reference = PaymentRef {
-        number: payment.number_there(),
-        gateway_reference: payment.gateway_reference.as_deref(),
-        trade_no: payment.trade_no.as_deref(),
-        money: Money::new(payment.expected_minor, payment.expected_currency),
-    };
     let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout: TIMEOUT };
-    match tokio::time::timeout(TIMEOUT, gateway.disputes(&call, &reference)).await {
+    match tokio::time::timeout(TIMEOUT, gateway.disputes(&call, &named(payment))).await {
         Ok(answer) => answer,
         Err(_) => DisputesThere::Unknown("no answer in time".into()),
     }
