@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! main → app → http, worker, demo → graphql, rest, sandbox → kinds → features → infra → base
-//! features: mail, operations → delivery → payments → fulfilment → orders → catalogue → goods → vault, files → people → sellers → audit
+//! features: mail, operations → delivery → payments → fulfilment → orders → catalogue → goods → vault, files, suppliers → people → sellers → audit
 //! ```
 
 pub mod base;
@@ -19,6 +19,7 @@ pub mod sellers;
 pub mod people;
 
 pub mod files;
+pub mod suppliers;
 pub mod vault;
 
 pub mod catalogue;

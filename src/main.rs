@@ -170,7 +170,7 @@ async fn serve(sources: Sources, wanted: Serving) -> Result<(), Ending> {
     let (stop, hangup) = (signals::stop()?, signals::hangup()?);
     let clock = Clock::default();
     #[cfg(feature = "sandbox")]
-    let (_simulator, simulated) = if wanted.sandbox {
+    let (simulator, simulated) = if wanted.sandbox {
         let shop = format!("http://{}", reachable(address));
         let beside = simulator::beside(&mut config, clock.clone(), &shop, wanted.sandbox_chaos).await?;
         (Some(beside.0), beside.1)
@@ -187,6 +187,10 @@ async fn serve(sources: Sources, wanted: Serving) -> Result<(), Ending> {
         #[cfg(feature = "demo")]
         if wanted.demo {
             demo::seed(&app).await?;
+            #[cfg(feature = "sandbox")]
+            if let Some(simulator) = &simulator {
+                demo::seed_supplier(&app, simulator).await?;
+            }
         }
         let ending = CancellationToken::new();
         let woken = tokio::spawn(wake::run(app.db.clone(), app.bell.clone(), ending.clone()));
@@ -203,6 +207,8 @@ async fn serve(sources: Sources, wanted: Serving) -> Result<(), Ending> {
         served
     };
     let served: Result<(), Fault> = served.await;
+    #[cfg(feature = "sandbox")]
+    drop(simulator);
     place.close().await;
     Ok(served?)
 }

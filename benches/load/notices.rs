@@ -147,12 +147,14 @@ async fn seed(sql: &Client, total: usize) {
 
 async fn over_http(shop: &Shop, in_flight: usize, start: usize, count: usize) -> client::Run {
     let key = STANDARD.decode(SECRET.trim_start_matches("whsec_")).unwrap();
-    let at = Clock::default().unix();
+    // A payment older than its order is another shop's, and is not settled.
+    let clock = Clock::default();
+    let (at, said_at) = (clock.unix(), clock.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
     let notice = move |n: usize| {
         let number = format!("B{:09}", start + n);
         let id = format!("evt_{number}");
         let body = json!({
-            "type": "payment.succeeded", "timestamp": "2026-11-21T00:00:00Z",
+            "type": "payment.succeeded", "timestamp": said_at,
             "data": { "order_no": number, "trade_no": format!("T{number}"), "amount_minor": 990, "currency": "USD", "status": "paid" },
         })
         .to_string();

@@ -106,6 +106,9 @@ ids! {
     DisputeId = "dsp";
     DownloadSessionId = "dls";
     StatementRunId = "stm";
+    SupplierId = "sup";
+    /// A piece that is bought at a supplier for one unit.
+    SupplierPurchaseId = "spu";
     TaskId = "tsk";
     /// One piece sold; the API calls it a delivery.
     UnitId = "dlv";

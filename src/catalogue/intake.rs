@@ -14,6 +14,8 @@ use crate::files::model::FileVersion;
 use crate::files::publish::{self, NewVersion};
 use crate::goods::{self, Supply};
 use crate::infra::kit::Kit;
+use crate::suppliers::Offer;
+use crate::suppliers::offers::{self, NewOffer};
 use crate::vault::Batch;
 use crate::vault::batch::{self, NewBatch};
 use crate::vault::model::KeyVariant;
@@ -78,6 +80,22 @@ pub async fn publish_secret(
         return Err(Refusal::new(ErrorCode::Invalid, "this variant is retired").at(["variantId"]).into());
     }
     secrets::publish(conn, kit, actor, (variant.seller_id, id), &text).await
+}
+
+/// Sets where a variant is bought, in the caller's transaction. `INVALID` for variants that are not bought at suppliers,
+/// `NOT_FOUND`, `TOO_MANY`.
+pub async fn set_offers(
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    id: VariantId,
+    new: &[NewOffer],
+) -> Outcome<Vec<Offer>> {
+    let variant = store::lock_variant(conn, id).await?;
+    let refusal = "only variants that are bought at suppliers have offers of theirs";
+    let variant = takes(variant, actor, Supply::Supplier, refusal)?;
+    let set = offers::set(conn, actor, (variant.seller_id, id), new).await?;
+    store::advance_product_time(conn, variant.product_id).await?;
+    Ok(set)
 }
 
 /// The variant, when this actor sells it and its pieces come from there.

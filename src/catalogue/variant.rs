@@ -50,6 +50,8 @@ pub struct VariantEdit {
     pub warranty_days: Option<Option<i32>>,
     /// How many pieces of a shared secret are sold at most.
     pub sale_cap: Option<Option<i32>>,
+    /// Whether it is sold while none of its suppliers answers.
+    pub sold_while_down: Option<bool>,
     pub restock_unseen: Option<bool>,
     /// The version that the editor saw.
     pub expected_version: Option<i32>,
@@ -180,6 +182,9 @@ fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal
     if edit.sale_cap.flatten().is_some() && goods::supply(&seen.kind) != Some(Supply::Shared) {
         return refuse("saleCap", "only shared secrets have a cap");
     }
+    if edit.sold_while_down == Some(false) && goods::supply(&seen.kind) != Some(Supply::Supplier) {
+        return refuse("soldWhileDown", "only what is bought at suppliers depends on them");
+    }
     let sku = match &edit.sku {
         Some(Some(sku)) => Some(Some(clean(sku, "sku", 60, false)?)),
         Some(None) => Some(None),
@@ -221,5 +226,6 @@ fn terms(seen: &Terms, edit: &VariantEdit) -> Terms {
         updates_included: edit.updates_included.unwrap_or(seen.updates_included),
         warranty_days: edit.warranty_days.unwrap_or(seen.warranty_days),
         sale_cap: edit.sale_cap.unwrap_or(seen.sale_cap),
+        sold_while_down: edit.sold_while_down.unwrap_or(seen.sold_while_down),
     }
 }

@@ -102,7 +102,7 @@ impl VariantView {
     pub fn availability(&self) -> Availability {
         let counted = Counted {
             available: self.available,
-            on_demand: goods::supply(&self.variant.kind) == Some(Supply::Person),
+            on_demand: matches!(goods::supply(&self.variant.kind), Some(Supply::Person | Supply::Supplier)),
             on_sale: self.on_sale(),
         };
         let v = &self.variant;

@@ -22,6 +22,7 @@ mod report;
 mod run;
 mod seals;
 mod secrets;
+mod suppliers;
 
 pub use asked::Since;
 pub use report::{AskedReport, CheckReport, CheckVerdict, Finding, NotAsked};

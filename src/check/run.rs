@@ -12,7 +12,7 @@ use crate::check::asked::{self, Since};
 use crate::check::report::{CheckReport, CheckVerdict, Finding, Invariant};
 use crate::check::{
     attempts, buyers, callers, chain, downloads, goods, keys, messages, money, money_back, notices, seals,
-    secrets,
+    secrets, suppliers,
 };
 use crate::config::{Config, Secrets};
 use crate::goods::{Supply, codes_of};
@@ -21,7 +21,7 @@ use crate::infra::outbound::Outbound;
 use crate::infra::seal::Sealer;
 use crate::payments::accounts::Accounts;
 
-const INVARIANTS: [Invariant; 13] = [
+const INVARIANTS: [Invariant; 14] = [
     keys::INVARIANT,
     goods::HANDED_OVER,
     goods::PAID_FOR,
@@ -35,6 +35,7 @@ const INVARIANTS: [Invariant; 13] = [
     buyers::INVARIANT,
     attempts::INVARIANT,
     secrets::INVARIANT,
+    suppliers::INVARIANT,
 ];
 
 /// Sales go on while this reads: it takes no lock. It holds one snapshot for as long as it runs, which keeps dead rows
@@ -140,6 +141,7 @@ fn with_kinds(sql: &str) -> String {
         .replace("{files}", &list(Supply::Files))
         .replace("{shared}", &list(Supply::Shared))
         .replace("{person}", &list(Supply::Person))
+        .replace("{supplier}", &list(Supply::Supplier))
 }
 
 fn add(verdicts: &mut [CheckVerdict], number: u8, asked: usize, findings: Vec<Finding>) {

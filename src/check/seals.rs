@@ -29,7 +29,8 @@ pub(super) const INVARIANT: Invariant = Invariant {
             name: "a data key counts at least the values it sealed",
             sql: "select 'data key ' || d.id || ' counts ' || d.uses || ', sealed ' || count(k.data_key_id) as counter
               from data_key d left join (select data_key_id from vault_key union all select data_key_id from secret_version
-                union all select data_key_id from unit_secret where sealed is not null) k on k.data_key_id = d.id
+                union all select data_key_id from unit_secret where sealed is not null
+                union all select data_key_id from supplier) k on k.data_key_id = d.id
               group by d.id having count(k.data_key_id) > d.uses",
         },
         Question {

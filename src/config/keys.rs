@@ -344,6 +344,12 @@ pub const KEYS: &[Key] = &[
         "[30, 120, 600, 1800, 3600, 10800, 21600, 43200]",
         "Gaps between questions to the gateway about a quiet payment, seconds.",
     ),
+    key(
+        "worker.supplier_silent_minutes",
+        Kind::Int(1, 100_000),
+        "30",
+        "Minutes after which a person is asked about a purchase that its supplier says nothing of.",
+    ),
     key("log.format", Kind::Text, "\"text\"", "text or json (one object a line)."),
     key("log.filter", Kind::Text, "\"info\"", "Levels, overall and by module (info,dispense=debug)."),
 ];

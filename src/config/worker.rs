@@ -12,6 +12,8 @@ pub struct Worker {
     pub message_gaps: Vec<u64>,
     /// Gaps between questions to the gateway about a quiet payment, seconds.
     pub payment_check_gaps: Vec<u64>,
+    /// Minutes after which a person is asked about a purchase that its supplier says nothing of.
+    pub supplier_silent_minutes: u64,
 }
 
 impl Default for Worker {
@@ -21,6 +23,7 @@ impl Default for Worker {
             job_seconds: 60,
             message_gaps: vec![60, 300, 1_800, 7_200, 43_200],
             payment_check_gaps: vec![30, 120, 600, 1_800, 3_600, 10_800, 21_600, 43_200],
+            supplier_silent_minutes: 30,
         }
     }
 }

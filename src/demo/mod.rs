@@ -2,9 +2,13 @@
 
 pub mod seed;
 pub mod story;
+#[cfg(feature = "sandbox")]
+pub mod supplier;
 
 mod buyer;
 mod child;
 
 pub use seed::seed;
 pub use story::play;
+#[cfg(feature = "sandbox")]
+pub use supplier::seed_supplier;

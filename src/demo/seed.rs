@@ -32,14 +32,14 @@ const CALENDAR: &[u8] = include_bytes!("goods/calendar.txt");
 
 const KEYS: i64 = 200;
 
-struct Good {
-    slug: &'static str,
-    kind: &'static str,
-    tags: &'static [&'static str],
-    texts: [(&'static str, &'static str, &'static str, &'static str); 2],
-    variant: [(&'static str, &'static str); 2],
-    prices: &'static [(&'static str, &'static str)],
-    file: Option<(&'static str, &'static [u8])>,
+pub(super) struct Good {
+    pub slug: &'static str,
+    pub kind: &'static str,
+    pub tags: &'static [&'static str],
+    pub texts: [(&'static str, &'static str, &'static str, &'static str); 2],
+    pub variant: [(&'static str, &'static str); 2],
+    pub prices: &'static [(&'static str, &'static str)],
+    pub file: Option<(&'static str, &'static [u8])>,
 }
 
 const GOODS: [Good; 3] = [
@@ -119,6 +119,20 @@ pub async fn seed(kit: &Kit) -> Result<usize, Fault> {
 /// Whether the product was made. One whose making was interrupted stays a draft and is left to its seller.
 async fn put(kit: &Kit, good: &Good) -> Outcome<bool> {
     let actor = Actor::system();
+    let Some((product, variant)) = draft(kit, &actor, good).await? else { return Ok(false) };
+    match good.file {
+        Some((name, bytes)) => publish(kit, &actor, variant, name, bytes).await?,
+        None => {
+            let batch = intake::open_batch(kit, &actor, NewBatch::generate(variant, KEYS, None)).await?;
+            restock::generate(kit, &actor, batch.id).await?;
+        }
+    }
+    show(kit, &actor, product).await?;
+    Ok(true)
+}
+
+/// A product with its variant, without goods; none when it was made before.
+pub(super) async fn draft(kit: &Kit, actor: &Actor, good: &Good) -> Outcome<Option<(ProductId, VariantId)>> {
     let new = NewProduct {
         seller_id: SHOP,
         slug: good.slug.into(),
@@ -135,22 +149,20 @@ async fn put(kit: &Kit, good: &Good) -> Outcome<bool> {
             })
             .collect(),
     };
-    let product = match product::create(kit, &actor, new).await {
+    let product = match product::create(kit, actor, new).await {
         Ok(product) => product.id,
-        Err(Failure::Refused(refusal)) if refusal.code == ErrorCode::SlugTaken => return Ok(false),
+        Err(Failure::Refused(refusal)) if refusal.code == ErrorCode::SlugTaken => return Ok(None),
         Err(failure) => return Err(failure),
     };
-    let variant = make_variant(kit, &actor, product, good).await?;
-    match good.file {
-        Some((name, bytes)) => publish(kit, &actor, variant, name, bytes).await?,
-        None => {
-            let batch = intake::open_batch(kit, &actor, NewBatch::generate(variant, KEYS, None)).await?;
-            restock::generate(kit, &actor, batch.id).await?;
-        }
-    }
-    review::submit(kit, &actor, product).await?;
-    review::approve(kit, &actor, product, None).await?;
-    Ok(true)
+    let variant = make_variant(kit, actor, product, good).await?;
+    Ok(Some((product, variant)))
+}
+
+/// Puts a draft on sale.
+pub(super) async fn show(kit: &Kit, actor: &Actor, product: ProductId) -> Outcome<()> {
+    review::submit(kit, actor, product).await?;
+    review::approve(kit, actor, product, None).await?;
+    Ok(())
 }
 
 async fn make_variant(kit: &Kit, actor: &Actor, product: ProductId, good: &Good) -> Outcome<VariantId> {

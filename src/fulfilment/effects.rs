@@ -96,7 +96,8 @@ fn order_messages(kit: &Kit, order: &Order, lines: &[&HandedLine], occasion: Occ
         lines.iter().filter(|h| wanted(h)).map(|h| h.line.line_id).collect()
     };
     let delivered = ids(|h| !h.assigned.is_empty());
-    let waiting = ids(|h| !h.awaiting_stock.is_empty() || !h.awaiting_supplier.is_empty());
+    // What a supplier is asked for mostly comes within a minute: no mail before a person has to go on.
+    let waiting = ids(|h| !h.awaiting_stock.is_empty());
     let by_person = ids(|h| !h.awaiting_person.is_empty());
     let mut messages = Vec::new();
     match occasion {

@@ -14,6 +14,7 @@ pub mod read;
 pub mod restock;
 pub mod revoke;
 mod store;
+pub mod supplier;
 pub mod tasks;
 
 pub use store::{Handed, HandedLine, PaidLine};

@@ -75,6 +75,10 @@ impl GoodsKind for Files {
         )
     }
 
+    fn ready(&self, variant: &str, pieces: &str) -> String {
+        self.stocked(variant, pieces)
+    }
+
     /// Gives each unit the right to download. A variant without any file that may be served leaves its units to a person.
     async fn assign<'a>(
         &self,

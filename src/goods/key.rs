@@ -66,11 +66,11 @@ impl GoodsKind for UniqueKey {
     }
 
     fn stocked(&self, variant: &str, pieces: &str) -> String {
-        format!(
-            "exists (select 1 from vault_key stocked where stocked.variant_id = {variant}.id \
-               and stocked.state = 'available' and stocked.expires_at > app_now() \
-               order by stocked.expires_at, stocked.pos offset {pieces} - 1 limit 1)"
-        )
+        free(variant, pieces)
+    }
+
+    fn ready(&self, variant: &str, pieces: &str) -> String {
+        free(variant, pieces)
     }
 
     /// Claims keys for all lines at once and shares them out in the order of the lines.
@@ -106,6 +106,15 @@ impl GoodsKind for UniqueKey {
         let restocked: Vec<UnitId> = pieces.iter().filter(|p| p.restock_unseen).map(|p| p.unit_id).collect();
         give_back(conn, actor, &Piece::units(pieces), &restocked).await
     }
+}
+
+/// That so many keys of a variant may be sold, as SQL.
+pub(super) fn free(variant: &str, pieces: &str) -> String {
+    format!(
+        "exists (select 1 from vault_key stocked where stocked.variant_id = {variant}.id \
+           and stocked.state = 'available' and stocked.expires_at > app_now() \
+           order by stocked.expires_at, stocked.pos offset {pieces} - 1 limit 1)"
+    )
 }
 
 /// Takes keys off the end of `free`, which is reversed: the first units get them, one each.

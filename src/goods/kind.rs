@@ -23,8 +23,10 @@ pub enum Supply {
     Files,
     /// The same text for everybody, up to a cap if there is one.
     Shared,
-    /// A person hands each piece over.
+    /// A person delivers each piece.
     Person,
+    /// Each piece is bought at a supplier.
+    Supplier,
 }
 
 /// What the buyer is promised.
@@ -207,6 +209,9 @@ pub trait GoodsKind: Sync {
     /// The same as a condition of SQL: whether so many `pieces`, given as SQL, can be had of the row `variant`, given by
     /// its name in the statement.
     fn stocked(&self, variant: &str, pieces: &str) -> String;
+
+    /// The same for what can be given by itself, without a person and without asking anybody.
+    fn ready(&self, variant: &str, pieces: &str) -> String;
 
     /// Finds goods for paid lines of this kind within the caller's transaction, in a number of statements that does not
     /// depend on how many lines there are. A shortage is no error.

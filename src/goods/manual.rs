@@ -67,6 +67,10 @@ impl GoodsKind for ByHand {
         "true".into()
     }
 
+    fn ready(&self, _variant: &str, _pieces: &str) -> String {
+        "false".into()
+    }
+
     /// Nothing is there before a person has made it.
     async fn assign<'a>(
         &self,

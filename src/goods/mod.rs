@@ -9,13 +9,14 @@ mod model;
 mod read;
 mod registry;
 mod shared;
+mod supplier;
 
-/// Codes of kinds, for the demo shop, which sells both.
+// Codes of kinds, for the demo shop.
 pub use file::CODE as FILE;
-/// The other one.
 pub use key::CODE as KEY;
 pub use kind::{
     AskedVariant, Available, Given, GoodsKind, LineGiven, Piece, Promise, Served, Supply, Wanted,
 };
 pub use model::Terms;
 pub use registry::{available, codes, codes_of, find, ready, stocked, supply};
+pub use supplier::CODE as SUPPLIER;

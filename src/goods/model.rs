@@ -27,6 +27,13 @@ pub struct Terms {
     /// How many pieces of a shared secret are sold at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sale_cap: Option<i32>,
+    /// Whether it is sold while none of its suppliers answers.
+    #[serde(skip_serializing_if = "is_true")]
+    pub sold_while_down: bool,
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 impl Default for Terms {
@@ -37,6 +44,7 @@ impl Default for Terms {
             updates_included: true,
             warranty_days: None,
             sale_cap: None,
+            sold_while_down: true,
         }
     }
 }

@@ -11,8 +11,9 @@ use crate::goods::key::UniqueKey;
 use crate::goods::kind::{AskedVariant, Available, GoodsKind, Supply};
 use crate::goods::manual::ByHand;
 use crate::goods::shared::SharedSecret;
+use crate::goods::supplier::Bought;
 
-static KINDS: [&dyn GoodsKind; 4] = [&UniqueKey, &Files, &SharedSecret, &ByHand];
+static KINDS: [&dyn GoodsKind; 5] = [&UniqueKey, &Files, &SharedSecret, &ByHand, &Bought];
 
 /// The kind of a code; none for codes of older or newer programs.
 pub fn find(code: &str) -> Option<&'static dyn GoodsKind> {
@@ -56,12 +57,9 @@ pub fn stocked(variant: &str, pieces: &str) -> String {
     cases(variant, |own| own.stocked(variant, pieces))
 }
 
-/// The same for what can be given without a person.
+/// The same for what can be given by itself, without a person and without asking anybody.
 pub fn ready(variant: &str, pieces: &str) -> String {
-    cases(variant, |own| match own.supply() {
-        Supply::Person => "false".into(),
-        _ => own.stocked(variant, pieces),
-    })
+    cases(variant, |own| own.ready(variant, pieces))
 }
 
 fn cases(variant: &str, condition: impl Fn(&dyn GoodsKind) -> String) -> String {

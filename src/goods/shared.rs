@@ -74,6 +74,10 @@ impl GoodsKind for SharedSecret {
         )
     }
 
+    fn ready(&self, variant: &str, pieces: &str) -> String {
+        self.stocked(variant, pieces)
+    }
+
     /// The newest version for everybody. Where there is a cap, it is locked first and counted then, so that two sales
     /// at once do not both take the last piece.
     async fn assign<'a>(

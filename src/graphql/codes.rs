@@ -137,6 +137,11 @@ groups! {
         TooMany KeyDuplicate ImportNotReady ImportAlreadyCommitted BatchAlreadyRecalled
         KeyAlreadySold ApprovalRequired;
 
+    /// Why a connection to another service cannot be made or changed.
+    ConnectionErrorCode:
+        Invalid NotFound Forbidden VersionConflict TooMany CurrencyNotSupported UrlNotAllowed
+        UrlUnreachable SecretTooWeak SupplierRefused;
+
     /// Why an act of staff is refused.
     StaffErrorCode:
         Invalid NotFound Forbidden RateLimited ReasonRequired ApprovalRequired VersionConflict

@@ -121,6 +121,10 @@ pub fn chinese(code: ErrorCode) -> Option<&'static str> {
         E::NoticeNotVerifiable => "通知无法验证。",
         E::LastAdmin => "至少要保留一位管理员。",
         E::SettingInvalid => "设置无效。",
+        E::UrlNotAllowed => "不允许调用此地址。",
+        E::UrlUnreachable => "该地址无响应。",
+        E::SecretTooWeak => "签名密钥格式不符或太弱。",
+        E::SupplierRefused => "供应商拒绝了此连接。",
         _ => return None,
     })
 }

@@ -26,6 +26,7 @@ mod scan;
 mod secrets;
 mod seller;
 pub mod shop;
+mod suppliers;
 pub mod user_error;
 mod viewer;
 

@@ -17,6 +17,7 @@ use crate::graphql::payments::{PaymentMutation, PaymentQuery, RefundMutation};
 use crate::graphql::people::{PasswordMutation, PeopleMutation, PeopleQuery};
 use crate::graphql::seller::{KeyMutation, SellerQuery};
 use crate::graphql::shop::ShopQuery;
+use crate::graphql::suppliers::SupplierMutation;
 use crate::graphql::user_error::UserError;
 
 /// What can be asked.
@@ -46,6 +47,7 @@ pub struct Mutation(
     FileMutation,
     SecretMutation,
     KeyMutation,
+    SupplierMutation,
     RefundMutation,
     DeskMutation,
     GrantMutation,

@@ -6,8 +6,8 @@ use crate::base::error_code::ErrorCode;
 use crate::base::outcome::{Fault, Refusal};
 use crate::base::text::Locale;
 use crate::graphql::codes::{
-    AccountErrorCode, CatalogueErrorCode, DeliveryErrorCode, ErrorGroup, OrderErrorCode, OrderPlaceErrorCode,
-    PaymentErrorCode, StaffErrorCode, StockErrorCode,
+    AccountErrorCode, CatalogueErrorCode, ConnectionErrorCode, DeliveryErrorCode, ErrorGroup, OrderErrorCode,
+    OrderPlaceErrorCode, PaymentErrorCode, StaffErrorCode, StockErrorCode,
 };
 use crate::graphql::error::{Answer, fault, refused, top_level};
 use crate::graphql::messages;
@@ -36,6 +36,7 @@ pub enum UserError {
     CatalogueError(CatalogueError),
     StockError(StockError),
     StaffError(StaffError),
+    ConnectionError(ConnectionError),
 }
 
 /// Made from a refusal when its code belongs to the group.
@@ -117,6 +118,8 @@ user_error! {
     StockError(StockErrorCode);
     /// Why an act of staff was refused.
     StaffError(StaffErrorCode);
+    /// Why a connection was not made or changed.
+    ConnectionError(ConnectionErrorCode);
 }
 
 /// Why an order was not placed.

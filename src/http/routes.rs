@@ -12,7 +12,7 @@ use crate::graphql::{GraphqlEndpoint, schema_file};
 use crate::http::backend::HttpBackend;
 use crate::http::limits::LimitedPath;
 use crate::rest::openapi::{self, Document, Operation};
-use crate::rest::{downloads, events, health, keys, metrics, pay, storefront, uploads, webhooks};
+use crate::rest::{downloads, events, health, keys, metrics, pay, storefront, suppliers, uploads, webhooks};
 
 /// Every route of the program.
 #[rustfmt::skip]
@@ -69,6 +69,15 @@ pub fn table() -> Vec<RouteRow> {
             .answers(200, "", "`Upload-Offset` in bytes, and `Upload-Line` from 1.")
             .signed_in()
             .limited(),
+        row(Method::POST, "/suppliers/{connection}/callback", suppliers::callback, "A supplier's late answer about a purchase")
+            .tag("suppliers")
+            .parameter("header", "webhook-id", "Any name of the message, without dots.")
+            .parameter("header", "webhook-timestamp", "Seconds since the epoch, within five minutes.")
+            .parameter("header", "webhook-signature", "`v1,` and the base64 of HMAC-SHA-256 over `id.timestamp.body`, by the connection's secret (Standard Webhooks).")
+            .takes("application/json", "The same as the answer to a purchase: the request's id, the state, and what belongs to it.")
+            .answers(204, "", "It is applied, or was before.")
+            .answers(401, "application/problem+json", "`UNAUTHENTICATED`: the signature is not believed.")
+            .answers(404, "application/problem+json", "`NOT_FOUND`: the purchase is not this supplier's."),
         get("/pay/{token}", pay::hosted_page, "Our own page for any payment")
             .tag("payments")
             .answers(200, "text/html", "What the buyer has to do.")

@@ -23,3 +23,4 @@ pub mod stock_lock;
 pub mod telemetry;
 pub mod throttle;
 pub mod wake;
+pub mod webhook_signature;

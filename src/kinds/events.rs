@@ -19,10 +19,11 @@ use crate::mail::events::MessageEvent;
 use crate::orders::events::{OrderEvent, UnitEvent};
 use crate::payments::events::{DisputeEvent, PaymentEvent, RefundEvent, ShopEvent, StatementEvent};
 use crate::people::events::{SessionEvent, UserEvent};
+use crate::suppliers::events::{OfferEvent, PurchaseEvent, SupplierEvent};
 use crate::vault::events::{BatchEvent, KeyEvent, SecretEvent, StockEvent};
 
 /// Each feature's kinds, in the order of the documentation.
-const ALL: [&[EventKind]; 20] = [
+const ALL: [&[EventKind]; 23] = [
     OrderEvent::KINDS,
     LineEvent::KINDS,
     UnitEvent::KINDS,
@@ -39,6 +40,9 @@ const ALL: [&[EventKind]; 20] = [
     StockEvent::KINDS,
     KeyEvent::KINDS,
     SecretEvent::KINDS,
+    SupplierEvent::KINDS,
+    OfferEvent::KINDS,
+    PurchaseEvent::KINDS,
     ProductEvent::KINDS,
     VariantEvent::KINDS,
     MessageEvent::KINDS,

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::infra::effects::tasks::TaskDoc;
 use crate::infra::queue;
-use crate::{fulfilment, mail, orders, payments, vault};
+use crate::{fulfilment, mail, orders, payments, suppliers, vault};
 
 /// Each feature's kinds, in the order of the documentation.
-const ALL: [&[TaskDoc]; 9] = [
+const ALL: [&[TaskDoc]; 10] = [
     payments::tasks::TASKS,
     payments::tasks::REFUND_TASKS,
     payments::tasks::DISPUTE_TASKS,
@@ -19,6 +19,7 @@ const ALL: [&[TaskDoc]; 9] = [
     fulfilment::tasks::TASKS,
     orders::tasks::TASKS,
     vault::tasks::TASKS,
+    suppliers::tasks::TASKS,
     mail::tasks::TASKS,
     queue::TASKS,
 ];

@@ -105,6 +105,8 @@ pub(super) struct Waiting {
     pub variant_id: VariantId,
     #[diesel(sql_type = Text)]
     pub state: crate::orders::UnitState,
+    #[diesel(sql_type = Text)]
+    kind: String,
     /// Whether its variant has something to deliver.
     #[diesel(sql_type = Bool)]
     pub ready: bool,
@@ -113,10 +115,17 @@ pub(super) struct Waiting {
     pub held: bool,
 }
 
+impl Waiting {
+    /// It is bought at a supplier.
+    pub fn is_bought(&self) -> bool {
+        goods::supply(&self.kind) == Some(goods::Supply::Supplier)
+    }
+}
+
 /// Pieces by their ids.
 pub(super) async fn list_waiting(conn: &mut AsyncPgConnection, ids: &[UnitId]) -> QueryResult<Vec<Waiting>> {
     let mut query = Statement::new(
-        "select u.id, u.variant_id, u.state,
+        "select u.id, u.variant_id, u.state, v.kind,
            exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id)) as held, ",
     );
     query.push(&goods::ready("v", "1"));

@@ -1,5 +1,7 @@
 //! Staff decides about two keys of the same text.
 
+use diesel_async::AsyncPgConnection;
+
 use crate::base::actor::Actor;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::{KeyId, TaskId};
@@ -11,15 +13,15 @@ use crate::infra::effects::tasks::TaskKind;
 use crate::infra::kit::Kit;
 use crate::operations::store::{self, Task};
 use crate::operations::tasks;
-use crate::vault::freeze;
 use crate::vault::tasks::{KeyTextTwin, Twins};
+use crate::vault::{ChangedKey, freeze};
 
-/// What becomes of the key that was taken out of sale.
+/// What becomes of keys that were taken out of sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TwinDecision {
-    /// It is never sold.
+pub enum KeyDecision {
+    /// They are never sold.
     Void,
-    /// It is sold although another one has its text.
+    /// They are sold all the same.
     Release,
 }
 
@@ -30,7 +32,7 @@ pub async fn decide(
     kit: &Kit,
     actor: &Actor,
     id: TaskId,
-    decision: TwinDecision,
+    decision: KeyDecision,
     note: &str,
 ) -> Outcome<Task> {
     let mut tx = kit.db.begin().await?;
@@ -42,21 +44,31 @@ pub async fn decide(
             .into());
     };
     let frozen: Vec<KeyId> = twins.frozen.into_iter().collect();
-    let changed = match decision {
-        TwinDecision::Void => freeze::void(&mut tx, &frozen, &actor.label()).await?,
-        TwinDecision::Release => freeze::thaw(&mut tx, &frozen, &actor.label()).await?,
-    };
-    if changed.is_empty() {
+    if !change(&mut tx, actor, &frozen, decision).await? {
         return Err(
             Refusal::new(ErrorCode::IllegalTransition, "neither of the two keys is out of sale").into()
         );
-    }
-    if decision == TwinDecision::Release {
-        let fill = |key: &crate::vault::ChangedKey| Fill { variant: key.variant_id }.job();
-        jobs::add(&tx, &changed.iter().map(fill).collect::<Vec<_>>()).await?;
     }
     let task = store::find_task(&mut tx, task.id).await?.unwrap_or(task);
     tx.commit().await?;
     kit.bell.ring();
     Ok(task)
+}
+
+/// Does what was decided with those of the keys that are out of sale, in the caller's transaction. False: none of them is.
+pub(super) async fn change(
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    frozen: &[KeyId],
+    decision: KeyDecision,
+) -> Outcome<bool> {
+    let changed = match decision {
+        KeyDecision::Void => freeze::void(conn, frozen, &actor.label()).await?,
+        KeyDecision::Release => freeze::thaw(conn, frozen, &actor.label()).await?,
+    };
+    if decision == KeyDecision::Release {
+        let fill = |key: &ChangedKey| Fill { variant: key.variant_id }.job();
+        jobs::add(conn, &changed.iter().map(fill).collect::<Vec<_>>()).await?;
+    }
+    Ok(!changed.is_empty())
 }

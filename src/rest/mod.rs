@@ -14,5 +14,6 @@ pub mod qr;
 pub mod seller;
 pub mod state;
 pub mod storefront;
+pub mod suppliers;
 pub mod uploads;
 pub mod webhooks;

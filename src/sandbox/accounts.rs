@@ -62,6 +62,10 @@ pub async fn beside(config: &mut Config, clock: Clock) -> Result<Simulator, Faul
     let accounts = accounts(&simulator, &config.shop.currencies);
     config.accounts.retain(|old| accounts.iter().all(|new| new.id != old.id));
     config.accounts.extend(accounts);
+    // The supplier that is played listens on loopback, where nothing is called otherwise.
+    config.outbound.private_networks.push("127.0.0.1/32".into());
+    config.outbound.plain_http = true;
+    config.outbound.ports.push(simulator.address().port());
     Ok(simulator)
 }
 

@@ -17,6 +17,7 @@ mod rsa;
 mod sides;
 mod signing;
 mod simulator;
+mod supplier;
 mod trouble;
 
 pub use accounts::{alone, beside, remember, shop_listens};

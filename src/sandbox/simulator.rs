@@ -17,8 +17,9 @@ use super::book::Book;
 use super::chaos::{self, Stories};
 use super::drawer::Drawer;
 use super::played::{AskedQuestion, Played, Told};
+use super::supplier::{SupplierSide, Wanted};
 use super::trouble::Trouble;
-use super::{notices, page, sides};
+use super::{notices, page, sides, supplier};
 use crate::base::clock::Clock;
 use crate::base::outcome::Fault;
 use crate::config::Account;
@@ -60,6 +61,7 @@ pub(super) struct Desk {
     /// `http://127.0.0.1:port`.
     pub base: String,
     sides: Vec<Arc<dyn Played>>,
+    pub supplier: SupplierSide,
     speed: f64,
     /// Where notices go of gateways for which this is set in their dashboard, by the gateway's name.
     notify: Mutex<BTreeMap<String, String>>,
@@ -158,15 +160,18 @@ impl Simulator {
         let gateways = config.gateways;
         // Making RSA keys takes its time.
         let made = tokio::task::spawn_blocking(move || {
-            sides::played(&gateways, &mut secrets).map(|sides| (sides, secrets))
+            let sides = sides::played(&gateways, &mut secrets)?;
+            let supplier = SupplierSide::new(&mut secrets)?;
+            Ok::<_, Fault>((sides, supplier, secrets))
         });
-        let (sides, secrets) = made.await.map_err(|e| Fault::bug(e.to_string()))??;
+        let (sides, supplier, secrets) = made.await.map_err(|e| Fault::bug(e.to_string()))??;
         let (stop, stopped) = watch::channel(false);
         let desk = Arc::new(Desk {
             clock: config.clock,
             outbound: Outbound::new()?,
             base: format!("http://{address}"),
             sides,
+            supplier,
             speed: config.speed,
             notify: Mutex::default(),
             trouble: Mutex::default(),
@@ -242,6 +247,28 @@ impl Simulator {
         Ok(())
     }
 
+    /// The address of the supplier of this name, and the signing secret of all that are played.
+    pub fn supplier(&self, name: &str) -> (String, String) {
+        (format!("{}/supplier/{name}/orders", self.desk.base), self.desk.supplier.secret.clone())
+    }
+
+    /// What suppliers sold: `sold` by name and request id, and all `calls`.
+    pub fn supplier_journal(&self) -> Value {
+        self.desk.supplier.journal()
+    }
+
+    /// The same as `POST /sandbox/supplier/trouble`.
+    pub fn set_supplier_trouble(&self, wanted: Value) -> Result<(), String> {
+        let wanted: Wanted = serde_json::from_value(wanted).map_err(|e| e.to_string())?;
+        self.desk.supplier.set_trouble(wanted.next, wanted.always);
+        Ok(())
+    }
+
+    /// The supplier calls the shop back about a purchase, with what it is now or with `said`; the shop's status.
+    pub async fn supplier_calls_back(&self, id: &str, said: Option<Value>) -> Result<u16, String> {
+        supplier::call_back(&self.desk, id, said).await
+    }
+
     /// Begins a story about these payments, by id or number; its number is what [`Simulator::next_step`] takes.
     pub fn begin_story(&self, seed: u64, payments: &[&str], steps: u64) -> Result<usize, String> {
         let payments: Vec<String> = payments.iter().map(|p| (*p).to_owned()).collect();
@@ -281,6 +308,11 @@ fn routes(desk: Arc<Desk>) -> impl poem::Endpoint {
         .at("/", get(page::index))
         .at("/pay/:id", get(page::show))
         .at("/pay/:id/:act", post(page::press))
+        .at("/supplier/:name/orders", post(supplier::take_order))
+        .at("/supplier/:name/orders/:id", get(supplier::answer_status))
+        .at("/sandbox/supplier", get(supplier::show))
+        .at("/sandbox/supplier/trouble", post(supplier::make_trouble))
+        .at("/sandbox/supplier/:id/deliver", post(supplier::press))
         .at("/sandbox/journal", get(journal))
         .at("/sandbox/trouble", post(make_trouble))
         .at("/sandbox/chaos", post(chaos::begin))

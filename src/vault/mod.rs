@@ -1,6 +1,7 @@
 //! Where keys are stored sealed: taken in, generated, claimed, revealed, let expire, given back.
 
 pub mod batch;
+pub mod bought;
 pub mod claim;
 pub mod events;
 pub mod expire;

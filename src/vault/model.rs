@@ -19,6 +19,8 @@ crate::text_column!(KeyState, BatchState, Origin);
 pub enum Origin {
     Import,
     Generated,
+    /// Each key was bought for a unit.
+    Supplier,
 }
 
 impl Origin {
@@ -26,11 +28,12 @@ impl Origin {
         match self {
             Origin::Import => "import",
             Origin::Generated => "generated",
+            Origin::Supplier => "supplier",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Origin::Import, Origin::Generated].into_iter().find(|o| o.as_str() == text)
+        [Origin::Import, Origin::Generated, Origin::Supplier].into_iter().find(|o| o.as_str() == text)
     }
 }
 

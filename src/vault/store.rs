@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::base::ids::{BatchId, KeyId, SellerId, UnitId, VariantId};
+use crate::base::ids::{BatchId, KeyId, SellerId, SupplierId, UnitId, VariantId};
 use crate::infra::db::schema::key_batch;
 use crate::infra::db::statement::Statement;
 use crate::vault::batch::NewBatch;
@@ -274,6 +274,74 @@ pub(super) async fn insert_batch(
         .returning(Batch::as_returning())
         .get_result(conn)
         .await
+}
+
+const SUPPLIER_BATCH: &str = "\
+    insert into key_batch (id, seller_id, variant_id, origin, supplier_id, state, data_key_id, finished_at)
+    values ($1, $2, $3, 'supplier', $4, 'done', $5, app_now()) on conflict do nothing";
+
+/// A batch for what is bought of a variant at a supplier, unless somebody was faster.
+pub(super) async fn insert_supplier_batch(
+    conn: &mut AsyncPgConnection,
+    id: BatchId,
+    data_key: uuid::Uuid,
+    (seller, variant, supplier): (SellerId, VariantId, SupplierId),
+) -> QueryResult<usize> {
+    Statement::new(SUPPLIER_BATCH)
+        .bind::<SqlUuid, _>(id)
+        .bind::<SqlUuid, _>(seller)
+        .bind::<SqlUuid, _>(variant)
+        .bind::<SqlUuid, _>(supplier)
+        .bind::<SqlUuid, _>(data_key)
+        .execute(conn)
+        .await
+}
+
+/// The batch of what is bought of a variant at a supplier.
+pub(super) async fn find_supplier_batch(
+    conn: &mut AsyncPgConnection,
+    variant: VariantId,
+    supplier: SupplierId,
+) -> QueryResult<Option<Batch>> {
+    key_batch::table
+        .filter(key_batch::variant_id.eq(variant))
+        .filter(key_batch::supplier_id.eq(supplier))
+        .select(Batch::as_select())
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// Counts keys that were bought.
+pub(super) async fn advance_bought(conn: &mut AsyncPgConnection, id: BatchId) -> QueryResult<usize> {
+    diesel::update(key_batch::table.find(id))
+        .set((key_batch::added.eq(key_batch::added + 1), key_batch::lines.eq(key_batch::lines + 1)))
+        .execute(conn)
+        .await
+}
+
+const HOLDER: &str =
+    "select id from vault_key where seller_id = $1 and (fp = any($2) or fp_next = any($3)) limit 1";
+
+/// A key of the seller that has one of these fingerprints.
+pub(super) async fn find_holder(
+    conn: &mut AsyncPgConnection,
+    seller: SellerId,
+    prints: &[Vec<u8>],
+) -> QueryResult<Option<KeyId>> {
+    #[derive(QueryableByName)]
+    struct Holder {
+        #[diesel(sql_type = SqlUuid)]
+        id: KeyId,
+    }
+    let found: Option<Holder> = Statement::new(HOLDER)
+        .bind::<SqlUuid, _>(seller)
+        .bind::<Array<Bytea>, _>(prints.to_vec())
+        .bind::<Array<Bytea>, _>(prints.to_vec())
+        .get_result(conn)
+        .await
+        .optional()?;
+    Ok(found.map(|holder| holder.id))
 }
 
 pub(super) async fn find_batch(conn: &mut AsyncPgConnection, id: BatchId) -> QueryResult<Option<Batch>> {

@@ -28,6 +28,7 @@ use crate::mail::jobs::AlertStaff;
 use crate::payments;
 use crate::payments::events::PaymentEvent;
 use crate::payments::jobs::{AskDisputes, AskRefundSum, CheckPayment, ImportStatement, WorkRefund};
+use crate::suppliers::jobs::BuyFromSupplier;
 use crate::vault::jobs::GenerateKeys;
 use crate::worker::backend::WorkerBackend;
 
@@ -83,6 +84,13 @@ async fn of_job(backend: &Arc<WorkerBackend>, job: &Job) -> Outcome<Done> {
             return Ok(match mail::send::send(backend, message.0).await? {
                 mail::send::Next::Finished => Done::Finished,
                 mail::send::Next::TryAgain(gap) => Done::Later(gap),
+            });
+        }
+        BuyFromSupplier::KIND => {
+            let piece = job.payload::<BuyFromSupplier>()?.piece;
+            return Ok(match fulfilment::supplier::run(backend, piece).await? {
+                fulfilment::supplier::Next::Later(gap) => Done::Later(gap),
+                fulfilment::supplier::Next::Finished | fulfilment::supplier::Next::Again => Done::Finished,
             });
         }
         CloseGrant::KIND => {

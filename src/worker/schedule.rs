@@ -75,6 +75,9 @@ pub const SWEEPS: &[Sweep] = &[
     sweep("neglected_lines", 60, |backend| {
         Box::pin(async move { crate::fulfilment::fill::sweep(&backend).await })
     }),
+    sweep("supplier_purchases", 30, |backend| {
+        Box::pin(async move { crate::fulfilment::supplier::sweep(&backend).await })
+    }),
     sweep("expire_keys", 60, |backend| {
         Box::pin(async move { Ok(crate::vault::expire::sweep(&backend).await?) })
     }),

@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 20] = [
     &["orders"],
     &["catalogue"],
     &["goods"],
-    &["vault", "files"],
+    &["vault", "files", "suppliers"],
     &["people", "settings"],
     &["sellers"],
     &["audit"],

@@ -24,6 +24,7 @@ mod people;
 mod rest;
 mod rows;
 mod sandbox;
+mod suppliers;
 mod tables;
 mod vault;
 mod worker;

@@ -8,7 +8,7 @@ use regex::Regex;
 use crate::architecture::{may_use, sources};
 
 /// Which module a table belongs to.
-const OWNERS: [(&str, &str); 10] = [
+const OWNERS: [(&str, &str); 11] = [
     (
         "infra",
         "data_key epoch event event_cursor event_head event_seq idempotency job message persisted_query setting task",
@@ -17,6 +17,7 @@ const OWNERS: [(&str, &str); 10] = [
     ("sellers", "seller"),
     ("vault", "key_batch key_batch_problem secret_version unit_secret vault_key"),
     ("files", "download_grant file file_version upload"),
+    ("suppliers", "supplier supplier_offer supplier_purchase supplier_quarantine"),
     ("catalogue", "price product translation variant"),
     ("orders", "hold order_line order_reference orders staff_act unit"),
     (

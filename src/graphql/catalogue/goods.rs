@@ -23,6 +23,7 @@ pub enum Goods {
     FileGoods(FileGoods),
     SharedSecretGoods(SharedSecretGoods),
     ManualGoods(ManualGoods),
+    SupplierGoods(SupplierGoods),
 }
 
 impl Goods {
@@ -31,6 +32,7 @@ impl Goods {
             Some(goods::Supply::Files) => Goods::FileGoods(FileGoods(view.clone())),
             Some(goods::Supply::Shared) => Goods::SharedSecretGoods(SharedSecretGoods(view.clone())),
             Some(goods::Supply::Person) => Goods::ManualGoods(ManualGoods(view.clone())),
+            Some(goods::Supply::Supplier) => Goods::SupplierGoods(SupplierGoods(view.clone())),
             _ => Goods::KeyGoods(KeyGoods(view.clone())),
         }
     }
@@ -176,6 +178,33 @@ pub struct ManualGoods(Arc<VariantView>);
 /// What a person makes for each buyer.
 #[Object]
 impl ManualGoods {
+    /// Open code of the kind of goods.
+    async fn kind(&self) -> String {
+        self.0.variant.kind.clone()
+    }
+
+    /// What the kind is called, ready to show.
+    async fn title(&self) -> String {
+        title(&self.0)
+    }
+
+    /// What the buyer is promised.
+    async fn delivery(&self) -> DeliveryPromise {
+        promise(&self.0)
+    }
+
+    /// For how many days one that does not work is replaced; null when the seller gives no number.
+    async fn warranty_days(&self) -> Option<i32> {
+        self.0.variant.terms.warranty_days
+    }
+}
+
+/// What is bought at a supplier for each buyer.
+pub struct SupplierGoods(Arc<VariantView>);
+
+/// What is bought at a supplier for each buyer.
+#[Object]
+impl SupplierGoods {
     /// Open code of the kind of goods.
     async fn kind(&self) -> String {
         self.0.variant.kind.clone()

@@ -144,6 +144,8 @@ pub struct VariantFields {
     warranty_days: MaybeUndefined<i32>,
     /// Of a shared secret: how many pieces are sold at most.
     sale_cap: MaybeUndefined<i32>,
+    /// Of what is bought at suppliers: whether it is sold while none of them answers; true unless it is changed.
+    sold_while_down: Option<bool>,
     /// Whether a refunded key that nobody saw goes back to stock.
     restock_unseen: Option<bool>,
 }
@@ -186,6 +188,7 @@ impl VariantFields {
             bind_address: self.bind_address,
             warranty_days: inner(self.warranty_days),
             sale_cap: inner(self.sale_cap),
+            sold_while_down: self.sold_while_down,
             restock_unseen: self.restock_unseen,
             expected_version,
         }

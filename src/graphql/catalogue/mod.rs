@@ -14,7 +14,7 @@ mod variants;
 pub use files::FileMutation;
 pub use goods::{FileVersion, Goods};
 pub use inputs::KeyFormatInput;
-pub use mutations::ProductMutation;
+pub use mutations::{ProductMutation, seller};
 pub use queries::{CatalogueQuery, find};
 pub use secrets::SecretMutation;
 pub use types::{Product, SellerProfile, Variant};

@@ -94,7 +94,7 @@ pub struct DeliveryRetryPayload {
 
 /// What becomes of a key that was taken out of sale because another one has its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "operations::TwinDecision")]
+#[graphql(remote = "operations::KeyDecision")]
 pub enum KeyTwinDecision {
     /// It is never sold.
     Void,
@@ -108,6 +108,17 @@ pub struct KeyTwinDecideInput {
     /// Which task, of kind `key_text_twin`.
     task_id: ID,
     /// What becomes of the key that is out of sale.
+    decision: KeyTwinDecision,
+    /// Why.
+    note: String,
+}
+
+/// Input of `quarantineDecide`.
+#[derive(InputObject)]
+pub struct QuarantineDecideInput {
+    /// Which task, of kind `purchase_quarantined`.
+    task_id: ID,
+    /// What becomes of the goods: released, they are stock of their variant.
     decision: KeyTwinDecision,
     /// Why.
     note: String,
@@ -196,6 +207,22 @@ impl DeskMutation {
         let decision = input.decision.into();
         let done = async {
             operations::decide(ctx.backend(), ctx.actor(), read(&input.task_id)?, decision, &input.note).await
+        };
+        payload(ctx, done.await).await
+    }
+
+    /// For staff: decides about what a supplier delivered that was not sold, and ends the task about it. Refused with
+    /// `ILLEGAL_TRANSITION` when nothing of it is in the vault: end such a task by `taskResolve`.
+    async fn quarantine_decide(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which task, and the decision.")] input: QuarantineDecideInput,
+    ) -> Answer<TaskPayload> {
+        ctx.staff()?;
+        let decision = input.decision.into();
+        let done = async {
+            let task = read(&input.task_id)?;
+            operations::decide_quarantined(ctx.backend(), ctx.actor(), task, decision, &input.note).await
         };
         payload(ctx, done.await).await
     }

@@ -1,7 +1,7 @@
 use async_graphql::{Context, ID, Object};
 
 use crate::base::actor::Role;
-use crate::base::ids::{BatchId, SHOP, SellerId};
+use crate::base::ids::{BatchId, SHOP, SellerId, VariantId};
 use crate::base::page::{self, DEFAULT_SIZE, LARGEST_SIZE, Page, PageArgs};
 use crate::catalogue::scope::Scope;
 use crate::fulfilment::read as stock;
@@ -13,6 +13,7 @@ use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::orders::{self, OrderLine};
 use crate::graphql::scalars::CurrencyCode;
 use crate::graphql::seller::types::{KeyBatch, VariantStock};
+use crate::graphql::suppliers::{self, Supplier, SupplierOffer};
 use crate::orders::access::AccessLevel;
 use crate::orders::{staff, sync};
 use crate::vault;
@@ -126,6 +127,23 @@ impl Seller {
             Box::pin(async move { Ok(vault::read::count_batches(conn, &sellers).await?) })
         });
         Ok(Connection::new(page).with_total(total))
+    }
+
+    /// Connections to suppliers, the oldest first; at most 200.
+    async fn suppliers(&self, ctx: &Context<'_>) -> Answer<Vec<Supplier>> {
+        suppliers::list(ctx, &self.0).await
+    }
+
+    /// Where a variant is bought, the first asked first; at most 10.
+    async fn supplier_offers(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which variant.")] variant_id: ID,
+    ) -> Answer<Vec<SupplierOffer>> {
+        match VariantId::parse(&variant_id) {
+            Ok(variant) => suppliers::offers(ctx, &self.0, variant).await,
+            Err(_) => Ok(Vec::new()),
+        }
     }
 
     /// Paid lines, the newest first. Who bought them is masked.

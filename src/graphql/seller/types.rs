@@ -59,6 +59,8 @@ pub enum KeyOrigin {
     Import,
     /// They were made here.
     Generated,
+    /// They were bought at a supplier, one by one.
+    Supplier,
 }
 
 /// How far a batch has come.

@@ -291,6 +291,7 @@ diesel::table! {
         bytes -> BigInt,
         digest -> Nullable<Bytea>,
         encoding -> Nullable<Text>,
+        supplier_id -> Nullable<Uuid>,
     }
 }
 
@@ -758,6 +759,74 @@ diesel::table! {
 }
 
 diesel::table! {
+    supplier (id) {
+        id -> Uuid,
+        seller_id -> Uuid,
+        name -> Text,
+        url -> Text,
+        status_url -> Nullable<Text>,
+        currency -> Text,
+        timeout_seconds -> Integer,
+        mapping -> Jsonb,
+        state -> Text,
+        paused_for -> Nullable<Text>,
+        data_key_id -> Uuid,
+        secret -> Bytea,
+        old_secret -> Nullable<Bytea>,
+        old_secret_until -> Nullable<Timestamptz>,
+        failures -> Integer,
+        open_until -> Nullable<Timestamptz>,
+        version -> Integer,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    supplier_offer (variant_id, supplier_id) {
+        variant_id -> Uuid,
+        supplier_id -> Uuid,
+        seller_id -> Uuid,
+        position -> Integer,
+        product -> Text,
+        max_price_minor -> BigInt,
+    }
+}
+
+diesel::table! {
+    supplier_purchase (id) {
+        id -> Uuid,
+        seller_id -> Uuid,
+        supplier_id -> Uuid,
+        order_id -> Uuid,
+        unit_id -> Uuid,
+        variant_id -> Uuid,
+        round -> Integer,
+        request_id -> Text,
+        product -> Text,
+        max_price_minor -> BigInt,
+        currency -> Text,
+        state -> Text,
+        calls -> Integer,
+        sent_at -> Nullable<Timestamptz>,
+        next_at -> Timestamptz,
+        reference -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        price_minor -> Nullable<BigInt>,
+        key_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    supplier_quarantine (key_id) {
+        key_id -> Uuid,
+        purchase_id -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     task (id) {
         id -> Uuid,
         kind -> Text,
@@ -949,6 +1018,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     statement_fact,
     statement_line,
     statement_run,
+    supplier,
+    supplier_offer,
+    supplier_purchase,
+    supplier_quarantine,
     task,
     translation,
     unit,

@@ -129,7 +129,13 @@ impl Outbound {
         Self::run(&self.client, request).await
     }
 
-    /// The same for an address that was typed somewhere: only where the rules allow, and never along a redirect. What
+    /// Whether an address that was typed somewhere may be called, as far as it says by itself; its name is resolved and
+    /// judged with each call. The text of a refusal says what is wrong.
+    pub fn may_call(&self, url: &str) -> Result<(), String> {
+        self.rules.judge(url).map(drop)
+    }
+
+    /// `call` for an address that was typed somewhere: only where the rules allow, and never along a redirect. What
     /// may not be called is `NotSent`.
     pub async fn call_guarded(&self, request: Request) -> Result<HttpAnswer, CallError> {
         let url = self.rules.judge(&request.url).map_err(CallError::NotSent)?;

@@ -34,7 +34,11 @@ const ORDER: &str =
 
 impl Counter {
     pub async fn open() -> Self {
-        let t = TestApp::start_with(with_generic).await;
+        Self::over(TestApp::start_with(with_generic).await).await
+    }
+
+    /// Of a shop that runs.
+    pub async fn over(t: TestApp) -> Self {
         t.person("boss@shop.example", &[Role::Admin]).await;
         t.buyer("ada@buyer.example").await;
         let guest = Client::new(&t.app);

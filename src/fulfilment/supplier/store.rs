@@ -1,0 +1,47 @@
+//! How a unit is that something is bought for.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::base::ids::{LineId, SellerId, UnitId, VariantId};
+use crate::infra::db::statement::Statement;
+use crate::orders::UnitState;
+
+/// A unit of a locked order.
+#[derive(Clone, Debug, QueryableByName)]
+pub(super) struct WaitingUnit {
+    #[diesel(sql_type = SqlUuid)]
+    pub seller_id: SellerId,
+    #[diesel(sql_type = SqlUuid)]
+    pub line_id: LineId,
+    #[diesel(sql_type = SqlUuid)]
+    pub variant_id: VariantId,
+    #[diesel(sql_type = Text)]
+    pub state: UnitState,
+    /// Its money is on its way back, or disputed.
+    #[diesel(sql_type = Bool)]
+    held: bool,
+    #[diesel(sql_type = Bool)]
+    paid: bool,
+}
+
+impl WaitingUnit {
+    /// It wants goods, now or when a hold is lifted.
+    pub fn waits(&self) -> bool {
+        self.paid && matches!(self.state, UnitState::AwaitingSupplier | UnitState::AwaitingPerson)
+    }
+
+    /// It may be given goods at this moment.
+    pub fn takes(&self) -> bool {
+        self.waits() && !self.held
+    }
+}
+
+const WAITING: &str = "select u.seller_id, u.line_id, u.variant_id, u.state, o.state in ('paid', 'closed') as paid,
+    exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id)) as held
+  from unit u join orders o on o.id = u.order_id where u.id = $1 and u.superseded_by is null";
+
+pub(super) async fn find(conn: &mut AsyncPgConnection, id: UnitId) -> QueryResult<Option<WaitingUnit>> {
+    Statement::new(WAITING).bind::<SqlUuid, _>(id).get_result(conn).await.optional()
+}
