@@ -30,7 +30,8 @@ pub(super) const INVARIANT: Invariant = Invariant {
               from (select variant_id, count(*) as keys, 0 as units from vault_key where state = 'sold' group by 1
                 union all
                 select u.variant_id, 0, count(*) from unit u join order_line l on l.id = u.line_id
-                  where l.kind in {keys} and u.state in ('assigned', 'revealed') group by 1) both_sides
+                  where u.state in ('assigned', 'revealed') and (l.kind in {keys} or l.kind in {supplier}
+                    and not exists (select 1 from unit_secret s where s.unit_id = u.id)) group by 1) both_sides
               group by variant_id having sum(keys) <> sum(units)",
         },
         Question {

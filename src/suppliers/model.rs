@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use diesel::QueryableByName;
-use diesel::sql_types::{BigInt, Bytea, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    BigInt, Bytea, Double, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
 use uuid::Uuid;
 
 use crate::base::ids::{KeyId, OrderId, SellerId, SupplierId, SupplierPurchaseId, UnitId, VariantId};
@@ -135,8 +137,9 @@ pub struct Purchase {
     pub calls: i32,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub sent_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Timestamptz)]
-    pub next_at: DateTime<Utc>,
+    /// Seconds until it is to be looked at again, by the database's clock; none are left when it is due.
+    #[diesel(sql_type = Double)]
+    pub wait: f64,
     #[diesel(sql_type = Nullable<Text>)]
     pub reference: Option<String>,
     /// Why it was refused, quarantined or abandoned; an open code.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Double, Integer, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::{KeyId, SellerId, SupplierId, SupplierPurchaseId, UnitId, VariantId};
@@ -85,19 +85,15 @@ pub async fn find_purchase(
         .optional()
 }
 
-/// Purchases of which something may come yet and that were to be looked at before this time, the longest due first.
-pub async fn list_due(
-    conn: &mut AsyncPgConnection,
-    before: DateTime<Utc>,
-    limit: i64,
-) -> QueryResult<Vec<Purchase>> {
+/// Purchases of which something may come yet and that are due for so many seconds, the longest due first.
+pub async fn list_due(conn: &mut AsyncPgConnection, seconds: i32, limit: i64) -> QueryResult<Vec<Purchase>> {
     let sql = concat!(
         "select ",
         purchase_columns!(),
-        " from supplier_purchase where state in ('queued', 'sending', 'pending', 'unknown') and next_at < $1 \
+        " from supplier_purchase where state in ('queued', 'sending', 'pending', 'unknown') and next_at < app_now() - make_interval(secs => $1) \
          order by next_at limit $2"
     );
-    Statement::new(sql).bind::<Timestamptz, _>(before).bind::<BigInt, _>(limit).load(conn).await
+    Statement::new(sql).bind::<Double, _>(f64::from(seconds)).bind::<BigInt, _>(limit).load(conn).await
 }
 
 /// Sent purchases that have had no end since this time and about which no person was asked.
@@ -116,7 +112,7 @@ pub async fn list_silent(
     Statement::new(sql).bind::<Timestamptz, _>(since).bind::<BigInt, _>(limit).load(conn).await
 }
 
-/// Who was asked for a unit in its newest round.
+/// Who is not to be asked for a unit any more in its round.
 #[derive(Clone, Debug, QueryableByName)]
 pub struct Tried {
     #[diesel(sql_type = Integer)]
@@ -125,12 +121,16 @@ pub struct Tried {
     pub suppliers: Vec<SupplierId>,
 }
 
-/// What was tried for a unit in its newest round: round 1 and nobody when nothing was.
+/// What was tried for a unit in its newest round; round 1 and nobody when nothing was. Where a purchase of that round was
+/// delivered and its goods went elsewhere, another round begins.
 pub async fn tried(conn: &mut AsyncPgConnection, unit: UnitId) -> QueryResult<Tried> {
-    let sql = "select coalesce(max(p.round), 1) as round, coalesce(array_agg(p.supplier_id) filter (where p.round = \
-          (select max(n.round) from supplier_purchase n where n.unit_id = $1)), '{}') as suppliers \
-        from supplier_purchase p where p.unit_id = $2";
-    Statement::new(sql).bind::<SqlUuid, _>(unit).bind::<SqlUuid, _>(unit).get_result(conn).await
+    let sql = "with own as (select round, supplier_id, state from supplier_purchase where unit_id = $1), \
+          newest as (select coalesce(max(round), 1) as round from own), \
+          spent as (select exists (select 1 from own, newest where own.round = newest.round and own.state = 'delivered') as it) \
+        select newest.round + case when spent.it then 1 else 0 end as round, \
+          case when spent.it then '{}' else array(select supplier_id from own where own.round = newest.round) end as suppliers \
+        from newest, spent";
+    Statement::new(sql).bind::<SqlUuid, _>(unit).get_result(conn).await
 }
 
 /// The keys that came with a purchase and were kept out of sale.

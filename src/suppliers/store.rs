@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bytea, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, BigInt, Bytea, Double, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -25,7 +27,8 @@ pub(super) use supplier_columns;
 macro_rules! purchase_columns {
     () => {
         "id, seller_id, supplier_id, order_id, unit_id, variant_id, round, request_id, product, max_price_minor, \
-         currency, state, calls, sent_at, next_at, reference, reason, price_minor, key_id, created_at"
+         currency, state, calls, sent_at, greatest(extract(epoch from next_at - app_now()), 0)::float8 as wait, reference, \
+         reason, price_minor, key_id, created_at"
     };
 }
 pub(super) use purchase_columns;
@@ -245,7 +248,7 @@ pub async fn lock_purchase(
     Statement::new(sql).bind::<SqlUuid, _>(id).get_result(conn).await.optional()
 }
 
-const ADVANCE: &str = "update supplier_purchase set state = $1, calls = $2, sent_at = $3, next_at = $4, reference = $5, \
+const ADVANCE: &str = "update supplier_purchase set state = $1, calls = $2, sent_at = $3, next_at = app_now() + make_interval(secs => $4), reference = $5, \
       reason = $6, price_minor = $7, key_id = $8, \
       ended_at = case when $9 in ('queued', 'sending', 'pending', 'unknown') then null else app_now() end \
     where id = $10 and state = $11";
@@ -260,7 +263,7 @@ pub async fn advance_purchase(
         .bind::<Text, _>(now.state)
         .bind::<Integer, _>(now.calls)
         .bind::<Nullable<Timestamptz>, _>(now.sent_at)
-        .bind::<Timestamptz, _>(now.next_at)
+        .bind::<Double, _>(now.wait)
         .bind::<Nullable<Text>, _>(now.reference.as_deref())
         .bind::<Nullable<Text>, _>(now.reason.as_deref())
         .bind::<Nullable<BigInt>, _>(now.price_minor)

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use diesel_async::AsyncPgConnection;
 
 use crate::base::ids::{KeyId, OrderId, SupplierPurchaseId};
 use crate::base::outcome::{Fault, Outcome};
 use crate::catalogue;
 use crate::fulfilment::jobs::Fill;
-use crate::fulfilment::supplier::buy::{Next, advance, end, gap_until, write};
+use crate::fulfilment::supplier::buy::{Next, advance, end, rest_of, write};
 use crate::fulfilment::supplier::give;
 use crate::fulfilment::supplier::store as units;
 use crate::infra::effects::Effects;
@@ -134,8 +133,7 @@ async fn undecided(
     if purchase.state == before && before != PurchaseState::Sending && word == "NOT_KNOWN" {
         gap = queue::gap_after(purchase.calls);
     }
-    let now = kit.clock.now();
-    purchase.next_at = now + TimeDelta::from_std(gap).unwrap_or_default();
+    purchase.wait = gap.as_secs_f64();
     let called = Called {
         supplier: purchase.supplier_id,
         piece: purchase.unit_id,
@@ -154,12 +152,12 @@ async fn undecided(
             && let Some(other) = next_of(&offers, &purchase)
             && store::advance_supplier(conn, purchase.id, other).await? == 1
         {
-            purchase.next_at = now;
+            purchase.wait = 0.0;
             write(conn, &purchase, purchase.state).await?;
             return Ok(Next::Again);
         }
     }
-    Ok(if gap.is_zero() { Next::Again } else { Next::Later(gap_until(now, purchase.next_at)) })
+    Ok(if gap.is_zero() { Next::Again } else { Next::Later(rest_of(&purchase)) })
 }
 
 /// The supplier after the present one, around the end.

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
 
 use crate::base::ids::{OrderId, SupplierPurchaseId, UnitId};
@@ -42,8 +41,8 @@ const HELD: Duration = Duration::from_secs(60);
 /// How often one is looked at that no supplier can be asked about.
 const UNASKED: Duration = Duration::from_secs(3_600);
 
-/// A call is given up for lost so long after its own time.
-const MARGIN: TimeDelta = TimeDelta::seconds(15);
+/// A call is given up for lost so many seconds after its own time.
+const MARGIN: f64 = 15.0;
 
 /// What is to be done outside the transaction that decided it.
 enum Step {
@@ -184,8 +183,8 @@ async fn queued(
         return Ok(Step::Do(Next::Finished));
     }
     let now = kit.clock.now();
-    if purchase.next_at > now {
-        return Ok(Step::Do(Next::Later(gap_until(now, purchase.next_at))));
+    if purchase.wait > 0.0 {
+        return Ok(Step::Do(Next::Later(rest_of(&purchase))));
     }
     let found = read::find(conn, purchase.supplier_id).await?;
     let supplier = found.ok_or_else(|| Fault::bug("a purchase at no supplier"))?;
@@ -196,8 +195,9 @@ async fn queued(
     if !breaker::is_closed(&supplier, now) {
         // What was sent once may still arrive there, although the supplier did not know it.
         let elsewhere = purchase.sent_at.is_none() && go_elsewhere(conn, kit, &purchase).await?;
-        let until = supplier.open_until.unwrap_or(now);
-        return Ok(Step::Do(if elsewhere { Next::Again } else { Next::Later(gap_until(now, until)) }));
+        let open = supplier.open_until.and_then(|until| (until - now).to_std().ok()).unwrap_or_default();
+        let later = Next::Later(open.max(Duration::from_secs(1)));
+        return Ok(Step::Do(if elsewhere { Next::Again } else { later }));
     }
     if !breaker::may_try(conn, kit, &supplier).await? {
         return Ok(Step::Do(Next::Later(Duration::from_secs(5))));
@@ -205,7 +205,7 @@ async fn queued(
     let mut purchase = purchase;
     purchase.calls += 1;
     purchase.sent_at = Some(now);
-    purchase.next_at = given_up_at(&supplier, now);
+    purchase.wait = given_up_after(&supplier);
     advance(conn, &mut purchase, PurchaseChange::Send).await?;
     let body =
         OfPurchase { supplier: supplier.id, piece: purchase.unit_id, request: purchase.request_id.clone() };
@@ -236,9 +236,8 @@ pub(super) async fn go_elsewhere(
 
 /// It was sent, and what became of it is not known yet.
 async fn sent(conn: &mut AsyncPgConnection, kit: &Kit, mut purchase: Purchase) -> Outcome<Step> {
-    let now = kit.clock.now();
-    if purchase.next_at > now {
-        return Ok(Step::Do(Next::Later(gap_until(now, purchase.next_at))));
+    if purchase.wait > 0.0 {
+        return Ok(Step::Do(Next::Later(rest_of(&purchase))));
     }
     let found = read::find(conn, purchase.supplier_id).await?;
     let supplier = found.ok_or_else(|| Fault::bug("a purchase at no supplier"))?;
@@ -248,18 +247,20 @@ async fn sent(conn: &mut AsyncPgConnection, kit: &Kit, mut purchase: Purchase) -
         purchase.state = step(before, PurchaseChange::LoseAnswer)?;
     }
     purchase.calls += 1;
-    purchase.next_at = given_up_at(&supplier, now);
+    purchase.wait = given_up_after(&supplier);
     write(conn, &purchase, before).await?;
     let secrets = secrets_of(conn, kit, &supplier).await?;
     Ok(Step::Ask(Call { supplier, secrets, purchase }))
 }
 
-fn given_up_at(supplier: &Supplier, now: DateTime<Utc>) -> DateTime<Utc> {
-    now + TimeDelta::seconds(i64::from(supplier.timeout_seconds)) + MARGIN
+/// Seconds after which a call is given up for lost.
+fn given_up_after(supplier: &Supplier) -> f64 {
+    f64::from(supplier.timeout_seconds) + MARGIN
 }
 
-pub(super) fn gap_until(now: DateTime<Utc>, then: DateTime<Utc>) -> Duration {
-    (then - now).to_std().unwrap_or_default().max(Duration::from_secs(1))
+/// How long a purchase is to be left alone yet.
+pub(super) fn rest_of(purchase: &Purchase) -> Duration {
+    Duration::from_secs_f64(purchase.wait.clamp(1.0, 86_400.0))
 }
 
 /// The state after a change that was looked at before.

@@ -24,7 +24,7 @@ pub async fn retry(kit: &Kit, unit: UnitId) -> Outcome<()> {
     if let Some(mut live) = store::lock_live(&mut tx, unit).await? {
         // A call that is on its way keeps its time: it is not asked about before it can have ended.
         if live.state != PurchaseState::Sending {
-            live.next_at = kit.clock.now();
+            live.wait = 0.0;
             write(&mut tx, &live, live.state).await?;
         }
     } else {

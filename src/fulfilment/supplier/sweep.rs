@@ -14,14 +14,14 @@ use crate::suppliers::tasks::{PurchaseTrouble, SupplierSilent};
 /// Purchases looked at in one round.
 const ROUND: i64 = 500;
 
-/// A purchase that was due so long ago has lost its job.
-const FORGOTTEN: TimeDelta = TimeDelta::minutes(2);
+/// A purchase that was due so many seconds ago has lost its job.
+const FORGOTTEN: i32 = 120;
 
 /// Returns how many jobs and tasks were added.
 pub async fn sweep(kit: &Kit) -> Outcome<usize> {
     let mut tx = kit.db.begin().await?;
     let now = kit.clock.now();
-    let due = read::list_due(&mut tx, now - FORGOTTEN, ROUND).await?;
+    let due = read::list_due(&mut tx, FORGOTTEN, ROUND).await?;
     let again: Vec<_> =
         due.iter().map(|purchase| BuyFromSupplier { piece: purchase.unit_id }.job()).collect();
     let mut done = jobs::add(&tx, &again).await?;

@@ -81,7 +81,7 @@ async fn what_was_not_sent_goes_to_the_next_supplier_and_what_may_be_bought_stay
     );
     let keys = t.selling_keys(0, 500).await;
     let refused = shop.counter.edit(keys, json!({ "soldWhileDown": false })).await.unwrap();
-    assert_eq!(refused, json!({ "code": "INVALID", "field": ["soldWhileDown"] }));
+    assert_eq!(refused, json!({ "code": "INVALID", "field": ["fields", "soldWhileDown"] }));
     shop.pass(TimeDelta::minutes(11)).await;
     assert_eq!(t.unit_states(waits.order.id).await, "assigned:1");
     shop.sound().await;

@@ -57,12 +57,9 @@ async fn a_late_answer_is_verified_bound_to_its_purchase_and_applied_once() {
         assert_eq!(send(&shop, &supplier, &secret, now, said).await, wanted, "{said}");
     }
     // Another connection's purchase, signed by the right secret of the wrong connection.
-    let foreign = shop.create(&shop.counter.boss, {
-        let mut input = shop.connection("Foreign");
-        input["signingSecret"] = json!(null);
-        input
-    });
-    let foreign = foreign.await;
+    let mut input = shop.connection("Foreign");
+    input["signingSecret"] = json!(null);
+    let foreign = shop.create(&shop.boss().await, input).await;
     let (id, made) =
         (foreign["supplier"]["id"].as_str().unwrap(), foreign["signingSecret"].as_str().unwrap());
     t.canary(made);

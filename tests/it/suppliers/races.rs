@@ -12,8 +12,9 @@ async fn a_callback_races_with_the_answer_and_with_a_refund() {
     let shop = Bazaar::open().await;
     let t = shop.t();
     let supplier = shop.connect("Racer").await;
-    let variant = shop.selling(&[&supplier]).await;
     for round in 0..10_u64 {
+        // What came for a refunded piece is stock of its variant.
+        let variant = shop.selling(&[&supplier]).await;
         shop.trouble(&["pending"]);
         let placed = t.paid_order(variant, 1).await;
         t.drain().await;

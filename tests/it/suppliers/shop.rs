@@ -57,9 +57,15 @@ impl Bazaar {
         &self.counter.t
     }
 
+    /// The shop's admin, signed in just now.
+    pub async fn boss(&self) -> Client {
+        let session = self.t().sign_in("boss@shop.example").await;
+        self.counter.guest.with(session.tokens.access.expose())
+    }
+
     /// Connects the simulator's supplier; the connection's id.
     pub async fn connect(&self, name: &str) -> String {
-        let made = self.create(&self.counter.boss, self.connection(name)).await;
+        let made = self.create(&self.boss().await, self.connection(name)).await;
         assert_eq!(made["userErrors"], json!([]), "{made}");
         assert_eq!(made["signingSecret"], json!(null), "it was given");
         made["supplier"]["id"].as_str().unwrap().to_owned()
@@ -79,12 +85,12 @@ impl Bazaar {
 
     pub async fn update(&self, id: &str, mut input: Value) -> Value {
         input["supplierId"] = json!(id);
-        self.counter.boss.data(UPDATE, json!({ "in": input })).await["supplierUpdate"].clone()
+        self.boss().await.data(UPDATE, json!({ "in": input })).await["supplierUpdate"].clone()
     }
 
     pub async fn offer(&self, variant: VariantId, offers: Value) -> Value {
         let input = json!({ "in": { "variantId": variant.to_string(), "offers": offers } });
-        self.counter.boss.data(OFFERS, input).await["supplierOffersSet"].clone()
+        self.boss().await.data(OFFERS, input).await["supplierOffersSet"].clone()
     }
 
     /// A variant on sale that is bought at these suppliers for up to 5.00.

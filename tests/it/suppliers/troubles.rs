@@ -172,7 +172,7 @@ async fn a_lost_answer_of_a_supplier_that_cannot_be_asked_waits_for_its_callback
     let t = shop.t();
     let mut input = shop.connection("Deaf");
     input["statusUrl"] = json!(null);
-    let supplier = shop.create(&shop.counter.boss, input).await["supplier"]["id"].clone();
+    let supplier = shop.create(&shop.boss().await, input).await["supplier"]["id"].clone();
     let variant = shop.selling(&[supplier.as_str().unwrap()]).await;
     shop.trouble(&["lose_answer"]);
     let placed = t.paid_order(variant, 1).await;
@@ -199,7 +199,8 @@ async fn staff_releases_or_voids_what_a_supplier_delivered_that_was_not_sold() {
     let t = shop.t();
     let supplier = shop.connect("Gifts").await;
     let variant = shop.selling(&[&supplier]).await;
-    let boss = &shop.counter.boss;
+    let boss = shop.boss().await;
+    let boss = &boss;
     let decide = async |id: &str, decision: &str, note: &str| {
         let input = json!({ "in": { "taskId": id, "decision": decision, "note": note } });
         boss.data(DECIDE, input).await["quarantineDecide"].clone()
