@@ -14,7 +14,7 @@ async fn a_supplier_that_fails_in_a_row_is_left_alone_and_one_call_tries_when_it
     let mut input = shop.connection("Dead");
     let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     input["url"] = json!(format!("http://{dead}/orders"));
-    let refused = shop.create(&shop.counter.boss, input.clone()).await;
+    let refused = shop.create(&shop.boss().await, input.clone()).await;
     assert_eq!(refused["userErrors"], json!([{ "code": "URL_NOT_ALLOWED", "field": ["url"] }]), "its port");
     let supplier = shop.connect("Flaky").await;
     let variant = shop.selling(&[&supplier]).await;

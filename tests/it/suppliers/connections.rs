@@ -6,15 +6,15 @@ use dispense::base::ids::SupplierId;
 use serde_json::{Value, json};
 
 use super::shop::Bazaar;
-use crate::graphql::client::Client;
+use crate::harness::visitor::Visitor;
 
 const TEST: &str = "mutation($in: SupplierTestInput!) { supplierTest(input: $in) {
     supplier { id } status userErrors { code field } } }";
 const LIST: &str = "query($v: ID!) { seller { suppliers { id name state callbackUrl createdAt
     mapping { requestId answerState refused } } supplierOffers(variantId: $v) { supplierId product maxPrice { amount } } } }";
 
-async fn test(by: &Client, id: &str) -> Value {
-    by.data(TEST, json!({ "in": { "supplierId": id } })).await["supplierTest"].clone()
+async fn test(by: &Visitor, id: &str) -> Value {
+    by.ask(TEST, json!({ "in": { "supplierId": id } })).await["supplierTest"].clone()
 }
 
 fn first(answer: &Value) -> Value {
@@ -70,7 +70,10 @@ async fn connections_are_checked_when_they_are_made_tested_and_kept_from_strange
     ] {
         assert_eq!(first(&shop.create(boss, input.clone()).await), wanted, "{input}");
     }
-    assert_eq!(first(&shop.create(&shop.counter.buyer, good.clone()).await), no("NOT_FOUND", "sellerId"));
+    assert_eq!(
+        first(&shop.create(&shop.who("ada@buyer.example").await, good.clone()).await),
+        no("NOT_FOUND", "sellerId")
+    );
     assert_eq!(t.db.one("select count(*) from supplier").await, "0");
 
     let made = shop.create(boss, with("signingSecret", json!(null))).await;
@@ -106,16 +109,16 @@ async fn connections_are_checked_when_they_are_made_tested_and_kept_from_strange
     );
     let nobody = SupplierId(t.app.clock.uuid()).to_string();
     assert_eq!(first(&shop.update(&nobody, json!({})).await), no("NOT_FOUND", "supplierId"));
-    assert_eq!(first(&test(&shop.counter.buyer, id).await), no("NOT_FOUND", "supplierId"));
+    assert_eq!(first(&test(&shop.who("ada@buyer.example").await, id).await), no("NOT_FOUND", "supplierId"));
     assert_eq!(first(&test(boss, "sup_x").await)["code"], "NOT_FOUND");
     let variant = shop.selling(&[id]).await;
-    let listed = boss.data(LIST, json!({ "v": variant.to_string() })).await["seller"].clone();
+    let listed = boss.ask(LIST, json!({ "v": variant.to_string() })).await["seller"].clone();
     assert_eq!(listed["suppliers"][0]["callbackUrl"], format!("{}/suppliers/{id}/callback", t.base));
     assert_eq!(
         listed["supplierOffers"],
         json!([{ "supplierId": id, "product": "GIFT", "maxPrice": { "amount": "5.00" } }])
     );
-    let foreign = shop.counter.buyer.data(LIST, json!({ "v": variant.to_string() })).await;
+    let foreign = shop.who("ada@buyer.example").await.ask(LIST, json!({ "v": variant.to_string() })).await;
     assert_eq!(foreign["seller"], json!(null));
     shop.counter.must_be_sound().await;
     shop.counter.t.finish_with_jobs().await;
@@ -166,7 +169,7 @@ async fn offers_are_of_the_sellers_own_suppliers_and_decide_whether_it_can_be_bo
          update seller_member set seller_id = '{other}'"
     ))
     .await;
-    let olga = shop.counter.guest.with(t.sign_in("olga@other.example").await.tokens.access.expose());
+    let olga = shop.who("olga@other.example").await;
     let mut input = shop.connection("Olgas");
     input["sellerId"] = json!(dispense::base::ids::SellerId(other).to_string());
     let foreign = shop.create(&olga, input).await["supplier"]["id"].clone();

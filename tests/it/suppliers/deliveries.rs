@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::shop::Bazaar;
 use crate::check::planted::{Planted, find_all};
-use crate::graphql::client::Client;
+use crate::harness::visitor::Visitor;
 
-/// Rows: C2, D7 (supplierCreate, supplierOffersSet, deliveryReveal).
+/// Rows: C2, D7 (supplierCreate, supplierOffersSet).
 /// Sends: supplierCreate, supplierOffersSet.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_paid_piece_is_bought_once_at_the_supplier_and_shown_to_its_buyer() {
@@ -120,7 +120,7 @@ async fn what_no_supplier_sells_goes_to_a_person_who_delivers_it_or_has_all_trie
     t.drain().await;
     let unit = shop.units(by_hand.order.id).await[0].to_string();
     t.canary("CANARY-HAND");
-    let answer = shop.counter.fulfil(&shop.boss().await, &unit, "CANARY-HAND 1").await;
+    let answer = shop.counter.fulfil(&shop.counter.boss, &unit, "CANARY-HAND 1").await;
     assert_eq!(answer["userErrors"], json!([]));
     assert_eq!(shop.counter.texts(&by_hand).await, ["CANARY-HAND 1"]);
     assert_eq!(retry(&shop.boss().await, &unit).await[0]["userErrors"][0]["code"], "ALREADY_DELIVERED");
@@ -128,10 +128,10 @@ async fn what_no_supplier_sells_goes_to_a_person_who_delivers_it_or_has_all_trie
     shop.sound().await;
 }
 
-async fn retry(by: &Client, unit: &str) -> serde_json::Value {
+async fn retry(by: &Visitor, unit: &str) -> serde_json::Value {
     let document = "mutation($in: DeliveryRetryInput!) { deliveryRetry(input: $in) {
         results { deliveryId queued userErrors { code } } userErrors { code } } }";
-    by.data(document, json!({ "in": { "deliveryIds": [unit] } })).await["deliveryRetry"]["results"].clone()
+    by.ask(document, json!({ "in": { "deliveryIds": [unit] } })).await["deliveryRetry"]["results"].clone()
 }
 
 /// The money goes back while the supplier is asked: what it delivers is stock, and the next buyer's.

@@ -9,7 +9,7 @@ use dispense::sandbox::{Drawer, Simulator, SimulatorConfig};
 use serde_json::{Value, json};
 
 use crate::goods::shop::Counter;
-use crate::graphql::client::Client;
+use crate::harness::visitor::Visitor;
 use crate::harness::{TestApp, TestDatabase, with_generic};
 
 pub struct Bazaar {
@@ -58,9 +58,14 @@ impl Bazaar {
     }
 
     /// The shop's admin, signed in just now.
-    pub async fn boss(&self) -> Client {
-        let session = self.t().sign_in("boss@shop.example").await;
-        self.counter.guest.with(session.tokens.access.expose())
+    pub async fn boss(&self) -> Visitor {
+        self.who("boss@shop.example").await
+    }
+
+    /// Somebody, signed in just now.
+    pub async fn who(&self, email: &str) -> Visitor {
+        let session = self.t().sign_in(email).await;
+        self.t().visitor("198.51.100.9").signed_in(&session.tokens.access)
     }
 
     /// Connects the simulator's supplier; the connection's id.
@@ -79,18 +84,18 @@ impl Bazaar {
             "currency": "USD", "timeoutSeconds": 1 })
     }
 
-    pub async fn create(&self, by: &Client, input: Value) -> Value {
-        by.data(CREATE, json!({ "in": input })).await["supplierCreate"].clone()
+    pub async fn create(&self, by: &Visitor, input: Value) -> Value {
+        by.ask(CREATE, json!({ "in": input })).await["supplierCreate"].clone()
     }
 
     pub async fn update(&self, id: &str, mut input: Value) -> Value {
         input["supplierId"] = json!(id);
-        self.boss().await.data(UPDATE, json!({ "in": input })).await["supplierUpdate"].clone()
+        self.boss().await.ask(UPDATE, json!({ "in": input })).await["supplierUpdate"].clone()
     }
 
     pub async fn offer(&self, variant: VariantId, offers: Value) -> Value {
         let input = json!({ "in": { "variantId": variant.to_string(), "offers": offers } });
-        self.boss().await.data(OFFERS, input).await["supplierOffersSet"].clone()
+        self.boss().await.ask(OFFERS, input).await["supplierOffersSet"].clone()
     }
 
     /// A variant on sale that is bought at these suppliers for up to 5.00.
