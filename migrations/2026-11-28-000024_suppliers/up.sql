@@ -100,7 +100,7 @@ create table supplier_quarantine (
 create index supplier_quarantine_purchase on supplier_quarantine (purchase_id);
 
 alter table key_batch drop constraint key_batch_origin;
-alter table key_batch add constraint key_batch_origin check (origin in ('import', 'generated', 'supplier')),
+alter table key_batch add constraint key_batch_origin check (origin in ('import', 'generated', 'bought')),
   add column supplier_id uuid references supplier,
-  add constraint key_batch_supplier check ((origin = 'supplier') = (supplier_id is not null));
+  add constraint key_batch_supplier check ((origin = 'bought') = (supplier_id is not null));
 create unique index key_batch_of_supplier on key_batch (variant_id, supplier_id) where supplier_id is not null;

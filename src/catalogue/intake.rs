@@ -14,7 +14,7 @@ use crate::files::model::FileVersion;
 use crate::files::publish::{self, NewVersion};
 use crate::goods::{self, Supply};
 use crate::infra::kit::Kit;
-use crate::suppliers::Offer;
+use crate::suppliers::PricedOffer;
 use crate::suppliers::offers::{self, NewOffer};
 use crate::vault::Batch;
 use crate::vault::batch::{self, NewBatch};
@@ -89,7 +89,7 @@ pub async fn set_offers(
     actor: &Actor,
     id: VariantId,
     new: &[NewOffer],
-) -> Outcome<Vec<Offer>> {
+) -> Outcome<Vec<PricedOffer>> {
     let variant = store::lock_variant(conn, id).await?;
     let refusal = "only variants that are bought at suppliers have offers of theirs";
     let variant = takes(variant, actor, Supply::Supplier, refusal)?;

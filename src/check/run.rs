@@ -30,12 +30,12 @@ const INVARIANTS: [Invariant; 14] = [
     money_back::INVARIANT,
     notices::INVARIANT,
     messages::INVARIANT,
+    suppliers::INVARIANT,
     downloads::INVARIANT,
     seals::INVARIANT,
     buyers::INVARIANT,
     attempts::INVARIANT,
     secrets::INVARIANT,
-    suppliers::INVARIANT,
 ];
 
 /// Sales go on while this reads: it takes no lock. It holds one snapshot for as long as it runs, which keeps dead rows

@@ -15,7 +15,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
         Question {
             name: "a key from a supplier that may be sold or was sold is that of a purchase",
             sql: "select 'key ' || k.id as counter from vault_key k join key_batch b on b.id = k.batch_id
-              where b.origin = 'supplier' and k.state in ('available', 'reserved', 'sold')
+              where b.origin = 'bought' and k.state in ('available', 'reserved', 'sold')
                 and not exists (select 1 from supplier_purchase p where p.key_id = k.id and p.state = 'delivered')
                 and not exists (select 1 from supplier_quarantine q where q.key_id = k.id)",
         },

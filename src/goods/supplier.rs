@@ -16,7 +16,7 @@ use crate::infra::effects::Effects;
 use crate::infra::effects::jobs::Payload;
 use crate::suppliers::jobs::BuyFromSupplier;
 use crate::suppliers::store::{self, NewPurchase};
-use crate::suppliers::{Offer, read};
+use crate::suppliers::{PricedOffer, read};
 use crate::vault::claim::{self, Want};
 use crate::vault::give_back::give_back;
 use crate::vault::secrets;
@@ -134,7 +134,7 @@ impl GoodsKind for Bought {
 fn share(
     line: &Wanted,
     free: &mut Vec<KeyId>,
-    offer: Option<&Offer>,
+    offer: Option<&PricedOffer>,
     clock: &Clock,
     pairs: &mut Vec<(KeyId, UnitId)>,
     purchases: &mut Vec<NewPurchase>,

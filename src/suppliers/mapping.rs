@@ -1,40 +1,8 @@
 //! How a supplier's own fields are called. Without a mapping, the names are those of the documented protocol.
 
-use diesel::deserialize::{self, FromSql, FromSqlRow};
-use diesel::expression::AsExpression;
-use diesel::pg::{Pg, PgValue};
-use diesel::serialize::{self, Output, ToSql};
-use diesel::sql_types::Jsonb;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
 use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Refusal;
-
-/// Names of the fields that are sent, JSON pointers (RFC 6901) to those of the answer, and the words for its states.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromSqlRow, AsExpression)]
-#[diesel(sql_type = Jsonb)]
-#[serde(default)]
-pub struct Mapping {
-    /// Names in the request.
-    pub request_id: String,
-    pub product: String,
-    pub max_price: String,
-    pub currency: String,
-    pub callback_url: String,
-    /// Pointers into the answer. `texts` leads to one text or to a list of them.
-    pub answer_request_id: String,
-    pub answer_state: String,
-    pub answer_texts: String,
-    pub answer_price: String,
-    pub answer_currency: String,
-    pub answer_reference: String,
-    pub answer_reason: String,
-    /// Words of the answer's state.
-    pub delivered: Vec<String>,
-    pub pending: Vec<String>,
-    pub refused: Vec<String>,
-}
+pub use crate::suppliers::model::Mapping;
 
 impl Default for Mapping {
     fn default() -> Self {
@@ -108,17 +76,5 @@ impl Mapping {
             }
         }
         Ok(())
-    }
-}
-
-impl FromSql<Jsonb, Pg> for Mapping {
-    fn from_sql(bytes: PgValue<'_>) -> deserialize::Result<Self> {
-        Ok(serde_json::from_value(<Value as FromSql<Jsonb, Pg>>::from_sql(bytes)?)?)
-    }
-}
-
-impl ToSql<Jsonb, Pg> for Mapping {
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-        <Value as ToSql<Jsonb, Pg>>::to_sql(&serde_json::to_value(self)?, &mut out.reborrow())
     }
 }

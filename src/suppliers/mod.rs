@@ -16,5 +16,5 @@ pub mod state;
 pub mod store;
 pub mod tasks;
 
-pub use model::{Offer, Purchase, Supplier, SupplierState};
+pub use model::{PricedOffer, Purchase, Supplier, SupplierState};
 pub use secret::opened as secrets_of;

@@ -2,13 +2,18 @@
 
 use chrono::{DateTime, Utc};
 use diesel::QueryableByName;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::pg::{Pg, PgValue};
+use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{
     BigInt, Bytea, Double, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
 };
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::base::ids::{KeyId, OrderId, SellerId, SupplierId, SupplierPurchaseId, UnitId, VariantId};
-use crate::suppliers::mapping::Mapping;
 use crate::suppliers::state::PurchaseState;
 
 crate::text_column!(PurchaseState, SupplierState);
@@ -30,6 +35,43 @@ impl SupplierState {
 
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Active, Self::Paused].into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// Names of the fields that are sent, JSON pointers (RFC 6901) to those of the answer, and the words for its states.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromSqlRow, AsExpression)]
+#[diesel(sql_type = Jsonb)]
+#[serde(default)]
+pub struct Mapping {
+    /// Names in the request.
+    pub request_id: String,
+    pub product: String,
+    pub max_price: String,
+    pub currency: String,
+    pub callback_url: String,
+    /// Pointers into the answer. `texts` leads to one text or to a list of them.
+    pub answer_request_id: String,
+    pub answer_state: String,
+    pub answer_texts: String,
+    pub answer_price: String,
+    pub answer_currency: String,
+    pub answer_reference: String,
+    pub answer_reason: String,
+    /// Words of the answer's state.
+    pub delivered: Vec<String>,
+    pub pending: Vec<String>,
+    pub refused: Vec<String>,
+}
+
+impl FromSql<Jsonb, Pg> for Mapping {
+    fn from_sql(bytes: PgValue<'_>) -> deserialize::Result<Self> {
+        Ok(serde_json::from_value(<Value as FromSql<Jsonb, Pg>>::from_sql(bytes)?)?)
+    }
+}
+
+impl ToSql<Jsonb, Pg> for Mapping {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        <Value as ToSql<Jsonb, Pg>>::to_sql(&serde_json::to_value(self)?, &mut out.reborrow())
     }
 }
 
@@ -84,7 +126,7 @@ pub struct Supplier {
 
 /// Where pieces of a variant are bought, and for how much at most.
 #[derive(Clone, Debug, QueryableByName)]
-pub struct Offer {
+pub struct PricedOffer {
     #[diesel(sql_type = SqlUuid)]
     pub variant_id: VariantId,
     #[diesel(sql_type = SqlUuid)]

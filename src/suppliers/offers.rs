@@ -10,7 +10,7 @@ use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text::clean;
 use crate::infra::effects::events::{self, Event};
 use crate::suppliers::events::{OfferEvent, OffersOf};
-use crate::suppliers::model::Offer;
+use crate::suppliers::model::PricedOffer;
 use crate::suppliers::{read, store};
 
 /// Suppliers of one variant.
@@ -33,12 +33,12 @@ pub async fn set(
     actor: &Actor,
     (seller, variant): (SellerId, VariantId),
     new: &[NewOffer],
-) -> Outcome<Vec<Offer>> {
+) -> Outcome<Vec<PricedOffer>> {
     if new.len() > MOST {
         let text = format!("a variant is bought at {MOST} suppliers at most");
         return Err(Refusal::new(ErrorCode::TooMany, text).at(["offers"]).into());
     }
-    let mut offers: Vec<Offer> = Vec::with_capacity(new.len());
+    let mut offers: Vec<PricedOffer> = Vec::with_capacity(new.len());
     for (index, offer) in (0_i32..).zip(new) {
         let refuse = |code: ErrorCode, field: &str, text: &str| {
             Refusal::new(code, text).at(["offers".to_owned(), index.to_string(), field.to_owned()])
@@ -56,7 +56,7 @@ pub async fn set(
         let price = Currency::parse(&supplier.currency)
             .and_then(|currency| Money::parse(&offer.max_price, currency))
             .map_err(|error| refuse(ErrorCode::Invalid, "maxPrice", &error.to_string()))?;
-        offers.push(Offer {
+        offers.push(PricedOffer {
             variant_id: variant,
             supplier_id: id,
             position: index,

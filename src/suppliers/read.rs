@@ -7,7 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::{KeyId, SellerId, SupplierId, SupplierPurchaseId, UnitId, VariantId};
 use crate::infra::db::statement::Statement;
-use crate::suppliers::model::{Offer, Purchase, Supplier};
+use crate::suppliers::model::{PricedOffer, Purchase, Supplier};
 use crate::suppliers::store::{purchase_columns, supplier_columns};
 
 pub async fn find(conn: &mut AsyncPgConnection, id: SupplierId) -> QueryResult<Option<Supplier>> {
@@ -45,7 +45,7 @@ pub async fn list_offers(
     mut conn: &AsyncPgConnection,
     variants: &[VariantId],
     usable: bool,
-) -> QueryResult<Vec<Offer>> {
+) -> QueryResult<Vec<PricedOffer>> {
     let sql = "select o.variant_id, o.supplier_id, o.position, o.product, o.max_price_minor, s.currency \
         from supplier_offer o join supplier s on s.id = o.supplier_id \
         where o.variant_id = any($1) and (s.state = 'active' or not $2) order by o.variant_id, o.position";
@@ -114,7 +114,7 @@ pub async fn list_silent(
 
 /// Who is not to be asked for a unit any more in its round.
 #[derive(Clone, Debug, QueryableByName)]
-pub struct Tried {
+pub struct TriedSuppliers {
     #[diesel(sql_type = Integer)]
     pub round: i32,
     #[diesel(sql_type = Array<SqlUuid>)]
@@ -123,7 +123,7 @@ pub struct Tried {
 
 /// What was tried for a unit in its newest round; round 1 and nobody when nothing was. Where a purchase of that round was
 /// delivered and its goods went elsewhere, another round begins.
-pub async fn tried(conn: &mut AsyncPgConnection, unit: UnitId) -> QueryResult<Tried> {
+pub async fn tried(conn: &mut AsyncPgConnection, unit: UnitId) -> QueryResult<TriedSuppliers> {
     let sql = "with own as (select round, supplier_id, state from supplier_purchase where unit_id = $1), \
           newest as (select coalesce(max(round), 1) as round from own), \
           spent as (select exists (select 1 from own, newest where own.round = newest.round and own.state = 'delivered') as it) \

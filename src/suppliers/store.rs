@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::base::ids::{KeyId, OrderId, SellerId, SupplierId, SupplierPurchaseId, UnitId, VariantId};
 use crate::infra::db::statement::Statement;
 use crate::suppliers::mapping::Mapping;
-use crate::suppliers::model::{Offer, Purchase, Supplier};
+use crate::suppliers::model::{PricedOffer, Purchase, Supplier};
 use crate::suppliers::state::PurchaseState;
 
 /// The columns of a supplier.
@@ -152,7 +152,7 @@ pub(super) async fn advance_trying(
 pub(super) async fn replace_offers(
     conn: &mut AsyncPgConnection,
     (seller, variant): (SellerId, VariantId),
-    offers: &[Offer],
+    offers: &[PricedOffer],
 ) -> QueryResult<()> {
     Statement::new("delete from supplier_offer where variant_id = $1")
         .bind::<SqlUuid, _>(variant)
@@ -180,7 +180,7 @@ pub struct NewPurchase {
     pub order_id: OrderId,
     pub unit_id: UnitId,
     pub round: i32,
-    pub offer: Offer,
+    pub offer: PricedOffer,
 }
 
 impl NewPurchase {
@@ -293,7 +293,7 @@ pub async fn insert_quarantine(
 pub async fn advance_supplier(
     conn: &mut AsyncPgConnection,
     id: SupplierPurchaseId,
-    offer: &Offer,
+    offer: &PricedOffer,
 ) -> QueryResult<usize> {
     let sql = "update supplier_purchase set supplier_id = $1, product = $2, max_price_minor = $3, currency = $4 \
         where id = $5 and state = 'queued' and sent_at is null";

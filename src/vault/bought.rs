@@ -73,7 +73,7 @@ async fn batch_of(conn: &mut AsyncPgConnection, kit: &Kit, at: BoughtAt) -> Resu
     let id = BatchId(kit.clock.uuid());
     let of = (at.seller_id, at.variant_id, at.supplier_id);
     if store::insert_supplier_batch(conn, id, data_key.id, of).await? == 1 {
-        let opened = Opened { variant: at.variant_id, origin: Origin::Supplier.as_str().into() };
+        let opened = Opened { variant: at.variant_id, origin: Origin::Bought.as_str().into() };
         let event = BatchEvent::Opened(id, opened).by("system").of_seller(at.seller_id);
         events::append(conn, &[event]).await?;
     }

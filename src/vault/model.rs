@@ -20,7 +20,7 @@ pub enum Origin {
     Import,
     Generated,
     /// Each key was bought for a unit.
-    Supplier,
+    Bought,
 }
 
 impl Origin {
@@ -28,12 +28,12 @@ impl Origin {
         match self {
             Origin::Import => "import",
             Origin::Generated => "generated",
-            Origin::Supplier => "supplier",
+            Origin::Bought => "bought",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Origin::Import, Origin::Generated, Origin::Supplier].into_iter().find(|o| o.as_str() == text)
+        [Origin::Import, Origin::Generated, Origin::Bought].into_iter().find(|o| o.as_str() == text)
     }
 }
 

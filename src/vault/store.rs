@@ -278,7 +278,7 @@ pub(super) async fn insert_batch(
 
 const SUPPLIER_BATCH: &str = "\
     insert into key_batch (id, seller_id, variant_id, origin, supplier_id, state, data_key_id, finished_at)
-    values ($1, $2, $3, 'supplier', $4, 'done', $5, app_now()) on conflict do nothing";
+    values ($1, $2, $3, 'bought', $4, 'done', $5, app_now()) on conflict do nothing";
 
 /// A batch for what is bought of a variant at a supplier, unless somebody was faster.
 pub(super) async fn insert_supplier_batch(

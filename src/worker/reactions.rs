@@ -89,8 +89,10 @@ async fn of_job(backend: &Arc<WorkerBackend>, job: &Job) -> Outcome<Done> {
         BuyFromSupplier::KIND => {
             let piece = job.payload::<BuyFromSupplier>()?.piece;
             return Ok(match fulfilment::supplier::run(backend, piece).await? {
-                fulfilment::supplier::Next::Later(gap) => Done::Later(gap),
-                fulfilment::supplier::Next::Finished | fulfilment::supplier::Next::Again => Done::Finished,
+                fulfilment::supplier::NextLook::Later(gap) => Done::Later(gap),
+                fulfilment::supplier::NextLook::Finished | fulfilment::supplier::NextLook::Again => {
+                    Done::Finished
+                }
             });
         }
         CloseGrant::KIND => {

@@ -8,7 +8,7 @@ use crate::base::ids::{KeyId, OrderId, SupplierPurchaseId};
 use crate::base::outcome::{Fault, Outcome};
 use crate::catalogue;
 use crate::fulfilment::jobs::Fill;
-use crate::fulfilment::supplier::buy::{Next, advance, end, rest_of, write};
+use crate::fulfilment::supplier::buy::{NextLook, advance, end, rest_of, write};
 use crate::fulfilment::supplier::give;
 use crate::fulfilment::supplier::store as units;
 use crate::infra::effects::Effects;
@@ -27,7 +27,7 @@ use crate::suppliers::store;
 use crate::suppliers::tasks::{
     PurchaseQuarantined, PurchaseTrouble, SupplierPaused, SupplierSilent, SupplierTrouble,
 };
-use crate::suppliers::{Offer, Purchase, Supplier, breaker, read};
+use crate::suppliers::{PricedOffer, Purchase, Supplier, breaker, read};
 use crate::vault::bought::{self, BoughtAt, StoredText};
 use crate::vault::freeze::freeze;
 
@@ -45,7 +45,7 @@ pub(super) async fn apply(
     (order_id, id): (OrderId, SupplierPurchaseId),
     heard: Heard,
     source: Source,
-) -> Outcome<Next> {
+) -> Outcome<NextLook> {
     let mut tx = kit.db.begin().await?;
     let gone = || Fault::bug("a purchase of no order");
     let order = orders::store::lock(&mut tx, order_id).await?.ok_or_else(gone)?;
@@ -58,21 +58,21 @@ pub(super) async fn apply(
     let live = purchase.state.is_live() && !overtaken;
     let next = match heard {
         Heard::Delivered(goods) => delivered(&mut tx, kit, &order, &supplier, purchase, goods).await?,
-        _ if !live => Next::Finished,
+        _ if !live => NextLook::Finished,
         Heard::Refused { reason } => {
             let change = PurchaseChange::Refuse;
             match purchase.state.after(change) {
                 Ok(_) => {
                     end(&mut tx, order.id, purchase, change, &reason).await?;
                     over(&mut tx, kit, id).await?;
-                    Next::Again
+                    NextLook::Again
                 }
-                Err(_) => Next::Finished,
+                Err(_) => NextLook::Finished,
             }
         }
         other => undecided(&mut tx, kit, &order, purchase, other).await?,
     };
-    if source == Source::Callback && next == Next::Again {
+    if source == Source::Callback && next == NextLook::Again {
         // Whoever called back is not kept waiting for the next supplier.
         let mut effects = Effects::default();
         let of = store::lock_purchase(&mut tx, id).await?.ok_or_else(gone)?;
@@ -98,7 +98,7 @@ async fn undecided(
     order: &Order,
     mut purchase: Purchase,
     heard: Heard,
-) -> Outcome<Next> {
+) -> Outcome<NextLook> {
     let before = purchase.state;
     let mut gap = queue::gap_after(purchase.calls);
     let (word, change) = match heard {
@@ -122,7 +122,7 @@ async fn undecided(
             tracing::warn!(purchase = %purchase.id, why, "what became of a purchase is not known");
             ("UNKNOWN", PurchaseChange::LoseAnswer)
         }
-        Heard::Delivered(_) | Heard::Refused { .. } => return Ok(Next::Finished),
+        Heard::Delivered(_) | Heard::Refused { .. } => return Ok(NextLook::Finished),
     };
     // A question that was not answered changes nothing: neither that it is pending, nor that it is unknown.
     let question = before != PurchaseState::Sending && matches!(word, "BUSY" | "NOT_SENT");
@@ -154,14 +154,14 @@ async fn undecided(
         {
             purchase.wait = 0.0;
             write(conn, &purchase, purchase.state).await?;
-            return Ok(Next::Again);
+            return Ok(NextLook::Again);
         }
     }
-    Ok(if gap.is_zero() { Next::Again } else { Next::Later(rest_of(&purchase)) })
+    Ok(if gap.is_zero() { NextLook::Again } else { NextLook::Later(rest_of(&purchase)) })
 }
 
 /// The supplier after the present one, around the end.
-fn next_of<'a>(offers: &'a [Offer], purchase: &Purchase) -> Option<&'a Offer> {
+fn next_of<'a>(offers: &'a [PricedOffer], purchase: &Purchase) -> Option<&'a PricedOffer> {
     let at = offers.iter().position(|offer| offer.supplier_id == purchase.supplier_id)?;
     offers.get((at + 1) % offers.len()).filter(|offer| offer.supplier_id != purchase.supplier_id)
 }
@@ -174,7 +174,7 @@ async fn delivered(
     supplier: &Supplier,
     mut purchase: Purchase,
     goods: Goods,
-) -> Outcome<Next> {
+) -> Outcome<NextLook> {
     // Goods are proof that it was sent, whatever became of the call.
     purchase.sent_at = purchase.sent_at.or_else(|| Some(kit.clock.now()));
     let at =
@@ -186,7 +186,7 @@ async fn delivered(
     }
     let same = |one: &StoredText| matches!(one, StoredText::Known(key) if Some(*key) == purchase.key_id);
     if purchase.state == PurchaseState::Delivered && stored.iter().all(same) && !stored.is_empty() {
-        return Ok(Next::Finished);
+        return Ok(NextLook::Finished);
     }
     let price = match goods.price {
         Some(StatedPrice::Of(price)) => Some(price.minor),
@@ -226,7 +226,7 @@ async fn delivered(
         }
     }
     effects.write(conn, &kit.clock).await?;
-    Ok(Next::Finished)
+    Ok(NextLook::Finished)
 }
 
 /// Why goods are not sold: the first of the reasons that they have.
@@ -281,7 +281,7 @@ async fn quarantine(
     supplier: &Supplier,
     (mut purchase, price): (Purchase, Option<i64>),
     reason: &'static str,
-) -> Outcome<Next> {
+) -> Outcome<NextLook> {
     let mut effects = Effects::default();
     let (id, unit, variant) = (purchase.id, purchase.unit_id, purchase.variant_id);
     effects.tasks.push(trouble(&purchase, order.id, reason));
@@ -300,7 +300,7 @@ async fn quarantine(
         effects.tasks.push(SupplierPaused::open(supplier.id, trouble));
     }
     effects.write(conn, &kit.clock).await?;
-    Ok(if open { Next::Again } else { Next::Finished })
+    Ok(if open { NextLook::Again } else { NextLook::Finished })
 }
 
 fn trouble(purchase: &Purchase, order: OrderId, reason: &str) -> NewTask {

@@ -18,11 +18,11 @@ use crate::orders::unit::{Target, UnitState};
 use crate::suppliers::events::{Ended, OfPurchase, PurchaseEvent};
 use crate::suppliers::state::{PurchaseChange, PurchaseState};
 use crate::suppliers::store::{self, NewPurchase};
-use crate::suppliers::{Offer, Purchase, Supplier, SupplierState, breaker, call, read, secrets_of};
+use crate::suppliers::{PricedOffer, Purchase, Supplier, SupplierState, breaker, call, read, secrets_of};
 
 /// What the job does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum NextLook {
     Finished,
     /// At once.
     Again,
@@ -46,7 +46,7 @@ const MARGIN: f64 = 15.0;
 
 /// What is to be done outside the transaction that decided it.
 enum Step {
-    Do(Next),
+    Do(NextLook),
     Order(Call),
     Ask(Call),
 }
@@ -59,14 +59,14 @@ struct Call {
 
 /// Job `suppliers.buy`. Run twice at once, or after a crash anywhere, it buys once: the purchase is stored as being sent
 /// before the call, and what was sent is asked about, never ordered blindly again.
-pub async fn run(kit: &Kit, unit: UnitId) -> Outcome<Next> {
+pub async fn run(kit: &Kit, unit: UnitId) -> Outcome<NextLook> {
     let began = Instant::now();
     for _ in 0..STEPS {
         if began.elapsed() > SLOW {
             break;
         }
         let (call, heard) = match prepare(kit, unit).await? {
-            Step::Do(Next::Again) => continue,
+            Step::Do(NextLook::Again) => continue,
             Step::Do(next) => return Ok(next),
             Step::Order(call) => {
                 crate::fault_point!("supplier.stored");
@@ -78,21 +78,21 @@ pub async fn run(kit: &Kit, unit: UnitId) -> Outcome<Next> {
                 (call, heard)
             }
         };
-        let Some(heard) = heard else { return Ok(Next::Later(UNASKED)) };
+        let Some(heard) = heard else { return Ok(NextLook::Later(UNASKED)) };
         crate::fault_point!("supplier.heard");
         let of = (call.purchase.order_id, call.purchase.id);
         match apply::apply(kit, of, heard, Source::Call(call.purchase.calls)).await? {
-            Next::Again => {}
+            NextLook::Again => {}
             next => return Ok(next),
         }
     }
-    Ok(Next::Later(Duration::from_secs(1)))
+    Ok(NextLook::Later(Duration::from_secs(1)))
 }
 
 async fn prepare(kit: &Kit, unit: UnitId) -> Outcome<Step> {
     let mut tx = kit.db.begin().await?;
-    let Some(order) = lock_order(&mut tx, unit).await? else { return Ok(Step::Do(Next::Finished)) };
-    let Some(waiting) = units::find(&mut tx, unit).await? else { return Ok(Step::Do(Next::Finished)) };
+    let Some(order) = lock_order(&mut tx, unit).await? else { return Ok(Step::Do(NextLook::Finished)) };
+    let Some(waiting) = units::find(&mut tx, unit).await? else { return Ok(Step::Do(NextLook::Finished)) };
     let step = match store::lock_live(&mut tx, unit).await? {
         None => Step::Do(without_purchase(&mut tx, kit, &order, (unit, &waiting)).await?),
         Some(purchase) if purchase.state == PurchaseState::Queued => {
@@ -116,20 +116,20 @@ async fn without_purchase(
     kit: &Kit,
     order: &Order,
     (id, unit): (UnitId, &WaitingUnit),
-) -> Outcome<Next> {
+) -> Outcome<NextLook> {
     if !unit.waits() {
-        return Ok(Next::Finished);
+        return Ok(NextLook::Finished);
     }
     if !unit.takes() {
-        return Ok(Next::Later(HELD));
+        return Ok(NextLook::Later(HELD));
     }
     if give::from_stock(conn, kit, order, (id, unit)).await? {
-        return Ok(Next::Finished);
+        return Ok(NextLook::Finished);
     }
     let tried = read::tried(conn, id).await?;
     let offers = read::list_offers(conn, &[unit.variant_id], true).await?;
     let untried = offers.into_iter().filter(|offer| !tried.suppliers.contains(&offer.supplier_id));
-    let untried: Vec<Offer> = untried.collect();
+    let untried: Vec<PricedOffer> = untried.collect();
     if let Some(offer) = first_answering(conn, kit, &untried).await? {
         let new = NewPurchase {
             id: SupplierPurchaseId(kit.clock.uuid()),
@@ -140,20 +140,20 @@ async fn without_purchase(
             offer,
         };
         store::insert_purchases(conn, &[new], false).await?;
-        return Ok(Next::Again);
+        return Ok(NextLook::Again);
     }
     if unit.state == UnitState::AwaitingSupplier {
         give::to_a_person(conn, kit, order, (id, unit)).await?;
     }
-    Ok(Next::Finished)
+    Ok(NextLook::Finished)
 }
 
 /// The first of them that answers, else the first.
 pub(super) async fn first_answering(
     conn: &mut AsyncPgConnection,
     kit: &Kit,
-    offers: &[Offer],
-) -> Outcome<Option<Offer>> {
+    offers: &[PricedOffer],
+) -> Outcome<Option<PricedOffer>> {
     for offer in offers {
         let supplier = read::find(conn, offer.supplier_id).await?;
         if supplier.is_some_and(|supplier| breaker::is_closed(&supplier, kit.clock.now())) {
@@ -173,34 +173,34 @@ async fn queued(
 ) -> Outcome<Step> {
     if !unit.waits() {
         end(conn, order.id, purchase, PurchaseChange::Abandon, "NOT_WANTED").await?;
-        return Ok(Step::Do(Next::Finished));
+        return Ok(Step::Do(NextLook::Finished));
     }
     if !unit.takes() {
-        return Ok(Step::Do(Next::Later(HELD)));
+        return Ok(Step::Do(NextLook::Later(HELD)));
     }
     if give::from_stock(conn, kit, order, (purchase.unit_id, unit)).await? {
         end(conn, order.id, purchase, PurchaseChange::Abandon, "FROM_STOCK").await?;
-        return Ok(Step::Do(Next::Finished));
+        return Ok(Step::Do(NextLook::Finished));
     }
     let now = kit.clock.now();
     if purchase.wait > 0.0 {
-        return Ok(Step::Do(Next::Later(rest_of(&purchase))));
+        return Ok(Step::Do(NextLook::Later(rest_of(&purchase))));
     }
     let found = read::find(conn, purchase.supplier_id).await?;
     let supplier = found.ok_or_else(|| Fault::bug("a purchase at no supplier"))?;
     if supplier.state == SupplierState::Paused {
         end(conn, order.id, purchase, PurchaseChange::Abandon, "PAUSED").await?;
-        return Ok(Step::Do(Next::Again));
+        return Ok(Step::Do(NextLook::Again));
     }
     if !breaker::is_closed(&supplier, now) {
         // What was sent once may still arrive there, although the supplier did not know it.
         let elsewhere = purchase.sent_at.is_none() && go_elsewhere(conn, kit, &purchase).await?;
         let open = supplier.open_until.and_then(|until| (until - now).to_std().ok()).unwrap_or_default();
-        let later = Next::Later(open.max(Duration::from_secs(1)));
-        return Ok(Step::Do(if elsewhere { Next::Again } else { later }));
+        let later = NextLook::Later(open.max(Duration::from_secs(1)));
+        return Ok(Step::Do(if elsewhere { NextLook::Again } else { later }));
     }
     if !breaker::may_try(conn, kit, &supplier).await? {
-        return Ok(Step::Do(Next::Later(Duration::from_secs(5))));
+        return Ok(Step::Do(NextLook::Later(Duration::from_secs(5))));
     }
     let mut purchase = purchase;
     purchase.calls += 1;
@@ -237,7 +237,7 @@ pub(super) async fn go_elsewhere(
 /// It was sent, and what became of it is not known yet.
 async fn sent(conn: &mut AsyncPgConnection, kit: &Kit, mut purchase: Purchase) -> Outcome<Step> {
     if purchase.wait > 0.0 {
-        return Ok(Step::Do(Next::Later(rest_of(&purchase))));
+        return Ok(Step::Do(NextLook::Later(rest_of(&purchase))));
     }
     let found = read::find(conn, purchase.supplier_id).await?;
     let supplier = found.ok_or_else(|| Fault::bug("a purchase at no supplier"))?;

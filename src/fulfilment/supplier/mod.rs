@@ -10,7 +10,7 @@ mod retry;
 mod store;
 mod sweep;
 
-pub use buy::{Next, run};
+pub use buy::{NextLook, run};
 pub use callback::{Callback, receive};
 pub use offers::set_offers;
 pub use retry::retry;

@@ -60,7 +60,7 @@ pub enum KeyOrigin {
     /// They were made here.
     Generated,
     /// They were bought at a supplier, one by one.
-    Supplier,
+    Bought,
 }
 
 /// How far a batch has come.

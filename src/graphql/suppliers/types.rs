@@ -5,7 +5,7 @@ use crate::base::money::{self, Currency};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::scalars::{CurrencyCode, DateTime, Money, Url};
-use crate::suppliers::{self, Offer, breaker, call, mapping, read};
+use crate::suppliers::{self, PricedOffer, breaker, call, mapping, read};
 
 /// Whether anything is bought at a supplier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -170,7 +170,7 @@ pub struct SupplierOffer {
 }
 
 impl SupplierOffer {
-    pub fn of(offer: &Offer) -> Answer<Self> {
+    pub fn of(offer: &PricedOffer) -> Answer<Self> {
         Ok(Self {
             supplier_id: offer.supplier_id.into(),
             product: offer.product.clone(),

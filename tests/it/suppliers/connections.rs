@@ -22,7 +22,7 @@ fn first(answer: &Value) -> Value {
 }
 
 /// Rows: D7 (supplierCreate, supplierUpdate, supplierTest, seller).
-/// Sends: supplierUpdate, supplierTest.
+/// Sends: supplierCreate, supplierUpdate, supplierTest.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_are_checked_when_they_are_made_tested_and_kept_from_strangers() {
     let shop = Bazaar::open().await;
@@ -125,6 +125,7 @@ async fn connections_are_checked_when_they_are_made_tested_and_kept_from_strange
 }
 
 /// Rows: C2, D7 (supplierOffersSet).
+/// Sends: supplierOffersSet.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn offers_are_of_the_sellers_own_suppliers_and_decide_whether_it_can_be_bought() {
     let shop = Bazaar::open().await;

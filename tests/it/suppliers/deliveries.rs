@@ -7,8 +7,7 @@ use super::shop::Bazaar;
 use crate::check::planted::{Planted, find_all};
 use crate::harness::visitor::Visitor;
 
-/// Rows: C2, D7 (supplierCreate, supplierOffersSet).
-/// Sends: supplierCreate, supplierOffersSet.
+/// Rows: C2, D7.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_paid_piece_is_bought_once_at_the_supplier_and_shown_to_its_buyer() {
     let shop = Bazaar::open().await;
@@ -82,7 +81,7 @@ const PLANTED: [Planted; 6] = [
     Planted {
         sql: "update supplier set secret = set_byte(secret, 20, 255 - get_byte(secret, 20))",
         found_by: "the text of a secret opens in its row, under its variant, by its data key",
-        names: "supplier ",
+        names: "signing secret ",
     },
 ];
 

@@ -177,7 +177,7 @@ impl Bazaar {
         let bought: i64 = self
             .t()
             .db
-            .one("select count(*) from vault_key k join key_batch b on b.id = k.batch_id where b.origin = 'supplier'")
+            .one("select count(*) from vault_key k join key_batch b on b.id = k.batch_id where b.origin = 'bought'")
             .await
             .parse()
             .unwrap();
