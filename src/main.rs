@@ -2,6 +2,8 @@
 
 #[path = "main/arguments.rs"]
 mod arguments;
+#[path = "main/keys.rs"]
+mod keys;
 #[path = "main/signals.rs"]
 mod signals;
 #[cfg(feature = "sandbox")]
@@ -12,22 +14,20 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 
-use arguments::{AdminAct, AuditAct, Cli, Command, GatewayQuestion, KeysAct, Places, Serving, StatementsAct};
+use arguments::{AdminAct, AuditAct, Cli, Command, GatewayQuestion, Places, Serving, StatementsAct};
 use chrono::{DateTime, Utc};
 use clap::Parser;
 use dispense::app::App;
 use dispense::audit;
 use dispense::base::actor::Actor;
 use dispense::base::clock::Clock;
-use dispense::base::ids::{BatchId, VariantId};
+use dispense::base::ids::VariantId;
 use dispense::base::outcome::{Failure, Fault};
 use dispense::base::secret::Secret;
-use dispense::catalogue::intake;
 use dispense::check;
 use dispense::config::{self, Config, Faults, Sources, Stamp};
 #[cfg(feature = "demo")]
 use dispense::demo;
-use dispense::fulfilment::restock::{self, Start};
 use dispense::graphql;
 use dispense::http;
 use dispense::infra::db::DatabasePlace;
@@ -38,10 +38,7 @@ use dispense::payments::{self, statements};
 use dispense::people;
 #[cfg(feature = "sandbox")]
 use dispense::sandbox;
-use dispense::vault::Batch;
-use dispense::vault::batch::{self, NewBatch};
 use dispense::worker;
-use tokio::io::AsyncRead;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -112,7 +109,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
         Command::Gateway { question: GatewayQuestion::Test { file } } => return test_notices(&file),
         Command::Schema => print!("{}", graphql::sdl()),
         Command::Openapi => print!("{}", http::openapi().0),
-        Command::Keys { act } => keys(load(&sources)?, act).await?,
+        Command::Keys { act } => keys::run(load(&sources)?, act).await?,
         Command::Admin { act: AdminAct::Create { email, password_stdin } } => {
             create_admin(load(&sources)?, &email, password_stdin).await?;
         }
@@ -255,61 +252,6 @@ fn test_notices(file: &Path) -> Result<ExitCode, Ending> {
     let report = vectors::run(&text).map_err(|e| Fault::setup(format!("{}: {e}", file.display())))?;
     println!("{report}");
     Ok(if report.differing() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Prints how many keys came in, and how many lines did not.
-async fn keys(config: Config, act: KeysAct) -> Result<(), Ending> {
-    let (KeysAct::Import { variant, .. } | KeysAct::Generate { variant, .. }) = &act;
-    let no_id = |_| Ending::Refused(format!("`{variant}` is not the id of a variant (var_…)"));
-    let variant = VariantId::parse(variant).map_err(no_id)?;
-    beside(config, async |app| {
-        let actor = Actor::system();
-        let done = match act {
-            KeysAct::Import { file, batch, offset, line, .. } => {
-                let unread = |e: std::io::Error| Fault::setup(format!("{}: {e}", file.display()));
-                let input: Box<dyn AsyncRead + Unpin> = match file.as_os_str() == "-" {
-                    true => Box::new(tokio::io::stdin()),
-                    false => Box::new(tokio::fs::File::open(&file).await.map_err(unread)?),
-                };
-                let batch = match batch {
-                    Some(id) => opened_before(app, &actor, &id, variant).await?,
-                    None => intake::open_batch(app, &actor, NewBatch::import(variant)).await?,
-                };
-                // Known before anything can go wrong: with it the import is gone on with.
-                eprintln!("batch {}", batch.id);
-                let start = match (offset, line) {
-                    (Some(byte), _) => Start::Byte(byte),
-                    (None, Some(line)) => Start::Line(line),
-                    (None, None) => Start::File,
-                };
-                let done = restock::go_on(app, &actor, batch.id, start, input).await?;
-                if done.stored_before > 0 {
-                    println!(
-                        "{} lines were stored before, {} of them skipped here",
-                        done.stored_before, done.skipped
-                    );
-                }
-                done.batch
-            }
-            KeysAct::Generate { quantity, .. } => {
-                let batch =
-                    intake::open_batch(app, &actor, NewBatch::generate(variant, quantity, None)).await?;
-                restock::generate(app, &actor, batch.id).await?
-            }
-        };
-        println!("{}: {} keys added, {} lines refused", done.id, done.added, done.refused);
-        Ok(())
-    })
-    .await
-}
-
-/// The batch of an import that broke off.
-async fn opened_before(app: &App, actor: &Actor, id: &str, variant: VariantId) -> Result<Batch, Ending> {
-    let none = || Ending::Refused(format!("`{id}` is not the id of a batch of this variant (bat_…)"));
-    let id = BatchId::parse(id).map_err(|_| none())?;
-    let mut conn = app.db.conn().await?;
-    let batch = batch::get(&mut conn, actor, id).await.map_err(|_| none())?;
-    if batch.variant_id == variant { Ok(batch) } else { Err(none()) }
 }
 
 /// Prints how many lines agree and what the others are.

@@ -8,6 +8,7 @@ use dispense::base::key_text::{KeyText, canonical};
 use dispense::config::{Bytes32, RingKey};
 use dispense::infra::seal::{LineChain, Sealer};
 use dispense::vault::import::{CHUNK, Chunk, ChunkReader, LONGEST_LINE, Mark};
+use dispense::vault::layout::Layout;
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -36,7 +37,7 @@ fn chain() -> LineChain {
 
 /// All chunks of an input. Nothing here waits for anything, so one look at each future is enough.
 fn read(bytes: &[u8], size: usize, at: Mark) -> Vec<Chunk> {
-    let mut reader = ChunkReader::new(Pieces { rest: bytes, size }, CHAIN.with(LineChain::clone), at);
+    let mut reader = ChunkReader::new(Pieces { rest: bytes, size }, CHAIN.with(LineChain::clone), at, Layout::default());
     let mut chunks = Vec::new();
     while let Some(chunk) = futures::executor::block_on(reader.next()).expect("reading memory") {
         chunks.push(chunk);

@@ -91,6 +91,8 @@ ids! {
     FileId = "fil";
     FileVersionId = "fiv";
     GrantId = "grt";
+    /// A file of keys that somebody asked for.
+    KeyExportId = "kex";
     KeyId = "key";
     LineId = "lin";
     LinkId = "lnk";

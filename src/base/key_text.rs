@@ -55,10 +55,22 @@ impl KeyText {
     /// The key in a line of a file; none when nothing of it can be seen. Tabs inside are content (`account⇥password`).
     /// The refusal of hidden characters inside holds for unique keys only: other goods may be texts of any script.
     pub fn parse(line: &str) -> Result<Option<Self>, KeyTextProblem> {
-        let text = Zeroizing::new(canonical(line));
+        Self::judge(line, false)
+    }
+
+    /// The same of a text that was marked off otherwise than by the end of its line: ends of lines inside are content,
+    /// whichever way they are written.
+    pub fn parse_lines(text: &str) -> Result<Option<Self>, KeyTextProblem> {
+        let text = Zeroizing::new(text.replace("\r\n", "\n"));
+        Self::judge(&Zeroizing::new(text.replace('\r', "\n")), true)
+    }
+
+    fn judge(text: &str, in_lines: bool) -> Result<Option<Self>, KeyTextProblem> {
+        let text = Zeroizing::new(canonical(text));
         for c in text.chars() {
             match c {
                 '\t' => {}
+                '\n' if in_lines => {}
                 '\u{2028}' | '\u{2029}' => return Err(KeyTextProblem::ControlCharacter),
                 c if c.is_control() => return Err(KeyTextProblem::ControlCharacter),
                 // Marks of annotations, and the two that are no characters: a byte order mark read the wrong way round.
@@ -84,9 +96,14 @@ impl fmt::Debug for KeyText {
     }
 }
 
+/// Without white space and ignorable characters at both ends.
+pub fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || is_ignorable(c))
+}
+
 /// NFC, without white space and ignorable characters at both ends. The same again changes nothing.
 pub fn canonical(text: &str) -> String {
-    text.trim_matches(|c: char| c.is_whitespace() || is_ignorable(c)).nfc().collect()
+    trimmed(text).nfc().collect()
 }
 
 /// How texts are compared: canonical, and in lower case where the variant says that case means nothing.

@@ -18,6 +18,7 @@ use crate::suppliers::PricedOffer;
 use crate::suppliers::offers::{self, NewOffer};
 use crate::vault::Batch;
 use crate::vault::batch::{self, NewBatch};
+use crate::vault::export::{self, Export, NewExport};
 use crate::vault::model::KeyVariant;
 use crate::vault::secrets::{self, SecretVersion};
 
@@ -28,20 +29,35 @@ const LONGEST_SECRET: usize = 10_000;
 /// are retired, and what [`batch::open`] refuses.
 pub async fn open_batch(kit: &Kit, actor: &Actor, new: NewBatch) -> Outcome<Batch> {
     let mut tx = kit.db.begin().await?;
-    let variant = store::find_variant(&mut tx, new.variant_id).await?;
+    let variant = key_variant(&mut tx, actor, new.variant_id).await?;
+    let batch = batch::open(&mut tx, kit, actor, variant, new).await?;
+    tx.commit().await?;
+    Ok(batch)
+}
+
+/// A variant that takes keys of this actor. `NOT_FOUND`, `INVALID`.
+pub async fn key_variant(conn: &mut AsyncPgConnection, actor: &Actor, id: VariantId) -> Outcome<KeyVariant> {
+    let variant = store::find_variant(conn, id).await?;
     let variant = takes(variant, actor, Supply::Keys, "this variant takes no keys")?;
     if variant.state != VariantState::Active {
         let text = "this variant is retired and takes no keys";
         return Err(Refusal::new(ErrorCode::Invalid, text).at(["variantId"]).into());
     }
-    let variant = KeyVariant {
+    Ok(KeyVariant {
         seller_id: variant.seller_id,
         fold_case: variant.fold_case,
         key_format: variant.key_format,
-    };
-    let batch = batch::open(&mut tx, kit, actor, variant, new).await?;
+    })
+}
+
+/// Asks for a file of a variant's keys, retired or not. `NOT_FOUND`, `INVALID`, `REASON_REQUIRED`.
+pub async fn ask_export(kit: &Kit, actor: &Actor, new: &NewExport) -> Outcome<Export> {
+    let mut tx = kit.db.begin().await?;
+    let variant = store::find_variant(&mut tx, new.variant_id).await?;
+    let variant = takes(variant, actor, Supply::Keys, "this variant has no keys")?;
+    let export = export::ask(&mut tx, kit, actor, variant.seller_id, new).await?;
     tx.commit().await?;
-    Ok(batch)
+    Ok(export)
 }
 
 /// Publishes a version of a file, in the caller's transaction. `INVALID` for variants that sell no files, `NOT_FOUND`, and

@@ -105,6 +105,10 @@ pub struct Variant {
     pub created_at: DateTime<Utc>,
     /// What the next buyer is promised.
     pub terms: Terms,
+    /// For how many minutes placing an order holds its keys; none: not at all.
+    pub reservation_minutes: Option<i32>,
+    /// At how many keys left an alert is given; none: never.
+    pub low_stock_alert: Option<i32>,
 }
 
 /// The texts of one object, in the wanted language and its fall-back.

@@ -50,6 +50,8 @@ pub(super) struct VariantColumns {
     pub key_format: Option<Option<Value>>,
     pub bind_address: Option<bool>,
     pub restock_unseen: Option<bool>,
+    pub reservation_minutes: Option<Option<i32>>,
+    pub low_stock_alert: Option<Option<i32>>,
     pub terms: Option<Terms>,
 }
 
@@ -172,10 +174,11 @@ pub(super) async fn advance_variant(
         .await
 }
 
-/// Whether any key of this variant exists, in whatever state.
+/// Whether any key of this variant exists, in whatever state, or is about to.
 pub(super) async fn find_any_key(conn: &mut AsyncPgConnection, id: VariantId) -> QueryResult<bool> {
     use crate::infra::db::schema::key_batch;
-    let batches = key_batch::table.filter(key_batch::variant_id.eq(id).and(key_batch::added.gt(0)));
+    let batches = key_batch::table
+        .filter(key_batch::variant_id.eq(id).and(key_batch::added.gt(0).or(key_batch::staged.gt(0))));
     diesel::select(diesel::dsl::exists(batches)).get_result(conn).await
 }
 

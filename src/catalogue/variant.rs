@@ -23,6 +23,9 @@ use crate::infra::kit::Kit;
 use crate::vault::KeyFormat;
 use crate::vault::format::MIN_BITS;
 
+/// Minutes.
+const LONGEST_RESERVATION: i32 = 1_440;
+
 /// What is said of a variant; `None` leaves things as they are, or as they are by default. The inner `None` takes a
 /// value away.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +56,10 @@ pub struct VariantEdit {
     /// Whether it is sold while none of its suppliers answers.
     pub sold_while_down: Option<bool>,
     pub restock_unseen: Option<bool>,
+    /// For how many minutes placing an order holds its keys.
+    pub reservation_minutes: Option<Option<i32>>,
+    /// At how many keys left an alert is given.
+    pub low_stock_alert: Option<Option<i32>>,
     /// The version that the editor saw.
     pub expected_version: Option<i32>,
 }
@@ -174,6 +181,7 @@ fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal
         ("warrantyDays", edit.warranty_days.flatten(), 0),
         ("saleCap", edit.sale_cap.flatten(), 0),
         ("lowStockThreshold", edit.low_stock_threshold, 0),
+        ("lowStockAlert", edit.low_stock_alert.flatten(), 0),
     ] {
         if value.is_some_and(|value| value < lowest) {
             return refuse(field, &format!("`{field}` is {lowest} or more"));
@@ -181,6 +189,18 @@ fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal
     }
     if edit.sale_cap.flatten().is_some() && goods::supply(&seen.kind) != Some(Supply::Shared) {
         return refuse("saleCap", "only shared secrets have a cap");
+    }
+    if edit.low_stock_alert.flatten().is_some() && goods::supply(&seen.kind) != Some(Supply::Keys) {
+        return refuse("lowStockAlert", "only keys are counted");
+    }
+    if let Some(minutes) = edit.reservation_minutes.flatten() {
+        if goods::supply(&seen.kind) != Some(Supply::Keys) {
+            return refuse("reservationMinutes", "only keys are held for an order");
+        }
+        if !(1..=LONGEST_RESERVATION).contains(&minutes) {
+            let text = format!("keys are held for 1 to {LONGEST_RESERVATION} minutes");
+            return refuse("reservationMinutes", &text);
+        }
     }
     if edit.sold_while_down == Some(false) && goods::supply(&seen.kind) != Some(Supply::Supplier) {
         return refuse("soldWhileDown", "only what is bought at suppliers depends on them");
@@ -215,6 +235,8 @@ fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal
         key_format,
         bind_address: edit.bind_address,
         restock_unseen: edit.restock_unseen,
+        reservation_minutes: edit.reservation_minutes,
+        low_stock_alert: edit.low_stock_alert,
         terms: Some(terms(&seen.terms, edit)),
     })
 }

@@ -47,7 +47,7 @@ pub(super) const HANDED_OVER: Invariant = Invariant {
                       where k.variant_id = u.variant_id and k.state = 'available' and k.expires_at > app_now()
                       limit l.quantity) free)
                     >= case when l.partial_delivery then 1 else l.quantity end))
-                and not exists (select 1 from job j where j.kind in ('fulfilment.fill', 'downloads.published')
+                and not exists (select 1 from job j where j.kind in ('fulfilment.fill', 'vault.keys_freed', 'downloads.published')
                   and j.state in ('queued', 'running') and j.payload ->> 'variant' = u.variant_id::text)
                 and not exists (select 1 from hold h where h.order_id = u.order_id
                   and (h.unit_id is null or h.unit_id = u.id))
@@ -68,7 +68,7 @@ pub(super) const HANDED_OVER: Invariant = Invariant {
               where (select count(*) from (select 1 from vault_key k where k.variant_id = w.variant_id
                   and k.state = 'available' and k.expires_at > app_now() limit w.wanted) free)
                 >= case when w.in_parts then 1 else w.wanted end
-              and not exists (select 1 from job j where j.kind = 'fulfilment.fill' and j.state in ('queued', 'running')
+              and not exists (select 1 from job j where j.kind in ('fulfilment.fill', 'vault.keys_freed') and j.state in ('queued', 'running')
                 and j.payload ->> 'variant' = w.variant_id::text)",
         },
     ],

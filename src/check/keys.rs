@@ -45,6 +45,29 @@ pub(super) const INVARIANT: Invariant = Invariant {
               where u.state in ('unassigned', 'awaiting_stock', 'awaiting_supplier', 'awaiting_person', 'cancelled')",
         },
         Question {
+            name: "a held key is held for an unpaid line of its variant",
+            sql: "select 'key ' || k.id || ' of line ' || coalesce(k.reserved_line_id::text, 'none') as counter
+              from vault_key k left join order_line l on l.id = k.reserved_line_id left join orders o on o.id = l.order_id
+              where k.state = 'reserved' and (l.id is null or l.variant_id <> k.variant_id or l.seller_id <> k.seller_id
+                or (o.state <> 'pending_payment' and not exists (select 1 from unit u where u.line_id = l.id
+                  and u.state = 'awaiting_person' and u.superseded_by is null)))",
+        },
+        Question {
+            name: "a line has no more keys than pieces",
+            sql: "select 'line ' || l.id || ' of ' || l.quantity || ' holds ' || held.keys || ' keys' as counter
+              from (select k.reserved_line_id as line_id, count(*) as keys from vault_key k
+                  where k.state = 'reserved' group by 1) held
+                join order_line l on l.id = held.line_id
+              where held.keys > l.quantity - (select count(*) from unit u join vault_key s on s.unit_id = u.id
+                where u.line_id = l.id and u.superseded_by is null)",
+        },
+        // A sweep gives them back within a minute; a shop that was stopped does so soon after it was started.
+        Question {
+            name: "no hold has been over for a quarter of an hour",
+            sql: "select 'key ' || id || ' was held until ' || reserved_until as counter from vault_key
+              where state = 'reserved' and reserved_until < app_now() - interval '15 minutes'",
+        },
+        Question {
             name: "no fingerprint stands twice within a seller",
             sql: "select 'keys ' || min(id::text) || ' and ' || max(id::text) as counter from vault_key
               group by seller_id, fp having count(*) > 1
@@ -55,6 +78,24 @@ pub(super) const INVARIANT: Invariant = Invariant {
             name: "a batch has the keys that it counted",
             sql: "select 'batch ' || b.id || ' counted ' || b.added || ' and has ' || count(k.id) as counter
               from key_batch b left join vault_key k on k.batch_id = b.id group by b.id having count(k.id) <> b.added",
+        },
+        Question {
+            name: "an import has the keys that are looked at, and none of them once it is over",
+            sql: "select 'batch ' || b.id || ' counted ' || b.staged || ' and has ' || count(s.id) as counter
+              from key_batch b left join staged_key s on s.batch_id = b.id group by b.id
+              having count(s.id) <> b.staged or (count(s.id) > 0 and (b.state in ('done', 'failed')
+                or (b.state = 'cancelled' and not exists (select 1 from job j where j.kind = 'vault.clear_import'
+                  and j.state in ('queued', 'running') and j.payload ->> 'batch' = b.id::text))))",
+        },
+        Question {
+            name: "a key that is looked at is not sold",
+            sql: "select 'key ' || s.id as counter from staged_key s join vault_key k on k.id = s.id",
+        },
+        Question {
+            name: "a committed import has a job that puts its keys on sale",
+            sql: "select 'batch ' || b.id as counter from key_batch b where b.state = 'committing'
+              and not exists (select 1 from job j where j.kind = 'vault.commit_import' and j.state in ('queued', 'running')
+                and j.payload ->> 'batch' = b.id::text)",
         },
     ],
 };

@@ -29,6 +29,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
             name: "a data key counts at least the values it sealed",
             sql: "select 'data key ' || d.id || ' counts ' || d.uses || ', sealed ' || count(k.data_key_id) as counter
               from data_key d left join (select data_key_id from vault_key union all select data_key_id from secret_version
+                union all select b.data_key_id from staged_key s join key_batch b on b.id = s.batch_id
                 union all select data_key_id from unit_secret where sealed is not null
                 union all select data_key_id from supplier) k on k.data_key_id = d.id
               group by d.id having count(k.data_key_id) > d.uses",
@@ -206,9 +207,12 @@ pub(super) async fn open_all(conn: &mut AsyncPgConnection, sealer: &Sealer) -> R
 async fn page_of_keys(conn: &mut AsyncPgConnection, after: Uuid) -> QueryResult<Vec<KeyRow>> {
     sql_query(format!(
         "select k.id, k.seller_id, k.variant_id, v.fold_case, k.fp, k.fp_next, k.sealed, k.data_key_id, d.kek_id, d.wrapped,
-           k.fp_next is null and exists (select 1 from task t
-             where t.kind = 'key_text_twin' and t.subject = k.id::text) as seen_to
-         from vault_key k join variant v on v.id = k.variant_id join data_key d on d.id = k.data_key_id
+           exists (select 1 from staged_key s where s.id = k.id) or (k.fp_next is null and exists (select 1 from task t
+             where t.kind = 'key_text_twin' and t.subject = k.id::text)) as seen_to
+         from (select id, seller_id, variant_id, fp, fp_next, sealed, data_key_id from vault_key union all
+             select s.id, b.seller_id, b.variant_id, s.fp, null, s.sealed, b.data_key_id from staged_key s
+               join key_batch b on b.id = s.batch_id) k
+           join variant v on v.id = k.variant_id join data_key d on d.id = k.data_key_id
          where k.id > $1 order by k.id limit {PAGE}"
     ))
     .bind::<SqlUuid, _>(after)

@@ -31,6 +31,11 @@ pub struct Limits {
     pub forged_days: i64,
     /// Requests an hour and address that have a mail sent to a typed address.
     pub mails_per_hour: u32,
+    /// Pieces held for the unpaid orders of one signed-in buyer or one proven address at a time, and of guests at one
+    /// network address: by typed mail address, in all.
+    pub held_units_per_buyer: i64,
+    pub held_units_per_address: i64,
+    pub held_units_per_client: i64,
     /// Password hashes computed at once, and how many may wait.
     pub password_hashes: usize,
     pub password_queue: usize,
@@ -57,6 +62,9 @@ impl Default for Limits {
             forged_bytes_per_day: 8 * 1024 * 1024,
             forged_days: 14,
             mails_per_hour: 100,
+            held_units_per_buyer: 100,
+            held_units_per_address: 100,
+            held_units_per_client: 500,
             password_hashes: 2,
             password_queue: 16,
         }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::config::keys::{ACCOUNT_KEYS, KEYS, Key, Kind};
+use crate::config::account_keys::ACCOUNT_KEYS;
+use crate::config::keys::{KEYS, Key, Kind};
 use crate::config::{Account, Config, secrets};
 
 /// The places that configuration comes from.

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use crate::config::keys::{ACCOUNT_KEYS, KEYS, Key, Kind, SECTIONS};
+use crate::config::account_keys::ACCOUNT_KEYS;
+use crate::config::keys::{KEYS, Key, Kind, SECTIONS};
 use crate::config::load::{self, Faults, Sources};
 
 /// Every key with its meaning and default, as a TOML file that may be edited. What has no default is commented out.

@@ -18,6 +18,13 @@ record! {
         units: usize,
     }
 
+    pub struct StockLevel {
+        /// Keys that may be sold, counted to one above the threshold.
+        available: i64,
+        /// At how many an alert is given.
+        threshold: i64,
+    }
+
     pub struct Revoked {
         units: Vec<UnitId>,
     }
@@ -38,5 +45,15 @@ event_kinds! {
         "line.awaiting_person" AwaitingPerson(LineId, Awaiting),
         /// Units lost their goods, or will get none.
         "line.revoked" Revoked(LineId, Revoked),
+    }
+}
+
+event_kinds! {
+    /// Events of the level of a variant's stock.
+    pub enum StockLevelEvent {
+        /// As few keys are left as the variant's alert says.
+        "stock.low" Low(VariantId, StockLevel),
+        /// There are more keys again than that, or nobody is alerted any more.
+        "stock.restocked" Restocked(VariantId, StockLevel),
     }
 }

@@ -1,6 +1,6 @@
 //! Fills lines that waited for stock, the earliest paid first.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
 
 use crate::base::ids::{LineId, OrderId, VariantId};
@@ -125,40 +125,62 @@ async fn fill_waiting(
     Ok(Filled { lines: handed.lines.len(), units, more })
 }
 
-/// The lines that get something now, in their order: as long as the stock lasts. A line too large for what is left
-/// stops the queue until it has waited ten minutes; then smaller ones pass.
+/// The lines that get something now.
 async fn choose(
     conn: &mut AsyncPgConnection,
     kit: &Kit,
     variant_id: VariantId,
     waiting: Vec<PaidLine>,
 ) -> Outcome<Vec<PaidLine>> {
+    if waiting.is_empty() {
+        return Ok(waiting);
+    }
+    // What does not run out: whether there is any is seen when it is given.
+    let Some(left) = free(conn, variant_id, &waiting).await? else { return Ok(waiting) };
+    Ok(pick(waiting, left, kit.clock.now()).lines.into_iter().map(|(line, _)| line).collect())
+}
+
+/// How many pieces can be had for these lines of a variant; none where there is no end.
+pub(super) async fn free(
+    conn: &mut AsyncPgConnection,
+    variant_id: VariantId,
+    waiting: &[PaidLine],
+) -> Outcome<Option<usize>> {
+    let Some(first) = waiting.first() else { return Ok(Some(0)) };
     let wanted: usize = waiting.iter().map(|l| l.unit_ids.len()).sum();
-    let Some(first) = waiting.first() else { return Ok(waiting) };
     let asked = AskedVariant { variant_id, kind: &first.kind, terms: &first.offered, most: wanted as i64 };
     let stock = goods::available(conn, &[asked]).await?;
-    // What does not run out: whether there is any is seen when it is given.
-    let Some(Available::Pieces(left)) = stock.get(&variant_id) else { return Ok(waiting) };
-    let mut left = *left as usize;
-    let now = kit.clock.now();
-    let mut chosen = Vec::new();
+    let Some(Available::Pieces(left)) = stock.get(&variant_id) else { return Ok(None) };
+    Ok(Some(*left as usize))
+}
+
+/// Lines that get something, and how many pieces each.
+pub(super) struct Picked {
+    pub lines: Vec<(PaidLine, usize)>,
+    pub left: usize,
+}
+
+/// Shares `left` pieces out to the lines in their order, as long as they last. A line too large for what is left stops the
+/// queue until it has waited ten minutes; then smaller ones pass.
+pub(super) fn pick(waiting: Vec<PaidLine>, mut left: usize, now: DateTime<Utc>) -> Picked {
+    let mut lines = Vec::new();
     for line in waiting {
+        if left == 0 {
+            break;
+        }
         let wants = line.unit_ids.len();
         let impatient = line.waiting_since.is_none_or(|since| now - since < PATIENCE);
         if wants <= left {
             left -= wants;
-            chosen.push(line);
-        } else if line.partial_delivery && left > 0 {
+            lines.push((line, wants));
+        } else if line.partial_delivery {
+            lines.push((line, left));
             left = 0;
-            chosen.push(line);
         } else if impatient {
             break;
         }
-        if left == 0 {
-            break;
-        }
     }
-    Ok(chosen)
+    Picked { lines, left }
 }
 
 /// Sweep: fills what waits beside free keys although it should not. Each find is a defect and is counted as one.

@@ -3,11 +3,14 @@
 
 pub mod assign;
 pub mod by_hand;
+pub mod commit_import;
 pub mod effects;
 pub mod events;
 pub mod fill;
+pub mod fill_preview;
 pub mod jobs;
 pub mod key_texts;
+pub mod low_stock;
 pub mod publish_file;
 pub mod publish_secret;
 pub mod read;

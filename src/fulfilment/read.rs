@@ -20,6 +20,9 @@ pub struct VariantStock {
     pub kind: String,
     #[diesel(sql_type = BigInt)]
     pub available: i64,
+    /// Held for lines that are not paid.
+    #[diesel(sql_type = BigInt)]
+    pub reserved: i64,
     #[diesel(sql_type = BigInt)]
     pub sold: i64,
     /// Paid pieces that wait for keys.
@@ -35,11 +38,11 @@ pub fn stock_keys(stock: &VariantStock) -> Vec<String> {
     vec![stock.variant_id.to_string()]
 }
 
-const STOCK: &str = "select v.id as variant_id, v.kind, k.available, k.sold, u.waiting,
+const STOCK: &str = "select v.id as variant_id, v.kind, k.available, k.reserved, k.sold, u.waiting,
     v.kind = any($1) and k.available <= v.low_stock_threshold as low
   from variant v
   cross join lateral (select count(*) filter (where state = 'available' and expires_at > app_now()) as available,
-      count(*) filter (where state = 'sold') as sold from vault_key where variant_id = v.id) k
+      count(*) filter (where state = 'reserved') as reserved, count(*) filter (where state = 'sold') as sold from vault_key where variant_id = v.id) k
   cross join lateral (select count(*) as waiting from unit where variant_id = v.id and state = 'awaiting_stock') u
   where v.state = 'active' and v.seller_id = any($2)";
 

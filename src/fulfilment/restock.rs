@@ -15,7 +15,7 @@ use crate::fulfilment::{fill, store};
 use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::kit::Kit;
 use crate::vault::generate;
-use crate::vault::import::{Chunk, ChunkReader, Mark};
+use crate::vault::import::{Chunk, ChunkReader, Mark, Stopped};
 use crate::vault::insert::insert_chunk;
 use crate::vault::state::{BatchChange, BatchState};
 use crate::vault::{Batch, Origin, batch};
@@ -44,14 +44,14 @@ pub struct Imported {
     pub skipped: i64,
 }
 
-/// Imports a whole file of keys, one a line, into an opened batch; see `go_on`.
+/// Imports a whole file of keys into an opened batch; see `go_on`.
 pub async fn import<R: AsyncRead + Unpin>(kit: &Kit, actor: &Actor, id: BatchId, input: R) -> Outcome<Batch> {
     Ok(go_on(kit, actor, id, Start::File, input).await?.batch)
 }
 
 /// Imports keys into an opened batch. Each chunk is a transaction of its own, so that a killed import goes on after the
 /// last one: with the same file from its beginning, whose lines must be those that were stored, or with the rest alone.
-/// `IMPORT_GAP` and `IMPORT_OVERLAP` when the rest begins behind or before that place, `IMPORT_OTHER_FILE` when the
+/// `INVALID` when the first row has no field for the key, `IMPORT_GAP` and `IMPORT_OVERLAP` when the rest begins behind or before that place, `IMPORT_OTHER_FILE` when the
 /// lines are others, `IMPORT_ALREADY_COMMITTED` when the batch has ended and this is more than its file,
 /// `IN_PROGRESS` when somebody else goes on with it.
 pub async fn go_on<R: AsyncRead + Unpin>(
@@ -72,22 +72,28 @@ pub async fn go_on<R: AsyncRead + Unpin>(
     }
     let stored = open.mark();
     let at = place(start, &open, stored)?;
-    let broke_off = |e: std::io::Error| Fault::Upstream(format!("the upload broke off: {e}"));
-    let mut reader = ChunkReader::new(input, kit.sealer.line_chain(id.0), at);
+    let mut reader = ChunkReader::new(input, kit.sealer.line_chain(id.0), at, open.layout()?);
     let stored_before = open.lines;
     let skipped = stored_before - at.lines;
     if skipped > 0 {
-        let reached = reader.pass(stored_before).await.map_err(broke_off)?;
+        let reached = reader.pass(stored_before).await.map_err(|e| stopped(e.into()))?;
         if !stored.is_some_and(|stored| reached.lines == stored.lines && reached.digest == stored.digest) {
             return Err(other_file(&open).into());
         }
     }
-    while let Some(chunk) = reader.next().await.map_err(broke_off)? {
+    while let Some(chunk) = reader.next().await.map_err(stopped)? {
         open = store_chunk(kit, actor, open, chunk).await?;
         crate::fault_point!("restock.stored");
     }
     let batch = finish(kit, actor, &open).await?;
     Ok(Imported { batch, stored_before, skipped })
+}
+
+fn stopped(stopped: Stopped) -> Failure {
+    match stopped {
+        Stopped::BrokeOff(e) => Fault::Upstream(format!("the upload broke off: {e}")).into(),
+        Stopped::Refused(refusal) => refusal.into(),
+    }
 }
 
 /// The place in its file where a body begins; a refusal when it is not where this batch goes on.
@@ -148,7 +154,7 @@ async fn store_chunk(kit: &Kit, actor: &Actor, open: Batch, chunk: Chunk) -> Out
     store::lock_variant(&mut tx, open.variant_id).await?;
     let folding = catalogue::read::list_folding(&mut tx, open.seller_id).await?;
     let inserted = insert_chunk(&mut tx, kit, actor, &open, &folding, chunk).await?;
-    let filled = if inserted.added > 0 {
+    let filled = if inserted.added > 0 && !open.preview {
         fill::fill(&mut tx, kit, open.variant_id).await?
     } else {
         Default::default()
@@ -167,7 +173,8 @@ async fn store_chunk(kit: &Kit, actor: &Actor, open: Batch, chunk: Chunk) -> Out
 /// Ends a batch, unless somebody went on with it meanwhile.
 async fn finish(kit: &Kit, actor: &Actor, open: &Batch) -> Outcome<Batch> {
     let mut tx = kit.db.begin().await?;
-    let done = batch::end(&mut tx, actor, open.id, BatchChange::Finish).await?;
+    let change = if open.preview { BatchChange::Preview } else { BatchChange::Finish };
+    let done = batch::end(&mut tx, actor, open.id, change).await?;
     if done.lines != open.lines {
         let text = "another run of this batch was faster";
         return Err(Failure::from(Refusal::new(ErrorCode::InProgress, text).retry_after(1)));

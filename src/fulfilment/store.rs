@@ -39,6 +39,9 @@ pub struct PaidLine {
     /// As the seller offers the variant now.
     #[diesel(sql_type = Jsonb)]
     pub offered: Terms,
+    /// Keys were held for it when it was placed.
+    #[diesel(sql_type = Bool)]
+    pub reserved: bool,
     #[diesel(sql_type = Bool)]
     pub bind_address: bool,
     #[diesel(sql_type = Nullable<Timestamptz>)]
@@ -67,6 +70,7 @@ impl PaidLine {
             order_id: self.order_id,
             seller_id: self.seller_id,
             variant_id: self.variant_id,
+            reserved: self.reserved,
             units: self.unit_ids.iter().map(|unit| UnitId(*unit)).collect(),
             partial_delivery: self.partial_delivery,
             terms: self.terms.clone(),
@@ -118,7 +122,7 @@ pub struct Handed {
 }
 
 const LINES: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
-    l.partial_delivery, l.terms, v.terms as offered, v.bind_address, min(u.waiting_since) as waiting_since,
+    l.partial_delivery, l.terms, v.terms as offered, l.reserved_until is not null as reserved, v.bind_address, min(u.waiting_since) as waiting_since,
     array_agg(u.id order by u.unit_no) as unit_ids
   from order_line l join unit u on u.line_id = l.id and u.superseded_by is null and u.state = 'unassigned'
     join variant v on v.id = l.variant_id
@@ -133,7 +137,7 @@ pub async fn list_unassigned(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> Q
 }
 
 const WAITING: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
-    l.partial_delivery, l.terms, v.terms as offered, v.bind_address, min(u.waiting_since) as waiting_since,
+    l.partial_delivery, l.terms, v.terms as offered, l.reserved_until is not null as reserved, v.bind_address, min(u.waiting_since) as waiting_since,
     array_agg(u.id order by u.unit_no) as unit_ids
   from unit u join order_line l on l.id = u.line_id join orders o on o.id = u.order_id
     join variant v on v.id = l.variant_id
@@ -158,7 +162,7 @@ pub async fn list_waiting(
 }
 
 const OF_UNITS: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
-    l.partial_delivery, l.terms, v.terms as offered, v.bind_address, min(u.waiting_since) as waiting_since, array_agg(u.id order by u.unit_no) as unit_ids
+    l.partial_delivery, l.terms, v.terms as offered, l.reserved_until is not null as reserved, v.bind_address, min(u.waiting_since) as waiting_since, array_agg(u.id order by u.unit_no) as unit_ids
   from unit u join order_line l on l.id = u.line_id join variant v on v.id = l.variant_id
   where u.id = any($1) and u.state = $2 and u.superseded_by is null group by l.id, v.id";
 

@@ -10,11 +10,23 @@ record! {
     }
 }
 
+record! {
+    pub struct StockIsLow {
+        variant: VariantId,
+        /// Keys that were left.
+        available: i64,
+        /// At how many the alert is given.
+        threshold: i64,
+    }
+}
+
 task_kinds! {
     /// Tasks of fulfilment.
     pub const TASKS = [
         /// Paid lines wait for stock of this variant.
         "awaiting_stock" AwaitingStock(VariantId, OfVariant),
+        /// Few keys of this variant are left.
+        "stock_low" StockLow(VariantId, StockIsLow),
         /// A paid line waits for a person.
         "delivery_by_hand" DeliveryByHand(LineId, OfVariant),
         /// A paid line could not be given its goods although there are some.

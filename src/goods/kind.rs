@@ -78,6 +78,8 @@ pub struct Wanted {
     pub order_id: OrderId,
     pub seller_id: SellerId,
     pub variant_id: VariantId,
+    /// Pieces of it were held when it was placed, and may still be.
+    pub reserved: bool,
     /// The units that have nothing yet, in their order.
     pub units: Vec<UnitId>,
     /// Whether some of them may be served before the others.

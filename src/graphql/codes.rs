@@ -135,7 +135,7 @@ groups! {
     StockErrorCode:
         Invalid NotFound Forbidden IdempotencyConflict InProgress FormatTooWeak FormatExhausted
         TooMany KeyDuplicate ImportNotReady ImportAlreadyCommitted BatchAlreadyRecalled
-        KeyAlreadySold ApprovalRequired;
+        KeyAlreadySold ApprovalRequired ReasonRequired;
 
     /// Why a connection to another service cannot be made or changed.
     ConnectionErrorCode:

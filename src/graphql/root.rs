@@ -15,7 +15,7 @@ use crate::graphql::node::NodeQuery;
 use crate::graphql::orders::{DeliveryMutation, OrderMutation, OrderQuery, PlacingMutation};
 use crate::graphql::payments::{PaymentMutation, PaymentQuery, RefundMutation};
 use crate::graphql::people::{PasswordMutation, PeopleMutation, PeopleQuery};
-use crate::graphql::seller::{KeyMutation, SellerQuery};
+use crate::graphql::seller::{ExportMutation, ImportMutation, KeyMutation, SellerQuery, StockMutation};
 use crate::graphql::shop::ShopQuery;
 use crate::graphql::suppliers::SupplierMutation;
 use crate::graphql::user_error::UserError;
@@ -47,6 +47,9 @@ pub struct Mutation(
     FileMutation,
     SecretMutation,
     KeyMutation,
+    ImportMutation,
+    ExportMutation,
+    StockMutation,
     SupplierMutation,
     RefundMutation,
     DeskMutation,

@@ -12,7 +12,9 @@ use crate::graphql::{GraphqlEndpoint, schema_file};
 use crate::http::backend::HttpBackend;
 use crate::http::limits::LimitedPath;
 use crate::rest::openapi::{self, Document, Operation};
-use crate::rest::{downloads, events, health, keys, metrics, pay, storefront, suppliers, uploads, webhooks};
+use crate::rest::{
+    downloads, events, health, keys, metrics, pay, results, storefront, suppliers, uploads, webhooks,
+};
 
 /// Every route of the program.
 #[rustfmt::skip]
@@ -54,12 +56,13 @@ pub fn table() -> Vec<RouteRow> {
         .untimed(),
         notices(Method::POST),
         notices(Method::GET),
-        row(Method::POST, "/keys/import/{id}", keys::import, "Takes keys into an opened batch, one a line")
+        row(Method::POST, "/keys/import/{id}", keys::import, "Takes keys into an opened batch")
             .tag("keys")
             .parameter("header", "Upload-Offset", "Where in its file the body begins, bytes: for the rest of a file that broke off.")
             .parameter("header", "Upload-Line", "The same as the number of the body's first line, from 1; in place of the offset.")
-            .takes("text/plain", "The keys: UTF-8, or UTF-16 with its mark; lines end with LF, CR or both.")
+            .takes("text/plain", "The keys, as the batch says that they are laid out; also `text/csv`, `application/jsonl` and `application/x-ndjson`. UTF-8, or UTF-16 with its mark; lines end with LF, CR or both.")
             .answers(200, "application/json", "What was taken and what was not; `storedBefore` and `skipped` count the lines stored earlier and those of them that this body repeated.")
+            .answers(400, "application/problem+json", "`INVALID`: the first row has no field for the key.")
             .answers(409, "application/problem+json", "`IMPORT_GAP` and `IMPORT_OVERLAP`: the rest begins elsewhere than this import goes on; `IMPORT_OTHER_FILE`: not the file whose lines are stored; `IN_PROGRESS`: somebody else goes on with it.")
             .answers(422, "application/problem+json", "`IMPORT_ALREADY_COMMITTED`: the batch has ended.")
             .signed_in()
@@ -69,6 +72,14 @@ pub fn table() -> Vec<RouteRow> {
             .answers(200, "", "`Upload-Offset` in bytes, and `Upload-Line` from 1.")
             .signed_in()
             .limited(),
+        get("/jobs/{id}/result", results::result, "The file that `keysExport` was asked for, made while it is fetched")
+            .tag("keys")
+            .answers(200, "text/csv", "The keys, or `application/jsonl`, as was asked; `POST /keys/import/{id}` takes both again.")
+            .answers(404, "application/problem+json", "`NOT_FOUND`: nobody asked for it, or somebody else did.")
+            .answers(410, "application/problem+json", "`LINK_EXPIRED`: ask again.")
+            .signed_in()
+            .limited()
+            .untimed(),
         row(Method::POST, "/suppliers/{connection}/callback", suppliers::callback, "A supplier's late answer about a purchase")
             .tag("suppliers")
             .parameter("header", "webhook-id", "Any name of the message, without dots.")

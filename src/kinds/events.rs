@@ -12,7 +12,7 @@ use crate::base::ids;
 use crate::catalogue::events::{ProductEvent, VariantEvent};
 use crate::delivery::events::DownloadEvent;
 use crate::files::events::{FileEvent, GrantEvent, UploadEvent};
-use crate::fulfilment::events::LineEvent;
+use crate::fulfilment::events::{LineEvent, StockLevelEvent};
 use crate::infra::effects::events::{Event, EventKind};
 use crate::infra::effects::tasks::TaskEvent;
 use crate::mail::events::MessageEvent;
@@ -20,12 +20,13 @@ use crate::orders::events::{OrderEvent, UnitEvent};
 use crate::payments::events::{DisputeEvent, PaymentEvent, RefundEvent, ShopEvent, StatementEvent};
 use crate::people::events::{SessionEvent, UserEvent};
 use crate::suppliers::events::{OfferEvent, PurchaseEvent, SupplierEvent};
-use crate::vault::events::{BatchEvent, KeyEvent, SecretEvent, StockEvent};
+use crate::vault::events::{BatchEvent, ExportEvent, HoldEvent, KeyEvent, SecretEvent, StockEvent};
 
 /// Each feature's kinds, in the order of the documentation.
-const ALL: [&[EventKind]; 23] = [
+const ALL: [&[EventKind]; 26] = [
     OrderEvent::KINDS,
     LineEvent::KINDS,
+    StockLevelEvent::KINDS,
     UnitEvent::KINDS,
     PaymentEvent::KINDS,
     RefundEvent::KINDS,
@@ -38,6 +39,8 @@ const ALL: [&[EventKind]; 23] = [
     UploadEvent::KINDS,
     BatchEvent::KINDS,
     StockEvent::KINDS,
+    HoldEvent::KINDS,
+    ExportEvent::KINDS,
     KeyEvent::KINDS,
     SecretEvent::KINDS,
     SupplierEvent::KINDS,

@@ -79,7 +79,7 @@ pub enum Command {
     Schema,
     /// Print the OpenAPI document of the REST routes
     Openapi,
-    /// Store keys for sale, beside a running shop too
+    /// Take keys in, make them, or hand them out, beside a running shop too
     Keys {
         #[command(subcommand)]
         act: KeysAct,
@@ -134,12 +134,14 @@ pub enum Command {
 
 #[derive(Subcommand)]
 pub enum KeysAct {
-    /// Take keys in, one a line
+    /// Take keys in
     Import {
         /// The variant they are for (var_…)
         variant: String,
         /// The file; - reads standard input
         file: PathBuf,
+        #[command(flatten)]
+        laid_out: FileArguments,
         /// Go on with this batch (bat_…), which broke off: with the whole file, or as --offset says
         #[arg(long, value_name = "BATCH")]
         batch: Option<String>,
@@ -151,6 +153,32 @@ pub enum KeysAct {
         #[arg(long, value_name = "LINE", requires = "batch", value_parser = clap::value_parser!(i64).range(1..))]
         line: Option<i64>,
     },
+    /// Put the keys of an import on sale that was made with --preview
+    Commit {
+        /// The batch (bat_…)
+        batch: String,
+    },
+    /// Give an import up that was made with --preview
+    Cancel {
+        /// The batch (bat_…)
+        batch: String,
+    },
+    /// Write keys into a file, in clear, which import takes again
+    Export {
+        /// The variant whose keys they are (var_…)
+        variant: String,
+        /// The file, which must not exist; - writes to standard output
+        file: PathBuf,
+        /// csv or jsonl
+        #[arg(long, default_value = "csv")]
+        format: String,
+        /// Keys in this state; may be said several times
+        #[arg(long, default_values_t = ["available".to_owned()])]
+        state: Vec<String>,
+        /// Why the keys leave; it is kept
+        #[arg(long)]
+        reason: String,
+    },
     /// Make unguessable keys
     Generate {
         /// The variant they are for (var_…)
@@ -158,6 +186,29 @@ pub enum KeysAct {
         /// How many, 1 to 1000000
         quantity: i64,
     },
+}
+
+/// How a file of keys is laid out, and whether its keys are looked at first.
+#[derive(Args)]
+pub struct FileArguments {
+    /// text (a key a line), csv, jsonl, or blocks (keys of several lines)
+    #[arg(long, default_value = "text", conflicts_with = "batch")]
+    pub format: String,
+    /// csv: the character between two fields [default: ,]; blocks: the line between two keys [default: ---]
+    #[arg(long, conflicts_with = "batch")]
+    pub separator: Option<String>,
+    /// csv: the first row has no names
+    #[arg(long, conflicts_with = "batch")]
+    pub no_header: bool,
+    /// csv, jsonl: the field with the key [default: key]
+    #[arg(long, value_name = "NAME", conflicts_with = "batch")]
+    pub key_column: Option<String>,
+    /// csv, jsonl: the field with the key's date [default: expires_at, if there is one]
+    #[arg(long, value_name = "NAME", conflicts_with = "batch")]
+    pub expiry_column: Option<String>,
+    /// Sell nothing before `keys commit`
+    #[arg(long, conflicts_with = "batch")]
+    pub preview: bool,
 }
 
 #[derive(Subcommand)]

@@ -10,7 +10,7 @@ use crate::infra::effects::events::{self, Event};
 use crate::orders::events::{Cancelled, OrderEvent};
 use crate::orders::model::Order;
 use crate::orders::state::{OrderChange, OrderState};
-use crate::orders::store;
+use crate::orders::{reserve, store};
 
 /// What a cancelled order is; the same state is a repeat. `unfinished` says that a payment of it may still bring money.
 /// `ALREADY_PAID` when money was faster, `PAYMENT_IN_PROGRESS`, `NOT_CANCELLABLE`.
@@ -29,7 +29,7 @@ pub fn in_progress() -> Refusal {
     Refusal::new(ErrorCode::PaymentInProgress, text).retry_after(10)
 }
 
-/// Cancels a locked order, or refuses as [`after`] does. Cancelling twice changes nothing.
+/// Cancels a locked order and gives back what is held for it, or refuses as [`after`] does. Cancelling twice changes nothing.
 pub async fn cancel(
     conn: &mut AsyncPgConnection,
     order: &Order,
@@ -42,6 +42,7 @@ pub async fn cancel(
         return Ok(());
     }
     one(store::advance(conn, order.id, order.state, after).await?, "order")?;
+    reserve::release(conn, order.id, actor).await?;
     let cancelled = Cancelled { reason: reason.map(str::to_owned) };
     events::append(conn, &[OrderEvent::Cancelled(order.id, cancelled).by(actor)]).await?;
     Ok(())

@@ -10,7 +10,7 @@ use crate::infra::effects::record::Nothing;
 use crate::orders::events::OrderEvent;
 use crate::orders::model::Order;
 use crate::orders::state::{OrderChange, OrderState};
-use crate::orders::store;
+use crate::orders::{reserve, store};
 
 /// What an order is whose time to pay is over; none when it stays as it is: an attempt to pay it is open, or it was paid or
 /// given up meanwhile.
@@ -21,10 +21,11 @@ pub fn after(state: OrderState, open: bool) -> Option<OrderState> {
     state.after(OrderChange::Expire).ok()
 }
 
-/// Expires a locked order if it may be; whether it did.
+/// Expires a locked order if it may be, and gives back what is held for it; whether it did.
 pub async fn expire(conn: &mut AsyncPgConnection, order: &Order, open: bool) -> Outcome<bool> {
     let Some(after) = after(order.state, open) else { return Ok(false) };
     one(store::advance(conn, order.id, order.state, after).await?, "order")?;
+    reserve::release(conn, order.id, "system").await?;
     events::append(conn, &[OrderEvent::Expired(order.id, Nothing {}).by("system")]).await?;
     Ok(true)
 }

@@ -18,6 +18,7 @@ pub mod number;
 pub mod place;
 pub mod quote;
 pub mod read;
+pub mod reserve;
 pub mod revoke_access;
 pub mod staff;
 pub mod state;

@@ -75,6 +75,8 @@ pub struct Line {
     pub locale: String,
     /// What was promised when it was bought.
     pub terms: Terms,
+    /// Until when keys were held for it when it was placed; none: none were.
+    pub reserved_until: Option<DateTime<Utc>>,
 }
 
 /// One piece sold.

@@ -21,7 +21,7 @@ use crate::orders::events::{self as facts, OrderEvent};
 use crate::orders::model::Order;
 use crate::orders::quote::{self, Cart, CartLine, Quote};
 use crate::orders::store::{self, NewLine, NewOrder};
-use crate::orders::{access, limits, number};
+use crate::orders::{access, limits, number, reserve};
 use crate::people;
 
 /// Numbers that are drawn for one order before something must be wrong.
@@ -136,7 +136,8 @@ pub async fn place_or_explain(
     }
     let accepted = Accepted { id, new: &new, quote: &quote, email: &email, buyer: &buyer };
     match write(&mut tx, kit, actor, accepted).await {
-        Ok(()) => {}
+        Ok(short) if short.is_empty() => {}
+        Ok(refusals) => return Ok(Err(NotPlaced { refusals, quote: None })),
         Err(Failure::Refused(refusal)) => return refuse(*refusal),
         Err(fault) => return Err(fault),
     }
@@ -256,6 +257,7 @@ async fn refusals(
     let free = quote.total_minor == 0;
     refusals.extend(limits::needs_proof(buyer, free));
     refusals.extend(limits::refusals(conn, &kit.config.shop, buyer, free).await?);
+    refusals.extend(limits::held(conn, &kit.config.limits, buyer, reserve::wanted(kit, quote)).await?);
     refusals.extend(metadata_refusal(new));
     Ok(refusals)
 }
@@ -283,12 +285,13 @@ struct Accepted<'a> {
     buyer: &'a Buyer,
 }
 
+/// Writes the order and holds its keys. What it returns prevents the order after all: the caller drops its transaction.
 async fn write(
     conn: &mut AsyncPgConnection,
     kit: &Kit,
     actor: &Actor,
     accepted: Accepted<'_>,
-) -> Outcome<()> {
+) -> Outcome<Vec<Refusal>> {
     let Accepted { id, new, quote, email, buyer } = accepted;
     let metadata: Vec<_> = new.metadata.iter().map(|(k, v)| json!({ "key": k, "value": v })).collect();
     let mut row = NewOrder {
@@ -328,7 +331,7 @@ async fn write(
     store::insert_units(conn, &units(kit, &lines)).await?;
     let placed = facts::Placed { number: row.number, total_minor: row.total_minor, currency: row.currency };
     events::append(conn, &[OrderEvent::Placed(id, placed).by(actor.label())]).await?;
-    Ok(())
+    reserve::hold(conn, id, &lines, &actor.label()).await
 }
 
 /// Whose references must differ: an API client's, a person's, or for guests those of the network they call from (a
@@ -381,6 +384,7 @@ fn lines(kit: &Kit, quote: &Quote) -> Vec<NewLine> {
             terms: variant.terms.clone(),
             limit_per_buyer: variant.limit_per_buyer,
             unit_minor: line.unit_minor?,
+            reserved_until: reserve::until(kit, variant),
         })
     };
     quote.lines.iter().enumerate().filter_map(line).collect()

@@ -18,6 +18,7 @@ use crate::rest::problem::Problem;
 use crate::rest::seller;
 use crate::rest::state::RestBackend;
 use crate::rest::uploads::{invalid, number};
+use crate::vault::layout::KeyFileFormat;
 use crate::vault::{Batch, batch, read};
 
 /// Lines that a report names; the batch counts all of them.
@@ -38,7 +39,7 @@ pub async fn look(
     Ok(response)
 }
 
-/// `POST /keys/import/{id}`: one key a line, UTF-8, or UTF-16 with its mark. Every thousand lines are stored together.
+/// `POST /keys/import/{id}`: keys as the batch says that they are laid out, in UTF-8, or UTF-16 with its mark. Every thousand lines are stored together.
 /// After a break the same file is sent again, whose stored lines are compared and passed over, or the rest alone, which
 /// says by `Upload-Offset` (bytes) or `Upload-Line` (from 1) where in the file it begins.
 #[handler]
@@ -51,13 +52,16 @@ pub async fn import(
 ) -> Result<Response, Problem> {
     let actor = seller::authenticate(&backend, &caller).await?;
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("text/plain") {
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if !MEDIA_TYPES.iter().any(|(_, types)| types.contains(&kind.as_str())) {
         return Err(Problem::from_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     let start = start(request.headers())?;
     // A foreign batch is refused before its body is read.
     let batch = find(&backend, &actor, &id).await?;
+    if !takes(batch.layout()?.format, &kind) {
+        return Err(Problem::from_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
     let done = match restock::go_on(&backend, &actor, batch.id, start, body.into_async_read()).await {
         Ok(done) => done,
         Err(Failure::Fault(Fault::Upstream(text))) => {
@@ -74,6 +78,18 @@ pub async fn import(
         .content_type("application/json")
         .header(header::CACHE_CONTROL, "no-store")
         .body(report(&backend, &done).await?.to_string()))
+}
+
+/// The media types of each format, beside `text/plain`, which any text may be sent as.
+const MEDIA_TYPES: [(KeyFileFormat, &[&str]); 4] = [
+    (KeyFileFormat::Text, &["text/plain"]),
+    (KeyFileFormat::Blocks, &["text/plain"]),
+    (KeyFileFormat::Csv, &["text/csv"]),
+    (KeyFileFormat::Jsonl, &["application/jsonl", "application/x-ndjson"]),
+];
+
+fn takes(format: KeyFileFormat, kind: &str) -> bool {
+    kind == "text/plain" || MEDIA_TYPES.iter().any(|(of, types)| *of == format && types.contains(&kind))
 }
 
 async fn find(backend: &RestBackend, actor: &Actor, id: &str) -> Result<Batch, Problem> {
@@ -112,6 +128,8 @@ async fn report(backend: &RestBackend, imported: &Imported) -> Result<Value, Pro
         "state": done.state.as_str(),
         "lines": done.lines,
         "added": done.added,
+        "staged": done.staged,
+        "duplicates": done.duplicates,
         "refused": done.refused,
         "offset": done.bytes,
         "storedBefore": imported.stored_before,

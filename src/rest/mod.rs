@@ -11,6 +11,7 @@ pub mod page;
 pub mod pay;
 pub mod problem;
 pub mod qr;
+pub mod results;
 pub mod seller;
 pub mod state;
 pub mod storefront;

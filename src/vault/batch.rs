@@ -15,6 +15,7 @@ use crate::vault::events::{BatchEvent, Ended, Opened};
 use crate::vault::format::{KeyFormat, MIN_BITS};
 use crate::vault::generate;
 use crate::vault::jobs::GenerateKeys;
+use crate::vault::layout::Layout;
 use crate::vault::model::{Batch, KeyVariant};
 use crate::vault::state::BatchChange;
 use crate::vault::store;
@@ -27,6 +28,10 @@ pub const LARGEST_BATCH: i64 = 1_000_000;
 pub struct NewBatch {
     pub variant_id: VariantId,
     pub generate: Option<Generate>,
+    /// How the file of an import is laid out.
+    pub layout: Layout,
+    /// Its keys are looked at before they are sold.
+    pub preview: bool,
     pub note: Option<String>,
     /// When its keys stop being sold; `None` is never.
     pub keys_expire_at: Option<DateTime<Utc>>,
@@ -35,7 +40,15 @@ pub struct NewBatch {
 
 impl NewBatch {
     pub fn import(variant_id: VariantId) -> Self {
-        Self { variant_id, generate: None, note: None, keys_expire_at: None, created_by: None }
+        Self {
+            variant_id,
+            generate: None,
+            layout: Layout::default(),
+            preview: false,
+            note: None,
+            keys_expire_at: None,
+            created_by: None,
+        }
     }
 
     /// Without a format, the variant's own is taken.
@@ -61,6 +74,7 @@ pub async fn open(
     variant: KeyVariant,
     mut new: NewBatch,
 ) -> Outcome<Batch> {
+    new.layout.check()?;
     if let Some(generate) = &mut new.generate {
         if !(1..=LARGEST_BATCH).contains(&generate.quantity) {
             let text = format!("a batch generates 1 to {LARGEST_BATCH} keys");
@@ -97,7 +111,8 @@ pub async fn get(conn: &mut AsyncPgConnection, actor: &Actor, id: BatchId) -> Ou
     }
 }
 
-/// Ends a batch in the caller's transaction. A repeat changes nothing.
+/// Ends a batch in the caller's transaction, or takes it a step towards its end. A repeat changes nothing.
+/// `IMPORT_ALREADY_COMMITTED` when it is too late for that, `IN_PROGRESS` when somebody else just changes it.
 pub async fn end(
     conn: &mut AsyncPgConnection,
     actor: &Actor,

@@ -54,6 +54,7 @@ pub async fn store_text(
         fingerprint: fingerprint(fold_case),
         otherwise: fingerprint(!fold_case),
         sealed: kit.sealer.seal(data_key, place, text.expose().as_bytes())?,
+        expires_at: None,
     };
     let prints = [key.fingerprint.to_vec(), key.otherwise.to_vec()];
     if !store::insert_keys(conn, &batch, &[key], folding).await?.is_empty() {

@@ -1,6 +1,8 @@
 //! What is recorded of keys and their batches; never a text.
 
-use crate::base::ids::{BatchId, KeyId, SecretVersionId, VariantId};
+use chrono::{DateTime, Utc};
+
+use crate::base::ids::{BatchId, KeyExportId, KeyId, LineId, SecretVersionId, VariantId};
 use crate::infra::effects::events::event_kinds;
 use crate::infra::effects::record::record;
 
@@ -49,6 +51,33 @@ record! {
         epoch: i32,
     }
 
+    pub struct Asked {
+        variant: VariantId,
+        /// States of the keys, with commas between them.
+        states: String,
+        /// Open code: `csv`, `jsonl`.
+        format: String,
+    }
+
+    pub struct Exported {
+        variant: VariantId,
+        /// How many keys have left.
+        keys: i64,
+    }
+
+    pub struct Reserved {
+        variant: VariantId,
+        keys: Vec<KeyId>,
+        until: DateTime<Utc>,
+    }
+
+    pub struct Released {
+        variant: VariantId,
+        keys: Vec<KeyId>,
+        /// Open code: `lapsed`, `order_over`, `not_served`.
+        cause: String,
+    }
+
     pub struct Thawed {
         /// How many keys.
         count: usize,
@@ -78,6 +107,28 @@ event_kinds! {
         "keys.frozen" Frozen(VariantId, Frozen),
         /// Keys that a restore had frozen are on sale again.
         "keys.thawed" Thawed(VariantId, Thawed),
+    }
+}
+
+event_kinds! {
+    /// Events of keys that are held for lines.
+    pub enum HoldEvent {
+        /// Keys are held for a line that was placed.
+        "line.reserved" Reserved(LineId, Reserved),
+        /// Keys that were held for a line are on sale again.
+        "line.released" Released(LineId, Released),
+    }
+}
+
+event_kinds! {
+    /// Events of files of keys that leave.
+    pub enum ExportEvent {
+        /// Somebody asked for a file of keys; why is kept beside it.
+        "keys.export_asked" Asked(KeyExportId, Asked),
+        /// The file begins to be handed out.
+        "keys.export_begun" Begun(KeyExportId, Exported),
+        /// The file was handed out to its end.
+        "keys.exported" Ended(KeyExportId, Exported),
     }
 }
 

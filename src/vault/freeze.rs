@@ -10,13 +10,14 @@ use crate::vault::model::ChangedKey;
 use crate::vault::state::{KeyChange, KeyState};
 use crate::vault::store;
 
-/// Freezes those of the keys that are free and that nobody is just taking. Nobody is waited for.
+/// Freezes those of the keys that are free, or held for a line that is not paid, and that nobody is just taking. Nobody is
+/// waited for.
 pub async fn freeze(
     conn: &mut AsyncPgConnection,
     keys: &[KeyId],
     actor: &str,
 ) -> Result<Vec<ChangedKey>, Fault> {
-    advance(conn, keys, KeyState::Available, KeyChange::Freeze, actor).await
+    advance(conn, keys, &[KeyState::Available, KeyState::Reserved], KeyChange::Freeze, actor).await
 }
 
 /// Puts frozen keys back on sale. Whoever calls fills the lines that wait.
@@ -25,7 +26,7 @@ pub async fn thaw(
     keys: &[KeyId],
     actor: &str,
 ) -> Result<Vec<ChangedKey>, Fault> {
-    advance(conn, keys, KeyState::Frozen, KeyChange::Thaw, actor).await
+    advance(conn, keys, &[KeyState::Frozen], KeyChange::Thaw, actor).await
 }
 
 /// Frozen keys are never sold again.
@@ -34,17 +35,24 @@ pub async fn void(
     keys: &[KeyId],
     actor: &str,
 ) -> Result<Vec<ChangedKey>, Fault> {
-    advance(conn, keys, KeyState::Frozen, KeyChange::Void, actor).await
+    advance(conn, keys, &[KeyState::Frozen], KeyChange::Void, actor).await
 }
 
 async fn advance(
     conn: &mut AsyncPgConnection,
     keys: &[KeyId],
-    from: KeyState,
+    from: &[KeyState],
     change: KeyChange,
     actor: &str,
 ) -> Result<Vec<ChangedKey>, Fault> {
-    let to = from.after(change).map_err(|e| Fault::bug(e.to_string()))?;
+    let to = match change {
+        KeyChange::Freeze => KeyState::Frozen,
+        KeyChange::Thaw => KeyState::Available,
+        _ => KeyState::Voided,
+    };
+    if from.iter().any(|state| state.after(change) != Ok(to)) {
+        return Err(Fault::bug("keys have no such move"));
+    }
     let changed = store::advance_frozen(conn, keys, from, to).await?;
     let made = match change {
         KeyChange::Freeze => KeyEvent::Frozen,

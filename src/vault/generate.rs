@@ -24,9 +24,10 @@ pub fn next_chunk(batch: &Batch) -> Result<Option<Chunk>, Fault> {
     let format: KeyFormat = serde_json::from_value(format.clone()).map_err(|e| Fault::bug(e.to_string()))?;
     let last_line = batch.lines + missing;
     let made = |line| match KeyText::parse(format.make().expose()) {
-        Ok(Some(text)) => Ok(NewKey { line, text }),
+        Ok(Some(text)) => Ok(NewKey { line, text, expires_at: None }),
         Ok(None) | Err(_) => Err(Fault::bug("a key was made that import would refuse")),
     };
     let keys = (batch.lines + 1..=last_line).map(made).collect::<Result<_, Fault>>()?;
-    Ok(Some(Chunk { keys, problems: Vec::new(), end: Mark { lines: last_line, ..Mark::default() } }))
+    let end = Mark { lines: last_line, ..Mark::default() };
+    Ok(Some(Chunk { keys, end, ..Chunk::default() }))
 }

@@ -15,8 +15,9 @@ use crate::infra::seal::SealedPlace;
 use crate::vault::events::{Added, BatchEvent};
 use crate::vault::import::{Chunk, LineProblem};
 use crate::vault::model::{Batch, SealedKey};
+use crate::vault::preview;
 use crate::vault::state::BatchState;
-use crate::vault::store;
+use crate::vault::store::{self, Counted};
 
 /// The column that holds sealed keys, as their seals are bound to it.
 pub(super) const SEALED_COLUMN: &str = "vault_key.sealed";
@@ -31,7 +32,7 @@ pub struct Inserted {
     pub duplicates: Vec<i64>,
 }
 
-/// Stores the keys of a chunk in the caller's transaction, which holds the variant's advisory lock. Texts that exist
+/// Stores the keys of a chunk, to be sold or, where the batch says so, to be looked at first, in the caller's transaction, which holds the variant's advisory lock. Texts that exist
 /// already are reported by line and do not keep the others out: the unique fingerprint decides, whoever else
 /// imports at the same time. `folding` are the seller's variants in which keys that differ in case alone are the same.
 /// `IN_PROGRESS` when another run of the same batch was faster.
@@ -55,7 +56,12 @@ pub async fn insert_chunk(
     let mut problems = chunk.problems;
     let mut first_of: BTreeMap<[u8; 32], i64> = BTreeMap::new();
     let mut sealed: Vec<SealedKey> = Vec::with_capacity(chunk.keys.len());
+    let now = kit.clock.now();
     for key in &chunk.keys {
+        if key.expires_at.is_some_and(|at| at <= now) {
+            problems.push((key.line, LineProblem::Expired));
+            continue;
+        }
         let fingerprint = kit.sealer.fingerprint(batch.seller_id.0, key.text.expose(), fold_case);
         if first_of.contains_key(&fingerprint) {
             problems.push((key.line, LineProblem::Duplicate));
@@ -66,13 +72,18 @@ pub async fn insert_chunk(
         let place = SealedPlace { column: SEALED_COLUMN, row: id.0, owner: batch.variant_id.0 };
         let bytes = kit.sealer.seal(data_key, place, key.text.expose().as_bytes()).map_err(Fault::from)?;
         let otherwise = kit.sealer.fingerprint(batch.seller_id.0, key.text.expose(), !fold_case);
-        sealed.push(SealedKey { id, line: key.line, fingerprint, otherwise, sealed: bytes });
+        let expires_at = key.expires_at;
+        sealed.push(SealedKey { id, line: key.line, fingerprint, otherwise, sealed: bytes, expires_at });
     }
     sealed.sort_by_key(|k| k.line);
     let mut added = 0;
     if !sealed.is_empty() {
         data_keys::count_uses(conn, batch.data_key_id, sealed.len() as i64).await?;
-        for stored in store::insert_keys(conn, batch, &sealed, folding).await? {
+        let stored = match batch.preview {
+            true => preview::stage_keys(conn, batch, &sealed, folding).await?,
+            false => store::insert_keys(conn, batch, &sealed, folding).await?,
+        };
+        for stored in stored {
             added += usize::from(first_of.remove(stored.as_slice()).is_some());
         }
         // What is left over was in the vault before.
@@ -83,14 +94,20 @@ pub async fn insert_chunk(
         store::insert_problems(conn, batch.id, &problems).await?;
     }
     let refused = problems.len() as i64;
-    let Some(counted) = store::advance_lines(conn, batch, chunk.end, added as i64, refused).await? else {
+    let duplicates: Vec<i64> =
+        problems.iter().filter(|p| p.1 == LineProblem::Duplicate).map(|p| p.0).collect();
+    let counts = Counted { stored: added as i64, refused, duplicates: duplicates.len() as i64 };
+    let Some(counted) = store::advance_lines(conn, batch, chunk.end, counts, chunk.layout.as_ref()).await?
+    else {
         return Err(Failure::from(
             Refusal::new(ErrorCode::InProgress, "another run of this batch was faster").retry_after(1),
         ));
     };
+    if batch.preview {
+        return Ok(Inserted { batch: counted, added, duplicates });
+    }
     let stored = Added { variant: batch.variant_id, added, refused };
     let event = BatchEvent::Added(batch.id, stored).by(actor.label()).of_seller(batch.seller_id);
     events::append(conn, &[event]).await?;
-    let duplicates = problems.iter().filter(|p| p.1 == LineProblem::Duplicate).map(|p| p.0).collect();
     Ok(Inserted { batch: counted, added, duplicates })
 }

@@ -6,7 +6,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::infra::seal::{LineChain, LineDigest};
 
-/// Bytes of UTF-8 that a line may have.
+/// Bytes of UTF-8 that a line may have that is a key, or a part of one.
 pub const LONGEST_LINE: usize = 4 * 1024;
 
 /// Bytes read at once.
@@ -70,6 +70,8 @@ pub struct LineReader<R> {
     /// Bytes of `buffer` that were read and not used.
     unread: std::ops::Range<usize>,
     ended: bool,
+    /// Bytes of UTF-8 that a line may have.
+    longest: usize,
     mark: Mark,
     /// The present line without its end, in UTF-8.
     line: Zeroizing<Vec<u8>>,
@@ -80,15 +82,16 @@ pub struct LineReader<R> {
 
 impl<R: AsyncRead + Unpin> LineReader<R> {
     /// `at` is where in its file the input begins.
-    pub fn new(input: R, chain: LineChain, at: Mark) -> Self {
+    pub fn new(input: R, chain: LineChain, at: Mark, longest: usize) -> Self {
         Self {
             input,
             chain,
             buffer: Zeroizing::new(vec![0; BUFFER]),
             unread: 0..0,
             ended: false,
+            longest,
             mark: at,
-            line: Zeroizing::new(Vec::with_capacity(LONGEST_LINE)),
+            line: Zeroizing::new(Vec::with_capacity(longest)),
             broken: None,
             high: None,
         }
@@ -158,7 +161,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         digest.add(&bytes[..length]);
         match encoding {
             Encoding::Utf8 => {
-                if self.line.len() + length > LONGEST_LINE {
+                if self.line.len() + length > self.longest {
                     self.broken = Some(Broken::TooLong);
                 } else if self.broken.is_none() {
                     self.line.extend_from_slice(&bytes[..length]);
@@ -170,7 +173,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
                     let unit = [unit[0], unit[1]];
                     let little = encoding == Encoding::Utf16Le;
                     let unit = if little { u16::from_le_bytes(unit) } else { u16::from_be_bytes(unit) };
-                    push(&mut self.line, &mut self.broken, &mut self.high, unit);
+                    push(&mut self.line, &mut self.broken, &mut self.high, unit, self.longest);
                 }
             }
         }
@@ -240,7 +243,7 @@ fn one_byte(encoding: Encoding, unit: &[u8]) -> u8 {
 }
 
 /// Adds one unit of UTF-16 to a line of UTF-8. Unpaired surrogates break the line.
-fn push(line: &mut Vec<u8>, broken: &mut Option<Broken>, high: &mut Option<u16>, unit: u16) {
+fn push(line: &mut Vec<u8>, broken: &mut Option<Broken>, high: &mut Option<u16>, unit: u16, longest: usize) {
     let decoded = match (high.take(), unit) {
         (None, 0xd800..=0xdbff) => {
             *high = Some(unit);
@@ -255,7 +258,7 @@ fn push(line: &mut Vec<u8>, broken: &mut Option<Broken>, high: &mut Option<u16>,
     match decoded {
         _ if broken.is_some() => {}
         None => *broken = Some(Broken::Utf16),
-        Some(c) if line.len() + c.len_utf8() > LONGEST_LINE => *broken = Some(Broken::TooLong),
+        Some(c) if line.len() + c.len_utf8() > longest => *broken = Some(Broken::TooLong),
         Some(c) => line.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
     }
 }

@@ -1,10 +1,11 @@
-//! Where keys are stored sealed: taken in, generated, claimed, revealed, let expire, given back.
+//! Where keys are stored sealed: taken in, generated, held, claimed, revealed, let expire, given back.
 
 pub mod batch;
 pub mod bought;
 pub mod claim;
 pub mod events;
 pub mod expire;
+pub mod export;
 pub mod fingerprints;
 pub mod format;
 pub mod freeze;
@@ -13,12 +14,17 @@ pub mod give_back;
 pub mod import;
 pub mod insert;
 pub mod jobs;
+pub mod layout;
 mod lines;
 pub mod model;
+pub mod preview;
 pub mod read;
+mod records;
+pub mod reserved;
 pub mod restored;
 pub mod reveal;
 pub mod rewrap;
+mod rows;
 pub mod secrets;
 pub mod state;
 mod store;

@@ -7,8 +7,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::base::ids::{BatchId, KeyId, SellerId, UnitId, UserId, VariantId};
+use crate::base::outcome::Fault;
 use crate::infra::db::schema::key_batch;
 use crate::vault::claim::Claimed;
+use crate::vault::layout::Layout;
 use crate::vault::lines::{Encoding, Mark};
 use crate::vault::state::{BatchState, KeyState};
 
@@ -64,9 +66,22 @@ pub struct Batch {
     /// Of the lines read so far; none before the first, and for batches that are generated.
     pub digest: Option<Vec<u8>>,
     pub encoding: Option<String>,
+    layout: Option<Value>,
+    /// Its keys are looked at before they are sold.
+    pub preview: bool,
+    /// Keys that are stored to be looked at.
+    pub staged: i64,
+    /// Of the lines refused: those whose text is there already.
+    pub duplicates: i64,
 }
 
 impl Batch {
+    /// How its file is laid out.
+    pub fn layout(&self) -> Result<Layout, Fault> {
+        let Some(layout) = &self.layout else { return Ok(Layout::default()) };
+        serde_json::from_value(layout.clone()).map_err(|e| Fault::bug(format!("the layout of a batch: {e}")))
+    }
+
     /// How far its file was read; none when an earlier program read it, which kept no digest.
     pub fn mark(&self) -> Option<Mark> {
         let digest = match &self.digest {
@@ -96,6 +111,8 @@ pub(super) struct SealedKey {
     /// The one it would have if its variant saw case the other way.
     pub otherwise: [u8; 32],
     pub sealed: Vec<u8>,
+    /// None: as its batch says.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// One row of a claim.

@@ -122,18 +122,26 @@ impl KeyChange {
     ];
 }
 
-/// The state of a batch. A run that was killed leaves it running; it goes on after the lines it has read.
+/// The state of a batch. A run that was killed leaves it running; it goes on after the lines it has read. An import that is
+/// looked at first is `Ready` when its file is read, and `Committing` while its keys are put on sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BatchState {
     Running,
+    Ready,
+    Committing,
     Done,
     Failed,
+    Cancelled,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BatchChange {
     Finish,
     Fail,
+    /// Its file is read, and its keys are to be looked at.
+    Preview,
+    Commit,
+    Cancel,
 }
 
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -144,13 +152,23 @@ pub struct IllegalBatchChange {
 }
 
 impl BatchState {
-    pub const ALL: [BatchState; 3] = [BatchState::Running, BatchState::Done, BatchState::Failed];
+    pub const ALL: [BatchState; 6] = [
+        BatchState::Running,
+        BatchState::Ready,
+        BatchState::Committing,
+        BatchState::Done,
+        BatchState::Failed,
+        BatchState::Cancelled,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
             BatchState::Running => "running",
+            BatchState::Ready => "ready",
+            BatchState::Committing => "committing",
             BatchState::Done => "done",
             BatchState::Failed => "failed",
+            BatchState::Cancelled => "cancelled",
         }
     }
 
@@ -159,16 +177,32 @@ impl BatchState {
     }
 
     pub fn after(self, change: BatchChange) -> Result<BatchState, IllegalBatchChange> {
-        use BatchChange::{Fail, Finish};
-        use BatchState::{Done, Failed, Running};
+        use BatchChange::{Cancel, Commit, Fail, Finish, Preview};
+        use BatchState::{Cancelled, Committing, Done, Failed, Ready, Running};
         match (self, change) {
-            (Running | Done, Finish) => Ok(Done),
+            (Running | Committing | Done, Finish) => Ok(Done),
             (Running | Failed, Fail) => Ok(Failed),
-            (Done, Fail) | (Failed, Finish) => Err(IllegalBatchChange { from: self, change }),
+            (Running | Ready, Preview) => Ok(Ready),
+            // The file again, when its keys are on sale or about to be.
+            (Committing | Done, Preview) => Ok(self),
+            (Ready | Committing, Commit) => Ok(Committing),
+            (Done, Commit) => Ok(Done),
+            (Running | Ready | Cancelled, Cancel) => Ok(Cancelled),
+            (Ready | Failed | Cancelled, Finish)
+            | (Ready | Committing | Done | Cancelled, Fail)
+            | (Failed | Cancelled, Preview)
+            | (Running | Failed | Cancelled, Commit)
+            | (Committing | Done | Failed, Cancel) => Err(IllegalBatchChange { from: self, change }),
         }
     }
 }
 
 impl BatchChange {
-    pub const ALL: [BatchChange; 2] = [BatchChange::Finish, BatchChange::Fail];
+    pub const ALL: [BatchChange; 5] = [
+        BatchChange::Finish,
+        BatchChange::Fail,
+        BatchChange::Preview,
+        BatchChange::Commit,
+        BatchChange::Cancel,
+    ];
 }

@@ -1,11 +1,11 @@
 //! All SQL of the vault that changes rows, and what is read under a lock.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
 
 use crate::base::ids::{BatchId, KeyId, SellerId, SupplierId, UnitId, VariantId};
 use crate::infra::db::schema::key_batch;
@@ -13,10 +13,8 @@ use crate::infra::db::statement::Statement;
 use crate::vault::batch::NewBatch;
 use crate::vault::claim::Claimed;
 use crate::vault::import::{Encoding, LineProblem, Mark};
-use crate::vault::model::{
-    Batch, ChangedKey, ClaimedRow, Marked, OldPrint, Origin, PrintOf, SealedKey, SealedRow, StoredLine,
-    VariantCount, VariantRow,
-};
+use crate::vault::layout::Layout;
+use crate::vault::model::{Batch, ChangedKey, ClaimedRow, Marked, Origin, SealedKey, SealedRow, StoredLine};
 use crate::vault::state::{BatchState, KeyChange, KeyMove, KeyState};
 
 /// The array in the scalar sub-select keeps the planner from estimating the limit and joining whole tables; the
@@ -42,13 +40,16 @@ pub(super) async fn claim(
     Ok(rows.into_iter().map(Claimed::from).collect())
 }
 
+/// What was held for the line is held no longer.
 static SELL: LazyLock<String> = LazyLock::new(|| {
-    const SOLD: KeyMove = KeyMove::new(KeyState::Available, KeyChange::Sell);
+    const FREE: KeyMove = KeyMove::new(KeyState::Available, KeyChange::Sell);
+    const HELD: KeyMove = KeyMove::new(KeyState::Reserved, KeyChange::Sell);
     format!(
-        "update vault_key k set state = '{}', unit_id = m.unit_id, sold_at = app_now()
+        "update vault_key k set state = '{}', unit_id = m.unit_id, sold_at = app_now(), reserved_line_id = null,
+                reserved_until = null
            from (select * from unnest($1, $2) as t(key_id, unit_id)) m
-          where k.id = m.key_id and k.state = '{}'",
-        SOLD.to, SOLD.from
+          where k.id = m.key_id and k.state in ('{}', '{}')",
+        FREE.to, FREE.from, HELD.from
     )
 });
 
@@ -166,81 +167,28 @@ pub(super) async fn advance_mailed(conn: &mut AsyncPgConnection, units: &[UnitId
     Ok(row.marked as usize)
 }
 
-/// Locked, so that the later update waits for nobody. What a person was asked about already is left to that person.
-const OLD_PRINTS: &str = "\
-    select k.id, k.seller_id, k.variant_id, k.state, k.data_key_id, k.sealed
-      from vault_key k
-     where k.variant_id = $1 and k.fp_next is null and k.id > $2
-       and not exists (select 1 from task t where t.kind = 'key_text_twin' and t.subject = k.id::text)
-     order by k.id limit $3 for no key update skip locked";
-
-pub(super) async fn lock_old_prints(
-    conn: &mut AsyncPgConnection,
-    variant: VariantId,
-    after: Option<KeyId>,
-    limit: i64,
-) -> QueryResult<Vec<OldPrint>> {
-    Statement::new(OLD_PRINTS)
-        .bind::<SqlUuid, _>(variant)
-        .bind::<SqlUuid, _>(after.map_or(uuid::Uuid::nil(), |key| key.0))
-        .bind::<BigInt, _>(limit)
-        .load(conn)
-        .await
-}
-
-pub(super) async fn list_old_print_variants(conn: &mut AsyncPgConnection) -> QueryResult<Vec<VariantId>> {
-    let sql = "select distinct variant_id from vault_key where fp_next is null order by variant_id";
-    let rows: Vec<VariantRow> = Statement::new(sql).load(conn).await?;
-    Ok(rows.into_iter().map(|row| row.variant_id).collect())
-}
-
-/// Who has these fingerprints.
-pub(super) async fn list_prints(
-    conn: &mut AsyncPgConnection,
-    seller: SellerId,
-    prints: Vec<Vec<u8>>,
-) -> QueryResult<HashMap<Vec<u8>, KeyId>> {
-    let sql = "select id, fp_next from vault_key where seller_id = $1 and fp_next = any($2)";
-    let rows: Vec<PrintOf> =
-        Statement::new(sql).bind::<SqlUuid, _>(seller).bind::<Array<Bytea>, _>(prints).load(conn).await?;
-    Ok(rows.into_iter().map(|row| (row.fp_next, row.id)).collect())
-}
-
-const PRINTS: &str = "\
-    update vault_key k set fp_next = m.fp from (select * from unnest($1::uuid[], $2::bytea[]) as t(id, fp)) m
-     where k.id = m.id and k.fp_next is null";
-
-pub(super) async fn advance_prints(
-    conn: &mut AsyncPgConnection,
-    prints: Vec<(KeyId, Vec<u8>)>,
-) -> QueryResult<usize> {
-    if prints.is_empty() {
-        return Ok(0);
-    }
-    let (keys, prints): (Vec<KeyId>, Vec<Vec<u8>>) = prints.into_iter().unzip();
-    Statement::new(PRINTS).bind::<Array<SqlUuid>, _>(keys).bind::<Array<Bytea>, _>(prints).execute(conn).await
-}
-
 const FROZEN: &str = "\
     with s as materialized (
-      select id from vault_key where id = any($1) and state = $2 order by id for no key update skip locked)
-    update vault_key k set state = $3, voided_at = case when $4 = 'voided' then app_now() end
-      from s where k.id = s.id and k.state = $5
+      select id from vault_key where id = any($1) and state = any($2) order by id for no key update skip locked)
+    update vault_key k set state = $3, voided_at = case when $4 = 'voided' then app_now() end,
+           reserved_line_id = null, reserved_until = null
+      from s where k.id = s.id and k.state = any($5)
     returning k.id, k.variant_id, k.seller_id, k.state";
 
-/// Into and out of `frozen`, where `voided_at` is null.
+/// Into and out of `frozen`, where `voided_at` is null and nothing is held.
 pub(super) async fn advance_frozen(
     conn: &mut AsyncPgConnection,
     keys: &[KeyId],
-    from: KeyState,
+    from: &[KeyState],
     to: KeyState,
 ) -> QueryResult<Vec<ChangedKey>> {
+    let from = || from.iter().map(|state| state.as_str()).collect::<Vec<_>>();
     Statement::new(FROZEN)
         .bind::<Array<SqlUuid>, _>(keys.to_vec())
-        .bind::<Text, _>(from)
+        .bind::<Array<Text>, _>(from())
         .bind::<Text, _>(to)
         .bind::<Text, _>(to)
-        .bind::<Text, _>(from)
+        .bind::<Array<Text>, _>(from())
         .load(conn)
         .await
 }
@@ -270,10 +218,17 @@ pub(super) async fn insert_batch(
             key_batch::wanted.eq(wanted),
             key_batch::format.eq(format),
             key_batch::keys_expire_at.eq(new.keys_expire_at),
+            key_batch::layout.eq(stored(&new.layout)),
+            key_batch::preview.eq(new.preview),
         ))
         .returning(Batch::as_returning())
         .get_result(conn)
         .await
+}
+
+/// Plain lines are the absence of a layout.
+fn stored(layout: &Layout) -> Option<Value> {
+    (*layout != Layout::default()).then(|| serde_json::to_value(layout).ok()).flatten()
 }
 
 const SUPPLIER_BATCH: &str = "\
@@ -348,14 +303,24 @@ pub(super) async fn find_batch(conn: &mut AsyncPgConnection, id: BatchId) -> Que
     key_batch::table.find(id).select(Batch::as_select()).first(conn).await.optional()
 }
 
+/// What a chunk brought.
+pub(super) struct Counted {
+    /// Keys that were stored.
+    pub stored: i64,
+    pub refused: i64,
+    pub duplicates: i64,
+}
+
 /// Counts what a chunk brought and how far its file was read, only if nobody else went on with this batch meanwhile.
 pub(super) async fn advance_lines(
     conn: &mut AsyncPgConnection,
     batch: &Batch,
     end: Mark,
-    added: i64,
-    refused: i64,
+    counted: Counted,
+    layout: Option<&Layout>,
 ) -> QueryResult<Option<Batch>> {
+    let Counted { stored: count, refused, duplicates } = counted;
+    let (added, staged) = if batch.preview { (0, count) } else { (count, 0) };
     let same = key_batch::table
         .find(batch.id)
         .filter(key_batch::lines.eq(batch.lines))
@@ -368,6 +333,9 @@ pub(super) async fn advance_lines(
             key_batch::encoding.eq(end.encoding.map(Encoding::as_str)),
             key_batch::added.eq(key_batch::added + added),
             key_batch::refused.eq(key_batch::refused + refused),
+            key_batch::staged.eq(key_batch::staged + staged),
+            key_batch::duplicates.eq(key_batch::duplicates + duplicates),
+            key_batch::layout.eq(layout.and_then(stored)),
         ))
         .returning(Batch::as_returning())
         .get_result(conn)
@@ -375,8 +343,9 @@ pub(super) async fn advance_lines(
         .optional()
 }
 
-const END_BATCH: &str = "update key_batch set state = $1, finished_at = app_now()
-    where id = $2 and state = $3 and lines = $4";
+const END_BATCH: &str = "update key_batch set state = $1,
+    finished_at = case when $2 in ('done', 'failed', 'cancelled') then app_now() end
+    where id = $3 and state = $4 and lines = $5";
 
 /// Ends a batch as it was read: not when somebody went on with it meanwhile.
 pub(super) async fn advance_batch(
@@ -385,6 +354,7 @@ pub(super) async fn advance_batch(
     to: BatchState,
 ) -> QueryResult<usize> {
     Statement::new(END_BATCH)
+        .bind::<Text, _>(to)
         .bind::<Text, _>(to)
         .bind::<SqlUuid, _>(batch.id)
         .bind::<Text, _>(batch.state)
@@ -398,18 +368,19 @@ pub(super) async fn advance_batch(
 /// fingerprints are the same: a text that was judged by `KeyText` is compared alike by all programs. Each is unique by
 /// itself, so a key that is stored under the earlier definition alone, or under another text of it, is a conflict too.
 /// `otherwise` is the fingerprint that the text has in variants that see case the other way: there the same text has
-/// another one, which no constraint compares. `$7` are the variants that fold it.
+/// another one, which no constraint compares. `$8` are the variants that fold it.
 const INSERT_KEYS: &str = "\
     with line as materialized (
-      select t.id, t.fp, t.otherwise, t.sealed, nextval('vault_key_pos_seq') as pos
-        from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::bytea[]) as t(id, fp, otherwise, sealed))
+      select t.id, t.fp, t.otherwise, t.sealed, t.expires_at, nextval('vault_key_pos_seq') as pos
+        from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::bytea[], $5::timestamptz[])
+          as t(id, fp, otherwise, sealed, expires_at))
     insert into vault_key (id, seller_id, variant_id, batch_id, pos, fp, fp_next, data_key_id, sealed, expires_at)
     overriding system value
     select line.id, b.seller_id, b.variant_id, b.id, line.pos, line.fp, line.fp, b.data_key_id, line.sealed,
-           coalesce($5::timestamptz, 'infinity')
-      from line cross join (select * from key_batch where id = $6) b
+           coalesce(line.expires_at, $6::timestamptz, 'infinity')
+      from line cross join (select * from key_batch where id = $7) b
      where not exists (select 1 from vault_key k where k.seller_id = b.seller_id and k.fp = line.otherwise
-       and (k.variant_id = any($7)) <> (b.variant_id = any($7)))
+       and (k.variant_id = any($8)) <> (b.variant_id = any($8)))
      order by line.fp
     on conflict do nothing
     returning fp";
@@ -426,6 +397,7 @@ pub(super) async fn insert_keys(
         .bind::<Array<Bytea>, _>(keys.iter().map(|k| k.fingerprint.as_slice()).collect::<Vec<_>>())
         .bind::<Array<Bytea>, _>(keys.iter().map(|k| k.otherwise.as_slice()).collect::<Vec<_>>())
         .bind::<Array<Bytea>, _>(keys.iter().map(|k| k.sealed.as_slice()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Timestamptz>>, _>(keys.iter().map(|k| k.expires_at).collect::<Vec<_>>())
         .bind::<Nullable<Timestamptz>, _>(batch.keys_expire_at)
         .bind::<SqlUuid, _>(batch.id)
         .bind::<Array<SqlUuid>, _>(folding)
@@ -449,56 +421,4 @@ pub(super) async fn insert_problems(
         .bind::<Array<Text>, _>(problems.iter().map(|p| p.1.code()).collect::<Vec<_>>())
         .execute(conn)
         .await
-}
-
-static FREEZE: LazyLock<String> = LazyLock::new(|| {
-    const AVAILABLE: KeyMove = KeyMove::new(KeyState::Available, KeyChange::Freeze);
-    const RESERVED: KeyMove = KeyMove::new(KeyState::Reserved, KeyChange::Freeze);
-    format!(
-        "with frozen as (
-           update vault_key set state = '{}', frozen_by_epoch = $1, reserved_line_id = null, reserved_until = null
-            where state in ('{}', '{}') returning variant_id, seller_id)
-         select variant_id, seller_id, count(*)::bigint as keys from frozen group by 1, 2 order by 1",
-        AVAILABLE.to, AVAILABLE.from, RESERVED.from
-    )
-});
-
-/// Takes all that may be sold out of sale, in one statement that may take its time.
-pub(super) async fn advance_to_frozen(
-    conn: &mut AsyncPgConnection,
-    epoch: i32,
-) -> QueryResult<Vec<VariantCount>> {
-    Statement::new("set local statement_timeout = '15min'").execute(conn).await?;
-    Statement::new(&FREEZE).bind::<Integer, _>(epoch).load(conn).await
-}
-
-/// In the order in which they would have been sold.
-static THAW: LazyLock<String> = LazyLock::new(|| {
-    const THAWED: KeyMove = KeyMove::new(KeyState::Frozen, KeyChange::Thaw);
-    let KeyMove { from, to } = THAWED;
-    format!(
-        "with frozen as materialized (
-           select id, row_number() over (order by expires_at, pos) as place from vault_key
-            where variant_id = $1 and state = '{from}' and frozen_by_epoch is not null)
-         update vault_key k set state = '{to}', frozen_by_epoch = null
-           from frozen f where k.id = f.id and f.place > $2 and k.state = '{from}'"
-    )
-});
-
-pub(super) async fn advance_to_thawed(
-    conn: &mut AsyncPgConnection,
-    variant: VariantId,
-    but_first: i64,
-) -> QueryResult<usize> {
-    Statement::new("set local statement_timeout = '15min'").execute(conn).await?;
-    Statement::new(&THAW).bind::<SqlUuid, _>(variant).bind::<BigInt, _>(but_first).execute(conn).await
-}
-
-const SHELVED: &str = "\
-    select k.variant_id, k.seller_id, count(*)::bigint as keys from vault_key k
-     where k.state = 'frozen' and k.frozen_by_epoch is not null group by 1, 2 order by 1";
-
-/// How many keys of each variant a restore keeps out of sale.
-pub(super) async fn list_frozen(conn: &mut AsyncPgConnection) -> QueryResult<Vec<VariantCount>> {
-    Statement::new(SHELVED).load(conn).await
 }

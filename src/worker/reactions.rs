@@ -29,7 +29,7 @@ use crate::payments;
 use crate::payments::events::PaymentEvent;
 use crate::payments::jobs::{AskDisputes, AskRefundSum, CheckPayment, ImportStatement, WorkRefund};
 use crate::suppliers::jobs::BuyFromSupplier;
-use crate::vault::jobs::GenerateKeys;
+use crate::vault::jobs::{ClearImport, CommitImport, GenerateKeys, KeysFreed};
 use crate::worker::backend::WorkerBackend;
 
 /// How far the reactions have come in the sequence of events.
@@ -56,6 +56,14 @@ async fn of_job(backend: &Arc<WorkerBackend>, job: &Job) -> Outcome<Done> {
         Fill::KIND => return fill(backend, job.payload::<Fill>()?.variant).await,
         FilePublished::KIND => return fill(backend, job.payload::<FilePublished>()?.variant).await,
         CapRaised::KIND => return fill(backend, job.payload::<CapRaised>()?.variant).await,
+        CommitImport::KIND => {
+            let batch = job.payload::<CommitImport>()?.batch;
+            fulfilment::commit_import::run(backend, &Actor::system(), batch).await?;
+        }
+        ClearImport::KIND => {
+            fulfilment::commit_import::clear(backend, job.payload::<ClearImport>()?.batch).await?;
+        }
+        KeysFreed::KIND => return fill(backend, job.payload::<KeysFreed>()?.variant).await,
         GenerateKeys::KIND => {
             let batch = job.payload::<GenerateKeys>()?.batch;
             fulfilment::restock::generate(backend, &Actor::system(), batch).await?;

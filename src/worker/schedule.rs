@@ -48,6 +48,9 @@ pub const SWEEPS: &[Sweep] = &[
             crate::payments::attempts::checkout::settle_forgotten_free(&backend.payments).await
         })
     }),
+    sweep("lapsed_reservations", 15, |backend| {
+        Box::pin(async move { crate::orders::reserve::sweep(&backend).await })
+    }),
     sweep("finished_orders", 60, |backend| {
         Box::pin(async move { crate::orders::close::sweep(&backend).await })
     }),
@@ -74,6 +77,12 @@ pub const SWEEPS: &[Sweep] = &[
     }),
     sweep("neglected_lines", 60, |backend| {
         Box::pin(async move { crate::fulfilment::fill::sweep(&backend).await })
+    }),
+    sweep("abandoned_imports", 3_600, |backend| {
+        Box::pin(async move { crate::fulfilment::commit_import::sweep(&backend).await })
+    }),
+    sweep("low_stock", 60, |backend| {
+        Box::pin(async move { crate::fulfilment::low_stock::sweep(&backend).await })
     }),
     sweep("supplier_purchases", 30, |backend| {
         Box::pin(async move { crate::fulfilment::supplier::sweep(&backend).await })

@@ -14,9 +14,8 @@ use crate::docs::is_fresh;
 
 /// Codes that frontends may already handle and nothing returns yet, with the row that needs them. Exact: one that gets
 /// a producer must leave this list.
-const WITHOUT_PRODUCER: [(ErrorCode, &str); 25] = [
+const WITHOUT_PRODUCER: [(ErrorCode, &str); 24] = [
     (ErrorCode::FormatExhausted, "K1"),
-    (ErrorCode::ImportNotReady, "K2"),
     (ErrorCode::KeyDuplicate, "K3"),
     (ErrorCode::WarrantyOver, "K13"),
     (ErrorCode::ReplacementLimitReached, "K13"),

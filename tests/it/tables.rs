@@ -8,15 +8,16 @@ use regex::Regex;
 use crate::architecture::{may_use, sources};
 
 /// Which module a table belongs to.
-const OWNERS: [(&str, &str); 11] = [
+const OWNERS: [(&str, &str); 12] = [
     (
         "infra",
         "data_key epoch event event_cursor event_head event_seq idempotency job message persisted_query setting task",
     ),
     ("people", "api_client app_user email_code refresh_token registration seller_member session user_role"),
     ("sellers", "seller"),
-    ("vault", "key_batch key_batch_problem secret_version unit_secret vault_key"),
+    ("vault", "key_batch key_batch_problem key_export secret_version staged_key unit_secret vault_key"),
     ("files", "download_grant file file_version upload"),
+    ("fulfilment", "stock_alert"),
     ("suppliers", "supplier supplier_offer supplier_purchase supplier_quarantine"),
     ("catalogue", "price product translation variant"),
     ("orders", "hold order_line order_reference orders staff_act unit"),

@@ -148,6 +148,10 @@ pub struct VariantFields {
     sold_while_down: Option<bool>,
     /// Whether a refunded key that nobody saw goes back to stock.
     restock_unseen: Option<bool>,
+    /// Of keys: for how many minutes, 1 to 1440, placing an order holds them for it; null: they are taken when it is paid.
+    reservation_minutes: MaybeUndefined<i32>,
+    /// Of keys: at how many left an alert is given, once until there are more again; null: never.
+    low_stock_alert: MaybeUndefined<i32>,
 }
 
 fn inner<T>(value: MaybeUndefined<T>) -> Option<Option<T>> {
@@ -190,6 +194,8 @@ impl VariantFields {
             sale_cap: inner(self.sale_cap),
             sold_while_down: self.sold_while_down,
             restock_unseen: self.restock_unseen,
+            reservation_minutes: inner(self.reservation_minutes),
+            low_stock_alert: inner(self.low_stock_alert),
             expected_version,
         }
     }

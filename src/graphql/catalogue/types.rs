@@ -312,6 +312,18 @@ impl Variant {
         self.view.variant.limit_per_buyer
     }
 
+    /// At how many keys left an alert is given; null for never, and unless the caller sells it or is staff.
+    async fn low_stock_alert(&self, ctx: &Context<'_>) -> Option<i32> {
+        let variant = &self.view.variant;
+        let inside = ctx.actor().is_staff() || ctx.actor().sells_for(variant.seller_id);
+        variant.low_stock_alert.filter(|_| inside)
+    }
+
+    /// For how many minutes placing an order holds its keys; null: not at all.
+    async fn reservation_minutes(&self) -> Option<i32> {
+        self.view.variant.reservation_minutes
+    }
+
     /// Whether it is sold; false for retired variants, which only their seller and staff see.
     async fn active(&self) -> bool {
         self.view.variant.state == states::VariantState::Active

@@ -17,6 +17,7 @@ use crate::graphql::payments::types::Explanation;
 use crate::graphql::scalars::{DateTime, Money};
 use crate::orders::UnitState;
 use crate::orders::access::AccessLevel;
+use crate::orders::state::OrderState;
 
 /// A line of an order: the same on the order page, in a library and in a seller's list.
 #[derive(Clone, Debug)]
@@ -132,6 +133,15 @@ impl OrderLine {
     /// How many were bought.
     async fn quantity(&self) -> i32 {
         self.line().line.quantity
+    }
+
+    /// Until when keys are held for it while it is not paid; null when none are. After that it can be paid as long as
+    /// there are keys.
+    async fn reserved_until(&self, ctx: &Context<'_>) -> Option<DateTime> {
+        let unpaid = self.whole.order.state == OrderState::PendingPayment;
+        let until =
+            self.line().line.reserved_until.filter(|until| unpaid && *until > ctx.backend().clock.now());
+        until.map(Into::into)
     }
 
     /// How many are delivered.

@@ -11,10 +11,11 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt, split};
 use crate::graphql::id;
 use crate::graphql::scalars::{DateTime, Url};
-use crate::graphql::seller::types::KeyBatch;
+use crate::graphql::seller::types::{KeyBatch, KeyFileFormat};
 use crate::graphql::user_error::StockError;
 use crate::vault::Batch;
 use crate::vault::batch::{self, NewBatch};
+use crate::vault::layout::Layout;
 
 /// How long a call waits for its keys to be made; the making goes on after it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,8 +27,30 @@ pub struct KeyImportCreateInput {
     variant_id: ID,
     /// For oneself.
     note: Option<String>,
-    /// When the keys stop being sold; never when left out.
+    /// When the keys stop being sold that have no date of their own in the file; never when left out.
     keys_expire_at: Option<DateTime>,
+    /// How the file is laid out; by default one key a line.
+    format: Option<KeyFileFormat>,
+    /// Of CSV: the character between two fields, by default a comma. Of keys of several lines: the line between two keys, by
+    /// default `---`.
+    separator: Option<String>,
+    /// Of CSV: whether the first row has the names of the fields; by default it does.
+    header: Option<bool>,
+    /// Of CSV and JSONL: which fields are meant.
+    columns: Option<KeyColumnsInput>,
+    /// Whether the keys are looked at before they are sold: then `keyImportCommit` puts them on sale. By default they are
+    /// sold as soon as they are read.
+    preview: Option<bool>,
+}
+
+/// Which fields of a row or object are meant.
+#[derive(InputObject)]
+pub struct KeyColumnsInput {
+    /// The field with the key; by default `key`. Without a header the number of the field, by default 1.
+    key: Option<String>,
+    /// The field with the date at which the key stops being sold: an RFC 3339 time, or a day, whose beginning in UTC is meant;
+    /// empty is never. By default `expires_at`, if there is such a field.
+    expires_at: Option<String>,
 }
 
 /// Payload of `keyImportCreate`.
@@ -35,7 +58,7 @@ pub struct KeyImportCreateInput {
 pub struct KeyImportCreatePayload {
     /// The batch.
     batch: Option<KeyBatch>,
-    /// Send the keys there by `POST`, one a line, with the same access token. When it broke off, send the same file
+    /// Send the file there by `POST` with the same access token. When it broke off, send the same file
     /// again, or the rest with `Upload-Offset`.
     upload_url: Option<Url>,
     /// Why it was refused; empty when it was done.
@@ -85,6 +108,8 @@ impl KeyMutation {
                 note: input.note,
                 keys_expire_at: input.keys_expire_at.map(|d| d.0),
                 created_by,
+                layout: layout(input.format, input.separator, input.header, input.columns),
+                preview: input.preview.unwrap_or(false),
                 ..NewBatch::import(variant)
             };
             intake::open_batch(ctx.backend(), ctx.actor(), new).await
@@ -127,6 +152,23 @@ impl KeyMutation {
         };
         let batch = make(ctx, opened.id).await.or_top()?.unwrap_or(opened);
         Ok(KeysGeneratePayload { batch: Some(KeyBatch(batch)), user_errors: Vec::new() })
+    }
+}
+
+fn layout(
+    format: Option<KeyFileFormat>,
+    separator: Option<String>,
+    header: Option<bool>,
+    columns: Option<KeyColumnsInput>,
+) -> Layout {
+    let (key, expires_at) = columns.map_or((None, None), |c| (c.key, c.expires_at));
+    Layout {
+        format: format.map(Into::into).unwrap_or_default(),
+        separator,
+        headless: header == Some(false),
+        key,
+        expires_at,
+        columns: None,
     }
 }
 

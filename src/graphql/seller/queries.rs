@@ -12,6 +12,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::orders::{self, OrderLine};
 use crate::graphql::scalars::CurrencyCode;
+use crate::graphql::seller::stock::ExpiringKeys;
 use crate::graphql::seller::types::{KeyBatch, VariantStock};
 use crate::graphql::suppliers::{self, Supplier, SupplierOffer};
 use crate::orders::access::AccessLevel;
@@ -106,6 +107,20 @@ impl Seller {
         Ok(Connection::new(page).with_total(total))
     }
 
+    /// Keys for sale that soon stop being sold because of their date, by variant and day; at most 1,000 rows, the soonest
+    /// first.
+    async fn expiring_keys(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Within how many days, 1 to 3,650; by default 30.", default_with = "Some(30)")]
+        within_days: Option<i32>,
+    ) -> Answer<Vec<ExpiringKeys>> {
+        let within = within_days.unwrap_or(30).clamp(1, 3_650);
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
+        let rows = vault::read::list_expiring(&mut conn, &self.0, within, 1_000).await.or_top()?;
+        Ok(rows.into_iter().map(ExpiringKeys).collect())
+    }
+
     /// Imports and made keys, the newest first.
     async fn key_batches(
         &self,
@@ -113,20 +128,17 @@ impl Seller {
         #[graphql(desc = "How many, 1 to 100; by default 20.")] first: Option<i32>,
         #[graphql(desc = "Start after this row.")] after: Option<String>,
     ) -> Answer<Connection<KeyBatch>> {
-        let list = format!("key batches {:?}", self.0);
-        let args = PageArgs::read(&list, first, after.as_deref(), None, None, DEFAULT_SIZE, LARGEST_SIZE)
-            .or_top()?;
-        let before = args.from.as_deref().and_then(|keys| BatchId::parse(keys.first()?).ok());
-        let mut conn = ctx.backend().db.conn().await.or_top()?;
-        let rows = vault::read::list_batches(&mut conn, &self.0, before, args.size + 1).await.or_top()?;
-        let page = Page::cut(rows, &args);
-        let page = page.map(|row| (page::encode(&list, &[row.id.to_string()]), KeyBatch(row)));
-        let sellers = self.0.clone();
-        let total = counted(ctx.backend(), move |conn| {
-            let sellers = sellers.clone();
-            Box::pin(async move { Ok(vault::read::count_batches(conn, &sellers).await?) })
-        });
-        Ok(Connection::new(page).with_total(total))
+        self.batches(ctx, false, first, after).await
+    }
+
+    /// Imports, the newest first.
+    async fn imports(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100; by default 20.")] first: Option<i32>,
+        #[graphql(desc = "Start after this row.")] after: Option<String>,
+    ) -> Answer<Connection<KeyBatch>> {
+        self.batches(ctx, true, first, after).await
     }
 
     /// Connections to suppliers, the oldest first; at most 200.
@@ -177,5 +189,31 @@ impl Seller {
             Box::pin(async move { Ok(staff::count_lines_of_sellers(conn, &sellers).await?) })
         });
         Ok(Connection::new(Page { rows, has_next, has_previous }).with_total(total))
+    }
+}
+
+impl Seller {
+    async fn batches(
+        &self,
+        ctx: &Context<'_>,
+        imports: bool,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Answer<Connection<KeyBatch>> {
+        let list = format!("key batches {:?} {imports}", self.0);
+        let args = PageArgs::read(&list, first, after.as_deref(), None, None, DEFAULT_SIZE, LARGEST_SIZE)
+            .or_top()?;
+        let before = args.from.as_deref().and_then(|keys| BatchId::parse(keys.first()?).ok());
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
+        let rows =
+            vault::read::list_batches(&mut conn, &self.0, imports, before, args.size + 1).await.or_top()?;
+        let page = Page::cut(rows, &args);
+        let page = page.map(|row| (page::encode(&list, &[row.id.to_string()]), KeyBatch(row)));
+        let sellers = self.0.clone();
+        let total = counted(ctx.backend(), move |conn| {
+            let sellers = sellers.clone();
+            Box::pin(async move { Ok(vault::read::count_batches(conn, &sellers, imports).await?) })
+        });
+        Ok(Connection::new(page).with_total(total))
     }
 }

@@ -5,9 +5,10 @@ use crate::goods::{self, Supply};
 use crate::graphql::catalogue::Variant;
 use crate::graphql::connection::Listed;
 use crate::graphql::context::ContextExt;
-use crate::graphql::error::{Answer, OutcomeExt};
+use crate::graphql::error::{Answer, OutcomeExt, fault};
 use crate::graphql::loaders;
 use crate::graphql::scalars::{DateTime, Int64};
+use crate::vault::layout::KeyFileFormat as Format;
 use crate::vault::state::BatchState as State;
 use crate::vault::{Batch, Origin, read};
 
@@ -33,6 +34,11 @@ impl VariantStock {
     /// Keys that may be sold; null for kinds without keys.
     async fn available(&self) -> Option<Int64> {
         (goods::supply(&self.0.kind) == Some(Supply::Keys)).then_some(Int64(self.0.available))
+    }
+
+    /// Keys held for orders that are not paid yet.
+    async fn reserved(&self) -> Int64 {
+        Int64(self.0.reserved)
     }
 
     /// Keys that were sold.
@@ -69,18 +75,39 @@ pub enum KeyOrigin {
 pub enum KeyBatchState {
     /// Keys are coming in.
     Running,
+    /// Its file is read, and its keys wait for `keyImportCommit`.
+    Ready,
+    /// Its keys are being put on sale.
+    Committing,
     /// It has all its keys.
     Done,
     /// It broke off.
     Failed,
+    /// It was given up before its keys were sold.
+    Cancelled,
+}
+
+/// How a file of keys is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "Format")]
+pub enum KeyFileFormat {
+    /// One key a line.
+    Text,
+    /// Rows of fields, as RFC 4180 has it.
+    Csv,
+    /// A JSON value a line: a text, or an object with the key in one field.
+    Jsonl,
+    /// Keys of several lines, with a line of its own between two of them.
+    Blocks,
 }
 
 /// A line of an import that was not taken. Its text is not kept.
 #[derive(SimpleObject)]
 pub struct KeyProblem {
-    /// The line, from 1.
+    /// The line, from 1; of a key of several lines the first.
     line: Int64,
-    /// Open code: `DUPLICATE`, `TOO_LONG`, `INVALID_UTF8`, `INVALID_UTF16`, `CONTROL_CHARACTER`, `HIDDEN_CHARACTER`.
+    /// Open code: `DUPLICATE`, `TOO_LONG`, `INVALID_UTF8`, `INVALID_UTF16`, `CONTROL_CHARACTER`, `HIDDEN_CHARACTER`,
+    /// `INVALID_CSV`, `UNCLOSED_QUOTE`, `WRONG_COLUMNS`, `INVALID_JSON`, `NO_KEY`, `INVALID_EXPIRY`, `EXPIRED`.
     code: String,
 }
 
@@ -125,6 +152,24 @@ impl KeyBatch {
         Int64(self.0.bytes)
     }
 
+    /// Whether its keys are looked at before they are sold.
+    async fn preview(&self) -> bool {
+        self.0.preview
+    }
+
+    /// How the file of an import is laid out; null for keys that came otherwise.
+    async fn format(&self) -> Answer<Option<KeyFileFormat>> {
+        match self.0.origin {
+            Origin::Import => Ok(Some(self.0.layout().map_err(fault)?.format.into())),
+            Origin::Generated | Origin::Supplier => Ok(None),
+        }
+    }
+
+    /// Keys that are read and wait for `keyImportCommit`.
+    async fn staged(&self) -> Int64 {
+        Int64(self.0.staged)
+    }
+
     /// Keys taken in.
     async fn added(&self) -> Int64 {
         Int64(self.0.added)
@@ -133,6 +178,11 @@ impl KeyBatch {
     /// Lines that were not taken.
     async fn refused(&self) -> Int64 {
         Int64(self.0.refused)
+    }
+
+    /// Of those: lines whose text is there already, in this file or before.
+    async fn duplicates(&self) -> Int64 {
+        Int64(self.0.duplicates)
     }
 
     /// The lines that were not taken, in their order.

@@ -292,6 +292,10 @@ diesel::table! {
         digest -> Nullable<Bytea>,
         encoding -> Nullable<Text>,
         supplier_id -> Nullable<Uuid>,
+        layout -> Nullable<Jsonb>,
+        preview -> Bool,
+        staged -> BigInt,
+        duplicates -> BigInt,
     }
 }
 
@@ -300,6 +304,20 @@ diesel::table! {
         batch_id -> Uuid,
         line -> BigInt,
         code -> Text,
+    }
+}
+
+diesel::table! {
+    key_export (id) {
+        id -> Uuid,
+        seller_id -> Uuid,
+        variant_id -> Uuid,
+        states -> Array<Text>,
+        format -> Text,
+        reason -> Text,
+        asked_by -> Nullable<Uuid>,
+        asked_at -> Timestamptz,
+        expires_at -> Timestamptz,
     }
 }
 
@@ -407,6 +425,7 @@ diesel::table! {
         locale -> Text,
         limit_per_buyer -> Nullable<Integer>,
         terms -> Jsonb,
+        reserved_until -> Nullable<Timestamptz>,
     }
 }
 
@@ -681,6 +700,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    staged_key (batch_id, line) {
+        batch_id -> Uuid,
+        line -> BigInt,
+        id -> Uuid,
+        fp -> Bytea,
+        otherwise -> Bytea,
+        sealed -> Bytea,
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     statement_difference (id) {
         id -> BigInt,
         run_id -> Uuid,
@@ -755,6 +786,14 @@ diesel::table! {
         failure -> Nullable<Text>,
         requested_at -> Timestamptz,
         ended_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    stock_alert (variant_id) {
+        variant_id -> Uuid,
+        low -> Bool,
+        changed_at -> Timestamptz,
     }
 }
 
@@ -939,6 +978,8 @@ diesel::table! {
         version -> Integer,
         created_at -> Timestamptz,
         terms -> Jsonb,
+        reservation_minutes -> Nullable<Integer>,
+        low_stock_alert -> Nullable<Integer>,
     }
 }
 
@@ -990,6 +1031,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     job,
     key_batch,
     key_batch_problem,
+    key_export,
     ledger_entry,
     message,
     message_attempt,
@@ -1014,10 +1056,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     session,
     setting,
     staff_act,
+    staged_key,
     statement_difference,
     statement_fact,
     statement_line,
     statement_run,
+    stock_alert,
     supplier,
     supplier_offer,
     supplier_purchase,

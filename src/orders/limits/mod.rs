@@ -11,7 +11,7 @@ use diesel_async::AsyncPgConnection;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::OrderId;
 use crate::base::outcome::{Fault, Refusal};
-use crate::config::Shop;
+use crate::config::{Limits, Shop};
 use crate::orders::buyer::{self, Buyer};
 use crate::orders::model::Order;
 use crate::orders::state::OrderState;
@@ -58,6 +58,41 @@ pub async fn refusals(
             .push(Refusal::new(ErrorCode::BuyerLimitReached, format!("at most {most} free orders a day")));
     }
     Ok(refusals)
+}
+
+/// What prevents `wanted` more pieces from being held for this buyer: `QUANTITY_TOO_LARGE` when they are more than are
+/// held for anybody, `TOO_MANY_UNPAID_ORDERS` when they are with what is held already. Otherwise one buyer who pays
+/// nothing could hold the whole stock. The caller holds the buyer's lock.
+pub async fn held(
+    conn: &mut AsyncPgConnection,
+    limits: &Limits,
+    buyer: &Buyer,
+    wanted: i64,
+) -> Result<Option<Refusal>, Fault> {
+    if wanted == 0 || (!buyer.proven && buyer.client.is_none()) {
+        return Ok(None);
+    }
+    let counts = store::count_held(conn, buyer).await?;
+    let caps = match buyer.proven {
+        true => vec![(counts.own, limits.held_units_per_buyer)],
+        false => vec![
+            (counts.address, limits.held_units_per_address),
+            (counts.client, limits.held_units_per_client),
+        ],
+    };
+    let over = caps.into_iter().find(|(held, most)| held + wanted > *most);
+    Ok(over.map(|(_, most)| match wanted > most {
+        true => {
+            let text = format!("at most {most} pieces are held for one buyer at a time");
+            Refusal::new(ErrorCode::QuantityTooLarge, text).at(["lines"])
+        }
+        false => {
+            let text = format!(
+                "at most {most} pieces are held for one buyer at a time: pay or cancel earlier orders first"
+            );
+            Refusal::new(ErrorCode::TooManyUnpaidOrders, text)
+        }
+    }))
 }
 
 /// Free goods go to an address whose reader asked for them, or to a person.

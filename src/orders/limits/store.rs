@@ -97,6 +97,45 @@ pub(super) async fn count_orders(conn: &mut AsyncPgConnection, buyer: &Buyer) ->
         .await
 }
 
+/// How many pieces are held for unpaid orders. Zero where the buyer has not shown what is counted by.
+#[derive(QueryableByName)]
+pub(super) struct HeldCounts {
+    /// Of the person or the proven mailbox.
+    #[diesel(sql_type = BigInt)]
+    pub own: i64,
+    /// Of guests who have proven nothing, from the network address.
+    #[diesel(sql_type = BigInt)]
+    pub client: i64,
+    /// Of those, for the same mailbox.
+    #[diesel(sql_type = BigInt)]
+    pub address: i64,
+}
+
+const HELD: &str = "with w as (select $1::uuid as user_id, $2::text as proven, $3::text as client, $4::text as mailbox),
+    own as (select o.id from w join orders o on o.user_id = w.user_id and o.state = 'pending_payment'
+      union select o.id from w join orders o on o.mailbox_proven and o.mailbox = w.proven and o.state = 'pending_payment'),
+    guests as (select o.id, o.mailbox = w.mailbox as same_mailbox
+      from w join orders o on o.client_key = w.client and o.state = 'pending_payment' and not o.mailbox_proven)
+  select
+    (select coalesce(sum(l.quantity), 0) from own join order_line l on l.order_id = own.id
+      where l.reserved_until > app_now())::bigint as own,
+    g.client, g.address
+  from (select coalesce(sum(l.quantity), 0)::bigint as client,
+      coalesce(sum(l.quantity) filter (where g.same_mailbox), 0)::bigint as address
+    from guests g join order_line l on l.order_id = g.id where l.reserved_until > app_now()) g";
+
+/// How many pieces are held for a buyer, by what their lines say.
+pub(super) async fn count_held(conn: &mut AsyncPgConnection, buyer: &Buyer) -> QueryResult<HeldCounts> {
+    let unknown = |text: Option<String>| text.filter(|_| !buyer.proven);
+    Statement::new(HELD)
+        .bind::<Nullable<SqlUuid>, _>(buyer.user.map(|u| u.0))
+        .bind::<Nullable<Text>, _>(Some(buyer.mailbox.clone()).filter(|_| buyer.proven))
+        .bind::<Nullable<Text>, _>(unknown(buyer.client.clone()))
+        .bind::<Nullable<Text>, _>(unknown(Some(buyer.mailbox.clone())))
+        .get_result(conn)
+        .await
+}
+
 #[derive(QueryableByName)]
 struct Bought {
     #[diesel(sql_type = SqlUuid)]

@@ -140,20 +140,21 @@ pub struct NewLine {
     pub terms: Terms,
     pub limit_per_buyer: Option<i32>,
     pub unit_minor: i64,
+    pub reserved_until: Option<DateTime<Utc>>,
 }
 
 const INSERT_LINES: &str = "insert into order_line (id, seller_id, order_id, position, product_id, variant_id, title,
     variant_title, kind, quantity, partial_delivery, mail_policy, terms, limit_per_buyer, unit_minor,
-    total_minor, currency, locale)
+    total_minor, currency, locale, reserved_until)
   select l.id, l.seller_id, o.id, l.position, l.product_id, l.variant_id, l.title, l.variant_title, l.kind, l.quantity,
     l.partial_delivery, l.mail_policy, l.terms, l.limit_per_buyer, l.unit_minor,
     l.unit_minor * l.quantity,
-    o.currency, o.locale
+    o.currency, o.locale, l.reserved_until
   from orders o, unnest($1::uuid[], $2::uuid[], $3::int[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[],
-    $9::int[], $10::bool[], $11::text[], $12::jsonb[], $13::int[], $14::bigint[]) as l (id, seller_id, position,
+    $9::int[], $10::bool[], $11::text[], $12::jsonb[], $13::int[], $14::bigint[], $15::timestamptz[]) as l (id, seller_id, position,
     product_id, variant_id, title, variant_title, kind, quantity, partial_delivery, mail_policy, terms,
-    limit_per_buyer, unit_minor)
-  where o.id = $15";
+    limit_per_buyer, unit_minor, reserved_until)
+  where o.id = $16";
 
 pub async fn insert_lines(
     conn: &mut AsyncPgConnection,
@@ -176,6 +177,7 @@ pub async fn insert_lines(
         .bind::<Array<Jsonb>, _>(all().map(|l| &l.terms).collect::<Vec<_>>())
         .bind::<Array<Nullable<Integer>>, _>(all().map(|l| l.limit_per_buyer).collect::<Vec<_>>())
         .bind::<Array<BigInt>, _>(all().map(|l| l.unit_minor).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Timestamptz>>, _>(all().map(|l| l.reserved_until).collect::<Vec<_>>())
         .bind::<SqlUuid, _>(order.0)
         .execute(conn)
         .await

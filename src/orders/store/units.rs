@@ -1,5 +1,7 @@
 //! SQL of units that changes or locks.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -20,6 +22,36 @@ pub async fn list_units(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryR
         .select(Unit::as_select())
         .load(conn)
         .await
+}
+
+const RESERVED_LINES: &str = "select id as line_id, order_id from order_line
+  where order_id = $1 and reserved_until is not null order by id";
+
+/// Lines of an order for which keys were held when it was placed.
+pub async fn list_reserved_lines(conn: &mut AsyncPgConnection, order: OrderId) -> QueryResult<Vec<LineId>> {
+    let rows: Vec<OfOrder> = Statement::new(RESERVED_LINES).bind::<SqlUuid, _>(order.0).load(conn).await?;
+    Ok(rows.into_iter().map(|row| row.line_id).collect())
+}
+
+#[derive(QueryableByName)]
+struct OfOrder {
+    #[diesel(sql_type = SqlUuid)]
+    line_id: LineId,
+    #[diesel(sql_type = SqlUuid)]
+    order_id: OrderId,
+}
+
+/// Whose lines these are.
+pub async fn list_orders_of_lines(
+    conn: &mut AsyncPgConnection,
+    lines: &[LineId],
+) -> QueryResult<HashMap<LineId, OrderId>> {
+    let rows: Vec<OfOrder> =
+        Statement::new("select id as line_id, order_id from order_line where id = any($1)")
+            .bind::<Array<SqlUuid>, _>(lines.to_vec())
+            .load(conn)
+            .await?;
+    Ok(rows.into_iter().map(|row| (row.line_id, row.order_id)).collect())
 }
 
 const INSERT_UNITS: &str =

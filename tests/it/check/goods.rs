@@ -37,6 +37,47 @@ async fn a_key_that_is_sold_twice_or_lost_is_found() {
             names: "key ",
         },
         Planted {
+            sql: "update vault_key set state = 'reserved', reserved_until = app_now() + interval '1 hour', reserved_line_id =
+                (select l.id from order_line l join orders o on o.id = l.order_id where o.state = 'paid' and l.kind = 'key' limit 1)
+                where id = (select id from vault_key where state = 'available' limit 1)",
+            found_by: "a held key is held for an unpaid line of its variant",
+            names: "key ",
+        },
+        Planted {
+            sql: "update vault_key set state = 'reserved', reserved_until = app_now() + interval '1 hour', reserved_line_id =
+                (select l.id from order_line l join orders o on o.id = l.order_id
+                  where o.state = 'pending_payment' and l.quantity = 1 limit 1)
+                where id in (select id from vault_key where state = 'available' limit 2)",
+            found_by: "a line has no more keys than pieces",
+            names: "line ",
+        },
+        Planted {
+            sql: "update vault_key set state = 'reserved', reserved_until = app_now() - interval '1 hour', reserved_line_id =
+                (select l.id from order_line l join orders o on o.id = l.order_id where o.state = 'pending_payment' limit 1)
+                where id = (select id from vault_key where state = 'available' limit 1)",
+            found_by: "no hold has been over for a quarter of an hour",
+            names: "key ",
+        },
+        Planted {
+            sql: "update key_batch set preview = true, staged = 1 where id = (select id from key_batch limit 1)",
+            found_by: "an import has the keys that are looked at, and none of them once it is over",
+            names: "batch ",
+        },
+        Planted {
+            sql: "update key_batch set preview = true, staged = 1, state = 'ready', finished_at = null
+                where id = (select id from key_batch limit 1);
+                insert into staged_key (batch_id, line, id, fp, otherwise, sealed)
+                select b.id, 1, k.id, k.fp, k.fp, k.sealed from key_batch b join vault_key k on k.batch_id = b.id limit 1",
+            found_by: "a key that is looked at is not sold",
+            names: "key ",
+        },
+        Planted {
+            sql: "update key_batch set preview = true, state = 'committing', finished_at = null
+                where id = (select id from key_batch limit 1)",
+            found_by: "a committed import has a job that puts its keys on sale",
+            names: "batch ",
+        },
+        Planted {
             sql: "update vault_key set fp = (select fp from vault_key order by id limit 1)
                 where id = (select id from vault_key order by id offset 1 limit 1)",
             found_by: "no fingerprint stands twice within a seller",

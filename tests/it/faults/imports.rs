@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use dispense::base::actor::{Actor, Role};
 use dispense::catalogue::intake;
+use dispense::fulfilment::commit_import;
 use dispense::vault::batch::NewBatch;
 use serde_json::{Value, json};
 
@@ -111,5 +112,52 @@ async fn the_command_line_goes_on_with_a_batch() {
     let (done, _, told) = run(setup(), &[&variant, place, "--batch", "bat_1"]);
     assert!(!done && told.contains("bat_1"), "{told}");
     assert_eq!(t.db.one("select count(*) from vault_key").await, "1200");
+    t.finish_with_jobs().await;
+}
+
+/// Rows: K2, X4.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_while_an_import_is_committed_or_cleared_is_gone_on_from_by_the_job() {
+    let (_cluster, t) = durable().await;
+    let variant = t.shelf("key", 990).await;
+    for (round, (point, cancelled)) in
+        [("import.committing", false), ("import.committing:2", false), ("import.clearing", true)]
+            .into_iter()
+            .enumerate()
+    {
+        let new = NewBatch { preview: true, ..NewBatch::import(variant) };
+        let opened = intake::open_batch(&t.app, &Actor::system(), new).await.unwrap();
+        let file: String = (0..2_300).map(|n| format!("KEY-{round}-{n:05}\n")).collect();
+        let actor = Actor::system();
+        dispense::fulfilment::restock::import(&t.app, &actor, opened.id, std::io::Cursor::new(file))
+            .await
+            .unwrap();
+        match cancelled {
+            true => drop(commit_import::cancel(&t.app, &actor, opened.id).await.unwrap()),
+            false => drop(commit_import::commit(&t.app, &actor, opened.id).await.unwrap()),
+        }
+        t.db.sql("update job set run_at = app_now() where state = 'queued'").await;
+        let mut dying = server(&t).env("DISPENSE_FAULT", point).start();
+        assert!(dying.was_killed(Duration::from_secs(20)), "{point}");
+        let counted = format!("select staged || ' ' || added from key_batch where id = '{}'", opened.id.0);
+        let left = match point {
+            "import.committing:2" => "1300 1000",
+            _ => "2300 0",
+        };
+        assert_eq!(t.db.one(&counted).await, left, "{point}");
+        // The job's lease of a dead worker runs out.
+        t.db.sql("update job set state = 'queued', run_at = app_now(), leased_until = null, leased_by = null where state = 'running'").await;
+        let again = dying.setup().without_env("DISPENSE_FAULT").start();
+        t.wait_until(&format!("select staged = 0 from key_batch where id = '{}'", opened.id.0)).await;
+        let state =
+            format!("select state in ('done', 'cancelled') from key_batch where id = '{}'", opened.id.0);
+        t.wait_until(&state).await;
+        drop(again);
+        assert_eq!(t.db.one(&counted).await, if cancelled { "0 0" } else { "0 2300" }, "{point}");
+        assert_eq!(t.db.one("select count(*) from staged_key").await, "0");
+    }
+    t.drain().await;
+    let report = dispense::check::run(&t.app.db, &t.app.config.secrets).await.unwrap();
+    assert!(report.is_clean(), "{report}");
     t.finish_with_jobs().await;
 }

@@ -5,5 +5,6 @@ mod commit;
 mod crowds;
 mod imports;
 mod kills;
+mod reservations;
 pub mod shop;
 mod storm;

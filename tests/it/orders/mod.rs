@@ -6,4 +6,5 @@ mod close;
 mod corrected_address;
 mod guest_tokens;
 mod place;
+mod reservation;
 mod state;

@@ -1,4 +1,9 @@
+mod desk;
+mod exports;
+mod formats;
 mod keys;
+mod levels;
 mod links;
 mod pay;
+mod previews;
 mod resume;

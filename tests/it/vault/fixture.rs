@@ -105,7 +105,7 @@ pub async fn go_on(t: &TestApp, mut batch: Batch, file: &[u8]) -> Batch {
 
 /// Reads a file for a batch from its beginning.
 pub fn reader<R: AsyncRead + Unpin>(t: &TestApp, batch: &Batch, file: R) -> ChunkReader<R> {
-    ChunkReader::new(file, t.app.sealer.line_chain(batch.id.0), Mark::default())
+    ChunkReader::new(file, t.app.sealer.line_chain(batch.id.0), Mark::default(), batch.layout().unwrap())
 }
 
 /// The report of a batch: `line:CODE` each.

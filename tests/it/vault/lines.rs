@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use dispense::base::ids::BatchId;
 use dispense::infra::seal::Sealer;
 use dispense::vault::import::{CHUNK, Chunk, ChunkReader, LONGEST_LINE, Mark};
+use dispense::vault::layout::Layout;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::harness::test_config;
@@ -34,7 +35,7 @@ fn reader<R: AsyncRead + Unpin>(input: R, at: Mark) -> ChunkReader<R> {
     let data = tempfile::tempdir().unwrap();
     let secrets = test_config(data.path()).secrets;
     let sealer = Sealer::new(&secrets.vault, &secrets.fingerprint).unwrap();
-    ChunkReader::new(input, sealer.line_chain(BatchId(uuid::Uuid::nil()).0), at)
+    ChunkReader::new(input, sealer.line_chain(BatchId(uuid::Uuid::nil()).0), at, Layout::default())
 }
 
 fn told(chunk: &Chunk) -> Vec<String> {

@@ -1,6 +1,8 @@
 //! After a backup was restored nobody knows which of its free keys were sold since: they are taken out of sale until it
 //! is known, or a person decides.
 
+mod store;
+
 use diesel_async::AsyncPgConnection;
 
 use crate::base::ids::VariantId;
@@ -8,7 +10,6 @@ use crate::base::outcome::Fault;
 use crate::infra::effects::events::{self, Event};
 use crate::vault::events::{Frozen, StockEvent, Thawed};
 use crate::vault::model::VariantCount;
-use crate::vault::store;
 
 /// Freezes every key that may be sold now, for this epoch.
 pub async fn freeze_all(conn: &mut AsyncPgConnection, epoch: i32) -> Result<Vec<VariantCount>, Fault> {

@@ -2,6 +2,8 @@
 //! with stays, and each is unique, so that programs of both definitions may take keys in meanwhile. Two keys that are
 //! the same text now are left to a person; the one that is not sold yet is taken out of sale until then.
 
+mod store;
+
 use std::collections::HashMap;
 
 use diesel_async::AsyncPgConnection;
@@ -15,7 +17,6 @@ use crate::vault::freeze::freeze;
 use crate::vault::model::OldPrint;
 use crate::vault::reveal::{alarm, open_text};
 use crate::vault::state::KeyState;
-use crate::vault::store;
 use crate::vault::tasks::{KeyTextTwin, Twins};
 
 /// Keys looked at in one transaction, which holds their locks.
@@ -88,7 +89,7 @@ async fn leave_to_a_person(
 ) -> Result<bool, Fault> {
     let mut frozen = freeze(conn, &[row.id], "system").await?;
     if frozen.is_empty() {
-        if row.state == KeyState::Available {
+        if matches!(row.state, KeyState::Available | KeyState::Reserved) {
             return Ok(false);
         }
         frozen = freeze(conn, &[twin], "system").await?;
