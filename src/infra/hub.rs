@@ -159,6 +159,7 @@ impl Hub {
     async fn read(&self, db: &Db) -> Result<(), Fault> {
         loop {
             let Some(position) = *self.position.borrow() else { return Ok(()) };
+            metrics::counter!("dispense_live_looks_total").increment(1);
             let traces = sequence::traces(&mut *db.conn().await?, position, BATCH).await?;
             let Some(last) = traces.last().map(|trace| trace.seq) else { return Ok(()) };
             let full = traces.len() as i64 == BATCH;
