@@ -63,7 +63,7 @@ function sink(into, payload) {
     next: ({ data, errors }) => {
       if (errors) return into.end.reject(new Error(JSON.stringify(errors)));
       payload.variables.after = data.orderChanged.cursor;
-      into.seen.push(data.orderChanged.order.stage);
+      into.seen.push([data.orderChanged.order.stage, data.orderChanged.cursor]);
     },
     error: (error) => into.end.reject(error instanceof Error ? error : new Error(JSON.stringify(error))),
     complete: () => into.end.resolve(),
@@ -85,13 +85,13 @@ events.subscribe(overEvents, sink(byEvents, overEvents));
 
 const byTicket = follower('EventSource');
 const address = new URL(`${shop}/graphql`);
-address.searchParams.set('query', 'subscription ($t: String!) { orderStatusChanged(ticket: $t) { status { stage } } }');
+address.searchParams.set('query', 'subscription ($t: String!) { orderStatusChanged(ticket: $t) { cursor status { stage } } }');
 address.searchParams.set('variables', JSON.stringify({ t: order.live.watchTicket }));
 const source = new EventSource(address);
 source.addEventListener('next', ({ data }) => {
   const { data: result, errors } = JSON.parse(data);
   if (errors) return byTicket.end.reject(new Error(JSON.stringify(errors)));
-  byTicket.seen.push(result.orderStatusChanged.status.stage);
+  byTicket.seen.push([result.orderStatusChanged.status.stage, result.orderStatusChanged.cursor]);
 });
 source.addEventListener('complete', () => { source.close(); byTicket.end.resolve(); });
 
@@ -111,10 +111,11 @@ if (!paid.ok) throw new Error(`the sandbox did not pay: ${paid.status} ${await p
 await Promise.all(all.map(({ over }) => over));
 let failed = 0;
 for (const { name, seen } of all) {
-  // The first state once: whoever comes again with its cursor is not shown what it knows.
-  const right = seen[0] === 'AWAITING_PAYMENT' && seen.at(-1) === 'DELIVERED' && seen.filter((stage) => stage === 'AWAITING_PAYMENT').length === 1;
+  // No cursor twice: whoever comes again with one is not shown what it knows.
+  const cursors = seen.map(([, cursor]) => Number(cursor));
+  const right = seen[0][0] === 'AWAITING_PAYMENT' && seen.at(-1)[0] === 'DELIVERED' && cursors.every((cursor, at) => at === 0 || cursor > cursors[at - 1]);
   failed += !right;
-  console.log(`  ${right ? 'ok  ' : 'FAIL'} ${name}: ${seen.join(', ')}`);
+  console.log(`  ${right ? 'ok  ' : 'FAIL'} ${name}: ${seen.map((one) => one.join(' ')).join(', ')}`);
 }
 const done = new Promise((resolve) => child.once('exit', resolve));
 socket.dispose();

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::harness::TestApp;
@@ -57,6 +59,30 @@ impl Socket {
             }
             Err(other) => panic!("{other}"),
         }
+    }
+
+    /// One that offers these subprotocols or none, opened by hand: a client's library gives up when the server chooses
+    /// none of its own.
+    pub async fn offering(base: &str, protocols: Option<&str>) -> Self {
+        let address = base.trim_start_matches("http://");
+        let mut raw = TcpStream::connect(address).await.unwrap();
+        let offer = protocols.map(|p| format!("sec-websocket-protocol: {p}\r\n")).unwrap_or_default();
+        let request = format!(
+            "GET /graphql/ws HTTP/1.1\r\nhost: {address}\r\nconnection: keep-alive, Upgrade\r\nupgrade: WebSocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{offer}\r\n"
+        );
+        raw.write_all(request.as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(raw.read_u8().await.unwrap());
+        }
+        let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+        assert!(head.starts_with("http/1.1 101 "), "{head}");
+        assert!(head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n"), "{head}");
+        let protocol =
+            head.lines().find_map(|l| l.strip_prefix("sec-websocket-protocol: ").map(str::to_owned));
+        let stream = WebSocketStream::from_raw_socket(raw, Role::Client, None).await;
+        Self { stream, protocol, sent: None, queries: Vec::new() }
     }
 
     /// One that has not sent anything yet.
@@ -216,10 +242,15 @@ impl Events {
 
     /// A guest's stream of this query.
     pub async fn open(t: &TestApp, query: &str, variables: Value) -> Self {
-        let mut events = Self::post(&t.base, query, variables, &[]).await.unwrap();
+        let events = Self::post(&t.base, query, variables, &[]).await.unwrap();
         assert_eq!(events.response.headers()["x-accel-buffering"], "no");
-        events.sent = Some((t.sent.clone(), query.to_owned()));
-        events
+        events.recorded(t, query)
+    }
+
+    /// What comes is recorded as this shop's.
+    pub fn recorded(mut self, t: &TestApp, query: &str) -> Self {
+        self.sent = Some((t.sent.clone(), query.to_owned()));
+        self
     }
 
     /// The next event; none when the stream has ended.

@@ -54,15 +54,11 @@ async fn a_socket_is_closed_with_the_protocols_code_for_each_thing_it_must_not_d
         assert_eq!(socket.closed().await, 4400, "{message:?}");
     }
     // Another protocol, the old one among them.
-    for protocols in [vec![], vec![("sec-websocket-protocol", "graphql-ws")]] {
-        let mut other = Socket::dial(&shop.t.base, &protocols).await.ok().unwrap();
+    for offered in [None, Some("graphql-ws")] {
+        let mut other = Socket::offering(&shop.t.base, offered).await;
         assert_eq!((other.protocol.clone(), other.closed().await), (None, 4406));
     }
-    let mut chosen =
-        Socket::dial(&shop.t.base, &[("sec-websocket-protocol", "graphql-ws, graphql-transport-ws")])
-            .await
-            .ok()
-            .unwrap();
+    let mut chosen = Socket::offering(&shop.t.base, Some("graphql-ws, graphql-transport-ws")).await;
     assert_eq!(chosen.protocol.as_deref(), Some(PROTOCOL));
     assert_eq!(chosen.closed().await, 4408);
     // No socket at all.

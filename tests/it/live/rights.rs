@@ -52,7 +52,8 @@ async fn somebody_elses_order_looks_like_a_missing_one_and_a_ticket_opens_the_st
     // In a URL a ticket may stand and a token may not.
     let (status, body) = Events::get(&shop.t.base, FOLLOW, of(&order), &[]).await.err().unwrap();
     assert_eq!((status, &body["errors"][0]["extensions"]["code"]), (400, &json!("SECRET_IN_URL")));
-    let mut watched = Events::get(&shop.t.base, WATCH, json!({ "t": ticket }), &[]).await.unwrap();
+    let watched = Events::get(&shop.t.base, WATCH, json!({ "t": ticket }), &[]).await.unwrap();
+    let mut watched = watched.recorded(&shop.t, WATCH);
     assert_eq!(watched.next().await["data"]["orderStatusChanged"]["status"]["number"], order.order.number);
     // The ticket's hour ends.
     shop.t.advance(TimeDelta::minutes(71)).await;
