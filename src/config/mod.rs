@@ -1,5 +1,6 @@
 //! Configuration: one documented TOML file, `.env`, the environment. One file per concern; each documents its keys.
 
+mod account_keys;
 mod accounts;
 mod captcha;
 mod database;

@@ -12,7 +12,7 @@ use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Fault;
 use crate::graphql::context::GraphqlBackend;
 use crate::graphql::error::{self, Refused};
-use crate::graphql::execute::{self, Stopped, Way, never_ran};
+use crate::graphql::execute::{self, Arrival, Stopped, never_ran};
 use crate::graphql::live::{self, Full};
 use crate::graphql::negotiate::{self, Media};
 use crate::graphql::request::Parts;
@@ -136,8 +136,8 @@ impl Visit {
             Ok(viewer) => viewer,
             Err(stopped) => return self.stopped(stopped).into(),
         };
-        let way = Way { in_url: *req.method() == Method::GET, streams: self.streams };
-        let prepared = match execute::prepare(&self.backend, parts, &viewer, way).await {
+        let arrival = Arrival { in_url: *req.method() == Method::GET, streams: self.streams };
+        let prepared = match execute::prepare(&self.backend, parts, &viewer, arrival).await {
             Ok(prepared) => prepared,
             Err(stopped) => return self.stopped(stopped).into(),
         };

@@ -22,7 +22,7 @@ use crate::graphql::{caching, loaders, persisted, scan, schema, viewer};
 
 /// How an operation came.
 #[derive(Clone, Copy, Debug)]
-pub struct Way {
+pub struct Arrival {
     /// By GET: the whole request is in a URL.
     pub in_url: bool,
     /// A subscription can be answered.
@@ -76,13 +76,18 @@ pub async fn prepare(
     backend: &GraphqlBackend,
     mut parts: Parts,
     viewer: &Viewer,
-    way: Way,
+    arrival: Arrival,
 ) -> Result<Prepared, Stopped> {
     persisted::resolve(backend, &viewer.caller, &mut parts).await?;
-    measure(backend, parts, viewer, way)
+    measure(backend, parts, viewer, arrival)
 }
 
-fn measure(backend: &GraphqlBackend, parts: Parts, viewer: &Viewer, way: Way) -> Result<Prepared, Stopped> {
+fn measure(
+    backend: &GraphqlBackend,
+    parts: Parts,
+    viewer: &Viewer,
+    arrival: Arrival,
+) -> Result<Prepared, Stopped> {
     let limits = &backend.config.limits;
     scan::scan(&parts.query, limits.graphql_tokens)?;
     let document = async_graphql::parser::parse_query(&parts.query)
@@ -90,19 +95,19 @@ fn measure(backend: &GraphqlBackend, parts: Parts, viewer: &Viewer, way: Way) ->
     let operation = limits::operation(&document, parts.operation_name.as_deref())?;
     match operation.ty {
         OperationType::Query => {}
-        OperationType::Mutation if !way.in_url => {}
+        OperationType::Mutation if !arrival.in_url => {}
         OperationType::Mutation => {
             let refused = Refused::new(ErrorCode::BadRequest, "mutations go by POST");
             return Err(Stopped { status: Some(StatusCode::METHOD_NOT_ALLOWED), refused });
         }
-        OperationType::Subscription if way.streams => {}
+        OperationType::Subscription if arrival.streams => {}
         OperationType::Subscription => {
             let text = "a subscription is followed with `Accept: text/event-stream`, or over /graphql/ws";
             return Err(Refused::new(ErrorCode::ValidationFailed, text).into());
         }
     }
     let manner = Manner {
-        in_url: way.in_url,
+        in_url: arrival.in_url,
         introspection: backend.config.server.introspection,
         known: viewer.actor.person.is_some() || viewer.actor.api_client.is_some(),
     };
@@ -113,7 +118,7 @@ fn measure(backend: &GraphqlBackend, parts: Parts, viewer: &Viewer, way: Way) ->
         })?;
     // Of answers that stand under a hash in a URL, and never of one that somebody proved a right for.
     let theirs = viewer.caller.bearer.is_some() || !viewer.caller.order_tokens.is_empty();
-    let max_age = match parts.hash.is_some() && way.in_url && !theirs {
+    let max_age = match parts.hash.is_some() && arrival.in_url && !theirs {
         true => caching::max_age(&document, operation, &parts.variables),
         false => None,
     };

@@ -14,11 +14,11 @@ pub const FULL_AGAIN: u32 = 10;
 pub struct Doors {
     most: usize,
     most_of_address: usize,
-    open: Mutex<Open>,
+    open: Mutex<OpenStreams>,
 }
 
 #[derive(Debug, Default)]
-struct Open {
+struct OpenStreams {
     all: usize,
     by_address: HashMap<IpAddr, usize>,
 }

@@ -19,7 +19,7 @@ use crate::graphql::context::{GraphqlBackend, Viewer};
 use crate::graphql::error::{self, Refused};
 use crate::graphql::execute::{self, Prepared};
 use crate::graphql::live::doors::Entered;
-use crate::graphql::live::frame::Step;
+use crate::graphql::live::frame::StreamStep;
 use crate::graphql::live::turn::{Told, Turn};
 use crate::graphql::{persisted, schema};
 use crate::infra::hub::Following;
@@ -34,7 +34,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Frame {
     pub serial: u64,
-    pub step: Step,
+    pub step: StreamStep,
 }
 
 /// The way to the client: a queue with few places.
@@ -52,7 +52,7 @@ pub struct Outlet {
 pub struct Gone;
 
 impl Outlet {
-    pub async fn send(&self, step: Step) -> Result<(), Gone> {
+    pub async fn send(&self, step: StreamStep) -> Result<(), Gone> {
         let frame = Frame { serial: self.serial, step };
         match timeout(self.patience, self.frames.send(frame)).await {
             Ok(Ok(())) => Ok(()),
@@ -65,7 +65,7 @@ impl Outlet {
         if self.own.is_none() {
             return Ok(());
         }
-        let frame = Frame { serial: self.serial, step: Step::Beat };
+        let frame = Frame { serial: self.serial, step: StreamStep::Beat };
         self.frames.try_send(frame).map_err(|full| match full {
             TrySendError::Full(_) => self.slow(),
             TrySendError::Closed(_) => Gone,
@@ -102,7 +102,7 @@ enum Turned {
     More(Following),
     /// To be tried again: the database did not answer.
     Again(Option<Following>),
-    Ends(Option<Step>),
+    Ends(Option<StreamStep>),
 }
 
 impl Follower {
@@ -133,7 +133,7 @@ impl Follower {
         }
     }
 
-    async fn follow(mut self, first: Prepared, viewer: Viewer, outlet: &Outlet) -> Option<Step> {
+    async fn follow(mut self, first: Prepared, viewer: Viewer, outlet: &Outlet) -> Option<StreamStep> {
         let config = &self.backend.config.live;
         // Those who came together do not come again together.
         let life = Duration::from_secs(config.stream_seconds).mul_f64(clock::jitter() - 0.2);
@@ -141,7 +141,7 @@ impl Follower {
         let to_keep = first.to_keep;
         let (mut turned, mut ends) = self.turn(first.operation, viewer, None, outlet).await;
         if let Some(to_keep) = to_keep
-            && matches!(turned, Turned::Waits(_) | Turned::More(_) | Turned::Ends(Some(Step::Complete)))
+            && matches!(turned, Turned::Waits(_) | Turned::More(_) | Turned::Ends(Some(StreamStep::Complete)))
         {
             persisted::keep(&self.backend, &self.caller, to_keep).await;
         }
@@ -158,7 +158,7 @@ impl Follower {
                 Turned::Again(following) => {
                     sleep(PAUSE).await;
                     if Instant::now() >= end || self.backend.live.closing.is_cancelled() {
-                        return Some(Step::Again);
+                        return Some(StreamStep::Again);
                     }
                     following
                 }
@@ -169,7 +169,7 @@ impl Follower {
                     turned = Turned::Again(following);
                     continue;
                 }
-                Err(stopped) => return Some(Step::Unbelieved(stopped.refused)),
+                Err(stopped) => return Some(StreamStep::Unbelieved(stopped.refused)),
             };
             let operation = execute::operation_of(
                 self.query.clone(),
@@ -203,7 +203,7 @@ impl Follower {
         for mut response in responses {
             if response.data == Value::Null {
                 let passing = !first && response.errors.iter().any(is_passing);
-                let step = Step::errors(response, &self.caller.request_id);
+                let step = StreamStep::errors(response, &self.caller.request_id);
                 return match passing {
                     true => (Turned::Again(following), ends),
                     false => (Turned::Ends(Some(step)), ends),
@@ -211,17 +211,17 @@ impl Follower {
             }
             error::finish(&mut response.errors, &self.caller.request_id);
             let cursor = cursors.pop_front();
-            let step = Step::Next { cursor: cursor.clone(), text: execute::written(&response) };
+            let step = StreamStep::Next { cursor: cursor.clone(), text: execute::written(&response) };
             if outlet.send(step).await.is_err() {
                 return (Turned::Ends(None), ends);
             }
             self.after = cursor.or(self.after.take());
         }
         let turned = match following {
-            _ if over => Turned::Ends(Some(Step::Complete)),
+            _ if over => Turned::Ends(Some(StreamStep::Complete)),
             Some(following) if more => Turned::More(following),
             Some(following) => Turned::Waits(following),
-            None => Turned::Ends(Some(Step::Complete)),
+            None => Turned::Ends(Some(StreamStep::Complete)),
         };
         (turned, ends)
     }
@@ -244,7 +244,7 @@ impl Follower {
         end: Instant,
         ends: Option<DateTime<Utc>>,
         outlet: &Outlet,
-    ) -> Result<(), Option<Step>> {
+    ) -> Result<(), Option<StreamStep>> {
         let live = &self.backend.live;
         let beat = Duration::from_secs(self.backend.config.live.heartbeat_seconds.max(1));
         loop {
@@ -252,11 +252,11 @@ impl Follower {
             let over = |end: &DateTime<Utc>| *end <= now;
             if self.token_ends.as_ref().is_some_and(over) {
                 let refused = Refused::new(ErrorCode::TokenExpired, "the access token has ended: refresh it");
-                return Err(Some(Step::Unbelieved(refused)));
+                return Err(Some(StreamStep::Unbelieved(refused)));
             }
             if ends.as_ref().is_some_and(over) {
                 let refused = Refused::new(ErrorCode::TokenExpired, "the ticket has ended: get a new one");
-                return Err(Some(Step::refused(refused, &self.caller.request_id)));
+                return Err(Some(StreamStep::refused(refused, &self.caller.request_id)));
             }
             let until = |end: DateTime<Utc>| (end - now).to_std().unwrap_or_default();
             let nap = [self.token_ends.map(until), ends.map(until), Some(end - Instant::now())];
@@ -264,11 +264,11 @@ impl Follower {
             tokio::select! {
                 () = following.changed() => return Ok(()),
                 () = outlet.frames.closed() => return Err(None),
-                () = live.closing.cancelled() => return Err(Some(Step::Again)),
+                () = live.closing.cancelled() => return Err(Some(StreamStep::Again)),
                 () = sleep(nap) => {}
             }
             if Instant::now() >= end {
-                return Err(Some(Step::Again));
+                return Err(Some(StreamStep::Again));
             }
             outlet.beat().map_err(|Gone| None)?;
         }

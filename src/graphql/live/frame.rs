@@ -8,7 +8,7 @@ use crate::graphql::execute::written;
 
 /// One step of an operation.
 #[derive(Debug)]
-pub enum Step {
+pub enum StreamStep {
     /// A result.
     Next { cursor: Option<String>, text: String },
     /// It cannot go on: GraphQL errors as JSON.
@@ -23,7 +23,7 @@ pub enum Step {
     Unbelieved(Refused),
 }
 
-impl Step {
+impl StreamStep {
     /// A refusal as an error of the operation.
     pub fn refused(refused: Refused, request_id: &str) -> Self {
         Self::errors(Response::from_errors(vec![refused.into_server_error()]), request_id)

@@ -13,7 +13,7 @@ const LONGEST_ID: usize = 100;
 
 /// What a client says.
 #[derive(Debug)]
-pub enum Heard {
+pub enum ClientMessage {
     Init(Map<String, Value>),
     Subscribe { id: String, payload: Map<String, Value> },
     Complete { id: String },
@@ -84,7 +84,7 @@ impl Close {
 ///
 /// # Errors
 /// What is wrong with it, ready to show.
-pub fn read(text: &str) -> Result<Heard, String> {
+pub fn read(text: &str) -> Result<ClientMessage, String> {
     let Value::Object(mut object) = strict(text.as_bytes())? else {
         return Err("a message is one JSON object".into());
     };
@@ -103,14 +103,14 @@ pub fn read(text: &str) -> Result<Heard, String> {
         Some(_) => Err("`payload` must be an object".to_owned()),
     };
     match kind.as_str() {
-        "connection_init" => Ok(Heard::Init(whole(payload)?.unwrap_or_default())),
+        "connection_init" => Ok(ClientMessage::Init(whole(payload)?.unwrap_or_default())),
         "subscribe" => {
             let payload = whole(payload)?.ok_or("`payload` is missing")?;
-            Ok(Heard::Subscribe { id: id()?, payload })
+            Ok(ClientMessage::Subscribe { id: id()?, payload })
         }
-        "complete" => Ok(Heard::Complete { id: id()? }),
-        "ping" => Ok(Heard::Ping(payload)),
-        "pong" => Ok(Heard::Pong),
+        "complete" => Ok(ClientMessage::Complete { id: id()? }),
+        "ping" => Ok(ClientMessage::Ping(payload)),
+        "pong" => Ok(ClientMessage::Pong),
         _ => Err("the message's `type` is unknown".into()),
     }
 }

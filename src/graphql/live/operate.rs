@@ -10,9 +10,9 @@ use crate::base::error_code::ErrorCode;
 use crate::base::text::Locale;
 use crate::graphql::context::GraphqlBackend;
 use crate::graphql::error::{self, Refused};
-use crate::graphql::execute::{self, Way};
+use crate::graphql::execute::{self, Arrival};
 use crate::graphql::live::follow::{Follower, Outlet};
-use crate::graphql::live::frame::Step;
+use crate::graphql::live::frame::StreamStep;
 use crate::graphql::request::Parts;
 use crate::infra::throttle;
 
@@ -27,8 +27,8 @@ pub async fn run(
     let request_id = caller.request_id.clone();
     if let Err(refused) = operate(backend, caller, locale, payload, &outlet).await {
         let step = match refused.code {
-            ErrorCode::Unauthenticated | ErrorCode::TokenExpired => Step::Unbelieved(refused),
-            _ => Step::refused(refused, &request_id),
+            ErrorCode::Unauthenticated | ErrorCode::TokenExpired => StreamStep::Unbelieved(refused),
+            _ => StreamStep::refused(refused, &request_id),
         };
         let _ = outlet.send(step).await;
     }
@@ -47,22 +47,22 @@ async fn operate(
     })?;
     let parts = Parts::from_object(payload).map_err(|text| Refused::new(ErrorCode::BadRequest, text))?;
     let viewer = execute::believe(&backend, &caller, locale).await.map_err(|stopped| stopped.refused)?;
-    let way = Way { in_url: false, streams: true };
+    let arrival = Arrival { in_url: false, streams: true };
     let prepared =
-        execute::prepare(&backend, parts, &viewer, way).await.map_err(|stopped| stopped.refused)?;
+        execute::prepare(&backend, parts, &viewer, arrival).await.map_err(|stopped| stopped.refused)?;
     if prepared.ty == OperationType::Subscription {
         Follower::run(backend, prepared, viewer, None, outlet).await;
         return Ok(());
     }
     let mut response = execute::run(&backend, prepared, viewer).await.response;
     if execute::never_ran(&response) {
-        let _ = outlet.send(Step::errors(response, &caller.request_id)).await;
+        let _ = outlet.send(StreamStep::errors(response, &caller.request_id)).await;
         return Ok(());
     }
     error::finish(&mut response.errors, &caller.request_id);
-    let next = Step::Next { cursor: None, text: execute::written(&response) };
+    let next = StreamStep::Next { cursor: None, text: execute::written(&response) };
     if outlet.send(next).await.is_ok() {
-        let _ = outlet.send(Step::Complete).await;
+        let _ = outlet.send(StreamStep::Complete).await;
     }
     Ok(())
 }

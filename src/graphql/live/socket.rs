@@ -25,8 +25,8 @@ use crate::graphql::context::GraphqlBackend;
 use crate::graphql::error::Refused;
 use crate::graphql::live::doors::Entered;
 use crate::graphql::live::follow::{Frame, Outlet};
-use crate::graphql::live::frame::Step;
-use crate::graphql::live::message::{self, Close, Heard};
+use crate::graphql::live::frame::StreamStep;
+use crate::graphql::live::message::{self, ClientMessage, Close};
 use crate::graphql::live::operate;
 use crate::graphql::viewer;
 use crate::rest::credentials;
@@ -46,7 +46,7 @@ const READ_AWAY: usize = 4 * 1024 * 1024;
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// How a socket ends.
-enum Ended {
+enum SocketEnd {
     Closed(Close),
     /// The client went away.
     Gone,
@@ -54,13 +54,13 @@ enum Ended {
     Slow,
 }
 
-struct Running {
+struct RunningOperation {
     serial: u64,
     task: AbortHandle,
 }
 
 /// What comes next on a socket.
-enum Event {
+enum SocketEvent {
     Message(Option<Result<Message, Error>>),
     Frame(Frame),
     Beat,
@@ -75,7 +75,7 @@ pub struct Socket {
     entered: Entered,
     frames: mpsc::Sender<Frame>,
     read: mpsc::Receiver<Frame>,
-    running: HashMap<String, Running>,
+    running: HashMap<String, RunningOperation>,
     tasks: JoinSet<()>,
     serial: u64,
     acknowledged: bool,
@@ -113,16 +113,16 @@ impl Socket {
 
     /// Serves it to its end.
     pub async fn run(mut self, speaks: bool) {
-        let ended = if speaks { self.talk().await } else { Ended::Closed(Close::no_protocol()) };
+        let ended = if speaks { self.talk().await } else { SocketEnd::Closed(Close::no_protocol()) };
         self.tasks.abort_all();
         match ended {
-            Ended::Closed(close) => self.close(close).await,
-            Ended::Slow => self.entered.is_slow(),
-            Ended::Gone => {}
+            SocketEnd::Closed(close) => self.close(close).await,
+            SocketEnd::Slow => self.entered.is_slow(),
+            SocketEnd::Gone => {}
         }
     }
 
-    async fn talk(&mut self) -> Ended {
+    async fn talk(&mut self) -> SocketEnd {
         let live = self.backend.live.clone();
         let config = self.backend.config.live.clone();
         let started = Instant::now();
@@ -132,18 +132,18 @@ impl Socket {
         let end = started + Duration::from_secs(config.stream_seconds).mul_f64(clock::jitter() - 0.2);
         loop {
             let event = tokio::select! {
-                message = self.stream.next() => Event::Message(message),
-                Some(frame) = self.read.recv() => Event::Frame(frame),
-                _ = beats.tick() => Event::Beat,
-                () = sleep_until(init), if !self.acknowledged => Event::Close(Close::init_timeout()),
-                () = sleep_until(end) => Event::Close(Close::again()),
-                () = live.closing.cancelled() => Event::Close(Close::again()),
+                message = self.stream.next() => SocketEvent::Message(message),
+                Some(frame) = self.read.recv() => SocketEvent::Frame(frame),
+                _ = beats.tick() => SocketEvent::Beat,
+                () = sleep_until(init), if !self.acknowledged => SocketEvent::Close(Close::init_timeout()),
+                () = sleep_until(end) => SocketEvent::Close(Close::again()),
+                () = live.closing.cancelled() => SocketEvent::Close(Close::again()),
             };
             let done = match event {
-                Event::Message(message) => self.hear(message).await,
-                Event::Frame(frame) => self.pass_on(frame).await,
-                Event::Beat => self.beat().await,
-                Event::Close(close) => Err(Ended::Closed(close)),
+                SocketEvent::Message(message) => self.hear(message).await,
+                SocketEvent::Frame(frame) => self.pass_on(frame).await,
+                SocketEvent::Beat => self.beat().await,
+                SocketEvent::Close(close) => Err(SocketEnd::Closed(close)),
             };
             if let Err(ended) = done {
                 return ended;
@@ -152,64 +152,66 @@ impl Socket {
         }
     }
 
-    async fn send(&mut self, text: String) -> Result<(), Ended> {
+    async fn send(&mut self, text: String) -> Result<(), SocketEnd> {
         let patience = Duration::from_secs(self.backend.config.live.send_seconds);
         match timeout(patience, self.stream.send(Message::text(text))).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Ended::Gone),
-            Err(_) => Err(Ended::Slow),
+            Ok(Err(_)) => Err(SocketEnd::Gone),
+            Err(_) => Err(SocketEnd::Slow),
         }
     }
 
-    async fn beat(&mut self) -> Result<(), Ended> {
+    async fn beat(&mut self) -> Result<(), SocketEnd> {
         if self.unanswered >= UNANSWERED {
-            return Err(Ended::Gone);
+            return Err(SocketEnd::Gone);
         }
         self.unanswered += 1;
         self.send(message::ping()).await
     }
 
-    async fn hear(&mut self, message: Option<Result<Message, Error>>) -> Result<(), Ended> {
+    async fn hear(&mut self, message: Option<Result<Message, Error>>) -> Result<(), SocketEnd> {
         let message = match message {
-            None => return Err(Ended::Gone),
+            None => return Err(SocketEnd::Gone),
             Some(Ok(message)) => message,
-            Some(Err(Error::Capacity(_))) => return Err(Ended::Closed(Close::too_large())),
-            Some(Err(Error::Utf8(_))) => return Err(Ended::Closed(Close::bad("text must be UTF-8"))),
-            Some(Err(_)) => return Err(Ended::Gone),
+            Some(Err(Error::Capacity(_))) => return Err(SocketEnd::Closed(Close::too_large())),
+            Some(Err(Error::Utf8(_))) => return Err(SocketEnd::Closed(Close::bad("text must be UTF-8"))),
+            Some(Err(_)) => return Err(SocketEnd::Gone),
         };
         self.unanswered = 0;
         self.count()?;
         match message {
             Message::Text(text) => {
                 let heard = message::read(text.as_str());
-                self.answer(heard.map_err(|text| Ended::Closed(Close::bad(text)))?).await
+                self.answer(heard.map_err(|text| SocketEnd::Closed(Close::bad(text)))?).await
             }
-            Message::Binary(_) => Err(Ended::Closed(Close::bad("messages are text"))),
-            Message::Close(_) => Err(Ended::Gone),
+            Message::Binary(_) => Err(SocketEnd::Closed(Close::bad("messages are text"))),
+            Message::Close(_) => Err(SocketEnd::Gone),
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(()),
         }
     }
 
-    fn count(&mut self) -> Result<(), Ended> {
+    fn count(&mut self) -> Result<(), SocketEnd> {
         if self.heard.0.elapsed() >= WINDOW {
             self.heard = (Instant::now(), 0);
         }
         self.heard.1 += 1;
         if self.heard.1 > self.backend.config.live.messages_per_minute {
-            return Err(Ended::Closed(Close::flood()));
+            return Err(SocketEnd::Closed(Close::flood()));
         }
         Ok(())
     }
 
-    async fn answer(&mut self, heard: Heard) -> Result<(), Ended> {
+    async fn answer(&mut self, heard: ClientMessage) -> Result<(), SocketEnd> {
         match heard {
-            Heard::Init(_) if self.acknowledged => Err(Ended::Closed(Close::second_init())),
-            Heard::Init(payload) => self.open(payload).await,
-            Heard::Ping(payload) => self.send(message::pong(payload)).await,
-            Heard::Pong => Ok(()),
-            Heard::Subscribe { .. } if !self.acknowledged => Err(Ended::Closed(Close::unauthorized())),
-            Heard::Subscribe { id, payload } => self.subscribe(id, payload).await,
-            Heard::Complete { id } => {
+            ClientMessage::Init(_) if self.acknowledged => Err(SocketEnd::Closed(Close::second_init())),
+            ClientMessage::Init(payload) => self.open(payload).await,
+            ClientMessage::Ping(payload) => self.send(message::pong(payload)).await,
+            ClientMessage::Pong => Ok(()),
+            ClientMessage::Subscribe { .. } if !self.acknowledged => {
+                Err(SocketEnd::Closed(Close::unauthorized()))
+            }
+            ClientMessage::Subscribe { id, payload } => self.subscribe(id, payload).await,
+            ClientMessage::Complete { id } => {
                 if let Some(running) = self.running.remove(&id) {
                     running.task.abort();
                 }
@@ -219,7 +221,7 @@ impl Socket {
     }
 
     /// Takes the credentials of `connection_init`, each in place of the header of the same name.
-    async fn open(&mut self, payload: Map<String, Value>) -> Result<(), Ended> {
+    async fn open(&mut self, payload: Map<String, Value>) -> Result<(), SocketEnd> {
         for (name, value) in &payload {
             let Some(text) = value.as_str() else { continue };
             match name.to_ascii_lowercase().as_str() {
@@ -234,22 +236,23 @@ impl Socket {
         match viewer::read(&self.backend, &self.caller, self.locale).await {
             Ok(_) => {}
             Err(refused) if refused.code == ErrorCode::Unavailable => {
-                return Err(Ended::Closed(Close::again()));
+                return Err(SocketEnd::Closed(Close::again()));
             }
-            Err(refused) => return Err(Ended::Closed(forbidden(&refused))),
+            Err(refused) => return Err(SocketEnd::Closed(forbidden(&refused))),
         }
         self.acknowledged = true;
         self.send(message::ack()).await
     }
 
-    async fn subscribe(&mut self, id: String, payload: Map<String, Value>) -> Result<(), Ended> {
+    async fn subscribe(&mut self, id: String, payload: Map<String, Value>) -> Result<(), SocketEnd> {
         if self.running.contains_key(&id) {
-            return Err(Ended::Closed(Close::duplicate(&id)));
+            return Err(SocketEnd::Closed(Close::duplicate(&id)));
         }
         let config = &self.backend.config.live;
         if self.running.len() >= config.operations_per_connection {
             let text = format!("a socket has at most {} operations", config.operations_per_connection);
-            let step = Step::refused(Refused::new(ErrorCode::RateLimited, text), &self.caller.request_id);
+            let step =
+                StreamStep::refused(Refused::new(ErrorCode::RateLimited, text), &self.caller.request_id);
             return self.say(&id, step).await;
         }
         self.serial += 1;
@@ -262,28 +265,28 @@ impl Socket {
         };
         let running = operate::run(self.backend.clone(), self.caller.clone(), self.locale, payload, outlet);
         let task = self.tasks.spawn(running);
-        self.running.insert(id, Running { serial: self.serial, task });
+        self.running.insert(id, RunningOperation { serial: self.serial, task });
         Ok(())
     }
 
     /// Passes a step on, unless its operation was given up.
-    async fn pass_on(&mut self, frame: Frame) -> Result<(), Ended> {
+    async fn pass_on(&mut self, frame: Frame) -> Result<(), SocketEnd> {
         let running = self.running.iter().find(|(_, running)| running.serial == frame.serial);
         let Some(id) = running.map(|(id, _)| id.clone()) else { return Ok(()) };
-        if matches!(frame.step, Step::Failed(_) | Step::Complete) {
+        if matches!(frame.step, StreamStep::Failed(_) | StreamStep::Complete) {
             self.running.remove(&id);
         }
         self.say(&id, frame.step).await
     }
 
-    async fn say(&mut self, id: &str, step: Step) -> Result<(), Ended> {
+    async fn say(&mut self, id: &str, step: StreamStep) -> Result<(), SocketEnd> {
         let text = match step {
-            Step::Next { text, .. } => message::next(id, &text),
-            Step::Failed(errors) => message::error(id, &errors),
-            Step::Complete => message::complete(id),
-            Step::Beat => message::ping(),
-            Step::Again => return Err(Ended::Closed(Close::again())),
-            Step::Unbelieved(refused) => return Err(Ended::Closed(forbidden(&refused))),
+            StreamStep::Next { text, .. } => message::next(id, &text),
+            StreamStep::Failed(errors) => message::error(id, &errors),
+            StreamStep::Complete => message::complete(id),
+            StreamStep::Beat => message::ping(),
+            StreamStep::Again => return Err(SocketEnd::Closed(Close::again())),
+            StreamStep::Unbelieved(refused) => return Err(SocketEnd::Closed(forbidden(&refused))),
         };
         self.send(text).await
     }

@@ -15,7 +15,7 @@ use crate::graphql::context::{GraphqlBackend, Viewer};
 use crate::graphql::execute::Prepared;
 use crate::graphql::live::doors::Entered;
 use crate::graphql::live::follow::{Follower, Frame, Outlet};
-use crate::graphql::live::frame::Step;
+use crate::graphql::live::frame::StreamStep;
 use crate::graphql::negotiate::EVENT_STREAM;
 
 /// Events that wait for a client.
@@ -62,7 +62,7 @@ type Rest = (mpsc::Receiver<Frame>, Arc<Entered>, String);
 async fn next((mut read, entered, request_id): Rest) -> Option<(io::Result<Bytes>, Rest)> {
     let Frame { step, .. } = read.recv().await?;
     let step = match step {
-        Step::Unbelieved(refused) => Step::refused(refused, &request_id),
+        StreamStep::Unbelieved(refused) => StreamStep::refused(refused, &request_id),
         other => other,
     };
     Some((Ok(step.event().into()), (read, entered, request_id)))
