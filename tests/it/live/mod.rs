@@ -43,6 +43,7 @@ impl LiveShop {
         let t = TestApp::start_with(|config| {
             with_generic(config);
             config.live.heartbeat_seconds = 1;
+            config.live.init_seconds = 30;
             change(config);
         })
         .await;

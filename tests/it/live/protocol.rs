@@ -10,13 +10,11 @@ use super::{FOLLOW, LiveShop, of};
 /// Rows: O7.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_socket_is_closed_with_the_protocols_code_for_each_thing_it_must_not_do() {
-    let shop = LiveShop::open_with(|config| config.live.init_seconds = 1).await;
+    let shop = LiveShop::open().await;
     let order = shop.order().await;
     let subscribe =
         json!({ "id": "1", "type": "subscribe", "payload": { "query": FOLLOW, "variables": of(&order) } });
     // Not ready.
-    let mut silent = Socket::silent(&shop.t).await;
-    assert_eq!(silent.closed().await, 4408);
     let mut early = Socket::silent(&shop.t).await;
     early.say(subscribe.clone()).await;
     assert_eq!(early.hear().await, Heard::Closed(4401, "Unauthorized".into()));
@@ -60,10 +58,20 @@ async fn a_socket_is_closed_with_the_protocols_code_for_each_thing_it_must_not_d
     }
     let mut chosen = Socket::offering(&shop.t.base, Some("graphql-ws, graphql-transport-ws")).await;
     assert_eq!(chosen.protocol.as_deref(), Some(PROTOCOL));
-    assert_eq!(chosen.closed().await, 4408);
+    chosen.say(json!({ "type": "connection_init" })).await;
+    assert_eq!(chosen.json().await, json!({ "type": "connection_ack" }));
     // No socket at all.
     let plain = shop.t.get("/graphql/ws").await;
     assert_eq!((plain.status().as_u16(), &plain.headers()["upgrade"]), (426, &"websocket".parse().unwrap()));
+    shop.finish().await;
+}
+
+/// Rows: O7.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_socket_that_says_nothing_is_closed() {
+    let shop = LiveShop::open_with(|config| config.live.init_seconds = 1).await;
+    let mut silent = Socket::silent(&shop.t).await;
+    assert_eq!(silent.hear().await, Heard::Closed(4408, "Connection initialisation timeout".into()));
     shop.finish().await;
 }
 
