@@ -153,7 +153,7 @@ impl Socket {
         if let (Some(sent), Some((_, query))) =
             (&self.sent, self.queries.iter().rev().find(|(known, _)| known == id))
         {
-            sent.record(query, None, &payload);
+            sent.record(query, name_of(query), &payload);
         }
         payload
     }
@@ -268,7 +268,7 @@ impl Events {
                 let data = if data.is_empty() { Value::Null } else { serde_json::from_str(data).unwrap() };
                 let name = field("event").unwrap().to_owned();
                 if let Some((sent, query)) = &self.sent {
-                    sent.record(query, None, &data);
+                    sent.record(query, name_of(query), &data);
                 }
                 return Some(Event { name, id: field("id").map(str::to_owned), data });
             }
@@ -301,6 +301,12 @@ impl Events {
         assert_eq!((event.name.as_str(), &event.data), ("complete", &Value::Null));
         assert_eq!(self.hear().await, None);
     }
+}
+
+/// The name of a document's only operation.
+fn name_of(query: &str) -> Option<&str> {
+    let name = query.trim_start().strip_prefix("subscription ")?.split(['(', ' ', '{']).next();
+    name.filter(|name| !name.is_empty())
 }
 
 fn client() -> reqwest::Client {
