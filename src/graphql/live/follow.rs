@@ -157,6 +157,9 @@ impl Follower {
                 Turned::More(following) => Some(following),
                 Turned::Again(following) => {
                     sleep(PAUSE).await;
+                    if outlet.frames.is_closed() {
+                        return None;
+                    }
                     if Instant::now() >= end || self.backend.live.closing.is_cancelled() {
                         return Some(StreamStep::Again);
                     }
@@ -201,15 +204,15 @@ impl Follower {
         let Told { following: followed, mut cursors, over, more, ends } = turn.take();
         let following = followed.or(following);
         for mut response in responses {
-            if response.data == Value::Null {
-                let passing = !first && response.errors.iter().any(is_passing);
-                let step = StreamStep::errors(response, &self.caller.request_id);
-                return match passing {
-                    true => (Turned::Again(following), ends),
-                    false => (Turned::Ends(Some(step)), ends),
-                };
-            }
+            let passing = !first && response.errors.iter().any(is_passing);
             error::finish(&mut response.errors, &self.caller.request_id);
+            // The client is where it was: it misses nothing of a state that could not be read in whole.
+            if passing {
+                return (Turned::Again(following), ends);
+            }
+            if response.data == Value::Null {
+                return (Turned::Ends(Some(StreamStep::failed(&response))), ends);
+            }
             let cursor = cursors.pop_front();
             let step = StreamStep::Next { cursor: cursor.clone(), text: execute::written(&response) };
             if outlet.send(step).await.is_err() {

@@ -32,6 +32,11 @@ impl StreamStep {
     /// The errors of a response that has nothing else.
     pub fn errors(mut response: Response, request_id: &str) -> Self {
         crate::graphql::error::finish(&mut response.errors, request_id);
+        Self::failed(&response)
+    }
+
+    /// The same of one whose errors are finished.
+    pub fn failed(response: &Response) -> Self {
         Self::Failed(serde_json::to_string(&response.errors).unwrap_or_else(|_| "[]".into()))
     }
 
