@@ -42,7 +42,6 @@ impl LiveShop {
     async fn open_with(change: impl FnOnce(&mut Config)) -> Self {
         let t = TestApp::start_with(|config| {
             with_generic(config);
-            config.live.heartbeat_seconds = 1;
             config.live.init_seconds = 30;
             change(config);
         })

@@ -11,7 +11,7 @@ use crate::graphql::wire::Wire;
 /// Rows: O7 (orderChanged, orderStatusChanged), L2.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_elses_order_looks_like_a_missing_one_and_a_ticket_opens_the_state_alone() {
-    let shop = LiveShop::open().await;
+    let shop = LiveShop::open_with(|config| config.live.heartbeat_seconds = 2).await;
     let (order, other) = (shop.order().await, shop.order().await);
     let token = order.access_token.expose();
     let (ticket, _) =
@@ -64,7 +64,7 @@ async fn somebody_elses_order_looks_like_a_missing_one_and_a_ticket_opens_the_st
 /// Rows: O7 (orderChanged).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_ends_with_the_token_that_opened_it() {
-    let shop = LiveShop::open().await;
+    let shop = LiveShop::open_with(|config| config.live.heartbeat_seconds = 2).await;
     let order = shop.order().await;
     let buyer = shop.t.buyer("buyer@example.com").await;
     let own = format!("update orders set user_id = '{}' where id = '{}'", buyer.0, order.order.id.0);

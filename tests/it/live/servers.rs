@@ -93,7 +93,11 @@ async fn what_one_server_settles_another_shows_and_a_restart_in_between_misses_n
 /// Rows: O7.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_has_lasted_ends_and_its_client_comes_again() {
-    let shop = LiveShop::open_with(|config| config.live.stream_seconds = 8).await;
+    let shop = LiveShop::open_with(|config| {
+        config.live.stream_seconds = 8;
+        config.live.heartbeat_seconds = 1;
+    })
+    .await;
     let order = shop.order().await;
     let mut socket = Socket::open(&shop.t).await;
     let mut events = Events::open(&shop.t, FOLLOW, of(&order)).await;
