@@ -139,11 +139,12 @@ impl Follower {
         let life = Duration::from_secs(config.stream_seconds).mul_f64(clock::jitter() - 0.2);
         let end = Instant::now() + life;
         let to_keep = first.to_keep;
-        let (mut turned, mut ends) = self.turn(first.operation, viewer, None, outlet).await;
+        // What a turn needs lies apart, and is gone while it waits.
+        let (mut turned, mut ends) = Box::pin(self.turn(first.operation, viewer, None, outlet)).await;
         if let Some(to_keep) = to_keep
             && matches!(turned, Turned::Waits(_) | Turned::More(_) | Turned::Ends(Some(StreamStep::Complete)))
         {
-            persisted::keep(&self.backend, &self.caller, to_keep).await;
+            Box::pin(persisted::keep(&self.backend, &self.caller, to_keep)).await;
         }
         loop {
             let following = match turned {
@@ -166,7 +167,8 @@ impl Follower {
                     following
                 }
             };
-            let viewer = match execute::believe(&self.backend, &self.caller, self.locale).await {
+            let believed = Box::pin(execute::believe(&self.backend, &self.caller, self.locale)).await;
+            let viewer = match believed {
                 Ok(viewer) => viewer,
                 Err(stopped) if stopped.refused.code == ErrorCode::Unavailable => {
                     turned = Turned::Again(following);
@@ -179,7 +181,7 @@ impl Follower {
                 self.variables.clone(),
                 self.operation_name.clone(),
             );
-            (turned, ends) = self.turn(operation, viewer, following, outlet).await;
+            (turned, ends) = Box::pin(self.turn(operation, viewer, following, outlet)).await;
         }
     }
 

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use crate::base::caller::Caller;
 use crate::base::error_code::ErrorCode;
 use crate::base::text::Locale;
-use crate::graphql::context::GraphqlBackend;
+use crate::graphql::context::{GraphqlBackend, Viewer};
 use crate::graphql::error::{self, Refused};
-use crate::graphql::execute::{self, Arrival};
+use crate::graphql::execute::{self, Arrival, Prepared};
 use crate::graphql::live::follow::{Follower, Outlet};
 use crate::graphql::live::frame::StreamStep;
 use crate::graphql::request::Parts;
@@ -34,6 +34,18 @@ pub async fn run(
     }
 }
 
+async fn begin(
+    backend: &GraphqlBackend,
+    caller: &Caller,
+    locale: Locale,
+    parts: Parts,
+) -> Result<(Prepared, Viewer), Refused> {
+    let viewer = execute::believe(backend, caller, locale).await.map_err(|stopped| stopped.refused)?;
+    let arrival = Arrival { in_url: false, streams: true };
+    let prepared = execute::prepare(backend, parts, &viewer, arrival).await.map_err(|s| s.refused)?;
+    Ok((prepared, viewer))
+}
+
 async fn operate(
     backend: Arc<GraphqlBackend>,
     caller: Caller,
@@ -46,15 +58,13 @@ async fn operate(
         ..Refused::new(ErrorCode::RateLimited, "too many requests from this address")
     })?;
     let parts = Parts::from_object(payload).map_err(|text| Refused::new(ErrorCode::BadRequest, text))?;
-    let viewer = execute::believe(&backend, &caller, locale).await.map_err(|stopped| stopped.refused)?;
-    let arrival = Arrival { in_url: false, streams: true };
-    let prepared =
-        execute::prepare(&backend, parts, &viewer, arrival).await.map_err(|stopped| stopped.refused)?;
+    // What is needed to begin lies apart: a follower that waits does not keep it.
+    let (prepared, viewer) = Box::pin(begin(&backend, &caller, locale, parts)).await?;
     if prepared.ty == OperationType::Subscription {
-        Follower::run(backend, prepared, viewer, None, outlet).await;
+        Box::pin(Follower::run(backend, prepared, viewer, None, outlet)).await;
         return Ok(());
     }
-    let mut response = execute::run(&backend, prepared, viewer).await.response;
+    let mut response = Box::pin(execute::run(&backend, prepared, viewer)).await.response;
     if execute::never_ran(&response) {
         let _ = outlet.send(StreamStep::errors(response, &caller.request_id)).await;
         return Ok(());

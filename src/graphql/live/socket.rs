@@ -204,7 +204,7 @@ impl Socket {
     async fn answer(&mut self, heard: ClientMessage) -> Result<(), SocketEnd> {
         match heard {
             ClientMessage::Init(_) if self.acknowledged => Err(SocketEnd::Closed(Close::second_init())),
-            ClientMessage::Init(payload) => self.open(payload).await,
+            ClientMessage::Init(payload) => Box::pin(self.open(payload)).await,
             ClientMessage::Ping(payload) => self.send(message::pong(payload)).await,
             ClientMessage::Pong => Ok(()),
             ClientMessage::Subscribe { .. } if !self.acknowledged => {
