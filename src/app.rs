@@ -8,7 +8,9 @@ use crate::base::outcome::Fault;
 use crate::catalogue::kit::CatalogueKit;
 use crate::config::Config;
 use crate::delivery::kit::DeliveryKit;
+use crate::graphql::Live;
 use crate::graphql::context::GraphqlBackend;
+use crate::graphql::live_of;
 use crate::http::backend::HttpBackend;
 use crate::infra::kit::Kit;
 use crate::leads_to_kit;
@@ -24,6 +26,7 @@ pub struct App {
     pub catalogue: Arc<CatalogueKit>,
     pub downloads: Arc<DeliveryKit>,
     pub payments: Arc<PaymentKit>,
+    pub live: Arc<Live>,
 }
 
 leads_to_kit!(App);
@@ -35,7 +38,8 @@ impl App {
         let people = PeopleKit::new(kit.clone())?;
         let payments = PaymentKit::start(kit.clone()).await?;
         let (catalogue, downloads) = (CatalogueKit::new(kit.clone()), DeliveryKit::new(kit.clone()));
-        Ok(Arc::new(Self { kit, people, catalogue, downloads, payments }))
+        let live = live_of(&kit.config.live);
+        Ok(Arc::new(Self { kit, people, catalogue, downloads, payments, live }))
     }
 
     /// What the HTTP server passes requests on to.
@@ -45,6 +49,7 @@ impl App {
             people: self.people.clone(),
             catalogue: self.catalogue.clone(),
             payments: self.payments.clone(),
+            live: self.live.clone(),
         };
         let rest = RestBackend {
             kit: self.kit.clone(),

@@ -1,11 +1,12 @@
 //! Ratios of speed and memory, from one run on one machine. A program of its own: it starts the shop's release build as
 //! a child, speaks to it over HTTP, and does the same work by other means beside it.
 //!
-//! `load [notices|claims|catalogue|readiness]`; nothing is everything.
+//! `load [notices|claims|catalogue|readiness|live]`; nothing is everything.
 
 mod catalogue;
 mod claims;
 mod client;
+mod live;
 mod notices;
 mod readiness;
 mod shop;
@@ -57,6 +58,9 @@ async fn main() {
     }
     if wants("catalogue") {
         catalogue::measure().await;
+    }
+    if wants("live") {
+        live::measure().await;
     }
 }
 

@@ -36,13 +36,22 @@ pub fn folder() -> TempDir {
 impl Shop {
     /// Starts it over `data` without a worker, so that only what is asked for is measured.
     pub fn start(home: &Path) -> Self {
+        Self::start_with(home, &["--no-worker"], "")
+    }
+
+    /// Starts it with its worker, and more of the configuration file.
+    pub fn start_working(home: &Path, config: &str) -> Self {
+        Self::start_with(home, &[], config)
+    }
+
+    fn start_with(home: &Path, arguments: &[&str], more: &str) -> Self {
         let data = home.join("data");
         let config = home.join("bench.toml");
         std::fs::write(
             &config,
             format!(
                 "[limits]\nrequests_per_minute = 1000000\nforged_notices_per_minute = 1000000\n\
-                 [log]\nfilter = \"error\"\n\
+                 [log]\nfilter = \"error\"\n{more}\
                  [[accounts]]\nid = \"bench\"\ngateway = \"generic\"\ncurrencies = [\"USD\"]\n\
                  secrets = [\"{SECRET}\"]\nsandbox = true\n"
             ),
@@ -50,7 +59,9 @@ impl Shop {
         .unwrap();
         let began = Instant::now();
         let mut child = Command::new(PROGRAM)
-            .args(["serve", "--no-worker", "--listen", "127.0.0.1:0", "--config"])
+            .arg("serve")
+            .args(arguments)
+            .args(["--listen", "127.0.0.1:0", "--config"])
             .arg(&config)
             .arg("--data")
             .arg(&data)

@@ -1,6 +1,7 @@
 //! THE table of keys: what a key takes, what it is when nobody sets it, and what it means. `dispense config
 //! --default` is printed from it, unknown keys are found by it, and text from the environment is read by it.
 
+pub use crate::config::account_keys::ACCOUNT_KEYS;
 use crate::config::key::{BYTES, COUNT, SECONDS, key, optional};
 pub use crate::config::key::{Key, Kind};
 pub use crate::config::sections::SECTIONS;
@@ -260,6 +261,51 @@ pub const KEYS: &[Key] = &[
     key("limits.held_units_per_client", COUNT, "500", "The same of all guests at one network address."),
     key("limits.password_hashes", Kind::Int(1, 64), "2", "Password hashes computed at once."),
     key("limits.password_queue", Kind::Int(0, 10_000), "16", "Password hashes that may wait."),
+    key(
+        "live.connections",
+        COUNT,
+        "10000",
+        "Sockets and event streams open at once; more are answered with 503.",
+    ),
+    key(
+        "live.connections_per_address",
+        COUNT,
+        "100",
+        "The same from one address (IPv6: a /56); more are answered with 429.",
+    ),
+    key("live.operations_per_connection", COUNT, "20", "Operations of one socket at once."),
+    key(
+        "live.messages_per_minute",
+        COUNT,
+        "300",
+        "Messages of one socket a minute; whoever sends more is closed with 4429.",
+    ),
+    key(
+        "live.reads",
+        Kind::Int(1, 100),
+        "4",
+        "How many followers that were woken read at once; the others wait, so that they do not use up the database's\n\
+          connections.",
+    ),
+    key(
+        "live.heartbeat_seconds",
+        Kind::Int(1, 60),
+        "15",
+        "Seconds between two signs of life on a quiet stream.",
+    ),
+    key(
+        "live.stream_seconds",
+        Kind::Int(1, 86_400),
+        "3600",
+        "Seconds after which a stream ends and its client comes again.",
+    ),
+    key("live.init_seconds", Kind::Int(1, 60), "5", "Seconds a new socket has to send connection_init."),
+    key(
+        "live.send_seconds",
+        Kind::Int(1, 60),
+        "10",
+        "Seconds a client has to read what was sent to it; a slower one is closed.",
+    ),
     key("people.access_seconds", Kind::Int(30, 600), "600", "How long an access token works, seconds."),
     key("people.refresh_idle_days", Kind::Int(1, 365), "7", "Days without use after which a sign-in ends."),
     key("people.session_days", Kind::Int(1, 365), "30", "Days after which a sign-in ends whatever happens."),

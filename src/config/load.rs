@@ -92,6 +92,7 @@ impl Config {
             people: section(&tree, "people", &mut faults),
             captcha: section(&tree, "captcha", &mut faults),
             outbound: section(&tree, "outbound", &mut faults),
+            live: section(&tree, "live", &mut faults),
             worker: section(&tree, "worker", &mut faults),
             log: section(&tree, "log", &mut faults),
             accounts: accounts(&tree, &mut faults),

@@ -8,6 +8,7 @@ mod fee;
 mod key;
 mod keys;
 mod limits;
+mod live;
 mod load;
 mod log;
 mod mail;
@@ -27,6 +28,7 @@ pub use captcha::{CAPTCHA_GATES, Captcha};
 pub use database::Database;
 pub use fee::Fee;
 pub use limits::Limits;
+pub use live::Live;
 pub use load::{Faults, Sources};
 pub use log::Log;
 pub use mail::Mail;
@@ -54,6 +56,7 @@ pub struct Config {
     pub secrets: Secrets,
     pub shop: Shop,
     pub limits: Limits,
+    pub live: Live,
     pub worker: Worker,
     pub people: People,
     pub captcha: Captcha,

@@ -21,6 +21,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ),
     ("shop", "What the shop is and how it treats orders."),
     ("limits", "What a client may ask for."),
+    ("live", "Streams of changes: GraphQL subscriptions over WebSocket (/graphql/ws) and SSE."),
     ("people", "Sign-ins and passwords."),
     (
         "captcha",

@@ -11,6 +11,7 @@ use crate::base::outcome::Refusal;
 use crate::base::text::Locale;
 use crate::catalogue::kit::CatalogueKit;
 use crate::graphql::error::{Answer, coded};
+use crate::graphql::live::Live;
 use crate::graphql::user_error::{FromRefusal, user_errors};
 use crate::infra::kit::Kit;
 use crate::leads_to_kit;
@@ -23,6 +24,7 @@ pub struct GraphqlBackend {
     pub people: Arc<PeopleKit>,
     pub catalogue: Arc<CatalogueKit>,
     pub payments: Arc<PaymentKit>,
+    pub live: Arc<Live>,
 }
 
 leads_to_kit!(GraphqlBackend);

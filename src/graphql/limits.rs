@@ -109,6 +109,12 @@ pub fn check(
             "introspection is off; the schema is at /schema.graphql",
         ));
     }
+    // Each root field of a subscription would be a stream of its own.
+    if operation.ty == OperationType::Subscription
+        && (roots.len() != 1 || roots.iter().any(|(_, name)| meta(name)))
+    {
+        return Err(Refused::new(ErrorCode::ValidationFailed, "a subscription has one field"));
+    }
     if operation.ty == OperationType::Query && roots.iter().all(|(_, name)| meta(name)) {
         if tally.depth > INTROSPECTION_DEPTH {
             return too_complex(format!("introspection is deeper than {INTROSPECTION_DEPTH}"));

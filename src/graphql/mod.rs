@@ -8,8 +8,10 @@ pub mod context;
 mod desk;
 mod endpoint;
 pub mod error;
+mod execute;
 mod id;
 pub mod limits;
+mod live;
 mod loaders;
 pub mod messages;
 mod negotiate;
@@ -31,4 +33,5 @@ pub mod user_error;
 mod viewer;
 
 pub use endpoint::{GraphqlEndpoint, schema_file};
-pub use root::{Schema, schema, sdl};
+pub use live::{Live, SocketEndpoint};
+pub use root::{Schema, live_of, schema, sdl};

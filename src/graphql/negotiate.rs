@@ -2,6 +2,9 @@
 
 use crate::rest::accept::{is_utf8, wishes};
 
+/// The media type of server-sent events.
+pub const EVENT_STREAM: &str = "text/event-stream";
+
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Media {
@@ -9,12 +12,14 @@ pub enum Media {
     Response,
     /// `application/json`, for clients older than that: any well-formed request is answered with 200.
     Json,
+    /// `text/event-stream`: what runs is written as server-sent events, what cannot run is answered as `Response` is.
+    Events,
 }
 
 impl Media {
     pub fn header(self) -> &'static str {
         match self {
-            Self::Response => "application/graphql-response+json; charset=utf-8",
+            Self::Response | Self::Events => "application/graphql-response+json; charset=utf-8",
             Self::Json => "application/json; charset=utf-8",
         }
     }
@@ -26,8 +31,15 @@ pub fn answer(accept: Option<&str>) -> Option<Media> {
     wishes(accept).iter().find_map(|wish| match wish.kind.to_ascii_lowercase().as_str() {
         "application/graphql-response+json" => Some(Media::Response),
         "application/json" | "application/*" | "*/*" => Some(Media::Json),
+        EVENT_STREAM => Some(Media::Events),
         _ => None,
     })
+}
+
+/// Whether the client takes server-sent events, whatever else it takes.
+pub fn takes_events(accept: Option<&str>) -> bool {
+    accept
+        .is_some_and(|accept| wishes(accept).iter().any(|wish| wish.kind.eq_ignore_ascii_case(EVENT_STREAM)))
 }
 
 /// Whether a body of this type is read: JSON in UTF-8 only. Anything a browser sends without asking first

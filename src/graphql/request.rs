@@ -91,7 +91,11 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 }
 
-fn strict(bytes: &[u8]) -> Result<Value, String> {
+/// Reads JSON without double names and without NUL.
+///
+/// # Errors
+/// What is wrong with it, ready to show.
+pub fn strict(bytes: &[u8]) -> Result<Value, String> {
     // The recursion limit of the parser (128) bounds the nesting.
     serde_json::from_slice::<Strict>(bytes).map(|s| s.0).map_err(|e| format!("the JSON cannot be read: {e}"))
 }
@@ -102,9 +106,17 @@ impl Parts {
     /// # Errors
     /// What is wrong with it, ready to show.
     pub fn from_json(body: &[u8]) -> Result<Self, String> {
-        let Value::Object(mut object) = strict(body)? else {
+        let Value::Object(object) = strict(body)? else {
             return Err("the body must be one JSON object; batches are not answered".into());
         };
+        Self::from_object(object)
+    }
+
+    /// From the object that a body holds, or a message of a socket.
+    ///
+    /// # Errors
+    /// What is wrong with it, ready to show.
+    pub fn from_object(mut object: Map<String, Value>) -> Result<Self, String> {
         let query = match object.remove("query") {
             None | Some(Value::Null) => String::new(),
             Some(Value::String(text)) => text,

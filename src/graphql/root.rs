@@ -2,17 +2,22 @@
 
 use std::sync::LazyLock;
 
-use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
+use crate::config;
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, SchemaBuilder};
+use std::sync::Arc;
 
 use crate::graphql::catalogue::{
     CatalogueQuery, FileMutation, ProductMutation, SecretMutation, VariantMutation,
 };
 use crate::graphql::desk::{
-    DeskMutation, DeskQuery, FulfilMutation, GrantMutation, NoticeMutation, StaffDeliveryMutation,
-    StatementMutation,
+    ALERTS, AlertSubscription, DeskMutation, DeskQuery, FulfilMutation, GrantMutation, NoticeMutation,
+    StaffDeliveryMutation, StatementMutation,
 };
+use crate::graphql::live::Live;
 use crate::graphql::node::NodeQuery;
-use crate::graphql::orders::{DeliveryMutation, OrderMutation, OrderQuery, PlacingMutation};
+use crate::graphql::orders::{
+    DeliveryMutation, OrderMutation, OrderQuery, OrderSubscription, PlacingMutation,
+};
 use crate::graphql::payments::{PaymentMutation, PaymentQuery, RefundMutation};
 use crate::graphql::people::{PasswordMutation, PeopleMutation, PeopleQuery};
 use crate::graphql::seller::{ExportMutation, ImportMutation, KeyMutation, SellerQuery, StockMutation};
@@ -60,10 +65,14 @@ pub struct Mutation(
     StatementMutation,
 );
 
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+/// What can be followed.
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(OrderSubscription, AlertSubscription);
 
-fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
+
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .register_output_type::<UserError>()
         .disable_suggestions()
 }
@@ -74,6 +83,11 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| builder().limit_recursive_dep
 /// document: its own limit on recursion only has to be wider.
 pub fn schema() -> &'static Schema {
     &SCHEMA
+}
+
+/// What streams share, with the events that the subscriptions follow.
+pub fn live_of(config: &config::Live) -> Arc<Live> {
+    Live::new(config, ALERTS)
 }
 
 /// The schema in its definition language, in an order that does not change by itself.

@@ -1,7 +1,5 @@
 //! From a request's origin to who asks.
 
-use poem::Request;
-
 use crate::base::caller::Caller;
 use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Failure;
@@ -12,8 +10,7 @@ use crate::graphql::error::{Refused, top_level};
 use crate::people;
 
 /// The viewer, or why the credentials are not believed.
-pub async fn read(backend: &GraphqlBackend, req: &Request, caller: &Caller) -> Result<Viewer, Refused> {
-    let locale = locale(backend, req, caller);
+pub async fn read(backend: &GraphqlBackend, caller: &Caller, locale: Locale) -> Result<Viewer, Refused> {
     let actor = people::authenticate(&backend.people, caller)
         .await
         .map_err(|failure| not_believed(failure, caller))?;
@@ -34,10 +31,10 @@ fn not_believed(failure: Failure, caller: &Caller) -> Refused {
     }
 }
 
-/// `?locale=`, then `Accept-Language`, then the shop's own.
-fn locale(backend: &GraphqlBackend, req: &Request, caller: &Caller) -> Locale {
-    let asked = req.uri().query().and_then(|q| {
-        url::form_urlencoded::parse(q.as_bytes())
+/// `?locale=` of the address, then `Accept-Language`, then the shop's own.
+pub fn locale(backend: &GraphqlBackend, query: Option<&str>, caller: &Caller) -> Locale {
+    let asked = query.and_then(|query| {
+        url::form_urlencoded::parse(query.as_bytes())
             .find(|(name, _)| name == "locale")
             .map(|(_, v)| v.into_owned())
     });

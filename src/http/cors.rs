@@ -3,6 +3,7 @@
 
 use poem::Response;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use url::Url;
 
 const METHODS: &str = "GET, HEAD, POST, PATCH, DELETE";
 const REQUEST_HEADERS: &str = "authorization, dispense-order-token, content-type, accept, accept-language, x-request-id, if-none-match, \
@@ -34,6 +35,17 @@ impl Origins {
         let origin = headers.get(header::ORIGIN)?;
         let text = origin.to_str().ok()?;
         self.0.iter().any(|o| o == text).then_some(origin)
+    }
+
+    /// Whether this request may open a WebSocket. A browser lets every page open one anywhere and only says whose page
+    /// it is: the same origins may that may call, and the pages of this server itself.
+    pub fn may_open(&self, headers: &HeaderMap, own: &str) -> bool {
+        let Some(origin) = headers.get(header::ORIGIN) else { return true };
+        if !headers.contains_key(header::UPGRADE) || self.allowed(headers).is_some() {
+            return true;
+        }
+        let own = Url::parse(own).map(|url| url.origin().ascii_serialization());
+        own.is_ok_and(|own| origin.as_bytes() == own.as_bytes())
     }
 
     /// The answer to a browser's question before the request itself; `None` when this is no such question.

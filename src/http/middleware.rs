@@ -9,13 +9,14 @@ use poem::{Endpoint, Request, Response};
 use tracing::Instrument;
 
 use crate::base::caller::Caller;
+use crate::base::error_code::ErrorCode;
 use crate::base::text::Locale;
 use crate::http::address::{self, Network};
-use crate::http::auth;
 use crate::http::backend::HttpBackend;
 use crate::http::cors::Origins;
 use crate::http::limits::Template;
 use crate::http::request_id::{self, REQUEST_ID};
+use crate::rest::credentials;
 use crate::rest::page::Reader;
 use crate::rest::problem::Problem;
 
@@ -42,8 +43,8 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
         Caller {
             request_id: request_id::choose(headers, &self.backend.clock),
             address: address::client(peer, headers, &self.trusted),
-            bearer: auth::bearer(headers),
-            order_tokens: auth::order_tokens(headers),
+            bearer: credentials::bearer(headers),
+            order_tokens: credentials::order_tokens(headers),
             locale: text(header::ACCEPT_LANGUAGE).and_then(Locale::negotiate),
             device: text(header::USER_AGENT)
                 .map(|t| t.chars().filter(|c| !c.is_control()).take(200).collect()),
@@ -53,6 +54,10 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
     async fn pass(&self, mut request: Request) -> Response {
         if let Some(response) = self.origins.preflight(request.method(), request.headers()) {
             return response;
+        }
+        if !self.origins.may_open(request.headers(), self.backend.public_url()) {
+            return Problem::new(ErrorCode::Forbidden, "pages of this origin may not open a WebSocket here")
+                .answer("");
         }
         let request_id =
             request.extensions().get::<Caller>().map(|c| c.request_id.clone()).unwrap_or_default();

@@ -2,7 +2,6 @@
 //! address, origin, time-out, rate limit, log line, figures).
 
 pub mod address;
-mod auth;
 pub mod backend;
 mod cors;
 mod limits;

@@ -8,7 +8,7 @@ use poem::endpoint::BoxEndpoint;
 use poem::http::Method;
 use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route};
 
-use crate::graphql::{GraphqlEndpoint, schema_file};
+use crate::graphql::{GraphqlEndpoint, SocketEndpoint, schema_file};
 use crate::http::backend::HttpBackend;
 use crate::http::limits::LimitedPath;
 use crate::rest::openapi::{self, Document, Operation};
@@ -40,6 +40,7 @@ pub fn table() -> Vec<RouteRow> {
                 "application/graphql-response+json",
                 "It ran; or `application/json`, as `Accept` asks.",
             )
+            .answers(200, "text/event-stream", "A subscription, as `Accept` asks: events `next` and `complete`.")
             .untimed(),
         get(
             "/graphql",
@@ -51,9 +52,18 @@ pub fn table() -> Vec<RouteRow> {
         .parameter("query", "operationName", "Which of its operations.")
         .parameter("query", "variables", "A JSON object; never with a secret.")
         .parameter("query", "extensions", "A JSON object: `persistedQuery` names the document by its SHA-256.")
+        .parameter("header", "Last-Event-ID", "For a subscription by `Accept: text/event-stream`: the last cursor that came.")
         .answers(304, "", "The client has this answer to a persisted query already.")
+        .answers(200, "text/event-stream", "A subscription, as `Accept` asks: events `next` and `complete`.")
         .answers(200, "application/graphql-response+json", "It ran; or `application/json`, as `Accept` asks.")
         .untimed(),
+        get("/graphql/ws", SocketEndpoint, "GraphQL over a WebSocket of the subprotocol graphql-transport-ws")
+            .tag("graphql")
+            .answers(101, "", "The socket is open.")
+            .answers(403, "application/problem+json", "`FORBIDDEN`: a page of an origin that is not allowed.")
+            .answers(426, "application/problem+json", "Opened without a WebSocket.")
+            .answers(429, "application/problem+json", "`RATE_LIMITED`: too many sockets from this address.")
+            .untimed(),
         notices(Method::POST),
         notices(Method::GET),
         row(Method::POST, "/keys/import/{id}", keys::import, "Takes keys into an opened batch")

@@ -39,11 +39,18 @@ pub async fn serve_with(
     let upkeep = tokio::spawn(upkeep(backend.clone()));
     let acceptor = TcpAcceptor::from_tokio(listener).map_err(|e| Fault::bug(format!("the listener: {e}")))?;
     let middleware = Middleware::new(backend.clone(), routes::mount(&backend, more));
+    // Streams last for an hour: they end with the signal, so that the server can.
+    let live = backend.graphql.live.clone();
+    let shutdown = async {
+        shutdown.await;
+        live.close();
+    };
     let served = Server::new_with_acceptor(acceptor)
         .idle_timeout(IDLE)
         .http2_max_concurrent_streams(128)
         .run_with_graceful_shutdown(middleware, shutdown, Some(LAST_REQUESTS))
         .await;
+    live.closed().await;
     upkeep.abort();
     served.map_err(|e| Fault::bug(format!("the server ended: {e}")))
 }
@@ -56,5 +63,6 @@ async fn upkeep(backend: Arc<HttpBackend>) {
             backend.throttles.forget_idle();
         }
     };
-    tokio::join!(sweep, telemetry::keep_figures());
+    let live = backend.graphql.live.run(&backend.db, &backend.bell);
+    tokio::join!(sweep, telemetry::keep_figures(), live);
 }

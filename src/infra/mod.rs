@@ -7,6 +7,7 @@ pub mod db;
 pub mod effects;
 pub mod epoch;
 pub mod fault_points;
+pub mod hub;
 pub mod idempotency;
 pub mod kit;
 pub mod logs;

@@ -327,6 +327,54 @@ impl Numbered {
     }
 }
 
+/// What a numbered event is about, without what it says.
+#[derive(Clone, Debug, QueryableByName)]
+pub struct Trace {
+    #[diesel(sql_type = BigInt)]
+    pub seq: i64,
+    /// None when the event is older than events are kept.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub kind: Option<String>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub order_id: Option<Uuid>,
+}
+
+/// What the events numbered above `after` are about, at most `limit`, in order.
+pub async fn traces(conn: &mut AsyncPgConnection, after: i64, limit: i64) -> QueryResult<Vec<Trace>> {
+    Statement::new(
+        "select s.seq, e.kind, e.order_id \
+         from (select seq, event_id from event_seq where seq > $1 order by seq limit $2) s \
+         left join event e on e.id = s.event_id order by s.seq",
+    )
+    .bind::<BigInt, _>(after)
+    .bind::<BigInt, _>(limit)
+    .load(conn)
+    .await
+}
+
+/// The events numbered above `after` whose kind begins with one of `prefixes`, in order, at most `limit`. Of what is
+/// further back than `window` numbers nothing is looked at.
+pub async fn of_kinds(
+    conn: &mut AsyncPgConnection,
+    after: i64,
+    window: i64,
+    prefixes: &[&str],
+    limit: i64,
+) -> QueryResult<Vec<Numbered>> {
+    Statement::new(
+        "select s.seq, s.event_id as id, e.created_at as at, e.seller_id, e.kind, e.object_id, e.order_id, e.body \
+         from event_seq s join event e on e.id = s.event_id \
+         where s.seq > greatest($1, (select seq from event_head where id = 1) - $2) and e.kind ^@ any($3) \
+         order by s.seq limit $4",
+    )
+    .bind::<BigInt, _>(after)
+    .bind::<BigInt, _>(window)
+    .bind::<Array<Text>, _>(prefixes.to_vec())
+    .bind::<BigInt, _>(limit)
+    .load(conn)
+    .await
+}
+
 /// The events numbered above `after`, at most `limit`, in order.
 pub async fn after(conn: &mut AsyncPgConnection, after: i64, limit: i64) -> QueryResult<Vec<Numbered>> {
     Statement::new(

@@ -34,6 +34,16 @@ pub struct Bell(Arc<Rings>);
 struct Rings {
     all: watch::Sender<u64>,
     own: watch::Sender<u64>,
+    numbered: watch::Sender<Numbering>,
+}
+
+/// What is heard of the sequence of events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Numbering {
+    /// Whether the database's notifications arrive here. While they do not, whoever waits has to look.
+    pub heard: bool,
+    /// The last number of which a notification came.
+    pub seq: i64,
 }
 
 impl Bell {
@@ -52,6 +62,11 @@ impl Bell {
     pub fn listen(&self) -> watch::Receiver<u64> {
         self.0.all.subscribe()
     }
+
+    /// Its `changed()` returns when events were numbered, by whomever, or it changes whether that is heard here.
+    pub fn numbering(&self) -> watch::Receiver<Numbering> {
+        self.0.numbered.subscribe()
+    }
 }
 
 /// Wakes the other processes and is woken by them, until `shutdown`.
@@ -62,6 +77,7 @@ pub async fn run(db: Db, bell: Bell, shutdown: CancellationToken) {
         _ = both => {}
         () = shutdown.cancelled() => {}
     }
+    bell.0.numbered.send_modify(|numbering| numbering.heard = false);
 }
 
 async fn announce(db: &Db, bell: &Bell, me: &str) {
@@ -85,6 +101,7 @@ async fn hear(db: &Db, bell: &Bell, me: &str) {
         if let Err(e) = listen(db, bell, me).await {
             info!(error = %e, "not listening to the other processes; looking instead");
         }
+        bell.0.numbered.send_modify(|numbering| numbering.heard = false);
         tokio::time::sleep(AGAIN).await;
     }
 }
@@ -94,10 +111,16 @@ async fn listen(db: &Db, bell: &Bell, me: &str) -> Result<(), Fault> {
     let mut conn: AsyncPgConnection = db.dedicated().await?;
     conn.batch_execute(&format!("listen {CHANNEL}")).await?;
     sequence::listen(&mut conn).await?;
+    bell.0.numbered.send_modify(|numbering| numbering.heard = true);
     let mut notifications = std::pin::pin!(conn.notifications_stream());
     while let Some(Ok(notification)) = notifications.next().await {
         if notification.payload != me {
             bell.hear();
+        }
+        if notification.channel == sequence::CHANNEL
+            && let Ok(seq) = notification.payload.parse()
+        {
+            bell.0.numbered.send_modify(|numbering| numbering.seq = seq);
         }
     }
     Ok(())

@@ -130,6 +130,11 @@ impl AccessTokens {
         Ok(Access { user_id, session_id, refresh_id: claims.rid, generation: claims.generation })
     }
 
+    /// When a token of ours ends, whether it has or not.
+    pub fn end(&self, token: &Secret) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp(self.believe(token.expose())?.exp, 0)
+    }
+
     /// The claims of a token whose form, key, signature, issuer and audience are right.
     fn believe(&self, token: &str) -> Option<Claims> {
         if token.len() > LARGEST {

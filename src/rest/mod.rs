@@ -1,6 +1,7 @@
 //! The REST side: what is not GraphQL. Handlers only; they are mounted by the table in `http/routes.rs`.
 
 pub mod accept;
+pub mod credentials;
 pub mod downloads;
 pub mod events;
 pub mod health;

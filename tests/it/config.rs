@@ -294,6 +294,7 @@ fn the_documented_file_is_the_default_configuration() {
         format!("{:?}", config::Mail::default()),
         format!("{:?}", config::Shop::default()),
         format!("{:?}", config::Limits::default()),
+        format!("{:?}", config::Live::default()),
         format!("{:?}", config::Worker::default()),
         format!("{:?}", config::Log::default()),
     ]

@@ -1,6 +1,7 @@
 //! The desk of support and admins: everybody's orders, people, tasks, notices, health.
 
 mod accounts;
+mod alerts;
 mod deliveries;
 mod fulfil;
 mod grants;
@@ -10,6 +11,7 @@ mod queries;
 mod statements;
 mod types;
 
+pub use alerts::{ALERTS, AlertSubscription};
 pub use deliveries::StaffDeliveryMutation;
 pub use fulfil::FulfilMutation;
 pub use grants::GrantMutation;

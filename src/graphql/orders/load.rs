@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::Context;
+use async_graphql::{Context, SelectionField};
 use chrono::{DateTime, Utc};
 
 use crate::base::ids::{LineId, OrderId};
@@ -26,6 +26,18 @@ pub struct Whole {
     pub lines: Vec<WholeLine>,
     pub payments: Vec<model::Payment>,
     pub refunds: Vec<refunds::Refund>,
+    /// Its last event before all of this was read; only where it was asked for.
+    pub last: Option<LastEvent>,
+}
+
+/// The last event of an order.
+#[derive(Clone, Debug)]
+pub struct LastEvent {
+    /// 0 before any is numbered.
+    pub seq: i64,
+    /// None when there is none, or it is older than events are kept.
+    pub kind: Option<String>,
+    pub at: Option<DateTime<Utc>>,
 }
 
 /// A line with its pieces and what of it was given back.
@@ -37,14 +49,26 @@ pub struct WholeLine {
     pub refunded_minor: i64,
 }
 
-/// Reads what belongs to these orders: five statements whatever their number.
+/// Reads what belongs to these orders: five statements whatever their number, and one before them when they are to be
+/// followed, which reads the orders again together with their last events.
 async fn wholes(
     conn: &mut db::Connection,
-    orders: Vec<(orders::Order, AccessLevel)>,
+    mut orders: Vec<(orders::Order, AccessLevel)>,
+    followed: bool,
 ) -> Result<Vec<Arc<Whole>>, crate::base::outcome::Failure> {
     let ids: Vec<OrderId> = orders.iter().map(|(order, _)| order.id).collect();
     if ids.is_empty() {
         return Ok(Vec::new());
+    }
+    let mut last: HashMap<OrderId, LastEvent> = HashMap::new();
+    if followed {
+        for seen in orders::sync::seen(conn, &ids).await? {
+            let (id, at) = (seen.order.id, seen.last_at);
+            last.insert(id, LastEvent { seq: seen.seq, kind: seen.last_kind, at });
+            if let Some((order, _)) = orders.iter_mut().find(|(order, _)| order.id == id) {
+                *order = seen.order;
+            }
+        }
     }
     let mut lines: HashMap<OrderId, Vec<WholeLine>> = HashMap::new();
     let mut units: HashMap<LineId, Vec<orders::Unit>> = HashMap::new();
@@ -74,6 +98,7 @@ async fn wholes(
             lines: lines.remove(&id).unwrap_or_default(),
             payments: payments.remove(&id).unwrap_or_default(),
             refunds: refunds.remove(&id).unwrap_or_default(),
+            last: last.remove(&id),
         })
     };
     Ok(orders.into_iter().map(whole).collect())
@@ -82,7 +107,23 @@ async fn wholes(
 /// Orders whose visibility is settled already.
 pub async fn load(ctx: &Context<'_>, orders: Vec<(orders::Order, AccessLevel)>) -> Answer<Vec<Order>> {
     let mut conn = ctx.backend().db.conn().await.or_top()?;
-    Ok(wholes(&mut conn, orders).await.or_top()?.into_iter().map(Order).collect())
+    let followed = asks_live(ctx.field());
+    Ok(wholes(&mut conn, orders, followed).await.or_top()?.into_iter().map(Order).collect())
+}
+
+/// Whether a field called `live` is asked for anywhere below.
+fn asks_live(field: SelectionField<'_>) -> bool {
+    field.selection_set().any(|field| field.name() == "live" || asks_live(field))
+}
+
+/// One order together with its last event.
+pub async fn load_followed(
+    ctx: &Context<'_>,
+    order: orders::Order,
+    access_level: AccessLevel,
+) -> Answer<Option<Order>> {
+    let mut conn = ctx.backend().db.conn().await.or_top()?;
+    Ok(wholes(&mut conn, vec![(order, access_level)], true).await.or_top()?.pop().map(Order))
 }
 
 /// A page of a list of orders, each with the time it is sorted by.
@@ -146,7 +187,7 @@ pub async fn line_page(
     ids.dedup();
     let rows = orders::read::list_by_ids(&mut conn, &ids).await.or_top()?;
     let rows = rows.into_iter().map(|order| (order, access_level)).collect();
-    let wholes = wholes(&mut conn, rows).await.or_top()?;
+    let wholes = wholes(&mut conn, rows, asks_live(ctx.field())).await.or_top()?;
     let line = |(order, line): (OrderId, LineId)| {
         let whole = wholes.iter().find(|w| w.order.id == order)?;
         let at = whole.lines.iter().position(|l| l.line.id == line)?;

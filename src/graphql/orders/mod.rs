@@ -1,5 +1,6 @@
 //! Orders: quotes, lines, what was delivered.
 
+mod changes;
 pub mod delivering;
 mod delivery;
 mod line;
@@ -14,6 +15,7 @@ mod stage;
 mod status;
 mod timeline;
 
+pub use changes::OrderSubscription;
 pub use delivering::DeliveryMutation;
 pub use delivery::{Delivery, DownloadGrant, FileDelivery, SecretDelivery};
 pub use line::OrderLine;

@@ -250,7 +250,7 @@ impl Order {
     async fn live(&self, ctx: &Context<'_>) -> Answer<LiveHint> {
         let order = &self.0.order;
         let ticket = access::watch_ticket(ctx.backend(), order.id, order.access_generation);
-        status::hint(ctx, &self.0, ticket).await
+        status::hint(ctx, &self.0, ticket)
     }
 
     /// The integrator's own name for it.

@@ -5,19 +5,20 @@ use std::sync::Arc;
 use async_graphql::{Context, Object, SimpleObject};
 use chrono::Utc;
 
+use crate::base::outcome::Fault;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
-use crate::graphql::orders::load::{Whole, load_one};
+use crate::graphql::orders::load::{Whole, load_followed};
 use crate::graphql::orders::stage::{self, OrderStage};
 use crate::graphql::payments::types::Explanation;
 use crate::graphql::scalars::{DateTime, Money};
 use crate::orders::access::{self, AccessLevel};
-use crate::orders::{staff, store};
+use crate::orders::store;
 
 /// How to follow an order without asking too often.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct LiveHint {
-    /// The stage of the order.
+    /// How far the order's story has come: the `after` of a subscription that goes on from here.
     cursor: String,
     /// When to look again; null: nothing more will happen.
     poll_after_seconds: Option<i32>,
@@ -28,17 +29,15 @@ pub struct LiveHint {
 }
 
 /// The hint of an order, with a ticket and its end.
-pub async fn hint(
+pub fn hint(
     ctx: &Context<'_>,
     whole: &Whole,
     (watch_ticket, ends): (String, chrono::DateTime<Utc>),
 ) -> Answer<LiveHint> {
-    let backend = ctx.backend();
-    let mut conn = backend.db.conn().await.or_top()?;
-    let seq = staff::last_seq(&mut conn, whole.order.id).await.or_top()?;
+    let last = whole.last.as_ref().ok_or_else(|| Fault::bug("an order was loaded without its last event"));
     Ok(LiveHint {
-        cursor: seq.to_string(),
-        poll_after_seconds: stage::poll_after(whole, backend.clock.now()),
+        cursor: last.or_top()?.seq.to_string(),
+        poll_after_seconds: stage::poll_after(whole, ctx.backend().clock.now()),
         watch_ticket,
         watch_ticket_expires_at: ends.into(),
     })
@@ -46,9 +45,9 @@ pub async fn hint(
 
 /// What a watch ticket shows of its order.
 pub struct OrderStatus {
-    whole: Arc<Whole>,
+    pub whole: Arc<Whole>,
     ticket: String,
-    ends: chrono::DateTime<Utc>,
+    pub ends: chrono::DateTime<Utc>,
 }
 
 /// The order of a watch ticket; none when the ticket is over, not ours, or access to the order was given anew.
@@ -59,7 +58,7 @@ pub async fn find(ctx: &Context<'_>, ticket: String) -> Answer<Option<OrderStatu
         store::find(&mut conn, opened.order).await.or_top()?
     };
     let Some(order) = found.filter(|order| opened.shows(order)) else { return Ok(None) };
-    let order = load_one(ctx, order, AccessLevel::Status).await?;
+    let order = load_followed(ctx, order, AccessLevel::Status).await?;
     Ok(order.map(|order| OrderStatus { whole: order.0, ticket, ends: opened.ends }))
 }
 
@@ -83,7 +82,7 @@ impl OrderStatus {
 
     /// How to follow it. The ticket stays the same: it is not prolonged by using it.
     async fn live(&self, ctx: &Context<'_>) -> Answer<LiveHint> {
-        hint(ctx, &self.whole, (self.ticket.clone(), self.ends)).await
+        hint(ctx, &self.whole, (self.ticket.clone(), self.ends))
     }
 
     /// Why it is paid and not all delivered; null when it is.

@@ -5,6 +5,6 @@ pub mod store;
 
 pub(in crate::orders) use read::newest_first;
 pub use read::{
-    OrderFilter, count_lines_of_sellers, count_orders, last_seq, lines_of_sellers, list_changed_orders,
-    list_orders, order_of_line, order_of_unit,
+    OrderFilter, count_lines_of_sellers, count_orders, lines_of_sellers, list_changed_orders, list_orders,
+    order_of_line, order_of_unit,
 };

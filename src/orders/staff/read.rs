@@ -144,23 +144,6 @@ fn sold_by(query: &mut Statement<'static>, sellers: &[SellerId]) {
 }
 
 #[derive(QueryableByName)]
-struct Seq {
-    #[diesel(sql_type = BigInt)]
-    seq: i64,
-}
-
-/// The number of the last event of an order, 0 before any is numbered.
-pub async fn last_seq(conn: &mut AsyncPgConnection, order: OrderId) -> QueryResult<i64> {
-    let row: Seq = Statement::new(
-        "select coalesce(max(s.seq), 0) as seq from event e join event_seq s on s.event_id = e.id where e.order_id = $1",
-    )
-    .bind::<SqlUuid, _>(order.0)
-    .get_result(conn)
-    .await?;
-    Ok(row.seq)
-}
-
-#[derive(QueryableByName)]
 struct Of {
     #[diesel(sql_type = SqlUuid)]
     order_id: OrderId,

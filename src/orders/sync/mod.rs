@@ -4,6 +4,6 @@
 mod read;
 
 pub use read::{
-    ChangedLine, ChangedOrder, LibraryFilter, changed_since, changes_of_lines, changes_of_orders,
-    count_library, keys, library, orders_since, place,
+    ChangedLine, ChangedOrder, LibraryFilter, SeenOrder, changed_since, changes_of_lines, changes_of_orders,
+    count_library, keys, library, orders_since, place, seen,
 };

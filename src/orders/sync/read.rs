@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::QueryableByName;
-use diesel::sql_types::{Array, BigInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::{LineId, OrderId, UserId};
@@ -209,4 +209,34 @@ pub async fn changes_of_lines(
     .load(conn)
     .await?;
     Ok(rows.into_iter().map(|row| (LineId(row.id), row.changed_at)).collect())
+}
+
+/// An order, and how far its story is told by the sequence of events.
+#[derive(Clone, Debug, QueryableByName)]
+pub struct SeenOrder {
+    #[diesel(embed)]
+    pub order: Order,
+    /// The number of its last event, 0 before any is numbered.
+    #[diesel(sql_type = BigInt)]
+    pub seq: i64,
+    /// What that was; none when there is none, or it is older than events are kept.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub last_kind: Option<String>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub last_at: Option<DateTime<Utc>>,
+}
+
+const SEEN: &str = "select o.*, coalesce(c.seq, 0) as seq, e.kind as last_kind, e.created_at as last_at
+  from orders o
+  cross join lateral (select max(s.seq) as seq from event x join event_seq s on s.event_id = x.id
+                       where x.order_id = o.id) c
+  left join event_seq q on q.seq = c.seq
+  left join event e on e.id = q.event_id
+  where o.id = any($1::uuid[])";
+
+/// These orders with the number of their last event, both of one moment. What belongs to them is read afterwards: whoever
+/// goes on from the number may see a state twice and misses none.
+pub async fn seen(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<SeenOrder>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
+    Statement::new(SEEN).bind::<Array<SqlUuid>, _>(ids).load(conn).await
 }

@@ -14,4 +14,4 @@ mod schema;
 mod stocked;
 mod sync;
 mod tickets;
-mod wire;
+pub mod wire;

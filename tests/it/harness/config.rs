@@ -32,6 +32,7 @@ pub fn test_config(data: &Path) -> Config {
             mails_per_hour: 1_000_000,
             ..Limits::default()
         },
+        live: Default::default(),
         worker: Default::default(),
         people: Default::default(),
         captcha: Default::default(),
