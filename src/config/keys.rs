@@ -1,7 +1,6 @@
 //! THE table of keys: what a key takes, what it is when nobody sets it, and what it means. `dispense config
 //! --default` is printed from it, unknown keys are found by it, and text from the environment is read by it.
 
-pub use crate::config::account_keys::ACCOUNT_KEYS;
 use crate::config::key::{BYTES, COUNT, SECONDS, key, optional};
 pub use crate::config::key::{Key, Kind};
 pub use crate::config::sections::SECTIONS;

@@ -161,7 +161,7 @@ impl KeyBatch {
     async fn format(&self) -> Answer<Option<KeyFileFormat>> {
         match self.0.origin {
             Origin::Import => Ok(Some(self.0.layout().map_err(fault)?.format.into())),
-            Origin::Generated | Origin::Supplier => Ok(None),
+            Origin::Generated | Origin::Bought => Ok(None),
         }
     }
 
