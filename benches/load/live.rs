@@ -1,4 +1,4 @@
-//! (e) Followers: what an idle one costs in memory, and how long a change takes from its commit to the client.
+//! (f) Followers: what an idle one costs in memory, and how long a change takes from its commit to the client.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ const CONFIG: &str = "[live]\nconnections = 100000\nconnections_per_address = 10
 type Sent = Arc<Mutex<HashMap<usize, Instant>>>;
 
 pub async fn measure() {
-    println!("\n(e) followers over WebSocket");
+    println!("\n(f) followers over WebSocket");
     for (name, query, rate) in RATES {
         let home = shop::folder();
         let shop = Shop::start_working(home.path(), CONFIG);
