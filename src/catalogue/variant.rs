@@ -50,6 +50,9 @@ pub struct VariantEdit {
     pub warranty_days: Option<Option<i32>>,
     /// How many pieces of a shared secret are sold at most.
     pub sale_cap: Option<Option<i32>>,
+    /// Whether keys are licences that the seller's software asks for, and on how many devices one is used.
+    pub licensing: Option<bool>,
+    pub activation_limit: Option<Option<i32>>,
     pub restock_unseen: Option<bool>,
     /// The version that the editor saw.
     pub expected_version: Option<i32>,
@@ -171,6 +174,7 @@ fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal
         ("accessDays", edit.access_days.flatten(), 1),
         ("warrantyDays", edit.warranty_days.flatten(), 0),
         ("saleCap", edit.sale_cap.flatten(), 0),
+        ("activationLimit", edit.activation_limit.flatten(), 1),
         ("lowStockThreshold", edit.low_stock_threshold, 0),
     ] {
         if value.is_some_and(|value| value < lowest) {
@@ -179,6 +183,13 @@ fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal
     }
     if edit.sale_cap.flatten().is_some() && goods::supply(&seen.kind) != Some(Supply::Shared) {
         return refuse("saleCap", "only shared secrets have a cap");
+    }
+    let licensing = edit.licensing.unwrap_or(seen.terms.licensing);
+    if licensing && goods::supply(&seen.kind) != Some(Supply::Keys) {
+        return refuse("licensing", "only keys are licences");
+    }
+    if !licensing && edit.activation_limit.flatten().is_some() {
+        return refuse("activationLimit", "only licences have a limit of devices: turn `licensing` on");
     }
     let sku = match &edit.sku {
         Some(Some(sku)) => Some(Some(clean(sku, "sku", 60, false)?)),
@@ -215,11 +226,14 @@ fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal
 }
 
 fn terms(seen: &Terms, edit: &VariantEdit) -> Terms {
+    let licensing = edit.licensing.unwrap_or(seen.licensing);
     Terms {
         download_limit: edit.download_limit.unwrap_or(seen.download_limit),
         access_days: edit.access_days.unwrap_or(seen.access_days),
         updates_included: edit.updates_included.unwrap_or(seen.updates_included),
         warranty_days: edit.warranty_days.unwrap_or(seen.warranty_days),
         sale_cap: edit.sale_cap.unwrap_or(seen.sale_cap),
+        licensing,
+        activation_limit: edit.activation_limit.unwrap_or(seen.activation_limit).filter(|_| licensing),
     }
 }

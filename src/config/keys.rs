@@ -239,6 +239,8 @@ pub const KEYS: &[Key] = &[
         "Of how many bytes of them a day and account what came is kept too, so that they can be verified again.",
     ),
     key("limits.forged_days", Kind::Int(1, 3_650), "14", "For how many days what came is kept of them."),
+    key("limits.licence_failures_per_minute", COUNT, "30", "Unknown licence keys a minute and address."),
+    key("limits.licence_activations_per_hour", COUNT, "120", "Devices an hour on which a key is activated."),
     key(
         "limits.mails_per_hour",
         COUNT,

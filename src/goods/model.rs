@@ -27,6 +27,12 @@ pub struct Terms {
     /// How many pieces of a shared secret are sold at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sale_cap: Option<i32>,
+    /// Whether the seller's own software asks for its keys: each is then a licence for devices.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub licensing: bool,
+    /// On how many devices a licence is used at once; none: on any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activation_limit: Option<i32>,
 }
 
 impl Default for Terms {
@@ -37,6 +43,8 @@ impl Default for Terms {
             updates_included: true,
             warranty_days: None,
             sale_cap: None,
+            licensing: false,
+            activation_limit: None,
         }
     }
 }

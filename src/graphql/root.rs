@@ -12,7 +12,7 @@ use crate::graphql::desk::{
     StatementMutation,
 };
 use crate::graphql::node::NodeQuery;
-use crate::graphql::orders::{DeliveryMutation, OrderMutation, OrderQuery, PlacingMutation};
+use crate::graphql::orders::{DeliveryMutation, LicenceMutation, OrderMutation, OrderQuery, PlacingMutation};
 use crate::graphql::payments::{PaymentMutation, PaymentQuery, RefundMutation};
 use crate::graphql::people::{PasswordMutation, PeopleMutation, PeopleQuery};
 use crate::graphql::seller::{KeyMutation, SellerQuery};
@@ -39,6 +39,7 @@ pub struct Mutation(
     PaymentMutation,
     OrderMutation,
     DeliveryMutation,
+    LicenceMutation,
     PeopleMutation,
     PasswordMutation,
     ProductMutation,

@@ -15,6 +15,7 @@ use crate::files::events::{FileEvent, GrantEvent, UploadEvent};
 use crate::fulfilment::events::LineEvent;
 use crate::infra::effects::events::{Event, EventKind};
 use crate::infra::effects::tasks::TaskEvent;
+use crate::licences::events::LicenceEvent;
 use crate::mail::events::MessageEvent;
 use crate::orders::events::{OrderEvent, UnitEvent};
 use crate::payments::events::{DisputeEvent, PaymentEvent, RefundEvent, ShopEvent, StatementEvent};
@@ -22,7 +23,7 @@ use crate::people::events::{SessionEvent, UserEvent};
 use crate::vault::events::{BatchEvent, KeyEvent, SecretEvent, StockEvent};
 
 /// Each feature's kinds, in the order of the documentation.
-const ALL: [&[EventKind]; 20] = [
+const ALL: [&[EventKind]; 21] = [
     OrderEvent::KINDS,
     LineEvent::KINDS,
     UnitEvent::KINDS,
@@ -33,6 +34,7 @@ const ALL: [&[EventKind]; 20] = [
     ShopEvent::KINDS,
     GrantEvent::KINDS,
     DownloadEvent::KINDS,
+    LicenceEvent::KINDS,
     FileEvent::KINDS,
     UploadEvent::KINDS,
     BatchEvent::KINDS,

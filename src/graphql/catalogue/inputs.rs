@@ -144,6 +144,11 @@ pub struct VariantFields {
     warranty_days: MaybeUndefined<i32>,
     /// Of a shared secret: how many pieces are sold at most.
     sale_cap: MaybeUndefined<i32>,
+    /// Of keys: whether the seller's own software asks for them at `/licences`, so that each is a licence for devices.
+    /// Turned off, it takes the limit away.
+    licensing: Option<bool>,
+    /// Of licences: on how many devices one is used at once; null is on any number.
+    activation_limit: MaybeUndefined<i32>,
     /// Whether a refunded key that nobody saw goes back to stock.
     restock_unseen: Option<bool>,
 }
@@ -186,6 +191,8 @@ impl VariantFields {
             bind_address: self.bind_address,
             warranty_days: inner(self.warranty_days),
             sale_cap: inner(self.sale_cap),
+            licensing: self.licensing,
+            activation_limit: inner(self.activation_limit),
             restock_unseen: self.restock_unseen,
             expected_version,
         }

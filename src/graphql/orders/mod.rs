@@ -2,6 +2,7 @@
 
 pub mod delivering;
 mod delivery;
+mod licence;
 mod line;
 mod load;
 mod mutations;
@@ -16,6 +17,7 @@ mod timeline;
 
 pub use delivering::DeliveryMutation;
 pub use delivery::{Delivery, DownloadGrant, FileDelivery, SecretDelivery};
+pub use licence::{Activation, LicenceMutation};
 pub use line::OrderLine;
 pub use load::{connection, find, line_page, load, load_one};
 pub use mutations::OrderMutation;

@@ -1,0 +1,8 @@
+//! Licences: keys that the seller's own software asks for.
+
+mod asking;
+mod buyer;
+mod limits;
+mod shop;
+mod taken_back;
+mod terms;
