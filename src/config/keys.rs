@@ -126,6 +126,7 @@ pub const KEYS: &[Key] = &[
     optional("secrets.links", Kind::Secrets, "[\"…\"]", "Signs download and claim links."),
     optional("secrets.tokens", Kind::Secrets, "[\"…\"]", "Signs access tokens of people."),
     optional("secrets.access", Kind::Secret, "\"…\"", "Derives guests' order tokens and mailed codes."),
+    optional("secrets.licences", Kind::Secrets, "[\"…\"]", "Signs keys that are believed offline, if any."),
     key("shop.name", Kind::Text, "\"Dispense\"", "What buyers read."),
     key("shop.default_locale", Kind::Text, "\"en\"", "en or zh."),
     key(

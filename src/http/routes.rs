@@ -191,6 +191,10 @@ pub fn table() -> Vec<RouteRow> {
             .answers(404, "application/problem+json", "`NO_SUCH_KEY`; `DEVICE_NOT_ACTIVATED` for a device that never was active.")
             .answers(429, "application/problem+json", "`RATE_LIMITED`: too many unknown keys from this network.")
             .limited(),
+        get("/licences/public-keys", licences::public_keys, "What signed licence keys are believed by")
+            .tag("licences")
+            .answers(200, "application/jwk-set+json", "A JSON Web Key Set (RFC 7517) of Ed25519 keys: `kid`, `x`. The first signs new keys.")
+            .limited(),
         get("/", storefront::index, "Leads to the example storefront, when the shop serves it")
             .tag("storefront")
             .answers(303, "", "`Location` is /storefront/."),

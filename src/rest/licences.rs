@@ -23,6 +23,7 @@ use crate::licences::validate::{Asked, validate};
 use crate::licences::{Activation, LicenceRow};
 use crate::rest::problem::Problem;
 use crate::rest::state::RestBackend;
+use crate::vault::signed;
 
 /// Bytes of a body.
 const LONGEST_BODY: usize = 32 * 1024;
@@ -99,6 +100,16 @@ pub async fn deactivate_device(
         "activationsUsed": licence.used,
     });
     Ok(answer(StatusCode::OK, &body))
+}
+
+/// `GET /licences/public-keys`: what signed keys are believed by.
+#[handler]
+pub async fn public_keys(backend: Data<&Arc<RestBackend>>) -> Result<Response, Problem> {
+    let keys = signed::public_keys(&backend.config.secrets)?;
+    Ok(Response::builder()
+        .content_type("application/jwk-set+json")
+        .header(header::CACHE_CONTROL, "public, max-age=3600")
+        .body(keys.to_string()))
 }
 
 /// Counts keys that do not exist by the client's network; one that asked for too many gets no answer, right or wrong.

@@ -2,6 +2,7 @@
 
 use tokio::io::AsyncRead;
 
+use crate::base::ids::KeyId;
 use crate::base::key_text::{KeyText, KeyTextProblem};
 use crate::infra::seal::LineChain;
 use crate::vault::lines::{Broken, LineReader};
@@ -60,6 +61,8 @@ pub struct NewKey {
     /// From 1.
     pub line: i64,
     pub text: KeyText,
+    /// What it is stored under, where the text names that.
+    pub id: Option<KeyId>,
 }
 
 /// What is stored together: at most `CHUNK` lines.
@@ -97,7 +100,7 @@ impl<R: AsyncRead + Unpin> ChunkReader<R> {
             lines += 1;
             let number = self.lines.mark().lines;
             match self.judge() {
-                Ok(Some(text)) => chunk.keys.push(NewKey { line: number, text }),
+                Ok(Some(text)) => chunk.keys.push(NewKey { line: number, text, id: None }),
                 Ok(None) => {}
                 Err(problem) => chunk.problems.push((number, problem)),
             }

@@ -19,6 +19,7 @@ pub mod restored;
 pub mod reveal;
 pub mod rewrap;
 pub mod secrets;
+pub mod signed;
 pub mod state;
 mod store;
 pub mod tasks;

@@ -88,6 +88,10 @@ pub struct KeyFormatInput {
     /// Whether the last character is computed from the others, so that typing mistakes are noticed.
     #[graphql(default)]
     check: bool,
+    /// Whether each key is a signed text instead, which says itself what it is good for, so that software believes it without
+    /// asking: a JSON Web Signature by a key of `GET /licences/public-keys`. The other members are left out then.
+    #[graphql(default)]
+    signed: bool,
 }
 
 impl From<KeyFormatInput> for KeyFormat {
@@ -99,6 +103,7 @@ impl From<KeyFormatInput> for KeyFormat {
             groups: byte(input.groups),
             group_length: byte(input.group_length),
             check: input.check,
+            signed: input.signed,
         }
     }
 }

@@ -77,7 +77,7 @@ async fn software_activates_validates_and_deactivates_a_device() {
     );
     let whole = "select count(*) from event where kind like 'licence.%' and order_id is not null";
     assert_eq!(t.db.one(whole).await, "5");
-    s.end().await;
+    s.sound().await;
 }
 
 /// Rows: K16.
@@ -118,7 +118,7 @@ async fn keys_that_are_none_of_the_products_licences_are_answered_alike() {
     assert_eq!(send(t, "validate", &typed).await.1["code"], "VALID");
     let lower = json!({ "productId": s.product, "key": sold.key.to_lowercase() });
     assert_eq!(send(t, "validate", &lower).await.1["code"], "NO_SUCH_KEY");
-    s.end().await;
+    s.sound().await;
 }
 
 /// Case is the variant's to judge, and a key that an earlier program stored is found before its new fingerprint is there.
@@ -203,7 +203,7 @@ async fn bodies_of_another_form_are_refused_and_quote_nothing() {
     let asked = t.http().get(format!("{}/licences/validate?key=x", t.base)).send().await.unwrap();
     assert_eq!(asked.status().as_u16(), 405, "a key is in no address");
     assert_eq!(t.db.one("select count(*) from licence_activation").await, "0");
-    s.end().await;
+    s.sound().await;
 }
 
 /// Rows: K16, X3.
@@ -234,7 +234,7 @@ async fn whoever_tries_keys_is_answered_nothing_after_too_many() {
         assert_eq!(send_from(t, "203.0.113.7", "activate", &asked).await.0, status, "{device}");
     }
     assert_eq!(send_from(t, "203.0.113.7", "activate", &s.asks(&sold.key, "2")).await.0, 200);
-    s.end().await;
+    s.sound().await;
 }
 
 /// Rows: K16.
@@ -259,5 +259,5 @@ async fn that_a_device_asked_is_written_once_an_hour() {
     s.validate(&sold, Some("d")).await;
     assert_eq!(s.activate(&sold, "d").await.0, 200);
     assert_eq!(t.db.one(written).await, after, "and not again");
-    s.end().await;
+    s.sound().await;
 }

@@ -81,7 +81,7 @@ async fn a_buyer_sees_the_devices_of_a_licence_and_frees_one() {
     let freed =
         "select count(*) || ' ' || count(distinct actor) from event where kind = 'licence.deactivated'";
     assert_eq!(t.db.one(freed).await, "2 2");
-    s.end().await;
+    s.sound().await;
 }
 
 /// Rows: K16.

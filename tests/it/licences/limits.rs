@@ -23,7 +23,7 @@ async fn thirty_devices_at_once_get_the_three_that_were_bought() {
         assert!(refused.into_iter().all(|answer| answer.1["code"] == "DEVICE_LIMIT_REACHED"));
         assert_eq!(s.validate(&sold, None).await["licence"]["activationsUsed"], 3);
     }
-    s.end().await;
+    s.sound().await;
 }
 
 /// Rows: K16.
@@ -42,7 +42,7 @@ async fn one_device_that_asks_many_times_at_once_is_one_activation() {
     assert!(freed.iter().all(|answer| answer.0 == 200), "{freed:?}");
     let events = "select string_agg(kind, ' ' order by id) from event where kind like 'licence.%'";
     assert_eq!(s.shop.t.db.one(events).await, "licence.activated licence.deactivated");
-    s.end().await;
+    s.sound().await;
 }
 
 /// Rows: K16, X4.
@@ -96,7 +96,7 @@ async fn licences_that_are_used_too_often_or_by_nobodys_device_are_found() {
     t.drain().await;
     crate::check::clean::number(t).await;
     find_all(t, &FAULTS).await;
-    s.end().await;
+    s.sound().await;
 }
 
 const FAULTS: [Planted; 5] = [

@@ -3,6 +3,7 @@
 mod asking;
 mod buyer;
 mod limits;
+mod offline;
 mod shop;
 mod taken_back;
 mod terms;

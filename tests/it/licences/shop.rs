@@ -75,7 +75,7 @@ impl LicenceShop {
         self.shop.line(&sold.placed).await["deliveries"]["nodes"][0]["licence"].clone()
     }
 
-    pub async fn end(self) {
+    pub async fn sound(self) {
         self.shop.t.drain().await;
         self.shop.must_be_sound().await;
         self.shop.t.finish().await;

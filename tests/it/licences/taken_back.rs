@@ -34,7 +34,7 @@ async fn a_refunded_key_validates_no_more_and_frees_its_devices() {
     let licence = s.validate(&sold, None).await["licence"].clone();
     assert_eq!((&licence["status"], &licence["activationsUsed"]), (&json!("REFUNDED"), &json!(0)));
     assert_eq!(s.deactivate(&sold, "d").await.0, 200, "it was freed");
-    s.end().await;
+    s.sound().await;
 }
 
 /// Rows: K16, P9.
@@ -56,7 +56,7 @@ async fn a_held_key_is_good_again_when_the_hold_is_lifted() {
     hold(&s, &sold, "dispute").await;
     assert_eq!(s.deactivate(&sold, "d").await.0, 200, "nobody is kept from leaving");
     t.db.sql("delete from hold").await;
-    s.end().await;
+    s.sound().await;
 }
 
 /// Rows: K16.
@@ -128,7 +128,7 @@ async fn a_key_that_is_sold_again_begins_without_devices() {
     assert_eq!(s.code(&next, Some("of the buyer")).await, "VALID", "the end of the first left it alone");
     let active = "select string_agg(name, ' ') from licence_activation where removed_at is null";
     assert_eq!(t.db.one(active).await, "of the b…");
-    s.end().await;
+    s.sound().await;
 }
 
 /// A device is activated while the money goes back: whichever is first, nothing is good afterwards.
@@ -147,7 +147,7 @@ async fn an_activation_races_with_a_refund() {
     }
     t.drain().await;
     assert_eq!(t.db.one("select count(*) from licence_activation where removed_at is null").await, "0");
-    s.end().await;
+    s.sound().await;
 }
 
 /// Rows: K16, K15.
@@ -170,5 +170,5 @@ async fn a_seller_who_changes_the_terms_takes_nothing_from_who_bought() {
     for device in ["a", "b", "c"] {
         assert_eq!(s.activate(&between, device).await.0, 201, "no limit was bought");
     }
-    s.end().await;
+    s.sound().await;
 }
