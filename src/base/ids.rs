@@ -84,6 +84,8 @@ macro_rules! ids {
 }
 
 ids! {
+    /// A device on which a licence is used.
+    ActivationId = "act";
     ApiClientId = "cli";
     BatchId = "bat";
     CaseId = "cas";

@@ -16,7 +16,7 @@ use crate::catalogue::model::{Prices, Product, Texts, Tier, Variant};
 use crate::catalogue::scope::Scope;
 use crate::catalogue::state::{ProductState, VariantState};
 use crate::catalogue::view::{ProductFacts, ProductView, VariantView};
-use crate::goods::{self, AskedVariant};
+use crate::goods::{self, AskedVariant, Terms};
 use crate::infra::db::schema::{product, variant};
 use crate::infra::db::statement::Statement;
 use crate::sellers::{self, SellerProfile};
@@ -370,6 +370,11 @@ pub async fn list_folding(conn: &mut AsyncPgConnection, seller: SellerId) -> Que
         .select(variant::id)
         .load(conn)
         .await
+}
+
+/// Of which product a variant is, and on which terms it is offered.
+pub async fn find_terms(conn: &mut AsyncPgConnection, id: VariantId) -> QueryResult<(ProductId, Terms)> {
+    variant::table.find(id).select((variant::product_id, variant::terms)).first(conn).await
 }
 
 /// Whether keys of this variant that differ in case alone are the same.

@@ -55,6 +55,9 @@ pub struct VariantEdit {
     pub sale_cap: Option<Option<i32>>,
     /// Whether it is sold while none of its suppliers answers.
     pub sold_while_down: Option<bool>,
+    /// Whether keys are licences that the seller's software asks for, and on how many devices one is used.
+    pub licensing: Option<bool>,
+    pub activation_limit: Option<Option<i32>>,
     pub restock_unseen: Option<bool>,
     /// For how many minutes placing an order holds its keys.
     pub reservation_minutes: Option<Option<i32>>,
@@ -180,6 +183,7 @@ fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal
         ("accessDays", edit.access_days.flatten(), 1),
         ("warrantyDays", edit.warranty_days.flatten(), 0),
         ("saleCap", edit.sale_cap.flatten(), 0),
+        ("activationLimit", edit.activation_limit.flatten(), 1),
         ("lowStockThreshold", edit.low_stock_threshold, 0),
         ("lowStockAlert", edit.low_stock_alert.flatten(), 0),
     ] {
@@ -204,6 +208,13 @@ fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal
     }
     if edit.sold_while_down == Some(false) && goods::supply(&seen.kind) != Some(Supply::Supplier) {
         return refuse("soldWhileDown", "only what is bought at suppliers depends on them");
+    }
+    let licensing = edit.licensing.unwrap_or(seen.terms.licensing);
+    if licensing && goods::supply(&seen.kind) != Some(Supply::Keys) {
+        return refuse("licensing", "only keys are licences");
+    }
+    if !licensing && edit.activation_limit.flatten().is_some() {
+        return refuse("activationLimit", "only licences have a limit of devices: turn `licensing` on");
     }
     let sku = match &edit.sku {
         Some(Some(sku)) => Some(Some(clean(sku, "sku", 60, false)?)),
@@ -242,6 +253,7 @@ fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal
 }
 
 fn terms(seen: &Terms, edit: &VariantEdit) -> Terms {
+    let licensing = edit.licensing.unwrap_or(seen.licensing);
     Terms {
         download_limit: edit.download_limit.unwrap_or(seen.download_limit),
         access_days: edit.access_days.unwrap_or(seen.access_days),
@@ -249,5 +261,7 @@ fn terms(seen: &Terms, edit: &VariantEdit) -> Terms {
         warranty_days: edit.warranty_days.unwrap_or(seen.warranty_days),
         sale_cap: edit.sale_cap.unwrap_or(seen.sale_cap),
         sold_while_down: edit.sold_while_down.unwrap_or(seen.sold_while_down),
+        licensing,
+        activation_limit: edit.activation_limit.unwrap_or(seen.activation_limit).filter(|_| licensing),
     }
 }

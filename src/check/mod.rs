@@ -14,6 +14,7 @@ mod chain;
 mod downloads;
 mod goods;
 mod keys;
+mod licences;
 mod messages;
 mod money;
 mod money_back;

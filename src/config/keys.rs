@@ -126,6 +126,7 @@ pub const KEYS: &[Key] = &[
     optional("secrets.links", Kind::Secrets, "[\"…\"]", "Signs download and claim links."),
     optional("secrets.tokens", Kind::Secrets, "[\"…\"]", "Signs access tokens of people."),
     optional("secrets.access", Kind::Secret, "\"…\"", "Derives guests' order tokens and mailed codes."),
+    optional("secrets.licences", Kind::Secrets, "[\"…\"]", "Signs keys that are believed offline, if any."),
     key("shop.name", Kind::Text, "\"Dispense\"", "What buyers read."),
     key("shop.default_locale", Kind::Text, "\"en\"", "en or zh."),
     key(
@@ -239,6 +240,8 @@ pub const KEYS: &[Key] = &[
         "Of how many bytes of them a day and account what came is kept too, so that they can be verified again.",
     ),
     key("limits.forged_days", Kind::Int(1, 3_650), "14", "For how many days what came is kept of them."),
+    key("limits.licence_failures_per_minute", COUNT, "30", "Unknown licence keys a minute and address."),
+    key("limits.licence_activations_per_hour", COUNT, "120", "Devices an hour on which a key is activated."),
     key(
         "limits.mails_per_hour",
         COUNT,

@@ -29,6 +29,10 @@ pub struct Limits {
     pub forged_notices_per_day: i64,
     pub forged_bytes_per_day: i64,
     pub forged_days: i64,
+    /// Questions of software about keys that do not exist a minute and address; beyond that it is answered nothing.
+    pub licence_failures_per_minute: u32,
+    /// Devices on which one key is activated an hour, those that were freed between counted.
+    pub licence_activations_per_hour: u32,
     /// Requests an hour and address that have a mail sent to a typed address.
     pub mails_per_hour: u32,
     /// Pieces held for the unpaid orders of one signed-in buyer or one proven address at a time, and of guests at one
@@ -61,6 +65,8 @@ impl Default for Limits {
             forged_notices_per_day: 1_000,
             forged_bytes_per_day: 8 * 1024 * 1024,
             forged_days: 14,
+            licence_failures_per_minute: 30,
+            licence_activations_per_hour: 120,
             mails_per_hour: 100,
             held_units_per_buyer: 100,
             held_units_per_address: 100,

@@ -40,9 +40,13 @@ pub struct Secrets {
     pub tokens: Vec<RingKey>,
     /// Derives guests' order access tokens, mailed codes and watch tickets.
     pub access: RingKey,
+    /// Signs keys that are believed offline (Ed25519 seeds); empty where nobody wants any.
+    pub licences: Vec<RingKey>,
 }
 
+/// Those that a shop cannot do without.
 const NAMES: [&str; 5] = ["vault", "fingerprint", "links", "tokens", "access"];
+const LICENCES: &str = "licences";
 
 impl Secrets {
     /// Fresh ones.
@@ -54,19 +58,20 @@ impl Secrets {
             links: vec![key()],
             tokens: vec![key()],
             access: key(),
+            licences: vec![key()],
         }
     }
 
     /// All of them as text, for tests that look for canaries.
     pub fn canaries(&self) -> Vec<Secret> {
-        let rings = self.vault.iter().chain(&self.links).chain(&self.tokens);
+        let rings = self.vault.iter().chain(&self.links).chain(&self.tokens).chain(&self.licences);
         rings
             .chain([&self.fingerprint, &self.access])
             .map(|k| Secret::new(hex::encode(k.bytes.expose())))
             .collect()
     }
 
-    fn rings(&self) -> [(&'static str, &[RingKey]); 5] {
+    fn rings(&self) -> [(&'static str, &[RingKey]); 6] {
         let one = std::slice::from_ref;
         let [vault, fingerprint, links, tokens, access] = NAMES;
         [
@@ -75,6 +80,7 @@ impl Secrets {
             (links, &self.links[..]),
             (tokens, &self.tokens[..]),
             (access, one(&self.access)),
+            (LICENCES, &self.licences[..]),
         ]
     }
 }
@@ -102,7 +108,7 @@ impl std::fmt::Debug for Bytes32 {
 /// The given keys; what is missing or wrong is reported and replaced by a random one, which nobody will use because a
 /// configuration with faults does not start.
 pub(super) fn read(section: Option<&Value>, faults: &mut Faults) -> Secrets {
-    let mut ring = |name: &str| -> Vec<RingKey> {
+    let mut given = |name: &str| -> Vec<RingKey> {
         let texts: Vec<&str> = match section.and_then(|s| s.get(name)) {
             Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
             Some(Value::String(text)) => vec![text],
@@ -115,15 +121,15 @@ pub(super) fn read(section: Option<&Value>, faults: &mut Faults) -> Secrets {
                 None
             }
         });
-        let mut keys: Vec<RingKey> = keys.collect();
-        if keys.is_empty() {
-            keys.extend(Secrets::generate().vault);
-        }
-        keys
+        keys.collect()
     };
-    let [vault, fingerprint, links, tokens, access] = NAMES.map(&mut ring);
+    let licences = given(LICENCES);
+    let [vault, fingerprint, links, tokens, access] = NAMES.map(|name| {
+        let keys = given(name);
+        if keys.is_empty() { Secrets::generate().vault } else { keys }
+    });
     let first = |mut keys: Vec<RingKey>| keys.swap_remove(0);
-    Secrets { vault, fingerprint: first(fingerprint), links, tokens, access: first(access) }
+    Secrets { vault, fingerprint: first(fingerprint), links, tokens, access: first(access), licences }
 }
 
 /// Whether all are there, and no two alike.

@@ -17,6 +17,7 @@ use crate::infra::kit::Kit;
 use crate::vault::generate;
 use crate::vault::import::{Chunk, ChunkReader, Mark, Stopped};
 use crate::vault::insert::insert_chunk;
+use crate::vault::signed::{KeySigner, Promised};
 use crate::vault::state::{BatchChange, BatchState};
 use crate::vault::{Batch, Origin, batch};
 
@@ -134,8 +135,9 @@ pub async fn generate(kit: &Kit, actor: &Actor, id: BatchId) -> Outcome<Batch> {
         if open.state != BatchState::Running {
             return Ok(open);
         }
+        let signer = signer(kit, &open).await?;
         let made = async {
-            while let Some(chunk) = generate::next_chunk(&open)? {
+            while let Some(chunk) = generate::next_chunk(&open, &kit.clock, signer.as_ref())? {
                 open = store_chunk(kit, actor, open.clone(), chunk).await?;
             }
             finish(kit, actor, &open).await
@@ -147,6 +149,23 @@ pub async fn generate(kit: &Kit, actor: &Actor, id: BatchId) -> Outcome<Batch> {
             done => return done,
         }
     }
+}
+
+/// Who signs the keys of a batch; none where they are not signed. What they say is what the variant offers now.
+async fn signer(kit: &Kit, open: &Batch) -> Outcome<Option<KeySigner>> {
+    if !generate::is_signed(open)? {
+        return Ok(None);
+    }
+    let mut conn = kit.db.conn().await?;
+    let (product, terms) = catalogue::read::find_terms(&mut conn, open.variant_id).await?;
+    let promised = Promised {
+        product,
+        variant: open.variant_id,
+        devices: terms.activation_limit,
+        made_at: kit.clock.now(),
+        expires_at: open.keys_expire_at,
+    };
+    Ok(KeySigner::of(&kit.config.secrets, promised)?)
 }
 
 async fn store_chunk(kit: &Kit, actor: &Actor, open: Batch, chunk: Chunk) -> Outcome<Batch> {

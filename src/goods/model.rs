@@ -30,6 +30,12 @@ pub struct Terms {
     /// Whether it is sold while none of its suppliers answers.
     #[serde(skip_serializing_if = "is_true")]
     pub sold_while_down: bool,
+    /// Whether the seller's own software asks for its keys: each is then a licence for devices.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub licensing: bool,
+    /// On how many devices a licence is used at once; none: on any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activation_limit: Option<i32>,
 }
 
 fn is_true(value: &bool) -> bool {
@@ -45,6 +51,8 @@ impl Default for Terms {
             warranty_days: None,
             sale_cap: None,
             sold_while_down: true,
+            licensing: false,
+            activation_limit: None,
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::files::model::FileVersion;
 use crate::graphql::catalogue::types::{Product, Variant};
 use crate::graphql::context::GraphqlBackend;
 use crate::graphql::error::{Answer, fault};
+use crate::licences::{self, LicenceRow};
 use crate::orders::sync;
 use crate::payments;
 use crate::payments::notices::raw::KeptBody;
@@ -71,6 +72,10 @@ key! {
     GrantsOf(LineId);
     /// The key of a unit, opened, for its masked form.
     KeyOf(UnitId);
+    /// The key of a unit as a licence.
+    LicenceOf(UnitId);
+    /// The devices on which the key of a unit is used.
+    ActivationsOf(UnitId);
     /// When an order last changed.
     OrderChange(OrderId);
     /// When a line last changed.
@@ -168,6 +173,36 @@ impl Loader<KeyOf> for Batch {
     }
 }
 
+impl Loader<LicenceOf> for Batch {
+    type Value = LicenceRow;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[LicenceOf]) -> Result<HashMap<LicenceOf, LicenceRow>, Shared> {
+        let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
+        let mut conn = self.backend.db.conn().await?;
+        let rows = licences::read::list_of_units(&mut conn, &ids).await?;
+        Ok(rows.into_iter().filter_map(|row| Some((LicenceOf(row.unit_id?), row))).collect())
+    }
+}
+
+impl Loader<ActivationsOf> for Batch {
+    type Value = Vec<licences::Activation>;
+    type Error = Shared;
+
+    async fn load(
+        &self,
+        keys: &[ActivationsOf],
+    ) -> Result<HashMap<ActivationsOf, Vec<licences::Activation>>, Shared> {
+        let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
+        let mut conn = self.backend.db.conn().await?;
+        let mut found: HashMap<ActivationsOf, Vec<licences::Activation>> = HashMap::new();
+        for activation in licences::read::list_activations(&mut conn, &ids).await? {
+            found.entry(ActivationsOf(activation.unit_id)).or_default().push(activation);
+        }
+        Ok(found)
+    }
+}
+
 impl Loader<OrderChange> for Batch {
     type Value = DateTime<Utc>;
     type Error = Shared;
@@ -245,6 +280,16 @@ pub async fn grants(ctx: &Context<'_>, line: LineId) -> Answer<Vec<GrantStanding
 /// The key of a unit. The caller shows no more of it than its masked form.
 pub async fn key(ctx: &Context<'_>, unit: UnitId) -> Answer<Option<OpenedKey>> {
     one(ctx, KeyOf(unit)).await
+}
+
+/// The key of a unit as a licence.
+pub async fn licence(ctx: &Context<'_>, unit: UnitId) -> Answer<Option<LicenceRow>> {
+    one(ctx, LicenceOf(unit)).await
+}
+
+/// The devices on which the key of a unit is used.
+pub async fn activations(ctx: &Context<'_>, unit: UnitId) -> Answer<Vec<licences::Activation>> {
+    Ok(one(ctx, ActivationsOf(unit)).await?.unwrap_or_default())
 }
 
 /// When an order last changed.

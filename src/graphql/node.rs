@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Interface, Object};
 
 use crate::base::ids::{
-    self, BatchId, FileVersionId, GrantId, LineId, OrderId, PaymentId, ProductId, RefundId, SellerId,
-    SessionId, TaskId, UnitId, UserId, VariantId,
+    self, ActivationId, BatchId, FileVersionId, GrantId, LineId, OrderId, PaymentId, ProductId, RefundId,
+    SellerId, SessionId, TaskId, UnitId, UserId, VariantId,
 };
 use crate::base::outcome::Failure;
 use crate::catalogue::read::{self, By};
@@ -19,11 +19,14 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::desk::Task;
 use crate::graphql::error::{Answer, OutcomeExt, coded};
 use crate::graphql::loaders;
-use crate::graphql::orders::{self, Delivery, DownloadGrant, FileDelivery, Order, OrderLine, SecretDelivery};
+use crate::graphql::orders::{
+    self, Activation, Delivery, DownloadGrant, FileDelivery, Order, OrderLine, SecretDelivery,
+};
 use crate::graphql::payments::types::METHOD_PREFIX;
 use crate::graphql::payments::{Payment, PaymentMethod, Refund};
 use crate::graphql::people::types::{self as persons, Session, User};
 use crate::graphql::seller::KeyBatch;
+use crate::licences;
 use crate::orders::access::AccessLevel;
 use crate::orders::staff;
 use crate::payments;
@@ -43,6 +46,7 @@ pub enum Node {
     SecretDelivery(SecretDelivery),
     FileDelivery(FileDelivery),
     DownloadGrant(DownloadGrant),
+    Activation(Activation),
     Payment(Payment),
     PaymentMethod(PaymentMethod),
     Refund(Refund),
@@ -95,6 +99,7 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
         LineId::PREFIX => line(ctx, uuid.into()).await?.map(Node::OrderLine),
         UnitId::PREFIX => delivery(ctx, uuid.into()).await?,
         GrantId::PREFIX => grant(ctx, uuid.into()).await?.map(Node::DownloadGrant),
+        ActivationId::PREFIX => activation(ctx, uuid.into()).await?.map(Node::Activation),
         SellerId::PREFIX => seller(ctx, uuid.into()).await?.map(Node::SellerProfile),
         SessionId::PREFIX => session(ctx, uuid.into()).await?.map(Node::Session),
         FileVersionId::PREFIX => file_version(ctx, uuid.into()).await?.map(Node::FileVersion),
@@ -181,6 +186,16 @@ async fn grant(ctx: &Context<'_>, id: GrantId) -> Answer<Option<DownloadGrant>> 
     };
     let seen = of_order(ctx, found.as_ref().map(|grant| grant.order_id)).await?.is_some();
     Ok(found.filter(|_| seen).map(DownloadGrant))
+}
+
+async fn activation(ctx: &Context<'_>, id: ActivationId) -> Answer<Option<Activation>> {
+    let (owner, found) = {
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
+        let owner = licences::read::find_owner(&mut conn, id).await.or_top()?;
+        (owner, licences::read::find_activation(&mut conn, id).await.or_top()?)
+    };
+    let seen = of_order(ctx, owner.map(|owner| owner.order_id)).await?.is_some();
+    Ok(found.filter(|_| seen).map(Activation))
 }
 
 /// Whoever sells something is everybody's to know about.

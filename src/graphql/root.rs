@@ -16,7 +16,7 @@ use crate::graphql::desk::{
 use crate::graphql::live::Live;
 use crate::graphql::node::NodeQuery;
 use crate::graphql::orders::{
-    DeliveryMutation, OrderMutation, OrderQuery, OrderSubscription, PlacingMutation,
+    DeliveryMutation, LicenceMutation, OrderMutation, OrderQuery, OrderSubscription, PlacingMutation,
 };
 use crate::graphql::payments::{PaymentMutation, PaymentQuery, RefundMutation};
 use crate::graphql::people::{PasswordMutation, PeopleMutation, PeopleQuery};
@@ -38,15 +38,21 @@ pub struct Query(
     DeskQuery,
 );
 
-/// What can be done.
+/// What buyers do, and what is done for them.
 #[derive(MergedObject, Default)]
-pub struct Mutation(
+struct BuyerMutation(
     PlacingMutation,
     PaymentMutation,
     OrderMutation,
     DeliveryMutation,
+    LicenceMutation,
     PeopleMutation,
     PasswordMutation,
+);
+
+/// What sellers do.
+#[derive(MergedObject, Default)]
+struct SellerMutation(
     ProductMutation,
     VariantMutation,
     FileMutation,
@@ -56,6 +62,11 @@ pub struct Mutation(
     ExportMutation,
     StockMutation,
     SupplierMutation,
+);
+
+/// What staff does.
+#[derive(MergedObject, Default)]
+struct StaffMutation(
     RefundMutation,
     DeskMutation,
     GrantMutation,
@@ -64,6 +75,10 @@ pub struct Mutation(
     NoticeMutation,
     StatementMutation,
 );
+
+/// What can be done.
+#[derive(MergedObject, Default)]
+pub struct Mutation(BuyerMutation, SellerMutation, StaffMutation);
 
 /// What can be followed.
 #[derive(MergedSubscription, Default)]

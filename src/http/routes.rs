@@ -13,7 +13,8 @@ use crate::http::backend::HttpBackend;
 use crate::http::limits::LimitedPath;
 use crate::rest::openapi::{self, Document, Operation};
 use crate::rest::{
-    downloads, events, health, keys, metrics, pay, results, storefront, suppliers, uploads, webhooks,
+    downloads, events, health, keys, licences, metrics, pay, results, storefront, suppliers, uploads,
+    webhooks,
 };
 
 /// Every route of the program.
@@ -197,6 +198,33 @@ pub fn table() -> Vec<RouteRow> {
             .answers(303, "", "`Location` is a download link of ten minutes.")
             .answers(403, "application/problem+json", "As for a download.")
             .answers(410, "application/problem+json", "As for a download.")
+            .limited(),
+        row(Method::POST, "/licences/activate", licences::activate_device, "Begins to use a licence key on a device, for the seller's own software")
+            .tag("licences")
+            .takes("application/json", "`productId` and `key`; `device`: a fingerprint that the software makes of the device, 1 to 200 characters, stored as a digest; `name`: what people call it; `metadata`: up to 20 texts, numbers and booleans to keep with it. Other members are refused.")
+            .answers(200, "application/json", "The device was active already: the same activation, with the name and metadata that were given.")
+            .answers(201, "application/json", "`licence` (`id`, `status`, `productId`, `variantId`, `soldAt`, `expiresAt`, `activationLimit`, `activationsUsed`) and `activation` (`id`, `name`, `metadata`, `activatedAt`, `lastSeenAt`).")
+            .answers(403, "application/problem+json", "`DEVICE_LIMIT_REACHED`, `HELD`, `REFUNDED`, `REPLACED`, `REVOKED`, `EXPIRED`, `NOT_SOLD`.")
+            .answers(404, "application/problem+json", "`NO_SUCH_KEY`.")
+            .answers(429, "application/problem+json", "`RATE_LIMITED`: too many unknown keys from this network, or this key was activated too often.")
+            .limited(),
+        row(Method::POST, "/licences/validate", licences::validate_key, "Whether a licence key is good, and on a device, for the seller's own software")
+            .tag("licences")
+            .takes("application/json", "`productId`, `key`, and `device` where it is to be active there. Other members are refused.")
+            .answers(200, "application/json", "`valid`, `code` (`VALID`, `NO_SUCH_KEY`, `NOT_SOLD`, `HELD`, `REFUNDED`, `REPLACED`, `REVOKED`, `EXPIRED`, `DEVICE_NOT_ACTIVATED`, `DEVICE_LIMIT_REACHED`), `detail`; `licence` and `activation` as for activating, null where there is none.")
+            .answers(429, "application/problem+json", "`RATE_LIMITED`: too many unknown keys from this network.")
+            .limited(),
+        row(Method::POST, "/licences/deactivate", licences::deactivate_device, "Ends the use of a licence key on a device, for the seller's own software")
+            .tag("licences")
+            .takes("application/json", "`productId`, `key`, `device`. Other members are refused.")
+            .answers(200, "application/json", "`activationId`, `activationLimit`, `activationsUsed`; the same again for a device that was freed before.")
+            .answers(403, "application/problem+json", "`NOT_SOLD`.")
+            .answers(404, "application/problem+json", "`NO_SUCH_KEY`; `DEVICE_NOT_ACTIVATED` for a device that never was active.")
+            .answers(429, "application/problem+json", "`RATE_LIMITED`: too many unknown keys from this network.")
+            .limited(),
+        get("/licences/public-keys", licences::public_keys, "What signed licence keys are believed by")
+            .tag("licences")
+            .answers(200, "application/jwk-set+json", "A JSON Web Key Set (RFC 7517) of Ed25519 keys: `kid`, `x`. The first signs new keys.")
             .limited(),
         get("/", storefront::index, "Leads to the example storefront, when the shop serves it")
             .tag("storefront")

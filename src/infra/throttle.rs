@@ -1,13 +1,16 @@
 //! Rate limits by GCRA (ITU-T I.371), in memory, one per process: a limit is a brake on abuse, not an
 //! account that must survive a restart.
 
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use governor::clock::{Clock, DefaultClock};
+use governor::clock::{Clock, DefaultClock, Reference};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use uuid::Uuid;
 
 use crate::config::Limits;
 
@@ -47,6 +50,47 @@ impl<K: Clone + Eq + Hash> Throttle<K> {
     }
 }
 
+/// Counts failures alone, and closes when there were too many: nothing is answered then, or the right guess would be the one
+/// that still is.
+pub struct Failures<K: Clone + Eq + Hash = IpAddr> {
+    throttle: Throttle<K>,
+    /// Until when.
+    closed: Mutex<HashMap<K, <DefaultClock as Clock>::Instant>>,
+}
+
+impl<K: Clone + Eq + Hash> Failures<K> {
+    pub fn per_minute(limit: u32) -> Self {
+        Self { throttle: Throttle::per_minute(limit), closed: Mutex::default() }
+    }
+
+    /// Whether it is open, or after how many seconds it is.
+    pub fn admit(&self, key: &K) -> Result<(), u32> {
+        let now = self.throttle.clock.now();
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(until) = closed.get(key).copied() else { return Ok(()) };
+        if until <= now {
+            closed.remove(key);
+            return Ok(());
+        }
+        Err(u32::try_from(Duration::from(until.duration_since(now)).as_secs()).unwrap_or(u32::MAX).max(1))
+    }
+
+    /// Takes a cell; without one left, it is closed until there is.
+    pub fn count(&self, key: &K) {
+        if let Err(no) = self.throttle.limiter.check_key(key) {
+            let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+            closed.insert(key.clone(), no.earliest_possible());
+        }
+    }
+
+    /// Forgets keys that are full again.
+    pub fn forget_idle(&self) {
+        self.throttle.forget_idle();
+        let now = self.throttle.clock.now();
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
+    }
+}
+
 /// What an address is counted under: an IPv4 address by itself, IPv6 by its /56, which is what one household gets.
 pub fn prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -72,6 +116,10 @@ pub struct Throttles {
     pub captchas: Throttle,
     /// Notices that failed authentication.
     pub forged_notices: Throttle,
+    /// Questions about keys that do not exist.
+    pub licence_failures: Failures,
+    /// Devices on which a key is activated, by the key.
+    pub licence_changes: Throttle<Uuid>,
 }
 
 impl Throttles {
@@ -85,6 +133,8 @@ impl Throttles {
             mails: Throttle::per_hour(limits.mails_per_hour),
             captchas: Throttle::per_minute(sign_ins),
             forged_notices: Throttle::per_minute(limits.forged_notices_per_minute),
+            licence_failures: Failures::per_minute(limits.licence_failures_per_minute),
+            licence_changes: Throttle::per_hour(limits.licence_activations_per_hour),
         }
     }
 
@@ -96,5 +146,7 @@ impl Throttles {
         self.mails.forget_idle();
         self.captchas.forget_idle();
         self.forged_notices.forget_idle();
+        self.licence_failures.forget_idle();
+        self.licence_changes.forget_idle();
     }
 }

@@ -15,6 +15,7 @@ use crate::files::events::{FileEvent, GrantEvent, UploadEvent};
 use crate::fulfilment::events::{LineEvent, StockLevelEvent};
 use crate::infra::effects::events::{Event, EventKind};
 use crate::infra::effects::tasks::TaskEvent;
+use crate::licences::events::LicenceEvent;
 use crate::mail::events::MessageEvent;
 use crate::orders::events::{OrderEvent, UnitEvent};
 use crate::payments::events::{DisputeEvent, PaymentEvent, RefundEvent, ShopEvent, StatementEvent};
@@ -23,7 +24,7 @@ use crate::suppliers::events::{OfferEvent, PurchaseEvent, SupplierEvent};
 use crate::vault::events::{BatchEvent, ExportEvent, HoldEvent, KeyEvent, SecretEvent, StockEvent};
 
 /// Each feature's kinds, in the order of the documentation.
-const ALL: [&[EventKind]; 26] = [
+const ALL: [&[EventKind]; 27] = [
     OrderEvent::KINDS,
     LineEvent::KINDS,
     StockLevelEvent::KINDS,
@@ -35,6 +36,7 @@ const ALL: [&[EventKind]; 26] = [
     ShopEvent::KINDS,
     GrantEvent::KINDS,
     DownloadEvent::KINDS,
+    LicenceEvent::KINDS,
     FileEvent::KINDS,
     UploadEvent::KINDS,
     BatchEvent::KINDS,

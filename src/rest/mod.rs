@@ -6,6 +6,7 @@ pub mod downloads;
 pub mod events;
 pub mod health;
 pub mod keys;
+pub mod licences;
 pub mod metrics;
 pub mod openapi;
 pub mod page;

@@ -124,8 +124,12 @@ pub fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::Revoked
         | ErrorCode::Refunded
         | ErrorCode::Replaced
+        | ErrorCode::NotSold
+        | ErrorCode::Held
+        | ErrorCode::Expired
+        | ErrorCode::DeviceLimitReached
         | ErrorCode::GrantExhausted => StatusCode::FORBIDDEN,
-        ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::NotFound | ErrorCode::NoSuchKey | ErrorCode::DeviceNotActivated => StatusCode::NOT_FOUND,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::CursorTooOld
         | ErrorCode::LinkExpired

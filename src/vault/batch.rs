@@ -82,7 +82,12 @@ pub async fn open(
         }
         let own =
             || variant.key_format.and_then(|format| serde_json::from_value(format).ok()).unwrap_or_default();
-        generate.format.get_or_insert_with(own).check(variant.fold_case, MIN_BITS)?;
+        let format = generate.format.get_or_insert_with(own);
+        format.check(variant.fold_case, MIN_BITS)?;
+        if format.signed && kit.config.secrets.licences.is_empty() {
+            let text = "the shop has no key to sign with: `secrets.licences` is not set";
+            return Err(Refusal::new(ErrorCode::Invalid, text).at(["format", "signed"]).into());
+        }
     }
     if new.keys_expire_at.is_some_and(|at| at <= kit.clock.now()) {
         return Err(Refusal::new(ErrorCode::Invalid, "the keys would have expired already")

@@ -31,11 +31,21 @@ pub struct KeyFormat {
     /// The last character is computed from the others (Luhn's algorithm modulo the alphabet's size), so that a
     /// typing mistake is noticed. It adds no strength.
     pub check: bool,
+    /// Not drawn by chance in groups: a signed text that says itself what it is good for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub signed: bool,
 }
 
 impl Default for KeyFormat {
     fn default() -> Self {
-        Self { prefix: String::new(), alphabet: PLAIN.into(), groups: 4, group_length: 5, check: false }
+        Self {
+            prefix: String::new(),
+            alphabet: PLAIN.into(),
+            groups: 4,
+            group_length: 5,
+            check: false,
+            signed: false,
+        }
     }
 }
 
@@ -55,6 +65,15 @@ impl KeyFormat {
     pub fn check(&self, fold_case: bool, min_bits: f64) -> Result<(), Refusal> {
         let invalid =
             |field: &str, text: &str| Err(Refusal::new(ErrorCode::Invalid, text).at(["format", field]));
+        if self.signed {
+            if fold_case {
+                return invalid("signed", "in a signed key case counts, which this variant does not see");
+            }
+            if *self != (Self { signed: true, ..Self::default() }) {
+                return invalid("signed", "a signed key has no prefix, alphabet, groups or check character");
+            }
+            return Ok(());
+        }
         if self.prefix.len() > 16 || !self.prefix.bytes().all(|b| b.is_ascii_graphic()) {
             return invalid("prefix", "the prefix has at most 16 printable ASCII characters");
         }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use tokio::io::AsyncRead;
 
+use crate::base::ids::KeyId;
 use crate::base::key_text::{KeyText, KeyTextProblem};
 use crate::infra::seal::LineChain;
 use crate::vault::layout::Layout;
@@ -83,6 +84,8 @@ pub struct NewKey {
     pub text: KeyText,
     /// When it stops being sold; none: as the batch says.
     pub expires_at: Option<DateTime<Utc>>,
+    /// What it is stored under, where the text names that.
+    pub id: Option<KeyId>,
 }
 
 /// What is stored together: at most `CHUNK` lines, or a few more where a row that does not end was looked for its end.
@@ -130,7 +133,7 @@ impl<R: AsyncRead + Unpin> ChunkReader<R> {
             match record.found {
                 Ok(Some(FoundKey { text, expires_at })) => {
                     bytes += text.expose().len();
-                    chunk.keys.push(NewKey { line: record.line, text, expires_at });
+                    chunk.keys.push(NewKey { line: record.line, text, expires_at, id: None });
                 }
                 Ok(None) => {}
                 Err(problem) => chunk.problems.push((record.line, problem)),

@@ -68,7 +68,7 @@ pub async fn insert_chunk(
             continue;
         }
         first_of.insert(fingerprint, key.line);
-        let id = KeyId(kit.clock.uuid());
+        let id = key.id.unwrap_or_else(|| KeyId(kit.clock.uuid()));
         let place = SealedPlace { column: SEALED_COLUMN, row: id.0, owner: batch.variant_id.0 };
         let bytes = kit.sealer.seal(data_key, place, key.text.expose().as_bytes()).map_err(Fault::from)?;
         let otherwise = kit.sealer.fingerprint(batch.seller_id.0, key.text.expose(), !fold_case);

@@ -26,6 +26,7 @@ pub mod reveal;
 pub mod rewrap;
 mod rows;
 pub mod secrets;
+pub mod signed;
 pub mod state;
 mod store;
 pub mod tasks;

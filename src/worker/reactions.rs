@@ -23,12 +23,15 @@ use crate::infra::effects::messages::SendMessage;
 use crate::infra::effects::tasks::TaskEvent;
 use crate::infra::queue::Job;
 use crate::infra::sequence::{self, Numbered};
+use crate::licences;
+use crate::licences::jobs::CloseLicence;
 use crate::mail;
 use crate::mail::jobs::AlertStaff;
 use crate::payments;
 use crate::payments::events::PaymentEvent;
 use crate::payments::jobs::{AskDisputes, AskRefundSum, CheckPayment, ImportStatement, WorkRefund};
 use crate::suppliers::jobs::BuyFromSupplier;
+use crate::vault::events::KeyEvent;
 use crate::vault::jobs::{ClearImport, CommitImport, GenerateKeys, KeysFreed};
 use crate::worker::backend::WorkerBackend;
 
@@ -106,6 +109,9 @@ async fn of_job(backend: &Arc<WorkerBackend>, job: &Job) -> Outcome<Done> {
         CloseGrant::KIND => {
             delivery::grant::close(backend, job.payload::<CloseGrant>()?.grant).await?;
         }
+        CloseLicence::KIND => {
+            licences::close::close(backend, job.payload::<CloseLicence>()?.licence_key).await?
+        }
         AlertStaff::KIND => mail::alert::alert(backend, job.payload::<AlertStaff>()?.task).await?,
         other => return Err(Fault::bug(format!("no reaction to jobs of kind {other}")).into()),
     }
@@ -127,6 +133,10 @@ fn of_event(event: &Numbered) -> Option<NewJob> {
     // Links and sessions are above whoever revokes a grant.
     if let Some(GrantEvent::Revoked(grant, _)) = event.read() {
         return Some(CloseGrant { grant }.job());
+    }
+    // Devices are above whoever takes a key back.
+    if let Some(KeyEvent::Voided(key, _) | KeyEvent::Restocked(key, _)) = event.read() {
+        return Some(CloseLicence { licence_key: key }.job());
     }
     match event.read()? {
         TaskEvent::Opened(task, _) => Some(AlertStaff { task }.job()),

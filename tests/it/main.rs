@@ -16,6 +16,7 @@ mod graphql;
 mod harness;
 mod http;
 mod infra;
+mod licences;
 mod live;
 mod mail;
 mod migrations;

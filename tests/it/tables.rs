@@ -8,7 +8,7 @@ use regex::Regex;
 use crate::architecture::{may_use, sources};
 
 /// Which module a table belongs to.
-const OWNERS: [(&str, &str); 12] = [
+const OWNERS: [(&str, &str); 13] = [
     (
         "infra",
         "data_key epoch event event_cursor event_head event_seq idempotency job message persisted_query setting task",
@@ -27,6 +27,7 @@ const OWNERS: [(&str, &str); 12] = [
          refused_body refused_tally statement_difference statement_fact statement_line statement_run",
     ),
     ("delivery", "download_link download_session"),
+    ("licences", "licence_activation"),
     ("mail", "message_attempt"),
 ];
 

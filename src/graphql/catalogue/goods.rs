@@ -89,6 +89,16 @@ impl KeyGoods {
     async fn warranty_days(&self) -> Option<i32> {
         self.0.variant.terms.warranty_days
     }
+
+    /// Whether each key is a licence that is activated on devices.
+    async fn licensing(&self) -> bool {
+        self.0.variant.terms.licensing
+    }
+
+    /// On how many devices a licence is used at once; null is on any number, or these keys are no licences.
+    async fn activation_limit(&self) -> Option<i32> {
+        self.0.variant.terms.activation_limit
+    }
 }
 
 /// Files to download.

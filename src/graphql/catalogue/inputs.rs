@@ -88,6 +88,10 @@ pub struct KeyFormatInput {
     /// Whether the last character is computed from the others, so that typing mistakes are noticed.
     #[graphql(default)]
     check: bool,
+    /// Whether each key is a signed text instead, which says itself what it is good for, so that software believes it without
+    /// asking: a JSON Web Signature by a key of `GET /licences/public-keys`. The other members are left out then.
+    #[graphql(default)]
+    signed: bool,
 }
 
 impl From<KeyFormatInput> for KeyFormat {
@@ -99,6 +103,7 @@ impl From<KeyFormatInput> for KeyFormat {
             groups: byte(input.groups),
             group_length: byte(input.group_length),
             check: input.check,
+            signed: input.signed,
         }
     }
 }
@@ -146,6 +151,11 @@ pub struct VariantFields {
     sale_cap: MaybeUndefined<i32>,
     /// Of what is bought at suppliers: whether it is sold while none of them answers; true unless it is changed.
     sold_while_down: Option<bool>,
+    /// Of keys: whether the seller's own software asks for them at `/licences`, so that each is a licence for devices.
+    /// Turned off, it takes the limit away.
+    licensing: Option<bool>,
+    /// Of licences: on how many devices one is used at once; null is on any number.
+    activation_limit: MaybeUndefined<i32>,
     /// Whether a refunded key that nobody saw goes back to stock.
     restock_unseen: Option<bool>,
     /// Of keys: for how many minutes, 1 to 1440, placing an order holds them for it; null: they are taken when it is paid.
@@ -193,6 +203,8 @@ impl VariantFields {
             warranty_days: inner(self.warranty_days),
             sale_cap: inner(self.sale_cap),
             sold_while_down: self.sold_while_down,
+            licensing: self.licensing,
+            activation_limit: inner(self.activation_limit),
             restock_unseen: self.restock_unseen,
             reservation_minutes: inner(self.reservation_minutes),
             low_stock_alert: inner(self.low_stock_alert),

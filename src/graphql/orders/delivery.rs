@@ -7,8 +7,10 @@ use crate::goods::{self, Supply};
 use crate::graphql::catalogue::FileVersion;
 use crate::graphql::error::{Answer, fault};
 use crate::graphql::loaders;
+use crate::graphql::orders::licence::Licence;
 use crate::graphql::orders::line::OrderLine;
 use crate::graphql::scalars::DateTime;
+use crate::licences::verdict;
 use crate::orders::access::AccessLevel;
 use crate::orders::{Unit, UnitState};
 
@@ -169,6 +171,15 @@ impl SecretDelivery {
     /// When its buyer first saw it.
     async fn revealed_at(&self) -> Option<DateTime> {
         self.0.unit.revealed_at.map(Into::into)
+    }
+
+    /// The devices on which a key is used; null until it is delivered, and for what is no licence.
+    async fn licence(&self, ctx: &Context<'_>) -> Answer<Option<Licence>> {
+        let is_key = goods::supply(&self.0.line.line().line.kind) == Some(Supply::Keys);
+        if !is_key || !self.0.whole() {
+            return Ok(None);
+        }
+        Ok(loaders::licence(ctx, self.0.unit.id).await?.filter(verdict::is_licence).map(Licence))
     }
 }
 

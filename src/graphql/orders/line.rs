@@ -79,6 +79,8 @@ pub struct LineTerms {
     download_limit: Option<i32>,
     /// For how many days files may be downloaded; null is for ever.
     access_days: Option<i32>,
+    /// On how many devices each licence is used at once; null is on any number, or these are no licences.
+    activation_limit: Option<i32>,
 }
 
 /// A line of an order. Title and prices are as they were when it was bought.
@@ -117,6 +119,7 @@ impl OrderLine {
             updates_included: terms.updates_included,
             download_limit: terms.download_limit,
             access_days: terms.access_days,
+            activation_limit: terms.activation_limit,
         }
     }
 

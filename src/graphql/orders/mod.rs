@@ -3,6 +3,7 @@
 mod changes;
 pub mod delivering;
 mod delivery;
+mod licence;
 mod line;
 mod load;
 mod mutations;
@@ -18,6 +19,7 @@ mod timeline;
 pub use changes::OrderSubscription;
 pub use delivering::DeliveryMutation;
 pub use delivery::{Delivery, DownloadGrant, FileDelivery, SecretDelivery};
+pub use licence::{Activation, LicenceMutation};
 pub use line::OrderLine;
 pub use load::{connection, find, line_page, load, load_one};
 pub use mutations::OrderMutation;

@@ -340,6 +340,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    licence_activation (id) {
+        id -> Uuid,
+        seller_id -> Uuid,
+        key_id -> Uuid,
+        unit_id -> Uuid,
+        device -> Bytea,
+        name -> Text,
+        metadata -> Jsonb,
+        activated_at -> Timestamptz,
+        last_seen_at -> Timestamptz,
+        removed_at -> Nullable<Timestamptz>,
+        removed_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     message (id) {
         id -> Uuid,
         channel -> Text,
@@ -1033,6 +1049,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     key_batch_problem,
     key_export,
     ledger_entry,
+    licence_activation,
     message,
     message_attempt,
     notice,

@@ -25,6 +25,11 @@ pub struct Hold {
 
 /// How a unit looks to the rule. `is_lost`: the order's money went to the buyer by a dispute.
 pub fn standing(order: &Order, unit: UnitState, is_lost: bool, hold: Option<Cause>) -> Standing {
+    standing_of(order.state.is_paid(), unit, is_lost, hold)
+}
+
+/// The same for a caller that has read whether the order is paid, not the whole order.
+pub fn standing_of(paid: bool, unit: UnitState, is_lost: bool, hold: Option<Cause>) -> Standing {
     let piece = match unit {
         UnitState::Assigned | UnitState::Revealed => PieceState::Delivered,
         UnitState::Replaced => PieceState::Replaced,
@@ -36,5 +41,5 @@ pub fn standing(order: &Order, unit: UnitState, is_lost: bool, hold: Option<Caus
         | UnitState::AwaitingSupplier
         | UnitState::AwaitingPerson => PieceState::Waiting,
     };
-    Standing { paid: order.state.is_paid(), piece, hold }
+    Standing { paid, piece, hold }
 }

@@ -24,7 +24,7 @@ pub async fn find_all(t: &TestApp, faults: &[Planted]) {
             alter table vault_key drop constraint vault_key_available_columns, drop constraint vault_key_sold_columns,
               drop constraint vault_key_unit_columns, drop constraint vault_key_unit_state;
             alter table vault_key drop constraint vault_key_fp_key, drop constraint vault_key_fp_next_key; drop index vault_key_unit, payment_one_allocated,
-              notice_once, unit_once, download_session_open;
+              notice_once, unit_once, download_session_open, licence_activation_once;
             alter table payment drop constraint payment_allocated, drop constraint payment_given_back,
               drop constraint payment_trade_key;
             alter table download_grant drop constraint download_grant_used;

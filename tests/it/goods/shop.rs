@@ -3,6 +3,7 @@
 use dispense::base::actor::Role;
 use dispense::base::ids::VariantId;
 use dispense::check;
+use dispense::config::Config;
 use dispense::orders::place::Placed;
 use serde_json::{Value, json};
 
@@ -28,13 +29,24 @@ const REVEAL: &str =
     secrets { text fields { name label value } delivery { kind state masked } } userErrors { code } } }";
 const ORDER: &str =
     "query($n: String!, $t: String!) { order(number: $n, accessToken: $t) { state lines { id kind state
-    terms { warrantyDays updatesIncluded downloadLimit accessDays }
+    terms { warrantyDays updatesIncluded downloadLimit accessDays activationLimit }
     grants { file { version } newerVersion { version } }
-    deliveries { nodes { id state ... on SecretDelivery { masked } } } } } }";
+    deliveries { nodes { id state ... on SecretDelivery { masked
+      licence { status activationLimit activationsUsed activations { id device activatedAt lastSeenAt } } } } } } } }";
 
 impl Counter {
     pub async fn open() -> Self {
-        Self::over(TestApp::start_with(with_generic).await).await
+        Self::open_with(|_| {}).await
+    }
+
+    /// With a changed configuration.
+    pub async fn open_with(change: impl FnOnce(&mut Config)) -> Self {
+        let t = TestApp::start_with(|config| {
+            with_generic(config);
+            change(config);
+        })
+        .await;
+        Self::over(t).await
     }
 
     /// Of a shop that runs.

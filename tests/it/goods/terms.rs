@@ -12,13 +12,12 @@ async fn an_edit_of_the_seller_changes_no_terms_of_earlier_buyers() {
     let t = &shop.t;
     let files = FileShop { variant: t.shelf("file", 500).await };
     files.publish(t, "book.zip", "1", &content(50, 1)).await;
-    let generous =
-        json!({ "warrantyDays": 30, "downloadLimit": 5, "accessDays": 90, "updatesIncluded": true });
+    let generous = json!({ "warrantyDays": 30, "downloadLimit": 5, "accessDays": 90, "updatesIncluded": true, "activationLimit": null });
     assert_eq!(shop.edit(files.variant, generous.clone()).await, None);
     let early = t.paid_order(files.variant, 1).await;
     // Placed under the old terms, paid under the new ones.
     let between = t.order(files.variant, 1).await;
-    let stingy = json!({ "warrantyDays": 1, "downloadLimit": 1, "accessDays": 2, "updatesIncluded": false });
+    let stingy = json!({ "warrantyDays": 1, "downloadLimit": 1, "accessDays": 2, "updatesIncluded": false, "activationLimit": null });
     assert_eq!(shop.edit(files.variant, stingy.clone()).await, None);
     let paid = crate::harness::Said::paid(&between, "BETWEEN");
     assert_eq!(t.notify(&paid).await.0, 200);

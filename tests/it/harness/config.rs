@@ -23,6 +23,7 @@ pub fn test_config(data: &Path) -> Config {
             links: vec![ring_key("l1", 33)],
             tokens: vec![ring_key("t1", 44)],
             access: ring_key("a1", 55),
+            licences: vec![ring_key("s1", 66)],
         },
         shop: Default::default(),
         limits: Limits {

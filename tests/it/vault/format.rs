@@ -82,7 +82,7 @@ async fn a_generated_batch_gets_exactly_the_number_asked_for_in_chunks() {
     let new = NewBatch::generate(v, 2_500, checked(4, 6));
     let mut batch = intake::open_batch(&t.app, &system, new).await.unwrap();
     let mut sizes = Vec::new();
-    while let Some(chunk) = next_chunk(&batch).unwrap() {
+    while let Some(chunk) = next_chunk(&batch, &t.app.clock, None).unwrap() {
         chunk.keys.iter().take(3).for_each(|k| t.canary(k.text.expose()));
         let mut tx = t.app.db.begin().await.unwrap();
         let done = insert_chunk(&mut tx, &t, &batch, chunk).await.unwrap();
@@ -108,7 +108,7 @@ async fn a_batch_left_half_made_is_finished_by_its_job() {
     let system = Actor::system();
     let batch =
         intake::open_batch(&t.app, &system, NewBatch::generate(v, 2_500, checked(4, 6))).await.unwrap();
-    let chunk = next_chunk(&batch).unwrap().unwrap();
+    let chunk = next_chunk(&batch, &t.app.clock, None).unwrap().unwrap();
     let mut tx = t.app.db.begin().await.unwrap();
     insert_chunk(&mut tx, &t, &batch, chunk).await.unwrap();
     tx.commit().await.unwrap();
