@@ -31,25 +31,25 @@ pub struct Activated {
 }
 
 /// Activates a device; one that is active already stays as it is, but for a name and metadata that are given. Refusals: what
-/// `judge` refuses, `DEVICE_LIMIT_REACHED`, `RATE_LIMITED` (one key on and off too often), `INVALID`.
+/// `judge` refuses, `DEVICE_LIMIT_REACHED`, `RATE_LIMITED` (one key on and off too often), `IN_PROGRESS` (the key changes hands), `INVALID`.
 pub async fn activate(
     kit: &Kit,
     asked: &Asked,
     device: &Device,
     described: &Described,
 ) -> Outcome<Activated> {
-    let licence = {
+    let (licence, unit) = {
         let mut conn = kit.db.conn().await?;
         let (key, licence) = validate::find(&mut conn, kit, asked).await?;
         keep_key_out(&key, "device", device.hint())?;
         keep_key_out(&key, "name", described.name.as_deref().unwrap_or_default())?;
         let metadata = described.metadata.as_ref().map(Value::to_string);
         keep_key_out(&key, "metadata", metadata.as_deref().unwrap_or_default())?;
-        verdict::judge(&licence)?;
+        let unit = verdict::judge(&licence)?;
         if let Some(activation) = licence.activation() {
             return active_already(&mut conn, licence, activation, described).await;
         }
-        licence
+        (licence, unit)
     };
     if licence.is_full() {
         return Err(verdict::full(&licence).into());
@@ -59,11 +59,15 @@ pub async fn activate(
         Refusal::new(ErrorCode::RateLimited, text).retry_after(seconds)
     })?;
     let mut tx = kit.db.begin().await?;
+    store::lock_unit(&mut tx, unit).await?;
     store::lock_key(&mut tx, licence.key_id).await?;
     // In a statement after the lock: what was committed while it was waited for is visible only to a fresh snapshot.
     let found = read::find_by_key(&mut tx, licence.key_id, device.digest).await?;
     let mut licence = found.ok_or_else(|| Fault::bug("a key is gone"))?;
-    let unit = verdict::judge(&licence)?;
+    if verdict::judge(&licence)? != unit {
+        let text = "this key was given back and sold again just now: try again";
+        return Err(Refusal::new(ErrorCode::InProgress, text).retry_after(1).into());
+    }
     if let Some(activation) = licence.activation() {
         let done = active_already(&mut tx, licence, activation, described).await?;
         tx.commit().await?;

@@ -6,9 +6,18 @@ use diesel::{OptionalExtension, QueryResult};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
-use crate::base::ids::{ActivationId, KeyId};
+use crate::base::ids::{ActivationId, KeyId, UnitId};
 use crate::infra::db::statement::Statement;
 use crate::licences::model::{Activation, LicenceRow, Owned, SeenRow};
+
+/// Shares the lock of a piece, which a row of one of its devices needs. Before the key's lock, as everybody takes them: a refund
+/// holds the piece and then wants the key.
+pub(super) async fn lock_unit(conn: &mut AsyncPgConnection, unit: UnitId) -> QueryResult<usize> {
+    Statement::new("select id from unit where id = $1 for key share")
+        .bind::<SqlUuid, _>(unit.0)
+        .execute(conn)
+        .await
+}
 
 /// Locks a key against a second device that is activated meanwhile, and against what takes the key back.
 pub(super) async fn lock_key(conn: &mut AsyncPgConnection, key: KeyId) -> QueryResult<usize> {
