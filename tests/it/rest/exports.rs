@@ -28,7 +28,7 @@ async fn what_was_exported_comes_in_again_byte_for_byte_in_another_shop() {
         assert_eq!(there.export(copy, format).await, file, "{format}");
         assert_eq!(there.keys(copy).await, here.keys(variant).await);
         // One seller has a text once: make room for the next round.
-        there.t.db.sql("truncate vault_key; update key_batch set added = 0").await;
+        there.t.db.sql("truncate vault_key cascade; update key_batch set added = 0").await;
     }
     let told = "select string_agg(kind || ' ' || coalesce(body ->> 'keys', '-'), ', ' order by id) from event
         where kind like 'keys.export%'";
