@@ -2,8 +2,8 @@
 
 use dispense::base::actor::Role;
 use dispense::base::ids::{
-    BatchId, FileVersionId, GrantId, LineId, PaymentId, ProductId, RefundId, SHOP, SessionId, TaskId, UnitId,
-    UserId, VariantId,
+    ActivationId, BatchId, FileVersionId, GrantId, LineId, PaymentId, ProductId, RefundId, SHOP, SessionId,
+    TaskId, UnitId, UserId, VariantId,
 };
 use dispense::config::Account;
 use dispense::orders::place::Placed;
@@ -92,6 +92,11 @@ impl Stocked {
         let (order, download) = (of(&self.order), of(&self.download));
         let buyer = self.id(&format!("select id from app_user where email = '{BUYER}'")).await;
         let session = format!("select id from session where user_id = '{buyer}' order by id desc limit 1");
+        let device = format!(
+            "insert into licence_activation (id, seller_id, key_id, unit_id, device, name)
+               select gen_random_uuid(), seller_id, id, unit_id, sha256('device'), 'a device' from vault_key
+               where unit_id in (select id from unit where {order}) limit 1 returning id"
+        );
         vec![
             ("Product", ProductId(self.id("select product_id from variant limit 1").await).to_string(), true),
             ("Variant", self.keys.to_string(), true),
@@ -130,6 +135,7 @@ impl Stocked {
                 RefundId(self.id(&format!("select id from refund where {order}")).await).to_string(),
                 false,
             ),
+            ("Activation", ActivationId(self.id(&device).await).to_string(), false),
             ("User", UserId(buyer).to_string(), false),
             ("Session", SessionId(self.id(&session).await).to_string(), false),
             ("KeyBatch", BatchId(self.id("select id from key_batch limit 1").await).to_string(), false),
