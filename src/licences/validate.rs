@@ -47,7 +47,7 @@ pub async fn validate(kit: &Kit, asked: &Asked) -> Outcome<Validated> {
     Ok(Validated { licence, verdict: good })
 }
 
-/// The key of a licence by its text. The same statements run for texts that nobody has, so that the time tells nothing.
+/// The key of a licence by its text. The same statements run for texts that nobody has, so that the time of an answer reveals nothing.
 pub(super) async fn find(
     conn: &mut db::Connection,
     kit: &Kit,

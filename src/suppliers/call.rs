@@ -12,7 +12,7 @@ use crate::suppliers::protocol::{self, Heard};
 /// Why a purchase was refused whose signature the supplier does not believe.
 pub const UNAUTHORISED: &str = "UNAUTHORISED";
 
-/// What stands in a status address for the purchase's name.
+/// The placeholder of the purchase's name in a status address.
 pub const PLACE: &str = "{request_id}";
 
 /// Where a supplier's late answers go.

@@ -47,7 +47,7 @@ pub struct FoundKey {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// What stands at one place of a file; nothing where nothing can be seen.
+/// What was found at one place of a file; nothing where nothing can be seen.
 pub struct Record {
     /// Where it begins, from 1.
     pub line: i64,

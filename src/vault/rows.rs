@@ -8,7 +8,7 @@ pub(super) enum Row {
     Whole(Vec<Zeroizing<String>>),
     /// A quoted field goes on in the next line.
     Open,
-    /// Something stands behind the end of a quoted field.
+    /// Something follows the end of a quoted field.
     Malformed,
 }
 

@@ -211,7 +211,7 @@ pub async fn changes_of_lines(
     Ok(rows.into_iter().map(|row| (LineId(row.id), row.changed_at)).collect())
 }
 
-/// An order, and how far its story is told by the sequence of events.
+/// An order, and up to which event of the sequence it is current.
 #[derive(Clone, Debug, QueryableByName)]
 pub struct SeenOrder {
     #[diesel(embed)]
