@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use diesel_async::AsyncPgConnection;
 
-use crate::base::ids::{OrderId, SupplierPurchaseId, UnitId};
+use crate::base::ids::{OrderId, SupplierPurchaseId, UnitId, VariantId};
 use crate::base::outcome::{Fault, Outcome};
 use crate::base::secret::Secret;
 use crate::fulfilment::supplier::apply::{self, Source};
@@ -126,17 +126,14 @@ async fn without_purchase(
     if give::from_stock(conn, kit, order, (id, unit)).await? {
         return Ok(NextLook::Finished);
     }
-    let tried = read::tried(conn, id).await?;
-    let offers = read::list_offers(conn, &[unit.variant_id], true).await?;
-    let untried = offers.into_iter().filter(|offer| !tried.suppliers.contains(&offer.supplier_id));
-    let untried: Vec<PricedOffer> = untried.collect();
+    let (round, untried) = untried(conn, id, unit.variant_id).await?;
     if let Some(offer) = first_answering(conn, kit, &untried).await? {
         let new = NewPurchase {
             id: SupplierPurchaseId(kit.clock.uuid()),
             seller_id: unit.seller_id,
             order_id: order.id,
             unit_id: id,
-            round: tried.round,
+            round,
             offer,
         };
         store::insert_purchases(conn, &[new], false).await?;
@@ -148,8 +145,20 @@ async fn without_purchase(
     Ok(NextLook::Finished)
 }
 
-/// The first of them that answers, else the first.
-pub(super) async fn first_answering(
+/// The round that a unit is in, and the offers that were not tried in it.
+async fn untried(
+    conn: &mut AsyncPgConnection,
+    unit: UnitId,
+    variant: VariantId,
+) -> Outcome<(i32, Vec<PricedOffer>)> {
+    let tried = read::tried(conn, unit).await?;
+    let mut offers = read::list_offers(conn, &[variant], true).await?;
+    offers.retain(|offer| !tried.suppliers.contains(&offer.supplier_id));
+    Ok((tried.round, offers))
+}
+
+/// The first of them that answers.
+async fn answering(
     conn: &mut AsyncPgConnection,
     kit: &Kit,
     offers: &[PricedOffer],
@@ -160,7 +169,16 @@ pub(super) async fn first_answering(
             return Ok(Some(offer.clone()));
         }
     }
-    Ok(offers.first().cloned())
+    Ok(None)
+}
+
+/// The first of them that answers, else the first.
+pub(super) async fn first_answering(
+    conn: &mut AsyncPgConnection,
+    kit: &Kit,
+    offers: &[PricedOffer],
+) -> Outcome<Option<PricedOffer>> {
+    Ok(answering(conn, kit, offers).await?.or_else(|| offers.first().cloned()))
 }
 
 /// Nothing was sent yet.
@@ -216,22 +234,12 @@ async fn queued(
 }
 
 /// Moves what was not sent to a supplier that answers and was not tried. False: there is none.
-pub(super) async fn go_elsewhere(
-    conn: &mut AsyncPgConnection,
-    kit: &Kit,
-    purchase: &Purchase,
-) -> Outcome<bool> {
-    let tried = read::tried(conn, purchase.unit_id).await?;
-    for offer in read::list_offers(conn, &[purchase.variant_id], true).await? {
-        if tried.suppliers.contains(&offer.supplier_id) {
-            continue;
-        }
-        let supplier = read::find(conn, offer.supplier_id).await?;
-        if supplier.is_some_and(|supplier| breaker::is_closed(&supplier, kit.clock.now())) {
-            return Ok(store::advance_supplier(conn, purchase.id, &offer).await? == 1);
-        }
+async fn go_elsewhere(conn: &mut AsyncPgConnection, kit: &Kit, purchase: &Purchase) -> Outcome<bool> {
+    let (_, untried) = untried(conn, purchase.unit_id, purchase.variant_id).await?;
+    match answering(conn, kit, &untried).await? {
+        Some(offer) => Ok(store::advance_supplier(conn, purchase.id, &offer).await? == 1),
+        None => Ok(false),
     }
-    Ok(false)
 }
 
 /// It was sent, and what became of it is not known yet.
