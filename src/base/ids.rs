@@ -97,6 +97,8 @@ ids! {
     KeyExportId = "kex";
     KeyId = "key";
     LineId = "lin";
+    /// A buyer whose orders are looked at before anything leaves.
+    BlockId = "blk";
     LinkId = "lnk";
     MessageId = "msg";
     OrderId = "ord";

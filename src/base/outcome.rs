@@ -17,6 +17,8 @@ pub struct Refusal {
     /// The variant that is short or unknown, and how many of it can be had.
     pub variant_id: Option<crate::base::ids::VariantId>,
     pub available: Option<i32>,
+    /// A person of the shop wrote the message: it is shown as it is in every language.
+    pub verbatim: bool,
 }
 
 impl Refusal {
@@ -28,11 +30,18 @@ impl Refusal {
             retry_after: None,
             variant_id: None,
             available: None,
+            verbatim: false,
         }
     }
 
     pub fn at<I: Into<String>>(mut self, path: impl IntoIterator<Item = I>) -> Self {
         self.field = path.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The message is what a person of the shop wrote.
+    pub fn verbatim(mut self) -> Self {
+        self.verbatim = true;
         self
     }
 

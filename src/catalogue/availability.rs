@@ -71,6 +71,11 @@ pub fn of_variant(
     }
 }
 
+/// What a variant shows whose product is paused: the seller's own words.
+pub fn paused(because: &str) -> Availability {
+    nothing(ErrorCode::NotOnSale, because.to_owned())
+}
+
 fn of_pieces(pieces: i64, display: StockDisplay, low_threshold: i32, locale: Locale) -> Availability {
     let low = display != StockDisplay::InOut && pieces <= i64::from(low_threshold);
     let level = if low { StockLevel::Low } else { StockLevel::InStock };

@@ -34,6 +34,10 @@ event_kinds! {
         "product.rejected" Rejected(ProductId, OfProduct),
         /// A product is sold no longer.
         "product.retired" Retired(ProductId, OfProduct),
+        /// A product is not sold for now.
+        "product.paused" Paused(ProductId, OfProduct),
+        /// A product is sold again.
+        "product.resumed" Resumed(ProductId, OfProduct),
     }
 }
 

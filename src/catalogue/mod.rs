@@ -6,6 +6,7 @@ pub mod intake;
 pub mod jobs;
 pub mod kit;
 pub mod model;
+pub mod pause;
 pub mod prices;
 pub mod product;
 pub mod product_list;

@@ -77,6 +77,9 @@ pub struct Product {
     pub on_sale_at: Option<DateTime<Utc>>,
     /// Grows with each edit of the product, its variants and their prices.
     pub updated_at: DateTime<Utc>,
+    /// Why it is not sold at the moment, for buyers to read; none while it is sold as its state says.
+    pub paused_because: Option<String>,
+    pub paused_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Debug, Queryable, Selectable, QueryableByName)]

@@ -50,6 +50,19 @@ struct VariantRow {
     product_name: String,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     prices_until: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    product_paused: Option<String>,
+}
+
+impl VariantRow {
+    fn facts(&self) -> ProductFacts {
+        ProductFacts {
+            slug: self.product_slug.clone(),
+            state: self.product_state,
+            name: self.product_name.clone(),
+            paused: self.product_paused.clone(),
+        }
+    }
 }
 
 /// Which product.
@@ -259,7 +272,8 @@ pub async fn variants_by_ids(
 /// Starts every question for variants; a condition must follow.
 fn variants(locale: Locale) -> Statement<'static> {
     let mut query = Statement::new(
-        "select v.*, x.*, c.*, p.slug as product_slug, p.state as product_state, coalesce(\
+        "select v.*, x.*, c.*, p.slug as product_slug, p.state as product_state, \
+         p.paused_because as product_paused, coalesce(\
            (select t.value from translation t where t.object_id = p.id and t.field = 'name' and t.locale = a.locale), \
            (select t.value from translation t where t.object_id = p.id and t.field = 'name' \
              and t.locale = p.default_locale), p.slug) as product_name, \
@@ -288,11 +302,11 @@ async fn load_variants(
 ) -> QueryResult<Vec<VariantView>> {
     let rows: Vec<VariantRow> = query.load(conn).await?;
     let view = |row: VariantRow| VariantView {
+        product: row.facts(),
         variant: row.variant,
         texts: row.texts,
         prices: row.prices,
         prices_until: row.prices_until,
-        product: ProductFacts { slug: row.product_slug, state: row.product_state, name: row.product_name },
         locale,
         available: None,
     };
@@ -353,11 +367,11 @@ pub async fn for_order(
     let counted = goods::available(conn, &wants).await?;
     let offers = rows.into_iter().map(|row| Offer {
         available: counted.get(&row.variant.id).map_or(Some(0), |available| available.pieces()),
-        on_sale: row.product_state == ProductState::OnSale && row.variant.state == VariantState::Active,
+        on_sale: row.facts().on_sale() && row.variant.state == VariantState::Active,
         tiers: row.prices.tiers(currency.as_str()),
         variant_title: row.texts.get("name", locale.as_str()).unwrap_or_default().to_owned(),
         title: row.product_name.clone(),
-        product: ProductFacts { slug: row.product_slug, state: row.product_state, name: row.product_name },
+        product: row.facts(),
         variant: row.variant,
     });
     Ok(offers.collect())

@@ -1,5 +1,6 @@
 //! All SQL of the catalogue that changes rows, and what is read under a lock.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -30,6 +31,8 @@ pub(super) struct ProductColumns {
     pub tags: Option<Vec<String>>,
     pub state: Option<ProductState>,
     pub review_reason: Option<Option<String>>,
+    pub paused_because: Option<Option<String>>,
+    pub paused_at: Option<Option<DateTime<Utc>>>,
 }
 
 /// Columns of a variant that an edit may change; `None` leaves them.

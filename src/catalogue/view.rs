@@ -43,6 +43,15 @@ pub struct ProductFacts {
     pub state: ProductState,
     /// In the reader's language.
     pub name: String,
+    /// Why it is not sold at the moment.
+    pub paused: Option<String>,
+}
+
+impl ProductFacts {
+    /// It is on sale and not paused.
+    pub fn on_sale(&self) -> bool {
+        self.state == ProductState::OnSale && self.paused.is_none()
+    }
 }
 
 impl ProductView {
@@ -60,7 +69,7 @@ impl ProductView {
     }
 
     pub fn on_sale(&self) -> bool {
-        self.product.state == ProductState::OnSale
+        self.product.state == ProductState::OnSale && self.product.paused_because.is_none()
     }
 
     /// The least that one unit of any active variant costs at its least quantity.
@@ -86,7 +95,7 @@ impl VariantView {
     }
 
     pub fn on_sale(&self) -> bool {
-        self.product.state == ProductState::OnSale && self.variant.state == VariantState::Active
+        self.product.on_sale() && self.variant.state == VariantState::Active
     }
 
     /// Smallest quantity first.
@@ -105,6 +114,9 @@ impl VariantView {
             on_demand: matches!(goods::supply(&self.variant.kind), Some(Supply::Person | Supply::Supplier)),
             on_sale: self.on_sale(),
         };
+        if let Some(because) = &self.product.paused {
+            return availability::paused(because);
+        }
         let v = &self.variant;
         availability::of_variant(counted, v.stock_display, v.low_stock_threshold, v.min_quantity, self.locale)
     }

@@ -9,7 +9,8 @@ pub(super) const HANDED_OVER: Invariant = Invariant {
         Question {
             name: "no unit of a paid order is unassigned",
             sql: "select 'unit ' || u.id || ' of order ' || o.number as counter from unit u join orders o on o.id = u.order_id
-              where o.state in ('paid', 'closed') and u.state = 'unassigned'",
+              where o.state in ('paid', 'closed') and u.state = 'unassigned'
+                and not exists (select 1 from hold h where h.order_id = o.id and h.cause = 'review')",
         },
         Question {
             name: "no unit of an unpaid order has moved",
@@ -28,6 +29,12 @@ pub(super) const HANDED_OVER: Invariant = Invariant {
             name: "a unit is of its line's order, variant and seller",
             sql: "select 'unit ' || u.id as counter from unit u join order_line l on l.id = u.line_id
               where u.order_id <> l.order_id or u.variant_id <> l.variant_id or u.seller_id <> l.seller_id",
+        },
+        Question {
+            name: "a paid order under review is before a person",
+            sql: "select 'order ' || o.number as counter from orders o join hold h on h.order_id = o.id and h.cause = 'review'
+              where o.state = 'paid' and exists (select 1 from unit u where u.order_id = o.id and u.state = 'unassigned')
+                and not exists (select 1 from task t where t.kind = 'order_review' and t.subject = o.id::text)",
         },
         Question {
             name: "a closed order waits for nothing",

@@ -30,7 +30,14 @@ pub async fn assign(conn: &AsyncPgConnection, kit: &Kit, lines: &[PaidLine]) -> 
     if lines.is_empty() {
         return Ok(Handed::default());
     }
-    hand_over(conn, kit, lines, UnitState::Unassigned).await
+    let (held, free): (Vec<&PaidLine>, Vec<&PaidLine>) = lines.iter().partition(|line| line.in_review);
+    if held.is_empty() {
+        return hand_over(conn, kit, lines, UnitState::Unassigned).await;
+    }
+    let free: Vec<PaidLine> = free.into_iter().cloned().collect();
+    let mut handed = hand_over(conn, kit, &free, UnitState::Unassigned).await?;
+    handed.lines.extend(held.into_iter().map(HandedLine::untouched));
+    Ok(handed)
 }
 
 /// The orders of a slice all of whose lines got everything.
@@ -64,7 +71,9 @@ pub async fn assign_or_leave_to_a_person(
 
 async fn leave_to_a_person(conn: &mut AsyncPgConnection, lines: &[PaidLine]) -> Result<Handed, Failure> {
     let left = |line: &PaidLine| HandedLine::new(line, LineGiven::all(&line.wanted(), Given::AwaitPerson));
-    let handed: Vec<HandedLine> = lines.iter().map(left).collect();
+    let (held, free): (Vec<&PaidLine>, Vec<&PaidLine>) = lines.iter().partition(|line| line.in_review);
+    let handed: Vec<HandedLine> =
+        free.into_iter().map(left).chain(held.into_iter().map(HandedLine::untouched)).collect();
     advance(conn, &handed, UnitState::Unassigned).await?;
     Ok(Handed { lines: handed, effects: Effects::default() })
 }

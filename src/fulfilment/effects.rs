@@ -4,11 +4,12 @@ use crate::base::ids::{LineId, UnitId};
 use crate::fulfilment::events::{Assigned, Awaiting, LineEvent, Revoked};
 use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::store::{Handed, HandedLine, PaidLine};
-use crate::fulfilment::tasks::{AwaitingStock, DeliveryByHand, DeliveryFailed, OfVariant};
+use crate::fulfilment::tasks::{AwaitingStock, DeliveryByHand, DeliveryFailed, OfVariant, OrderReview};
 use crate::infra::effects::Effects;
 use crate::infra::effects::events::Event;
 use crate::infra::effects::jobs::Payload;
 use crate::infra::effects::messages::{MessageKind, NewMessage};
+use crate::infra::effects::record::Nothing;
 use crate::infra::effects::tasks::{NewTask, TaskKind};
 use crate::infra::kit::Kit;
 use crate::orders::messages::{
@@ -39,6 +40,9 @@ pub fn of_assignment(
     }
     for order in orders {
         let lines: Vec<&HandedLine> = handed.lines.iter().filter(|h| h.line.order_id == order.id).collect();
+        if lines.iter().any(|h| h.line.in_review) {
+            effects.tasks.push(OrderReview::open(order.id, Nothing {}).of_order(order.id));
+        }
         effects.messages.extend(order_messages(kit, order, &lines, occasion));
     }
     effects

@@ -44,6 +44,9 @@ pub struct PaidLine {
     pub reserved: bool,
     #[diesel(sql_type = Bool)]
     pub bind_address: bool,
+    /// A person looks at its order first: it gets nothing before.
+    #[diesel(sql_type = Bool)]
+    pub in_review: bool,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub waiting_since: Option<DateTime<Utc>>,
     #[diesel(sql_type = Array<SqlUuid>)]
@@ -95,6 +98,12 @@ impl HandedLine {
         }
     }
 
+    /// A line whose order is under review: its units stay as they are.
+    pub fn untouched(line: &PaidLine) -> Self {
+        let given = LineGiven { units: Vec::new(), keys: Vec::new() };
+        Self::new(line, given)
+    }
+
     /// Each unit with what happens to it.
     pub fn changes(&self) -> impl Iterator<Item = (UnitId, UnitChange)> {
         [
@@ -110,7 +119,10 @@ impl HandedLine {
 
     /// Nothing of it waits.
     pub fn is_complete(&self) -> bool {
-        self.awaiting_stock.is_empty() && self.awaiting_supplier.is_empty() && self.awaiting_person.is_empty()
+        !self.line.in_review
+            && self.awaiting_stock.is_empty()
+            && self.awaiting_supplier.is_empty()
+            && self.awaiting_person.is_empty()
     }
 }
 
@@ -122,7 +134,9 @@ pub struct Handed {
 }
 
 const LINES: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
-    l.partial_delivery, l.terms, v.terms as offered, l.reserved_until is not null as reserved, v.bind_address, min(u.waiting_since) as waiting_since,
+    l.partial_delivery, l.terms, v.terms as offered, l.reserved_until is not null as reserved, v.bind_address,
+    exists (select 1 from hold h where h.order_id = l.order_id and h.cause = 'review') as in_review,
+    min(u.waiting_since) as waiting_since,
     array_agg(u.id order by u.unit_no) as unit_ids
   from order_line l join unit u on u.line_id = l.id and u.superseded_by is null and u.state = 'unassigned'
     join variant v on v.id = l.variant_id
@@ -137,7 +151,8 @@ pub async fn list_unassigned(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> Q
 }
 
 const WAITING: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
-    l.partial_delivery, l.terms, v.terms as offered, l.reserved_until is not null as reserved, v.bind_address, min(u.waiting_since) as waiting_since,
+    l.partial_delivery, l.terms, v.terms as offered, l.reserved_until is not null as reserved, v.bind_address,
+    false as in_review, min(u.waiting_since) as waiting_since,
     array_agg(u.id order by u.unit_no) as unit_ids
   from unit u join order_line l on l.id = u.line_id join orders o on o.id = u.order_id
     join variant v on v.id = l.variant_id
@@ -162,7 +177,8 @@ pub async fn list_waiting(
 }
 
 const OF_UNITS: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
-    l.partial_delivery, l.terms, v.terms as offered, l.reserved_until is not null as reserved, v.bind_address, min(u.waiting_since) as waiting_since, array_agg(u.id order by u.unit_no) as unit_ids
+    l.partial_delivery, l.terms, v.terms as offered, l.reserved_until is not null as reserved, v.bind_address,
+    false as in_review, min(u.waiting_since) as waiting_since, array_agg(u.id order by u.unit_no) as unit_ids
   from unit u join order_line l on l.id = u.line_id join variant v on v.id = l.variant_id
   where u.id = any($1) and u.state = $2 and u.superseded_by is null group by l.id, v.id";
 

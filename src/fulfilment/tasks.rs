@@ -1,7 +1,7 @@
 //! What of paid lines is put before a person.
 
-use crate::base::ids::{LineId, VariantId};
-use crate::infra::effects::record::record;
+use crate::base::ids::{LineId, OrderId, VariantId};
+use crate::infra::effects::record::{Nothing, record};
 use crate::infra::effects::tasks::task_kinds;
 
 record! {
@@ -25,6 +25,8 @@ task_kinds! {
     pub const TASKS = [
         /// Paid lines wait for stock of this variant.
         "awaiting_stock" AwaitingStock(VariantId, OfVariant),
+        /// A blocked buyer's order is paid: a person releases it with `orderRelease`, or gives the money back.
+        "order_review" OrderReview(OrderId, Nothing),
         /// Few keys of this variant are left.
         "stock_low" StockLow(VariantId, StockIsLow),
         /// A paid line waits for a person.

@@ -24,6 +24,7 @@ use crate::graphql::error::{Answer, fault};
 use crate::licences::{self, LicenceRow};
 use crate::orders::sync;
 use crate::payments;
+use crate::payments::accounts::store::Paused;
 use crate::payments::notices::raw::KeptBody;
 use crate::vault;
 use crate::vault::reveal::OpenedKey;
@@ -82,6 +83,8 @@ key! {
     LineChange(LineId);
     /// What is kept of a notice, by its number in the inbox.
     NoticeOf(i64);
+    /// The ways to pay that staff has paused.
+    PausedMethods(());
 }
 
 impl Loader<ProductOf> for Batch {
@@ -215,6 +218,17 @@ impl Loader<OrderChange> for Batch {
     }
 }
 
+impl Loader<PausedMethods> for Batch {
+    type Value = Arc<Paused>;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[PausedMethods]) -> Result<HashMap<PausedMethods, Arc<Paused>>, Shared> {
+        let mut conn = self.backend.db.conn().await?;
+        let paused = Arc::new(payments::accounts::store::list_paused(&mut conn).await?);
+        Ok(keys.iter().map(|key| (*key, paused.clone())).collect())
+    }
+}
+
 impl Loader<LineChange> for Batch {
     type Value = DateTime<Utc>;
     type Error = Shared;
@@ -300,6 +314,11 @@ pub async fn order_change(ctx: &Context<'_>, id: OrderId) -> Answer<Option<DateT
 /// When a line last changed.
 pub async fn line_change(ctx: &Context<'_>, id: LineId) -> Answer<Option<DateTime<Utc>>> {
     one(ctx, LineChange(id)).await
+}
+
+/// The ways to pay that staff has paused, by their accounts.
+pub async fn paused_methods(ctx: &Context<'_>) -> Answer<Arc<Paused>> {
+    Ok(one(ctx, PausedMethods(())).await?.unwrap_or_default())
 }
 
 /// What is kept of a notice, card numbers masked; for admins.

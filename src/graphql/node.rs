@@ -89,7 +89,7 @@ impl NodeQuery {
 
 async fn find(ctx: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
     if let Some(account) = id.strip_prefix(METHOD_PREFIX) {
-        return Ok(PaymentMethod::find(ctx.backend(), account).map(Node::PaymentMethod));
+        return Ok(PaymentMethod::find(ctx, account).await?.map(Node::PaymentMethod));
     }
     let Ok((prefix, uuid)) = ids::decode(id) else { return Ok(None) };
     Ok(match prefix {

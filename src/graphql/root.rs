@@ -10,8 +10,8 @@ use crate::graphql::catalogue::{
     CatalogueQuery, FileMutation, ProductMutation, SecretMutation, VariantMutation,
 };
 use crate::graphql::desk::{
-    ALERTS, AlertSubscription, DeskMutation, DeskQuery, FulfilMutation, GrantMutation, NoticeMutation,
-    StaffDeliveryMutation, StatementMutation,
+    ALERTS, AlertSubscription, BlockMutation, DeskMutation, DeskQuery, FulfilMutation, GrantMutation,
+    NoticeMutation, PauseMutation, StaffDeliveryMutation, StatementMutation,
 };
 use crate::graphql::live::Live;
 use crate::graphql::node::NodeQuery;
@@ -74,6 +74,8 @@ struct StaffMutation(
     FulfilMutation,
     NoticeMutation,
     StatementMutation,
+    PauseMutation,
+    BlockMutation,
 );
 
 /// What can be done.

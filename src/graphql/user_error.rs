@@ -66,6 +66,7 @@ pub fn user_errors<E: FromRefusal>(refusal: Refusal, locale: Locale) -> Answer<V
 /// The refusal's sentence in the request's language.
 pub fn message(refusal: &Refusal, locale: Locale) -> String {
     match locale {
+        _ if refusal.verbatim => refusal.message.clone(),
         Locale::En => refusal.message.clone(),
         Locale::Zh => messages::chinese(refusal.code).map_or_else(|| refusal.message.clone(), str::to_owned),
     }

@@ -15,6 +15,7 @@ pub mod mailer;
 pub mod outbound;
 pub mod persisted;
 pub mod queue;
+pub mod sales;
 pub mod seal;
 pub mod sequence;
 pub mod session_lock;

@@ -1,6 +1,7 @@
 //! What people of the shop do where the program cannot go on: they take tasks of the manual queue, end them, and have
 //! deliveries tried again.
 
+pub mod pause;
 mod quarantine;
 mod read;
 mod retry;

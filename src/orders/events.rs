@@ -1,6 +1,6 @@
 //! What is recorded of orders and their pieces.
 
-use crate::base::ids::{LineId, OrderId, UnitId};
+use crate::base::ids::{BlockId, LineId, OrderId, UnitId};
 use crate::infra::effects::events::event_kinds;
 use crate::infra::effects::record::{Nothing, record};
 
@@ -11,6 +11,13 @@ record! {
         /// In minor units.
         total_minor: i64,
         currency: String,
+    }
+
+    pub struct OfBlock {
+        /// `mailbox`, `domain` or `client`.
+        kind: String,
+        /// Orders that it held at once.
+        held: usize,
     }
 
     pub struct Paid {
@@ -62,8 +69,20 @@ event_kinds! {
         "order.access_revoked" AccessRevoked(OrderId, AccessRevoked),
         /// The mail with the goods was asked for again.
         "order.mail_asked_again" MailAskedAgain(OrderId, Nothing),
+        /// Staff looked at a blocked buyer's order and let it be delivered.
+        "order.released" Released(OrderId, Nothing),
         /// The mail address of the order was corrected.
         "order.address_corrected" AddressCorrected(OrderId, Nothing),
+    }
+}
+
+event_kinds! {
+    /// Events of blocked buyers.
+    pub enum BlockEvent {
+        /// Orders of a buyer are reviewed from now on.
+        "block.added" Added(BlockId, OfBlock),
+        /// They are no longer.
+        "block.removed" Removed(BlockId, OfBlock),
     }
 }
 

@@ -14,16 +14,19 @@ pub enum HoldCause {
     Dispute,
     /// The money that paid for it is gone, and other money of the order is here: a person decides.
     Uncovered,
+    /// The buyer is blocked: a person looks at the order first.
+    Review,
 }
 
 impl HoldCause {
-    pub const ALL: [Self; 3] = [Self::Refund, Self::Dispute, Self::Uncovered];
+    pub const ALL: [Self; 4] = [Self::Refund, Self::Dispute, Self::Uncovered, Self::Review];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Refund => "refund",
             Self::Dispute => "dispute",
             Self::Uncovered => "uncovered",
+            Self::Review => "review",
         }
     }
 
@@ -76,6 +79,9 @@ pub fn may_hand_over(standing: &Standing) -> Result<(), Refusal> {
         }
         (PieceState::Waiting | PieceState::Delivered, Some(HoldCause::Uncovered)) => {
             refuse(ErrorCode::Revoked, "the payment of this purchase is being looked at")
+        }
+        (PieceState::Waiting | PieceState::Delivered, Some(HoldCause::Review)) => {
+            refuse(ErrorCode::NotReady, "this order is being looked at before it is delivered")
         }
         (PieceState::Waiting, None) => refuse(ErrorCode::NotReady, "this delivery is not ready yet"),
         (PieceState::Delivered, None) => Ok(()),

@@ -2,6 +2,7 @@
 //! units.
 
 pub mod access;
+pub mod blocks;
 pub mod buyer;
 pub mod cancel;
 pub mod claim;

@@ -12,7 +12,6 @@ use crate::base::secret::Secret;
 use crate::base::text::{Email, Locale};
 use crate::infra::db::ResultExt;
 use crate::infra::effects::events::{self, Event};
-use crate::infra::epoch;
 use crate::infra::idempotency::{self, Claim};
 use crate::infra::kit::Kit;
 use crate::infra::{sign, throttle};
@@ -21,7 +20,7 @@ use crate::orders::events::{self as facts, OrderEvent};
 use crate::orders::model::Order;
 use crate::orders::quote::{self, Cart, CartLine, Quote};
 use crate::orders::store::{self, NewLine, NewOrder};
-use crate::orders::{access, limits, number, reserve};
+use crate::orders::{access, blocks, limits, number, reserve};
 use crate::people;
 
 /// Numbers that are drawn for one order before something must be wrong.
@@ -115,10 +114,6 @@ pub async fn place_or_explain(
         }
         Err(Failure::Refused(refusal)) => return refuse(*refusal),
         Err(fault) => return Err(fault),
-    }
-    if epoch::current(&mut tx).await?.held {
-        let text = "the shop was restored from a backup and sells again in a moment";
-        return refuse(Refusal::new(ErrorCode::NotOnSale, text).retry_after(30));
     }
     // Limits per buyer hold only when one order of a buyer is placed at a time.
     let buyer = Buyer::of(&mut tx, actor, &email, proof).await?;
@@ -320,6 +315,7 @@ async fn write(
         pay_within: i32::try_from(kit.config.shop.pay_within_seconds).unwrap_or(i32::MAX),
     };
     insert_numbered(conn, &kit.config.shop.order_prefix, &mut row).await?;
+    blocks::hold_if_blocked(conn, &row).await?;
     if let Some(reference) = &new.reference {
         let scope = reference_scope(kit, actor);
         store::insert_reference(conn, &scope, reference, id)

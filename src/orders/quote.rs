@@ -12,7 +12,7 @@ use crate::base::text::{Email, Locale};
 use crate::catalogue::model::{Tier, tier_at};
 use crate::catalogue::read::{self, Offer};
 use crate::infra::kit::Kit;
-use crate::infra::sign;
+use crate::infra::{sales, sign};
 use crate::orders::{buyer, limits};
 
 /// How long a quote's token says that the price was seen, seconds.
@@ -97,6 +97,7 @@ pub(super) async fn price(
     cart: &Cart,
 ) -> Outcome<Quote> {
     let mut problems = cart_problems(kit, cart);
+    problems.extend(sales::current(conn).await?.refusal());
     let lines = if problems.iter().any(|p| p.code == ErrorCode::TooManyLines) {
         Vec::new()
     } else {
@@ -186,6 +187,8 @@ fn price_line(index: usize, line: &CartLine, offer: Option<&Offer>, wanted: i64,
             Refusal::new(code, text).at(["lines".to_owned(), index.to_string(), field.to_owned()]);
         refusal.variant_id = Some(line.variant_id);
         refusal.available = available.map(|n| i32::try_from(n).unwrap_or(i32::MAX));
+        let paused = offer.and_then(|offer| offer.product.paused.as_ref());
+        refusal.verbatim = code == ErrorCode::NotOnSale && paused.is_some();
         problems.push(refusal);
     };
     let Some(offer) = offer else {
@@ -202,7 +205,8 @@ fn price_line(index: usize, line: &CartLine, offer: Option<&Offer>, wanted: i64,
     };
     let variant = &offer.variant;
     if !offer.on_sale {
-        problem(ErrorCode::NotOnSale, format!("{} is not on sale", offer.title), "variantId", None);
+        let text = format!("{} is not on sale", offer.title);
+        problem(ErrorCode::NotOnSale, offer.product.paused.clone().unwrap_or(text), "variantId", None);
     }
     let least = variant.min_quantity.max(1);
     if line.quantity < least {

@@ -57,6 +57,11 @@ record! {
         payment: PaymentId,
     }
 
+    pub struct OfAccount {
+        /// The account at the gateway.
+        account: String,
+    }
+
     pub struct RefundFailed {
         /// The gateway's code, or ours.
         code: String,
@@ -195,6 +200,14 @@ event_kinds! {
         "shop.restored" Restored(SellerId, Restored),
         /// The shop sells again.
         "shop.opened" Opened(SellerId, Reopened),
+        /// Staff paused the sales of the shop.
+        "shop.paused" Paused(SellerId, Nothing),
+        /// Staff resumed the sales of the shop.
+        "shop.resumed" Resumed(SellerId, Nothing),
+        /// Staff paused payments through an account.
+        "method.paused" MethodPaused(SellerId, OfAccount),
+        /// Staff resumed payments through an account.
+        "method.resumed" MethodResumed(SellerId, OfAccount),
         /// Staff had a stored notice judged again.
         "notice.replayed" NoticeReplayed(SellerId, Replayed),
     }

@@ -14,6 +14,7 @@ use crate::base::page::{Page, PageArgs};
 use crate::infra::db::schema::{payment, refund};
 use crate::infra::db::statement::Statement;
 use crate::infra::db::total;
+use crate::payments::accounts::store::{Paused, PausedAccount};
 use crate::payments::accounts::{Account, Spoken};
 use crate::payments::gateways::gateway::{ActionKind, Gateway};
 use crate::payments::kit::PaymentKit;
@@ -32,24 +33,28 @@ pub struct Method {
     /// What it may ask of a client.
     pub actions: &'static [ActionKind],
     pub unavailable: Option<ErrorCode>,
+    /// Staff has paused it.
+    pub pause: Option<PausedAccount>,
 }
 
-/// The ways to pay, for an amount when it is known.
-pub fn methods(kit: &PaymentKit, amount: Option<(i64, Currency)>) -> Vec<Method> {
+/// The ways to pay, for an amount when it is known; what staff has paused is not available.
+pub fn methods(kit: &PaymentKit, amount: Option<(i64, Currency)>, paused: &Paused) -> Vec<Method> {
     let of = |(account, gateway): Spoken| {
         let actions = startable(&account, gateway.as_ref())?;
-        let mut method = Method { account, gateway, actions, unavailable: None };
-        method.unavailable = amount.and_then(|(minor, currency)| method.refuses(Money::new(minor, currency)));
+        let pause = paused.get(&account.id).cloned();
+        let mut method = Method { account, gateway, actions, unavailable: None, pause };
+        let refused = amount.and_then(|(minor, currency)| method.refuses(Money::new(minor, currency)));
+        method.unavailable = refused.or(method.pause.as_ref().map(|_| ErrorCode::MethodNotAvailable));
         Some(method)
     };
     kit.accounts.iter().filter_map(of).collect()
 }
 
-/// One way to pay by its account's id.
+/// One way to pay by its account's id; whether it is paused is not read.
 pub fn method(kit: &PaymentKit, id: &str) -> Option<Method> {
     let (account, gateway) = kit.accounts.find(id)?;
     let actions = startable(&account, gateway.as_ref())?;
-    Some(Method { account, gateway, actions, unavailable: None })
+    Some(Method { account, gateway, actions, unavailable: None, pause: None })
 }
 
 /// What starting at this account may ask of a client; none when nothing can be started: one that is retired or has no

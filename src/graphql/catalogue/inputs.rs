@@ -277,6 +277,22 @@ pub struct ProductRetireInput {
     pub product_id: ID,
 }
 
+/// Input of `productPause`.
+#[derive(InputObject)]
+pub struct ProductPauseInput {
+    /// Which product.
+    pub product_id: ID,
+    /// Why, for buyers to read; at most 500 characters.
+    pub reason: String,
+}
+
+/// Input of `productResume`.
+#[derive(InputObject)]
+pub struct ProductResumeInput {
+    /// Which product.
+    pub product_id: ID,
+}
+
 /// Payload of the mutations of a product.
 #[derive(Default, SimpleObject)]
 pub struct ProductPayload {

@@ -5,10 +5,10 @@ use crate::base::outcome::{Outcome, Refusal};
 use crate::catalogue::model;
 use crate::catalogue::product::{self, NewProduct, ProductEdit};
 use crate::catalogue::read::By;
-use crate::catalogue::review;
+use crate::catalogue::{pause, review};
 use crate::graphql::catalogue::inputs::{
-    ProductApproveInput, ProductCreateInput, ProductPayload, ProductRejectInput, ProductRetireInput,
-    ProductSubmitInput, ProductUpdateInput, texts,
+    ProductApproveInput, ProductCreateInput, ProductPauseInput, ProductPayload, ProductRejectInput,
+    ProductResumeInput, ProductRetireInput, ProductSubmitInput, ProductUpdateInput, texts,
 };
 use crate::graphql::catalogue::queries::find;
 use crate::graphql::context::ContextExt;
@@ -120,6 +120,30 @@ impl ProductMutation {
         let done = async {
             review::reject(ctx.backend(), ctx.actor(), read(&input.product_id)?, &input.reason).await
         };
+        payload(ctx, done.await).await
+    }
+
+    /// Sells nothing of a product for now, saying why. It stays visible; orders that wait for their payment can be paid by
+    /// payments begun already, and what is paid is delivered. A repeat with the same reason changes nothing.
+    async fn product_pause(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which product, and why.")] input: ProductPauseInput,
+    ) -> Answer<ProductPayload> {
+        ctx.person()?;
+        let done =
+            async { pause::pause(ctx.backend(), ctx.actor(), read(&input.product_id)?, &input.reason).await };
+        payload(ctx, done.await).await
+    }
+
+    /// Sells a paused product again. One that is not paused is left as it is.
+    async fn product_resume(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which product.")] input: ProductResumeInput,
+    ) -> Answer<ProductPayload> {
+        ctx.person()?;
+        let done = async { pause::resume(ctx.backend(), ctx.actor(), read(&input.product_id)?).await };
         payload(ctx, done.await).await
     }
 

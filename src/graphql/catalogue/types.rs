@@ -12,7 +12,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::Answer;
 use crate::graphql::loaders;
 use crate::graphql::scalars::{CurrencyCode, DateTime, Markdown, Money};
-use crate::graphql::shop::types::default_currency;
+use crate::graphql::shop::types::{SalesPause, default_currency};
 
 /// A product with its variants.
 #[derive(Clone, Debug)]
@@ -165,6 +165,12 @@ impl Product {
     /// Whether it is for sale at all.
     async fn on_sale(&self) -> bool {
         self.0.on_sale()
+    }
+
+    /// Why it is not sold for now; null while it is sold as `onSale` says.
+    async fn pause(&self) -> Option<SalesPause> {
+        let product = &self.0.product;
+        SalesPause::of(product.paused_because.as_ref(), product.paused_at)
     }
 
     /// When it, its variants or their prices last changed.

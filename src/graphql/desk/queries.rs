@@ -4,6 +4,7 @@ use crate::base::page::{self, DEFAULT_SIZE, LARGEST_SIZE, Page, PageArgs};
 use crate::graphql::connection::{Connection, counted};
 use crate::graphql::context::ContextExt;
 use crate::graphql::desk::accounts::GatewayAccount;
+use crate::graphql::desk::blocks::Block;
 use crate::graphql::desk::notices::{DeskNoticeFilter, Notice};
 use crate::graphql::desk::statements::{self, DeskStatementFilter, StatementRun};
 use crate::graphql::desk::types::{Health, Task, TaskState};
@@ -13,6 +14,7 @@ use crate::graphql::people::types::User;
 use crate::graphql::scalars::DateTime;
 use crate::operations;
 use crate::orders::access::AccessLevel;
+use crate::orders::blocks;
 use crate::orders::staff;
 use crate::payments::{self, read};
 use crate::people;
@@ -208,6 +210,28 @@ impl Desk {
             Box::pin(async move { Ok(payments::statements::read::count_runs(conn, &filter).await?) })
         });
         Ok(Connection::new(Page { rows, has_next, has_previous }).with_total(total))
+    }
+
+    /// Buyers whose orders are looked at before anything leaves, the newest first.
+    async fn blocks(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Also those that were removed.", default)] removed: bool,
+        #[graphql(desc = "How many, 1 to 100; by default 20.")] first: Option<i32>,
+        #[graphql(desc = "Start after this row.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this row.")] before: Option<String>,
+    ) -> Answer<Connection<Block>> {
+        let list = format!("blocks {removed}");
+        let (after, before) = (after.as_deref(), before.as_deref());
+        let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
+        let page = blocks::list(&mut conn, removed, &args).await.or_top()?;
+        let page = page.map(|row| (page::encode(&list, &blocks::block_keys(&row)), row.into()));
+        let total = counted(ctx.backend(), move |conn| {
+            Box::pin(async move { Ok(blocks::count(conn, removed).await?) })
+        });
+        Ok(Connection::new(page).with_total(total))
     }
 
     /// The merchant accounts at gateways, as they are configured now: what each can do.

@@ -149,13 +149,13 @@ impl Order {
     }
 
     /// The ways to pay it; empty when there is nothing to pay.
-    async fn payment_methods(&self, ctx: &Context<'_>) -> Vec<PaymentMethod> {
+    async fn payment_methods(&self, ctx: &Context<'_>) -> Answer<Vec<PaymentMethod>> {
         let order = &self.0.order;
         match order.state {
             State::PendingPayment if order.total_minor > 0 && !stage::holds_money(&self.0) => {
-                PaymentMethod::list(ctx.backend(), Some((order.total_minor, order.currency)))
+                PaymentMethod::list(ctx, Some((order.total_minor, order.currency))).await
             }
-            _ => Vec::new(),
+            _ => Ok(Vec::new()),
         }
     }
 

@@ -125,8 +125,8 @@ impl Quote {
     }
 
     /// The ways to pay this amount.
-    async fn payment_methods(&self, ctx: &Context<'_>) -> Vec<PaymentMethod> {
-        PaymentMethod::list(ctx.backend(), Some((self.0.total_minor, self.0.currency)))
+    async fn payment_methods(&self, ctx: &Context<'_>) -> Answer<Vec<PaymentMethod>> {
+        PaymentMethod::list(ctx, Some((self.0.total_minor, self.0.currency))).await
     }
 }
 

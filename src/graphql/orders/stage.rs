@@ -68,7 +68,8 @@ pub fn of(whole: &Whole) -> OrderStage {
     if unpaid || all_gone {
         return OrderStage::Refunded;
     }
-    if paying == Some(PaymentState::Disputed) || states.contains(&UnitState::AwaitingPerson) {
+    let for_a_person = |s: &UnitState| matches!(s, UnitState::Unassigned | UnitState::AwaitingPerson);
+    if paying == Some(PaymentState::Disputed) || states.iter().any(for_a_person) {
         return OrderStage::NeedsAttention;
     }
     let waiting = states.iter().any(|s| s.is_waiting());
@@ -139,7 +140,12 @@ pub fn why_not(whole: &Whole, lines: &[&WholeLine], locale: Locale) -> Option<Ex
             "This has just sold out. It will be delivered as soon as new stock arrives.",
             "该商品刚刚售罄，到货后将自动交付。",
         ),
-        UnitState::Unassigned => ("DELIVERING", "This is being delivered right now.", "正在交付。"),
+        // Settling a payment leaves no unit as it was, unless the order is under review.
+        UnitState::Unassigned => (
+            "IN_REVIEW",
+            "Our staff looks at this order before it is delivered.",
+            "工作人员将在交付前核对此订单。",
+        ),
         _ => return None,
     };
     say(code, english, chinese)

@@ -1,6 +1,6 @@
 use async_graphql::{Context, Object};
 
-use crate::graphql::context::ContextExt;
+use crate::graphql::error::Answer;
 use crate::graphql::payments::types::PaymentMethod;
 use crate::graphql::scalars::CurrencyCode;
 
@@ -15,11 +15,11 @@ impl PaymentQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only those that take this currency.")] currency: Option<CurrencyCode>,
-    ) -> Vec<PaymentMethod> {
-        let mut methods = PaymentMethod::list(ctx.backend(), None);
+    ) -> Answer<Vec<PaymentMethod>> {
+        let mut methods = PaymentMethod::list(ctx, None).await?;
         if let Some(currency) = currency {
             methods.retain(|method| method.currencies.contains(&currency));
         }
-        methods
+        Ok(methods)
     }
 }

@@ -2,10 +2,12 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
 use crate::base::money::Currency;
 use crate::graphql::context::ContextExt;
-use crate::graphql::context::GraphqlBackend;
+use crate::graphql::error::Answer;
+use crate::graphql::loaders;
 use crate::graphql::payments::actions::{self, PaymentAction, PaymentActionKind};
 use crate::graphql::payments::failure;
 use crate::graphql::scalars::{CurrencyCode, DateTime, Money};
+use crate::graphql::shop::types::SalesPause;
 use crate::payments::{model, read, refunds, state};
 
 /// Begins the ids of ways to pay; the rest is the account's id.
@@ -33,6 +35,8 @@ pub struct PaymentMethod {
     pub available: bool,
     /// Why not, as a code of the payment errors.
     pub reason: Option<String>,
+    /// Staff lets nobody use it for now, and why; null while it is used.
+    pub pause: Option<SalesPause>,
 }
 
 impl PaymentMethod {
@@ -52,17 +56,22 @@ impl PaymentMethod {
             actions: method.actions.iter().copied().map(Into::into).collect(),
             available: method.unavailable.is_none(),
             reason: method.unavailable.map(|code| code.to_string()),
+            pause: method
+                .pause
+                .as_ref()
+                .map(|pause| SalesPause { reason: pause.because.clone(), since: pause.since.into() }),
         }
     }
 
     /// The ways to pay, for an amount when it is known; those that take another currency alone are left out.
-    pub fn list(backend: &GraphqlBackend, amount: Option<(i64, Currency)>) -> Vec<Self> {
-        let methods = read::methods(&backend.payments, amount).into_iter();
-        methods.map(|method| Self::of(&method)).collect()
+    pub async fn list(ctx: &Context<'_>, amount: Option<(i64, Currency)>) -> Answer<Vec<Self>> {
+        let paused = loaders::paused_methods(ctx).await?;
+        Ok(read::methods(&ctx.backend().payments, amount, &paused).iter().map(Self::of).collect())
     }
 
-    pub fn find(backend: &GraphqlBackend, id: &str) -> Option<Self> {
-        read::method(&backend.payments, id).map(|method| Self::of(&method))
+    pub async fn find(ctx: &Context<'_>, id: &str) -> Answer<Option<Self>> {
+        let methods = Self::list(ctx, None).await?;
+        Ok(methods.into_iter().find(|method| method.id.strip_prefix(METHOD_PREFIX) == Some(id)))
     }
 }
 
@@ -125,8 +134,8 @@ impl Payment {
     }
 
     /// The way it is paid; null when that way is not offered any more.
-    async fn method(&self, ctx: &Context<'_>) -> Option<PaymentMethod> {
-        PaymentMethod::find(ctx.backend(), &self.row.account_id)
+    async fn method(&self, ctx: &Context<'_>) -> Answer<Option<PaymentMethod>> {
+        PaymentMethod::find(ctx, &self.row.account_id).await
     }
 
     /// What is to be paid, or what came.

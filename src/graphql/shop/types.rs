@@ -4,7 +4,9 @@ use crate::base::money::Currency;
 use crate::base::text::Locale;
 use crate::graphql::context::ContextExt;
 use crate::graphql::context::GraphqlBackend;
+use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::scalars::{CurrencyCode, DateTime, LocaleTag, Url};
+use crate::infra::sales;
 
 /// The shop itself.
 pub struct Shop;
@@ -16,6 +18,21 @@ pub struct Captcha {
     pub provider: String,
     /// The public key a page shows it with.
     pub site_key: String,
+}
+
+/// Sales that are paused: of the shop, of a product, or payments by one way to pay. What is paid already is delivered.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct SalesPause {
+    /// Why, in the seller's own words.
+    pub reason: String,
+    /// Since when.
+    pub since: DateTime,
+}
+
+impl SalesPause {
+    pub fn of(because: Option<&String>, at: Option<chrono::DateTime<chrono::Utc>>) -> Option<Self> {
+        Some(Self { reason: because?.clone(), since: at?.into() })
+    }
 }
 
 /// The currencies things may be priced in; the first is the default.
@@ -59,6 +76,13 @@ impl Shop {
     /// Address of the privacy notice.
     async fn privacy_url(&self, ctx: &Context<'_>) -> Option<Url> {
         ctx.backend().config.shop.privacy_url.clone().map(Url)
+    }
+
+    /// Why the shop sells nothing for now; null while it sells.
+    async fn pause(&self, ctx: &Context<'_>) -> Answer<Option<SalesPause>> {
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
+        let sales = sales::current(&mut conn).await.or_top()?;
+        Ok(SalesPause::of(sales.paused_because.as_ref(), sales.paused_at))
     }
 
     /// Where buyers write when they need help.

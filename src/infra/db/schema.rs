@@ -226,6 +226,8 @@ diesel::table! {
         sandbox -> Bool,
         active -> Bool,
         created_at -> Timestamptz,
+        paused_because -> Nullable<Text>,
+        paused_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -563,6 +565,8 @@ diesel::table! {
         created_at -> Timestamptz,
         on_sale_at -> Nullable<Timestamptz>,
         updated_at -> Timestamptz,
+        paused_because -> Nullable<Text>,
+        paused_at -> Nullable<Timestamptz>,
     }
 }
 

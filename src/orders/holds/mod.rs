@@ -19,7 +19,7 @@ pub struct Hold {
     /// None: the whole order.
     pub unit_id: Option<UnitId>,
     pub cause: Cause,
-    /// The refund, the dispute, or the payment whose money is gone.
+    /// The refund, the dispute, the payment whose money is gone, or the block.
     pub cause_id: Uuid,
 }
 

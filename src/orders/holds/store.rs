@@ -7,7 +7,7 @@ use crate::base::ids::OrderId;
 use crate::infra::db::statement::Statement;
 use crate::orders::holds::Hold;
 
-const DROP: &str = "delete from hold h where h.order_id = $1 and not exists (
+const DROP: &str = "delete from hold h where h.order_id = $1 and h.cause <> 'review' and not exists (
     select 1 from unnest($2::uuid[], $3::text[], $4::uuid[]) as w (unit_id, cause, cause_id)
      where w.cause = h.cause and w.cause_id = h.cause_id and w.unit_id is not distinct from h.unit_id)";
 
@@ -15,7 +15,8 @@ const SET: &str = "insert into hold (order_id, unit_id, cause, cause_id)
   select $1, w.unit_id, w.cause, w.cause_id from unnest($2::uuid[], $3::text[], $4::uuid[]) as w (unit_id, cause, cause_id)
   on conflict do nothing";
 
-/// Makes the holds of a locked order these and no others. Says whether one was lifted.
+/// Makes the holds that money causes of a locked order these and no others; a review is none of them. Says whether one was
+/// lifted.
 pub async fn replace(
     conn: &mut AsyncPgConnection,
     order_id: OrderId,

@@ -4,6 +4,7 @@
 
 pub mod keys;
 pub mod needed;
+pub mod pause;
 mod registry;
 pub mod reload;
 pub mod store;

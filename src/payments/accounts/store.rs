@@ -1,8 +1,13 @@
-use diesel::sql_types::{Array, BigInt, Bool, Text};
-use diesel::{QueryableByName, sql_query};
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::{QueryResult, QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use crate::base::ids::OrderId;
 use crate::base::outcome::Fault;
+use crate::infra::db::statement::Statement;
 use crate::payments::accounts::{Account, Accounts};
 
 #[derive(QueryableByName)]
@@ -80,4 +85,73 @@ select account_id, sum(payments)::bigint as payments, sum(refunds)::bigint as re
 /// Accounts beside these at which money is on its way, disputed, or waits for a person.
 pub async fn list_open_elsewhere(conn: &mut AsyncPgConnection, ids: &[String]) -> Result<Vec<Open>, Fault> {
     Ok(sql_query(OPEN_ELSEWHERE).bind::<Array<Text>, _>(ids).load(conn).await?)
+}
+
+/// Why an account is paused, and since when.
+#[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
+pub struct PausedAccount {
+    #[diesel(sql_type = Text)]
+    pub id: String,
+    /// Staff's own words, for buyers to read.
+    #[diesel(sql_type = Text)]
+    pub because: String,
+    #[diesel(sql_type = Timestamptz)]
+    pub since: DateTime<Utc>,
+}
+
+/// The paused accounts, by their ids.
+pub type Paused = HashMap<String, PausedAccount>;
+
+pub async fn list_paused(conn: &mut AsyncPgConnection) -> QueryResult<Paused> {
+    let sql = "select id, paused_because as because, paused_at as since from gateway_account \
+               where paused_because is not null";
+    let rows: Vec<PausedAccount> = Statement::new(sql).load(conn).await?;
+    Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
+}
+
+const ADVANCE_PAUSED: &str = "update gateway_account set paused_because = $1,
+    paused_at = case when $2 then coalesce(paused_at, app_now()) end
+  where id = $3 and paused_because is distinct from $4";
+
+/// Pauses an account for this reason, or resumes it. Says no when that is so already.
+pub(super) async fn advance_paused(
+    conn: &mut AsyncPgConnection,
+    id: &str,
+    because: Option<&str>,
+) -> QueryResult<bool> {
+    let changed = Statement::new(ADVANCE_PAUSED)
+        .bind::<Nullable<Text>, _>(because)
+        .bind::<Bool, _>(because.is_some())
+        .bind::<Text, _>(id)
+        .bind::<Nullable<Text>, _>(because)
+        .execute(conn)
+        .await?;
+    Ok(changed == 1)
+}
+
+#[derive(QueryableByName)]
+struct Reason {
+    #[diesel(sql_type = Nullable<Text>)]
+    because: Option<String>,
+}
+
+const PAUSE_OF: &str = "select coalesce(
+    (select value ->> 'because' from setting where key = 'sales_pause'),
+    (select p.paused_because from order_line l join variant v on v.id = l.variant_id join product p on p.id = v.product_id
+       where l.order_id = $1 and p.paused_because is not null order by l.id limit 1),
+    (select paused_because from gateway_account where id = $2)) as because";
+
+/// Why no payment of this order is started at this account for now: the shop, a product of the order, or the account is
+/// paused.
+pub async fn find_pause(
+    conn: &mut AsyncPgConnection,
+    order: OrderId,
+    account: &str,
+) -> QueryResult<Option<String>> {
+    let found: Reason = Statement::new(PAUSE_OF)
+        .bind::<SqlUuid, _>(order.0)
+        .bind::<Text, _>(account)
+        .get_result(conn)
+        .await?;
+    Ok(found.because)
 }

@@ -24,6 +24,7 @@ use crate::orders::model::Order;
 use crate::orders::state::OrderState;
 use crate::orders::store as orders;
 use crate::payments::accounts::Account;
+use crate::payments::accounts::store::find_pause;
 use crate::payments::attempts::ask;
 use crate::payments::attempts::store::{self as attempts, NewAttempt};
 use crate::payments::attempts::{close, number, return_url, unstarted};
@@ -126,6 +127,10 @@ async fn prepare(kit: &PaymentKit, actor: &Actor, start: &Start) -> Outcome<(Pay
     }
     refuse_unpayable(kit, &order)?;
     limits::refuse_over(&mut tx, &order).await?;
+    if let Some(because) = find_pause(&mut tx, order.id, &start.options.method).await? {
+        let refusal = Refusal::new(ErrorCode::MethodNotAvailable, because).at(["options", "methodId"]);
+        return Err(refusal.verbatim().into());
+    }
     let account = choose(kit, &order, &start.options.method)?;
     let earlier = attempts::list(&mut tx, order.id).await?;
     if earlier.iter().any(Payment::waits_for_a_person) {

@@ -1,10 +1,12 @@
 //! Orders: placed once, seen by their buyer alone.
 
 mod access;
+mod blocks;
 mod buyer_limits;
 mod close;
 mod corrected_address;
 mod guest_tokens;
+mod pauses;
 mod place;
 mod reservation;
 mod state;

@@ -80,7 +80,7 @@ fn accounts_are_offered_by_currency_and_amount() {
     let accounts = Accounts::build(&config(vec![entry]), &outbound()).unwrap();
     let (account, gateway) = accounts.find("a").unwrap();
     assert_eq!(gateway.name(), "generic");
-    let method = Method { account, gateway, actions: &[], unavailable: None };
+    let method = Method { account, gateway, actions: &[], unavailable: None, pause: None };
     let refuses = |minor, code| method.refuses(Money::new(minor, Currency::parse(code).unwrap()));
     assert_eq!((refuses(10_000, "CNY"), refuses(1, "USD")), (None, None));
     assert_eq!(

@@ -1,0 +1,49 @@
+//! Staff lets the order of a blocked buyer be delivered.
+
+use crate::base::actor::Actor;
+use crate::base::error_code::ErrorCode;
+use crate::base::ids::OrderId;
+use crate::base::outcome::{Outcome, Refusal};
+use crate::fulfilment::assign;
+use crate::fulfilment::effects::{self, Occasion};
+use crate::fulfilment::tasks::OrderReview;
+use crate::infra::effects::events::{self, Event};
+use crate::infra::effects::record::Nothing;
+use crate::infra::effects::tasks::{self, TaskKind};
+use crate::infra::kit::Kit;
+use crate::orders;
+use crate::orders::blocks;
+use crate::orders::events::OrderEvent;
+use crate::orders::model::Order;
+
+/// Ends the review of an order. What is paid gets its goods in the same transaction, as if it were paid now; what is not
+/// paid is delivered when it is. `FORBIDDEN`, `NOT_FOUND`, `ILLEGAL_TRANSITION` while a refund or
+/// dispute is open; an order that is not under review is left as it is.
+pub async fn release(kit: &Kit, actor: &Actor, id: OrderId) -> Outcome<Order> {
+    if !actor.is_staff() {
+        return Err(Refusal::new(ErrorCode::Forbidden, "orders are reviewed by staff").into());
+    }
+    let missing = || Refusal::new(ErrorCode::NotFound, "there is no such order").at(["orderId"]);
+    let mut tx = kit.db.begin().await?;
+    let order = orders::store::lock(&mut tx, id).await?.ok_or_else(missing)?;
+    if blocks::is_held_by_money(&mut tx, id).await? {
+        let text = "a refund or dispute of this order is not over: release it afterwards";
+        return Err(Refusal::new(ErrorCode::IllegalTransition, text).at(["orderId"]).into());
+    }
+    if !blocks::end_review(&mut tx, id).await? {
+        return Ok(order);
+    }
+    events::append(&tx, &[OrderEvent::Released(id, Nothing {}).by(actor.label())]).await?;
+    if order.state.is_paid() {
+        let lines = assign::list_lines(&tx, &[id]).await?;
+        let handed = assign::assign_or_leave_to_a_person(&mut tx, kit, &lines).await?;
+        let effects = effects::of_assignment(kit, &[&order], &handed, Occasion::Paid, &actor.label());
+        effects.write(&mut tx, &kit.clock).await?;
+        orders::store::advance_delivered(&mut tx, &[id]).await?;
+    }
+    tasks::resolve(&mut tx, &[OrderReview::over(id)], &actor.label()).await?;
+    let order = orders::store::lock(&mut tx, id).await?.ok_or_else(missing)?;
+    tx.commit().await?;
+    kit.bell.ring();
+    Ok(order)
+}
