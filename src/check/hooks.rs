@@ -36,6 +36,8 @@ pub(super) const INVARIANT: Invariant = Invariant {
               from hook_delivery h join hook_endpoint e on e.id = h.endpoint_id
               where h.state in ('queued', 'sending') and h.next_at < app_now() - interval '15 minutes'
                 and e.state = 'active' and e.failing_since is null
+                and (e.api_client_id is null or exists (select 1 from api_client c
+                  where c.id = e.api_client_id and c.state = 'active' and 'events:read' = any(c.scopes)))
                 and not exists (select 1 from hook_delivery b where b.endpoint_id = e.id and b.id <> h.id
                   and (b.state = 'sending' and b.next_at > app_now()
                     or e.ordered and b.state in ('queued', 'sending') and b.seq < h.seq))",

@@ -68,7 +68,8 @@ async fn replay_one(
     endpoint: HookEndpointId,
     id: HookDeliveryId,
 ) -> Outcome<i64> {
-    let unknown = || Refusal::new(ErrorCode::NotFound, "there is no such delivery").at(["deliveryId"]);
+    let unknown =
+        || Refusal::new(ErrorCode::NotFound, "there is no such delivery").at(["target", "deliveryId"]);
     let found = store::lock_delivery(conn, id).await?.filter(|found| found.endpoint_id == endpoint);
     let found = found.ok_or_else(unknown)?;
     if found.state.after(HookChange::Replay).is_err() {

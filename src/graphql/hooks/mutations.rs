@@ -120,7 +120,8 @@ impl HookMutation {
             let endpoint = endpoint_id(&input.endpoint_id)?;
             let what = match input.target {
                 HookReplayTarget::DeliveryId(id) => {
-                    Replay::One(id::read(&id, "deliveryId", HookDeliveryId::parse)?)
+                    let read = id::read(&id, "deliveryId", HookDeliveryId::parse);
+                    Replay::One(read.map_err(|refusal| refusal.at(["target", "deliveryId"]))?)
                 }
                 HookReplayTarget::Since(time) => Replay::Since(time.0),
                 HookReplayTarget::AfterSeq(seq) => Replay::After(seq.0.max(0)),

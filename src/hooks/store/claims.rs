@@ -24,6 +24,8 @@ struct DeliveryTurn {
 
 const TURNS: &str = "select e.id from hook_endpoint e
   where e.state = 'active' and (e.failing_since is not null) = $1
+    and (e.api_client_id is null or exists (select 1 from api_client c
+      where c.id = e.api_client_id and c.state = 'active' and 'events:read' = any(c.scopes)))
     and (select count(*) from hook_delivery h
         where h.endpoint_id = e.id and h.state = 'sending' and h.next_at > app_now())
       < case when e.ordered or e.failing_since is not null then 1 else $2 end
@@ -34,8 +36,8 @@ const TURNS: &str = "select e.id from hook_endpoint e
         where h.endpoint_id = e.id and h.state in ('queued', 'sending') and h.next_at <= app_now()) end
   order by e.served_at, e.id limit $3 for no key update skip locked";
 
-/// Locks endpoints that have a free place and something to be sent, those that fail or those that do not. Whoever asks at the
-/// same time gets others.
+/// Locks endpoints that have a free place and something to be sent, those that fail or those that do not. What is for an API
+/// client that may not have it any more waits. Whoever asks at the same time gets others.
 pub async fn lock_turns(
     conn: &mut AsyncPgConnection,
     failing: bool,

@@ -166,6 +166,15 @@ async fn a_client_places_orders_by_its_own_references_and_hears_of_them() {
     let answer = till.visitor.raw(reveal, json!({ "id": id })).await;
     assert!(answer["data"]["orderCancel"]["userErrors"][0]["code"].is_string() || answer["errors"].is_array());
     assert_eq!(pull(&shop, &till.secret, "").await.0, 403);
+    let before = shop.receiver.seen("/till").len();
+    let note = "insert into event (seller_id, kind, object_id, order_id, actor) select seller_id, 'order.closed', id, id, 'system' from orders where reference = 'R-1' and api_client_id = (select api_client_id from hook_endpoint limit 1)";
+    t.db.sql(note).await;
+    t.drain().await;
+    assert_eq!(shop.receiver.seen("/till").len(), before, "what it may not have any more waits");
+    let again = json!({ "clientId": till.id, "scopes": ["events:read"] });
+    shop.boss().await.act("apiClientUpdate", again, "client { id }").await;
+    t.drain().await;
+    assert_eq!(shop.receiver.types("/till").last().unwrap(), "order.closed");
     shop.sound().await;
 }
 

@@ -181,7 +181,7 @@ async fn what_happens_while_an_endpoint_is_disabled_comes_by_replay_alone() {
     shop.t.drain().await;
     assert_eq!(shop.receiver.ids("/one").last(), one["id"].as_str().map(str::to_owned).as_ref());
     let missing = shop.replay(boss, &id, json!({ "deliveryId": "hkd_x" })).await;
-    assert_eq!(first(&missing), json!({ "code": "NOT_FOUND", "field": ["deliveryId"] }));
+    assert_eq!(first(&missing), json!({ "code": "NOT_FOUND", "field": ["target", "deliveryId"] }));
     let (other, _) = shop.connect("/two", json!({})).await;
     let foreign = shop.replay(boss, &other, json!({ "deliveryId": one["id"] })).await;
     assert_eq!(first(&foreign)["code"], "NOT_FOUND");
