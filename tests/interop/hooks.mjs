@@ -41,8 +41,8 @@ async function ask(query, variables) {
   return body.data;
 }
 
-const { sessionCreate } = await ask('mutation ($in: SessionCreateInput!) { sessionCreate(input: $in) { accessToken userErrors { message } } }', { in: { email: 'boss@shop.example', password } });
-token = sessionCreate.accessToken;
+const { sessionCreate } = await ask('mutation ($in: SessionCreateInput!) { sessionCreate(input: $in) { tokens { accessToken } userErrors { message } } }', { in: { email: 'boss@shop.example', password } });
+token = sessionCreate.tokens.accessToken;
 const { hookEndpointCreate } = await ask('mutation ($in: HookEndpointCreateInput!) { hookEndpointCreate(input: $in) { endpoint { id } signingSecret userErrors { message } } }',
   { in: { url: `http://127.0.0.1:${port}/`, eventTypes: ['hook.secret_rotated', 'hook.updated'] } });
 const first = hookEndpointCreate.signingSecret;

@@ -185,7 +185,7 @@ async fn a_client_has_a_limit_of_its_own_and_wrong_secrets_close_their_address()
         crate::harness::behind_a_proxy(config);
         config.limits.client_requests_per_minute = 20;
         config.limits.requests_per_minute = 40;
-        config.limits.sign_ins_per_minute = 3;
+        config.limits.sign_ins_per_minute = 12;
     })
     .await;
     let till = client(&shop, &[]).await;
@@ -204,7 +204,7 @@ async fn a_client_has_a_limit_of_its_own_and_wrong_secrets_close_their_address()
     }
     let guesser = shop.t.visitor("203.0.113.99").bearer("dcs_00000000000000000000000001_x");
     let mut told = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..16 {
         told.push(guesser.raw("{ apiClient { id } }", json!({})).await["errors"][0]["extensions"]["code"].clone());
     }
     assert_eq!(told.first(), Some(&json!("UNAUTHENTICATED")));

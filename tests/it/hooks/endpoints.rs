@@ -104,6 +104,10 @@ async fn endpoints_are_checked_when_they_are_made_and_kept_from_strangers() {
     .await;
     assert!(limited.contains(&json!("RATE_LIMITED")), "{limited:?}");
 
+    let rotated = shop.rotate(boss, &id).await;
+    assert_ne!(rotated["signingSecret"], json!(secret));
+    assert_eq!(shop.replay(boss, &id, json!({ "afterSeq": "0" })).await["count"], "0");
+
     // Fifty of them.
     shop.t
         .db
