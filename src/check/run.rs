@@ -11,8 +11,8 @@ use crate::base::outcome::Fault;
 use crate::check::asked::{self, Since};
 use crate::check::report::{CheckReport, CheckVerdict, Finding, Invariant};
 use crate::check::{
-    attempts, buyers, callers, chain, downloads, goods, hooks, keys, licences, messages, money, money_back, notices,
-    seals, secrets, suppliers,
+    attempts, buyers, callers, chain, downloads, goods, hooks, keys, licences, messages, money, money_back,
+    notices, seals, secrets, suppliers,
 };
 use crate::config::{Config, Secrets};
 use crate::goods::{Supply, codes_of};

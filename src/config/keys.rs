@@ -215,7 +215,12 @@ pub const KEYS: &[Key] = &[
     key("limits.notice_body", BYTES, "262144", "Bytes of a notice."),
     key("limits.request_seconds", SECONDS, "10", "Seconds a GraphQL request may take."),
     key("limits.requests_per_minute", COUNT, "600", "GraphQL requests a minute and address."),
-    key("limits.client_requests_per_minute", COUNT, "3000", "The same of an API client, wherever it calls from."),
+    key(
+        "limits.client_requests_per_minute",
+        COUNT,
+        "3000",
+        "The same of an API client, wherever it calls from.",
+    ),
     key(
         "limits.sign_ins_per_minute",
         COUNT,

@@ -141,25 +141,28 @@ impl HookHeard {
     }
 }
 
+/// A message before it is signed.
+pub(super) struct HookMessage<'a> {
+    /// The same for every attempt.
+    pub id: &'a str,
+    pub body: Vec<u8>,
+    /// How long an answer is waited for.
+    pub timeout: Duration,
+}
+
 /// Signs a message and sends it, once.
 pub(super) async fn send(
     kit: &HookKit,
     url: &str,
     secrets: &[Secret],
-    id: &str,
-    body: Vec<u8>,
+    message: HookMessage<'_>,
 ) -> Result<HookHeard, Fault> {
+    let HookMessage { id, body, timeout } = message;
     let signed = webhook_signature::sign(secrets.iter(), id, kit.clock.unix(), &body);
     let mut headers = Vec::from(signed.ok_or_else(|| Fault::bug("a signing secret of an endpoint is none"))?);
     headers.push(("content-type".into(), "application/json".into()));
-    let request = Request {
-        method: Method::Post,
-        url: url.to_owned(),
-        headers,
-        body,
-        timeout: Duration::from_secs(kit.config.worker.hook_seconds.max(1)),
-        largest_answer: 0,
-    };
+    let request =
+        Request { method: Method::Post, url: url.to_owned(), headers, body, timeout, largest_answer: 0 };
     Ok(match kit.outbound.status_guarded(request).await {
         Ok(status @ 200..=299) => HookHeard::Taken(status),
         Ok(status) => HookHeard::Refused(status),
@@ -178,7 +181,10 @@ pub async fn attempt(kit: &HookKit, begun: Begun) -> Result<(), Fault> {
     let started = Instant::now();
     let heard = match &begun.body {
         Some(body) => {
-            send(kit, &begun.url, &begun.secrets, &begun.delivery.to_string(), body.clone()).await?
+            let id = begun.delivery.to_string();
+            let timeout = Duration::from_secs(kit.config.worker.hook_seconds.max(1));
+            let message = HookMessage { id: &id, body: body.clone(), timeout };
+            send(kit, &begun.url, &begun.secrets, message).await?
         }
         None => HookHeard::EventGone,
     };
@@ -228,7 +234,10 @@ async fn record(kit: &HookKit, begun: &Begun, heard: &HookHeard, took: Duration)
     };
     effects.write(&tx, &kit.clock).await?;
     tx.commit().await?;
-    kit.bell.ring();
+    // Whoever sends sees by itself that an attempt has ended: the others are woken for more than that alone.
+    if !(effects.events.is_empty() && effects.tasks.is_empty() && effects.over.is_empty()) {
+        kit.bell.ring();
+    }
     Ok(())
 }
 

@@ -79,7 +79,8 @@ pub struct HookConnected {
 
 /// `NOT_FOUND` for owners whom the actor does not act for, `INVALID`, `URL_NOT_ALLOWED`, `EVENT_TYPE_UNKNOWN`, `TOO_MANY`.
 pub async fn create(kit: &HookKit, actor: &Actor, new: NewHookEndpoint) -> Outcome<HookConnected> {
-    let nobody = |field: &'static str| Refusal::new(ErrorCode::NotFound, "there is no such owner").at([field]);
+    let nobody =
+        |field: &'static str| Refusal::new(ErrorCode::NotFound, "there is no such owner").at([field]);
     let (seller_id, api_client_id, field) = match new.owner {
         HookOwner::Seller(seller) => (seller, None, "sellerId"),
         HookOwner::Client(client) => (SHOP, Some(client), "apiClientId"),
@@ -141,8 +142,7 @@ pub async fn update(
         endpoint.url = checked_url(kit, &url)?;
     }
     if let Some(description) = edit.description {
-        endpoint.description =
-            description.map(|text| clean(&text, "description", 200, false)).transpose()?;
+        endpoint.description = description.map(|text| clean(&text, "description", 200, false)).transpose()?;
     }
     if let Some(types) = edit.event_types {
         endpoint.event_types = checked_types(kit, endpoint.owner(), types)?;
@@ -154,6 +154,11 @@ pub async fn update(
         endpoint.disabled_for = None;
         endpoint.failing_since = None;
         effects.over.extend([HookDisabled::over(id), HookFailing::over(id)]);
+    }
+    // Another address has not failed yet.
+    if endpoint.url != before.url {
+        endpoint.failing_since = None;
+        effects.over.push(HookFailing::over(id));
     }
     let sends_other = endpoint.state != before.state || endpoint.event_types != before.event_types;
     let since = if sends_other { Some(cursor::lock(&mut tx, CURSOR).await?) } else { None };

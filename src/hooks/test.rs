@@ -1,5 +1,7 @@
 //! A message of no event, to see whether an endpoint takes what the shop sends.
 
+use std::time::Duration;
+
 use chrono::SecondsFormat;
 use serde_json::json;
 
@@ -7,7 +9,7 @@ use crate::base::actor::Actor;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::{HookDeliveryId, HookEndpointId};
 use crate::base::outcome::{Outcome, Refusal};
-use crate::hooks::deliver::{self, HookHeard};
+use crate::hooks::deliver::{self, HookHeard, HookMessage};
 use crate::hooks::endpoint::{manages, missing};
 use crate::hooks::kit::HookKit;
 use crate::hooks::model::HookEndpoint;
@@ -40,7 +42,11 @@ pub async fn test(kit: &HookKit, actor: &Actor, id: HookEndpointId) -> Outcome<H
     let name = HookDeliveryId(kit.clock.uuid()).to_string();
     let now = kit.clock.now().to_rfc3339_opts(SecondsFormat::Micros, true);
     let body = json!({ "type": TYPE, "timestamp": now, "data": { "endpoint": endpoint.id.to_string() } });
-    let heard = deliver::send(kit, &endpoint.url, &secrets, &name, body.to_string().into_bytes()).await?;
+    // Whoever asks is answered before the request's own time is over.
+    let longest = kit.config.limits.request_seconds.saturating_sub(2);
+    let timeout = Duration::from_secs(kit.config.worker.hook_seconds.min(longest).max(1));
+    let message = HookMessage { id: &name, body: body.to_string().into_bytes(), timeout };
+    let heard = deliver::send(kit, &endpoint.url, &secrets, message).await?;
     Ok(HookTested {
         succeeded: matches!(heard, HookHeard::Taken(_)),
         outcome: heard.code(),

@@ -1,5 +1,5 @@
-//! Who may see an order: its buyer, staff, the API client that placed it, or whoever holds its access token. The address alone reveals nothing, and
-//! a foreign order looks exactly like a missing one.
+//! Who may see an order: its buyer, staff, the API client that placed it, or whoever holds its access token. The address
+//! alone reveals nothing, and a foreign order looks exactly like a missing one.
 
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -5,8 +5,8 @@ use crate::people::kit::PeopleKit;
 use crate::people::state::UserState;
 use crate::people::{clients, error, store};
 
-/// Who asks. Without a token a guest; with one the person or API client behind it; a person's roles are read afresh, so that a right
-/// taken away is gone at once. `TOKEN_EXPIRED` means "refresh and repeat", `UNAUTHENTICATED` "sign in". One query;
+/// Who asks. Without a token a guest; with one the person or API client behind it. A person's roles are read afresh, so that
+/// a right taken away is gone at once. `TOKEN_EXPIRED` means "refresh and repeat", `UNAUTHENTICATED` "sign in". One query;
 /// a second statement the first time a session's newest tokens are used, which confirms that they arrived.
 pub async fn authenticate(kit: &PeopleKit, caller: &Caller) -> Outcome<Actor> {
     let guest =

@@ -95,9 +95,7 @@ impl ClientMutation {
             clients::update(ctx.backend(), ctx.actor(), client, edit).await
         };
         Ok(match split(done.await)? {
-            Ok(client) => {
-                ApiClientUpdatePayload { client: Some(ApiClient(client)), user_errors: Vec::new() }
-            }
+            Ok(client) => ApiClientUpdatePayload { client: Some(ApiClient(client)), user_errors: Vec::new() },
             Err(refusal) => ApiClientUpdatePayload { client: None, user_errors: ctx.user_errors(refusal)? },
         })
     }

@@ -57,10 +57,9 @@ impl HookMutation {
             endpoint::update(&ctx.backend().hooks, ctx.actor(), id, input.edit()).await
         };
         Ok(match split(done.await)? {
-            Ok(endpoint) => HookEndpointUpdatePayload {
-                endpoint: Some(HookEndpoint(endpoint)),
-                user_errors: Vec::new(),
-            },
+            Ok(endpoint) => {
+                HookEndpointUpdatePayload { endpoint: Some(HookEndpoint(endpoint)), user_errors: Vec::new() }
+            }
             Err(refusal) => {
                 HookEndpointUpdatePayload { endpoint: None, user_errors: ctx.user_errors(refusal)? }
             }

@@ -90,7 +90,10 @@ pub async fn begin(
 }
 
 /// Puts endpoints that had their turn behind the others.
-pub async fn advance_served(conn: &mut AsyncPgConnection, endpoints: &[HookEndpointId]) -> QueryResult<usize> {
+pub async fn advance_served(
+    conn: &mut AsyncPgConnection,
+    endpoints: &[HookEndpointId],
+) -> QueryResult<usize> {
     Statement::new("update hook_endpoint set served_at = app_now() where id = any($1)")
         .bind::<Array<SqlUuid>, _>(endpoints.iter().map(|id| id.0).collect::<Vec<_>>())
         .execute(conn)

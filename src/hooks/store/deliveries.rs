@@ -143,11 +143,7 @@ pub async fn advance_replayed(
     endpoint: HookEndpointId,
     seqs: &[i64],
 ) -> QueryResult<usize> {
-    Statement::new(REPLAY)
-        .bind::<SqlUuid, _>(endpoint)
-        .bind::<Array<BigInt>, _>(seqs)
-        .execute(conn)
-        .await
+    Statement::new(REPLAY).bind::<SqlUuid, _>(endpoint).bind::<Array<BigInt>, _>(seqs).execute(conn).await
 }
 
 const ADVANCE: &str = "update hook_delivery set state = $1, next_at = app_now() + make_interval(secs => $2), \

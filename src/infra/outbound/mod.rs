@@ -176,9 +176,7 @@ impl Outbound {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| CallError::Unknown(plain(e)))? {
             if body.len() + chunk.len() > largest_answer {
-                return Err(CallError::Unknown(format!(
-                    "the answer is longer than {largest_answer} bytes"
-                )));
+                return Err(CallError::Unknown(format!("the answer is longer than {largest_answer} bytes")));
             }
             body.extend_from_slice(&chunk);
         }

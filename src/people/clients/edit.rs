@@ -57,8 +57,7 @@ pub async fn create(kit: &Kit, actor: &Actor, new: NewApiClient) -> Outcome<Clie
         return Err(Refusal::new(ErrorCode::TooMany, text).into());
     }
     let named = (name.as_str(), secret::publishable(id));
-    let client =
-        store::insert(&mut tx, id, (named.0, &named.1), secret::digest(&opens), &scopes).await?;
+    let client = store::insert(&mut tx, id, (named.0, &named.1), secret::digest(&opens), &scopes).await?;
     record(&tx, actor, &client, ApiClientEvent::Created).await?;
     tx.commit().await?;
     kit.bell.ring();

@@ -17,10 +17,7 @@ macro_rules! client_columns {
 }
 pub(super) use client_columns;
 
-pub(super) async fn lock(
-    conn: &mut AsyncPgConnection,
-    id: ApiClientId,
-) -> QueryResult<Option<ApiClient>> {
+pub(super) async fn lock(conn: &mut AsyncPgConnection, id: ApiClientId) -> QueryResult<Option<ApiClient>> {
     let sql = concat!("select ", client_columns!(), " from api_client where id = $1 for no key update");
     Statement::new(sql).bind::<SqlUuid, _>(id).get_result(conn).await.optional()
 }
@@ -32,8 +29,7 @@ pub(super) async fn count(conn: &mut AsyncPgConnection) -> QueryResult<i64> {
         #[diesel(sql_type = BigInt)]
         count: i64,
     }
-    let counted: CountedClients =
-        Statement::new("select count(*) from api_client").get_result(conn).await?;
+    let counted: CountedClients = Statement::new("select count(*) from api_client").get_result(conn).await?;
     Ok(counted.count)
 }
 

@@ -20,7 +20,8 @@ pub struct Machine {
 const FIELDS: &str = "client { id name publishableId scopes state version oldSecretUntil } secret";
 
 pub async fn client(shop: &Relay, scopes: &[&str]) -> Machine {
-    let made = shop.boss().await.act("apiClientCreate", json!({ "name": "Till", "scopes": scopes }), FIELDS).await;
+    let made =
+        shop.boss().await.act("apiClientCreate", json!({ "name": "Till", "scopes": scopes }), FIELDS).await;
     machine(&shop.t, &made)
 }
 
@@ -67,7 +68,10 @@ async fn admins_make_change_and_retire_clients_whose_secrets_overlap() {
     assert_eq!(no(boss, "apiClientRotate", missing.clone()).await.0, "NOT_FOUND");
     assert_eq!(no(boss, "apiClientUpdate", missing).await.0, "NOT_FOUND");
     let stale = json!({ "clientId": till.id, "expectedVersion": 7 });
-    assert_eq!(no(boss, "apiClientUpdate", stale).await, ("VERSION_CONFLICT".to_owned(), json!(["expectedVersion"])));
+    assert_eq!(
+        no(boss, "apiClientUpdate", stale).await,
+        ("VERSION_CONFLICT".to_owned(), json!(["expectedVersion"]))
+    );
 
     // Both secrets count for a day.
     let rotated = boss.act("apiClientRotate", json!({ "clientId": till.id }), FIELDS).await;
@@ -92,7 +96,12 @@ async fn admins_make_change_and_retire_clients_whose_secrets_overlap() {
     boss.act("apiClientUpdate", retired, "client { state }").await;
     let refused = fresh.visitor.raw(ME, json!({})).await;
     assert_eq!(refused["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
-    let seen = boss.ask("{ desk { apiClients { name state publishableId hookEndpoints { id } orders { totalCount } } } }", json!({})).await;
+    let seen = boss
+        .ask(
+            "{ desk { apiClients { name state publishableId hookEndpoints { id } orders { totalCount } } } }",
+            json!({}),
+        )
+        .await;
     assert_eq!(seen["desk"]["apiClients"][0]["state"], "RETIRED");
     for wrong in ["dcs_", "dcs_x_y", &fresh.secret[..fresh.secret.len() - 1]] {
         let answer = t.visitor("203.0.113.8").bearer(wrong).raw(ME, json!({})).await;
@@ -118,7 +127,8 @@ async fn a_client_places_orders_by_its_own_references_and_hears_of_them() {
     let foreign = other.visitor.order(&variant, 1, "9.90", order("R-1")).await;
     assert_eq!(foreign["userErrors"], json!([]), "another client has names of its own");
     t.canary(foreign["accessToken"].as_str().unwrap());
-    let place = "mutation($in: OrderPlaceInput!) { orderPlace(input: $in) { order { id } userErrors { code } } }";
+    let place =
+        "mutation($in: OrderPlaceInput!) { orderPlace(input: $in) { order { id } userErrors { code } } }";
     let input = json!({ "in": { "idempotencyKey": "a key of sixteen or more", "currency": "USD", "expectedTotal": "9.90",
         "lines": [{ "key": "1", "variantId": variant, "quantity": 1 }], "email": "a@b.example" } });
     let refused = reads.visitor.raw(place, input).await;
@@ -164,7 +174,9 @@ async fn a_client_places_orders_by_its_own_references_and_hears_of_them() {
     assert_eq!(status["apiClient"]["orders"]["nodes"][0]["id"], id);
     let reveal = "mutation($id: ID!) { orderCancel(input: {orderId: $id}) { userErrors { code } } }";
     let answer = till.visitor.raw(reveal, json!({ "id": id })).await;
-    assert!(answer["data"]["orderCancel"]["userErrors"][0]["code"].is_string() || answer["errors"].is_array());
+    assert!(
+        answer["data"]["orderCancel"]["userErrors"][0]["code"].is_string() || answer["errors"].is_array()
+    );
     assert_eq!(pull(&shop, &till.secret, "").await.0, 403);
     let before = shop.receiver.seen("/till").len();
     let note = "insert into event (seller_id, kind, object_id, order_id, actor) select seller_id, 'order.closed', id, id, 'system' from orders where reference = 'R-1' and api_client_id = (select api_client_id from hook_endpoint limit 1)";
@@ -203,11 +215,13 @@ async fn a_client_has_a_limit_of_its_own_and_wrong_secrets_close_their_address()
         shop.t.visitor("203.0.113.7").ask("{ shop { name } }", json!({})).await;
     }
     let guesser = shop.t.visitor("203.0.113.99").bearer("dcs_00000000000000000000000001_x");
-    let mut told = Vec::new();
+    let mut answers = Vec::new();
     for _ in 0..16 {
-        told.push(guesser.raw("{ apiClient { id } }", json!({})).await["errors"][0]["extensions"]["code"].clone());
+        answers.push(
+            guesser.raw("{ apiClient { id } }", json!({})).await["errors"][0]["extensions"]["code"].clone(),
+        );
     }
-    assert_eq!(told.first(), Some(&json!("UNAUTHENTICATED")));
-    assert_eq!(told.last(), Some(&json!("RATE_LIMITED")));
+    assert_eq!(answers.first(), Some(&json!("UNAUTHENTICATED")));
+    assert_eq!(answers.last(), Some(&json!("RATE_LIMITED")));
     shop.t.finish_with_jobs().await;
 }

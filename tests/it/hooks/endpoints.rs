@@ -38,8 +38,14 @@ async fn endpoints_are_checked_when_they_are_made_and_kept_from_strangers() {
             no("INVALID", json!(["url"])),
         ),
         (with("description", json!(" ")), no("INVALID", json!(["description"]))),
-        (with("eventTypes", json!(["order.paid", "order.p"])), no("EVENT_TYPE_UNKNOWN", json!(["eventTypes", "1"]))),
-        (with("eventTypes", json!(["user.registered"])), no("EVENT_TYPE_UNKNOWN", json!(["eventTypes", "0"]))),
+        (
+            with("eventTypes", json!(["order.paid", "order.p"])),
+            no("EVENT_TYPE_UNKNOWN", json!(["eventTypes", "1"])),
+        ),
+        (
+            with("eventTypes", json!(["user.registered"])),
+            no("EVENT_TYPE_UNKNOWN", json!(["eventTypes", "0"])),
+        ),
         (with("eventTypes", json!(vec!["order.paid"; 201])), no("TOO_MANY", json!(["eventTypes"]))),
         (with("sellerId", json!("sel_x")), no("NOT_FOUND", json!(["sellerId"]))),
         (with("apiClientId", json!("cli_x")), no("NOT_FOUND", json!(["apiClientId"]))),

@@ -38,7 +38,8 @@ async fn sellers_and_clients_pull_what_is_theirs_and_nothing_of_others() {
     let (foreign, _) = shop.another_seller("olga@other.example").await;
     t.person("sam@shop.example", &[dispense::base::actor::Role::Seller]).await;
     let machine = client(&shop, &["events:read", "orders:write"]).await;
-    let placed = machine.visitor.order(&variant.to_string(), 1, "9.90", json!({ "email": "a@b.example" })).await;
+    let placed =
+        machine.visitor.order(&variant.to_string(), 1, "9.90", json!({ "email": "a@b.example" })).await;
     assert_eq!(placed["userErrors"], json!([]), "{placed}");
     t.pay(&placed).await;
     t.paid_order(variant, 1).await;
@@ -47,7 +48,10 @@ async fn sellers_and_clients_pull_what_is_theirs_and_nothing_of_others() {
         foreign.0
     ))
     .await;
-    t.db.sql("update event set body = '{\"state\": \"draft\", \"version\": 0}' where kind = 'product.created'").await;
+    t.db.sql(
+        "update event set body = '{\"state\": \"draft\", \"version\": 0}' where kind = 'product.created'",
+    )
+    .await;
     t.drain().await;
 
     let token = async |email: &str| t.sign_in(email).await.tokens.access.expose().to_owned();

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use dispense::kinds::events;
 use dispense::infra::effects::events::Audience;
+use dispense::kinds::events;
 use serde_json::json;
 
 use super::receiver::{Manner, body, signed_by};
@@ -22,7 +22,10 @@ async fn a_sellers_events_are_sent_signed_and_nothing_else() {
     let (paid, _) = shop.connect("/paid", json!({ "eventTypes": ["order.paid", "stock.low"] })).await;
     let (foreign, olga) = shop.another_seller("olga@other.example").await;
     let made = shop
-        .create(&olga, json!({ "url": format!("{}/olga", shop.receiver.url), "sellerId": foreign.to_string() }))
+        .create(
+            &olga,
+            json!({ "url": format!("{}/olga", shop.receiver.url), "sellerId": foreign.to_string() }),
+        )
         .await;
     assert_eq!(made["userErrors"], json!([]));
     t.canary(made["signingSecret"].as_str().unwrap());
@@ -68,7 +71,10 @@ async fn a_sellers_events_are_sent_signed_and_nothing_else() {
         .clone();
     let entries = story["orders"]["nodes"][0]["timeline"].as_array().unwrap();
     let attempt = entries.iter().find(|e| e["source"] == "HOOK" && e["actor"] == json!(paid)).unwrap();
-    assert_eq!((&attempt["kind"], &attempt["detail"]), (&json!("order.paid"), &json!("attempt 1: delivered (200)")));
+    assert_eq!(
+        (&attempt["kind"], &attempt["detail"]),
+        (&json!("order.paid"), &json!("attempt 1: delivered (200)"))
+    );
     assert!(entries.iter().any(|e| e["source"] == "HOOK" && e["actor"] == json!(all)));
     assert_eq!(
         story["health"],
@@ -113,7 +119,11 @@ async fn only_a_2xx_in_time_is_taken_and_the_rest_is_tried_again_and_given_up() 
     assert_eq!(states(&ids[4]).await, "delivered:1", "nothing of the body is waited for");
     let outcome = async |id: &str| {
         let attempt = shop.deliveries(id).await[0]["attempts"][0].clone();
-        (attempt["outcome"].as_str().unwrap().to_owned(), attempt["status"].as_i64(), attempt["reason"].clone())
+        (
+            attempt["outcome"].as_str().unwrap().to_owned(),
+            attempt["status"].as_i64(),
+            attempt["reason"].clone(),
+        )
     };
     assert_eq!(outcome(&ids[0]).await, ("refused".into(), Some(500), json!(null)));
     assert_eq!(outcome(&ids[1]).await, ("refused".into(), Some(302), json!(null)));
@@ -190,7 +200,7 @@ async fn an_endpoint_that_only_fails_is_disabled_after_five_days_with_a_notice()
     let seen = shop.list(&shop.boss().await, json!(null)).await;
     let bad = seen.as_array().unwrap().iter().find(|e| e["id"] == json!(id)).unwrap().clone();
     assert_eq!((&bad["state"], &bad["disabledFor"]), (&json!("DISABLED"), &json!("FAILING")));
-    assert_eq!(shop.receiver.types("/good"), ["hook.disabled"], "the seller is told elsewhere");
+    assert_eq!(shop.receiver.types("/good"), ["hook.disabled"], "the seller hears of it elsewhere");
     assert_eq!(shop.states(&other).await, "delivered:1");
     let task = "select state from task where kind = 'hook_disabled'";
     assert_eq!(t.db.one(task).await, "open");
@@ -201,7 +211,10 @@ async fn an_endpoint_that_only_fails_is_disabled_after_five_days_with_a_notice()
     assert_eq!(shop.receiver.seen("/bad").len(), calls, "nothing more is sent there");
     shop.receiver.answers("/bad", Manner::Status(200));
     let on = shop.update(&shop.boss().await, &id, json!({ "enabled": true })).await;
-    assert_eq!((&on["endpoint"]["disabledFor"], &on["endpoint"]["failingSince"]), (&json!(null), &json!(null)));
+    assert_eq!(
+        (&on["endpoint"]["disabledFor"], &on["endpoint"]["failingSince"]),
+        (&json!(null), &json!(null))
+    );
     assert_eq!(t.db.one(task).await, "resolved");
     t.drain().await;
     shop.sound().await;
@@ -224,9 +237,13 @@ async fn in_order_means_that_nothing_passes_what_is_not_over() {
     assert_eq!(shop.receiver.seen("/line").len(), 1, "the first keeps the others waiting");
     shop.receiver.answers("/line", Manner::Status(200));
     shop.pass(TimeDelta::seconds(10)).await;
-    let came: Vec<String> = shop.receiver.seen("/line").iter().skip(1).map(|m| {
-        body(m)["data"]["body"]["number"].as_str().unwrap().to_owned()
-    }).collect();
+    let came: Vec<String> = shop
+        .receiver
+        .seen("/line")
+        .iter()
+        .skip(1)
+        .map(|m| body(m)["data"]["body"]["number"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(came, numbers);
     assert_eq!(shop.receiver.most_open("/line"), 1);
 
