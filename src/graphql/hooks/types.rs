@@ -98,7 +98,6 @@ impl HookEndpoint {
     }
 
     /// Events that were sent or are to be, the newest first. What ended is kept for 60 days.
-    #[expect(clippy::too_many_arguments, reason = "the arguments are those of the schema")]
     async fn deliveries(
         &self,
         ctx: &Context<'_>,
