@@ -11,8 +11,10 @@ use crate::delivery::kit::DeliveryKit;
 use crate::graphql::Live;
 use crate::graphql::context::GraphqlBackend;
 use crate::graphql::live_of;
+use crate::hooks::kit::HookKit;
 use crate::http::backend::HttpBackend;
 use crate::infra::kit::Kit;
+use crate::kinds::events;
 use crate::leads_to_kit;
 use crate::payments::kit::PaymentKit;
 use crate::people::kit::PeopleKit;
@@ -26,6 +28,7 @@ pub struct App {
     pub catalogue: Arc<CatalogueKit>,
     pub downloads: Arc<DeliveryKit>,
     pub payments: Arc<PaymentKit>,
+    pub hooks: Arc<HookKit>,
     pub live: Arc<Live>,
 }
 
@@ -38,8 +41,9 @@ impl App {
         let people = PeopleKit::new(kit.clone())?;
         let payments = PaymentKit::start(kit.clone()).await?;
         let (catalogue, downloads) = (CatalogueKit::new(kit.clone()), DeliveryKit::new(kit.clone()));
+        let hooks = HookKit::new(kit.clone(), events::KNOWN);
         let live = live_of(&kit.config.live);
-        Ok(Arc::new(Self { kit, people, catalogue, downloads, payments, live }))
+        Ok(Arc::new(Self { kit, people, catalogue, downloads, payments, hooks, live }))
     }
 
     /// What the HTTP server passes requests on to.
@@ -49,6 +53,7 @@ impl App {
             people: self.people.clone(),
             catalogue: self.catalogue.clone(),
             payments: self.payments.clone(),
+            hooks: self.hooks.clone(),
             live: self.live.clone(),
         };
         let rest = RestBackend {
@@ -63,6 +68,7 @@ impl App {
 
     /// What background work calls.
     pub fn worker(&self) -> Arc<WorkerBackend> {
-        Arc::new(WorkerBackend { kit: self.kit.clone(), payments: self.payments.clone() })
+        let (kit, payments, hooks) = (self.kit.clone(), self.payments.clone(), self.hooks.clone());
+        Arc::new(WorkerBackend { kit, payments, hooks })
     }
 }

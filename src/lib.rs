@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! main → app → http, worker, demo → graphql, rest, sandbox → kinds → features → infra → base
-//! features: mail, operations → delivery, licences → payments → fulfilment → orders → catalogue → goods → vault, files, suppliers → people → sellers → audit
+//! features: mail, hooks, operations → delivery, licences → payments → fulfilment → orders → catalogue → goods → vault, files, suppliers → people → sellers → audit
 //! ```
 
 pub mod base;
@@ -26,6 +26,7 @@ pub mod catalogue;
 pub mod delivery;
 pub mod fulfilment;
 pub mod goods;
+pub mod hooks;
 pub mod licences;
 pub mod mail;
 pub mod operations;

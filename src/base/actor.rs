@@ -31,6 +31,33 @@ impl Role {
     }
 }
 
+/// What an API client may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ApiScope {
+    /// Pull the events of its orders, and have them sent.
+    EventsRead,
+    /// See how its orders are.
+    OrdersRead,
+    /// Place orders, and do for their buyers what buyers do.
+    OrdersWrite,
+}
+
+impl ApiScope {
+    pub const ALL: [ApiScope; 3] = [ApiScope::EventsRead, ApiScope::OrdersRead, ApiScope::OrdersWrite];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ApiScope::EventsRead => "events:read",
+            ApiScope::OrdersRead => "orders:read",
+            ApiScope::OrdersWrite => "orders:write",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text)
+    }
+}
+
 /// The signed-in person behind a request. Roles come from the token and are a hint: what moves money or rights
 /// reads them again.
 #[derive(Clone, Debug)]
@@ -47,6 +74,8 @@ pub struct Person {
 pub struct Actor {
     pub person: Option<Person>,
     pub api_client: Option<ApiClientId>,
+    /// What the API client may do.
+    pub scopes: Vec<ApiScope>,
     /// The worker or the operator at the command line.
     pub system: bool,
     /// Tokens of orders that came beside the request: each opens its order as an `accessToken` argument does.
@@ -83,12 +112,18 @@ impl Actor {
             || (self.has(Role::Seller) && self.person.as_ref().is_some_and(|p| p.sellers.contains(&seller)))
     }
 
+    /// The API client, when it has this scope.
+    pub fn client_with(&self, scope: ApiScope) -> Option<ApiClientId> {
+        self.api_client.filter(|_| self.scopes.contains(&scope))
+    }
+
     /// How this actor is named in event rows: ids only.
     pub fn label(&self) -> String {
-        match (&self.person, self.system) {
-            (_, true) => "system".into(),
-            (Some(person), _) => person.user_id.to_string(),
-            (None, _) => "guest".into(),
+        match (&self.person, self.system, self.api_client) {
+            (_, true, _) => "system".into(),
+            (Some(person), ..) => person.user_id.to_string(),
+            (None, _, Some(client)) => client.to_string(),
+            (None, _, None) => "guest".into(),
         }
     }
 }

@@ -93,6 +93,9 @@ ids! {
     FileId = "fil";
     FileVersionId = "fiv";
     GrantId = "grt";
+    /// One event for one endpoint; the receiver knows it by this id.
+    HookDeliveryId = "hkd";
+    HookEndpointId = "hke";
     /// A file of keys that somebody asked for.
     KeyExportId = "kex";
     KeyId = "key";

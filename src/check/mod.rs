@@ -13,6 +13,7 @@ mod callers;
 mod chain;
 mod downloads;
 mod goods;
+mod hooks;
 mod keys;
 mod licences;
 mod messages;

@@ -31,7 +31,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
               from data_key d left join (select data_key_id from vault_key union all select data_key_id from secret_version
                 union all select b.data_key_id from staged_key s join key_batch b on b.id = s.batch_id
                 union all select data_key_id from unit_secret where sealed is not null
-                union all select data_key_id from supplier) k on k.data_key_id = d.id
+                union all select data_key_id from supplier union all select data_key_id from hook_endpoint) k on k.data_key_id = d.id
               group by d.id having count(k.data_key_id) > d.uses",
         },
         Question {

@@ -106,6 +106,7 @@ fn opens(sealer: &Sealer, row: &SecretRow) -> bool {
     let column = match row.place.as_str() {
         "version" => "secret_version.sealed",
         "signing secret" => "supplier.secret",
+        "hook secret" => "hook_endpoint.secret",
         _ => "unit_secret.sealed",
     };
     let Ok(data_key) = unwrap(sealer, row.data_key_id, &row.kek_id, &row.wrapped) else { return false };
@@ -118,7 +119,8 @@ async fn page_of(conn: &mut AsyncPgConnection, after: Uuid) -> QueryResult<Vec<S
         "select t.place, t.id, t.variant_id, t.sealed, t.data_key_id, d.kek_id, d.wrapped
          from (select 'version' as place, id, variant_id, sealed, data_key_id from secret_version
            union all select 'unit', unit_id, variant_id, sealed, data_key_id from unit_secret where sealed is not null
-           union all select 'signing secret', id, seller_id, secret, data_key_id from supplier) t
+           union all select 'signing secret', id, seller_id, secret, data_key_id from supplier
+           union all select 'hook secret', id, seller_id, secret, data_key_id from hook_endpoint) t
          join data_key d on d.id = t.data_key_id where t.id > $1 order by t.id limit {PAGE}"
     ))
     .bind::<SqlUuid, _>(after)

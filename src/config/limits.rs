@@ -21,6 +21,8 @@ pub struct Limits {
     pub request_seconds: u64,
     /// GraphQL requests a minute and address.
     pub requests_per_minute: u32,
+    /// Requests a minute and API client, instead of those of its address.
+    pub client_requests_per_minute: u32,
     /// Sign-ins, registrations and code requests a minute and address.
     pub sign_ins_per_minute: u32,
     /// Notices that fail authentication a minute and address; verified senders are never slowed.
@@ -60,6 +62,7 @@ impl Default for Limits {
             notice_body: 256 * 1024,
             request_seconds: 10,
             requests_per_minute: 600,
+            client_requests_per_minute: 3_000,
             sign_ins_per_minute: 30,
             forged_notices_per_minute: 60,
             forged_notices_per_day: 1_000,

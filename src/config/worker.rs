@@ -14,6 +14,15 @@ pub struct Worker {
     pub payment_check_gaps: Vec<u64>,
     /// Minutes after which a person is asked about a purchase that its supplier says nothing of.
     pub supplier_silent_minutes: u64,
+    /// Gaps between the attempts to send an event to a hook endpoint, seconds. After the last it is given up.
+    pub hook_gaps: Vec<u64>,
+    /// Seconds an endpoint has to answer.
+    pub hook_seconds: u64,
+    /// Events sent at once, and to one endpoint at once. Endpoints that fail have one place each, and half of all.
+    pub hook_concurrency: usize,
+    pub hook_concurrency_per_endpoint: usize,
+    /// Hours after which an endpoint that only fails is disabled.
+    pub hook_disable_hours: u64,
 }
 
 impl Default for Worker {
@@ -24,6 +33,11 @@ impl Default for Worker {
             message_gaps: vec![60, 300, 1_800, 7_200, 43_200],
             payment_check_gaps: vec![30, 120, 600, 1_800, 3_600, 10_800, 21_600, 43_200],
             supplier_silent_minutes: 30,
+            hook_gaps: vec![5, 300, 1_800, 7_200, 18_000, 36_000, 36_000],
+            hook_seconds: 15,
+            hook_concurrency: 32,
+            hook_concurrency_per_endpoint: 4,
+            hook_disable_hours: 120,
         }
     }
 }

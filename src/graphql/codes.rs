@@ -140,7 +140,8 @@ groups! {
     /// Why a connection to another service cannot be made or changed.
     ConnectionErrorCode:
         Invalid NotFound Forbidden VersionConflict TooMany CurrencyNotSupported UrlNotAllowed
-        UrlUnreachable SecretTooWeak SupplierRefused;
+        UrlUnreachable SecretTooWeak SupplierRefused RateLimited EventTypeUnknown EndpointDisabled
+        ScopeUnknown;
 
     /// Why an act of staff is refused.
     StaffErrorCode:

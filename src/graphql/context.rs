@@ -13,6 +13,7 @@ use crate::catalogue::kit::CatalogueKit;
 use crate::graphql::error::{Answer, coded};
 use crate::graphql::live::Live;
 use crate::graphql::user_error::{FromRefusal, user_errors};
+use crate::hooks::kit::HookKit;
 use crate::infra::kit::Kit;
 use crate::leads_to_kit;
 use crate::payments::kit::PaymentKit;
@@ -24,6 +25,7 @@ pub struct GraphqlBackend {
     pub people: Arc<PeopleKit>,
     pub catalogue: Arc<CatalogueKit>,
     pub payments: Arc<PaymentKit>,
+    pub hooks: Arc<HookKit>,
     pub live: Arc<Live>,
 }
 

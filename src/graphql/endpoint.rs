@@ -18,6 +18,7 @@ use crate::graphql::negotiate::{self, Media};
 use crate::graphql::request::Parts;
 use crate::graphql::{caching, page, sdl, viewer};
 use crate::infra::throttle;
+use crate::people::clients;
 use crate::rest::accept;
 use crate::rest::problem::Problem;
 
@@ -236,7 +237,10 @@ impl Endpoint for GraphqlEndpoint {
             return Ok(visit.write(HttpResult::refused(StatusCode::NOT_ACCEPTABLE, refused)));
         }
         let key = throttle::prefix(visit.caller.address);
-        let answer = match visit.backend.throttles.requests.take(&key) {
+        // An API client has a limit of its own, and whoever is none is counted where its secret is looked at.
+        let client = visit.caller.bearer.as_ref().is_some_and(clients::is_secret);
+        let admitted = if client { Ok(()) } else { visit.backend.throttles.requests.take(&key) };
+        let answer = match admitted {
             Ok(()) => visit.answer(&mut req).await,
             Err(seconds) => {
                 let refused = Refused::new(ErrorCode::RateLimited, "too many requests from this address");

@@ -64,6 +64,7 @@ pub async fn believe(backend: &GraphqlBackend, caller: &Caller, locale: Locale) 
     viewer::read(backend, caller, locale).await.map_err(|refused| {
         let status = match refused.code {
             ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::UNAUTHORIZED,
         };

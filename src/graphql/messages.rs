@@ -125,6 +125,9 @@ pub fn chinese(code: ErrorCode) -> Option<&'static str> {
         E::UrlUnreachable => "该地址无响应。",
         E::SecretTooWeak => "签名密钥格式不符或太弱。",
         E::SupplierRefused => "供应商拒绝了此连接。",
+        E::EventTypeUnknown => "没有此事件类型，或不会向您发送。",
+        E::EndpointDisabled => "该接收地址已停用，请先启用。",
+        E::ScopeUnknown => "没有此权限范围。",
         _ => return None,
     })
 }

@@ -2,6 +2,7 @@
 
 mod caching;
 pub mod catalogue;
+mod clients;
 pub mod codes;
 pub mod connection;
 pub mod context;
@@ -9,6 +10,7 @@ mod desk;
 mod endpoint;
 pub mod error;
 mod execute;
+mod hooks;
 mod id;
 pub mod limits;
 mod live;

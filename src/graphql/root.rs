@@ -9,10 +9,12 @@ use std::sync::Arc;
 use crate::graphql::catalogue::{
     CatalogueQuery, FileMutation, ProductMutation, SecretMutation, VariantMutation,
 };
+use crate::graphql::clients::{ClientMutation, ClientQuery};
 use crate::graphql::desk::{
     ALERTS, AlertSubscription, BlockMutation, DeskMutation, DeskQuery, FulfilMutation, GrantMutation,
     NoticeMutation, PauseMutation, StaffDeliveryMutation, StatementMutation,
 };
+use crate::graphql::hooks::HookMutation;
 use crate::graphql::live::Live;
 use crate::graphql::node::NodeQuery;
 use crate::graphql::orders::{
@@ -36,6 +38,7 @@ pub struct Query(
     OrderQuery,
     PeopleQuery,
     DeskQuery,
+    ClientQuery,
 );
 
 /// What buyers do, and what is done for them.
@@ -62,6 +65,7 @@ struct SellerMutation(
     ExportMutation,
     StockMutation,
     SupplierMutation,
+    HookMutation,
 );
 
 /// What staff does.
@@ -76,6 +80,7 @@ struct StaffMutation(
     StatementMutation,
     PauseMutation,
     BlockMutation,
+    ClientMutation,
 );
 
 /// What can be done.

@@ -20,7 +20,8 @@ pub async fn read(backend: &GraphqlBackend, caller: &Caller, locale: Locale) -> 
 fn not_believed(failure: Failure, caller: &Caller) -> Refused {
     match failure {
         Failure::Refused(refusal) => {
-            Refused::new(top_level(refusal.code).unwrap_or(ErrorCode::Unauthenticated), refusal.message)
+            let code = top_level(refusal.code).unwrap_or(ErrorCode::Unauthenticated);
+            Refused { retry_after: refusal.retry_after, ..Refused::new(code, refusal.message) }
         }
         Failure::Fault(fault) => {
             tracing::error!(request_id = caller.request_id, %fault, "the caller could not be looked up");

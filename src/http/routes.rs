@@ -121,11 +121,12 @@ pub fn table() -> Vec<RouteRow> {
             .tag("graphql")
             .answers(200, "application/graphql", "The schema.")
             .limited(),
-        get("/events", events::list, "The sequence of events above a number, without holes, for administrators")
+        get("/events", events::list, "The sequence of events above a number, without holes: all for administrators, what is theirs for sellers and API clients")
             .tag("events")
             .parameter("query", "after", "The last `seq` already dealt with; 0 is the beginning.")
             .parameter("query", "limit", "At most this many, 1 to 500; 100 when left out.")
             .answers(200, "application/json", "`events`, `next` (the `after` of the next call), `more`.")
+            .answers(403, "application/problem+json", "`FORBIDDEN`: neither an administrator nor a seller, or a client without `events:read`.")
             .answers(410, "application/problem+json", "`CURSOR_TOO_OLD`.")
             .signed_in()
             .limited(),

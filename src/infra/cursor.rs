@@ -26,6 +26,15 @@ pub async fn claim(conn: &mut AsyncPgConnection, consumer: &str) -> QueryResult<
     Ok(rows.into_iter().next().map(|row| row.seq))
 }
 
+/// The same, whether anything is new or not; whoever is at it is waited for.
+pub async fn lock(conn: &mut AsyncPgConnection, consumer: &str) -> QueryResult<i64> {
+    let row: Position = Statement::new("select seq from event_cursor where consumer = $1 for update")
+        .bind::<Text, _>(consumer)
+        .get_result(conn)
+        .await?;
+    Ok(row.seq)
+}
+
 /// Moves a claimed cursor.
 pub async fn advance(conn: &mut AsyncPgConnection, consumer: &str, seq: i64) -> QueryResult<usize> {
     Statement::new("update event_cursor set seq = $1, moved_at = app_now() where consumer = $2")

@@ -20,6 +20,7 @@ pub mod seal;
 pub mod sequence;
 pub mod session_lock;
 pub mod sign;
+pub mod signing_secret;
 pub mod smtp;
 pub mod stock_lock;
 pub mod telemetry;

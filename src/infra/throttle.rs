@@ -120,7 +120,16 @@ pub struct Throttles {
     pub licence_failures: Failures,
     /// Devices on which a key is activated, by the key.
     pub licence_changes: Throttle<Uuid>,
+    /// Test messages, by the hook endpoint.
+    pub hook_tests: Throttle<Uuid>,
+    /// Requests of API clients, by the client.
+    pub client_requests: Throttle<Uuid>,
+    /// Secrets of API clients that are none.
+    pub client_failures: Failures,
 }
+
+/// Test messages a minute and hook endpoint.
+const HOOK_TESTS: u32 = 20;
 
 impl Throttles {
     pub fn new(limits: &Limits) -> Self {
@@ -135,6 +144,9 @@ impl Throttles {
             forged_notices: Throttle::per_minute(limits.forged_notices_per_minute),
             licence_failures: Failures::per_minute(limits.licence_failures_per_minute),
             licence_changes: Throttle::per_hour(limits.licence_activations_per_hour),
+            hook_tests: Throttle::per_minute(HOOK_TESTS),
+            client_requests: Throttle::per_minute(limits.client_requests_per_minute),
+            client_failures: Failures::per_minute(limits.sign_ins_per_minute),
         }
     }
 
@@ -148,5 +160,8 @@ impl Throttles {
         self.forged_notices.forget_idle();
         self.licence_failures.forget_idle();
         self.licence_changes.forget_idle();
+        self.hook_tests.forget_idle();
+        self.client_requests.forget_idle();
+        self.client_failures.forget_idle();
     }
 }

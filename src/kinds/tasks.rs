@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::infra::effects::tasks::TaskDoc;
 use crate::infra::queue;
-use crate::{fulfilment, mail, orders, payments, suppliers, vault};
+use crate::{fulfilment, hooks, mail, orders, payments, suppliers, vault};
 
 /// Each feature's kinds, in the order of the documentation.
-const ALL: [&[TaskDoc]; 10] = [
+const ALL: [&[TaskDoc]; 11] = [
     payments::tasks::TASKS,
     payments::tasks::REFUND_TASKS,
     payments::tasks::DISPUTE_TASKS,
@@ -21,6 +21,7 @@ const ALL: [&[TaskDoc]; 10] = [
     vault::tasks::TASKS,
     suppliers::tasks::TASKS,
     mail::tasks::TASKS,
+    hooks::tasks::TASKS,
     queue::TASKS,
 ];
 

@@ -1,9 +1,9 @@
-//! Who may see an order: its buyer, staff, or whoever holds its access token. The address alone reveals nothing, and
-//! a foreign order looks exactly like a missing one.
+//! Who may see an order: its buyer, staff, the API client that placed it, or whoever holds its access token. The address
+//! alone reveals nothing, and a foreign order looks exactly like a missing one.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::base::actor::Actor;
+use crate::base::actor::{Actor, ApiScope};
 use crate::base::ids::{self, OrderId};
 use crate::base::secret::Secret;
 use crate::infra::kit::Kit;
@@ -89,6 +89,11 @@ pub fn access_level(kit: &Kit, actor: &Actor, order: &Order, given: Option<&str>
     if order.user_id.is_some() && order.user_id == actor.user_id() {
         return Some(AccessLevel::Buyer);
     }
+    let client = actor.api_client.filter(|client| order.api_client_id == Some(*client));
+    if client.is_some() && actor.client_with(ApiScope::OrdersWrite).is_some() {
+        return Some(AccessLevel::Buyer);
+    }
+    let reads = client.and(actor.client_with(ApiScope::OrdersRead)).map(|_| AccessLevel::Status);
     let beside = actor.order_tokens.iter().map(Secret::expose);
     let expected = token(kit, order.id, order.access_generation);
     let access_level = |given: &str| match given.starts_with("wat_") {
@@ -97,5 +102,5 @@ pub fn access_level(kit: &Kit, actor: &Actor, order: &Order, given: Option<&str>
         }
         false => sign::equal(expected.expose().as_bytes(), given.as_bytes()).then_some(AccessLevel::Buyer),
     };
-    given.into_iter().chain(beside).filter_map(access_level).max()
+    given.into_iter().chain(beside).filter_map(access_level).chain(reads).max()
 }

@@ -3,7 +3,7 @@
 use diesel_async::AsyncPgConnection;
 use serde_json::json;
 
-use crate::base::actor::Actor;
+use crate::base::actor::{Actor, ApiScope};
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::{LineId, OrderId, UnitId};
 use crate::base::money::spread;
@@ -87,7 +87,11 @@ pub async fn place_or_explain(
     new: PlaceOrder,
 ) -> Outcome<Result<Placed, NotPlaced>> {
     let refuse = |refusal: Refusal| Ok(Err(NotPlaced { refusals: vec![refusal], quote: None }));
-    if actor.person.is_none() && !actor.system && !kit.config.shop.guest_checkout {
+    if actor.api_client.is_some() && actor.client_with(ApiScope::OrdersWrite).is_none() {
+        return Err(Refusal::new(ErrorCode::Forbidden, "this client may not place orders").into());
+    }
+    let nobody = actor.person.is_none() && actor.api_client.is_none() && !actor.system;
+    if nobody && !kit.config.shop.guest_checkout {
         return refuse(Refusal::new(ErrorCode::SignInRequired, "sign in to buy"));
     }
     let mut tx = kit.db.begin().await?;

@@ -1,7 +1,7 @@
 //! What is recorded of people and their sessions: never an address, never a name.
 
 use crate::base::actor::Role;
-use crate::base::ids::{SessionId, UserId};
+use crate::base::ids::{ApiClientId, SessionId, UserId};
 use crate::infra::effects::events::{Event, NewEvent, event_kinds};
 use crate::infra::effects::record::{Nothing, record};
 
@@ -25,6 +25,14 @@ record! {
         user: UserId,
     }
 
+    pub struct OfApiClient {
+        /// What it may.
+        scopes: Vec<String>,
+        state: String,
+        /// Grows with each edit.
+        version: i32,
+    }
+
     pub struct Ended {
         /// Open code.
         reason: String,
@@ -44,6 +52,18 @@ event_kinds! {
         "user.roles_changed" RolesChanged(UserId, RolesChanged),
         /// The person was suspended, or may sign in again.
         "user.state_changed" StateChanged(UserId, StateChanged),
+    }
+}
+
+event_kinds! {
+    /// Events of API clients.
+    pub enum ApiClientEvent {
+        /// A client was made.
+        "api_client.created" Created(ApiClientId, OfApiClient),
+        /// It was edited, retired or made active again.
+        "api_client.updated" Updated(ApiClientId, OfApiClient),
+        /// Its secret was changed.
+        "api_client.secret_rotated" SecretRotated(ApiClientId, OfApiClient),
     }
 }
 

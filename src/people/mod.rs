@@ -4,6 +4,7 @@
 mod authenticate;
 pub mod captcha;
 mod change_password;
+pub mod clients;
 pub mod code;
 mod confirm;
 mod create_admin;

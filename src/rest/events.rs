@@ -6,14 +6,16 @@ use poem::http::header;
 use poem::web::{Data, Query};
 use poem::{Response, handler};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::base::actor::Role;
+use crate::base::actor::{Actor, ApiScope, Role};
 use crate::base::caller::Caller;
 use crate::base::error_code::ErrorCode;
-use crate::base::ids::{OrderId, SellerId};
+use crate::base::ids::{ApiClientId, SellerId};
 use crate::base::outcome::{Fault, Refusal};
-use crate::infra::sequence::{self, Numbered};
+use crate::hooks;
+use crate::infra::effects::events::Audience;
+use crate::infra::sequence;
 use crate::kinds::events;
 use crate::people;
 use crate::rest::problem::Problem;
@@ -29,7 +31,35 @@ pub struct Ask {
 const MOST: i64 = 500;
 const USUAL: i64 = 100;
 
-/// Events above `after` in order, at most `limit`, for administrators.
+/// Who pulls.
+enum Puller {
+    /// Administrators: everything.
+    Admin,
+    /// What is theirs.
+    Sellers(Vec<SellerId>),
+    /// What is about its orders.
+    Client(ApiClientId),
+}
+
+impl Puller {
+    fn of(actor: &Actor) -> Result<Self, Refusal> {
+        let forbidden = |text: &str| Err(Refusal::new(ErrorCode::Forbidden, text));
+        match (&actor.person, actor.api_client) {
+            (Some(_), _) if actor.has(Role::Admin) => Ok(Self::Admin),
+            (Some(person), _) if actor.has(Role::Seller) && !person.sellers.is_empty() => {
+                Ok(Self::Sellers(person.sellers.clone()))
+            }
+            (Some(_), _) => forbidden("this is for administrators, sellers and API clients"),
+            (None, Some(_)) => match actor.client_with(ApiScope::EventsRead) {
+                Some(client) => Ok(Self::Client(client)),
+                None => forbidden("this client lacks the scope events:read"),
+            },
+            (None, None) => Err(Refusal::new(ErrorCode::Unauthenticated, "sign in first")),
+        }
+    }
+}
+
+/// Events above `after` in order, at most `limit`: all for administrators, for others what is theirs.
 #[handler]
 pub async fn list(
     backend: Data<&Arc<RestBackend>>,
@@ -37,23 +67,35 @@ pub async fn list(
     Query(ask): Query<Ask>,
 ) -> Result<Response, Problem> {
     let actor = people::authenticate(&backend.0.people, caller.0).await?;
-    if actor.person.is_none() {
-        return Err(Refusal::new(ErrorCode::Unauthenticated, "sign in first").into());
-    }
-    if !actor.has(Role::Admin) {
-        return Err(Refusal::new(ErrorCode::Forbidden, "this is for administrators").into());
-    }
+    let puller = Puller::of(&actor)?;
     let after = number(ask.after.as_deref(), 0, "after", ErrorCode::InvalidCursor, i64::MAX)?;
     let limit = number(ask.limit.as_deref(), USUAL, "limit", ErrorCode::Invalid, MOST)?.max(1);
     let mut conn = backend.db.conn().await?;
-    let rows = sequence::after(&mut conn, after, limit).await.map_err(Fault::from)?;
+    // Before the rows, so that nothing numbered between the two is passed over.
+    let head = sequence::head(&mut conn).await.map_err(Fault::from)?;
+    let (sellers, client, audience) = match &puller {
+        Puller::Admin => (&[][..], None, None),
+        Puller::Sellers(sellers) => (&sellers[..], None, Some(Audience::Seller)),
+        Puller::Client(client) => (&[][..], Some(*client), Some(Audience::Client)),
+    };
+    let (rows, next) = match audience {
+        None => {
+            let rows = sequence::after(&mut conn, after, limit).await.map_err(Fault::from)?;
+            let next = rows.last().map_or(after, |row| row.seq);
+            (rows, next)
+        }
+        Some(audience) => {
+            let (kinds, range) = (events::seen_by(audience), (after, head));
+            let pulled = hooks::read::pull(&mut conn, (sellers, client), kinds, range, limit).await;
+            let pulled = pulled.map_err(Fault::from)?;
+            (pulled.events, pulled.next)
+        }
+    };
     if rows.iter().any(|row| row.kind.is_none()) {
         return Err(Refusal::new(ErrorCode::CursorTooOld, "these events are not kept any more").into());
     }
-    let head = sequence::head(&mut conn).await.map_err(Fault::from)?;
-    let next = rows.last().map_or(after, |row| row.seq);
     let body = json!({
-        "events": rows.iter().map(shown).collect::<Vec<_>>(),
+        "events": rows.iter().map(events::public).collect::<Vec<_>>(),
         "next": next,
         "more": next < head,
     });
@@ -67,19 +109,5 @@ fn number(text: Option<&str>, default: i64, field: &str, code: ErrorCode, most: 
     let Some(text) = text else { return Ok(default) };
     text.parse::<i64>().ok().filter(|n| (0..=most).contains(n)).ok_or_else(|| {
         Refusal::new(code, format!("`{field}` is a whole number from 0 to {most}")).at([field])
-    })
-}
-
-fn shown(row: &Numbered) -> Value {
-    let kind = row.kind.as_deref().unwrap_or_default();
-    json!({
-        "seq": row.seq,
-        "id": row.id,
-        "kind": kind,
-        "at": row.at.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)),
-        "object": row.object_id.map(|id| events::public_object(kind, id)),
-        "order": row.order_id.map(|id| OrderId(id).to_string()),
-        "seller": row.seller_id.map(|id| SellerId(id).to_string()),
-        "body": row.body.as_ref().map(|body| events::public_body(kind, body)),
     })
 }

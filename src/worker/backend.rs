@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::hooks::kit::HookKit;
 use crate::infra::kit::Kit;
 use crate::leads_to_kit;
 use crate::payments::kit::PaymentKit;
@@ -10,6 +11,7 @@ use crate::payments::kit::PaymentKit;
 pub struct WorkerBackend {
     pub kit: Arc<Kit>,
     pub payments: Arc<PaymentKit>,
+    pub hooks: Arc<HookKit>,
 }
 
 leads_to_kit!(WorkerBackend);

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::reactions::{self, React};
 use super::run;
 use crate::base::outcome::Fault;
+use crate::hooks;
 use crate::infra::sequence::{self, Step};
 use crate::worker::backend::WorkerBackend;
 
-/// Numbers events and runs jobs, one after the other, until no job is due and no event lacks its number. Jobs that
-/// failed wait for their next time and are left. Returns how many jobs ran.
+/// Numbers events, runs jobs, one after the other, and sends what is due to hook endpoints, until there is none of it. What
+/// failed waits for its next time and is left. Returns how many jobs ran.
 pub async fn drain(backend: &Arc<WorkerBackend>) -> Result<usize, Fault> {
     drain_with(backend, &reactions::table()).await
 }
@@ -21,8 +22,12 @@ pub async fn drain_with(backend: &Arc<WorkerBackend>, react: &React) -> Result<u
     loop {
         let numbered = sequence::step(&backend.db).await?;
         let reacted = reactions::to_events(backend).await?;
+        let fanned_out = hooks::fan_out::step(&backend.hooks).await?;
         let jobs = run::try_claim(backend, &worker, 1).await?;
-        let quiet = jobs.is_empty() && reacted == 0 && matches!(numbered, Step::Busy | Step::Numbered(0));
+        let sent = hooks::deliver::run_due(&backend.hooks).await?;
+        let quiet = jobs.is_empty()
+            && reacted + fanned_out + sent == 0
+            && matches!(numbered, Step::Busy | Step::Numbered(0));
         for job in jobs {
             ran += 1;
             run::execute(backend, react, job).await;

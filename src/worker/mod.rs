@@ -3,6 +3,7 @@
 
 pub mod backend;
 mod drain;
+mod hooks;
 pub mod reactions;
 mod run;
 pub mod schedule;

@@ -1,4 +1,4 @@
-//! The loops of a worker: one takes jobs, one numbers events, one sweeps.
+//! The loops of a worker: one takes jobs, one numbers events, one sweeps, one sends to hook endpoints.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::reactions::{self, Done, React};
-use super::schedule;
+use super::{hooks, schedule};
 use crate::base::outcome::{Failure, Fault};
 use crate::infra::queue::{self, Job};
 use crate::infra::sequence::{self, Step};
@@ -34,8 +34,9 @@ pub async fn run(backend: Arc<WorkerBackend>, shutdown: CancellationToken) {
 pub async fn run_with(backend: Arc<WorkerBackend>, react: React, shutdown: CancellationToken) {
     let sequencer = tokio::spawn(number_events(backend.clone(), shutdown.clone()));
     let sweeper = tokio::spawn(schedule::run(backend.clone(), shutdown.clone()));
+    let sender = tokio::spawn(hooks::send(backend.clone(), shutdown.clone()));
     take_jobs(backend, react, shutdown).await;
-    for task in [sequencer, sweeper] {
+    for task in [sequencer, sweeper, sender] {
         if let Err(e) = task.await {
             error!(error = %e, "a loop of the worker ended badly");
         }
@@ -226,6 +227,11 @@ async fn number_events(backend: Arc<WorkerBackend>, shutdown: CancellationToken)
             Ok(0) => {}
             Ok(_) => continue,
             Err(e) => warn!(error = %e, "could not react to events"),
+        }
+        match crate::hooks::fan_out::step(&backend.hooks).await {
+            Ok(0) => {}
+            Ok(_) => continue,
+            Err(e) => warn!(error = %e, "could not pass events on to hook endpoints"),
         }
         tokio::select! {
             _ = bell.changed() => {}

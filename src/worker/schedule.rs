@@ -102,6 +102,9 @@ pub const SWEEPS: &[Sweep] = &[
     sweep("lapsed_registrations", 3_600, |backend| {
         Box::pin(async move { Ok(crate::people::sweep(&backend).await?) })
     }),
+    sweep("old_hook_deliveries", 3_600, |backend| {
+        Box::pin(async move { crate::hooks::sweep::sweep(&backend).await })
+    }),
     sweep("rewrap_data_keys", 3_600, |backend| {
         Box::pin(async move { Ok(crate::vault::rewrap::sweep(&backend).await?) })
     }),

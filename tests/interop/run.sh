@@ -44,5 +44,6 @@ target/interop/bin/python tests/interop/paypal_and_epay.py "$program" "$address"
 { target/interop/bin/python tests/interop/alipay_and_wechatpay.py "$program" "$folder" && node tests/interop/alipay_and_wechatpay.mjs "$program" "$folder/signed.json"; } || failed=1
 node tests/interop/storefront.mjs "$address" || failed=1
 node tests/interop/sandbox.mjs "$address" || failed=1
+node tests/interop/hooks.mjs "$program" "$folder" target/interop/bin/python || failed=1
 node tests/interop/live.mjs "$program" "$folder" || failed=1
 exit $failed

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 20] = [
     &["graphql"],
     &["rest", "sandbox"],
     &["kinds"],
-    &["check", "mail", "operations"],
+    &["check", "mail", "hooks", "operations"],
     &["delivery", "licences"],
     &["payments"],
     &["fulfilment"],

@@ -14,6 +14,7 @@ mod goods;
 mod graphql;
 #[allow(dead_code)] // Offers what tests of any feature may want.
 mod harness;
+mod hooks;
 mod http;
 mod infra;
 mod licences;

@@ -8,7 +8,7 @@ use regex::Regex;
 use crate::architecture::{may_use, sources};
 
 /// Which module a table belongs to.
-const OWNERS: [(&str, &str); 13] = [
+const OWNERS: [(&str, &str); 14] = [
     (
         "infra",
         "data_key epoch event event_cursor event_head event_seq idempotency job message persisted_query setting task",
@@ -29,6 +29,7 @@ const OWNERS: [(&str, &str); 13] = [
     ("delivery", "download_link download_session"),
     ("licences", "licence_activation"),
     ("mail", "message_attempt"),
+    ("hooks", "hook_attempt hook_delivery hook_endpoint"),
 ];
 
 /// Finds the tables that a source names in SQL and in the query builder.

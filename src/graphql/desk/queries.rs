@@ -1,6 +1,7 @@
 use async_graphql::{Context, InputObject, Object};
 
 use crate::base::page::{self, DEFAULT_SIZE, LARGEST_SIZE, Page, PageArgs};
+use crate::graphql::clients::{self, ApiClient};
 use crate::graphql::connection::{Connection, counted};
 use crate::graphql::context::ContextExt;
 use crate::graphql::desk::accounts::GatewayAccount;
@@ -12,6 +13,7 @@ use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::orders::{self, Order, OrderState};
 use crate::graphql::people::types::User;
 use crate::graphql::scalars::DateTime;
+use crate::hooks;
 use crate::operations;
 use crate::orders::access::AccessLevel;
 use crate::orders::blocks;
@@ -78,6 +80,7 @@ impl Desk {
             found: Vec::new(),
             states: filter.states.unwrap_or_default().into_iter().map(Into::into).collect(),
             changed_since: filter.changed_since.map(|d| d.0),
+            ..staff::OrderFilter::default()
         };
         let list = format!("desk orders {filter:?}");
         let (after, before) = (after.as_deref(), before.as_deref());
@@ -234,6 +237,11 @@ impl Desk {
         Ok(Connection::new(page).with_total(total))
     }
 
+    /// Machines that speak to the shop, the oldest first; at most 200.
+    async fn api_clients(&self, ctx: &Context<'_>) -> Answer<Vec<ApiClient>> {
+        clients::list(ctx).await
+    }
+
     /// The merchant accounts at gateways, as they are configured now: what each can do.
     async fn gateway_accounts(&self, ctx: &Context<'_>) -> Vec<GatewayAccount> {
         GatewayAccount::list(ctx.backend())
@@ -243,6 +251,7 @@ impl Desk {
     async fn health(&self, ctx: &Context<'_>) -> Answer<Health> {
         let mut conn = ctx.backend().db.conn().await.or_top()?;
         let row = operations::health(&mut conn).await.or_top()?;
-        Ok(Health::of(row, &ctx.backend().payments.accounts.complaints()))
+        let sending = hooks::read::health(&mut conn).await.or_top()?;
+        Ok(Health::of(row, sending, &ctx.backend().payments.accounts.complaints()))
     }
 }

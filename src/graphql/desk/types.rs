@@ -4,6 +4,7 @@ use crate::base::ids::TaskId;
 use crate::graphql::connection::Listed;
 use crate::graphql::people::types::User;
 use crate::graphql::scalars::{DateTime, Int64};
+use crate::hooks::read::HookHealth;
 use crate::kinds::tasks;
 use crate::operations;
 use crate::payments::accounts::Complaint;
@@ -112,6 +113,12 @@ pub struct Health {
     pub payments_unknown: Int64,
     /// Mails that are not sent yet.
     pub mails_waiting: Int64,
+    /// Events that wait to be sent to hook endpoints.
+    pub hooks_waiting: Int64,
+    /// When the one that waits longest should have been sent.
+    pub oldest_hook_due: Option<DateTime>,
+    /// Hook endpoints that did not take the last event, or that the shop disabled.
+    pub hook_endpoints_failing: Int64,
     /// The number of the last event.
     pub last_event: Int64,
     /// What is wrong with the configuration: with the one in its files, which is then not in force, and with the one in
@@ -121,7 +128,7 @@ pub struct Health {
 
 impl Health {
     /// The numbers, and the faults of the configuration.
-    pub fn of(row: operations::Health, refused: &[Complaint]) -> Self {
+    pub fn of(row: operations::Health, sending: HookHealth, refused: &[Complaint]) -> Self {
         Self {
             configuration_faults: refused.iter().map(|(key, text)| format!("{key}: {text}")).collect(),
             open_tasks: Int64(row.open_tasks),
@@ -131,6 +138,9 @@ impl Health {
             deliveries_waiting: Int64(row.units_waiting),
             payments_unknown: Int64(row.payments_unknown),
             mails_waiting: Int64(row.mails_waiting),
+            hooks_waiting: Int64(sending.waiting),
+            oldest_hook_due: sending.oldest_due.map(Into::into),
+            hook_endpoints_failing: Int64(sending.failing),
             last_event: Int64(row.last_seq),
         }
     }

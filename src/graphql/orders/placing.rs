@@ -186,7 +186,8 @@ async fn prove(
     evidence: &Evidence,
 ) -> Outcome<Proof> {
     let (backend, actor, caller) = (ctx.backend(), ctx.actor(), ctx.caller());
-    let asked = backend.config.captcha.is_on() && actor.person.is_none();
+    // An API client is a machine that the shop knows.
+    let asked = backend.config.captcha.is_on() && actor.person.is_none() && actor.api_client.is_none();
     let shows = asked || evidence.email_code.is_some();
     if shows && is_repeat(backend, actor, &place.idempotency_key).await? {
         return Ok(Proof::default());

@@ -4,6 +4,8 @@ use crate::base::ids::OrderId;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::scalars::DateTime;
+use crate::hooks;
+use crate::hooks::read::OrderAttempt;
 use crate::kinds::events;
 use crate::operations;
 
@@ -16,6 +18,8 @@ pub enum TimelineSource {
     Notice,
     /// A mail.
     Mail,
+    /// An attempt to send an event to a hook endpoint.
+    Hook,
     /// What staff did and why.
     Staff,
 }
@@ -27,9 +31,9 @@ pub struct TimelineEntry {
     at: DateTime,
     /// Where it comes from.
     source: TimelineSource,
-    /// Open code: `order.paid`, a notice's verdict, a mail's kind.
+    /// Open code: `order.paid`, a notice's verdict, a mail's kind, the type of the event that was sent.
     kind: String,
-    /// Who or what did it: a person's id, `guest`, `system`, an account at a gateway.
+    /// Who or what did it: a person's id, `guest`, `system`, an account at a gateway, a hook endpoint.
     actor: String,
     /// More about it, for people; never a secret.
     detail: Option<String>,
@@ -51,5 +55,21 @@ pub async fn of(ctx: &Context<'_>, order: OrderId) -> Answer<Vec<TimelineEntry>>
         kind: row.kind,
         actor: row.actor,
     };
-    Ok(rows.into_iter().map(entry).collect())
+    let attempts = hooks::read::list_order_attempts(&mut conn, order).await.or_top()?;
+    let mut story: Vec<TimelineEntry> =
+        rows.into_iter().map(entry).chain(attempts.into_iter().map(sent)).collect();
+    story.sort_by_key(|entry| entry.at.0);
+    Ok(story)
+}
+
+fn sent(attempt: OrderAttempt) -> TimelineEntry {
+    let outcome = attempt.outcome.as_deref().unwrap_or("under way");
+    let status = attempt.status.map(|status| format!(" ({status})")).unwrap_or_default();
+    TimelineEntry {
+        at: attempt.at.into(),
+        source: TimelineSource::Hook,
+        kind: attempt.event_type,
+        actor: attempt.endpoint_id.to_string(),
+        detail: Some(format!("attempt {}: {outcome}{status}", attempt.attempt)),
+    }
 }

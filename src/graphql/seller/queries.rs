@@ -10,6 +10,7 @@ use crate::graphql::catalogue::listing::{AskedProducts, ProductFilter, ProductSo
 use crate::graphql::connection::{Connection, counted};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
+use crate::graphql::hooks::{self, HookEndpoint};
 use crate::graphql::orders::{self, OrderLine};
 use crate::graphql::scalars::CurrencyCode;
 use crate::graphql::seller::stock::ExpiringKeys;
@@ -144,6 +145,11 @@ impl Seller {
     /// Connections to suppliers, the oldest first; at most 200.
     async fn suppliers(&self, ctx: &Context<'_>) -> Answer<Vec<Supplier>> {
         suppliers::list(ctx, &self.0).await
+    }
+
+    /// Where events are sent, the oldest first; at most 200.
+    async fn hook_endpoints(&self, ctx: &Context<'_>) -> Answer<Vec<HookEndpoint>> {
+        hooks::list(ctx, &self.0).await
     }
 
     /// Where a variant is bought, the first asked first; at most 10.

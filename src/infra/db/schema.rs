@@ -10,6 +10,9 @@ diesel::table! {
         origins -> Array<Text>,
         state -> Text,
         created_at -> Timestamptz,
+        old_secret_digest -> Nullable<Bytea>,
+        old_secret_until -> Nullable<Timestamptz>,
+        version -> Integer,
     }
 }
 
@@ -238,6 +241,59 @@ diesel::table! {
         unit_id -> Nullable<Uuid>,
         cause -> Text,
         cause_id -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    hook_attempt (delivery_id, attempt) {
+        delivery_id -> Uuid,
+        attempt -> Integer,
+        started_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+        outcome -> Nullable<Text>,
+        status -> Nullable<Integer>,
+        reason -> Nullable<Text>,
+        duration_ms -> Nullable<Integer>,
+    }
+}
+
+diesel::table! {
+    hook_delivery (id) {
+        id -> Uuid,
+        endpoint_id -> Uuid,
+        seller_id -> Uuid,
+        seq -> BigInt,
+        event_type -> Text,
+        order_id -> Nullable<Uuid>,
+        state -> Text,
+        attempts -> Integer,
+        attempts_before -> Integer,
+        next_at -> Timestamptz,
+        created_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    hook_endpoint (id) {
+        id -> Uuid,
+        seller_id -> Uuid,
+        api_client_id -> Nullable<Uuid>,
+        url -> Text,
+        description -> Nullable<Text>,
+        event_types -> Array<Text>,
+        ordered -> Bool,
+        state -> Text,
+        disabled_for -> Nullable<Text>,
+        since_seq -> BigInt,
+        failing_since -> Nullable<Timestamptz>,
+        served_at -> Timestamptz,
+        data_key_id -> Uuid,
+        secret -> Bytea,
+        old_secret -> Nullable<Bytea>,
+        old_secret_until -> Nullable<Timestamptz>,
+        version -> Integer,
         created_at -> Timestamptz,
     }
 }
@@ -1047,6 +1103,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     file_version,
     gateway_account,
     hold,
+    hook_attempt,
+    hook_delivery,
+    hook_endpoint,
     idempotency,
     job,
     key_batch,

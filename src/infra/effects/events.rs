@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::base::ids::{OrderId, SHOP, SellerId};
 use crate::infra::db::statement::Statement;
 use crate::infra::effects::record::FieldDoc;
+use crate::infra::sequence::Numbered;
 
 /// A kind of event, for the documentation and for readers of stored events.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +23,26 @@ pub struct EventKind {
     pub fields: &'static [FieldDoc],
     /// The public form of a stored body; none when it is not of this kind.
     pub public: fn(&Value) -> Option<Value>,
+}
+
+/// Who may see events of a kind beside those that this sees. Staff sees all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Audience {
+    /// Nobody else.
+    Staff,
+    /// Also the seller whose they are.
+    Seller,
+    /// Also the API client whose order they are about.
+    Client,
+}
+
+/// All kinds of events, which are gathered above the features: for features that pass events on.
+#[derive(Clone, Copy)]
+pub struct KnownEvents {
+    /// The kinds that this audience sees.
+    pub seen_by: fn(Audience) -> &'static [&'static str],
+    /// The public form of a stored event.
+    pub public: fn(&Numbered) -> Value,
 }
 
 /// The events of one feature. Implemented by [`event_kinds!`].

@@ -142,7 +142,14 @@ impl Outbound {
         Self::run(&self.guarded, Request { url: url.into(), ..request }).await
     }
 
-    async fn run(client: &reqwest::Client, request: Request) -> Result<HttpAnswer, CallError> {
+    /// `call_guarded` for whoever asks for the status alone: nothing of the answer's body is read.
+    pub async fn status_guarded(&self, request: Request) -> Result<u16, CallError> {
+        let url = self.rules.judge(&request.url).map_err(CallError::NotSent)?;
+        let response = Self::send(&self.guarded, Request { url: url.into(), ..request }).await?;
+        Ok(response.status().as_u16())
+    }
+
+    async fn send(client: &reqwest::Client, request: Request) -> Result<reqwest::Response, CallError> {
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
@@ -154,7 +161,12 @@ impl Outbound {
         if request.method == Method::Post {
             call = call.body(request.body);
         }
-        let mut response = call.send().await.map_err(classify)?;
+        call.send().await.map_err(classify)
+    }
+
+    async fn run(client: &reqwest::Client, request: Request) -> Result<HttpAnswer, CallError> {
+        let largest_answer = request.largest_answer;
+        let mut response = Self::send(client, request).await?;
         let status = response.status().as_u16();
         let headers = response
             .headers()
@@ -163,11 +175,8 @@ impl Outbound {
             .collect();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| CallError::Unknown(plain(e)))? {
-            if body.len() + chunk.len() > request.largest_answer {
-                return Err(CallError::Unknown(format!(
-                    "the answer is longer than {} bytes",
-                    request.largest_answer
-                )));
+            if body.len() + chunk.len() > largest_answer {
+                return Err(CallError::Unknown(format!("the answer is longer than {largest_answer} bytes")));
             }
             body.extend_from_slice(&chunk);
         }

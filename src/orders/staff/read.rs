@@ -6,7 +6,7 @@ use diesel::QueryableByName;
 use diesel::sql_types::{Array, BigInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::base::ids::{LineId, OrderId, SellerId, UnitId};
+use crate::base::ids::{ApiClientId, LineId, OrderId, SellerId, UnitId};
 use crate::base::page::{Page, PageArgs};
 use crate::base::text::Email;
 use crate::infra::db::statement::Statement;
@@ -23,6 +23,9 @@ pub struct OrderFilter {
     /// Orders that the search found elsewhere, by a gateway's number of their trade.
     pub found: Vec<OrderId>,
     pub states: Vec<OrderState>,
+    /// Which API client placed them, and what it calls one.
+    pub api_client: Option<ApiClientId>,
+    pub reference: Option<String>,
     pub changed_since: Option<DateTime<Utc>>,
 }
 
@@ -86,6 +89,12 @@ fn narrow(query: &mut Statement<'static>, filter: &OrderFilter) {
         query.push(") or starts_with(o.email_normalised, ").push_bind::<Text, _>(address);
         query.push(") or o.id = any(");
         query.push_bind::<Array<SqlUuid>, _>(filter.found.clone()).push("))");
+    }
+    if let Some(client) = filter.api_client {
+        query.push(" and o.api_client_id = ").push_bind::<SqlUuid, _>(client);
+    }
+    if let Some(reference) = &filter.reference {
+        query.push(" and o.reference = ").push_bind::<Text, _>(reference.clone());
     }
     if !filter.states.is_empty() {
         let states: Vec<&'static str> = filter.states.iter().map(|s| s.as_str()).collect();

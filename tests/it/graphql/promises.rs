@@ -74,7 +74,7 @@ async fn everything_that_is_a_node_is_found_by_its_id_by_whoever_may_see_it() {
 }
 
 /// How each field that gives a connection is reached, and how many rows it has in the stocked shop.
-const LISTS: [(&str, &str, &str); 14] = [
+const LISTS: [(&str, &str, &str); 16] = [
     ("Query.products", "{ products { totalCount nodes { id } } }", ""),
     ("Query.myOrders", "{ myOrders { totalCount nodes { id } } }", ""),
     ("Query.myDownloads", "{ myDownloads { totalCount nodes { id } } }", ""),
@@ -93,6 +93,16 @@ const LISTS: [(&str, &str, &str); 14] = [
     ("Seller.keyBatches", "{ seller { keyBatches { totalCount nodes { id } } } }", "/keyBatches"),
     ("Seller.imports", "{ seller { imports { totalCount nodes { id } } } }", "/imports"),
     ("Seller.orderLines", "{ seller { orderLines { totalCount nodes { id } } } }", "/orderLines"),
+    (
+        "HookEndpoint.deliveries",
+        "{ seller { hookEndpoints { deliveries { totalCount nodes { id } } } } }",
+        "/hookEndpoints/0/deliveries",
+    ),
+    (
+        "ApiClient.orders",
+        "{ desk { apiClients { orders { totalCount nodes { id } } } } }",
+        "/apiClients/0/orders",
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,7 +120,8 @@ async fn every_list_says_how_many_rows_it_has_when_asked() {
     let tried: BTreeSet<String> = LISTS.iter().map(|list| list.0.to_owned()).collect();
     assert_eq!(promised, tried, "every list is tried here");
     for (name, query, below) in LISTS {
-        let client = if name.starts_with("Desk") || name.starts_with("Seller") { &admin } else { &buyer };
+        let of_admin = ["Desk", "Seller", "HookEndpoint", "ApiClient"];
+        let client = if of_admin.iter().any(|own| name.starts_with(own)) { &admin } else { &buyer };
         let data = client.data(query, json!({})).await;
         let root = data.as_object().unwrap().values().next().unwrap();
         let list = root.pointer(below).unwrap_or_else(|| panic!("{name}: {data}"));

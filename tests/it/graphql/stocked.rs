@@ -1,12 +1,15 @@
 //! A shop that has something of everything, for tests that ask whether what is promised is there.
 
-use dispense::base::actor::Role;
+use dispense::base::actor::{Actor, Role};
 use dispense::base::ids::{
     ActivationId, BatchId, FileVersionId, GrantId, LineId, PaymentId, ProductId, RefundId, SHOP, SessionId,
     TaskId, UnitId, UserId, VariantId,
 };
 use dispense::config::Account;
+use dispense::hooks::endpoint::NewHookEndpoint;
+use dispense::hooks::{self, HookOwner};
 use dispense::orders::place::Placed;
+use dispense::people::clients::{self, NewApiClient};
 use uuid::Uuid;
 
 use super::wire::Wire;
@@ -65,6 +68,24 @@ impl Stocked {
             t.app.clock.uuid(),
             t.app.clock.uuid(),
             t.app.clock.uuid(),
+        ))
+        .await;
+        let actor = Actor::system();
+        let hook = NewHookEndpoint {
+            owner: HookOwner::Seller(SHOP),
+            url: "https://hooks.example/".into(),
+            description: None,
+            event_types: Vec::new(),
+            ordered: false,
+        };
+        hooks::endpoint::create(&t.app.hooks, &actor, hook).await.unwrap();
+        let till = NewApiClient { name: "Till".into(), scopes: Vec::new() };
+        clients::create(&t.app, &actor, till).await.unwrap();
+        t.db.sql(&format!(
+            "insert into hook_delivery (id, endpoint_id, seller_id, seq, event_type, state, ended_at)
+               select gen_random_uuid(), id, seller_id, 1, 'order.placed', 'delivered', app_now() from hook_endpoint;
+             update orders set api_client_id = (select id from api_client) where id = '{}'",
+            guest.order.id.0
         ))
         .await;
         Self { t, keys, file, order, download, guest }
