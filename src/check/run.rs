@@ -11,8 +11,8 @@ use crate::base::outcome::Fault;
 use crate::check::asked::{self, Since};
 use crate::check::report::{CheckReport, CheckVerdict, Finding, Invariant};
 use crate::check::{
-    attempts, buyers, callers, chain, downloads, goods, keys, licences, messages, money, money_back, notices,
-    seals, secrets, suppliers,
+    attempts, bundles, buyers, callers, chain, downloads, goods, keys, licences, messages, money, money_back,
+    notices, seals, secrets, suppliers,
 };
 use crate::config::{Config, Secrets};
 use crate::goods::{Supply, codes_of};
@@ -21,7 +21,7 @@ use crate::infra::outbound::Outbound;
 use crate::infra::seal::Sealer;
 use crate::payments::accounts::Accounts;
 
-const INVARIANTS: [Invariant; 15] = [
+const INVARIANTS: [Invariant; 16] = [
     keys::INVARIANT,
     goods::HANDED_OVER,
     goods::PAID_FOR,
@@ -37,6 +37,7 @@ const INVARIANTS: [Invariant; 15] = [
     attempts::INVARIANT,
     secrets::INVARIANT,
     licences::INVARIANT,
+    bundles::INVARIANT,
 ];
 
 /// Sales go on while this reads: it takes no lock. It holds one snapshot for as long as it runs, which keeps dead rows
@@ -143,6 +144,7 @@ fn with_kinds(sql: &str) -> String {
         .replace("{shared}", &list(Supply::Shared))
         .replace("{person}", &list(Supply::Person))
         .replace("{supplier}", &list(Supply::Supplier))
+        .replace("{bundles}", &list(Supply::Parts))
 }
 
 fn add(verdicts: &mut [CheckVerdict], number: u8, asked: usize, findings: Vec<Finding>) {

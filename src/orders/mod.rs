@@ -2,6 +2,7 @@
 //! units.
 
 pub mod access;
+mod bundles;
 pub mod buyer;
 pub mod cancel;
 pub mod claim;
@@ -11,6 +12,7 @@ pub mod expire;
 pub mod hand_over;
 pub mod holds;
 pub mod limits;
+pub mod lines;
 pub mod lost;
 pub mod messages;
 pub mod model;

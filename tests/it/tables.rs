@@ -19,7 +19,7 @@ const OWNERS: [(&str, &str); 13] = [
     ("files", "download_grant file file_version upload"),
     ("fulfilment", "stock_alert"),
     ("suppliers", "supplier supplier_offer supplier_purchase supplier_quarantine"),
-    ("catalogue", "price product translation variant"),
+    ("catalogue", "bundle_part price product translation variant"),
     ("orders", "hold order_line order_reference orders staff_act unit"),
     (
         "payments",
