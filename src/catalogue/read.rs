@@ -14,7 +14,7 @@ use crate::catalogue::availability::count_up_to;
 use crate::catalogue::bundles::{self, BundlePart};
 use crate::catalogue::model::{Prices, Product, Texts, Variant};
 use crate::catalogue::scope::Scope;
-use crate::catalogue::state::{ProductState, VariantState};
+use crate::catalogue::state::ProductState;
 use crate::catalogue::view::{ProductFacts, ProductView, VariantView};
 use crate::goods::{self, AskedVariant, Supply, Terms};
 use crate::infra::db::schema::{product, variant};
@@ -343,8 +343,8 @@ pub(super) async fn count_stock(
     add_parts(conn, &mut views).await?;
     let far = |v: &Variant| count_up_to(v.stock_display, v.low_stock_threshold, v.min_quantity);
     let available = {
-        let ask = |view: &'_ &mut VariantView| asked(&view.variant, far(&view.variant), &view.parts);
-        let asked: Vec<AskedVariant<'_>> = views.iter().map(ask).collect();
+        let asked: Vec<AskedVariant<'_>> =
+            views.iter().map(|v| asked(&v.variant, far(&v.variant), &v.parts)).collect();
         goods::available(conn, &asked).await?
     };
     for view in views {

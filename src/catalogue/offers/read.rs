@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use diesel::QueryResult;
 use diesel::sql_types::{Array, Uuid as SqlUuid};
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::VariantId;
 use crate::base::money::Currency;

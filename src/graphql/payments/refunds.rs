@@ -111,7 +111,8 @@ async fn payload(ctx: &Context<'_>, done: Outcome<refunds::Refund>) -> Answer<Re
 
 #[Object]
 impl RefundMutation {
-    /// For staff: gives money of an order back. Named deliveries are taken back with it; an amount alone takes nothing.
+    /// For staff: gives money of an order back. Named deliveries, or those of a line, are taken back with it; an amount alone
+    /// takes nothing.
     async fn order_refund(
         &self,
         ctx: &Context<'_>,

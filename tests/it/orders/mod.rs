@@ -1,6 +1,7 @@
 //! Orders: placed once, seen by their buyer alone.
 
 mod access;
+mod bundles;
 mod buyer_limits;
 mod close;
 mod corrected_address;
