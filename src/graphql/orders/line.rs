@@ -176,13 +176,13 @@ impl OrderLine {
         self.line().line.quantity
     }
 
-    /// Until when keys are held for it while it is not paid; null when none are. After that it can be paid as long as
-    /// there are keys.
+    /// Until when keys are held for it while it is not paid, of a bundle for all of its parts that have keys; null when none
+    /// are. After that it can be paid as long as there are keys.
     async fn reserved_until(&self, ctx: &Context<'_>) -> Option<DateTime> {
         let unpaid = self.whole.order.state == OrderState::PendingPayment;
-        let until =
-            self.line().line.reserved_until.filter(|until| unpaid && *until > ctx.backend().clock.now());
-        until.map(Into::into)
+        let now = ctx.backend().clock.now();
+        let held = self.with_goods().into_iter().filter_map(|line| line.line().line.reserved_until);
+        held.filter(|until| unpaid && *until > now).min().map(Into::into)
     }
 
     /// How many are delivered; of a bundle: how many are delivered whole.

@@ -148,11 +148,14 @@ pub fn why_not(whole: &Whole, lines: &[&WholeLine], locale: Locale) -> Option<Ex
         UnitState::Unassigned => ("DELIVERING", "This is being delivered right now.", "正在交付。"),
         _ => return None,
     };
-    // What is missing of a bundle is a part of what the buyer calls it.
-    let part = lines.iter().find(|line| waiting(line) == worst && line.line.parent_line_id.is_some());
-    let message = match part {
-        Some(part) => format!("{}: {}", part.line.title, text(english, chinese)),
-        None => text(english, chinese).to_owned(),
+    // Where only parts of bundles are missing, the buyer reads which.
+    let missing = || lines.iter().filter(|line| waiting(line) == worst);
+    let message = match missing().all(|line| line.line.parent_line_id.is_some()) {
+        true => {
+            let titles: Vec<&str> = missing().map(|line| line.line.title.as_str()).collect();
+            format!("{}: {}", titles.join(", "), text(english, chinese))
+        }
+        false => text(english, chinese).to_owned(),
     };
     Some(Explanation { code: code.into(), message, expected_at: None })
 }
