@@ -65,8 +65,10 @@ pub async fn reveal(
     }
     let Page { standings, opened, last_unit_no, has_next } =
         open_page(&mut tx, kit, &order, target, first, after).await?;
+    // Of a bundle there may be pieces without a secret among them: files are not seen here.
+    let shown = |unit: &&Unit| opened.iter().any(|key| key.unit_id == unit.id);
     let newly: Vec<&Unit> =
-        standings.iter().map(|s| &s.unit).filter(|u| u.state == UnitState::Assigned).collect();
+        standings.iter().map(|s| &s.unit).filter(|u| u.state == UnitState::Assigned).filter(shown).collect();
     record(&mut tx, kit, actor, order_id, &newly).await?;
     let secrets = standings
         .into_iter()

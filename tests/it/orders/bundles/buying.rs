@@ -77,16 +77,18 @@ async fn a_bundle_of_four_kinds_is_one_line_whose_parts_are_delivered_each_by_it
     assert!(why.starts_with(&format!("{made_by_hand}: ")), "{why}");
 
     t.drain().await;
-    let mail = std::fs::read_dir(t.data.path().join("mail")).unwrap();
-    let mails: Vec<String> =
-        mail.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let read =
+        |file: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(file.unwrap().path()).unwrap();
+    let mails: Vec<String> = std::fs::read_dir(t.data.path().join("mail"))
+        .unwrap()
+        .map(|file| read(file).replace("=\r\n", "").replace("=E2=80=93", "–"))
+        .collect();
     let bundle = line["title"].as_str().unwrap();
-    let delivered = mails.iter().find(|mail| mail.contains("here is what you bought")).unwrap();
-    let plain = delivered.replace("=\r\n", "").replace("=E2=80=93", "–");
+    let plain = mails.iter().find(|mail| mail.contains("thank you for your order")).expect(&mails.join("\n"));
     assert_eq!(plain.matches(&format!("{bundle}: ")).count(), 3, "{plain}");
     let own: Vec<&String> = keys.iter().filter(|key| plain.contains(key.as_str())).collect();
     assert_eq!((own.len(), plain.matches("CANARY-SHARED").count()), (4, 2), "{plain}");
-    let waits = mails.iter().find(|mail| mail.contains("still to come")).unwrap();
+    let waits = mails.iter().find(|mail| mail.contains("still to come")).expect(&mails.join("\n"));
     assert!(waits.contains(&format!("{bundle}: {made_by_hand}")), "{waits}");
 
     // Pages of three go through all parts.

@@ -98,9 +98,6 @@ async fn a_kill_while_a_bundle_is_settled_delivers_all_of_it_once() {
     let shop = Shelf::over(t).await;
     let t = &shop.t;
     t.import(shop.key, 8).await;
-    let place =
-        "insert into gateway_account (id, gateway) values ('generic', 'generic') on conflict do nothing";
-    t.db.sql(place).await;
     for (n, step) in ["settle.t2", "settle.t3", "settle.t5", "settle.t6"].into_iter().enumerate() {
         let placed = t.order(shop.bundle, 1).await;
         let said = Said::paid(&placed, &format!("T{n}"));

@@ -6,3 +6,4 @@ mod making;
 mod money;
 mod rights;
 mod shop;
+mod supplied;
