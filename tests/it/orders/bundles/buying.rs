@@ -30,8 +30,10 @@ async fn a_bundle_of_four_kinds_is_one_line_whose_parts_are_delivered_each_by_it
     let t = &shop.t;
     let keys = t.import(shop.key, 5).await;
     assert_eq!(shop.availability(shop.bundle).await["canBuy"], true);
-    let placed = t.order(shop.bundle, 2).await;
-    assert_eq!(placed.order.total_minor, 3_998);
+    let email = json!({ "email": "ada@example.com" });
+    let answer = t.visitor("192.0.2.7").order(&shop.bundle.to_string(), 2, "39.98", email).await;
+    let placed = t.placed(&answer).await;
+    t.attempt(&placed, 1).await;
     let paid = Said::paid(&placed, "T1");
     let twice = tokio::join!(t.notify(&paid), t.notify(&paid));
     assert_eq!((twice.0.0, twice.1.0), (200, 200));
