@@ -28,9 +28,9 @@ macro_rules! line_changed {
         concat!(
             "greatest(",
             order_changed!(),
-            ", (select max(greatest(v.published_at, v.yanked_at)) from download_grant g \
-                join file_version v on v.file_id = g.file_id where g.line_id = l.id or g.line_id in \
-                  (select part.id from order_line part where part.parent_line_id = l.id)))"
+            ", (select max(greatest(v.published_at, v.yanked_at)) from (select l.id union all \
+                  select part.id from order_line part where part.parent_line_id = l.id) own \
+                join download_grant g on g.line_id = own.id join file_version v on v.file_id = g.file_id))"
         )
     };
 }
