@@ -76,6 +76,11 @@ pub fn paused(because: &str) -> Availability {
     nothing(ErrorCode::NotOnSale, because.to_owned())
 }
 
+/// Of a bundle that lacks a part because nobody sells it at present.
+pub fn lacks_part(locale: Locale) -> Availability {
+    nothing(ErrorCode::NotOnSale, say(locale, "A part of it is not on sale", "套装中有商品已下架"))
+}
+
 fn of_pieces(pieces: i64, display: StockDisplay, low_threshold: i32, locale: Locale) -> Availability {
     let low = display != StockDisplay::InOut && pieces <= i64::from(low_threshold);
     let level = if low { StockLevel::Low } else { StockLevel::InStock };

@@ -1,11 +1,13 @@
 //! Products, their variants and prices: how sellers make them, how the shop reviews them, how buyers see them.
 
 pub mod availability;
+pub mod bundles;
 pub mod events;
 pub mod intake;
 pub mod jobs;
 pub mod kit;
 pub mod model;
+pub mod offers;
 pub mod pause;
 pub mod prices;
 pub mod product;

@@ -1,4 +1,4 @@
-//! Products and variants by id or slug, and what ordering must know of variants. Reads start from `visible`.
+//! Products and variants by id or slug. Reads start from `visible`.
 
 use std::collections::HashMap;
 
@@ -9,14 +9,14 @@ use diesel::sql_types::{Array, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::{ProductId, SellerId, VariantId};
-use crate::base::money::Currency;
 use crate::base::text::Locale;
 use crate::catalogue::availability::count_up_to;
-use crate::catalogue::model::{Prices, Product, Texts, Tier, Variant};
+use crate::catalogue::bundles::{self, BundlePart};
+use crate::catalogue::model::{Prices, Product, Texts, Variant};
 use crate::catalogue::scope::Scope;
-use crate::catalogue::state::{ProductState, VariantState};
+use crate::catalogue::state::ProductState;
 use crate::catalogue::view::{ProductFacts, ProductView, VariantView};
-use crate::goods::{self, AskedVariant, Terms};
+use crate::goods::{self, AskedVariant, Supply, Terms};
 use crate::infra::db::schema::{product, variant};
 use crate::infra::db::statement::Statement;
 use crate::sellers::{self, SellerProfile};
@@ -34,20 +34,21 @@ pub(super) struct ProductRow {
     sort_key: String,
 }
 
+/// A variant with what is said about it, before its stock is counted.
 #[derive(QueryableByName)]
-struct VariantRow {
+pub(super) struct VariantRow {
     #[diesel(embed)]
-    variant: Variant,
+    pub variant: Variant,
     #[diesel(embed)]
-    texts: Texts,
+    pub texts: Texts,
     #[diesel(embed)]
-    prices: Prices,
+    pub prices: Prices,
     #[diesel(sql_type = Text)]
-    product_slug: String,
+    pub product_slug: String,
     #[diesel(sql_type = Text)]
-    product_state: ProductState,
+    pub product_state: ProductState,
     #[diesel(sql_type = Text)]
-    product_name: String,
+    pub product_name: String,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     prices_until: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -55,7 +56,7 @@ struct VariantRow {
 }
 
 impl VariantRow {
-    fn facts(&self) -> ProductFacts {
+    pub fn facts(&self) -> ProductFacts {
         ProductFacts {
             slug: self.product_slug.clone(),
             state: self.product_state,
@@ -270,7 +271,7 @@ pub async fn variants_by_ids(
 }
 
 /// Starts every question for variants; a condition must follow.
-fn variants(locale: Locale) -> Statement<'static> {
+pub(super) fn variants(locale: Locale) -> Statement<'static> {
     let mut query = Statement::new(
         "select v.*, x.*, c.*, p.slug as product_slug, p.state as product_state, \
          p.paused_because as product_paused, coalesce(\
@@ -309,72 +310,61 @@ async fn load_variants(
         prices_until: row.prices_until,
         locale,
         available: None,
+        parts: Vec::new(),
     };
     Ok(rows.into_iter().map(view).collect())
 }
 
-/// The question what can be had of a variant, counted up to `most`.
-pub(super) fn asked(variant: &Variant, most: i64) -> AskedVariant<'_> {
-    AskedVariant { variant_id: variant.id, kind: &variant.kind, terms: &variant.terms, most }
+/// The question what can be had of a variant, counted up to `most`. `parts`: those of bundles, this one's among them.
+pub(super) fn asked<'a>(variant: &'a Variant, most: i64, parts: &'a [BundlePart]) -> AskedVariant<'a> {
+    let own = parts.iter().filter(|part| part.bundle_id == variant.id);
+    AskedVariant {
+        parts: own.map(BundlePart::asked).collect(),
+        ..AskedVariant::single(variant.id, &variant.kind, &variant.terms, most)
+    }
 }
 
-/// Counts what can be had no further than each variant shows.
+/// The parts of the bundles among these variants: one statement where there are any.
+pub(super) async fn parts_of(
+    conn: &mut AsyncPgConnection,
+    variants: impl Iterator<Item = &Variant>,
+) -> QueryResult<Vec<BundlePart>> {
+    let is_bundle = |variant: &&Variant| goods::supply(&variant.kind) == Some(Supply::Parts);
+    let ids: Vec<VariantId> = variants.filter(is_bundle).map(|variant| variant.id).collect();
+    bundles::list_parts(conn, &ids).await
+}
+
+/// Gives bundles their parts.
+pub(super) async fn add_parts(
+    conn: &mut AsyncPgConnection,
+    views: &mut [&mut VariantView],
+) -> QueryResult<()> {
+    let mut of: HashMap<VariantId, Vec<BundlePart>> = HashMap::new();
+    for part in parts_of(conn, views.iter().map(|view| &view.variant)).await? {
+        of.entry(part.bundle_id).or_default().push(part);
+    }
+    for view in views {
+        view.parts = of.remove(&view.variant.id).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Gives bundles their parts, and counts what can be had no further than each variant shows.
 pub(super) async fn count_stock(
     conn: &mut AsyncPgConnection,
-    views: Vec<&mut VariantView>,
+    mut views: Vec<&mut VariantView>,
 ) -> QueryResult<()> {
+    add_parts(conn, &mut views).await?;
     let far = |v: &Variant| count_up_to(v.stock_display, v.low_stock_threshold, v.min_quantity);
     let available = {
-        let asked: Vec<AskedVariant<'_>> = views.iter().map(|v| asked(&v.variant, far(&v.variant))).collect();
+        let asked: Vec<AskedVariant<'_>> =
+            views.iter().map(|v| asked(&v.variant, far(&v.variant), &v.parts)).collect();
         goods::available(conn, &asked).await?
     };
     for view in views {
         view.available = available.get(&view.variant.id).copied();
     }
     Ok(())
-}
-
-/// All that placing an order must know of a variant, as it is at this moment.
-#[derive(Clone, Debug)]
-pub struct Offer {
-    pub variant: Variant,
-    pub product: ProductFacts,
-    /// Snapshots for the line, in the order's language.
-    pub title: String,
-    pub variant_title: String,
-    /// Of the order's currency, smallest quantity first; empty when it is not sold in it.
-    pub tiers: Vec<Tier>,
-    /// How many can be had, up to what was asked for; none where stock has no number.
-    pub available: Option<i64>,
-    pub on_sale: bool,
-}
-
-/// Offers for the wanted variants and quantities (one entry per variant, quantities added up). A variant that was
-/// never on sale is left out, like one that does not exist.
-pub async fn for_order(
-    conn: &mut AsyncPgConnection,
-    wants: &[(VariantId, i64)],
-    currency: Currency,
-    locale: Locale,
-) -> QueryResult<Vec<Offer>> {
-    let wanted: HashMap<VariantId, i64> = wants.iter().copied().collect();
-    let mut query = variants(locale);
-    query.push("p.on_sale_at is not null and v.id = any(");
-    query.push_bind::<Array<SqlUuid>, _>(wanted.keys().copied().collect::<Vec<_>>()).push(")");
-    let rows: Vec<VariantRow> = query.load(conn).await?;
-    let want = |row: &VariantRow| wanted.get(&row.variant.id).copied().unwrap_or_default();
-    let wants: Vec<AskedVariant<'_>> = rows.iter().map(|row| asked(&row.variant, want(row))).collect();
-    let counted = goods::available(conn, &wants).await?;
-    let offers = rows.into_iter().map(|row| Offer {
-        available: counted.get(&row.variant.id).map_or(Some(0), |available| available.pieces()),
-        on_sale: row.facts().on_sale() && row.variant.state == VariantState::Active,
-        tiers: row.prices.tiers(currency.as_str()),
-        variant_title: row.texts.get("name", locale.as_str()).unwrap_or_default().to_owned(),
-        title: row.product_name.clone(),
-        product: row.facts(),
-        variant: row.variant,
-    });
-    Ok(offers.collect())
 }
 
 /// The seller's variants in which keys that differ in case alone are the same.

@@ -10,7 +10,7 @@ use crate::base::text::clean;
 use crate::catalogue::events::{ProductEvent, of_product};
 use crate::catalogue::model::Product;
 use crate::catalogue::product::{check_version, lock_own};
-use crate::catalogue::read::asked;
+use crate::catalogue::read::{asked, parts_of};
 use crate::catalogue::state::{ProductChange, VariantState};
 use crate::catalogue::store::{self, ProductColumns};
 use crate::goods::{self, AskedVariant, Available};
@@ -119,7 +119,8 @@ async fn must_be_complete(conn: &mut AsyncPgConnection, product: &Product) -> Ou
         return Err(lacks("the product has no variant".into()).into());
     }
     let priced = store::list_priced(conn, product.id).await?;
-    let wants: Vec<AskedVariant<'_>> = active.iter().map(|v| asked(v, 1)).collect();
+    let parts = parts_of(conn, active.iter()).await?;
+    let wants: Vec<AskedVariant<'_>> = active.iter().map(|v| asked(v, 1, &parts)).collect();
     let available = goods::available(conn, &wants).await?;
     for variant in &active {
         let which = variant.sku.clone().unwrap_or_else(|| variant.id.to_string());

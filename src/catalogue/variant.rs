@@ -7,6 +7,7 @@ use crate::base::error_code::ErrorCode;
 use crate::base::ids::{ProductId, VariantId};
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::text::clean;
+use crate::catalogue::bundles::{self, PartInput};
 use crate::catalogue::events::{ProductEvent, VariantEvent, of_product, of_variant};
 use crate::catalogue::jobs::CapRaised;
 use crate::catalogue::model::{MailPolicy, Product, StockDisplay, Variant};
@@ -63,6 +64,8 @@ pub struct VariantEdit {
     pub reservation_minutes: Option<Option<i32>>,
     /// At how many keys left an alert is given.
     pub low_stock_alert: Option<Option<i32>>,
+    /// Of a bundle: all parts together.
+    pub parts: Option<Vec<PartInput>>,
     /// The version that the editor saw.
     pub expected_version: Option<i32>,
 }
@@ -153,8 +156,14 @@ async fn apply(
             Refusal::new(ErrorCode::SkuTaken, "another of your variants has this SKU").at(["sku"])
         })?;
     store::insert_texts(conn, seen.id.0, &checked).await?;
-    if let Some(prices) = prices {
-        store::insert_prices(conn, seen.id, &prices).await?;
+    if let Some(prices) = &prices {
+        store::insert_prices(conn, seen.id, prices).await?;
+    }
+    if let Some(parts) = &edit.parts {
+        bundles::edit::set(conn, &variant, parts).await?;
+    }
+    if goods::supply(&seen.kind) == Some(Supply::Parts) && (prices.is_some() || edit.parts.is_some()) {
+        bundles::edit::must_be_priced(conn, &variant, edit.parts.is_some()).await?;
     }
     match review {
         None => {

@@ -5,9 +5,10 @@ use chrono::{DateTime, Utc};
 use crate::base::money::{Currency, Money};
 use crate::base::text::Locale;
 use crate::catalogue::availability::{self, Availability, Counted};
+use crate::catalogue::bundles::BundlePart;
 use crate::catalogue::model::{Prices, Product, Texts, Tier, Variant, tier_at};
 use crate::catalogue::state::{ProductState, VariantState};
-use crate::goods::{self, Available, Supply};
+use crate::goods::{self, Available, Promise, Supply};
 use crate::sellers::SellerProfile;
 
 /// A product with its variants, in the reader's language.
@@ -34,6 +35,8 @@ pub struct VariantView {
     pub locale: Locale,
     /// What can be had, counted as far as the variant shows; none when nobody asked.
     pub available: Option<Available>,
+    /// Of a bundle: what it consists of, in its order.
+    pub parts: Vec<BundlePart>,
 }
 
 /// What a variant repeats of its product.
@@ -109,9 +112,13 @@ impl VariantView {
     }
 
     pub fn availability(&self) -> Availability {
+        if self.on_sale() && self.parts.iter().any(|part| !part.on_sale) {
+            return availability::lacks_part(self.locale);
+        }
+        let on_demand = |kind: &str| matches!(goods::supply(kind), Some(Supply::Person | Supply::Supplier));
         let counted = Counted {
             available: self.available,
-            on_demand: matches!(goods::supply(&self.variant.kind), Some(Supply::Person | Supply::Supplier)),
+            on_demand: on_demand(&self.variant.kind) || self.parts.iter().any(|part| on_demand(&part.kind)),
             on_sale: self.on_sale(),
         };
         if let Some(because) = &self.product.paused {
@@ -119,5 +126,17 @@ impl VariantView {
         }
         let v = &self.variant;
         availability::of_variant(counted, v.stock_display, v.low_stock_threshold, v.min_quantity, self.locale)
+    }
+
+    /// What the buyer is promised; none for kinds that this program does not know.
+    pub fn promise(&self) -> Option<Promise> {
+        let promise = |kind: &str| goods::find(kind).map(|kind| kind.promise(self.locale));
+        match goods::supply(&self.variant.kind)? {
+            Supply::Parts => {
+                let parts: Option<Vec<Promise>> = self.parts.iter().map(|part| promise(&part.kind)).collect();
+                Some(goods::promise_of(self.locale, &parts?))
+            }
+            _ => promise(&self.variant.kind),
+        }
     }
 }

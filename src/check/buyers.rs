@@ -25,6 +25,24 @@ pub(super) const INVARIANT: Invariant = Invariant {
                 and not exists (select 1 from task t where t.kind = 'payment_over_buyer_limit' and t.order_id = o.id)",
         },
         Question {
+            name: "nobody has paid for more bundles than one buyer gets, unless a task says so",
+            sql: "with kept as (select l.order_id, l.variant_id, max((p.pieces + part.part_quantity - 1) / part.part_quantity)
+                  as bundles
+                from order_line l join order_line part on part.parent_line_id = l.id
+                  cross join lateral (select count(*) as pieces from unit u where u.line_id = part.id
+                    and u.superseded_by is null and u.state not in ('revoked', 'cancelled')) p
+                where l.limit_per_buyer is not null group by l.id)
+              select 'order ' || o.number || ' has bundles beyond ' || l.limit_per_buyer || ' of variant ' || l.variant_id
+                as counter
+              from order_line l join orders o on o.id = l.order_id
+                join kept own on own.order_id = l.order_id and own.variant_id = l.variant_id and own.bundles > 0
+              where l.kind in {bundles} and l.limit_per_buyer is not null and o.state in ('paid', 'closed')
+                and l.limit_per_buyer < (select sum(k.bundles) from kept k join orders b on b.id = k.order_id
+                  where k.variant_id = l.variant_id and b.state in ('paid', 'closed') and (b.paid_at, b.id) <= (o.paid_at, o.id)
+                    and (b.user_id = o.user_id or (b.mailbox_proven and o.mailbox_proven and b.mailbox = o.mailbox)))
+                and not exists (select 1 from task t where t.kind = 'payment_over_buyer_limit' and t.order_id = o.id)",
+        },
+        Question {
             name: "an order of limited goods counts for somebody who is known",
             sql: "select 'order ' || o.number as counter from orders o join order_line l on l.order_id = o.id
               where l.limit_per_buyer is not null and (not o.limited or (o.user_id is null and not o.mailbox_proven)

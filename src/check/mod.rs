@@ -8,6 +8,7 @@
 
 mod asked;
 mod attempts;
+mod bundles;
 mod buyers;
 mod callers;
 mod chain;

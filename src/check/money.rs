@@ -80,12 +80,13 @@ pub(super) const INVARIANT: Invariant = Invariant {
                 or (l.id is not null and (l.order_id <> e.order_id or l.seller_id <> e.seller_id))",
         },
         Question {
-            name: "an order's total is the sum of its lines and of its units",
+            name: "an order's total is the sum of its lines, bundles without their parts, and of its units",
             sql: "select 'order ' || o.number || ' of ' || o.total_minor || ': lines ' || coalesce(l.total, 0)
                 || ', units ' || coalesce(u.total, 0) as counter
               from orders o
               left join (select order_id, sum(total_minor) as total, sum(unit_minor * quantity) as gross,
-                sum(discount_minor) as discount from order_line group by 1) l on l.order_id = o.id
+                sum(discount_minor) as discount from order_line where parent_line_id is null group by 1) l
+                on l.order_id = o.id
               left join (select order_id, sum(total_minor) as total from unit where superseded_by is null group by 1) u
                 on u.order_id = o.id
               where coalesce(l.total, 0) <> o.total_minor or coalesce(u.total, 0) <> o.total_minor

@@ -11,8 +11,8 @@ use crate::base::outcome::Fault;
 use crate::check::asked::{self, Since};
 use crate::check::report::{CheckReport, CheckVerdict, Finding, Invariant};
 use crate::check::{
-    attempts, buyers, callers, chain, downloads, goods, hooks, keys, licences, messages, money, money_back,
-    notices, seals, secrets, suppliers,
+    attempts, bundles, buyers, callers, chain, downloads, goods, hooks, keys, licences, messages, money,
+    money_back, notices, seals, secrets, suppliers,
 };
 use crate::config::{Config, Secrets};
 use crate::goods::{Supply, codes_of};
@@ -21,7 +21,7 @@ use crate::infra::outbound::Outbound;
 use crate::infra::seal::Sealer;
 use crate::payments::accounts::Accounts;
 
-const INVARIANTS: [Invariant; 16] = [
+const INVARIANTS: [Invariant; 17] = [
     keys::INVARIANT,
     goods::HANDED_OVER,
     goods::PAID_FOR,
@@ -38,6 +38,7 @@ const INVARIANTS: [Invariant; 16] = [
     secrets::INVARIANT,
     licences::INVARIANT,
     hooks::INVARIANT,
+    bundles::INVARIANT,
 ];
 
 /// Sales go on while this reads: it takes no lock. It holds one snapshot for as long as it runs, which keeps dead rows
@@ -144,6 +145,7 @@ fn with_kinds(sql: &str) -> String {
         .replace("{shared}", &list(Supply::Shared))
         .replace("{person}", &list(Supply::Person))
         .replace("{supplier}", &list(Supply::Supplier))
+        .replace("{bundles}", &list(Supply::Parts))
 }
 
 fn add(verdicts: &mut [CheckVerdict], number: u8, asked: usize, findings: Vec<Finding>) {

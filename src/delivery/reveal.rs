@@ -31,7 +31,7 @@ pub struct RevealedSecret {
 pub struct Revealed {
     pub order: Order,
     pub secrets: Vec<RevealedSecret>,
-    /// Number of the last unit shown within its line, to go on after.
+    /// Number of the last unit shown within what was asked for, to go on after.
     pub last_unit_no: Option<i32>,
     pub has_next: bool,
 }
@@ -65,8 +65,10 @@ pub async fn reveal(
     }
     let Page { standings, opened, last_unit_no, has_next } =
         open_page(&mut tx, kit, &order, target, first, after).await?;
+    // Of a bundle there may be pieces without a secret among them: files are not seen here.
+    let shown = |unit: &&Unit| opened.iter().any(|key| key.unit_id == unit.id);
     let newly: Vec<&Unit> =
-        standings.iter().map(|s| &s.unit).filter(|u| u.state == UnitState::Assigned).collect();
+        standings.iter().map(|s| &s.unit).filter(|u| u.state == UnitState::Assigned).filter(shown).collect();
     record(&mut tx, kit, actor, order_id, &newly).await?;
     let secrets = standings
         .into_iter()
@@ -88,13 +90,13 @@ pub async fn reveal(
 pub(super) struct Page {
     pub standings: Vec<UnitStanding>,
     pub opened: Vec<OpenedKey>,
-    /// Number of the last unit that was looked at within its line, shown or not.
+    /// Number of the last unit that was looked at within what was asked for, shown or not.
     pub last_unit_no: Option<i32>,
     pub has_next: bool,
 }
 
 /// Opens up to `first` secrets of a locked order, in the caller's transaction. Named pieces are shown when all of them may
-/// be; of a line those that may be, and when that is none, the reason is returned. Nothing is recorded: who sees them does
+/// be; of a line (of a bundle: of its parts) those that may be, and when that is none, the reason is returned. Nothing is recorded: who sees them does
 /// that.
 pub(super) async fn open_page(
     conn: &mut diesel_async::AsyncPgConnection,
@@ -110,7 +112,7 @@ pub(super) async fn open_page(
     if standings.is_empty() && after == 0 {
         return Err(Refusal::new(ErrorCode::NotFound, "there is no such delivery").at(["target"]).into());
     }
-    let last_unit_no = standings.last().map(|s| s.unit.unit_no);
+    let last_unit_no = standings.last().map(|s| s.number);
     match target {
         Target::Units(_) => standings.iter().try_for_each(|s| may_hand_over(&s.of(order)))?,
         Target::Line(_) => {

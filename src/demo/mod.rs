@@ -1,5 +1,6 @@
 //! The demo shop: its goods, and the story of one whole purchase that `dispense demo` plays.
 
+mod bundle;
 pub mod seed;
 pub mod story;
 #[cfg(feature = "sandbox")]

@@ -12,6 +12,7 @@ use crate::catalogue::product::{self, NewProduct};
 use crate::catalogue::review;
 use crate::catalogue::texts::TextInput;
 use crate::catalogue::variant::{self, VariantEdit};
+use crate::demo::bundle;
 use crate::files;
 use crate::files::upload;
 use crate::files::{NewUpload, NewVersion};
@@ -21,7 +22,7 @@ use crate::goods;
 use crate::infra::kit::Kit;
 use crate::vault::batch::NewBatch;
 
-/// Slugs of the three products.
+/// Slugs of three products.
 pub const KEY_PRODUCT: &str = "stargazer-pro";
 pub const FILE_PRODUCT: &str = "night-sky-guide";
 pub const FREE_PRODUCT: &str = "moon-calendar";
@@ -105,15 +106,19 @@ const GOODS: [Good; 3] = [
 pub async fn seed(kit: &Kit) -> Result<usize, Fault> {
     let mut made = 0;
     for good in &GOODS {
-        let put = put(kit, good).await.map_err(|failure| match failure {
-            Failure::Refused(refusal) => {
-                Fault::bug(format!("the demo shop's `{}`: {} ({})", good.slug, refusal.message, refusal.code))
-            }
-            Failure::Fault(fault) => fault,
-        });
-        made += usize::from(put?);
+        made += usize::from(put(kit, good).await.map_err(|failure| of_seed(good.slug, failure))?);
     }
+    made += usize::from(bundle::put(kit).await.map_err(|failure| of_seed("bundle of goods", failure))?);
     Ok(made)
+}
+
+fn of_seed(what: &str, failure: Failure) -> Fault {
+    match failure {
+        Failure::Refused(refusal) => {
+            Fault::bug(format!("the demo shop's `{what}`: {} ({})", refusal.message, refusal.code))
+        }
+        Failure::Fault(fault) => fault,
+    }
 }
 
 /// Whether the product was made. One whose making was interrupted stays a draft and is left to its seller.

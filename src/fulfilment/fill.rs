@@ -148,7 +148,7 @@ pub(super) async fn free(
 ) -> Outcome<Option<usize>> {
     let Some(first) = waiting.first() else { return Ok(Some(0)) };
     let wanted: usize = waiting.iter().map(|l| l.unit_ids.len()).sum();
-    let asked = AskedVariant { variant_id, kind: &first.kind, terms: &first.offered, most: wanted as i64 };
+    let asked = AskedVariant::single(variant_id, &first.kind, &first.offered, wanted as i64);
     let stock = goods::available(conn, &[asked]).await?;
     let Some(Available::Pieces(left)) = stock.get(&variant_id) else { return Ok(None) };
     Ok(Some(*left as usize))

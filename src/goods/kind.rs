@@ -27,6 +27,8 @@ pub enum Supply {
     Person,
     /// Each piece is bought at a supplier.
     Supplier,
+    /// It consists of other variants, whose pieces come from theirs.
+    Parts,
 }
 
 /// What the buyer is promised.
@@ -49,8 +51,8 @@ impl Promise {
     }
 }
 
-/// What can be had of a variant now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What can be had of a variant now, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Available {
     /// The seller has not brought what is sold.
     Missing,
@@ -93,7 +95,7 @@ pub struct Wanted {
 }
 
 /// A variant of which somebody wants to know what can be had.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AskedVariant<'a> {
     pub variant_id: VariantId,
     pub kind: &'a str,
@@ -101,6 +103,26 @@ pub struct AskedVariant<'a> {
     pub terms: &'a Terms,
     /// How far to count.
     pub most: i64,
+    /// Of a bundle: what it consists of.
+    pub parts: Vec<AskedPart<'a>>,
+}
+
+/// A part of a bundle that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct AskedPart<'a> {
+    pub variant_id: VariantId,
+    pub kind: &'a str,
+    /// As the seller offers it at this moment.
+    pub terms: &'a Terms,
+    /// Pieces of it in one bundle.
+    pub each: i64,
+}
+
+impl<'a> AskedVariant<'a> {
+    /// A variant that is no bundle.
+    pub fn single(variant_id: VariantId, kind: &'a str, terms: &'a Terms, most: i64) -> Self {
+        Self { variant_id, kind, terms, most, parts: Vec::new() }
+    }
 }
 
 impl Wanted {

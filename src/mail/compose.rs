@@ -182,11 +182,13 @@ async fn awaiting(
     }))
 }
 
+/// A part is named after its bundle.
 fn full_title(line: &MailLine) -> String {
-    if line.variant_title.is_empty() || line.variant_title == line.title {
-        return line.title.clone();
-    }
-    format!("{} – {}", line.title, line.variant_title)
+    let own = match line.variant_title.is_empty() || line.variant_title == line.title {
+        true => line.title.clone(),
+        false => format!("{} – {}", line.title, line.variant_title),
+    };
+    line.bundle_title.as_ref().map(|bundle| format!("{bundle}: {own}")).unwrap_or(own)
 }
 
 /// Adds the links to the files of the content's lines. They are made outside the attempt's transaction, and are the

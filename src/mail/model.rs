@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::QueryableByName;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -46,6 +46,9 @@ pub struct MailLine {
     pub variant_title: String,
     #[diesel(sql_type = Text)]
     pub mail_policy: String,
+    /// Of a part: what its bundle is called.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub bundle_title: Option<String>,
     /// Of what is sent: those that may leave the shop now.
     #[diesel(sql_type = Array<SqlUuid>)]
     pub units: Vec<UnitId>,

@@ -11,6 +11,7 @@ use crate::mail::model::MailLine;
 
 const LINES: &str = "\
     select l.id, l.kind, l.title, l.variant_title, l.mail_policy, \
+      (select bundle.title from order_line bundle where bundle.id = l.parent_line_id) as bundle_title, \
       array(select u.id from unit u where u.line_id = l.id and u.superseded_by is null order by u.unit_no) as units, \
       (select count(*) from unit u where u.line_id = l.id and u.superseded_by is null \
         and u.state in ('awaiting_stock', 'awaiting_supplier', 'awaiting_person')) as waiting, \
@@ -18,7 +19,7 @@ const LINES: &str = "\
         and u.state = 'awaiting_person') as by_person \
     from order_line l where l.order_id = $1 and ($2 or l.id = any($3)) order by l.position";
 
-/// Lines of an order with all their units. `only` empty: all lines.
+/// Lines of an order with all their units; a bundle is its parts. `only` empty: all lines.
 pub async fn list_lines(
     conn: &mut AsyncPgConnection,
     order: OrderId,

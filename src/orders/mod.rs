@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod blocks;
+mod bundles;
 pub mod buyer;
 pub mod cancel;
 pub mod claim;
@@ -12,6 +13,7 @@ pub mod expire;
 pub mod hand_over;
 pub mod holds;
 pub mod limits;
+pub mod lines;
 pub mod lost;
 pub mod messages;
 pub mod model;

@@ -52,13 +52,15 @@ impl Order {
     }
 }
 
-/// One line, as it was when it was bought.
+/// One line, as it was when it was bought. That of a bundle has no units: those are its parts'.
 #[derive(Clone, Debug, Queryable, Selectable, QueryableByName)]
 #[diesel(table_name = order_line, check_for_backend(diesel::pg::Pg))]
 pub struct Line {
     pub id: LineId,
     pub seller_id: SellerId,
     pub order_id: OrderId,
+    /// Of a part: the line of the bundle.
+    pub parent_line_id: Option<LineId>,
     pub position: i32,
     pub product_id: ProductId,
     pub variant_id: VariantId,
@@ -77,6 +79,8 @@ pub struct Line {
     pub terms: Terms,
     /// Until when keys were held for it when it was placed; none: none were.
     pub reserved_until: Option<DateTime<Utc>>,
+    /// Of a part: how many pieces of it were in one bundle.
+    pub part_quantity: Option<i32>,
 }
 
 /// One piece sold.

@@ -5,8 +5,7 @@ use serde_json::json;
 
 use crate::base::actor::{Actor, ApiScope};
 use crate::base::error_code::ErrorCode;
-use crate::base::ids::{LineId, OrderId, UnitId};
-use crate::base::money::spread;
+use crate::base::ids::OrderId;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::base::secret::Secret;
 use crate::base::text::{Email, Locale};
@@ -19,8 +18,8 @@ use crate::orders::buyer::{Buyer, Proof};
 use crate::orders::events::{self as facts, OrderEvent};
 use crate::orders::model::Order;
 use crate::orders::quote::{self, Cart, CartLine, Quote};
-use crate::orders::store::{self, NewLine, NewOrder};
-use crate::orders::{access, blocks, limits, number, reserve};
+use crate::orders::store::{self, NewOrder};
+use crate::orders::{access, blocks, limits, lines, number, reserve};
 use crate::people;
 
 /// Numbers that are drawn for one order before something must be wrong.
@@ -293,6 +292,7 @@ async fn write(
 ) -> Outcome<Vec<Refusal>> {
     let Accepted { id, new, quote, email, buyer } = accepted;
     let metadata: Vec<_> = new.metadata.iter().map(|(k, v)| json!({ "key": k, "value": v })).collect();
+    let lines = lines::of_quote(kit, quote);
     let mut row = NewOrder {
         id,
         number: String::new(),
@@ -307,11 +307,7 @@ async fn write(
         mailbox_proven: buyer.proven,
         client_key: buyer.client.clone(),
         device_key: buyer.device.clone(),
-        limited: quote
-            .lines
-            .iter()
-            .filter_map(|l| l.offer.as_ref())
-            .any(|o| o.variant.limit_per_buyer.is_some()),
+        limited: lines.iter().any(|line| line.limit_per_buyer.is_some()),
         locale: new.locale.as_str().to_owned(),
         api_client_id: actor.api_client,
         reference: new.reference.clone(),
@@ -326,9 +322,8 @@ async fn write(
             .await
             .on_constraint("order_reference_pkey", reference_taken)?;
     }
-    let lines = lines(kit, quote);
     store::insert_lines(conn, id, &lines).await?;
-    store::insert_units(conn, &units(kit, &lines)).await?;
+    store::insert_units(conn, &lines::units(kit, &lines)).await?;
     let placed = facts::Placed { number: row.number, total_minor: row.total_minor, currency: row.currency };
     events::append(conn, &[OrderEvent::Placed(id, placed).by(actor.label())]).await?;
     reserve::hold(conn, id, &lines, &actor.label()).await
@@ -363,42 +358,4 @@ async fn insert_numbered(conn: &mut AsyncPgConnection, prefix: &str, row: &mut N
         }
     }
     Err(Fault::bug("no order number that is drawn is new").into())
-}
-
-fn lines(kit: &Kit, quote: &Quote) -> Vec<NewLine> {
-    let line = |(index, line): (usize, &quote::QuoteLine)| {
-        let offer = line.offer.as_ref()?;
-        let variant = &offer.variant;
-        Some(NewLine {
-            id: LineId(kit.clock.uuid()),
-            seller_id: variant.seller_id,
-            position: index as i32,
-            product_id: variant.product_id,
-            variant_id: variant.id,
-            title: offer.title.clone(),
-            variant_title: offer.variant_title.clone(),
-            kind: variant.kind.clone(),
-            quantity: line.quantity,
-            partial_delivery: variant.partial_delivery,
-            mail_policy: variant.mail_policy.as_str().to_owned(),
-            terms: variant.terms.clone(),
-            limit_per_buyer: variant.limit_per_buyer,
-            unit_minor: line.unit_minor?,
-            reserved_until: reserve::until(kit, variant),
-        })
-    };
-    quote.lines.iter().enumerate().filter_map(line).collect()
-}
-
-/// A row per piece; their totals sum to the line's.
-fn units(kit: &Kit, lines: &[NewLine]) -> Vec<(UnitId, LineId, i32, i64)> {
-    let mut units = Vec::new();
-    for line in lines {
-        let weights = vec![1; line.quantity.max(0) as usize];
-        let totals = spread(line.unit_minor * i64::from(line.quantity), &weights);
-        for (index, total) in totals.into_iter().enumerate() {
-            units.push((UnitId(kit.clock.uuid()), line.id, index as i32 + 1, total));
-        }
-    }
-    units
 }

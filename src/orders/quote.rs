@@ -10,9 +10,10 @@ use crate::base::money::Currency;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::text::{Email, Locale};
 use crate::catalogue::model::{Tier, tier_at};
-use crate::catalogue::read::{self, Offer};
+use crate::catalogue::offers::{self, Offer};
 use crate::infra::kit::Kit;
 use crate::infra::{sales, sign};
+use crate::orders::bundles::{self, Counts};
 use crate::orders::{buyer, limits};
 
 /// How long a quote's token says that the price was seen, seconds.
@@ -142,23 +143,22 @@ async fn price_lines(
     }
     let counted: Vec<(VariantId, i64)> =
         wants.iter().map(|(variant, wanted)| (*variant, stock_wanted(*wanted))).collect();
-    let offers = read::for_order(conn, &counted, cart.currency, cart.locale).await?;
-    let limited: Vec<VariantId> =
-        offers.iter().filter(|o| o.variant.limit_per_buyer.is_some()).map(|o| o.variant.id).collect();
+    let offers = offers::for_order(conn, &counted, cart.currency, cart.locale).await?;
+    let limited = bundles::limited(&offers);
     let bought =
         if limited.is_empty() { Vec::new() } else { bought(conn, actor, cart, &limited, problems).await? };
+    let counts = Counts::of(&wants, &offers).with_bought(bought);
     let line = |(index, line): (usize, &CartLine)| {
         let offer = offers.iter().find(|o| o.variant.id == line.variant_id);
         let wanted = wants.iter().find(|w| w.0 == line.variant_id).map_or(0, |w| w.1);
-        let before = bought.iter().find(|b| b.0 == line.variant_id).map_or(0, |b| b.1);
-        price_line(index, line, offer, wanted, before)
+        price_line(index, line, offer, wanted, &counts)
     };
     Ok(cart.lines.iter().enumerate().map(line).collect())
 }
 
 /// How many pieces the stock is held against: at least one, so that an empty quantity says nothing of the stock unless
 /// there is none, and no more than an order can have, so that a huge one neither counts the whole stock.
-fn stock_wanted(wanted: i64) -> i64 {
+pub(super) fn stock_wanted(wanted: i64) -> i64 {
     wanted.clamp(1, i64::from(LARGEST_QUANTITY))
 }
 
@@ -179,8 +179,14 @@ async fn bought(
     Ok(limits::count_bought(conn, actor.user_id(), mailbox.as_deref(), limited).await?)
 }
 
-/// `wanted` is the variant's quantity over the whole cart, `before` what the buyer has of it already.
-fn price_line(index: usize, line: &CartLine, offer: Option<&Offer>, wanted: i64, before: i64) -> QuoteLine {
+/// `wanted` is how many of the variant the lines of the cart name; `counts` also has those in bundles.
+fn price_line(
+    index: usize,
+    line: &CartLine,
+    offer: Option<&Offer>,
+    wanted: i64,
+    counts: &Counts,
+) -> QuoteLine {
     let mut problems = Vec::new();
     let mut problem = |code, text: String, field: &str, available: Option<i64>| {
         let mut refusal =
@@ -216,17 +222,21 @@ fn price_line(index: usize, line: &CartLine, offer: Option<&Offer>, wanted: i64,
     if wanted > i64::from(most) {
         problem(ErrorCode::QuantityTooLarge, format!("at most {most} at a time"), "quantity", None);
     }
+    let (pieces, before) = (counts.wanted(variant.id), counts.before(variant.id));
     if let Some(limit) = variant.limit_per_buyer
-        && before + wanted > i64::from(limit)
+        && before + pieces > i64::from(limit)
     {
         let left = (i64::from(limit) - before).max(0);
         problem(ErrorCode::BuyerLimitReached, format!("at most {limit} per buyer"), "quantity", Some(left));
     }
-    match offer.available {
+    for trouble in bundles::troubles(offer, line.quantity, counts) {
+        problem(trouble.code, trouble.text, trouble.field, trouble.available);
+    }
+    match offer.available.filter(|_| offer.parts.is_empty()) {
         Some(0) => {
             problem(ErrorCode::OutOfStock, format!("{} is sold out", offer.title), "quantity", Some(0))
         }
-        Some(left) if left < stock_wanted(wanted) => {
+        Some(left) if left < stock_wanted(pieces) => {
             problem(
                 ErrorCode::NotEnoughStock,
                 format!("only {left} of {} are left", offer.title),
@@ -265,7 +275,7 @@ fn price_line(index: usize, line: &CartLine, offer: Option<&Offer>, wanted: i64,
 }
 
 /// Units of one variant in an order: each is a row, and they are assigned in one transaction.
-const LARGEST_QUANTITY: i32 = 1_000;
+pub(super) const LARGEST_QUANTITY: i32 = 1_000;
 
 /// Minor units of one line; keeps every sum of an order far from the end of 64 bits.
 const LARGEST_TOTAL: i64 = 1_000_000_000_000_000;

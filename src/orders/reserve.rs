@@ -7,10 +7,11 @@ use crate::base::error_code::ErrorCode;
 use crate::base::ids::{LineId, OrderId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::catalogue::model::Variant;
+use crate::catalogue::offers::Offer;
 use crate::goods::{self, Supply};
 use crate::infra::effects::events;
 use crate::infra::kit::Kit;
-use crate::orders::quote::Quote;
+use crate::orders::quote::{Quote, QuoteLine};
 use crate::orders::store::{self, NewLine};
 use crate::vault::reserved::{self, Attempt, Cause, FreedLine, Hold};
 
@@ -26,10 +27,15 @@ pub(super) fn until(kit: &Kit, variant: &Variant) -> Option<DateTime<Utc>> {
 
 /// How many pieces of a cart would be held.
 pub(super) fn wanted(kit: &Kit, quote: &Quote) -> i64 {
-    let held = |line: &&crate::orders::quote::QuoteLine| {
-        line.offer.as_ref().is_some_and(|offer| until(kit, &offer.variant).is_some())
+    let held = |variant: &Variant, quantity: i32| match until(kit, variant) {
+        Some(_) => i64::from(quantity.max(0)),
+        None => 0,
     };
-    quote.lines.iter().filter(held).map(|line| i64::from(line.quantity.max(0))).sum()
+    let of_offer = |line: &QuoteLine, offer: &Offer| {
+        let parts = offer.parts.iter().map(|part| held(&part.offer.variant, part.quantity));
+        held(&offer.variant, line.quantity) + i64::from(line.quantity.max(0)) * parts.sum::<i64>()
+    };
+    quote.lines.iter().filter_map(|line| Some(of_offer(line, line.offer.as_ref()?))).sum()
 }
 
 /// Holds keys for the lines of an order that is being placed: for all of them or for none. What it returns is why not, a
@@ -60,19 +66,27 @@ pub(super) async fn hold(
             Ok(Vec::new())
         }
         Attempt::Short(left) => {
-            let short = |line: &NewLine| Some(refusal(line, *left.get(&line.variant_id)?));
+            let short = |line: &NewLine| Some(refusal(lines, line, *left.get(&line.variant_id)?));
             Ok(lines.iter().filter_map(short).collect())
         }
     }
 }
 
-fn refusal(line: &NewLine, left: i64) -> Refusal {
+/// Of a part, what is short is the bundle that was ordered.
+fn refusal(lines: &[NewLine], short: &NewLine, left: i64) -> Refusal {
+    let (line, left) = match &short.part {
+        Some(part) => {
+            let bundle = lines.iter().find(|line| line.id == part.bundle).unwrap_or(short);
+            (bundle, left / i64::from(part.quantity.max(1)))
+        }
+        None => (short, left),
+    };
     let (code, text) = match left {
         0 => (ErrorCode::OutOfStock, format!("{} is sold out", line.title)),
         left => (ErrorCode::NotEnoughStock, format!("only {left} of {} are left", line.title)),
     };
     let mut refusal =
-        Refusal::new(code, text).at(["lines".to_owned(), line.position.to_string(), "quantity".to_owned()]);
+        Refusal::new(code, text).at(["lines".to_owned(), line.cart_index.to_string(), "quantity".to_owned()]);
     refusal.variant_id = Some(line.variant_id);
     refusal.available = Some(i32::try_from(left).unwrap_or(i32::MAX));
     refusal

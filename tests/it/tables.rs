@@ -19,8 +19,8 @@ const OWNERS: [(&str, &str); 14] = [
     ("files", "download_grant file file_version upload"),
     ("fulfilment", "stock_alert"),
     ("suppliers", "supplier supplier_offer supplier_purchase supplier_quarantine"),
-    ("catalogue", "price product translation variant"),
     ("orders", "block_entry hold order_line order_reference orders staff_act unit"),
+    ("catalogue", "bundle_part price product translation variant"),
     (
         "payments",
         "asked_trade dispute epoch_question gateway_account ledger_entry notice notice_body payment refund refund_unit \

@@ -11,9 +11,10 @@ use crate::base::error_code::ErrorCode;
 use crate::base::ids::ProductId;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::page::{Page, PageArgs};
+use crate::catalogue::bundles;
 use crate::catalogue::kit::CatalogueKit;
 use crate::catalogue::product_list::listing::{Listing, Sort};
-use crate::catalogue::read::{Columns, Wanted, count_stock, dress, fill, only_visible, visible};
+use crate::catalogue::read::{Columns, Wanted, add_parts, count_stock, dress, fill, only_visible, visible};
 use crate::catalogue::scope::Scope;
 use crate::catalogue::view::ProductView;
 use crate::goods;
@@ -87,8 +88,11 @@ pub async fn browse(
             views.insert(view.product.id, view);
         }
     }
-    if listing.stock {
-        count_stock(conn, views.values_mut().flat_map(|p| &mut p.variants).collect()).await?;
+    // What a bundle consists of is never kept: its parts are other products' rows.
+    let mut variants: Vec<_> = views.values_mut().flat_map(|p| &mut p.variants).collect();
+    match listing.stock {
+        true => count_stock(conn, variants).await?,
+        false => add_parts(conn, &mut variants).await?,
     }
     let rows = cut.rows.into_iter().filter_map(|row| {
         let view = views.remove(&row.id)?;
@@ -217,7 +221,7 @@ fn narrow(query: &mut Statement<'static>, listing: &Listing) {
         query.push(if in_stock { " and " } else { " and not " });
         // As many pieces as the least that may be bought.
         query.push("exists (select 1 from variant v where v.product_id = p.id and v.state = 'active' and ");
-        query.push(&goods::stocked("v", "v.min_quantity")).push(")");
+        query.push(&goods::stocked("v", "v.min_quantity", bundles::PARTS)).push(")");
     }
     if let Some(search) = &filter.search {
         query.push(

@@ -2,9 +2,11 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 
+use crate::catalogue::bundles::BundlePart;
 use crate::catalogue::view::VariantView;
 use crate::files::model;
 use crate::goods;
+use crate::graphql::catalogue::types::Variant;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Answer;
 use crate::graphql::loaders;
@@ -24,6 +26,7 @@ pub enum Goods {
     SharedSecretGoods(SharedSecretGoods),
     ManualGoods(ManualGoods),
     SupplierGoods(SupplierGoods),
+    BundleGoods(BundleGoods),
 }
 
 impl Goods {
@@ -33,7 +36,8 @@ impl Goods {
             Some(goods::Supply::Shared) => Goods::SharedSecretGoods(SharedSecretGoods(view.clone())),
             Some(goods::Supply::Person) => Goods::ManualGoods(ManualGoods(view.clone())),
             Some(goods::Supply::Supplier) => Goods::SupplierGoods(SupplierGoods(view.clone())),
-            _ => Goods::KeyGoods(KeyGoods(view.clone())),
+            Some(goods::Supply::Parts) => Goods::BundleGoods(BundleGoods(view.clone())),
+            Some(goods::Supply::Keys) | None => Goods::KeyGoods(KeyGoods(view.clone())),
         }
     }
 }
@@ -50,7 +54,7 @@ pub struct DeliveryPromise {
 }
 
 fn promise(view: &VariantView) -> DeliveryPromise {
-    match goods::find(&view.variant.kind).map(|kind| kind.promise(view.locale)) {
+    match view.promise() {
         Some(promise) => DeliveryPromise {
             instant: promise.instant,
             within_seconds: promise.within_seconds,
@@ -234,6 +238,49 @@ impl SupplierGoods {
     async fn warranty_days(&self) -> Option<i32> {
         self.0.variant.terms.warranty_days
     }
+}
+
+/// Several variants for one price, each delivered by itself.
+pub struct BundleGoods(Arc<VariantView>);
+
+/// Several variants for one price, each delivered by itself.
+#[Object]
+impl BundleGoods {
+    /// Open code of the kind of goods.
+    async fn kind(&self) -> String {
+        self.0.variant.kind.clone()
+    }
+
+    /// What the kind is called, ready to show.
+    async fn title(&self) -> String {
+        title(&self.0)
+    }
+
+    /// What the buyer is promised.
+    async fn delivery(&self) -> DeliveryPromise {
+        promise(&self.0)
+    }
+
+    /// What it consists of; at most 20. A part that is not on sale, without which the bundle cannot be bought, is shown to its
+    /// seller and to staff alone.
+    async fn items(&self, ctx: &Context<'_>) -> Answer<Vec<BundleItem>> {
+        let item = |part: BundlePart| async move {
+            let variant = loaders::variant(ctx, part.variant_id).await?;
+            Ok(variant.map(|variant| BundleItem { variant, quantity: part.quantity }))
+        };
+        let items: Answer<Vec<Option<BundleItem>>> =
+            futures::future::try_join_all(self.0.parts.iter().cloned().map(item)).await;
+        Ok(items?.into_iter().flatten().collect())
+    }
+}
+
+/// A part of a bundle.
+#[derive(SimpleObject)]
+pub struct BundleItem {
+    /// Which variant.
+    variant: Variant,
+    /// How many pieces of it are in one bundle.
+    quantity: i32,
 }
 
 /// One version of a file that is sold.

@@ -1,5 +1,7 @@
 use async_graphql::{Enum, ID, InputObject, MaybeUndefined, SimpleObject};
 
+use crate::base::ids::VariantId;
+use crate::catalogue::bundles::PartInput;
 use crate::catalogue::model;
 use crate::catalogue::prices;
 use crate::catalogue::texts;
@@ -162,6 +164,18 @@ pub struct VariantFields {
     reservation_minutes: MaybeUndefined<i32>,
     /// Of keys: at how many left an alert is given, once until there are more again; null: never.
     low_stock_alert: MaybeUndefined<i32>,
+    /// Of a bundle: all parts together, 1 to 20, with at most 100 pieces; they replace those before. Orders keep theirs.
+    parts: Option<Vec<BundlePartInput>>,
+}
+
+/// A part of a bundle.
+#[derive(InputObject)]
+pub struct BundlePartInput {
+    /// Which variant of the same seller; no bundle.
+    variant_id: ID,
+    /// How many pieces of it are in one bundle.
+    #[graphql(default = 1)]
+    quantity: i32,
 }
 
 fn inner<T>(value: MaybeUndefined<T>) -> Option<Option<T>> {
@@ -180,6 +194,11 @@ impl VariantFields {
             unit: input.unit.0,
             valid_from: input.valid_from.map(|d| d.0),
             valid_to: input.valid_to.map(|d| d.0),
+        };
+        // An id that is none of a variant's is treated as that of a variant that does not exist.
+        let part = |input: BundlePartInput| PartInput {
+            variant_id: VariantId::parse(&input.variant_id).unwrap_or(VariantId(uuid::Uuid::nil())),
+            quantity: input.quantity,
         };
         VariantEdit {
             kind,
@@ -208,6 +227,7 @@ impl VariantFields {
             restock_unseen: self.restock_unseen,
             reservation_minutes: inner(self.reservation_minutes),
             low_stock_alert: inner(self.low_stock_alert),
+            parts: self.parts.map(|list| list.into_iter().map(part).collect()),
             expected_version,
         }
     }
@@ -307,7 +327,7 @@ pub struct ProductPayload {
 pub struct VariantCreateInput {
     /// Of which product.
     pub product_id: ID,
-    /// What is delivered: `key`, `file`.
+    /// What is delivered: `key`, `file`, `secret`, `manual`, `supplier`, `bundle`.
     pub kind: String,
     /// Its fields.
     pub fields: Option<VariantFields>,

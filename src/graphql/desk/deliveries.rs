@@ -102,9 +102,11 @@ impl StaffDeliveryMutation {
         let after = input.after.as_deref();
         let done = async {
             let (target, size, from) = delivering::page_of(&input.target, input.first, after)?;
-            reveal_for_staff(ctx.backend(), ctx.actor(), &target, &input.reason, size, from).await
+            let shown =
+                reveal_for_staff(ctx.backend(), ctx.actor(), &target, &input.reason, size, from).await?;
+            Ok((target, shown))
         };
-        let shown = match split(done.await)? {
+        let (target, shown) = match split(done.await)? {
             Ok(shown) => shown,
             Err(refusal) => {
                 let user_errors = ctx.user_errors(refusal)?;
@@ -114,8 +116,8 @@ impl StaffDeliveryMutation {
                 });
             }
         };
-        let (secrets, line) =
-            delivering::secrets(ctx, shown.order.id, shown.secrets, AccessLevel::Staff).await?;
+        let meant = (shown.order.id, &target);
+        let (secrets, line) = delivering::secrets(ctx, meant, shown.secrets, AccessLevel::Staff).await?;
         Ok(DeliveryRevealForStaffPayload {
             secrets,
             page_info: delivering::page_info(&input.target, shown.last_unit_no, shown.has_next, after),

@@ -30,7 +30,7 @@ const MOST: i64 = 500;
 /// What is to be shown: exactly one of these.
 #[derive(OneofObject)]
 pub enum DeliveryTarget {
-    /// The pieces of a line that may be shown, in pages.
+    /// The pieces of a line that may be shown, in pages; of a bundle those of its parts.
     LineId(ID),
     /// These pieces of one order; at most 500.
     DeliveryIds(Vec<ID>),
@@ -197,16 +197,19 @@ pub fn page_info(
     }
 }
 
-/// Secrets with the lines they belong to, and the first of these.
+/// Secrets with the lines they belong to, and the line that was meant, or the first of these.
 pub async fn secrets(
     ctx: &Context<'_>,
-    order: OrderId,
+    (order, meant): (OrderId, &Target),
     secrets: Vec<reveal::RevealedSecret>,
     access_level: AccessLevel,
 ) -> Answer<(Vec<RevealedSecret>, Option<OrderLine>)> {
     let wanted = secrets.iter().map(|s| (order, s.unit.line_id)).collect();
     let lines = line_page(ctx, wanted, access_level).await?;
-    let line = lines.first().cloned();
+    let line = lines.first().cloned().map(|line| match meant {
+        Target::Line(id) => line.or_bundle(*id),
+        Target::Units(_) => line,
+    });
     let secret = |(secret, line): (reveal::RevealedSecret, OrderLine)| {
         let text = secret.text.expose().to_owned();
         let fields = goods::find(&line.line().line.kind).and_then(|kind| kind.secret(ctx.locale()));
@@ -232,18 +235,19 @@ impl DeliveryMutation {
         let after = input.after.as_deref();
         let done = async {
             let (target, size, from) = page_of(&input.target, input.first, after)?;
-            reveal::reveal(ctx.backend(), ctx.actor(), &target, input.access_token.as_deref(), size, from)
-                .await
+            let token = input.access_token.as_deref();
+            let shown = reveal::reveal(ctx.backend(), ctx.actor(), &target, token, size, from).await?;
+            Ok((target, shown))
         };
-        let revealed = match split(done.await)? {
-            Ok(revealed) => revealed,
+        let (target, revealed) = match split(done.await)? {
+            Ok(shown) => shown,
             Err(refusal) => {
                 let user_errors = ctx.user_errors(refusal)?;
                 return Ok(DeliveryRevealPayload { user_errors, ..DeliveryRevealPayload::default() });
             }
         };
         let (order, last) = (revealed.order.id, revealed.last_unit_no);
-        let (secrets, line) = secrets(ctx, order, revealed.secrets, AccessLevel::Buyer).await?;
+        let (secrets, line) = secrets(ctx, (order, &target), revealed.secrets, AccessLevel::Buyer).await?;
         let page_info = page_info(&input.target, last, revealed.has_next, after);
         Ok(DeliveryRevealPayload { secrets, page_info, line, user_errors: Vec::new() })
     }

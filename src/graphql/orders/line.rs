@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
+use crate::base::ids::LineId;
 use crate::base::page::PageArgs;
 use crate::goods::{self, Supply};
 use crate::graphql::catalogue::types::{Product, Variant};
@@ -15,9 +16,9 @@ use crate::graphql::orders::order::Order;
 use crate::graphql::orders::stage;
 use crate::graphql::payments::types::Explanation;
 use crate::graphql::scalars::{DateTime, Money};
-use crate::orders::UnitState;
 use crate::orders::access::AccessLevel;
 use crate::orders::state::OrderState;
+use crate::orders::{Unit, UnitState};
 
 /// A line of an order: the same on the order page, in a library and in a seller's list.
 #[derive(Clone, Debug)]
@@ -61,6 +62,43 @@ pub enum LineState {
 impl OrderLine {
     pub fn line(&self) -> &WholeLine {
         &self.whole.lines[self.at]
+    }
+
+    fn of(&self, at: usize) -> Self {
+        Self { whole: self.whole.clone(), at }
+    }
+
+    /// The lines of a bundle's parts.
+    fn part_lines(&self) -> Vec<Self> {
+        let own = Some(self.line().line.id);
+        let lines = self.whole.lines.iter().enumerate();
+        lines.filter(|(_, part)| part.line.parent_line_id == own).map(|(at, _)| self.of(at)).collect()
+    }
+
+    /// The line of the bundle that it is a part of.
+    fn bundle(&self) -> Option<Self> {
+        let id = self.line().line.parent_line_id?;
+        self.whole.lines.iter().position(|line| line.line.id == id).map(|at| self.of(at))
+    }
+
+    /// Its bundle when that is meant, else itself.
+    pub fn or_bundle(self, meant: LineId) -> Self {
+        self.bundle().filter(|bundle| bundle.line().line.id == meant).unwrap_or(self)
+    }
+
+    /// The lines that have the goods: a bundle's are its parts'.
+    fn with_goods(&self) -> Vec<Self> {
+        let parts = self.part_lines();
+        if parts.is_empty() { vec![self.clone()] } else { parts }
+    }
+
+    /// Its pieces, each with the line that has it.
+    fn pieces(&self) -> Vec<(Self, Unit)> {
+        let of = |line: Self| {
+            let units = line.line().units.clone();
+            units.into_iter().map(move |unit| (line.clone(), unit))
+        };
+        self.with_goods().into_iter().flat_map(of).collect()
     }
 
     fn money(&self, minor: i64) -> Money {
@@ -138,21 +176,39 @@ impl OrderLine {
         self.line().line.quantity
     }
 
-    /// Until when keys are held for it while it is not paid; null when none are. After that it can be paid as long as
-    /// there are keys.
+    /// Until when keys are held for it while it is not paid, of a bundle for all of its parts that have keys; null when none
+    /// are. After that it can be paid as long as there are keys.
     async fn reserved_until(&self, ctx: &Context<'_>) -> Option<DateTime> {
         let unpaid = self.whole.order.state == OrderState::PendingPayment;
-        let until =
-            self.line().line.reserved_until.filter(|until| unpaid && *until > ctx.backend().clock.now());
-        until.map(Into::into)
+        let now = ctx.backend().clock.now();
+        let held = self.with_goods().into_iter().filter_map(|line| line.line().line.reserved_until);
+        held.filter(|until| unpaid && *until > now).min().map(Into::into)
     }
 
-    /// How many are delivered.
+    /// How many are delivered; of a bundle: how many are delivered whole.
     async fn delivered_quantity(&self) -> i32 {
-        self.line().units.iter().filter(|u| u.state.is_delivered()).count() as i32
+        let delivered = |line: &Self| {
+            let pieces = line.line().units.iter().filter(|u| u.state.is_delivered()).count() as i32;
+            match line.at == self.at {
+                true => pieces,
+                false => pieces / line.line().line.part_quantity.unwrap_or(1).max(1),
+            }
+        };
+        self.with_goods().iter().map(delivered).min().unwrap_or_default()
     }
 
-    /// What one costs.
+    /// Of a bundle: its parts, at most 20, each a line of its own kind, as the bundle was made up when it was bought.
+    /// `Order.lines` does not list them.
+    async fn parts(&self) -> Vec<OrderLine> {
+        self.part_lines()
+    }
+
+    /// Of a part: the bundle that it was bought in.
+    async fn part_of(&self) -> Option<OrderLine> {
+        self.bundle()
+    }
+
+    /// What one costs; of a part: what it cost by itself.
     async fn unit(&self) -> Money {
         self.money(self.line().line.unit_minor)
     }
@@ -162,27 +218,29 @@ impl OrderLine {
         self.money(self.line().line.discount_minor)
     }
 
-    /// What the line costs.
+    /// What the line costs; of a part: its share of the bundle's price.
     async fn total(&self) -> Money {
         self.money(self.line().line.total_minor)
     }
 
     /// What of it was given back by name.
     async fn refunded(&self) -> Money {
-        self.money(self.line().refunded_minor)
+        self.money(self.with_goods().iter().map(|line| line.line().refunded_minor).sum())
     }
 
     /// How far it has come: the worst of its units.
     async fn state(&self) -> LineState {
-        UnitState::of_line(self.line().units.iter().map(|u| u.state)).into()
+        UnitState::of_line(self.pieces().iter().map(|(_, unit)| unit.state)).into()
     }
 
     /// Why it is paid and not all delivered; null when it is.
     async fn why_not_delivered(&self, ctx: &Context<'_>) -> Option<Explanation> {
-        stage::why_not(&self.whole, &[self.line()], ctx.locale())
+        let lines = self.with_goods();
+        let lines: Vec<&WholeLine> = lines.iter().map(OrderLine::line).collect();
+        stage::why_not(&self.whole, &lines, ctx.locale())
     }
 
-    /// What was delivered, one entry per piece.
+    /// What was delivered, one entry per piece; of a bundle one per part and piece.
     async fn deliveries(
         &self,
         #[graphql(desc = "How many, 1 to 100; by default 5.", default = 5)] first: Option<i32>,
@@ -191,20 +249,23 @@ impl OrderLine {
         let line = self.line();
         let list = format!("deliveries {}", line.line.id);
         let args = PageArgs::read(&list, first, after.as_deref(), None, None, 5, 100).or_top()?;
-        let total = line.units.len();
-        let units: Vec<_> = line.units.iter().map(|unit| (i64::from(unit.unit_no), unit.clone())).collect();
-        let page = slice(&list, units, &args, |unit| Delivery::of(self, unit));
+        let pieces = self.pieces();
+        let total = pieces.len();
+        let pieces: Vec<_> = (1_i64..).zip(pieces).collect();
+        let page = slice(&list, pieces, &args, |(line, unit)| Delivery::of(&line, unit));
         Ok(Connection::new(page).with_known_total(total))
     }
 
     /// The files that may be downloaded with it; at most 100 for each piece.
     async fn grants(&self, ctx: &Context<'_>) -> Answer<Vec<DownloadGrant>> {
-        if goods::supply(&self.line().line.kind) != Some(Supply::Files)
-            || self.whole.access_level < AccessLevel::Buyer
-        {
+        if self.whole.access_level < AccessLevel::Buyer {
             return Ok(Vec::new());
         }
-        Ok(loaders::grants(ctx, self.line().line.id).await?.into_iter().map(DownloadGrant).collect())
+        let lines = self.with_goods();
+        let files = lines.iter().filter(|l| goods::supply(&l.line().line.kind) == Some(Supply::Files));
+        let grants = files.map(|line| loaders::grants(ctx, line.line().line.id));
+        let grants = futures::future::try_join_all(grants).await?;
+        Ok(grants.into_iter().flatten().map(DownloadGrant).collect())
     }
 
     /// When anything about it or its order last changed: what `changedSince` goes by.

@@ -23,6 +23,7 @@ use crate::payments::{self, model, refunds};
 pub struct Whole {
     pub order: orders::Order,
     pub access_level: AccessLevel,
+    /// The parts of a bundle come after it.
     pub lines: Vec<WholeLine>,
     pub payments: Vec<model::Payment>,
     pub refunds: Vec<refunds::Refund>,

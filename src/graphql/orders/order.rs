@@ -105,9 +105,10 @@ impl Order {
         if self.whole() { email.to_owned() } else { masked_email(email) }
     }
 
-    /// What was bought; at most `Shop.maxLinesPerOrder`.
+    /// What was bought; at most `Shop.maxLinesPerOrder`. A bundle is one line, which has its parts.
     async fn lines(&self) -> Vec<OrderLine> {
-        (0..self.0.lines.len()).map(|at| OrderLine { whole: self.0.clone(), at }).collect()
+        let lines = self.0.lines.iter().enumerate().filter(|(_, line)| line.line.parent_line_id.is_none());
+        lines.map(|(at, _)| OrderLine { whole: self.0.clone(), at }).collect()
     }
 
     /// Before discounts.

@@ -103,9 +103,12 @@ fn came_back(payment: &crate::payments::Payment, now: DateTime<Utc>) -> bool {
 
 /// Why what was paid for is not all delivered.
 pub fn why_not(whole: &Whole, lines: &[&WholeLine], locale: Locale) -> Option<Explanation> {
-    let say = |code: &str, english: &str, chinese: &str| {
-        let message = if locale == Locale::Zh { chinese } else { english };
-        Some(Explanation { code: code.into(), message: message.into(), expected_at: None })
+    let text = |english: &'static str, chinese: &'static str| match locale {
+        Locale::En => english,
+        Locale::Zh => chinese,
+    };
+    let say = |code: &str, english, chinese| {
+        Some(Explanation { code: code.into(), message: text(english, chinese).into(), expected_at: None })
     };
     if !whole.order.state.is_paid() {
         return if whole.order.state != OrderState::Cancelled && holds_money(whole) {
@@ -126,8 +129,11 @@ pub fn why_not(whole: &Whole, lines: &[&WholeLine], locale: Locale) -> Option<Ex
             "该笔付款存在争议，处理完成前无法交付。",
         );
     }
-    let waiting = lines.iter().flat_map(|l| &l.units).map(|u| u.state).filter(|s| s.is_waiting());
-    let worst = UnitState::of_line(waiting.chain([UnitState::Cancelled]));
+    let waiting = |line: &WholeLine| {
+        let states = line.units.iter().map(|unit| unit.state).filter(|state| state.is_waiting());
+        UnitState::of_line(states.chain([UnitState::Cancelled]))
+    };
+    let worst = UnitState::of_line(lines.iter().map(|line| waiting(line)));
     let (code, english, chinese) = match worst {
         UnitState::AwaitingPerson => {
             ("AWAITING_PERSON", "Our staff is looking after this delivery.", "工作人员正在处理此次交付。")
@@ -148,5 +154,14 @@ pub fn why_not(whole: &Whole, lines: &[&WholeLine], locale: Locale) -> Option<Ex
         ),
         _ => return None,
     };
-    say(code, english, chinese)
+    // Where only parts of bundles are missing, the buyer reads which.
+    let missing = || lines.iter().filter(|line| waiting(line) == worst);
+    let message = match missing().all(|line| line.line.parent_line_id.is_some()) {
+        true => {
+            let titles: Vec<&str> = missing().map(|line| line.line.title.as_str()).collect();
+            format!("{}: {}", titles.join(", "), text(english, chinese))
+        }
+        false => text(english, chinese).to_owned(),
+    };
+    Some(Explanation { code: code.into(), message, expected_at: None })
 }

@@ -1,7 +1,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
 use crate::base::error_code::ErrorCode;
-use crate::base::ids::{OrderId, PaymentId, RefundId, UnitId};
+use crate::base::ids::{LineId, OrderId, PaymentId, RefundId, UnitId};
 use crate::base::money::{Currency, Money};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::graphql::context::ContextExt;
@@ -15,7 +15,7 @@ use crate::payments::refunds::request::{self, RefundOf, RefundRequest};
 use crate::payments::refunds::{conclude, retry};
 use crate::payments::{self, refunds};
 
-/// Input of `orderRefund`: pieces by name, an amount, or with neither everything that is left.
+/// Input of `orderRefund`: pieces by name, a line, an amount, or with none of these everything that is left.
 #[derive(InputObject)]
 pub struct OrderRefundInput {
     /// 16 to 255 random characters, made and kept before sending.
@@ -24,6 +24,8 @@ pub struct OrderRefundInput {
     order_id: ID,
     /// The deliveries that are taken back; at most 500.
     units: Option<Vec<ID>>,
+    /// Instead of `units`: the line that is taken back, as far as it was not before; a bundle with all its parts.
+    line_id: Option<ID>,
     /// How much; by default what the named deliveries cost.
     amount: Option<Decimal>,
     /// Why; the buyer reads it.
@@ -109,7 +111,8 @@ async fn payload(ctx: &Context<'_>, done: Outcome<refunds::Refund>) -> Answer<Re
 
 #[Object]
 impl RefundMutation {
-    /// For staff: gives money of an order back. Named deliveries are taken back with it; an amount alone takes nothing.
+    /// For staff: gives money of an order back. Named deliveries, or those of a line, are taken back with it; an amount alone
+    /// takes nothing.
     async fn order_refund(
         &self,
         ctx: &Context<'_>,
@@ -124,6 +127,13 @@ impl RefundMutation {
                     .at(["units"])
                     .into());
             }
+            let line =
+                input.line_id.as_ref().map(|line| id::read(line, "lineId", LineId::parse)).transpose()?;
+            if line.is_some() && !units.is_empty() {
+                return Err(Refusal::new(ErrorCode::Invalid, "name deliveries or a line, not both")
+                    .at(["lineId"])
+                    .into());
+            }
             let units: Result<Vec<UnitId>, Refusal> =
                 units.iter().map(|unit| id::read(unit, "units", UnitId::parse)).collect();
             let missing = || Refusal::new(ErrorCode::NotFound, "there is no such order").at(["orderId"]);
@@ -133,7 +143,7 @@ impl RefundMutation {
             };
             let wish = RefundRequest {
                 idempotency_key: input.idempotency_key,
-                of: RefundOf::Order(order),
+                of: line.map_or(RefundOf::Order(order), |line| RefundOf::Line(order, line)),
                 units: units?,
                 amount_minor: minor(input.amount, currency)?,
                 reason: input.reason,

@@ -41,6 +41,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    bundle_part (bundle_id, part_id) {
+        bundle_id -> Uuid,
+        part_id -> Uuid,
+        seller_id -> Uuid,
+        position -> Integer,
+        quantity -> Integer,
+    }
+}
+
+diesel::table! {
     data_key (id) {
         id -> Uuid,
         kek_id -> Text,
@@ -500,6 +510,8 @@ diesel::table! {
         limit_per_buyer -> Nullable<Integer>,
         terms -> Jsonb,
         reserved_until -> Nullable<Timestamptz>,
+        part_count -> Nullable<Integer>,
+        part_quantity -> Nullable<Integer>,
     }
 }
 
@@ -1087,6 +1099,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     api_client,
     app_user,
     asked_trade,
+    bundle_part,
     data_key,
     dispute,
     download_grant,

@@ -144,15 +144,33 @@ struct Bought {
     quantity: i64,
 }
 
+/// How many bundles of their line `l` their buyer still has: the line has no units, and a bundle counts as long as anything
+/// of it was not taken back.
+macro_rules! bundles_kept {
+    () => {
+        "(select coalesce(max((kept.pieces + part.part_quantity - 1) / part.part_quantity), 0) from order_line part \
+           cross join lateral (select count(*) as pieces from unit u where u.line_id = part.id \
+             and u.superseded_by is null and u.state not in ('revoked', 'cancelled')) kept \
+          where part.parent_line_id = l.id)"
+    };
+}
+
 // An order of nothing counts from when it is placed: it is settled at once.
-const BOUGHT: &str = "with w as (select $1::uuid as user_id, $2::text as mailbox)
-  select u.variant_id, count(*) as quantity
-  from (select o.id, o.state, o.total_minor from w join orders o on o.user_id = w.user_id
-      union select o.id, o.state, o.total_minor from w join orders o on o.mailbox_proven and o.mailbox = w.mailbox) o
-    join unit u on u.order_id = o.id
-  where (o.state in ('paid', 'closed') or (o.state = 'pending_payment' and o.total_minor = 0))
-    and u.superseded_by is null and u.state not in ('revoked', 'cancelled') and u.variant_id = any($3::uuid[])
-  group by u.variant_id";
+const BOUGHT: &str = concat!(
+    "with w as (select $1::uuid as user_id, $2::text as mailbox, $3::uuid[] as variants),
+    own as (select b.id from (select o.id, o.state, o.total_minor from w join orders o on o.user_id = w.user_id
+      union select o.id, o.state, o.total_minor from w join orders o on o.mailbox_proven and o.mailbox = w.mailbox) b
+      where b.state in ('paid', 'closed') or (b.state = 'pending_payment' and b.total_minor = 0))
+  select c.variant_id, sum(c.pieces)::bigint as quantity from (
+      select u.variant_id, count(*) as pieces from w cross join own join unit u on u.order_id = own.id
+        where u.variant_id = any(w.variants) and u.superseded_by is null and u.state not in ('revoked', 'cancelled')
+        group by u.variant_id
+      union all select l.variant_id, ",
+    bundles_kept!(),
+    " from w cross join own join order_line l on l.order_id = own.id and l.part_count is not null
+        where l.variant_id = any(w.variants)) c
+  group by c.variant_id"
+);
 
 /// How many pieces of these variants a known buyer has paid for and was not given the money back.
 pub async fn count_bought(
@@ -176,17 +194,22 @@ struct Over {
     order_id: OrderId,
 }
 
-const OVER: &str = "select distinct wanted.order_id
-  from (select l.order_id, l.variant_id, sum(l.quantity) as quantity, min(l.limit_per_buyer) as most
+const OVER: &str = concat!(
+    "with wanted as (select l.order_id, l.variant_id, sum(l.quantity) as quantity, min(l.limit_per_buyer) as most
       from order_line l where l.order_id = any($1::uuid[]) and l.limit_per_buyer is not null
-      group by l.order_id, l.variant_id) wanted
-    join orders o on o.id = wanted.order_id
-  where wanted.quantity + (select count(*) from unit u
-      join (select b.id, b.state from orders b where b.user_id = o.user_id
+      group by l.order_id, l.variant_id)
+  select distinct wanted.order_id from wanted join orders o on o.id = wanted.order_id
+    cross join lateral (select coalesce(sum((select count(*) from unit u where u.order_id = b.id
+          and u.variant_id = wanted.variant_id and u.superseded_by is null and u.state not in ('revoked', 'cancelled'))
+        + (select coalesce(sum(",
+    bundles_kept!(),
+    "), 0) from order_line l
+          where l.order_id = b.id and l.variant_id = wanted.variant_id and l.part_count is not null)), 0) as pieces
+      from (select b.id, b.state from orders b where b.user_id = o.user_id
           union select b.id, b.state from orders b where b.mailbox_proven and o.mailbox_proven and b.mailbox = o.mailbox) b
-        on b.id = u.order_id
-      where u.variant_id = wanted.variant_id and b.state in ('paid', 'closed') and b.id <> o.id
-        and u.superseded_by is null and u.state not in ('revoked', 'cancelled')) > wanted.most";
+      where b.state in ('paid', 'closed') and b.id <> o.id) had
+  where wanted.quantity + had.pieces > wanted.most"
+);
 
 /// Which of these orders, once paid, would give their buyer more pieces than the limit allows.
 pub(super) async fn list_over(conn: &mut AsyncPgConnection, orders: &[OrderId]) -> QueryResult<Vec<OrderId>> {

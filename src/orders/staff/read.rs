@@ -123,7 +123,7 @@ pub struct SoldLine {
     pub paid_at: DateTime<Utc>,
 }
 
-/// Paid lines of these sellers, the newest first.
+/// Paid lines of these sellers, the newest first; a bundle is one.
 pub async fn lines_of_sellers(
     conn: &mut AsyncPgConnection,
     sellers: &[SellerId],
@@ -147,7 +147,8 @@ pub async fn count_lines_of_sellers(
 
 fn sold_by(query: &mut Statement<'static>, sellers: &[SellerId]) {
     query.push(
-        " from order_line l join orders o on o.id = l.order_id where o.paid_at is not null and l.seller_id = any(",
+        " from order_line l join orders o on o.id = l.order_id where l.parent_line_id is null and o.paid_at is not null \
+           and l.seller_id = any(",
     );
     query.push_bind::<Array<SqlUuid>, _>(sellers.iter().map(|s| s.0).collect::<Vec<_>>()).push(")");
 }

@@ -129,6 +129,8 @@ pub struct NewLine {
     pub id: LineId,
     pub seller_id: SellerId,
     pub position: i32,
+    /// Which line of the cart it is of.
+    pub cart_index: usize,
     pub product_id: ProductId,
     pub variant_id: VariantId,
     pub title: String,
@@ -140,21 +142,35 @@ pub struct NewLine {
     pub terms: Terms,
     pub limit_per_buyer: Option<i32>,
     pub unit_minor: i64,
+    pub discount_minor: i64,
+    pub total_minor: i64,
     pub reserved_until: Option<DateTime<Utc>>,
+    /// Of a part: the bundle that it is a part of.
+    pub part: Option<NewPart>,
+    /// Of a bundle: how many lines its parts are.
+    pub part_count: Option<i32>,
+}
+
+/// Which bundle a line is a part of.
+#[derive(Clone, Copy, Debug)]
+pub struct NewPart {
+    pub bundle: LineId,
+    /// Pieces of it in one bundle.
+    pub quantity: i32,
 }
 
 const INSERT_LINES: &str = "insert into order_line (id, seller_id, order_id, position, product_id, variant_id, title,
-    variant_title, kind, quantity, partial_delivery, mail_policy, terms, limit_per_buyer, unit_minor,
-    total_minor, currency, locale, reserved_until)
+    variant_title, kind, quantity, partial_delivery, mail_policy, terms, limit_per_buyer, unit_minor, discount_minor,
+    total_minor, currency, locale, reserved_until, parent_line_id, part_quantity, part_count)
   select l.id, l.seller_id, o.id, l.position, l.product_id, l.variant_id, l.title, l.variant_title, l.kind, l.quantity,
-    l.partial_delivery, l.mail_policy, l.terms, l.limit_per_buyer, l.unit_minor,
-    l.unit_minor * l.quantity,
-    o.currency, o.locale, l.reserved_until
+    l.partial_delivery, l.mail_policy, l.terms, l.limit_per_buyer, l.unit_minor, l.discount_minor, l.total_minor,
+    o.currency, o.locale, l.reserved_until, l.parent_line_id, l.part_quantity, l.part_count
   from orders o, unnest($1::uuid[], $2::uuid[], $3::int[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[],
-    $9::int[], $10::bool[], $11::text[], $12::jsonb[], $13::int[], $14::bigint[], $15::timestamptz[]) as l (id, seller_id, position,
+    $9::int[], $10::bool[], $11::text[], $12::jsonb[], $13::int[], $14::bigint[], $15::bigint[], $16::bigint[],
+    $17::timestamptz[], $18::uuid[], $19::int[], $20::int[]) as l (id, seller_id, position,
     product_id, variant_id, title, variant_title, kind, quantity, partial_delivery, mail_policy, terms,
-    limit_per_buyer, unit_minor, reserved_until)
-  where o.id = $16";
+    limit_per_buyer, unit_minor, discount_minor, total_minor, reserved_until, parent_line_id, part_quantity, part_count)
+  where o.id = $21";
 
 pub async fn insert_lines(
     conn: &mut AsyncPgConnection,
@@ -177,7 +193,12 @@ pub async fn insert_lines(
         .bind::<Array<Jsonb>, _>(all().map(|l| &l.terms).collect::<Vec<_>>())
         .bind::<Array<Nullable<Integer>>, _>(all().map(|l| l.limit_per_buyer).collect::<Vec<_>>())
         .bind::<Array<BigInt>, _>(all().map(|l| l.unit_minor).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(all().map(|l| l.discount_minor).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(all().map(|l| l.total_minor).collect::<Vec<_>>())
         .bind::<Array<Nullable<Timestamptz>>, _>(all().map(|l| l.reserved_until).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SqlUuid>>, _>(all().map(|l| Some(l.part?.bundle.0)).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Integer>>, _>(all().map(|l| Some(l.part?.quantity)).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Integer>>, _>(all().map(|l| l.part_count).collect::<Vec<_>>())
         .bind::<SqlUuid, _>(order.0)
         .execute(conn)
         .await

@@ -28,8 +28,9 @@ macro_rules! line_changed {
         concat!(
             "greatest(",
             order_changed!(),
-            ", (select max(greatest(v.published_at, v.yanked_at)) from download_grant g \
-                join file_version v on v.file_id = g.file_id where g.line_id = l.id))"
+            ", (select max(greatest(v.published_at, v.yanked_at)) from (select l.id union all \
+                  select part.id from order_line part where part.parent_line_id = l.id) own \
+                join download_grant g on g.line_id = own.id join file_version v on v.file_id = g.file_id))"
         )
     };
 }
@@ -122,16 +123,18 @@ pub struct LibraryFilter {
     pub changed_since: Option<DateTime<Utc>>,
 }
 
-/// Adds a library's lines as `x`, with the time of their last change only where it is wanted.
+/// Adds a library's lines as `x` (a bundle is one), with the time of their last change only where it is wanted.
 fn lines(query: &mut Statement<'static>, user: UserId, filter: &LibraryFilter) {
-    query.push(" from orders o join order_line l on l.order_id = o.id where o.state in ('paid', 'closed') and o.user_id = ");
+    query.push(" from orders o join order_line l on l.order_id = o.id where l.parent_line_id is null and o.state in ('paid', 'closed') and o.user_id = ");
     query.push_bind::<SqlUuid, _>(user.0);
+    // A bundle is found by what is in it, too.
+    let any = " and exists (select 1 from order_line x where (x.id = l.id or x.parent_line_id = l.id) and ";
     if let Some(search) = &filter.search {
-        query.push(" and strpos(lower(l.title || ' ' || l.variant_title), lower(");
-        query.push_bind::<Text, _>(search.clone()).push(")) > 0");
+        query.push(any).push("strpos(lower(x.title || ' ' || x.variant_title), lower(");
+        query.push_bind::<Text, _>(search.clone()).push(")) > 0)");
     }
     if let Some(kinds) = &filter.kinds {
-        query.push(" and l.kind = any(").push_bind::<Array<Text>, _>(kinds.clone()).push(")");
+        query.push(any).push("x.kind = any(").push_bind::<Array<Text>, _>(kinds.clone()).push("))");
     }
 }
 

@@ -9,6 +9,7 @@ pub mod retry;
 pub mod state;
 pub mod store;
 pub mod sums;
+mod whole_line;
 pub mod work;
 
 pub use model::{Basis, Refund};

@@ -6,7 +6,7 @@ use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::{Actor, Role};
 use crate::base::error_code::ErrorCode;
-use crate::base::ids::{OrderId, PaymentId, RefundId, UnitId};
+use crate::base::ids::{LineId, OrderId, PaymentId, RefundId, UnitId};
 use crate::base::money::{Money, spread};
 use crate::base::outcome::{Fault, Outcome, Refusal};
 use crate::infra::effects::events::{self, Event};
@@ -29,7 +29,7 @@ use crate::payments::refunds::arithmetic;
 use crate::payments::refunds::model::{Basis, Refund, TrackedRefund};
 use crate::payments::refunds::state::RefundState;
 use crate::payments::refunds::store as refunds;
-use crate::payments::refunds::work;
+use crate::payments::refunds::{whole_line, work};
 
 /// Whose money is to be given back.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,9 @@ pub enum RefundOf {
     /// another payment pays by then.
     Order(OrderId),
     Payment(PaymentId),
+    /// Of the order's payment, for one of its lines: all its units that were not refunded yet. Those of a bundle are its
+    /// parts'.
+    Line(OrderId, LineId),
 }
 
 /// What is to be given back.
@@ -72,9 +75,12 @@ async fn record(kit: &PaymentKit, actor: &Actor, wish: &RefundRequest) -> Outcom
     let (order_id, subject) = match wish.of {
         RefundOf::Order(id) => (Some(id), id.to_string()),
         RefundOf::Payment(id) => (attempts::find(&mut tx, id).await?.map(|p| p.order_id), id.to_string()),
+        RefundOf::Line(id, line) => (Some(id), line.to_string()),
     };
     let missing = || match wish.of {
-        RefundOf::Order(_) => Refusal::new(ErrorCode::NotFound, "there is no such order").at(["orderId"]),
+        RefundOf::Order(_) | RefundOf::Line(..) => {
+            Refusal::new(ErrorCode::NotFound, "there is no such order").at(["orderId"])
+        }
         RefundOf::Payment(_) => {
             Refusal::new(ErrorCode::NotFound, "there is no such payment").at(["paymentId"])
         }
@@ -92,14 +98,18 @@ async fn record(kit: &PaymentKit, actor: &Actor, wish: &RefundRequest) -> Outcom
         return Ok(RefundId(known));
     }
     let is_meant = |payment: &&Payment| match wish.of {
-        RefundOf::Order(_) => payment.allocated,
+        RefundOf::Order(_) | RefundOf::Line(..) => payment.allocated,
         RefundOf::Payment(id) => payment.id == id,
     };
     let payment = case.payments.iter().map(|t| &t.row).find(is_meant).cloned();
     let payment =
         payment.ok_or_else(|| Refusal::new(ErrorCode::NotPaid, "this order is not paid").at(["orderId"]))?;
     refuse_impossible(kit, &payment)?;
-    let units = named_units(&mut tx, &payment, &wish.units).await?;
+    let named = match wish.of {
+        RefundOf::Line(order, line) => whole_line::units(&mut tx, order, line).await?,
+        RefundOf::Order(_) | RefundOf::Payment(_) => wish.units.clone(),
+    };
+    let units = named_units(&mut tx, &payment, &named).await?;
     refuse_disputed(&mut tx, &payment).await?;
     let amount = amount_of(&case, &payment, wish, &units)?;
     refuse_inexpressible(kit, &payment, amount)?;
@@ -118,7 +128,7 @@ async fn record(kit: &PaymentKit, actor: &Actor, wish: &RefundRequest) -> Outcom
     case.refunds.push(TrackedRefund::naming(row, shares));
     case.rebalance_payment(payment.id);
     consequences::write_alone(&mut tx, kit, &case, &order).await?;
-    let requested = Requested { payment: payment.id, amount_minor: amount, units: wish.units.len() };
+    let requested = Requested { payment: payment.id, amount_minor: amount, units: units.len() };
     let event = RefundEvent::Requested(id, requested).by(actor.label()).of_order(payment.order_id);
     events::append(&tx, &[event]).await?;
     // Should this program stop now, the job goes on; it waits so that it does not race the call that follows.

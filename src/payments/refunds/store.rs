@@ -223,9 +223,9 @@ pub async fn list_booked(
 }
 
 const LINE_TOTALS: &str = "select l.id as line_id, l.seller_id, l.total_minor as left_minor from order_line l
-  where l.order_id = $1 order by l.position";
+  where l.order_id = $1 and l.part_count is null order by l.position";
 
-/// What each line of an order costs.
+/// What each line of an order costs; a bundle is its parts.
 pub async fn list_line_totals(conn: &mut AsyncPgConnection, id: OrderId) -> QueryResult<Vec<LineShare>> {
     Statement::new(LINE_TOTALS).bind::<SqlUuid, _>(id.0).load(conn).await
 }

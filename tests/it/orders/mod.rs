@@ -2,6 +2,7 @@
 
 mod access;
 mod blocks;
+mod bundles;
 mod buyer_limits;
 mod close;
 mod corrected_address;

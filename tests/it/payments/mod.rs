@@ -46,4 +46,4 @@ mod stories;
 mod storm;
 pub mod street;
 mod unstarted;
-mod way_back;
+pub mod way_back;

@@ -7,7 +7,7 @@ mod lost_notices;
 mod paid_twice;
 mod planted;
 mod races;
-mod shop;
+pub mod shop;
 mod sums;
 mod turns;
 mod units;

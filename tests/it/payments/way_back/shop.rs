@@ -45,7 +45,8 @@ pub async fn bought_with_file(content: &[u8]) -> Bought {
     paid(placed(street, &[(keys, 1), (files.variant, 1)]).await).await
 }
 
-async fn paid(shop: Bought) -> Bought {
+/// The buyer pays.
+pub async fn paid(shop: Bought) -> Bought {
     shop.street.act(&shop.placed.order.number, "pay");
     shop.street.settled().await;
     let intent = shop.street.t.db.one("select trade_no from payment").await;
@@ -62,7 +63,8 @@ pub async fn started(lines: &[(i32, i64)]) -> Bought {
     placed(street, &wanted).await
 }
 
-async fn placed(street: Street, wanted: &[(VariantId, i32)]) -> Bought {
+/// An order at Stripe that is not paid yet.
+pub async fn placed(street: Street, wanted: &[(VariantId, i32)]) -> Bought {
     placed_at("stripe", street, wanted).await
 }
 
