@@ -14,6 +14,7 @@ pub mod low_stock;
 pub mod publish_file;
 pub mod publish_secret;
 pub mod read;
+pub mod replace;
 pub mod restock;
 pub mod revoke;
 mod store;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::base::ids;
 use crate::catalogue::events::{ProductEvent, VariantEvent};
-use crate::delivery::events::DownloadEvent;
+use crate::delivery::events::{CaseEvent, DownloadEvent, RecallEvent};
 use crate::files::events::{FileEvent, GrantEvent, UploadEvent};
 use crate::fulfilment::events::{LineEvent, StockLevelEvent};
 use crate::infra::effects::events::{Event, EventKind};
@@ -24,11 +24,12 @@ use crate::suppliers::events::{OfferEvent, PurchaseEvent, SupplierEvent};
 use crate::vault::events::{BatchEvent, ExportEvent, HoldEvent, KeyEvent, SecretEvent, StockEvent};
 
 /// Each feature's kinds, in the order of the documentation.
-const ALL: [&[EventKind]; 27] = [
+const ALL: [&[EventKind]; 29] = [
     OrderEvent::KINDS,
     LineEvent::KINDS,
     StockLevelEvent::KINDS,
     UnitEvent::KINDS,
+    CaseEvent::KINDS,
     PaymentEvent::KINDS,
     RefundEvent::KINDS,
     DisputeEvent::KINDS,
@@ -40,6 +41,7 @@ const ALL: [&[EventKind]; 27] = [
     FileEvent::KINDS,
     UploadEvent::KINDS,
     BatchEvent::KINDS,
+    RecallEvent::KINDS,
     StockEvent::KINDS,
     HoldEvent::KINDS,
     ExportEvent::KINDS,

@@ -8,16 +8,17 @@ use serde_json::Value;
 
 use crate::infra::effects::tasks::TaskDoc;
 use crate::infra::queue;
-use crate::{fulfilment, mail, orders, payments, suppliers, vault};
+use crate::{delivery, fulfilment, mail, orders, payments, suppliers, vault};
 
 /// Each feature's kinds, in the order of the documentation.
-const ALL: [&[TaskDoc]; 10] = [
+const ALL: [&[TaskDoc]; 11] = [
     payments::tasks::TASKS,
     payments::tasks::REFUND_TASKS,
     payments::tasks::DISPUTE_TASKS,
     payments::tasks::STATEMENT_TASKS,
     fulfilment::tasks::TASKS,
     orders::tasks::TASKS,
+    delivery::tasks::TASKS,
     vault::tasks::TASKS,
     suppliers::tasks::TASKS,
     mail::tasks::TASKS,

@@ -41,6 +41,16 @@ record! {
         /// Open code of what the buyer wishes.
         wish: String,
     }
+
+    pub struct ReplacedPiece {
+        line: LineId,
+        /// The delivery that took its place.
+        successor: UnitId,
+        /// Open code: `warranty`, `recall`.
+        cause: String,
+        /// Staff let it pass although the warranty was over or the number was reached.
+        overridden: bool,
+    }
 }
 
 event_kinds! {
@@ -76,5 +86,7 @@ event_kinds! {
         "unit.shown_to_staff" ShownToStaff(UnitId, OfLine),
         /// The buyer reported a problem.
         "delivery.reported" Reported(UnitId, Reported),
+        /// Another piece took the place of one that does not work; why is kept beside it.
+        "delivery.replaced" Replaced(UnitId, ReplacedPiece),
     }
 }

@@ -2,20 +2,23 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
+use crate::base::ids::UnitId;
 use crate::base::page::PageArgs;
+use crate::delivery::cases::CaseState;
 use crate::goods::{self, Supply};
 use crate::graphql::catalogue::types::{Product, Variant};
 use crate::graphql::connection::{Connection, Listed, slice};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::loaders;
+use crate::graphql::orders::cases::Case;
 use crate::graphql::orders::delivery::{Delivery, DownloadGrant};
 use crate::graphql::orders::load::{Whole, WholeLine};
 use crate::graphql::orders::order::Order;
 use crate::graphql::orders::stage;
 use crate::graphql::payments::types::Explanation;
 use crate::graphql::scalars::{DateTime, Money};
-use crate::orders::UnitState;
+use crate::orders::{Unit, UnitState};
 use crate::orders::access::AccessLevel;
 use crate::orders::state::OrderState;
 
@@ -66,6 +69,33 @@ impl OrderLine {
     fn money(&self, minor: i64) -> Money {
         Money::of(minor, self.line().line.currency)
     }
+
+    /// One of its deliveries, replaced or not.
+    pub fn delivery(&self, id: UnitId) -> Option<Delivery> {
+        let line = self.line();
+        let unit = line.units.iter().chain(&line.replaced).find(|unit| unit.id == id)?;
+        Some(Delivery::of(self, unit.clone()))
+    }
+}
+
+/// Replacements of one number that keep their place in a list.
+const MOST_REPLACED: i64 = 10_000;
+
+impl WholeLine {
+    /// All pieces with their places: by number, and of one number the earlier first. A place stays what it is when the piece is
+    /// replaced.
+    fn in_order(&self) -> Vec<(i64, Unit)> {
+        let mut all: Vec<&Unit> = self.replaced.iter().chain(&self.units).collect();
+        all.sort_by_key(|unit| (unit.unit_no, unit.id));
+        let (mut last, mut depth) = (0, 0);
+        all.into_iter()
+            .map(|unit| {
+                depth = if unit.unit_no == last { depth + 1 } else { 0 };
+                last = unit.unit_no;
+                (i64::from(unit.unit_no) * MOST_REPLACED + depth, unit.clone())
+            })
+            .collect()
+    }
 }
 
 /// What a buyer was promised with a line, as it was when it was bought.
@@ -73,6 +103,8 @@ impl OrderLine {
 pub struct LineTerms {
     /// For how many days a piece that does not work is replaced; null when the seller gave no number.
     warranty_days: Option<i32>,
+    /// How often one that does not work is replaced at most; null is as often as its seller likes.
+    replacement_limit: Option<i32>,
     /// Whether later versions belong to the purchase.
     updates_included: bool,
     /// How often each file may be downloaded; null is as often as one likes.
@@ -116,6 +148,7 @@ impl OrderLine {
         let terms = &self.line().line.terms;
         LineTerms {
             warranty_days: terms.warranty_days,
+            replacement_limit: terms.replacement_limit,
             updates_included: terms.updates_included,
             download_limit: terms.download_limit,
             access_days: terms.access_days,
@@ -182,7 +215,7 @@ impl OrderLine {
         stage::why_not(&self.whole, &[self.line()], ctx.locale())
     }
 
-    /// What was delivered, one entry per piece.
+    /// What was delivered, one entry per piece; one that was replaced comes before what took its place, as `REPLACED`.
     async fn deliveries(
         &self,
         #[graphql(desc = "How many, 1 to 100; by default 5.", default = 5)] first: Option<i32>,
@@ -191,8 +224,8 @@ impl OrderLine {
         let line = self.line();
         let list = format!("deliveries {}", line.line.id);
         let args = PageArgs::read(&list, first, after.as_deref(), None, None, 5, 100).or_top()?;
-        let total = line.units.len();
-        let units: Vec<_> = line.units.iter().map(|unit| (i64::from(unit.unit_no), unit.clone())).collect();
+        let units = line.in_order();
+        let total = units.len();
         let page = slice(&list, units, &args, |unit| Delivery::of(self, unit));
         Ok(Connection::new(page).with_known_total(total))
     }
@@ -205,6 +238,28 @@ impl OrderLine {
             return Ok(Vec::new());
         }
         Ok(loaders::grants(ctx, self.line().line.id).await?.into_iter().map(DownloadGrant).collect())
+    }
+
+    /// What was reported of its deliveries, and what was answered, the newest first; at most 100. For its buyer and staff.
+    async fn cases(&self, ctx: &Context<'_>) -> Answer<Vec<Case>> {
+        if self.whole.access_level < AccessLevel::Buyer {
+            return Ok(Vec::new());
+        }
+        let found = loaders::cases(ctx, self.line().line.id).await?;
+        let case = |(row, answers)| Case { row, answers, line: self.clone() };
+        Ok(found.into_iter().map(case).collect())
+    }
+
+    /// Whether `deliveryReport` may be called for one of its deliveries: something is delivered that no report waits about.
+    async fn can_report(&self, ctx: &Context<'_>) -> Answer<bool> {
+        let line = self.line();
+        let delivered = line.units.iter().filter(|unit| unit.state.is_delivered()).count();
+        if self.whole.access_level < AccessLevel::Buyer || delivered == 0 {
+            return Ok(false);
+        }
+        let open = loaders::cases(ctx, line.line.id).await?;
+        let open = open.iter().filter(|(case, _)| case.state == CaseState::Open).count();
+        Ok(open < delivered)
     }
 
     /// When anything about it or its order last changed: what `changedSince` goes by.
