@@ -12,7 +12,7 @@ use crate::check::asked::{self, Since};
 use crate::check::report::{CheckReport, CheckVerdict, Finding, Invariant};
 use crate::check::{
     attempts, buyers, callers, chain, downloads, goods, keys, licences, messages, money, money_back, notices,
-    seals, secrets, suppliers,
+    seals, secrets, suppliers, warranty,
 };
 use crate::config::{Config, Secrets};
 use crate::goods::{Supply, codes_of};
@@ -21,7 +21,7 @@ use crate::infra::outbound::Outbound;
 use crate::infra::seal::Sealer;
 use crate::payments::accounts::Accounts;
 
-const INVARIANTS: [Invariant; 15] = [
+const INVARIANTS: [Invariant; 16] = [
     keys::INVARIANT,
     goods::HANDED_OVER,
     goods::PAID_FOR,
@@ -37,6 +37,7 @@ const INVARIANTS: [Invariant; 15] = [
     attempts::INVARIANT,
     secrets::INVARIANT,
     licences::INVARIANT,
+    warranty::INVARIANT,
 ];
 
 /// Sales go on while this reads: it takes no lock. It holds one snapshot for as long as it runs, which keeps dead rows
