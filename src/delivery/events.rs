@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use crate::base::actor::Actor;
-use crate::base::ids::{BatchId, CaseId, DownloadSessionId, FileVersionId, GrantId, LineId, RecallId, UnitId};
+use crate::base::ids::{
+    BatchId, CaseId, DownloadSessionId, FileVersionId, GrantId, LineId, RecallId, UnitId,
+};
 use crate::delivery::model::GrantStanding;
 use crate::files::events::{Extended, GrantEvent};
 use crate::infra::effects::events::{Event, NewEvent, event_kinds};

@@ -112,12 +112,7 @@ pub async fn report(kit: &Kit, actor: &Actor, report: ProblemReport) -> Outcome<
         return Err(Refusal::new(ErrorCode::AlreadyReported, text).into());
     }
     let mut effects = Effects::default();
-    let opened = OpenedCase {
-        delivery: unit.id,
-        line: line_id,
-        problem: problem.clone(),
-        wish: wish.into(),
-    };
+    let opened = OpenedCase { delivery: unit.id, line: line_id, problem: problem.clone(), wish: wish.into() };
     let opened = CaseEvent::Opened(case, opened).by(actor.label()).of_order(order_id);
     let reported = Reported { line: line_id, problem, wish: wish.into() };
     let reported = UnitEvent::Reported(unit.id, reported).by(actor.label()).of_order(order_id);

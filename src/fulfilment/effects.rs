@@ -119,16 +119,18 @@ fn order_messages(kit: &Kit, order: &Order, lines: &[&HandedLine], occasion: Occ
             }
         }
         // A line that is delivered in parts has a mail per part.
-        Occasion::Filled => messages.extend(lines.iter().filter(|h| !h.assigned.is_empty()).filter_map(|h| {
-            let line = h.line.line_id;
-            match h.assigned.iter().all(|unit| h.line.replacing.contains(&unit.0)) {
-                true => of_pieces(kit, order, DeliveryReplaced::to, &h.assigned),
-                false => {
-                    let subject = format!("{}:{}:{}", order.id.0, line.0, kit.clock.uuid());
-                    message(OrderDelivered::to, subject, vec![line])
+        Occasion::Filled => {
+            messages.extend(lines.iter().filter(|h| !h.assigned.is_empty()).filter_map(|h| {
+                let line = h.line.line_id;
+                match h.assigned.iter().all(|unit| h.line.replacing.contains(&unit.0)) {
+                    true => of_pieces(kit, order, DeliveryReplaced::to, &h.assigned),
+                    false => {
+                        let subject = format!("{}:{}:{}", order.id.0, line.0, kit.clock.uuid());
+                        message(OrderDelivered::to, subject, vec![line])
+                    }
                 }
-            }
-        })),
+            }))
+        }
         Occasion::Replaced => {
             let all = |units: fn(&HandedLine) -> &Vec<UnitId>| -> Vec<UnitId> {
                 lines.iter().flat_map(|h| units(h)).copied().collect()

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Interface, Object};
 
 use crate::base::ids::{
-    self, ActivationId, BatchId, CaseId, FileVersionId, GrantId, LineId, OrderId, PaymentId, ProductId, RefundId,
-    SellerId, SessionId, TaskId, UnitId, UserId, VariantId,
+    self, ActivationId, BatchId, CaseId, FileVersionId, GrantId, LineId, OrderId, PaymentId, ProductId,
+    RefundId, SellerId, SessionId, TaskId, UnitId, UserId, VariantId,
 };
 use crate::base::outcome::Failure;
 use crate::catalogue::read::{self, By};

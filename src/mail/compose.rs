@@ -232,7 +232,9 @@ async fn title_of(conn: &mut AsyncPgConnection, case: &CaseRow) -> Outcome<Strin
 }
 
 async fn case_of(conn: &mut AsyncPgConnection, id: CaseId) -> Outcome<CaseRow> {
-    Ok(cases::read::find(conn, id).await?.ok_or_else(|| Fault::bug("a message of a case that is not there"))?)
+    Ok(cases::read::find(conn, id)
+        .await?
+        .ok_or_else(|| Fault::bug("a message of a case that is not there"))?)
 }
 
 async fn case_opened(conn: &mut AsyncPgConnection, message: &Message) -> Outcome<Content> {

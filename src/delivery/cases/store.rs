@@ -24,7 +24,10 @@ const INSERT: &str = "insert into delivery_case (id, seller_id, order_id, line_i
     values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (unit_id) where state = 'open' do nothing";
 
 /// Opens a case. 0: an earlier one of the piece waits for its answer.
-pub(in crate::delivery) async fn insert(conn: &mut AsyncPgConnection, new: &NewCase<'_>) -> QueryResult<usize> {
+pub(in crate::delivery) async fn insert(
+    conn: &mut AsyncPgConnection,
+    new: &NewCase<'_>,
+) -> QueryResult<usize> {
     Statement::new(INSERT)
         .bind::<SqlUuid, _>(new.id.0)
         .bind::<SqlUuid, _>(new.unit.seller_id.0)
@@ -63,8 +66,7 @@ struct AnswerNo {
     id: i64,
 }
 
-const INSERT_ANSWER: &str =
-    "insert into case_answer (case_id, action, text, answered_by, by_staff, successor_id, refund_id) \
+const INSERT_ANSWER: &str = "insert into case_answer (case_id, action, text, answered_by, by_staff, successor_id, refund_id) \
      values ($1, $2, $3, $4, $5, $6, $7) returning id";
 
 /// Writes an answer; its number.

@@ -91,7 +91,8 @@ async fn begin(
     let lines: Vec<LineId> = taken.freed.iter().map(|line| line.line_id).collect();
     let of = orders::store::list_orders_of_lines(conn, &lines).await?;
     for line in &taken.freed {
-        let order = of.get(&line.line_id).ok_or_else(|| Fault::bug("keys were held for a line of no order"))?;
+        let order =
+            of.get(&line.line_id).ok_or_else(|| Fault::bug("keys were held for a line of no order"))?;
         effects.events.push(reserved::released_event(*order, line, Cause::Recalled, &actor.label()));
     }
     effects.write(conn, &kit.clock).await?;

@@ -8,8 +8,7 @@ use crate::base::ids::{LineId, UnitId, UserId};
 use crate::infra::db::statement::Statement;
 use crate::orders::model::Unit;
 
-const INSERT: &str =
-    "insert into replacement (unit_id, successor_id, seller_id, line_id, unit_no, cause, overridden, made_by) \
+const INSERT: &str = "insert into replacement (unit_id, successor_id, seller_id, line_id, unit_no, cause, overridden, made_by) \
      values ($1, $2, $3, $4, $5, $6, $7, $8)";
 
 pub(super) async fn insert(

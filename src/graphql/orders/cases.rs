@@ -92,7 +92,12 @@ impl SellerCaseFilter {
     pub fn read(self) -> CaseFilter {
         CaseFilter {
             states: self.states.unwrap_or_default().into_iter().map(Into::into).collect(),
-            wishes: self.wishes.unwrap_or_default().into_iter().map(|wish| Wish::from(wish).as_str()).collect(),
+            wishes: self
+                .wishes
+                .unwrap_or_default()
+                .into_iter()
+                .map(|wish| Wish::from(wish).as_str())
+                .collect(),
         }
     }
 }
@@ -177,7 +182,7 @@ impl Case {
     }
 }
 
-/// Cases with their answers and lines; those whose line is gone are left out.
+/// Cases with their answers and lines. No line is ever deleted, so there is one for each.
 pub async fn load_cases(
     ctx: &Context<'_>,
     rows: Vec<CaseRow>,

@@ -18,9 +18,9 @@ use crate::graphql::orders::order::Order;
 use crate::graphql::orders::stage;
 use crate::graphql::payments::types::Explanation;
 use crate::graphql::scalars::{DateTime, Money};
-use crate::orders::{Unit, UnitState};
 use crate::orders::access::AccessLevel;
 use crate::orders::state::OrderState;
+use crate::orders::{Unit, UnitState};
 
 /// A line of an order: the same on the order page, in a library and in a seller's list.
 #[derive(Clone, Debug)]

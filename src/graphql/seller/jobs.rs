@@ -122,7 +122,10 @@ impl Job {
             Kind::Batch(batch) => {
                 let after = after.and_then(|line| line.parse().ok()).unwrap_or(0);
                 let rows = read::list_problems(&mut conn, batch.id, after, size(first)).await.or_top()?;
-                Ok(rows.into_iter().map(|(line, code)| JobProblem { subject: line.to_string(), code }).collect())
+                Ok(rows
+                    .into_iter()
+                    .map(|(line, code)| JobProblem { subject: line.to_string(), code })
+                    .collect())
             }
             Kind::Recall(recall) => {
                 let after = after.and_then(|unit| UnitId::parse(&unit).ok());

@@ -5,9 +5,9 @@ mod store;
 
 use diesel_async::AsyncPgConnection;
 
+use crate::base::error_code::ErrorCode;
 use crate::base::ids::BatchId;
 use crate::base::outcome::{Fault, Outcome, Refusal};
-use crate::base::error_code::ErrorCode;
 use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::stock_lock;
 use crate::vault::jobs::ClearImport;
