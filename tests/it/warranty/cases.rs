@@ -179,7 +179,7 @@ async fn what_nobody_answers_becomes_a_task_once_and_an_answer_ends_it() {
     assert_eq!(tasks().await, "open open");
     assert_eq!(tasks().await, "open open");
     let support = sign_in(t, &shop.support.email).await;
-    let list = cases(&sign_in(t, &shop.seller.email).await, "first: 2").await["nodes"].clone();
+    let list = cases(&*sign_in(t, &shop.seller.email).await, "first: 2").await["nodes"].clone();
     assert_eq!(refusal(&answer(&support, &list[0]["id"], "HELP", json!({})).await), "done");
     assert_eq!(tasks().await, "open resolved");
     let open = "{ desk { tasks(filter: {kinds: [\"delivery_reported\"]}) { nodes { id } } } }";

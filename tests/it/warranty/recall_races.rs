@@ -1,11 +1,16 @@
 //! A batch is recalled while its keys are being sold.
 
+use dispense::orders::place::Placed;
 use futures::future::join_all;
 use serde_json::json;
 
 use super::shop::{boss, keys, recall, sold_batch};
 use crate::graphql::doors::shop::refusal;
 use crate::harness::{Said, TestApp, with_generic};
+
+async fn pay(t: &TestApp, order: &Placed) -> u16 {
+    t.notify(&Said::paid(order, &format!("T{}", order.order.number))).await.0
+}
 
 /// Every key either was sold before, and its buyer is listed, or is never sold.
 /// Rows: K13 (keyBatchRecall), D1, K8.
@@ -23,10 +28,6 @@ async fn a_recall_at_the_moment_of_sale_forgets_no_buyer_and_frees_what_was_held
             orders.push(t.order(variant, 1).await);
         }
         let (boss, batch) = (boss(&t).await, sold_batch(&t).await);
-        let pay = |order| async {
-            let order: &dispense::orders::place::Placed = order;
-            t.notify(&Said::paid(order, &format!("T{}", order.order.number))).await.0
-        };
         let recalled = async {
             loop {
                 let said = refusal(&recall(&boss, &batch, "LIST_ONLY").await);
@@ -35,10 +36,11 @@ async fn a_recall_at_the_moment_of_sale_forgets_no_buyer_and_frees_what_was_held
                 }
             }
         };
-        let (early, said, late) = tokio::join!(join_all(orders[..4].iter().map(pay)), recalled, async {
-            tokio::task::yield_now().await;
-            join_all(orders[4..].iter().map(pay)).await
-        });
+        let (early, said, late) =
+            tokio::join!(join_all(orders[..4].iter().map(|order| pay(&t, order))), recalled, async {
+                tokio::task::yield_now().await;
+                join_all(orders[4..].iter().map(|order| pay(&t, order))).await
+            });
         assert_eq!(said, "done");
         assert!(early.iter().chain(&late).all(|status| *status == 200), "{early:?} {late:?}");
         t.drain().await;
