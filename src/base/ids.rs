@@ -107,6 +107,8 @@ ids! {
     OrderId = "ord";
     PaymentId = "pay";
     ProductId = "prd";
+    /// The recall of a batch of keys.
+    RecallId = "rcl";
     RefundId = "ref";
     SecretVersionId = "scv";
     SellerId = "sel";

@@ -52,6 +52,8 @@ pub struct VariantEdit {
     pub updates_included: Option<bool>,
     pub bind_address: Option<bool>,
     pub warranty_days: Option<Option<i32>>,
+    /// How often a piece is replaced under warranty at most.
+    pub replacement_limit: Option<Option<i32>>,
     /// How many pieces of a shared secret are sold at most.
     pub sale_cap: Option<Option<i32>>,
     /// Whether it is sold while none of its suppliers answers.
@@ -191,6 +193,7 @@ fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal
         ("downloadLimit", edit.download_limit.flatten(), 1),
         ("accessDays", edit.access_days.flatten(), 1),
         ("warrantyDays", edit.warranty_days.flatten(), 0),
+        ("replacementLimit", edit.replacement_limit.flatten(), 0),
         ("saleCap", edit.sale_cap.flatten(), 0),
         ("activationLimit", edit.activation_limit.flatten(), 1),
         ("lowStockThreshold", edit.low_stock_threshold, 0),
@@ -268,6 +271,7 @@ fn terms(seen: &Terms, edit: &VariantEdit) -> Terms {
         access_days: edit.access_days.unwrap_or(seen.access_days),
         updates_included: edit.updates_included.unwrap_or(seen.updates_included),
         warranty_days: edit.warranty_days.unwrap_or(seen.warranty_days),
+        replacement_limit: edit.replacement_limit.unwrap_or(seen.replacement_limit),
         sale_cap: edit.sale_cap.unwrap_or(seen.sale_cap),
         sold_while_down: edit.sold_while_down.unwrap_or(seen.sold_while_down),
         licensing,

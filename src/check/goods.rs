@@ -39,7 +39,8 @@ pub(super) const HANDED_OVER: Invariant = Invariant {
         Question {
             name: "a closed order waits for nothing",
             sql: "select 'order ' || o.number as counter from orders o join unit u on u.order_id = o.id
-              where o.state = 'closed' and u.state in ('awaiting_stock', 'awaiting_supplier', 'awaiting_person')",
+              where o.state = 'closed' and u.state in ('awaiting_stock', 'awaiting_supplier', 'awaiting_person')
+                and not exists (select 1 from unit old where old.superseded_by = u.id)",
         },
         // Nobody is needed for a unit whose variant has something to deliver: a job must be on its way. Not while its
         // money is disputed or on its way back.

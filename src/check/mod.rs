@@ -26,6 +26,7 @@ mod run;
 mod seals;
 mod secrets;
 mod suppliers;
+mod warranty;
 
 pub use asked::Since;
 pub use report::{AskedReport, CheckReport, CheckVerdict, Finding, NotAsked};

@@ -12,7 +12,7 @@ use crate::check::asked::{self, Since};
 use crate::check::report::{CheckReport, CheckVerdict, Finding, Invariant};
 use crate::check::{
     attempts, bundles, buyers, callers, chain, downloads, goods, hooks, keys, licences, messages, money,
-    money_back, notices, seals, secrets, suppliers,
+    money_back, notices, seals, secrets, suppliers, warranty,
 };
 use crate::config::{Config, Secrets};
 use crate::goods::{Supply, codes_of};
@@ -21,7 +21,7 @@ use crate::infra::outbound::Outbound;
 use crate::infra::seal::Sealer;
 use crate::payments::accounts::Accounts;
 
-const INVARIANTS: [Invariant; 17] = [
+const INVARIANTS: [Invariant; 18] = [
     keys::INVARIANT,
     goods::HANDED_OVER,
     goods::PAID_FOR,
@@ -39,6 +39,7 @@ const INVARIANTS: [Invariant; 17] = [
     licences::INVARIANT,
     hooks::INVARIANT,
     bundles::INVARIANT,
+    warranty::INVARIANT,
 ];
 
 /// Sales go on while this reads: it takes no lock. It holds one snapshot for as long as it runs, which keeps dead rows

@@ -193,6 +193,12 @@ pub const KEYS: &[Key] = &[
     key("shop.claim_link_days", Kind::Int(1, 365), "7", "How long a mailed claim link works, days."),
     key("shop.resend_gap_seconds", SECONDS, "60", "Seconds between two resends of one order's mail."),
     key("shop.resends_per_hour", COUNT, "5", "Resends of one order's mail per hour."),
+    key(
+        "shop.case_answer_days",
+        COUNT,
+        "2",
+        "After how many days a buyer's report that nobody has answered becomes a task of staff: 0 to 365; 0 is at once.",
+    ),
     key("limits.graphql_depth", Kind::Int(1, 100), "12", "Depth of a GraphQL query."),
     key(
         "limits.graphql_cost_anonymous",

@@ -39,6 +39,8 @@ pub struct Shop {
     /// Seconds between two resends of one order's mail, and how many per hour.
     pub resend_gap_seconds: i64,
     pub resends_per_hour: i64,
+    /// After how many days a buyer's report that nobody has answered becomes a task of the shop's staff.
+    pub case_answer_days: i64,
 }
 
 impl Default for Shop {
@@ -64,6 +66,7 @@ impl Default for Shop {
             claim_link_days: 7,
             resend_gap_seconds: 60,
             resends_per_hour: 5,
+            case_answer_days: 2,
         }
     }
 }
@@ -83,6 +86,9 @@ impl Shop {
         let prefix = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
         if !(1..=6).contains(&self.order_prefix.len()) || !self.order_prefix.bytes().all(prefix) {
             faults.add("shop.order_prefix", "has 1 to 6 of 0-9 and A-Z");
+        }
+        if !(0..=365).contains(&self.case_answer_days) {
+            faults.add("shop.case_answer_days", "is 0 to 365");
         }
         if self.support_email.as_deref().is_some_and(|e| Email::parse(e).is_err()) {
             faults.add("shop.support_email", "is no mail address");

@@ -24,6 +24,7 @@ const PATIENCE: TimeDelta = TimeDelta::days(7);
 pub async fn commit(kit: &Kit, actor: &Actor, id: BatchId) -> Outcome<Batch> {
     let mut tx = kit.db.begin().await?;
     let seen = locked(&mut tx, actor, id).await?;
+    batch::refuse_recalled(&seen)?;
     if seen.state == BatchState::Running {
         let text = "the file of this import is not read to its end";
         return Err(Refusal::new(ErrorCode::ImportNotReady, text).into());

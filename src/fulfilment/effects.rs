@@ -13,7 +13,8 @@ use crate::infra::effects::record::Nothing;
 use crate::infra::effects::tasks::{NewTask, TaskKind};
 use crate::infra::kit::Kit;
 use crate::orders::messages::{
-    Lines, Made, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered, to_buyer,
+    DeliveryReplaced, Lines, Made, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered, Pieces,
+    ReplacementAwaited, to_buyer,
 };
 use crate::orders::model::Order;
 
@@ -24,6 +25,8 @@ pub enum Occasion {
     Paid,
     /// Stock came for lines that waited: a mail per line.
     Filled,
+    /// A piece takes the place of one that does not work: a mail about it alone.
+    Replaced,
 }
 
 /// What follows from these lines of these orders.
@@ -55,7 +58,10 @@ fn of_line(effects: &mut Effects, handed: &HandedLine, occasion: Occasion, actor
     let event = |event: LineEvent| event.by(actor).of_order(line.order_id).of_seller(line.seller_id);
     if !handed.assigned.is_empty() {
         let (units, keys) = (handed.assigned.clone(), handed.keys.clone());
-        let made = if occasion == Occasion::Paid { LineEvent::Assigned } else { LineEvent::Filled };
+        let made = match occasion {
+            Occasion::Paid => LineEvent::Assigned,
+            Occasion::Filled | Occasion::Replaced => LineEvent::Filled,
+        };
         effects.events.push(event(made(id, Assigned { variant, units, keys })));
     }
     if occasion == Occasion::Filled {
@@ -116,10 +122,36 @@ fn order_messages(kit: &Kit, order: &Order, lines: &[&HandedLine], occasion: Occ
                 messages.extend(message(OrderAwaitingPerson::to, order.id.0.to_string(), by_person));
             }
         }
-        Occasion::Filled => messages.extend(delivered.into_iter().filter_map(|line| {
-            // A line that is delivered in parts has a mail per part.
-            message(OrderDelivered::to, format!("{}:{}:{}", order.id.0, line.0, kit.clock.uuid()), vec![line])
-        })),
+        // A line that is delivered in parts has a mail per part.
+        Occasion::Filled => {
+            messages.extend(lines.iter().filter(|h| !h.assigned.is_empty()).filter_map(|h| {
+                let line = h.line.line_id;
+                match h.assigned.iter().all(|unit| h.line.replacing.contains(&unit.0)) {
+                    true => of_pieces(kit, order, DeliveryReplaced::to, &h.assigned),
+                    false => {
+                        let subject = format!("{}:{}:{}", order.id.0, line.0, kit.clock.uuid());
+                        message(OrderDelivered::to, subject, vec![line])
+                    }
+                }
+            }))
+        }
+        Occasion::Replaced => {
+            let all = |units: fn(&HandedLine) -> &Vec<UnitId>| -> Vec<UnitId> {
+                lines.iter().flat_map(|h| units(h)).copied().collect()
+            };
+            messages.extend(of_pieces(kit, order, DeliveryReplaced::to, &all(|h| &h.assigned)));
+            let waiting = [all(|h| &h.awaiting_stock), all(|h| &h.awaiting_person)].concat();
+            messages.extend(of_pieces(kit, order, ReplacementAwaited::to, &waiting));
+        }
     }
     messages
+}
+
+/// A mail about pieces that take the place of others; none about none.
+fn of_pieces(kit: &Kit, order: &Order, made: Made<Pieces>, pieces: &[UnitId]) -> Option<NewMessage> {
+    if pieces.is_empty() {
+        return None;
+    }
+    let subject = format!("{}:{}", order.id.0, kit.clock.uuid());
+    to_buyer(made, order, subject, Pieces { pieces: pieces.to_vec() })
 }

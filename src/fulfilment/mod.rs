@@ -15,6 +15,7 @@ pub mod publish_file;
 pub mod publish_secret;
 pub mod read;
 pub mod release;
+pub mod replace;
 pub mod restock;
 pub mod revoke;
 mod store;

@@ -13,7 +13,7 @@ use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::kit::Kit;
 use crate::orders;
 use crate::orders::blocks;
-use crate::orders::events::OrderEvent;
+use crate::orders::events::BlockEvent;
 use crate::orders::model::Order;
 
 /// Ends the review of an order. What is paid gets its goods in the same transaction, as if it were paid now; what is not
@@ -33,7 +33,7 @@ pub async fn release(kit: &Kit, actor: &Actor, id: OrderId) -> Outcome<Order> {
     if !blocks::end_review(&mut tx, id).await? {
         return Ok(order);
     }
-    events::append(&tx, &[OrderEvent::Released(id, Nothing {}).by(actor.label())]).await?;
+    events::append(&tx, &[BlockEvent::Released(id, Nothing {}).by(actor.label())]).await?;
     if order.state.is_paid() {
         let lines = assign::list_lines(&tx, &[id]).await?;
         let handed = assign::assign_or_leave_to_a_person(&mut tx, kit, &lines).await?;

@@ -66,6 +66,7 @@ pub async fn go_on<R: AsyncRead + Unpin>(
         let mut conn = kit.db.conn().await?;
         batch::get(&mut conn, actor, id).await?
     };
+    batch::refuse_recalled(&open)?;
     if open.origin != Origin::Import {
         return Err(Refusal::new(ErrorCode::Invalid, "the keys of this batch are made here")
             .at(["batchId"])
@@ -132,7 +133,7 @@ pub async fn generate(kit: &Kit, actor: &Actor, id: BatchId) -> Outcome<Batch> {
             let mut conn = kit.db.conn().await?;
             batch::get(&mut conn, actor, id).await?
         };
-        if open.state != BatchState::Running {
+        if open.state != BatchState::Running || open.recalled_at.is_some() {
             return Ok(open);
         }
         let signer = signer(kit, &open).await?;

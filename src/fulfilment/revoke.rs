@@ -18,7 +18,7 @@ use crate::orders;
 use crate::orders::unit::{UnitChange, UnitState};
 
 /// Revokes the named units of an order, or all of them: delivered ones lose their key and grants, waiting ones are
-/// cancelled. Units already revoked are passed over. `cause` is the refund, dispute or payment
+/// cancelled. Units already revoked are passed over; of one that was replaced, what is in its place now is revoked. `cause` is the refund, dispute or payment
 /// they are taken back for. The caller holds the order's lock. Returns the lines concerned.
 pub async fn revoke(
     conn: &mut AsyncPgConnection,
@@ -27,7 +27,11 @@ pub async fn revoke(
     actor: &str,
     cause: Uuid,
 ) -> Outcome<Vec<LineId>> {
-    let held = store::lock_units(conn, order_id, named).await?;
+    let current = match named {
+        Some(named) => Some(orders::store::list_current(conn, named).await?),
+        None => None,
+    };
+    let held = store::lock_units(conn, order_id, current.as_deref()).await?;
     let mut moves: Vec<(UnitId, UnitState, UnitState)> = Vec::new();
     for unit in &held {
         let change = if unit.state.is_waiting() { UnitChange::Cancel } else { UnitChange::Revoke };
@@ -55,7 +59,7 @@ pub async fn revoke(
 }
 
 /// Has each kind take its pieces back, kinds in the order of their codes. Answers the variants that have stock again.
-async fn take_back(
+pub(super) async fn take_back(
     conn: &mut AsyncPgConnection,
     actor: &str,
     taken: impl Iterator<Item = &HeldUnit>,

@@ -51,6 +51,17 @@ pub struct PaidLine {
     pub waiting_since: Option<DateTime<Utc>>,
     #[diesel(sql_type = Array<SqlUuid>)]
     pub unit_ids: Vec<Uuid>,
+    /// Those of the units that take the place of others.
+    #[diesel(sql_type = Array<SqlUuid>)]
+    pub replacing: Vec<Uuid>,
+}
+
+/// Those of a line's units `u` that take the place of others, as SQL.
+macro_rules! replacing {
+    () => {
+        "coalesce(array_agg(u.id order by u.unit_no) filter (where exists (select 1 from unit old where old.superseded_by = u.id)), \
+           '{}') as replacing"
+    };
 }
 
 /// What a line got: units with goods, units that now wait, and for what.
@@ -137,7 +148,7 @@ const LINES: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_
     l.partial_delivery, l.terms, v.terms as offered, l.reserved_until is not null as reserved, v.bind_address,
     exists (select 1 from hold h where h.order_id = l.order_id and h.cause = 'review') as in_review,
     min(u.waiting_since) as waiting_since,
-    array_agg(u.id order by u.unit_no) as unit_ids
+    array_agg(u.id order by u.unit_no) as unit_ids, '{}'::uuid[] as replacing
   from order_line l join unit u on u.line_id = l.id and u.superseded_by is null and u.state = 'unassigned'
     join variant v on v.id = l.variant_id
   where l.order_id = any($1::uuid[]) group by l.id, v.id order by l.order_id, l.position";
@@ -150,15 +161,19 @@ pub async fn list_unassigned(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> Q
         .await
 }
 
-const WAITING: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
+const WAITING: &str = concat!(
+    "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
     l.partial_delivery, l.terms, v.terms as offered, l.reserved_until is not null as reserved, v.bind_address,
     false as in_review, min(u.waiting_since) as waiting_since,
-    array_agg(u.id order by u.unit_no) as unit_ids
+    array_agg(u.id order by u.unit_no) as unit_ids, ",
+    replacing!(),
+    "
   from unit u join order_line l on l.id = u.line_id join orders o on o.id = u.order_id
     join variant v on v.id = l.variant_id
   where u.variant_id = $1 and u.state = $2 and u.superseded_by is null and o.state in ('paid', 'closed')
     and not exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id))
-  group by l.id, v.id, o.paid_at, o.id order by o.paid_at, o.id, l.position limit $3";
+  group by l.id, v.id, o.paid_at, o.id order by o.paid_at, o.id, l.position limit $3"
+);
 
 /// Lines of a variant that wait in this state, the earliest paid first. Units on hold are left out: nothing is assigned
 /// while its money goes back.
@@ -176,11 +191,16 @@ pub async fn list_waiting(
         .await
 }
 
-const OF_UNITS: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
+const OF_UNITS: &str = concat!(
+    "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
     l.partial_delivery, l.terms, v.terms as offered, l.reserved_until is not null as reserved, v.bind_address,
-    false as in_review, min(u.waiting_since) as waiting_since, array_agg(u.id order by u.unit_no) as unit_ids
+    false as in_review, min(u.waiting_since) as waiting_since,
+    array_agg(u.id order by u.unit_no) as unit_ids, ",
+    replacing!(),
+    "
   from unit u join order_line l on l.id = u.line_id join variant v on v.id = l.variant_id
-  where u.id = any($1) and u.state = $2 and u.superseded_by is null group by l.id, v.id";
+  where u.id = any($1) and u.state = $2 and u.superseded_by is null group by l.id, v.id"
+);
 
 /// The lines of these units, with those of them that are in this state.
 pub async fn list_lines_of_units(

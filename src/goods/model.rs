@@ -24,6 +24,9 @@ pub struct Terms {
     /// For how many days a piece that does not work is replaced; none: the seller does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warranty_days: Option<i32>,
+    /// How often a piece is replaced under warranty at most; none: as often as its seller likes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replacement_limit: Option<i32>,
     /// How many pieces of a shared secret are sold at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sale_cap: Option<i32>,
@@ -49,6 +52,7 @@ impl Default for Terms {
             access_days: None,
             updates_included: true,
             warranty_days: None,
+            replacement_limit: None,
             sale_cap: None,
             sold_while_down: true,
             licensing: false,

@@ -117,7 +117,8 @@ groups! {
     DeliveryErrorCode:
         Invalid NotFound Forbidden RateLimited IdempotencyConflict InProgress NotPaid NotReady
         Revoked Refunded Replaced GrantExhausted GrantExpired FileYanked ResendTooSoon WarrantyOver
-        ReplacementLimitReached AlreadyReported ReasonRequired;
+        ReplacementLimitReached AlreadyReported ReasonRequired IllegalTransition AlreadyRefunded
+        DisputeOpen RefundTooLarge RefundNotSupported;
 
     /// Why somebody cannot register, sign in or change an account.
     AccountErrorCode:

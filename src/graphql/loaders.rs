@@ -10,11 +10,12 @@ use async_graphql::dataloader::{DataLoader, Loader};
 use chrono::{DateTime, Utc};
 
 use crate::base::actor::Actor;
-use crate::base::ids::{FileVersionId, LineId, OrderId, ProductId, UnitId, VariantId};
+use crate::base::ids::{CaseId, FileVersionId, LineId, OrderId, ProductId, UnitId, VariantId};
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
 use crate::catalogue::read;
 use crate::catalogue::scope::Scope;
+use crate::delivery::cases::{self, AnswerRow, CaseRow};
 use crate::delivery::model::GrantStanding;
 use crate::files;
 use crate::files::model::FileVersion;
@@ -71,6 +72,8 @@ key! {
     VersionOf(FileVersionId);
     /// The grants of a line.
     GrantsOf(LineId);
+    /// What was reported of pieces of a line, and the answers.
+    CasesOf(LineId);
     /// The key of a unit, opened, for its masked form.
     KeyOf(UnitId);
     /// The key of a unit as a licence.
@@ -161,6 +164,30 @@ impl Loader<GrantsOf> for Batch {
             grants.entry(GrantsOf(grant.line_id)).or_default().push(grant);
         }
         Ok(grants)
+    }
+}
+
+impl Loader<CasesOf> for Batch {
+    type Value = Vec<(CaseRow, Vec<AnswerRow>)>;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[CasesOf]) -> Result<HashMap<CasesOf, Self::Value>, Shared> {
+        let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
+        let mut conn = self.backend.db.conn().await?;
+        let rows = cases::read::list_of_lines(&mut conn, &ids).await?;
+        let mut answers: HashMap<CaseId, Vec<AnswerRow>> = HashMap::new();
+        if !rows.is_empty() {
+            let ids: Vec<CaseId> = rows.iter().map(|row| row.id).collect();
+            for answer in cases::read::list_answers(&mut conn, &ids).await? {
+                answers.entry(answer.case_id).or_default().push(answer);
+            }
+        }
+        let mut found: HashMap<CasesOf, Self::Value> = HashMap::new();
+        for row in rows {
+            let own = answers.remove(&row.id).unwrap_or_default();
+            found.entry(CasesOf(row.line_id)).or_default().push((row, own));
+        }
+        Ok(found)
     }
 }
 
@@ -289,6 +316,11 @@ pub async fn file_version(ctx: &Context<'_>, id: FileVersionId) -> Answer<Option
 /// The grants of a line, by unit and file.
 pub async fn grants(ctx: &Context<'_>, line: LineId) -> Answer<Vec<GrantStanding>> {
     Ok(one(ctx, GrantsOf(line)).await?.unwrap_or_default())
+}
+
+/// What was reported of pieces of a line, the newest first, each with its answers.
+pub async fn cases(ctx: &Context<'_>, line: LineId) -> Answer<Vec<(CaseRow, Vec<AnswerRow>)>> {
+    Ok(one(ctx, CasesOf(line)).await?.unwrap_or_default())
 }
 
 /// The key of a unit. The caller shows no more of it than its masked form.

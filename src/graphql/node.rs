@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Interface, Object};
 
 use crate::base::ids::{
-    self, ActivationId, BatchId, FileVersionId, GrantId, LineId, OrderId, PaymentId, ProductId, RefundId,
-    SellerId, SessionId, TaskId, UnitId, UserId, VariantId,
+    self, ActivationId, BatchId, CaseId, FileVersionId, GrantId, LineId, OrderId, PaymentId, ProductId,
+    RefundId, SellerId, SessionId, TaskId, UnitId, UserId, VariantId,
 };
 use crate::base::outcome::Failure;
 use crate::catalogue::read::{self, By};
@@ -20,7 +20,7 @@ use crate::graphql::desk::Task;
 use crate::graphql::error::{Answer, OutcomeExt, coded};
 use crate::graphql::loaders;
 use crate::graphql::orders::{
-    self, Activation, Delivery, DownloadGrant, FileDelivery, Order, OrderLine, SecretDelivery,
+    self, Activation, Case, Delivery, DownloadGrant, FileDelivery, Order, OrderLine, SecretDelivery,
 };
 use crate::graphql::payments::types::METHOD_PREFIX;
 use crate::graphql::payments::{Payment, PaymentMethod, Refund};
@@ -54,6 +54,7 @@ pub enum Node {
     Session(Session),
     KeyBatch(KeyBatch),
     Task(Task),
+    Case(Case),
 }
 
 /// Things by their ids.
@@ -118,6 +119,7 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
                 Err(fault) => return Err(fault).or_top(),
             }
         }
+        CaseId::PREFIX => case(ctx, uuid.into()).await?.map(Node::Case),
         TaskId::PREFIX => task(ctx, uuid.into()).await?.map(Node::Task),
         _ => None,
     })
@@ -150,7 +152,7 @@ async fn delivery(ctx: &Context<'_>, id: UnitId) -> Answer<Option<Node>> {
     };
     let Some(order) = of_order(ctx, order).await? else { return Ok(None) };
     for (at, line) in order.0.lines.iter().enumerate() {
-        if let Some(unit) = line.units.iter().find(|unit| unit.id == id) {
+        if let Some(unit) = line.units.iter().chain(&line.replaced).find(|unit| unit.id == id) {
             let line = OrderLine { whole: Arc::clone(&order.0), at };
             return Ok(Some(match Delivery::of(&line, unit.clone()) {
                 Delivery::Secret(secret) => Node::SecretDelivery(secret),
@@ -196,6 +198,21 @@ async fn activation(ctx: &Context<'_>, id: ActivationId) -> Answer<Option<Activa
     };
     let seen = of_order(ctx, owner.map(|owner| owner.order_id)).await?.is_some();
     Ok(found.filter(|_| seen).map(Activation))
+}
+
+/// What was reported is its buyer's, staff's, and of who sells the piece.
+async fn case(ctx: &Context<'_>, id: CaseId) -> Answer<Option<Case>> {
+    let found = {
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
+        delivery::cases::read::find(&mut conn, id).await.or_top()?
+    };
+    let Some(row) = found else { return Ok(None) };
+    let access_level = match of_order(ctx, Some(row.order_id)).await? {
+        Some(order) => order.0.access_level,
+        None if ctx.actor().sells_for(row.seller_id) => AccessLevel::Status,
+        None => return Ok(None),
+    };
+    Ok(orders::load_cases(ctx, vec![row], access_level).await?.pop())
 }
 
 /// Whoever sells something is everybody's to know about.

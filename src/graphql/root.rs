@@ -19,10 +19,13 @@ use crate::graphql::live::Live;
 use crate::graphql::node::NodeQuery;
 use crate::graphql::orders::{
     DeliveryMutation, LicenceMutation, OrderMutation, OrderQuery, OrderSubscription, PlacingMutation,
+    WarrantyMutation,
 };
 use crate::graphql::payments::{PaymentMutation, PaymentQuery, RefundMutation};
 use crate::graphql::people::{PasswordMutation, PeopleMutation, PeopleQuery};
-use crate::graphql::seller::{ExportMutation, ImportMutation, KeyMutation, SellerQuery, StockMutation};
+use crate::graphql::seller::{
+    ExportMutation, ImportMutation, JobQuery, KeyMutation, RecallMutation, SellerQuery, StockMutation,
+};
 use crate::graphql::shop::ShopQuery;
 use crate::graphql::suppliers::SupplierMutation;
 use crate::graphql::user_error::UserError;
@@ -33,6 +36,7 @@ pub struct Query(
     NodeQuery,
     ShopQuery,
     SellerQuery,
+    JobQuery,
     CatalogueQuery,
     PaymentQuery,
     OrderQuery,
@@ -64,6 +68,8 @@ struct SellerMutation(
     ImportMutation,
     ExportMutation,
     StockMutation,
+    RecallMutation,
+    WarrantyMutation,
     SupplierMutation,
     HookMutation,
 );

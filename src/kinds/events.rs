@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::base::ids::{self, OrderId, SellerId};
 use crate::catalogue::events::{ProductEvent, VariantEvent};
-use crate::delivery::events::DownloadEvent;
+use crate::delivery::events::{CaseEvent, DownloadEvent, RecallEvent};
 use crate::files::events::{FileEvent, GrantEvent, UploadEvent};
 use crate::fulfilment::events::{LineEvent, StockLevelEvent};
 use crate::hooks::events::HookEvent;
@@ -20,18 +20,19 @@ use crate::infra::effects::tasks::TaskEvent;
 use crate::infra::sequence::Numbered;
 use crate::licences::events::LicenceEvent;
 use crate::mail::events::MessageEvent;
-use crate::orders::events::{OrderEvent, UnitEvent};
+use crate::orders::events::{BlockEvent, OrderEvent, UnitEvent};
 use crate::payments::events::{DisputeEvent, PaymentEvent, RefundEvent, ShopEvent, StatementEvent};
 use crate::people::events::{ApiClientEvent, SessionEvent, UserEvent};
 use crate::suppliers::events::{OfferEvent, PurchaseEvent, SupplierEvent};
 use crate::vault::events::{BatchEvent, ExportEvent, HoldEvent, KeyEvent, SecretEvent, StockEvent};
 
 /// Each feature's kinds, in the order of the documentation, and who sees them.
-const ALL: [(Audience, &[EventKind]); 31] = [
+const ALL: [(Audience, &[EventKind]); 34] = [
     (Audience::Client, OrderEvent::KINDS),
     (Audience::Client, LineEvent::KINDS),
     (Audience::Seller, StockLevelEvent::KINDS),
     (Audience::Client, UnitEvent::KINDS),
+    (Audience::Client, CaseEvent::KINDS),
     (Audience::Client, PaymentEvent::KINDS),
     (Audience::Client, RefundEvent::KINDS),
     (Audience::Client, DisputeEvent::KINDS),
@@ -43,6 +44,7 @@ const ALL: [(Audience, &[EventKind]); 31] = [
     (Audience::Seller, FileEvent::KINDS),
     (Audience::Seller, UploadEvent::KINDS),
     (Audience::Seller, BatchEvent::KINDS),
+    (Audience::Seller, RecallEvent::KINDS),
     (Audience::Seller, StockEvent::KINDS),
     (Audience::Client, HoldEvent::KINDS),
     (Audience::Seller, ExportEvent::KINDS),
@@ -55,6 +57,7 @@ const ALL: [(Audience, &[EventKind]); 31] = [
     (Audience::Seller, VariantEvent::KINDS),
     (Audience::Seller, HookEvent::KINDS),
     (Audience::Staff, MessageEvent::KINDS),
+    (Audience::Staff, BlockEvent::KINDS),
     (Audience::Staff, TaskEvent::KINDS),
     (Audience::Staff, UserEvent::KINDS),
     (Audience::Staff, SessionEvent::KINDS),

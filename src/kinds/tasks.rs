@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::infra::effects::tasks::TaskDoc;
 use crate::infra::queue;
-use crate::{fulfilment, hooks, mail, orders, payments, suppliers, vault};
+use crate::{delivery, fulfilment, hooks, mail, orders, payments, suppliers, vault};
 
 /// Each feature's kinds, in the order of the documentation.
 const ALL: [&[TaskDoc]; 11] = [
@@ -18,6 +18,7 @@ const ALL: [&[TaskDoc]; 11] = [
     payments::tasks::STATEMENT_TASKS,
     fulfilment::tasks::TASKS,
     orders::tasks::TASKS,
+    delivery::tasks::TASKS,
     vault::tasks::TASKS,
     suppliers::tasks::TASKS,
     mail::tasks::TASKS,

@@ -3,12 +3,14 @@
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use crate::base::ids::{OrderId, UnitId};
+use crate::base::ids::{CaseId, OrderId, UnitId};
 use crate::base::money::{Currency, Money};
 use crate::base::outcome::{Fault, Outcome};
 use crate::base::secret::Secret;
 use crate::catalogue::model::MailPolicy;
 use crate::delivery;
+use crate::delivery::cases::{self, CaseRow};
+use crate::delivery::messages::{CaseAnswered, CaseOpened, OfAnswer, OfCase};
 use crate::infra::effects::messages::MessageKind;
 use crate::infra::effects::record::Record;
 use crate::infra::kit::Kit;
@@ -17,7 +19,10 @@ use crate::mail::messages::{Opened, TaskOpened};
 use crate::mail::model::{MailLine, Message};
 use crate::mail::read;
 use crate::orders::hand_over::may_hand_over;
-use crate::orders::messages::{Lines, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered, OrderResend};
+use crate::orders::messages::{
+    DeliveryReplaced, Lines, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered, OrderResend, Pieces,
+    ReplacementAwaited,
+};
 use crate::orders::model::Order;
 use crate::orders::{self, access};
 use crate::payments::messages::{RefundFailed, RefundMade, Refunded};
@@ -41,6 +46,10 @@ pub async fn content(conn: &mut AsyncPgConnection, kit: &Kit, message: &Message)
         OrderResend::KIND => return delivered(conn, kit, message, true).await,
         OrderAwaitingStock::KIND => return awaiting(conn, kit, message, false).await,
         OrderAwaitingPerson::KIND => return awaiting(conn, kit, message, true).await,
+        DeliveryReplaced::KIND => return replaced(conn, kit, message).await,
+        ReplacementAwaited::KIND => return replacement_awaited(conn, kit, message).await,
+        CaseOpened::KIND => case_opened(conn, message).await?,
+        CaseAnswered::KIND => case_answered(conn, kit, message).await?,
         RefundMade::KIND => {
             let access = access_of(kit, &order_of(conn, message).await?);
             Content::RefundMade { access, amount: refund_amount(conn, message).await? }
@@ -112,12 +121,23 @@ async fn delivered(
     again: bool,
 ) -> Outcome<Option<Content>> {
     let order = order_of(conn, message).await?;
-    let mut lines = lines_of(conn, message, order.id).await?;
+    let lines = lines_of(conn, message, order.id).await?;
+    let lines = goods_of(conn, kit, &order, lines).await?;
+    Ok((!lines.is_empty()).then(|| Content::OrderDelivered { access: access_of(kit, &order), lines, again }))
+}
+
+/// Those of the pieces of these lines that may leave now, with their keys where the mail carries them.
+async fn goods_of(
+    conn: &mut AsyncPgConnection,
+    kit: &Kit,
+    order: &Order,
+    mut lines: Vec<MailLine>,
+) -> Outcome<Vec<DeliveredLine>> {
     // The order is locked: what may leave now is marked before anybody can take it back.
     let may_leave: Vec<UnitId> = standing::list_standings_of_order(conn, order.id)
         .await?
         .into_iter()
-        .filter(|unit| may_hand_over(&unit.of(&order)).is_ok())
+        .filter(|unit| may_hand_over(&unit.of(order)).is_ok())
         .map(|unit| unit.unit.id)
         .collect();
     for line in &mut lines {
@@ -125,7 +145,7 @@ async fn delivered(
     }
     lines.retain(|line| !line.units.is_empty());
     if lines.is_empty() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let in_clear: Vec<UnitId> = lines
         .iter()
@@ -137,7 +157,7 @@ async fn delivered(
     if reveal::mark_mailed(conn, &mailed).await? != mailed.len() {
         return Err(Fault::bug("a key of a locked order was taken back").into());
     }
-    let lines = lines
+    let goods = lines
         .into_iter()
         .map(|line| {
             let (own, rest): (Vec<_>, Vec<_>) =
@@ -156,7 +176,92 @@ async fn delivered(
             }
         })
         .collect();
-    Ok(Some(Content::OrderDelivered { access: access_of(kit, &order), lines, again }))
+    Ok(goods)
+}
+
+/// The lines of the pieces that the message is about, with those pieces alone.
+async fn lines_of_pieces(
+    conn: &mut AsyncPgConnection,
+    message: &Message,
+    order: OrderId,
+) -> Outcome<Vec<MailLine>> {
+    let Pieces { pieces } = payload(message)?;
+    let mut lines = read::list_lines(conn, order, &[]).await?;
+    for line in &mut lines {
+        line.units.retain(|unit| pieces.contains(unit));
+        line.waiting = 0;
+    }
+    lines.retain(|line| !line.units.is_empty());
+    Ok(lines)
+}
+
+async fn replaced(conn: &mut AsyncPgConnection, kit: &Kit, message: &Message) -> Outcome<Option<Content>> {
+    let order = order_of(conn, message).await?;
+    let lines = lines_of_pieces(conn, message, order.id).await?;
+    let lines = goods_of(conn, kit, &order, lines).await?;
+    Ok((!lines.is_empty()).then(|| Content::DeliveryReplaced { access: access_of(kit, &order), lines }))
+}
+
+async fn replacement_awaited(
+    conn: &mut AsyncPgConnection,
+    kit: &Kit,
+    message: &Message,
+) -> Outcome<Option<Content>> {
+    let order = order_of(conn, message).await?;
+    let mut lines = lines_of_pieces(conn, message, order.id).await?;
+    // What came before the mail left is in the other mail.
+    let waiting: Vec<UnitId> = standing::list_standings_of_order(conn, order.id)
+        .await?
+        .into_iter()
+        .filter(|unit| unit.unit.state.is_waiting())
+        .map(|unit| unit.unit.id)
+        .collect();
+    for line in &mut lines {
+        line.units.retain(|unit| waiting.contains(unit));
+    }
+    lines.retain(|line| !line.units.is_empty());
+    let lines: Vec<(String, i64)> =
+        lines.iter().map(|line| (full_title(line), line.units.len() as i64)).collect();
+    Ok((!lines.is_empty()).then(|| Content::ReplacementAwaited { access: access_of(kit, &order), lines }))
+}
+
+/// What is called as the line of a case is.
+async fn title_of(conn: &mut AsyncPgConnection, case: &CaseRow) -> Outcome<String> {
+    let lines = read::list_lines(conn, case.order_id, &[case.line_id.0]).await?;
+    Ok(lines.first().map(full_title).unwrap_or_default())
+}
+
+async fn case_of(conn: &mut AsyncPgConnection, id: CaseId) -> Outcome<CaseRow> {
+    Ok(cases::read::find(conn, id)
+        .await?
+        .ok_or_else(|| Fault::bug("a message of a case that is not there"))?)
+}
+
+async fn case_opened(conn: &mut AsyncPgConnection, message: &Message) -> Outcome<Content> {
+    let OfCase { case } = payload(message)?;
+    let (case, number) = (case_of(conn, case).await?, order_of(conn, message).await?.number);
+    Ok(Content::CaseOpened {
+        number,
+        case: case.id.to_string(),
+        title: title_of(conn, &case).await?,
+        problem: case.problem,
+        wish: case.wish,
+        text: case.text,
+    })
+}
+
+async fn case_answered(conn: &mut AsyncPgConnection, kit: &Kit, message: &Message) -> Outcome<Content> {
+    let OfAnswer { case, answer } = payload(message)?;
+    let (case, order) = (case_of(conn, case).await?, order_of(conn, message).await?);
+    let answer = cases::read::find_answer(conn, answer).await?;
+    let answer = answer.ok_or_else(|| Fault::bug("a message of an answer that is not there"))?;
+    let title = title_of(conn, &case).await?;
+    Ok(Content::CaseAnswered {
+        access: access_of(kit, &order),
+        title,
+        action: answer.action,
+        text: answer.text,
+    })
 }
 
 /// What waits for stock or a supplier, or what waits for a person: never one in the text of the other.

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::base::ids::LineId;
 use crate::base::secret::Secret;
 use crate::base::text::Locale;
+use crate::delivery::cases::CaseAction;
 use crate::goods;
 
 /// How the buyer finds the order again.
@@ -55,6 +56,32 @@ pub enum Content {
     OrderAwaitingPerson {
         access: Access,
         lines: Vec<(String, i64)>,
+    },
+    /// What takes the place of pieces that do not work is there.
+    DeliveryReplaced {
+        access: Access,
+        lines: Vec<DeliveredLine>,
+    },
+    /// It is to come. Titles with how many pieces.
+    ReplacementAwaited {
+        access: Access,
+        lines: Vec<(String, i64)>,
+    },
+    /// For those who sell the piece: codes and the buyer's words, which hold no key.
+    CaseOpened {
+        number: String,
+        case: String,
+        title: String,
+        problem: String,
+        wish: String,
+        text: Option<String>,
+    },
+    /// What the buyer reported is answered.
+    CaseAnswered {
+        access: Access,
+        title: String,
+        action: CaseAction,
+        text: String,
     },
     /// `amount` as in `12.50 EUR`.
     RefundMade {

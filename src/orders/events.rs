@@ -48,6 +48,16 @@ record! {
         /// Open code of what the buyer wishes.
         wish: String,
     }
+
+    pub struct ReplacedPiece {
+        line: LineId,
+        /// The delivery that took its place.
+        successor: UnitId,
+        /// Open code: `warranty`, `recall`.
+        cause: String,
+        /// Staff let it pass although the warranty was over or the number was reached.
+        overridden: bool,
+    }
 }
 
 event_kinds! {
@@ -69,8 +79,6 @@ event_kinds! {
         "order.access_revoked" AccessRevoked(OrderId, AccessRevoked),
         /// The mail with the goods was asked for again.
         "order.mail_asked_again" MailAskedAgain(OrderId, Nothing),
-        /// Staff looked at a blocked buyer's order and let it be delivered.
-        "order.released" Released(OrderId, Nothing),
         /// The mail address of the order was corrected.
         "order.address_corrected" AddressCorrected(OrderId, Nothing),
     }
@@ -83,6 +91,8 @@ event_kinds! {
         "block.added" Added(BlockId, OfBlock),
         /// They are no longer.
         "block.removed" Removed(BlockId, OfBlock),
+        /// Staff looked at a blocked buyer's order and let it be delivered.
+        "order.released" Released(OrderId, Nothing),
     }
 }
 
@@ -95,5 +105,7 @@ event_kinds! {
         "unit.shown_to_staff" ShownToStaff(UnitId, OfLine),
         /// The buyer reported a problem.
         "delivery.reported" Reported(UnitId, Reported),
+        /// Another piece took the place of one that does not work; why is kept beside it.
+        "delivery.replaced" Replaced(UnitId, ReplacedPiece),
     }
 }

@@ -1,6 +1,6 @@
 //! Mails about goods.
 
-use crate::base::ids::LineId;
+use crate::base::ids::{LineId, UnitId};
 use crate::infra::effects::messages::{NewMessage, message_kinds};
 use crate::infra::effects::record::record;
 use crate::orders::model::Order;
@@ -9,6 +9,11 @@ record! {
     pub struct Lines {
         /// Which lines of the order; none: all.
         lines: Option<Vec<LineId>>,
+    }
+
+    pub struct Pieces {
+        /// Those that take the place of others.
+        pieces: Vec<UnitId>,
     }
 }
 
@@ -21,6 +26,10 @@ message_kinds! {
     "order_awaiting_stock" OrderAwaitingStock(Lines);
     /// Lines wait for a person.
     "order_awaiting_person" OrderAwaitingPerson(Lines);
+    /// What takes the place of pieces that do not work is there.
+    "delivery_replaced" DeliveryReplaced(Pieces);
+    /// It is to come: the pieces before are not good any more.
+    "delivery_replacement_awaited" ReplacementAwaited(Pieces);
 }
 
 /// How a message with this payload is made: [`to`](crate::infra::effects::messages::MessageKind::to) of its kind.

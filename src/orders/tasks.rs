@@ -18,7 +18,7 @@ record! {
 task_kinds! {
     /// Tasks of orders.
     pub const TASKS = [
-        /// A buyer reported that what was delivered does not work or is not what was bought.
+        /// A buyer reported that what was delivered does not work or is not what was bought, and nobody has answered in time.
         "delivery_reported" DeliveryReported(UnitId, Problem),
     ];
 }

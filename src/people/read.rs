@@ -118,3 +118,20 @@ async fn with_rights(conn: &mut AsyncPgConnection, users: Vec<User>) -> QueryRes
     };
     Ok(users.into_iter().map(profile).collect())
 }
+
+/// Addresses and languages of the people who act for a seller and may sign in, the earliest first.
+pub async fn list_members(
+    conn: &mut AsyncPgConnection,
+    seller: SellerId,
+    limit: i64,
+) -> QueryResult<Vec<(String, String)>> {
+    seller_member::table
+        .inner_join(app_user::table.on(app_user::id.eq(seller_member::user_id)))
+        .filter(seller_member::seller_id.eq(seller))
+        .filter(app_user::email_confirmed_at.is_not_null().and(app_user::state.eq("active")))
+        .order(app_user::id)
+        .limit(limit)
+        .select((app_user::email, app_user::locale))
+        .load(conn)
+        .await
+}

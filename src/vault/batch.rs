@@ -116,6 +116,26 @@ pub async fn get(conn: &mut AsyncPgConnection, actor: &Actor, id: BatchId) -> Ou
     }
 }
 
+/// The same for staff too.
+pub async fn get_any(conn: &mut AsyncPgConnection, actor: &Actor, id: BatchId) -> Outcome<Batch> {
+    let seen = |batch: &Batch| actor.is_staff() || actor.sells_for(batch.seller_id);
+    match store::find_batch(conn, id).await?.filter(seen) {
+        Some(batch) => Ok(batch),
+        None => Err(Refusal::new(ErrorCode::NotFound, "there is no such batch").at(["batchId"]).into()),
+    }
+}
+
+/// No more keys are taken into a batch that was recalled.
+pub fn refuse_recalled(batch: &Batch) -> Result<(), Refusal> {
+    match batch.recalled_at {
+        None => Ok(()),
+        Some(_) => {
+            let text = "this batch was recalled";
+            Err(Refusal::new(ErrorCode::BatchAlreadyRecalled, text).at(["batchId"]))
+        }
+    }
+}
+
 /// Ends a batch in the caller's transaction, or takes it a step towards its end. A repeat changes nothing.
 /// `IMPORT_ALREADY_COMMITTED` when it is too late for that, `IN_PROGRESS` when somebody else just changes it.
 pub async fn end(

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::base::ids::{BatchId, KeyExportId, KeyId, LineId, SecretVersionId, VariantId};
+use crate::base::ids::{BatchId, KeyExportId, KeyId, LineId, RecallId, SecretVersionId, VariantId};
 use crate::infra::effects::events::event_kinds;
 use crate::infra::effects::record::record;
 
@@ -27,6 +27,17 @@ record! {
         added: i64,
         /// Lines refused in all.
         refused: i64,
+    }
+
+    pub struct RecalledBatch {
+        variant: VariantId,
+        recall: RecallId,
+        /// Open code of what those who hold keys of it get: `replace`, `refund`, `list_only`.
+        action: String,
+        /// Keys that were taken out of sale.
+        frozen: i64,
+        /// Pieces whose buyers hold a key of it.
+        holders: i64,
     }
 
     pub struct PublishedSecret {
@@ -74,7 +85,7 @@ record! {
     pub struct Released {
         variant: VariantId,
         keys: Vec<KeyId>,
-        /// Open code: `lapsed`, `order_over`, `not_served`.
+        /// Open code: `lapsed`, `order_over`, `not_served`, `recalled`.
         cause: String,
     }
 
@@ -95,6 +106,8 @@ event_kinds! {
         "keys.added" Added(BatchId, Added),
         /// A batch has ended.
         "keys.batch_ended" Ended(BatchId, Ended),
+        /// A batch was recalled, or those who hold keys of a recalled one are to get something; why is kept beside it.
+        "batch.recalled" Recalled(BatchId, RecalledBatch),
     }
 }
 
@@ -115,7 +128,7 @@ event_kinds! {
     pub enum HoldEvent {
         /// Keys are held for a line that was placed.
         "line.reserved" Reserved(LineId, Reserved),
-        /// Keys that were held for a line are on sale again.
+        /// Keys that were held for a line are held no longer: they are on sale again, unless their batch was recalled.
         "line.released" Released(LineId, Released),
     }
 }

@@ -12,13 +12,16 @@ use crate::vault::state::KeyState;
 use crate::vault::store;
 
 /// Voids the sold keys of refunded units; one that was neither revealed nor mailed goes back on sale when its unit is
-/// among the `restocked`. Answers the variants that have stock again. A repeat finds nothing left to do.
+/// among the `restocked` and its batch was not recalled. Answers the variants that have stock again. A repeat finds nothing left to do.
 pub async fn give_back(
     conn: &mut AsyncPgConnection,
     actor: &str,
     units: &[UnitId],
     restocked: &[UnitId],
 ) -> Result<BTreeSet<VariantId>, Fault> {
+    if !restocked.is_empty() {
+        store::lock_batches_of(conn, restocked).await?;
+    }
     let keys = store::advance_refunded(conn, units, restocked).await?;
     let facts: Vec<NewEvent> = keys
         .iter()

@@ -12,6 +12,7 @@ use crate::infra::data_keys;
 use crate::infra::effects::events::{self, Event};
 use crate::infra::kit::Kit;
 use crate::infra::seal::SealedPlace;
+use crate::vault::batch;
 use crate::vault::events::{Added, BatchEvent};
 use crate::vault::import::{Chunk, LineProblem};
 use crate::vault::model::{Batch, SealedKey};
@@ -44,6 +45,7 @@ pub async fn insert_chunk(
     folding: &[VariantId],
     chunk: Chunk,
 ) -> Outcome<Inserted> {
+    batch::refuse_recalled(batch)?;
     if batch.state != BatchState::Running {
         return Err(Refusal::new(ErrorCode::ImportAlreadyCommitted, "this batch has ended")
             .at(["batchId"])

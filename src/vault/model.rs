@@ -73,6 +73,8 @@ pub struct Batch {
     pub staged: i64,
     /// Of the lines refused: those whose text is there already.
     pub duplicates: i64,
+    /// Since when none of its keys is sold any more.
+    pub recalled_at: Option<DateTime<Utc>>,
 }
 
 impl Batch {

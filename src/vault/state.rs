@@ -142,6 +142,8 @@ pub enum BatchChange {
     Preview,
     Commit,
     Cancel,
+    /// Its keys are not sold any more, and no more are taken in.
+    Recall,
 }
 
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -177,7 +179,7 @@ impl BatchState {
     }
 
     pub fn after(self, change: BatchChange) -> Result<BatchState, IllegalBatchChange> {
-        use BatchChange::{Cancel, Commit, Fail, Finish, Preview};
+        use BatchChange::{Cancel, Commit, Fail, Finish, Preview, Recall};
         use BatchState::{Cancelled, Committing, Done, Failed, Ready, Running};
         match (self, change) {
             (Running | Committing | Done, Finish) => Ok(Done),
@@ -188,6 +190,10 @@ impl BatchState {
             (Ready | Committing, Commit) => Ok(Committing),
             (Done, Commit) => Ok(Done),
             (Running | Ready | Cancelled, Cancel) => Ok(Cancelled),
+            (Running, Recall) => Ok(Done),
+            // What is left of it to be looked at is deleted.
+            (Ready | Committing, Recall) => Ok(Cancelled),
+            (Done | Failed | Cancelled, Recall) => Ok(self),
             (Ready | Failed | Cancelled, Finish)
             | (Ready | Committing | Done | Cancelled, Fail)
             | (Failed | Cancelled, Preview)
@@ -198,11 +204,12 @@ impl BatchState {
 }
 
 impl BatchChange {
-    pub const ALL: [BatchChange; 5] = [
+    pub const ALL: [BatchChange; 6] = [
         BatchChange::Finish,
         BatchChange::Fail,
         BatchChange::Preview,
         BatchChange::Commit,
         BatchChange::Cancel,
+        BatchChange::Recall,
     ];
 }

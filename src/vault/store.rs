@@ -65,15 +65,26 @@ pub(super) async fn advance_to_sold(
         .await
 }
 
-/// What a refund does to the keys of the units: back on sale when nobody can have seen them and they are among
-/// those that may return, else never sold again. Rows are locked by id first, so that two refunds cannot cross.
+const LOCK_BATCHES: &str = "\
+    select b.id from key_batch b where b.id in (select k.batch_id from vault_key k where k.unit_id = any($1))
+     order by b.id for share";
+
+/// Keeps the batches of these units' keys from being recalled before the transaction ends.
+pub(super) async fn lock_batches_of(conn: &mut AsyncPgConnection, units: &[UnitId]) -> QueryResult<usize> {
+    Statement::new(LOCK_BATCHES).bind::<Array<SqlUuid>, _>(units).execute(conn).await
+}
+
+/// What a refund does to the keys of the units: back on sale when nobody can have seen them, they are among
+/// those that may return and their batch was not recalled, else never sold again. Rows are locked by id first, so that two
+/// refunds cannot cross.
 static GIVE_BACK: LazyLock<String> = LazyLock::new(|| {
     const UNSEEN: KeyMove = KeyMove::new(KeyState::Sold, KeyChange::Restock);
     const SEEN: KeyMove = KeyMove::new(KeyState::Sold, KeyChange::Void);
     let (sold, unseen, seen) = (UNSEEN.from, UNSEEN.to, SEEN.to);
     format!(
         "with s as materialized (
-           select k.id, k.revealed_at is null and k.mailed_at is null and k.unit_id = any($1) as unseen
+           select k.id, k.revealed_at is null and k.mailed_at is null and k.unit_id = any($1)
+               and not exists (select 1 from key_batch b where b.id = k.batch_id and b.recalled_at is not null) as unseen
              from vault_key k where k.unit_id = any($2) and k.state = '{sold}' order by k.id for update)
          update vault_key k
             set state = case when s.unseen then '{unseen}' else '{seen}' end,
@@ -173,9 +184,10 @@ const FROZEN: &str = "\
     update vault_key k set state = $3, voided_at = case when $4 = 'voided' then app_now() end,
            reserved_line_id = null, reserved_until = null
       from s where k.id = s.id and k.state = any($5)
+        and ($6 <> 'available' or not exists (select 1 from key_batch b where b.id = k.batch_id and b.recalled_at is not null))
     returning k.id, k.variant_id, k.seller_id, k.state";
 
-/// Into and out of `frozen`, where `voided_at` is null and nothing is held.
+/// Into and out of `frozen`, where `voided_at` is null and nothing is held. A key of a recalled batch stays out of sale.
 pub(super) async fn advance_frozen(
     conn: &mut AsyncPgConnection,
     keys: &[KeyId],
@@ -189,6 +201,7 @@ pub(super) async fn advance_frozen(
         .bind::<Text, _>(to)
         .bind::<Text, _>(to)
         .bind::<Array<Text>, _>(from())
+        .bind::<Text, _>(to)
         .load(conn)
         .await
 }
@@ -252,7 +265,7 @@ pub(super) async fn insert_supplier_batch(
         .await
 }
 
-/// The batch of what is bought of a variant at a supplier.
+/// The batch of what is bought of a variant at a supplier, which is not recalled before the transaction ends.
 pub(super) async fn find_supplier_batch(
     conn: &mut AsyncPgConnection,
     variant: VariantId,
@@ -261,7 +274,9 @@ pub(super) async fn find_supplier_batch(
     key_batch::table
         .filter(key_batch::variant_id.eq(variant))
         .filter(key_batch::supplier_id.eq(supplier))
+        .filter(key_batch::recalled_at.is_null())
         .select(Batch::as_select())
+        .for_share()
         .first(conn)
         .await
         .optional()
@@ -324,6 +339,7 @@ pub(super) async fn advance_lines(
     let same = key_batch::table
         .find(batch.id)
         .filter(key_batch::lines.eq(batch.lines))
+        .filter(key_batch::recalled_at.is_null())
         .filter(key_batch::state.eq(BatchState::Running));
     diesel::update(same)
         .set((

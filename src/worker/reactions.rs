@@ -13,7 +13,7 @@ use crate::base::ids::VariantId;
 use crate::base::outcome::{Fault, Outcome};
 use crate::catalogue::jobs::CapRaised;
 use crate::delivery;
-use crate::delivery::jobs::CloseGrant;
+use crate::delivery::jobs::{CloseGrant, HandleRecall};
 use crate::files::events::GrantEvent;
 use crate::fulfilment;
 use crate::fulfilment::jobs::{FilePublished, Fill};
@@ -108,6 +108,11 @@ async fn of_job(backend: &Arc<WorkerBackend>, job: &Job) -> Outcome<Done> {
         }
         CloseGrant::KIND => {
             delivery::grant::close(backend, job.payload::<CloseGrant>()?.grant).await?;
+        }
+        HandleRecall::KIND => {
+            let recall = job.payload::<HandleRecall>()?.recall;
+            let more = delivery::recall::run(&backend.payments, recall).await?;
+            return Ok(if more { Done::Later(Duration::ZERO) } else { Done::Finished });
         }
         CloseLicence::KIND => {
             licences::close::close(backend, job.payload::<CloseLicence>()?.licence_key).await?

@@ -96,6 +96,12 @@ pub const SWEEPS: &[Sweep] = &[
     sweep("upload_leftovers", 3_600, |backend| {
         Box::pin(async move { Ok(crate::files::sweep::remove_leftovers(&backend).await?) })
     }),
+    sweep("unanswered_cases", 60, |backend| {
+        Box::pin(async move { crate::delivery::cases::sweep::sweep(&backend).await })
+    }),
+    sweep("forgotten_recalls", 300, |backend| {
+        Box::pin(async move { crate::delivery::recall::sweep(&backend).await })
+    }),
     sweep("key_fingerprints", 60, |backend| {
         Box::pin(async move { crate::fulfilment::key_texts::sweep(&backend).await })
     }),

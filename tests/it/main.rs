@@ -30,4 +30,5 @@ mod sandbox;
 mod suppliers;
 mod tables;
 mod vault;
+mod warranty;
 mod worker;

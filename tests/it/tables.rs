@@ -26,7 +26,10 @@ const OWNERS: [(&str, &str); 14] = [
         "asked_trade dispute epoch_question gateway_account ledger_entry notice notice_body payment refund refund_unit \
          refused_body refused_tally statement_difference statement_fact statement_line statement_run",
     ),
-    ("delivery", "download_link download_session"),
+    (
+        "delivery",
+        "batch_recall case_answer delivery_case download_link download_session recall_piece replacement",
+    ),
     ("licences", "licence_activation"),
     ("mail", "message_attempt"),
     ("hooks", "hook_attempt hook_delivery hook_endpoint"),

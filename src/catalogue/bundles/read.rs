@@ -10,7 +10,7 @@ use crate::infra::db::statement::Statement;
 
 /// The variants that a bundle `v` consists of, as a relation of SQL.
 pub(in crate::catalogue) const PARTS: &str = "(select one.*, item.quantity as pieces_each, \
-      made.state = 'on_sale' and one.state = 'active' as is_sold \
+      made.state = 'on_sale' and made.paused_because is null and one.state = 'active' as is_sold \
     from bundle_part item join variant one on one.id = item.part_id join product made on made.id = one.product_id \
     where item.bundle_id = v.id)";
 

@@ -12,7 +12,7 @@ use crate::base::text::Locale;
 use crate::catalogue::bundles::BundlePart;
 use crate::catalogue::model::{Tier, Variant};
 use crate::catalogue::read::{VariantRow, asked, parts_of, variants};
-use crate::catalogue::state::{ProductState, VariantState};
+use crate::catalogue::state::VariantState;
 use crate::catalogue::view::ProductFacts;
 use crate::goods::{self, AskedVariant, Available};
 

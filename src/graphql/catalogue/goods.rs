@@ -94,6 +94,11 @@ impl KeyGoods {
         self.0.variant.terms.warranty_days
     }
 
+    /// How often one that does not work is replaced at most; null is as often as its seller likes.
+    async fn replacement_limit(&self) -> Option<i32> {
+        self.0.variant.terms.replacement_limit
+    }
+
     /// Whether each key is a licence that is activated on devices.
     async fn licensing(&self) -> bool {
         self.0.variant.terms.licensing
@@ -184,6 +189,11 @@ impl SharedSecretGoods {
     async fn warranty_days(&self) -> Option<i32> {
         self.0.variant.terms.warranty_days
     }
+
+    /// How often one that does not work is replaced at most; null is as often as its seller likes.
+    async fn replacement_limit(&self) -> Option<i32> {
+        self.0.variant.terms.replacement_limit
+    }
 }
 
 /// What a person makes for each buyer.
@@ -211,6 +221,11 @@ impl ManualGoods {
     async fn warranty_days(&self) -> Option<i32> {
         self.0.variant.terms.warranty_days
     }
+
+    /// How often one that does not work is replaced at most; null is as often as its seller likes.
+    async fn replacement_limit(&self) -> Option<i32> {
+        self.0.variant.terms.replacement_limit
+    }
 }
 
 /// What is bought at a supplier for each buyer.
@@ -237,6 +252,11 @@ impl SupplierGoods {
     /// For how many days one that does not work is replaced; null when the seller gives no number.
     async fn warranty_days(&self) -> Option<i32> {
         self.0.variant.terms.warranty_days
+    }
+
+    /// How often one that does not work is replaced at most; null is as often as its seller likes.
+    async fn replacement_limit(&self) -> Option<i32> {
+        self.0.variant.terms.replacement_limit
     }
 }
 

@@ -149,6 +149,9 @@ pub struct VariantFields {
     bind_address: Option<bool>,
     /// For how many days a bad key is replaced.
     warranty_days: MaybeUndefined<i32>,
+    /// How often a piece that does not work is replaced at most; null is as often as its seller likes. A recall counts for
+    /// nothing.
+    replacement_limit: MaybeUndefined<i32>,
     /// Of a shared secret: how many pieces are sold at most.
     sale_cap: MaybeUndefined<i32>,
     /// Of what is bought at suppliers: whether it is sold while none of them answers; true unless it is changed.
@@ -220,6 +223,7 @@ impl VariantFields {
             updates_included: self.updates_included,
             bind_address: self.bind_address,
             warranty_days: inner(self.warranty_days),
+            replacement_limit: inner(self.replacement_limit),
             sale_cap: inner(self.sale_cap),
             sold_while_down: self.sold_while_down,
             licensing: self.licensing,

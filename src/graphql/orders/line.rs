@@ -2,14 +2,16 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
-use crate::base::ids::LineId;
+use crate::base::ids::{LineId, UnitId};
 use crate::base::page::PageArgs;
+use crate::delivery::cases::CaseState;
 use crate::goods::{self, Supply};
 use crate::graphql::catalogue::types::{Product, Variant};
 use crate::graphql::connection::{Connection, Listed, slice};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::loaders;
+use crate::graphql::orders::cases::Case;
 use crate::graphql::orders::delivery::{Delivery, DownloadGrant};
 use crate::graphql::orders::load::{Whole, WholeLine};
 use crate::graphql::orders::order::Order;
@@ -92,17 +94,47 @@ impl OrderLine {
         if parts.is_empty() { vec![self.clone()] } else { parts }
     }
 
-    /// Its pieces, each with the line that has it.
-    fn pieces(&self) -> Vec<(Self, Unit)> {
-        let of = |line: Self| {
-            let units = line.line().units.clone();
-            units.into_iter().map(move |unit| (line.clone(), unit))
+    /// Its pieces with their places, each with the line that has it.
+    fn pieces(&self) -> Vec<(i64, (Self, Unit))> {
+        let of = |(part, line): (i64, Self)| {
+            let units = line.line().in_order();
+            units.into_iter().map(move |(place, unit)| (part * MOST_PLACES + place, (line.clone(), unit)))
         };
-        self.with_goods().into_iter().flat_map(of).collect()
+        (0..).zip(self.with_goods()).flat_map(of).collect()
     }
 
     fn money(&self, minor: i64) -> Money {
         Money::of(minor, self.line().line.currency)
+    }
+
+    /// One of its deliveries, replaced or not.
+    pub fn delivery(&self, id: UnitId) -> Option<Delivery> {
+        let line = self.line();
+        let unit = line.units.iter().chain(&line.replaced).find(|unit| unit.id == id)?;
+        Some(Delivery::of(self, unit.clone()))
+    }
+}
+
+/// Replacements of one number that keep their place in a list.
+const MOST_REPLACED: i64 = 10_000;
+
+/// Places of one line's pieces: more than their numbers, times that.
+const MOST_PLACES: i64 = 1_000_000_000;
+
+impl WholeLine {
+    /// All pieces with their places: by number, and of one number the earlier first. A place stays what it is when the piece is
+    /// replaced.
+    fn in_order(&self) -> Vec<(i64, Unit)> {
+        let mut all: Vec<&Unit> = self.replaced.iter().chain(&self.units).collect();
+        all.sort_by_key(|unit| (unit.unit_no, unit.id));
+        let (mut last, mut depth) = (0, 0);
+        all.into_iter()
+            .map(|unit| {
+                depth = if unit.unit_no == last { depth + 1 } else { 0 };
+                last = unit.unit_no;
+                (i64::from(unit.unit_no) * MOST_REPLACED + depth, unit.clone())
+            })
+            .collect()
     }
 }
 
@@ -111,6 +143,8 @@ impl OrderLine {
 pub struct LineTerms {
     /// For how many days a piece that does not work is replaced; null when the seller gave no number.
     warranty_days: Option<i32>,
+    /// How often one that does not work is replaced at most; null is as often as its seller likes.
+    replacement_limit: Option<i32>,
     /// Whether later versions belong to the purchase.
     updates_included: bool,
     /// How often each file may be downloaded; null is as often as one likes.
@@ -154,6 +188,7 @@ impl OrderLine {
         let terms = &self.line().line.terms;
         LineTerms {
             warranty_days: terms.warranty_days,
+            replacement_limit: terms.replacement_limit,
             updates_included: terms.updates_included,
             download_limit: terms.download_limit,
             access_days: terms.access_days,
@@ -240,7 +275,8 @@ impl OrderLine {
         stage::why_not(&self.whole, &lines, ctx.locale())
     }
 
-    /// What was delivered, one entry per piece; of a bundle one per part and piece.
+    /// What was delivered, one entry per piece; of a bundle one per part and piece. One that was replaced comes before what took
+    /// its place, as `REPLACED`.
     async fn deliveries(
         &self,
         #[graphql(desc = "How many, 1 to 100; by default 5.", default = 5)] first: Option<i32>,
@@ -251,7 +287,6 @@ impl OrderLine {
         let args = PageArgs::read(&list, first, after.as_deref(), None, None, 5, 100).or_top()?;
         let pieces = self.pieces();
         let total = pieces.len();
-        let pieces: Vec<_> = (1_i64..).zip(pieces).collect();
         let page = slice(&list, pieces, &args, |(line, unit)| Delivery::of(&line, unit));
         Ok(Connection::new(page).with_known_total(total))
     }
@@ -266,6 +301,36 @@ impl OrderLine {
         let grants = files.map(|line| loaders::grants(ctx, line.line().line.id));
         let grants = futures::future::try_join_all(grants).await?;
         Ok(grants.into_iter().flatten().map(DownloadGrant).collect())
+    }
+
+    /// What was reported of its deliveries, and what was answered, the newest first; at most 100. For its buyer and staff.
+    async fn cases(&self, ctx: &Context<'_>) -> Answer<Vec<Case>> {
+        if self.whole.access_level < AccessLevel::Buyer {
+            return Ok(Vec::new());
+        }
+        let lines = self.with_goods();
+        let found = lines.iter().map(|line| loaders::cases(ctx, line.line().line.id));
+        let found = futures::future::try_join_all(found).await?;
+        let case = |line: &Self, (row, answers)| Case { row, answers, line: line.clone() };
+        let of = |(line, found): (_, Vec<_>)| {
+            found.into_iter().map(move |one| case(line, one)).collect::<Vec<_>>()
+        };
+        Ok(lines.iter().zip(found).flat_map(of).collect())
+    }
+
+    /// Whether `deliveryReport` may be called for one of its deliveries: something is delivered that no report waits about.
+    async fn can_report(&self, ctx: &Context<'_>) -> Answer<bool> {
+        if self.whole.access_level < AccessLevel::Buyer {
+            return Ok(false);
+        }
+        let pieces = self.pieces();
+        let delivered = pieces.iter().filter(|(_, (_, unit))| unit.state.is_delivered()).count();
+        if delivered == 0 {
+            return Ok(false);
+        }
+        let cases = self.cases(ctx).await?;
+        let open = cases.iter().filter(|case| case.row.state == CaseState::Open).count();
+        Ok(open < delivered)
     }
 
     /// When anything about it or its order last changed: what `changedSince` goes by.

@@ -46,6 +46,8 @@ pub struct LastEvent {
 pub struct WholeLine {
     pub line: orders::Line,
     pub units: Vec<orders::Unit>,
+    /// Pieces that were replaced, the earliest of each number first.
+    pub replaced: Vec<orders::Unit>,
     /// Minor units.
     pub refunded_minor: i64,
 }
@@ -73,15 +75,19 @@ async fn wholes(
     }
     let mut lines: HashMap<OrderId, Vec<WholeLine>> = HashMap::new();
     let mut units: HashMap<LineId, Vec<orders::Unit>> = HashMap::new();
-    for unit in store::list_units(conn, &ids).await? {
+    for unit in store::list_all_units(conn, &ids).await? {
         units.entry(unit.line_id).or_default().push(unit);
     }
     let refunded: HashMap<LineId, i64> =
         payments::read::list_refunded_lines(conn, &ids).await?.into_iter().collect();
     for line in store::list_lines(conn, &ids).await? {
-        let units = units.remove(&line.id).unwrap_or_default();
+        let (replaced, units) = units
+            .remove(&line.id)
+            .unwrap_or_default()
+            .into_iter()
+            .partition(|unit: &orders::Unit| unit.superseded_by.is_some());
         let refunded_minor = refunded.get(&line.id).copied().unwrap_or_default();
-        lines.entry(line.order_id).or_default().push(WholeLine { line, units, refunded_minor });
+        lines.entry(line.order_id).or_default().push(WholeLine { line, units, replaced, refunded_minor });
     }
     let mut payments: HashMap<OrderId, Vec<model::Payment>> = HashMap::new();
     for payment in payments::read::list_payments(conn, &ids).await? {

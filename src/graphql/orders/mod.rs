@@ -1,5 +1,6 @@
 //! Orders: quotes, lines, what was delivered.
 
+mod cases;
 mod changes;
 pub mod delivering;
 mod delivery;
@@ -15,7 +16,9 @@ mod reporting;
 mod stage;
 mod status;
 mod timeline;
+mod warranty;
 
+pub use cases::{Case, SellerCaseFilter, load_cases};
 pub use changes::OrderSubscription;
 pub use delivering::DeliveryMutation;
 pub use delivery::{Delivery, DownloadGrant, FileDelivery, SecretDelivery};
@@ -26,3 +29,4 @@ pub use mutations::OrderMutation;
 pub use order::{Order, OrderState};
 pub use placing::PlacingMutation;
 pub use queries::OrderQuery;
+pub use warranty::WarrantyMutation;

@@ -2,14 +2,18 @@
 
 mod export;
 mod imports;
+mod jobs;
 mod keys;
 mod queries;
+mod recalls;
 mod stock;
 mod types;
 
 pub use export::ExportMutation;
 pub use imports::ImportMutation;
+pub use jobs::JobQuery;
 pub use keys::KeyMutation;
 pub use queries::SellerQuery;
+pub use recalls::RecallMutation;
 pub use stock::StockMutation;
 pub use types::KeyBatch;

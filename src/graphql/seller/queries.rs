@@ -4,6 +4,7 @@ use crate::base::actor::Role;
 use crate::base::ids::{BatchId, SHOP, SellerId, VariantId};
 use crate::base::page::{self, DEFAULT_SIZE, LARGEST_SIZE, Page, PageArgs};
 use crate::catalogue::scope::Scope;
+use crate::delivery::cases;
 use crate::fulfilment::read as stock;
 use crate::graphql::catalogue::Product;
 use crate::graphql::catalogue::listing::{AskedProducts, ProductFilter, ProductSort, page as products};
@@ -11,7 +12,7 @@ use crate::graphql::connection::{Connection, counted};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::hooks::{self, HookEndpoint};
-use crate::graphql::orders::{self, OrderLine};
+use crate::graphql::orders::{self, Case, OrderLine, SellerCaseFilter, load_cases};
 use crate::graphql::scalars::CurrencyCode;
 use crate::graphql::seller::stock::ExpiringKeys;
 use crate::graphql::seller::types::{KeyBatch, VariantStock};
@@ -162,6 +163,37 @@ impl Seller {
             Ok(variant) => suppliers::offers(ctx, &self.0, variant).await,
             Err(_) => Ok(Vec::new()),
         }
+    }
+
+    /// What buyers report of what they bought, the newest first.
+    #[expect(clippy::too_many_arguments, reason = "the arguments are those of the schema")]
+    async fn cases(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What narrows the list.")] filter: Option<SellerCaseFilter>,
+        #[graphql(desc = "How many, 1 to 100; by default 20.")] first: Option<i32>,
+        #[graphql(desc = "Start after this row.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this row.")] before: Option<String>,
+    ) -> Answer<Connection<Case>> {
+        let filter = filter.unwrap_or_default().read();
+        let list = format!("cases {:?} {filter:?}", self.0);
+        let (after, before) = (after.as_deref(), before.as_deref());
+        let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
+        let page = {
+            let mut conn = ctx.backend().db.conn().await.or_top()?;
+            cases::read::list_of_sellers(&mut conn, &self.0, &filter, &args).await.or_top()?
+        };
+        let cursors: Vec<String> =
+            page.rows.iter().map(|row| page::encode(&list, &[row.id.to_string()])).collect();
+        let (has_next, has_previous) = (page.has_next, page.has_previous);
+        let rows = cursors.into_iter().zip(load_cases(ctx, page.rows, AccessLevel::Status).await?).collect();
+        let sellers = self.0.clone();
+        let total = counted(ctx.backend(), move |conn| {
+            let (sellers, filter) = (sellers.clone(), filter.clone());
+            Box::pin(async move { Ok(cases::read::count_of_sellers(conn, &sellers, &filter).await?) })
+        });
+        Ok(Connection::new(Page { rows, has_next, has_previous }).with_total(total))
     }
 
     /// Paid lines, the newest first. Who bought them is masked.

@@ -1,5 +1,6 @@
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
+use crate::delivery::recall::read as recalls;
 use crate::fulfilment::read as stock;
 use crate::goods::{self, Supply};
 use crate::graphql::catalogue::Variant;
@@ -8,6 +9,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt, fault};
 use crate::graphql::loaders;
 use crate::graphql::scalars::{DateTime, Int64};
+use crate::graphql::seller::recalls::KeyRecall;
 use crate::vault::layout::KeyFileFormat as Format;
 use crate::vault::state::BatchState as State;
 use crate::vault::{Batch, Origin, read};
@@ -199,6 +201,20 @@ impl KeyBatch {
                 .await
                 .or_top()?;
         Ok(rows.into_iter().map(|(line, code)| KeyProblem { line: Int64(line), code }).collect())
+    }
+
+    /// Since when none of its keys is sold any more, because it was recalled.
+    async fn recalled_at(&self) -> Option<DateTime> {
+        self.0.recalled_at.map(Into::into)
+    }
+
+    /// Its recall; null when it was not recalled.
+    async fn recall(&self, ctx: &Context<'_>) -> Answer<Option<KeyRecall>> {
+        if self.0.recalled_at.is_none() {
+            return Ok(None);
+        }
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
+        Ok(recalls::find_of_batch(&mut conn, self.0.id).await.or_top()?.map(KeyRecall))
     }
 
     /// When it was opened.

@@ -364,6 +364,7 @@ diesel::table! {
         preview -> Bool,
         staged -> BigInt,
         duplicates -> BigInt,
+        recalled_at -> Nullable<Timestamptz>,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::base::text::Locale;
 use crate::config::Shop;
+use crate::delivery::cases::CaseAction;
 use crate::mail::facts::{Access, Content, DeliveredLine};
 use crate::mail::texts::{Text, line};
 
@@ -41,6 +42,56 @@ pub(super) fn text(shop: &Shop, content: &Content) -> Text {
                 way_back(access)
             );
             (format!("Your order {number}: paid, and our staff is looking after it"), body)
+        }
+        Content::DeliveryReplaced { access, lines } => {
+            let number = &access.number;
+            let goods: String = lines.iter().map(delivered).collect();
+            let body = format!(
+                "here is the replacement for part of your order {number}. What you had before in its place is not valid \
+                 any more.\n\n{goods}{}",
+                way_back(access)
+            );
+            (format!("Your order {number}: here is your replacement"), body)
+        }
+        Content::ReplacementAwaited { access, lines } => {
+            let number = &access.number;
+            let waiting: String =
+                lines.iter().map(|(title, count)| format!("  {} (to be replaced: {count})\n", line(title))).collect();
+            let body = format!(
+                "part of your order {number} is being replaced:\n\n{waiting}\nThe replacement is not there yet; what you \
+                 had before in its place is not valid any more. Your place in the queue is that of your payment. We send \
+                 you another mail as soon as it is there; you need to do nothing.\n\n{}",
+                way_back(access)
+            );
+            (format!("Your order {number}: your replacement is on its way"), body)
+        }
+        Content::CaseOpened { number, case, title, problem, wish, text } => {
+            let words = text.as_deref().map(|text| format!("\n{}\n", quoted(text))).unwrap_or_default();
+            let body = format!(
+                "a buyer reports that something you sold does not work.\n\n  Product: {}\n  Order:   {number}\n  \
+                 Problem: {}\n  Wish:    {}\n  Case:    {case}\n{words}\nPlease answer it on your cases page. What \
+                 stays unanswered is put before the shop's staff.\n\n",
+                line(title),
+                line(problem),
+                line(wish)
+            );
+            (format!("Order {number}: a buyer reports a problem"), body)
+        }
+        Content::CaseAnswered { access, title, action, text } => {
+            let number = &access.number;
+            let done = match action {
+                CaseAction::Replace => "It is replaced; the replacement comes in a mail of its own.",
+                CaseAction::Refund => "Your money for it goes back to you; another mail reports when it was sent.",
+                CaseAction::Reject => "Nothing was changed.",
+                CaseAction::Help => "If this does not help, report it again on your order's page.",
+            };
+            let body = format!(
+                "here is the answer to what you reported about {} in your order {number}:\n\n{}\n\n{done}\n\n{}",
+                line(title),
+                quoted(text),
+                way_back(access)
+            );
+            (format!("Your order {number}: the answer to your report"), body)
         }
         Content::RefundMade { access, amount } => {
             let number = &access.number;
@@ -139,6 +190,11 @@ fn delivered(item: &DeliveredLine) -> String {
     }
     text.push('\n');
     text
+}
+
+/// People's own words, set apart so that they cannot pretend to be a part of the mail.
+fn quoted(text: &str) -> String {
+    text.lines().map(|words| format!("  | {}", line(words))).collect::<Vec<_>>().join("\n")
 }
 
 fn way_back(access: &Access) -> String {

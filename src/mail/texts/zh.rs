@@ -2,6 +2,7 @@
 
 use crate::base::text::Locale;
 use crate::config::Shop;
+use crate::delivery::cases::CaseAction;
 use crate::mail::facts::{Access, Content, DeliveredLine};
 use crate::mail::texts::{Text, line};
 
@@ -38,6 +39,53 @@ pub(super) fn text(shop: &Shop, content: &Content) -> Text {
                 way_back(access)
             );
             (format!("订单 {number}：已付款，工作人员正在处理"), body)
+        }
+        Content::DeliveryReplaced { access, lines } => {
+            let number = &access.number;
+            let goods: String = lines.iter().map(delivered).collect();
+            let body = format!(
+                "以下是订单 {number} 中部分商品的更换件。原先交付的内容已失效。\n\n{goods}{}",
+                way_back(access)
+            );
+            (format!("订单 {number}：更换件已送达"), body)
+        }
+        Content::ReplacementAwaited { access, lines } => {
+            let number = &access.number;
+            let waiting: String =
+                lines.iter().map(|(title, count)| format!("  {}（待更换 {count} 件）\n", line(title))).collect();
+            let body = format!(
+                "订单 {number} 的部分商品正在更换：\n\n{waiting}\n更换件尚未到货，原先交付的内容已失效。\
+                 排队顺序按您的付款时间保留。到货后会立即发送并再次通知您，您无需任何操作。\n\n{}",
+                way_back(access)
+            );
+            (format!("订单 {number}：更换件即将送达"), body)
+        }
+        Content::CaseOpened { number, case, title, problem, wish, text } => {
+            let words = text.as_deref().map(|text| format!("\n{}\n", quoted(text))).unwrap_or_default();
+            let body = format!(
+                "有买家报告您出售的商品无法使用。\n\n  商品：{}\n  订单：{number}\n  问题：{}\n  期望：{}\n  \
+                 编号：{case}\n{words}\n请在售后页面回复。长时间未回复的报告会转交店铺工作人员。\n\n",
+                line(title),
+                line(problem),
+                line(wish)
+            );
+            (format!("订单 {number}：买家报告了问题"), body)
+        }
+        Content::CaseAnswered { access, title, action, text } => {
+            let number = &access.number;
+            let done = match action {
+                CaseAction::Replace => "商品已更换，更换件将另行发送邮件。",
+                CaseAction::Refund => "该商品的款项将退还给您，退款完成后会另行通知。",
+                CaseAction::Reject => "未作任何更改。",
+                CaseAction::Help => "如仍未解决，请在订单页面再次报告。",
+            };
+            let body = format!(
+                "您就订单 {number} 中的 {} 提交的报告已有回复：\n\n{}\n\n{done}\n\n{}",
+                line(title),
+                quoted(text),
+                way_back(access)
+            );
+            (format!("订单 {number}：您的报告已有回复"), body)
         }
         Content::RefundMade { access, amount } => {
             let number = &access.number;
@@ -123,6 +171,11 @@ fn delivered(item: &DeliveredLine) -> String {
     }
     text.push('\n');
     text
+}
+
+/// People's own words, set apart so that they cannot pretend to be a part of the mail.
+fn quoted(text: &str) -> String {
+    text.lines().map(|words| format!("  | {}", line(words))).collect::<Vec<_>>().join("\n")
 }
 
 fn way_back(access: &Access) -> String {

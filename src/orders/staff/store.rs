@@ -13,6 +13,8 @@ pub enum Act {
     /// The secrets of units were shown: a row for each.
     DeliveryShown,
     AddressCorrected,
+    /// By staff or by who sells it.
+    DeliveryReplaced,
 }
 
 impl Act {
@@ -20,6 +22,7 @@ impl Act {
         match self {
             Act::DeliveryShown => "delivery_shown",
             Act::AddressCorrected => "address_corrected",
+            Act::DeliveryReplaced => "delivery_replaced",
         }
     }
 }

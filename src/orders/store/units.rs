@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Integer, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -22,6 +23,90 @@ pub async fn list_units(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryR
         .select(Unit::as_select())
         .load(conn)
         .await
+}
+
+/// All units of these orders, superseded ones too: by line and number, the earlier piece first.
+pub async fn list_all_units(conn: &mut AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<Unit>> {
+    unit::table
+        .filter(unit::order_id.eq_any(ids))
+        .order((unit::line_id, unit::unit_no, unit::id))
+        .select(Unit::as_select())
+        .load(conn)
+        .await
+}
+
+#[derive(QueryableByName)]
+struct CurrentUnit {
+    #[diesel(sql_type = SqlUuid)]
+    asked: UnitId,
+    #[diesel(sql_type = SqlUuid)]
+    id: UnitId,
+}
+
+const CURRENT: &str = "with recursive chain as (
+    select u.id as asked, u.id, u.superseded_by from unit u where u.id = any($1::uuid[])
+    union
+    select c.asked, u.id, u.superseded_by from chain c join unit u on u.id = c.superseded_by)
+  select asked, id from chain where superseded_by is null";
+
+/// The units that are in the place of these now: themselves, where nothing superseded them. Ids of nothing stay as they are.
+pub async fn list_current(conn: &mut AsyncPgConnection, ids: &[UnitId]) -> QueryResult<Vec<UnitId>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<CurrentUnit> = Statement::new(CURRENT)
+        .bind::<Array<SqlUuid>, _>(ids.iter().map(|u| u.0).collect::<Vec<_>>())
+        .load(conn)
+        .await?;
+    let current = |id: &UnitId| rows.iter().find(|row| row.asked == *id).map_or(*id, |row| row.id);
+    Ok(ids.iter().map(current).collect())
+}
+
+/// The row is written after the old one has left the index of those that were not superseded, and before its key is
+/// looked for.
+const SUPERSEDE: &str = "with old as (
+    update unit u set state = w.after, superseded_by = w.successor
+      from (select $1::uuid as id, $2::text as before, $3::text as after, $4::uuid as successor) w
+     where u.id = w.id and u.state = w.before and u.superseded_by is null
+    returning u.seller_id, u.order_id, u.line_id, u.variant_id, u.unit_no, u.total_minor, w.successor)
+  insert into unit (id, seller_id, order_id, line_id, variant_id, unit_no, total_minor)
+  select successor, seller_id, order_id, line_id, variant_id, unit_no, total_minor from old";
+
+/// Puts a new unit in the place of one of a locked order, from the state it was read in.
+pub async fn supersede(
+    conn: &mut AsyncPgConnection,
+    unit: UnitId,
+    (before, after): (UnitState, UnitState),
+    successor: UnitId,
+) -> QueryResult<usize> {
+    Statement::new(SUPERSEDE)
+        .bind::<SqlUuid, _>(unit.0)
+        .bind::<Text, _>(before.as_str())
+        .bind::<Text, _>(after.as_str())
+        .bind::<SqlUuid, _>(successor.0)
+        .execute(conn)
+        .await
+}
+
+#[derive(QueryableByName)]
+struct FirstDelivery {
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    at: Option<DateTime<Utc>>,
+}
+
+/// When a piece of a line, or what it took the place of, was delivered first.
+pub async fn first_delivered(
+    conn: &mut AsyncPgConnection,
+    line: LineId,
+    unit_no: i32,
+) -> QueryResult<Option<DateTime<Utc>>> {
+    let row: FirstDelivery =
+        Statement::new("select min(assigned_at) as at from unit where line_id = $1 and unit_no = $2")
+            .bind::<SqlUuid, _>(line.0)
+            .bind::<Integer, _>(unit_no)
+            .get_result(conn)
+            .await?;
+    Ok(row.at)
 }
 
 const RESERVED_LINES: &str = "select id as line_id, order_id from order_line

@@ -62,19 +62,33 @@ pub async fn request(kit: &PaymentKit, actor: &Actor, wish: RefundRequest) -> Ou
     if !actor.has(Role::Admin) && !actor.has(Role::Support) {
         return Err(Refusal::new(ErrorCode::Forbidden, "refunds are for staff").into());
     }
-    let id = record(kit, actor, &wish).await?;
-    if let Err(failure) = work::work(kit, id).await {
-        tracing::warn!(?failure, refund = %id, "a refund goes on in the background");
-    }
+    let mut tx = kit.db.begin().await?;
+    let id = record(&mut tx, kit, actor, &wish).await?;
+    crate::fault_point!("refund.r1");
+    tx.commit().await?;
+    send(kit, id).await;
     let mut conn = kit.db.conn().await?;
     Ok(refunds::find(&mut conn, id).await?.ok_or_else(|| Fault::bug("a recorded refund is gone"))?)
 }
 
-async fn record(kit: &PaymentKit, actor: &Actor, wish: &RefundRequest) -> Outcome<RefundId> {
-    let mut tx = kit.db.begin().await?;
+/// Sends a recorded refund to its gateway. What does not come to its end goes on in the background.
+pub async fn send(kit: &PaymentKit, id: RefundId) {
+    if let Err(failure) = work::work(kit, id).await {
+        tracing::warn!(?failure, refund = %id, "a refund goes on in the background");
+    }
+}
+
+/// Records a refund in the caller's transaction, which sends it when it is committed. Whoever calls has looked at who may do
+/// so. Refusals: those of [`request`] but `FORBIDDEN`. A repeat answers the same refund.
+pub async fn record(
+    conn: &mut AsyncPgConnection,
+    kit: &PaymentKit,
+    actor: &Actor,
+    wish: &RefundRequest,
+) -> Outcome<RefundId> {
     let (order_id, subject) = match wish.of {
         RefundOf::Order(id) => (Some(id), id.to_string()),
-        RefundOf::Payment(id) => (attempts::find(&mut tx, id).await?.map(|p| p.order_id), id.to_string()),
+        RefundOf::Payment(id) => (attempts::find(conn, id).await?.map(|p| p.order_id), id.to_string()),
         RefundOf::Line(id, line) => (Some(id), line.to_string()),
     };
     let missing = || match wish.of {
@@ -85,15 +99,15 @@ async fn record(kit: &PaymentKit, actor: &Actor, wish: &RefundRequest) -> Outcom
             Refusal::new(ErrorCode::NotFound, "there is no such payment").at(["paymentId"])
         }
     };
-    let order = orders::lock(&mut tx, order_id.ok_or_else(missing)?).await?.ok_or_else(missing)?;
-    let mut case = case::load_one(&tx, kit, &order).await?;
+    let order = orders::lock(conn, order_id.ok_or_else(missing)?).await?.ok_or_else(missing)?;
+    let mut case = case::load_one(conn, kit, &order).await?;
     let id = RefundId(kit.clock.uuid());
     let scope = format!("staff:{}", actor.label());
     let named: Vec<String> = wish.units.iter().map(ToString::to_string).collect();
     let amount = wish.amount_minor.map(|a| a.to_string()).unwrap_or_default();
     let body = [subject.as_str(), &named.join(","), &amount, wish.reason.as_deref().unwrap_or_default()];
     if let Claim::Replay(known) =
-        idempotency::claim(&mut tx, &scope, "orderRefund", &wish.idempotency_key, &body, id.0).await?
+        idempotency::claim(conn, &scope, "orderRefund", &wish.idempotency_key, &body, id.0).await?
     {
         return Ok(RefundId(known));
     }
@@ -106,11 +120,11 @@ async fn record(kit: &PaymentKit, actor: &Actor, wish: &RefundRequest) -> Outcom
         payment.ok_or_else(|| Refusal::new(ErrorCode::NotPaid, "this order is not paid").at(["orderId"]))?;
     refuse_impossible(kit, &payment)?;
     let named = match wish.of {
-        RefundOf::Line(order, line) => whole_line::units(&mut tx, order, line).await?,
+        RefundOf::Line(order, line) => whole_line::units(conn, order, line).await?,
         RefundOf::Order(_) | RefundOf::Payment(_) => wish.units.clone(),
     };
-    let units = named_units(&mut tx, &payment, &named).await?;
-    refuse_disputed(&mut tx, &payment).await?;
+    let units = named_units(conn, &payment, &named).await?;
+    refuse_disputed(conn, &payment).await?;
     let amount = amount_of(&case, &payment, wish, &units)?;
     refuse_inexpressible(kit, &payment, amount)?;
     let row = Refund {
@@ -127,16 +141,14 @@ async fn record(kit: &PaymentKit, actor: &Actor, wish: &RefundRequest) -> Outcom
     let shares = units.iter().map(|unit| unit.id).zip(spread(amount, &prices)).collect();
     case.refunds.push(TrackedRefund::naming(row, shares));
     case.rebalance_payment(payment.id);
-    consequences::write_alone(&mut tx, kit, &case, &order).await?;
+    consequences::write_alone(conn, kit, &case, &order).await?;
     let requested = Requested { payment: payment.id, amount_minor: amount, units: units.len() };
     let event = RefundEvent::Requested(id, requested).by(actor.label()).of_order(payment.order_id);
-    events::append(&tx, &[event]).await?;
+    events::append(conn, &[event]).await?;
     // Should this program stop now, the job goes on; it waits so that it does not race the call that follows.
     let later = kit.clock.now() + TimeDelta::seconds(60);
     let job = WorkRefund { refund: id }.job().besides(0).at(later);
-    jobs::add(&tx, &[job]).await?;
-    crate::fault_point!("refund.r1");
-    tx.commit().await?;
+    jobs::add(conn, &[job]).await?;
     Ok(id)
 }
 
@@ -172,6 +184,8 @@ async fn named_units(
         return Ok(Vec::new());
     }
     let units = orders::list_units(conn, &[payment.order_id]).await?;
+    // The money for a piece that was replaced is the money for what is in its place.
+    let named = &orders::list_current(conn, named).await?;
     let mut found: Vec<Unit> = Vec::new();
     for id in named {
         let unit = units.iter().find(|u| u.id == *id);

@@ -89,15 +89,20 @@ pub async fn ask(
     Ok(export)
 }
 
-/// An export that this actor asked for and may fetch now. What it is about to hand out is recorded before it does.
-/// `NOT_FOUND`, `LINK_EXPIRED`.
-pub async fn begin(kit: &Kit, actor: &Actor, id: KeyExportId) -> Outcome<Export> {
-    let mut tx = kit.db.begin().await?;
+/// An export that this actor asked for. `NOT_FOUND`.
+pub async fn get(conn: &mut AsyncPgConnection, actor: &Actor, id: KeyExportId) -> Outcome<Export> {
     let own = |export: &Export| {
         actor.sells_for(export.seller_id) && export.asked_by == actor.user_id().map(|UserId(id)| id)
     };
     let missing = || Refusal::new(ErrorCode::NotFound, "there is no such export");
-    let export = store::find(&mut tx, id).await?.filter(own).ok_or_else(missing)?;
+    Ok(store::find(conn, id).await?.filter(own).ok_or_else(missing)?)
+}
+
+/// An export that this actor asked for and may fetch now. What it is about to hand out is recorded before it does.
+/// `NOT_FOUND`, `LINK_EXPIRED`.
+pub async fn begin(kit: &Kit, actor: &Actor, id: KeyExportId) -> Outcome<Export> {
+    let mut tx = kit.db.begin().await?;
+    let export = get(&mut tx, actor, id).await?;
     if export.expires_at <= kit.clock.now() {
         return Err(Refusal::new(ErrorCode::LinkExpired, "this export is over: ask for another").into());
     }

@@ -52,6 +52,8 @@ pub enum Cause {
     OrderOver,
     /// The line was paid and could not be served with them.
     NotServed,
+    /// Their batch was recalled.
+    Recalled,
 }
 
 impl Cause {
@@ -60,11 +62,12 @@ impl Cause {
             Cause::Lapsed => "lapsed",
             Cause::OrderOver => "order_over",
             Cause::NotServed => "not_served",
+            Cause::Recalled => "recalled",
         }
     }
 }
 
-/// Keys of one line that are on sale again.
+/// Keys of one line that are held no longer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FreedLine {
     pub line_id: LineId,
@@ -173,15 +176,16 @@ pub async fn release_lapsed(conn: &mut AsyncPgConnection, limit: i64) -> Result<
     Ok(by_line(store::release_lapsed(conn, limit).await?))
 }
 
+/// The event about a hold that is over.
+pub fn released_event(order: OrderId, line: &FreedLine, cause: Cause, actor: &str) -> NewEvent {
+    let body = Released { variant: line.variant_id, keys: line.keys.clone(), cause: cause.as_str().into() };
+    HoldEvent::Released(line.line_id, body).by(actor).of_order(order).of_seller(line.seller_id)
+}
+
 /// What follows when keys are on sale again: the events, and the jobs that give them to lines that wait.
 pub fn effects(freed: &[(OrderId, FreedLine)], cause: Cause, actor: &str) -> Effects {
     let mut effects = Effects::default();
-    for (order, line) in freed {
-        let body =
-            Released { variant: line.variant_id, keys: line.keys.clone(), cause: cause.as_str().into() };
-        let event = HoldEvent::Released(line.line_id, body).by(actor);
-        effects.events.push(event.of_order(*order).of_seller(line.seller_id));
-    }
+    effects.events.extend(freed.iter().map(|(order, line)| released_event(*order, line, cause, actor)));
     let mut variants: Vec<VariantId> = freed.iter().map(|(_, line)| line.variant_id).collect();
     variants.sort_unstable();
     variants.dedup();

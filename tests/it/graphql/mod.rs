@@ -1,7 +1,7 @@
 //! The GraphQL door, called as a client would call it.
 
 pub mod client;
-mod doors;
+pub mod doors;
 mod hostile;
 mod limits;
 mod operations;

@@ -74,7 +74,7 @@ async fn everything_that_is_a_node_is_found_by_its_id_by_whoever_may_see_it() {
 }
 
 /// How each field that gives a connection is reached, and how many rows it has in the stocked shop.
-const LISTS: [(&str, &str, &str); 16] = [
+const LISTS: [(&str, &str, &str); 17] = [
     ("Query.products", "{ products { totalCount nodes { id } } }", ""),
     ("Query.myOrders", "{ myOrders { totalCount nodes { id } } }", ""),
     ("Query.myDownloads", "{ myDownloads { totalCount nodes { id } } }", ""),
@@ -92,6 +92,7 @@ const LISTS: [(&str, &str, &str); 16] = [
     ("Seller.stock", "{ seller { stock { totalCount nodes { sold } } } }", "/stock"),
     ("Seller.keyBatches", "{ seller { keyBatches { totalCount nodes { id } } } }", "/keyBatches"),
     ("Seller.imports", "{ seller { imports { totalCount nodes { id } } } }", "/imports"),
+    ("Seller.cases", "{ seller { cases { totalCount nodes { id } } } }", "/cases"),
     ("Seller.orderLines", "{ seller { orderLines { totalCount nodes { id } } } }", "/orderLines"),
     (
         "HookEndpoint.deliveries",

@@ -7,7 +7,7 @@ use crate::harness::{Said, TestApp, with_generic};
 
 const REPORT: &str = "mutation($in: DeliveryReportInput!) { deliveryReport(input: $in) { line { id } userErrors { code field } } }";
 
-/// The report reaches a person once, whatever is repeated, never with the key's text in it, and nobody else can make one.
+/// The report that nobody answers reaches staff once, whatever is repeated, never with the key's text in it, and nobody else can make one.
 /// Rows: O2, L8.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_key_is_reported_once_and_its_text_is_not_repeated_in_the_queue() {
@@ -68,6 +68,10 @@ async fn a_bad_key_is_reported_once_and_its_text_is_not_repeated_in_the_queue() 
     }
     let other = client.data(REPORT, about(&id, "report number 000002", Some(&token), "still")).await;
     assert_eq!(other["deliveryReport"]["userErrors"][0]["code"], "ALREADY_REPORTED");
+    assert_eq!(t.db.one("select count(*) from task where kind = 'delivery_reported'").await, "0");
+    t.advance(chrono::TimeDelta::days(3)).await;
+    t.sweep().await;
+    t.sweep().await;
     let bodies =
         t.db.one("select string_agg(body::text, ' ') from task where kind = 'delivery_reported'").await;
     assert_eq!(

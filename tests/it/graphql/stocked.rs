@@ -2,8 +2,8 @@
 
 use dispense::base::actor::{Actor, Role};
 use dispense::base::ids::{
-    ActivationId, BatchId, FileVersionId, GrantId, LineId, PaymentId, ProductId, RefundId, SHOP, SessionId,
-    TaskId, UnitId, UserId, VariantId,
+    ActivationId, BatchId, CaseId, FileVersionId, GrantId, LineId, PaymentId, ProductId, RefundId, SHOP,
+    SessionId, TaskId, UnitId, UserId, VariantId,
 };
 use dispense::config::Account;
 use dispense::hooks::endpoint::NewHookEndpoint;
@@ -62,9 +62,13 @@ impl Stocked {
         t.db.sql(&format!(
             "insert into refund (id, order_id, payment_id, amount_minor, currency, state)
                select '{refund}', order_id, id, 100, 'USD', 'failed' from payment where order_id = '{}';
+             insert into delivery_case (id, seller_id, order_id, line_id, unit_id, problem, wish)
+               select '{}', seller_id, order_id, line_id, id, 'too_slow', 'help' from unit where order_id = '{}';
              insert into task (id, kind, subject) values ('{}', 'test', 'one'), ('{}', 'test', 'two');
              insert into statement_run (id, account_id, day, source) values ('{}', 'generic', '2026-01-31', 'file')",
             order.order.id.0,
+            t.app.clock.uuid(),
+            download.order.id.0,
             t.app.clock.uuid(),
             t.app.clock.uuid(),
             t.app.clock.uuid(),
@@ -157,6 +161,7 @@ impl Stocked {
                 false,
             ),
             ("Activation", ActivationId(self.id(&device).await).to_string(), false),
+            ("Case", CaseId(self.id("select id from delivery_case").await).to_string(), false),
             ("User", UserId(buyer).to_string(), false),
             ("Session", SessionId(self.id(&session).await).to_string(), false),
             ("KeyBatch", BatchId(self.id("select id from key_batch limit 1").await).to_string(), false),

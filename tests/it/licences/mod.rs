@@ -4,6 +4,6 @@ mod asking;
 mod buyer;
 mod limits;
 mod offline;
-mod shop;
+pub mod shop;
 mod taken_back;
 mod terms;

@@ -3,6 +3,7 @@ use dispense::base::ids::LineId;
 use dispense::base::secret::Secret;
 use dispense::base::text::Locale;
 use dispense::config::Shop;
+use dispense::delivery::cases::CaseAction;
 use dispense::mail::{Access, Content, DeliveredLine, FileLink, texts};
 
 fn access(token: bool) -> Access {
@@ -30,6 +31,12 @@ fn contents() -> Vec<(&'static str, Content)> {
         DeliveredLine { on_the_page: 3, ..line("Sold by link\r\nBcc: x", &[]) },
     ];
     let code = || Secret::new("7GK2M-9QXTB");
+    let answered = |action| Content::CaseAnswered {
+        access: access(true),
+        title: "Game".into(),
+        action,
+        text: "Type it without the dashes.".into(),
+    };
     vec![
         ("order_delivered", Content::OrderDelivered { access: access(true), lines, again: false }),
         (
@@ -48,6 +55,29 @@ fn contents() -> Vec<(&'static str, Content)> {
             "order_awaiting_person",
             Content::OrderAwaitingPerson { access: access(true), lines: vec![("Handbook".into(), 2)] },
         ),
+        (
+            "delivery_replaced",
+            Content::DeliveryReplaced { access: access(true), lines: vec![line("Game", &["DDDD"])] },
+        ),
+        (
+            "delivery_replacement_awaited",
+            Content::ReplacementAwaited { access: access(false), lines: vec![("Game".into(), 1)] },
+        ),
+        (
+            "case_opened",
+            Content::CaseOpened {
+                number: "D7K2M9".into(),
+                case: "cas_1".into(),
+                title: "Game".into(),
+                problem: "already_used".into(),
+                wish: "replace".into(),
+                text: Some("It says:\r\nBcc: x".into()),
+            },
+        ),
+        ("case_replaced", answered(CaseAction::Replace)),
+        ("case_refunded", answered(CaseAction::Refund)),
+        ("case_rejected", answered(CaseAction::Reject)),
+        ("case_helped", answered(CaseAction::Help)),
         ("refund_made", Content::RefundMade { access: access(false), amount: "12.50 EUR".into() }),
         ("order_access_code", Content::OrderAccessCode { code: code() }),
         ("prove_email", Content::EmailCode { code: code() }),

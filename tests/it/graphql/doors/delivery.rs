@@ -117,6 +117,10 @@ async fn a_buyer_has_the_mail_sent_again_and_complains_about_a_key() {
     let done = report(&key, &bought.token, "ALREADY_USED").await;
     assert_eq!((refusal(&done).as_str(), &done["line"]["id"]), ("done", &seen["lines"][0]["id"]));
     assert_eq!(refusal(&report(&once(), &bought.token, "ALREADY_USED").await), "ALREADY_REPORTED");
+    // Who sells it has two days to answer.
+    t.advance(TimeDelta::days(3)).await;
+    t.sweep().await;
+    let support = sign_in(t, &shop.support.email).await;
     let query = "{ desk { tasks(filter: { kinds: [\"delivery_reported\"] }) { nodes { orderId lineId state detail } } } }";
     let tasks = support.ask(query, json!({})).await["desk"]["tasks"]["nodes"].clone();
     assert_eq!(tasks.as_array().unwrap().len(), 1);

@@ -56,6 +56,13 @@ async fn task(shop: &Shop) -> Value {
     shop.desk("tasks { nodes { id state takenBy kind orderId } }").await["tasks"]["nodes"][0].clone()
 }
 
+/// Whoever sells it has not answered in time.
+async fn unanswered(shop: &Shop) {
+    let t = shop.t();
+    t.db.sql("update delivery_case set opened_at = app_now() - interval '3 days'").await;
+    t.sweep().await;
+}
+
 /// Sends: taskTake, taskRelease, taskResolve.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_complaint_is_taken_given_back_and_ended_by_staff() {
@@ -64,6 +71,7 @@ async fn a_complaint_is_taken_given_back_and_ended_by_staff() {
     let input = json!({ "idempotencyKey": once(), "deliveryId": piece, "accessToken": shop.by_guest.token,
         "problem": "INVALID_KEY", "wish": "HELP" });
     assert_eq!(refusal(&shop.guest.act("deliveryReport", input, "").await), "done");
+    unanswered(&shop).await;
     let open = task(&shop).await;
     assert_eq!((&open["state"], &open["orderId"]), (&json!("OPEN"), &json!(shop.by_guest.id)));
     let id = open["id"].clone();

@@ -11,4 +11,4 @@ mod made;
 mod money;
 mod passwords;
 mod people;
-mod shop;
+pub mod shop;
