@@ -22,6 +22,8 @@ use crate::graphql::catalogue::types::{Product, Variant};
 use crate::graphql::context::GraphqlBackend;
 use crate::graphql::error::{Answer, fault};
 use crate::licences::{self, LicenceRow};
+use crate::mail;
+use crate::mail::read::MailTrouble;
 use crate::orders::sync;
 use crate::payments;
 use crate::payments::notices::raw::KeptBody;
@@ -78,6 +80,8 @@ key! {
     ActivationsOf(UnitId);
     /// When an order last changed.
     OrderChange(OrderId);
+    /// Whether an order's mail came back.
+    MailOf(OrderId);
     /// When a line last changed.
     LineChange(LineId);
     /// What is kept of a notice, by its number in the inbox.
@@ -215,6 +219,18 @@ impl Loader<OrderChange> for Batch {
     }
 }
 
+impl Loader<MailOf> for Batch {
+    type Value = MailTrouble;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[MailOf]) -> Result<HashMap<MailOf, MailTrouble>, Shared> {
+        let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
+        let mut conn = self.backend.db.conn().await?;
+        let rows = mail::read::list_troubles(&mut conn, &ids).await?;
+        Ok(rows.into_iter().map(|row| (MailOf(row.order_id), row)).collect())
+    }
+}
+
 impl Loader<LineChange> for Batch {
     type Value = DateTime<Utc>;
     type Error = Shared;
@@ -295,6 +311,11 @@ pub async fn activations(ctx: &Context<'_>, unit: UnitId) -> Answer<Vec<licences
 /// When an order last changed.
 pub async fn order_change(ctx: &Context<'_>, id: OrderId) -> Answer<Option<DateTime<Utc>>> {
     one(ctx, OrderChange(id)).await
+}
+
+/// What keeps an order's mail with goods from its reader, if anything does.
+pub async fn mail_trouble(ctx: &Context<'_>, id: OrderId) -> Answer<Option<MailTrouble>> {
+    one(ctx, MailOf(id)).await
 }
 
 /// When a line last changed.

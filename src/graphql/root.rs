@@ -10,8 +10,8 @@ use crate::graphql::catalogue::{
     CatalogueQuery, FileMutation, ProductMutation, SecretMutation, VariantMutation,
 };
 use crate::graphql::desk::{
-    ALERTS, AlertSubscription, DeskMutation, DeskQuery, FulfilMutation, GrantMutation, NoticeMutation,
-    StaffDeliveryMutation, StatementMutation,
+    ALERTS, AlertSubscription, DeskMutation, DeskQuery, FulfilMutation, GrantMutation, MailMutation,
+    NoticeMutation, StaffDeliveryMutation, StatementMutation,
 };
 use crate::graphql::live::Live;
 use crate::graphql::node::NodeQuery;
@@ -71,6 +71,7 @@ struct StaffMutation(
     DeskMutation,
     GrantMutation,
     StaffDeliveryMutation,
+    MailMutation,
     FulfilMutation,
     NoticeMutation,
     StatementMutation,

@@ -16,7 +16,7 @@ use crate::fulfilment::events::{LineEvent, StockLevelEvent};
 use crate::infra::effects::events::{Event, EventKind};
 use crate::infra::effects::tasks::TaskEvent;
 use crate::licences::events::LicenceEvent;
-use crate::mail::events::MessageEvent;
+use crate::mail::events::{MessageEvent, SuppressionEvent};
 use crate::orders::events::{OrderEvent, UnitEvent};
 use crate::payments::events::{DisputeEvent, PaymentEvent, RefundEvent, ShopEvent, StatementEvent};
 use crate::people::events::{SessionEvent, UserEvent};
@@ -24,7 +24,7 @@ use crate::suppliers::events::{OfferEvent, PurchaseEvent, SupplierEvent};
 use crate::vault::events::{BatchEvent, ExportEvent, HoldEvent, KeyEvent, SecretEvent, StockEvent};
 
 /// Each feature's kinds, in the order of the documentation.
-const ALL: [&[EventKind]; 27] = [
+const ALL: [&[EventKind]; 28] = [
     OrderEvent::KINDS,
     LineEvent::KINDS,
     StockLevelEvent::KINDS,
@@ -51,6 +51,7 @@ const ALL: [&[EventKind]; 27] = [
     ProductEvent::KINDS,
     VariantEvent::KINDS,
     MessageEvent::KINDS,
+    SuppressionEvent::KINDS,
     TaskEvent::KINDS,
 ];
 

@@ -20,8 +20,8 @@ use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::kit::Kit;
 use crate::mail::model::Message;
 use crate::mail::state::{MessageChange, MessageState};
-use crate::mail::store;
 use crate::mail::tasks::MessageUndeliverable;
+use crate::mail::{read, store};
 use crate::orders::events::OrderEvent;
 use crate::orders::messages::{
     Lines, Made, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered, OrderResend, to_buyer,
@@ -33,7 +33,7 @@ use crate::orders::store as orders;
 use crate::orders::unit::UnitState;
 
 /// Corrects the address. The same address again only sends what had been given up. Refuses with `FORBIDDEN`, `REASON_REQUIRED`,
-/// `EMAIL_INVALID`, `NOT_FOUND`.
+/// `EMAIL_INVALID`, `NOT_FOUND`, and `ADDRESS_SUPPRESSED` when no mail is sent there.
 pub async fn correct_address(
     kit: &Kit,
     actor: &Actor,
@@ -47,6 +47,10 @@ pub async fn correct_address(
     let missing = || Refusal::new(ErrorCode::NotFound, "there is no such order").at(["orderId"]);
     let mut tx = kit.db.begin().await?;
     let order = orders::lock(&mut tx, id).await?.ok_or_else(missing)?;
+    if read::find_suppression(&mut tx, email.normalised()).await?.is_some() {
+        let text = "no mail is sent to this address: lift that first";
+        return Err(Refusal::new(ErrorCode::AddressSuppressed, text).at(["email"]).into());
+    }
     if order.email.as_deref() == Some(email.typed()) {
         redirect(&mut tx, actor, &order, email.typed()).await?;
         tx.commit().await?;

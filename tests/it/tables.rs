@@ -28,7 +28,7 @@ const OWNERS: [(&str, &str); 13] = [
     ),
     ("delivery", "download_link download_session"),
     ("licences", "licence_activation"),
-    ("mail", "message_attempt"),
+    ("mail", "mail_report mail_suppression message_attempt"),
 ];
 
 /// Finds the tables that a source names in SQL and in the query builder.

@@ -240,10 +240,10 @@ impl Order {
         self.0.order.closed_at.map(Into::into)
     }
 
-    /// Why it is paid and not all delivered; null when it is.
-    async fn why_not_delivered(&self, ctx: &Context<'_>) -> Option<Explanation> {
-        let lines: Vec<_> = self.0.lines.iter().collect();
-        stage::why_not(&self.0, &lines, ctx.locale())
+    /// Why it is paid and not all delivered, or why the mail with the goods did not arrive (`MAIL_BOUNCED`,
+    /// `MAIL_NOT_SENT`); null when all is well.
+    async fn why_not_delivered(&self, ctx: &Context<'_>) -> Answer<Option<Explanation>> {
+        stage::why_not_arrived(ctx, &self.0).await
     }
 
     /// How to follow it.

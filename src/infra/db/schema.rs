@@ -356,6 +356,33 @@ diesel::table! {
 }
 
 diesel::table! {
+    mail_report (id) {
+        id -> Uuid,
+        webhook_id -> Text,
+        kind -> Text,
+        permanent -> Bool,
+        message_id -> Nullable<Uuid>,
+        email_normalised -> Nullable<Text>,
+        provider_id -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        received_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    mail_suppression (id) {
+        id -> Uuid,
+        email_normalised -> Text,
+        cause -> Text,
+        reason -> Nullable<Text>,
+        created_at -> Timestamptz,
+        lifted_at -> Nullable<Timestamptz>,
+        lifted_by -> Nullable<Uuid>,
+        lift_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     message (id) {
         id -> Uuid,
         channel -> Text,
@@ -372,6 +399,7 @@ diesel::table! {
         attempts_before -> Integer,
         created_at -> Timestamptz,
         sent_at -> Nullable<Timestamptz>,
+        bounced_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -1050,6 +1078,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     key_export,
     ledger_entry,
     licence_activation,
+    mail_report,
+    mail_suppression,
     message,
     message_attempt,
     notice,
