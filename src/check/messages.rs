@@ -82,6 +82,13 @@ pub(super) const INVARIANT: Invariant = Invariant {
                 and (s.lifted_at is null or a.started_at < s.lifted_at - interval '1 minute')",
         },
         Question {
+            name: "the goods of a gift are mailed to its recipient alone",
+            sql: "select 'message ' || m.id as counter from order_gift g join orders o on o.id = g.order_id
+              join message m on m.order_id = g.order_id and m.kind in ('order_delivered', 'order_resend')
+              join message_attempt a on a.message_id = m.id and a.attempt > m.attempts_before
+              where a.outcome in ('sent', 'unknown') and m.recipient = o.email and o.email_normalised <> g.email_normalised",
+        },
+        Question {
             name: "the buyer of every paid order was written to",
             sql: "select 'order ' || o.number as counter from orders o where o.state in ('paid', 'closed')
               and o.email is not null and not exists (select 1 from message m where m.order_id = o.id)",

@@ -80,6 +80,8 @@ key! {
     ActivationsOf(UnitId);
     /// When an order last changed.
     OrderChange(OrderId);
+    /// When the goods of a gift were mailed.
+    GiftSentOf(OrderId);
     /// Whether an order's mail came back.
     MailOf(OrderId);
     /// When a line last changed.
@@ -219,6 +221,18 @@ impl Loader<OrderChange> for Batch {
     }
 }
 
+impl Loader<GiftSentOf> for Batch {
+    type Value = DateTime<Utc>;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[GiftSentOf]) -> Result<HashMap<GiftSentOf, DateTime<Utc>>, Shared> {
+        let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
+        let mut conn = self.backend.db.conn().await?;
+        let rows = mail::read::list_gifts_sent(&mut conn, &ids).await?;
+        Ok(rows.into_iter().map(|row| (GiftSentOf(row.order_id), row.sent_at)).collect())
+    }
+}
+
 impl Loader<MailOf> for Batch {
     type Value = MailTrouble;
     type Error = Shared;
@@ -311,6 +325,11 @@ pub async fn activations(ctx: &Context<'_>, unit: UnitId) -> Answer<Vec<licences
 /// When an order last changed.
 pub async fn order_change(ctx: &Context<'_>, id: OrderId) -> Answer<Option<DateTime<Utc>>> {
     one(ctx, OrderChange(id)).await
+}
+
+/// When the last mail with a gift's goods went to its recipient.
+pub async fn gift_sent(ctx: &Context<'_>, id: OrderId) -> Answer<Option<DateTime<Utc>>> {
+    one(ctx, GiftSentOf(id)).await
 }
 
 /// What keeps an order's mail with goods from its reader, if anything does.

@@ -7,6 +7,7 @@ use crate::base::ids::{OrderId, UnitId};
 use crate::base::money::{Currency, Money};
 use crate::base::outcome::{Fault, Outcome};
 use crate::base::secret::Secret;
+use crate::base::text::masked_email;
 use crate::catalogue::model::MailPolicy;
 use crate::delivery;
 use crate::infra::effects::messages::MessageKind;
@@ -16,8 +17,11 @@ use crate::mail::facts::{Access, Content, DeliveredLine, FileLink};
 use crate::mail::messages::{Opened, TaskOpened};
 use crate::mail::model::{MailLine, Message};
 use crate::mail::read;
+use crate::orders::gifts::{self, GiftRow};
 use crate::orders::hand_over::may_hand_over;
-use crate::orders::messages::{Lines, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered, OrderResend};
+use crate::orders::messages::{
+    GiftSent, Lines, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered, OrderResend,
+};
 use crate::orders::model::Order;
 use crate::orders::{self, access};
 use crate::payments::messages::{RefundFailed, RefundMade, Refunded};
@@ -39,6 +43,12 @@ pub async fn content(conn: &mut AsyncPgConnection, kit: &Kit, message: &Message)
     let content = match message.kind.as_str() {
         OrderDelivered::KIND => return delivered(conn, kit, message, false).await,
         OrderResend::KIND => return delivered(conn, kit, message, true).await,
+        GiftSent::KIND => {
+            let order = order_of(conn, message).await?;
+            let Some(gift) = gifts::find(conn, order.id).await? else { return Ok(None) };
+            let access = access_of(kit, &order);
+            Content::GiftSent { access, name: gift.name, email: masked_email(&gift.email) }
+        }
         OrderAwaitingStock::KIND => return awaiting(conn, kit, message, false).await,
         OrderAwaitingPerson::KIND => return awaiting(conn, kit, message, true).await,
         RefundMade::KIND => {
@@ -156,6 +166,11 @@ async fn delivered(
             }
         })
         .collect();
+    if let Some(gift) = gifts::find(conn, order.id).await? {
+        let token = access::gift_token(kit, order.id, order.access_generation);
+        let GiftRow { name, giver, message, .. } = gift;
+        return Ok(Some(Content::GiftDelivered { name, giver, message, token, lines, again }));
+    }
     Ok(Some(Content::OrderDelivered { access: access_of(kit, &order), lines, again }))
 }
 
@@ -192,7 +207,9 @@ fn full_title(line: &MailLine) -> String {
 /// Adds the links to the files of the content's lines. They are made outside the attempt's transaction, and are the
 /// same on attempts within a day.
 pub async fn add_files(kit: &Kit, message: &Message, content: &mut Content) -> Outcome<()> {
-    let (Content::OrderDelivered { lines, .. }, Some(order)) = (content, message.order_id) else {
+    let (Content::OrderDelivered { lines, .. } | Content::GiftDelivered { lines, .. }, Some(order)) =
+        (content, message.order_id)
+    else {
         return Ok(());
     };
     if lines.iter().all(|line| line.on_the_page == 0) {

@@ -1,7 +1,8 @@
 //! What the texts need to know.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Bool, Integer, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Integer, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -216,6 +217,30 @@ pub async fn list_troubles(
            select distinct on (m.order_id) m.order_id, m.state, m.bounced_at from message m \
            where m.order_id = any($1) and m.kind in ('order_delivered', 'order_resend') \
            order by m.order_id, m.created_at desc, m.id desc) last where last.state = 'needs_attention'",
+    )
+    .bind::<Array<SqlUuid>, _>(orders.iter().map(|id| id.0).collect::<Vec<_>>())
+    .load(conn)
+    .await
+}
+
+/// When the goods of a gift were mailed last.
+#[derive(QueryableByName)]
+pub struct GiftMailed {
+    #[diesel(sql_type = SqlUuid)]
+    pub order_id: OrderId,
+    #[diesel(sql_type = Timestamptz)]
+    pub sent_at: DateTime<Utc>,
+}
+
+/// Of these gifts those whose goods were mailed, and that mail did not come back.
+pub async fn list_gifts_sent(
+    conn: &mut AsyncPgConnection,
+    orders: &[OrderId],
+) -> QueryResult<Vec<GiftMailed>> {
+    Statement::new(
+        "select m.order_id, max(m.sent_at) as sent_at from message m join order_gift g on g.order_id = m.order_id \
+         where m.order_id = any($1) and m.kind in ('order_delivered', 'order_resend') and m.state = 'sent' \
+           and m.recipient = g.email group by m.order_id",
     )
     .bind::<Array<SqlUuid>, _>(orders.iter().map(|id| id.0).collect::<Vec<_>>())
     .load(conn)

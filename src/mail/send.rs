@@ -13,6 +13,7 @@ use crate::base::text::{Email, Locale, masked_email};
 use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event, NewEvent};
 use crate::infra::effects::messages::{self, MessageKind};
+use crate::infra::effects::record::Nothing;
 use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::kit::Kit;
 use crate::infra::mailer::Letter;
@@ -25,6 +26,8 @@ use crate::mail::suppress::{self, Cause};
 use crate::mail::tasks::{MessageUndeliverable, Undelivered};
 use crate::mail::{bounces, compose, facts::Content, read, store, texts};
 use crate::orders;
+use crate::orders::gifts::GiftRow;
+use crate::orders::messages::{GiftSent, OrderDelivered, has_goods, to_buyer};
 
 /// What to do with the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,9 +66,15 @@ async fn begin(kit: &Kit, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> 
     if let Some(order) = store::find_order(&mut tx, id).await? {
         orders::store::lock(&mut tx, order).await?;
     }
-    let Some(message) = store::lock(&mut tx, id).await? else { return Ok(None) };
+    let Some(mut message) = store::lock(&mut tx, id).await? else { return Ok(None) };
     if message.state.after(MessageChange::Start).is_err() {
         return Ok(None);
+    }
+    let gift = gift_of(&mut tx, &message).await?;
+    if let Some(gift) = gift.filter(|gift| gift.email != message.recipient) {
+        let changed = messages::advance_recipient(&mut tx, id, message.state.as_str(), &gift.email).await?;
+        one(changed, "message")?;
+        message.recipient = gift.email;
     }
     let attempt = message.attempts + 1;
     store::advance_lost_attempts(&mut tx, id).await?;
@@ -88,6 +97,25 @@ async fn begin(kit: &Kit, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> 
     };
     tx.commit().await?;
     Ok(Some((message, attempt, content)))
+}
+
+/// The gift whose goods are in this message.
+async fn gift_of(conn: &mut AsyncPgConnection, message: &Message) -> Outcome<Option<GiftRow>> {
+    match message.order_id.filter(|_| has_goods(&message.kind)) {
+        Some(order) => Ok(orders::gifts::find(conn, order).await?),
+        None => Ok(None),
+    }
+}
+
+/// Mails a gift's buyer that its goods went.
+async fn report_to_giver(conn: &mut AsyncPgConnection, kit: &Kit, message: &Message) -> Outcome<()> {
+    if let Some(gift) = gift_of(conn, message).await?
+        && let Some(order) = orders::store::find(conn, gift.order_id).await?
+    {
+        let mail = to_buyer(GiftSent::to, &order, message.id.to_string(), Nothing {});
+        messages::enqueue(conn, &kit.clock, mail.as_slice()).await?;
+    }
+    Ok(())
 }
 
 /// What stands against mail to the message's address.
@@ -163,8 +191,12 @@ async fn end(kit: &Kit, message: &Message, attempt: i32, outcome: SendAttempt) -
     if let Some(kind) = kind {
         events::append(&tx, &[event(kind, message, attempt)]).await?;
     }
-    if state == MessageState::Sent && read::has_bounced_since(&mut tx, message.id, attempt).await? {
-        bounces::came_back(&mut tx, kit, &Message { attempts: attempt, ..message.clone() }, None).await?;
+    if state == MessageState::Sent {
+        if read::has_bounced_since(&mut tx, message.id, attempt).await? {
+            bounces::came_back(&mut tx, kit, &Message { attempts: attempt, ..message.clone() }, None).await?;
+        } else if message.kind == OrderDelivered::KIND {
+            report_to_giver(&mut tx, kit, message).await?;
+        }
     }
     if let (SendAttempt::NoMailbox(reason), Ok(address)) = (&outcome, Email::parse(&message.recipient)) {
         suppress::suppress(&mut tx, kit, &address, Cause::Refused, Some(reason)).await?;

@@ -167,10 +167,13 @@ pub async fn list_orders_of_address(
     state: MessageState,
 ) -> QueryResult<Vec<Address>> {
     Statement::new(
-        "select distinct o.id as order_id, o.email as recipient from orders o join message m on m.order_id = o.id \
-         where o.email_normalised = $1 and m.recipient = o.email and m.state = $2 \
-           and m.created_at > app_now() - interval '30 days' order by o.id limit 200",
+        "select distinct o.id as order_id, o.email as recipient from ( \
+           select id, email from orders where email_normalised = $1 \
+           union select order_id, email from order_gift where email_normalised = $2) o join message m on m.order_id = o.id \
+         where m.recipient = o.email and m.state = $3 and m.created_at > app_now() - interval '30 days' \
+         order by o.id limit 200",
     )
+    .bind::<Text, _>(email_normalised)
     .bind::<Text, _>(email_normalised)
     .bind::<Text, _>(state.as_str())
     .load(conn)

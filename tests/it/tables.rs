@@ -20,7 +20,7 @@ const OWNERS: [(&str, &str); 13] = [
     ("fulfilment", "stock_alert"),
     ("suppliers", "supplier supplier_offer supplier_purchase supplier_quarantine"),
     ("catalogue", "price product translation variant"),
-    ("orders", "hold order_line order_reference orders staff_act unit"),
+    ("orders", "hold order_gift order_line order_reference orders staff_act unit"),
     (
         "payments",
         "asked_trade dispute epoch_question gateway_account ledger_entry notice notice_body payment refund refund_unit \

@@ -51,6 +51,7 @@ impl MailSuppressionFilter {
 /// An address that no mail is sent to, or was not for a time.
 pub struct MailSuppression(pub Suppression);
 
+/// An address that no mail is sent to, or was not for a time.
 #[Object]
 impl MailSuppression {
     /// Its id.

@@ -3,6 +3,7 @@
 mod changes;
 pub mod delivering;
 mod delivery;
+mod gift;
 mod licence;
 mod line;
 mod load;

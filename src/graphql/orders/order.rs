@@ -8,6 +8,7 @@ use crate::graphql::connection::Listed;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::loaders;
+use crate::graphql::orders::gift::Gift;
 use crate::graphql::orders::line::OrderLine;
 use crate::graphql::orders::load::Whole;
 use crate::graphql::orders::stage::{self, OrderStage};
@@ -103,6 +104,11 @@ impl Order {
     async fn email(&self) -> String {
         let email = self.0.order.email.as_deref().unwrap_or_default();
         if self.whole() { email.to_owned() } else { masked_email(email) }
+    }
+
+    /// Who gets the goods, when that is not the buyer: then its recipient alone sees them.
+    async fn gift(&self) -> Option<Gift> {
+        self.0.gift.clone().filter(|_| self.whole()).map(Gift)
     }
 
     /// What was bought; at most `Shop.maxLinesPerOrder`.

@@ -112,13 +112,18 @@ pub async fn why_not_arrived(ctx: &Context<'_>, whole: &Whole) -> Answer<Option<
         return Ok(explained);
     }
     let Some(trouble) = loaders::mail_trouble(ctx, whole.order.id).await? else { return Ok(None) };
-    let (code, english, chinese) = match trouble.bounced {
-        true => (
+    let (code, english, chinese) = match (trouble.bounced, whole.gift.is_some()) {
+        (_, true) => (
+            if trouble.bounced { "MAIL_BOUNCED" } else { "MAIL_NOT_SENT" },
+            "The mail with the gift did not arrive. Our staff is looking at it and corrects the address.",
+            "发送礼物的邮件未能送达，工作人员正在处理并会更正邮箱地址。",
+        ),
+        (true, false) => (
             "MAIL_BOUNCED",
             "The mail with the goods came back. They are on this page; our staff corrects the address.",
             "发送商品的邮件被退回。您可以在本页查看商品，工作人员会更正邮箱地址。",
         ),
-        false => (
+        (false, false) => (
             "MAIL_NOT_SENT",
             "The mail with the goods could not be sent. They are on this page; our staff is looking at it.",
             "发送商品的邮件未能发出。您可以在本页查看商品，工作人员正在处理。",

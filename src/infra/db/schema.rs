@@ -443,6 +443,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    order_gift (order_id) {
+        order_id -> Uuid,
+        name -> Text,
+        giver -> Nullable<Text>,
+        email -> Text,
+        email_normalised -> Text,
+        mailbox -> Text,
+        message -> Nullable<Text>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     order_line (id) {
         id -> Uuid,
         seller_id -> Uuid,
@@ -1084,6 +1097,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     message_attempt,
     notice,
     notice_body,
+    order_gift,
     order_line,
     order_reference,
     orders,

@@ -164,6 +164,21 @@ pub async fn advance_bounced(conn: &mut AsyncPgConnection, id: Uuid) -> QueryRes
     .await
 }
 
+/// Sends a message that was not sent yet to another address than it was written for.
+pub async fn advance_recipient(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    from: &'static str,
+    recipient: &str,
+) -> QueryResult<usize> {
+    Statement::new("update message set recipient = $1 where id = $2 and state = $3")
+        .bind::<Text, _>(recipient)
+        .bind::<SqlUuid, _>(id)
+        .bind::<Text, _>(from)
+        .execute(conn)
+        .await
+}
+
 /// Puts a message back into the queue with a fresh number of attempts, perhaps to a corrected address. Elsewhere it is another mail:
 /// what is reported of the one before says nothing about this one.
 pub async fn advance_again(

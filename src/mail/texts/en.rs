@@ -4,8 +4,8 @@ use crate::base::secret::Secret;
 use crate::base::text::Locale;
 use crate::config::Shop;
 use crate::mail::facts::{Access, Content, DeliveredLine};
-use crate::mail::texts::line;
 use crate::mail::texts::wording::{Delivered, File, Manner, Part, Wording};
+use crate::mail::texts::{line, unlinked};
 
 pub(super) const MANNER: Manner = Manner { hello: "Hello,", help: "Help", download: "Download", colon: ": " };
 
@@ -21,6 +21,35 @@ pub(super) fn wording(shop: &Shop, content: &Content) -> Wording {
             let mut parts = vec![Part::words(format!("Thank you for your order {number}."))];
             parts.extend(lines.iter().map(delivered));
             (subject, with_way_back(parts, access))
+        }
+        Content::GiftDelivered { name: to, giver, message, token, lines, again } => {
+            let subject = match again {
+                false => format!("A gift for you, from {name}"),
+                true => format!("Your gift from {name}, sent again"),
+            };
+            let giver = giver.as_deref().map_or("Somebody".into(), |giver| unlinked(&line(giver)));
+            let to = unlinked(&line(to));
+            let mut parts =
+                vec![Part::words(format!("{giver} has bought a gift for {to} at {name}. It is yours now."))];
+            if let Some(message) = message {
+                parts.push(Part::words("With it come these words, which are the giver's and not ours:"));
+                parts.push(Part::Quote(message.clone()));
+            }
+            parts.extend(lines.iter().map(delivered));
+            parts.push(Part::words(
+                "You reach your gift at any time with this token. Whoever has it sees the gift, so keep it to yourself. We \
+                 ask you for nothing: no payment, no password.",
+            ));
+            parts.push(Part::Facts(vec![("Gift token", token.clone())]));
+            (subject, parts)
+        }
+        Content::GiftSent { access, name: to, email } => {
+            let number = &access.number;
+            let parts = vec![Part::words(format!(
+                "The gift of your order {number} has been mailed to {} ({email}). Its recipient alone sees the goods.",
+                unlinked(&line(to))
+            ))];
+            (format!("Your order {number}: your gift is on its way"), with_way_back(parts, access))
         }
         Content::OrderAwaitingStock { access, lines } => {
             let number = &access.number;
@@ -147,7 +176,7 @@ fn delivered(item: &DeliveredLine) -> Part {
     });
     let mut notes = Vec::new();
     if item.on_the_page > 0 && item.files.is_empty() {
-        notes.push("Ready for you on your order's page.".to_owned());
+        notes.push("Ready for you on its page.".to_owned());
     }
     if item.waiting > 0 {
         notes.push(format!("Still to come: {}", item.waiting));

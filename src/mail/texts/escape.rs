@@ -6,6 +6,27 @@ pub(super) fn line(text: &str) -> String {
     text.chars().filter(|c| !turns(*c)).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// Words of somebody whom nobody knows, on their lines: no mail program makes a link of an address in them, because a
+/// space of no width follows each dot, colon, slash and at sign inside a word.
+pub(super) fn unlinked(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars().filter(|c| !turns(*c)).peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\r' if rest.peek() == Some(&'\n') => {}
+            '\n' | '\r' => out.push('\n'),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+        if matches!(c, '.' | ':' | '/' | '@' | '。' | '．')
+            && rest.peek().is_some_and(|next| !next.is_whitespace())
+        {
+            out.push('\u{200b}');
+        }
+    }
+    out
+}
+
 fn turns(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

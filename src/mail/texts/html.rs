@@ -132,6 +132,10 @@ fn write(page: &mut Markup, manner: &Manner, part: &Part) {
         Part::Words(words) => {
             page.element("p", "ink", PARAGRAPH, words);
         }
+        Part::Quote(words) => {
+            let style = "margin:0 0 14px;padding:2px 14px;border-left:3px solid #b6bdc7;color:#16181d;white-space:pre-wrap";
+            page.element("blockquote", "ink rule", style, &escape::unlinked(words));
+        }
         Part::Code(code) => {
             page.copied(code, "20px");
         }
@@ -167,7 +171,9 @@ fn write_goods(page: &mut Markup, manner: &Manner, goods: &Delivered) {
         page.element("div", "mute", LABEL, goods.label);
     }
     for key in &goods.keys {
-        page.copied(key, "15px");
+        // A block of text has lines of 64 to 76 characters, which fit in small print.
+        let size = if key.expose().contains('\n') { "12px" } else { "15px" };
+        page.copied(key, size);
     }
     for file in &goods.files {
         write_file(page, manner, file);

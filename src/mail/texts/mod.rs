@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::base::text::Locale;
 use crate::config::Shop;
 use crate::mail::facts::Content;
-use escape::line;
+use escape::{line, unlinked};
 
 /// A mail in both forms, which may hold secrets.
 pub struct Text {

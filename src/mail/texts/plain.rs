@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::base::secret::Secret;
 use crate::config::Shop;
-use crate::mail::texts::escape::line;
+use crate::mail::texts::escape::{line, unlinked};
 use crate::mail::texts::wording::{Delivered, Manner, Part, Wording};
 
 pub(super) fn render(shop: &Shop, manner: &Manner, wording: &Wording) -> Zeroizing<String> {
@@ -12,6 +12,9 @@ pub(super) fn render(shop: &Shop, manner: &Manner, wording: &Wording) -> Zeroizi
     for part in &wording.parts {
         match part {
             Part::Words(words) => put(&mut text, &[words, "\n"]),
+            Part::Quote(words) => {
+                unlinked(words).lines().for_each(|line| put(&mut text, &["> ", line, "\n"]));
+            }
             Part::Code(code) => put(&mut text, &["  ", code.expose(), "\n"]),
             Part::Goods(goods) => put_goods(&mut text, manner, goods),
             Part::Waiting(lines) => {

@@ -12,6 +12,8 @@ pub(super) struct Wording {
 pub(super) enum Part {
     /// A paragraph of ours; what others supplied in it is on one line.
     Words(String),
+    /// What somebody else wrote, set off from our words.
+    Quote(String),
     /// Something to be typed somewhere.
     Code(Secret),
     Goods(Delivered),

@@ -4,8 +4,8 @@ use crate::base::secret::Secret;
 use crate::base::text::Locale;
 use crate::config::Shop;
 use crate::mail::facts::{Access, Content, DeliveredLine};
-use crate::mail::texts::line;
 use crate::mail::texts::wording::{Delivered, File, Manner, Part, Wording};
+use crate::mail::texts::{line, unlinked};
 
 pub(super) const MANNER: Manner =
     Manner { hello: "您好：", help: "客服", download: "下载", colon: "：" };
@@ -22,6 +22,34 @@ pub(super) fn wording(shop: &Shop, content: &Content) -> Wording {
             let mut parts = vec![Part::words(format!("感谢您的订单 {number}。"))];
             parts.extend(lines.iter().map(delivered));
             (subject, with_way_back(parts, access))
+        }
+        Content::GiftDelivered { name: to, giver, message, token, lines, again } => {
+            let subject = match again {
+                false => format!("{name}：您收到一份礼物"),
+                true => format!("{name}：您的礼物（再次发送）"),
+            };
+            let giver = giver.as_deref().map_or("有人".into(), |giver| unlinked(&line(giver)));
+            let to = unlinked(&line(to));
+            let mut parts =
+                vec![Part::words(format!("{giver} 在 {name} 为 {to} 购买了一份礼物，现已送达。"))];
+            if let Some(message) = message {
+                parts.push(Part::words("以下留言来自赠送者，并非本店所写："));
+                parts.push(Part::Quote(message.clone()));
+            }
+            parts.extend(lines.iter().map(delivered));
+            parts.push(Part::words(
+                "您可随时用以下令牌查看礼物。持有令牌者即可看到礼物，请妥善保管。我们不会向您索要款项或密码。",
+            ));
+            parts.push(Part::Facts(vec![("礼物令牌", token.clone())]));
+            (subject, parts)
+        }
+        Content::GiftSent { access, name: to, email } => {
+            let number = &access.number;
+            let parts = vec![Part::words(format!(
+                "订单 {number} 的礼物已发送给 {}（{email}）。只有收礼人可以查看商品内容。",
+                unlinked(&line(to))
+            ))];
+            (format!("订单 {number}：您的礼物已送出"), with_way_back(parts, access))
         }
         Content::OrderAwaitingStock { access, lines } => {
             let number = &access.number;
@@ -120,7 +148,7 @@ fn delivered(item: &DeliveredLine) -> Part {
     });
     let mut notes = Vec::new();
     if item.on_the_page > 0 && item.files.is_empty() {
-        notes.push("请在订单页面查看。".to_owned());
+        notes.push("请在页面上查看。".to_owned());
     }
     if item.waiting > 0 {
         notes.push(format!("待发 {} 件", item.waiting));

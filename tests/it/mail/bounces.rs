@@ -167,7 +167,8 @@ async fn a_bounced_mail_is_before_a_person_the_page_says_so_and_a_corrected_addr
     s.sound().await;
 }
 
-/// Rows: D6 (mailSuppressionLift).
+/// Rows: D6.
+/// Sends: mailSuppressionLift.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_sent_to_a_suppressed_address_until_staff_lifts_it() {
     let s = scene(true).await;
@@ -214,7 +215,7 @@ async fn nothing_is_sent_to_a_suppressed_address_until_staff_lifts_it() {
     assert!(s.suppressions(json!({})).await.is_empty());
     let all = s.suppressions(json!({ "lifted": true })).await;
     assert!(all[0]["liftedAt"].is_string() && all[0]["liftedBy"].as_str().unwrap().starts_with("usr_"));
-    let events = "select count(*) from event where kind = 'mail.suppression_lifted' and actor like 'user:%' \
+    let events = "select count(*) from event where kind = 'mail.suppression_lifted' and actor like 'usr_%' \
         and body::text not like '%Ada%'";
     assert_eq!(s.t.db.one(events).await, "1");
     // It may come back again.

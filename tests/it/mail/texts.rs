@@ -48,6 +48,35 @@ fn contents() -> Vec<(&'static str, Content)> {
             "order_awaiting_person",
             Content::OrderAwaitingPerson { access: access(true), lines: vec![("Handbook".into(), 2)] },
         ),
+        (
+            "gift_delivered",
+            Content::GiftDelivered {
+                name: "Bob".into(),
+                giver: Some("Ada (ada.example)".into()),
+                message: Some(
+                    "Happy birthday!\nhttps://evil.example/a?b=<c> or \u{202e}mail@evil.example".into(),
+                ),
+                token: Secret::new("gft_0123"),
+                lines: vec![line("Game", &["DDDD"])],
+                again: false,
+            },
+        ),
+        (
+            "gift_resend",
+            Content::GiftDelivered {
+                name: "Bob".into(),
+                giver: None,
+                message: None,
+                token: Secret::new("gft_0123"),
+                lines: vec![line("Game", &["DDDD"])],
+                again: true,
+            },
+        ),
+        (
+            "gift_sent",
+            Content::GiftSent { access: access(true), name: "Bob".into(), email: "b…@f….example".into() },
+        ),
+        ("refund_failed", Content::RefundFailed { access: access(true), amount: "12.50 EUR".into() }),
         ("refund_made", Content::RefundMade { access: access(false), amount: "12.50 EUR".into() }),
         ("order_access_code", Content::OrderAccessCode { code: code() }),
         ("prove_email", Content::EmailCode { code: code() }),

@@ -4,6 +4,7 @@ mod access;
 mod buyer_limits;
 mod close;
 mod corrected_address;
+mod gifts;
 mod guest_tokens;
 mod place;
 mod reservation;
