@@ -14,12 +14,21 @@ use crate::graphql::live_of;
 use crate::hooks::kit::HookKit;
 use crate::http::backend::HttpBackend;
 use crate::infra::kit::Kit;
+use crate::infra::mailer;
 use crate::kinds::events;
 use crate::leads_to_kit;
+use crate::payments::accounts;
 use crate::payments::kit::PaymentKit;
 use crate::people::kit::PeopleKit;
 use crate::rest::state::RestBackend;
 use crate::worker::backend::WorkerBackend;
+
+/// What is wrong with a configuration that its own layer cannot see: a gateway's demands, the keys of mails.
+pub fn faults(config: &Config) -> Vec<(String, String)> {
+    let mut faults = accounts::faults(config);
+    faults.extend(mailer::faults(&config.mail));
+    faults
+}
 
 /// The kits of the features.
 pub struct App {

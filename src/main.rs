@@ -362,7 +362,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 
 /// The configuration, and logging as it says.
 fn load(sources: &Sources) -> Result<Config, Faults> {
-    let config = Config::load(sources, dispense::payments::accounts::faults)?;
+    let config = Config::load(sources, dispense::app::faults)?;
     let format = if config.log.format == "json" { logs::Format::Json } else { logs::Format::Text };
     logs::start(format, &config.log.filter);
     Ok(config)

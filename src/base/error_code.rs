@@ -142,6 +142,7 @@ error_codes! {
     BatchAlreadyRecalled = "BATCH_ALREADY_RECALLED": "The batch was recalled already.",
     KeyAlreadySold = "KEY_ALREADY_SOLD": "The key is sold.",
     ApprovalRequired = "APPROVAL_REQUIRED": "A second person must agree.",
+    AddressSuppressed = "ADDRESS_SUPPRESSED": "No mail is sent to this address: it came back, or was complained about.",
     IllegalTransition = "ILLEGAL_TRANSITION": "That is not possible in its present state.",
     AlreadyDelivered = "ALREADY_DELIVERED": "It is delivered.",
     AlreadyRefunded = "ALREADY_REFUNDED": "A named delivery was refunded, or its refund is on its way.",

@@ -117,6 +117,8 @@ ids! {
     DisputeId = "dsp";
     DownloadSessionId = "dls";
     StatementRunId = "stm";
+    /// An address that no mail is sent to.
+    SuppressionId = "msp";
     SupplierId = "sup";
     /// A piece that is bought at a supplier for one unit.
     SupplierPurchaseId = "spu";

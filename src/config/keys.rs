@@ -116,6 +116,15 @@ pub const KEYS: &[Key] = &[
         "Whether the server takes addresses with letters beyond ASCII before the @ (SMTPUTF8). Without it they are\n\
           refused at checkout. Domains beyond ASCII need nothing.",
     ),
+    optional("mail.dkim_domain", Kind::Text, "\"shop.example\"", "The domain mails are signed for (DKIM)."),
+    optional("mail.dkim_selector", Kind::Text, "\"dispense1\"", "Where its public key is in DNS."),
+    optional("mail.dkim_key", Kind::Secret, "\"-----BEGIN PRIVATE KEY-----…\"", "RSA or Ed25519, in PEM."),
+    key(
+        "mail.event_secrets",
+        Kind::Secrets,
+        "[]",
+        "Sign POST /mail/events (whsec_…); none: it is not served.",
+    ),
     optional("secrets.vault", Kind::Secrets, "[\"…\"]", "Wraps the keys that seal what is sold."),
     optional(
         "secrets.fingerprint",
@@ -137,6 +146,8 @@ pub const KEYS: &[Key] = &[
     ),
     key("shop.order_prefix", Kind::Text, "\"D\"", "Prefix of order numbers: 1 to 6 of 0-9 and A-Z."),
     optional("shop.support_email", Kind::Text, "\"help@shop.example\"", "Where buyers find help."),
+    key("shop.colour", Kind::Text, "\"#24292f\"", "The band above mails, as #rrggbb."),
+    optional("shop.logo_url", Kind::Text, "\"https://shop.example/logo.png\"", "The picture in that band."),
     optional("shop.terms_url", Kind::Text, "\"https://shop.example/terms\"", "The shop's terms."),
     optional(
         "shop.privacy_url",

@@ -19,11 +19,28 @@ pub struct Mail {
     /// Whether the server takes addresses whose local part is beyond ASCII (SMTPUTF8, RFC 6531). Domains beyond ASCII
     /// need nothing: mail goes to their ASCII form.
     pub smtputf8: bool,
+    /// Mails are signed for this domain (DKIM, RFC 6376), by a key whose public half is in DNS under the selector. All
+    /// three or none.
+    pub dkim_domain: Option<String>,
+    pub dkim_selector: Option<String>,
+    /// PEM: RSA of 2048 bits and more, or Ed25519 (RFC 8463).
+    pub dkim_key: Option<Secret>,
+    /// What signs the notices of bounces (`POST /mail/events`); each is believed. Without any it is not served.
+    pub event_secrets: Vec<Secret>,
 }
 
 impl Default for Mail {
     fn default() -> Self {
-        Self { url: None, from: "Dispense <shop@localhost>".into(), timeout_seconds: 60, smtputf8: false }
+        Self {
+            url: None,
+            from: "Dispense <shop@localhost>".into(),
+            timeout_seconds: 60,
+            smtputf8: false,
+            dkim_domain: None,
+            dkim_selector: None,
+            dkim_key: None,
+            event_secrets: Vec::new(),
+        }
     }
 }
 
@@ -52,5 +69,32 @@ impl Mail {
         if Email::parse(address).is_err() || self.from.chars().any(char::is_control) {
             faults.add("mail.from", "takes a sender such as `Shop <shop@example.com>`");
         }
+        let given = [
+            ("mail.dkim_domain", self.dkim_domain.is_some()),
+            ("mail.dkim_selector", self.dkim_selector.is_some()),
+            ("mail.dkim_key", self.dkim_key.is_some()),
+        ];
+        if given.iter().any(|(_, given)| *given) {
+            for (key, _) in given.iter().filter(|(_, given)| !given) {
+                faults.add(*key, "is missing: mails are signed by a domain, a selector and a key");
+            }
+        }
+        for (key, name) in
+            [("mail.dkim_domain", &self.dkim_domain), ("mail.dkim_selector", &self.dkim_selector)]
+        {
+            if name.as_deref().is_some_and(|name| !is_dns_name(name)) {
+                faults.add(key, "takes a name as in DNS: letters, digits, hyphens, dots");
+            }
+        }
     }
+}
+
+fn is_dns_name(text: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.split('.').all(label)
 }

@@ -16,6 +16,10 @@ pub struct Shop {
     /// Prefix of order numbers: up to 6 of `[0-9A-Z]`.
     pub order_prefix: String,
     pub support_email: Option<String>,
+    /// The band above mails, `#rrggbb`.
+    pub colour: String,
+    /// A picture in that band.
+    pub logo_url: Option<String>,
     pub terms_url: Option<String>,
     pub privacy_url: Option<String>,
     pub guest_checkout: bool,
@@ -51,6 +55,8 @@ impl Default for Shop {
             currencies: vec!["USD".into(), "EUR".into(), "CNY".into()],
             order_prefix: "D".into(),
             support_email: None,
+            colour: "#24292f".into(),
+            logo_url: None,
             terms_url: None,
             privacy_url: None,
             guest_checkout: true,
@@ -92,6 +98,17 @@ impl Shop {
         }
         if self.support_email.as_deref().is_some_and(|e| Email::parse(e).is_err()) {
             faults.add("shop.support_email", "is no mail address");
+        }
+        let digits = self.colour.strip_prefix('#').unwrap_or_default();
+        if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            faults.add("shop.colour", "takes a colour such as #24292f");
+        }
+        let shown = |text: &str| {
+            url::Url::parse(text)
+                .is_ok_and(|u| u.scheme() == "https" && u.username().is_empty() && u.password().is_none())
+        };
+        if self.logo_url.as_deref().is_some_and(|url| !shown(url)) {
+            faults.add("shop.logo_url", "takes an address of https, without a name or password");
         }
         for (key, address) in [("shop.terms_url", &self.terms_url), ("shop.privacy_url", &self.privacy_url)] {
             let web =

@@ -81,7 +81,7 @@ pub async fn report(kit: &Kit, actor: &Actor, report: ProblemReport) -> Outcome<
     match access::access_level(kit, actor, &order, report.access_token.as_deref()) {
         Some(AccessLevel::Buyer) => {}
         Some(AccessLevel::Staff) if order.user_id.is_some() && order.user_id == actor.user_id() => {}
-        Some(AccessLevel::Status | AccessLevel::Staff) => {
+        Some(AccessLevel::Status | AccessLevel::Recipient | AccessLevel::Staff) => {
             return Err(Refusal::new(ErrorCode::Forbidden, "only its buyer reports it").into());
         }
         None => return Err(missing().into()),

@@ -9,6 +9,7 @@ use crate::infra::effects::events::{self, Event, NewEvent};
 use crate::infra::kit::Kit;
 use crate::orders::access::{self, AccessLevel};
 use crate::orders::events::{OfLine, UnitEvent};
+use crate::orders::gifts;
 use crate::orders::hand_over::may_hand_over;
 use crate::orders::model::{Order, Unit};
 use crate::orders::read;
@@ -30,14 +31,16 @@ pub struct RevealedSecret {
 #[derive(Clone, Debug)]
 pub struct Revealed {
     pub order: Order,
+    /// It was shown to a gift's recipient, who sees nothing of the money.
+    pub is_gift: bool,
     pub secrets: Vec<RevealedSecret>,
     /// Number of the last unit shown within what was asked for, to go on after.
     pub last_unit_no: Option<i32>,
     pub has_next: bool,
 }
 
-/// Shows up to `first` secrets (1 to 500). Refusals: `NOT_FOUND`, `FORBIDDEN` (a watch ticket shows nothing),
-/// `NOT_PAID`, `NOT_READY`, `REFUNDED`, `REVOKED`, `REPLACED`. Showing again shows the same and keeps the first time.
+/// Shows up to `first` secrets (1 to 500). Refusals: `NOT_FOUND`, `FORBIDDEN` (a watch ticket shows nothing, and
+/// a gift is shown to its recipient alone), `NOT_PAID`, `NOT_READY`, `REFUNDED`, `REVOKED`, `REPLACED`. Showing again shows the same and keeps the first time.
 pub async fn reveal(
     kit: &Kit,
     actor: &Actor,
@@ -51,12 +54,16 @@ pub async fn reveal(
     let mut tx = kit.db.begin().await?;
     let order_id = read::order_of(&mut tx, target).await?.ok_or_else(missing)?;
     let order = store::lock(&mut tx, order_id).await?.ok_or_else(missing)?;
-    match access::access_level(kit, actor, &order, token) {
-        Some(AccessLevel::Buyer) => {}
+    let access_level = access::access_level(kit, actor, &order, token);
+    match access_level {
+        Some(AccessLevel::Recipient) => {}
+        Some(AccessLevel::Buyer) => gifts::refuse_buyer(&mut tx, &order).await?,
         Some(AccessLevel::Status) => {
             return Err(Refusal::new(ErrorCode::Forbidden, "a watch ticket shows no secrets").into());
         }
-        Some(AccessLevel::Staff) if order.user_id.is_some() && order.user_id == actor.user_id() => {}
+        Some(AccessLevel::Staff) if order.user_id.is_some() && order.user_id == actor.user_id() => {
+            gifts::refuse_buyer(&mut tx, &order).await?;
+        }
         Some(AccessLevel::Staff) => {
             let text = "staff sees secrets only with a reason";
             return Err(Refusal::new(ErrorCode::Forbidden, text).into());
@@ -83,7 +90,8 @@ pub async fn reveal(
         })
         .collect();
     tx.commit().await?;
-    Ok(Revealed { order, secrets, last_unit_no, has_next })
+    let is_gift = access_level == Some(AccessLevel::Recipient);
+    Ok(Revealed { order, is_gift, secrets, last_unit_no, has_next })
 }
 
 /// Pieces of a target that may be shown, with their secrets.

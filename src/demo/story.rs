@@ -259,12 +259,23 @@ fn mails(folder: &Path) -> Vec<String> {
     mails.filter_map(|path| Some(readable(&std::fs::read_to_string(path).ok()?))).collect()
 }
 
-/// Undoes quoted-printable (RFC 2045, 6.7), when the mail is written in it.
+/// The mail as a program without pages shows it: its header and its plain text (RFC 2045, RFC 2046).
 fn readable(mail: &str) -> String {
     let mail = mail.replace("\r\n", "\n");
-    let encoded = mail.to_ascii_lowercase().contains("content-transfer-encoding: quoted-printable");
-    let Some((head, body)) = mail.split_once("\n\n").filter(|_| encoded) else { return mail };
-    let joined = body.replace("=\n", "");
+    let Some((head, parts)) = mail.split_once("\n\n") else { return mail };
+    let boundary = head.split("boundary=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let plain = boundary.and_then(|boundary| parts.split(&format!("--{boundary}\n")).nth(1));
+    let Some((fields, text)) = plain.and_then(|part| part.split_once("\n\n")) else { return mail };
+    let text = match fields.to_ascii_lowercase().contains("content-transfer-encoding: quoted-printable") {
+        true => unquoted(text),
+        false => text.to_owned(),
+    };
+    format!("{head}\n\n{text}")
+}
+
+/// Undoes quoted-printable (RFC 2045, 6.7).
+fn unquoted(text: &str) -> String {
+    let joined = text.replace("=\n", "");
     let mut bytes = Vec::with_capacity(joined.len());
     let mut rest = joined.as_bytes();
     while let [first, more @ ..] = rest {
@@ -277,7 +288,7 @@ fn readable(mail: &str) -> String {
         bytes.push(byte.unwrap_or(*first));
         rest = &more[if byte.is_some() { 2 } else { 0 }..];
     }
-    format!("{head}\n\n{}", String::from_utf8_lossy(&bytes))
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn search_log(log: &str, secrets: &[(&str, &str)]) -> Result<(), Fault> {

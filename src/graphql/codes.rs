@@ -150,5 +150,5 @@ groups! {
         IdempotencyConflict InProgress IllegalTransition AlreadyDelivered NotPaid AlreadyRefunded
         DisputeOpen RefundTooLarge RefundNotSupported RefundOutcomeUnknown EvidenceRequired
         Refunded Revoked Replaced TaskTaken NoticeNotVerifiable LastAdmin EmailInvalid
-        SettingInvalid Unavailable;
+        AddressSuppressed SettingInvalid Unavailable;
 }

@@ -23,6 +23,8 @@ use crate::graphql::catalogue::types::{Product, Variant};
 use crate::graphql::context::GraphqlBackend;
 use crate::graphql::error::{Answer, fault};
 use crate::licences::{self, LicenceRow};
+use crate::mail;
+use crate::mail::read::MailTrouble;
 use crate::orders::sync;
 use crate::payments;
 use crate::payments::accounts::store::Paused;
@@ -82,6 +84,10 @@ key! {
     ActivationsOf(UnitId);
     /// When an order last changed.
     OrderChange(OrderId);
+    /// When the goods of a gift were mailed.
+    GiftSentOf(OrderId);
+    /// Whether an order's mail came back.
+    MailOf(OrderId);
     /// When a line last changed.
     LineChange(LineId);
     /// What is kept of a notice, by its number in the inbox.
@@ -256,6 +262,30 @@ impl Loader<PausedMethods> for Batch {
     }
 }
 
+impl Loader<GiftSentOf> for Batch {
+    type Value = DateTime<Utc>;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[GiftSentOf]) -> Result<HashMap<GiftSentOf, DateTime<Utc>>, Shared> {
+        let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
+        let mut conn = self.backend.db.conn().await?;
+        let rows = mail::read::list_gifts_sent(&mut conn, &ids).await?;
+        Ok(rows.into_iter().map(|row| (GiftSentOf(row.order_id), row.sent_at)).collect())
+    }
+}
+
+impl Loader<MailOf> for Batch {
+    type Value = MailTrouble;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[MailOf]) -> Result<HashMap<MailOf, MailTrouble>, Shared> {
+        let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
+        let mut conn = self.backend.db.conn().await?;
+        let rows = mail::read::list_troubles(&mut conn, &ids).await?;
+        Ok(rows.into_iter().map(|row| (MailOf(row.order_id), row)).collect())
+    }
+}
+
 impl Loader<LineChange> for Batch {
     type Value = DateTime<Utc>;
     type Error = Shared;
@@ -341,6 +371,16 @@ pub async fn activations(ctx: &Context<'_>, unit: UnitId) -> Answer<Vec<licences
 /// When an order last changed.
 pub async fn order_change(ctx: &Context<'_>, id: OrderId) -> Answer<Option<DateTime<Utc>>> {
     one(ctx, OrderChange(id)).await
+}
+
+/// When the last mail with a gift's goods went to its recipient.
+pub async fn gift_sent(ctx: &Context<'_>, id: OrderId) -> Answer<Option<DateTime<Utc>>> {
+    one(ctx, GiftSentOf(id)).await
+}
+
+/// What keeps an order's mail with goods from its reader, if anything does.
+pub async fn mail_trouble(ctx: &Context<'_>, id: OrderId) -> Answer<Option<MailTrouble>> {
+    one(ctx, MailOf(id)).await
 }
 
 /// When a line last changed.

@@ -111,6 +111,7 @@ pub fn chinese(code: ErrorCode) -> Option<&'static str> {
         E::ImportAlreadyCommitted => "导入已结束。",
         E::BatchAlreadyRecalled => "该批次已被召回。",
         E::KeyAlreadySold => "密钥已售出。",
+        E::AddressSuppressed => "系统已停止向此邮箱发送邮件：邮件曾被退回或被投诉。",
         E::IllegalTransition => "当前状态下无法执行此操作。",
         E::AlreadyDelivered => "已经交付。",
         E::RefundTooLarge => "退款金额超过可退金额。",

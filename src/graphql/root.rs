@@ -12,7 +12,7 @@ use crate::graphql::catalogue::{
 use crate::graphql::clients::{ClientMutation, ClientQuery};
 use crate::graphql::desk::{
     ALERTS, AlertSubscription, BlockMutation, DeskMutation, DeskQuery, FulfilMutation, GrantMutation,
-    NoticeMutation, PauseMutation, StaffDeliveryMutation, StatementMutation,
+    MailMutation, NoticeMutation, PauseMutation, StaffDeliveryMutation, StatementMutation,
 };
 use crate::graphql::hooks::HookMutation;
 use crate::graphql::live::Live;
@@ -81,6 +81,7 @@ struct StaffMutation(
     DeskMutation,
     GrantMutation,
     StaffDeliveryMutation,
+    MailMutation,
     FulfilMutation,
     NoticeMutation,
     StatementMutation,

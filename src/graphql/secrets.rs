@@ -33,8 +33,8 @@ pub fn is_secret(name: &str, text: &str, field: &str, direct: bool) -> bool {
     named && !text.starts_with(WATCH_TICKET)
 }
 
-/// Begins guests' order tokens, in whatever argument one is.
-const ORDER_TOKEN: &str = "oat_";
+/// Begin the tokens of guests and of gifts' recipients, in whatever argument one is.
+const ORDER_TOKENS: [&str; 2] = ["oat_", "gft_"];
 
 /// Defaults of variables, which are part of the document's text.
 type Defaults = HashMap<Name, Value>;
@@ -74,7 +74,7 @@ fn in_selections(set: &SelectionSet, parent: &str, defaults: &Defaults) -> bool 
 fn holds(name: &str, value: &Value, field: &str, direct: bool) -> bool {
     match value {
         Value::String(text) => {
-            let personal = name == "email" || text.starts_with(ORDER_TOKEN);
+            let personal = name == "email" || ORDER_TOKENS.iter().any(|begin| text.starts_with(begin));
             !text.is_empty() && (personal || is_secret(name, text, field, direct))
         }
         Value::List(items) => items.iter().any(|item| holds(name, item, field, false)),

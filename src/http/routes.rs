@@ -13,7 +13,7 @@ use crate::http::backend::HttpBackend;
 use crate::http::limits::LimitedPath;
 use crate::rest::openapi::{self, Document, Operation};
 use crate::rest::{
-    downloads, events, health, keys, licences, metrics, pay, results, storefront, suppliers, uploads,
+    downloads, events, health, keys, licences, mails, metrics, pay, results, storefront, suppliers, uploads,
     webhooks,
 };
 
@@ -100,6 +100,16 @@ pub fn table() -> Vec<RouteRow> {
             .answers(204, "", "It is applied, or was before.")
             .answers(401, "application/problem+json", "`UNAUTHENTICATED`: the signature is not believed.")
             .answers(404, "application/problem+json", "`NOT_FOUND`: the purchase is not this supplier's."),
+        row(Method::POST, "/mail/events", mails::report, "What a mail service reports of a mail: it came back, was complained about, or arrived")
+            .tag("mail")
+            .parameter("header", "webhook-id", "The report's name, without dots: the same again is taken once.")
+            .parameter("header", "webhook-timestamp", "Seconds since the epoch, within five minutes.")
+            .parameter("header", "webhook-signature", "`v1,` and the base64 of HMAC-SHA-256 over `id.timestamp.body`, by a secret of `mail.event_secrets` (Standard Webhooks).")
+            .takes("application/json", "`type` (`bounce`, `complaint`, `delivered`), `address` or `messageId` or both, `permanent`, `providerId`, `reason`.")
+            .answers(204, "", "It is applied, or was before.")
+            .answers(400, "application/problem+json", "`INVALID`: signed, but not understood.")
+            .answers(401, "application/problem+json", "`UNAUTHENTICATED`: the signature is not believed.")
+            .answers(404, "application/problem+json", "`NOT_FOUND`: the shop has no such secret."),
         get("/pay/{token}", pay::hosted_page, "Our own page for any payment")
             .tag("payments")
             .answers(200, "text/html", "What the buyer has to do.")

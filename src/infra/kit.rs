@@ -58,13 +58,7 @@ impl Kit {
         let outbound = Outbound::with_rules(rules, Arc::new(SystemLookup))?;
         // An attempt must end before its job's time does, so that its outcome can be recorded.
         let mail_time = config.mail.timeout_seconds.min(config.worker.job_seconds.saturating_sub(5)).max(1);
-        let mail = &config.mail;
-        let mailer = Mailer::new(
-            mail.url.as_ref(),
-            &mail.from,
-            Duration::from_secs(mail_time),
-            &config.data.join("mail"),
-        )?;
+        let mailer = Mailer::new(&config.mail, Duration::from_secs(mail_time), &config.data.join("mail"))?;
         let throttles = Throttles::new(&config.limits);
         let blobs = Blobs::folder(config.data.join("files"));
         let bell = Bell::default();

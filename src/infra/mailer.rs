@@ -9,15 +9,31 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use lettre::Message;
-use lettre::message::Mailbox;
-use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
+use lettre::message::header::{Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart, SinglePart};
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::base::clock;
 use crate::base::email::Email;
 use crate::base::outcome::Fault;
-use crate::base::secret::Secret;
+use crate::config::Mail;
+use crate::infra::dkim::Signer;
 use crate::infra::smtp::{SendAttempt, Server};
+use crate::infra::webhook_signature;
+
+/// What is wrong with the keys of `[mail]`, each with its name.
+pub fn faults(config: &Mail) -> Vec<(String, String)> {
+    let mut faults = Vec::new();
+    if let Err(text) = Signer::of(config) {
+        faults.push(("mail.dkim_key".into(), text.into()));
+    }
+    if config.event_secrets.iter().any(|secret| webhook_signature::key_bytes(secret).is_none()) {
+        let text = "takes secrets of 24 to 64 bytes: whsec_ and their base64";
+        faults.push(("mail.event_secrets".into(), text.into()));
+    }
+    faults
+}
 
 /// A mail ready to go.
 pub struct Letter {
@@ -25,7 +41,9 @@ pub struct Letter {
     pub message_id: String,
     pub recipient: String,
     pub subject: String,
-    pub text: Zeroizing<String>,
+    /// The same mail in two forms, of which a mail program shows the one it can.
+    pub plain: Zeroizing<String>,
+    pub html: Zeroizing<String>,
     /// `en`, `zh`.
     pub language: &'static str,
     /// When the message was written, not when this attempt is made: a repeat is the same message.
@@ -41,21 +59,23 @@ enum Carrier {
 pub struct Mailer {
     from: Mailbox,
     way: Carrier,
+    signer: Option<Signer>,
 }
 
 impl Mailer {
-    /// `url` as `[mail]` describes; without one, files in `folder`. `whole` bounds one attempt.
-    pub fn new(url: Option<&Secret>, from: &str, whole: Duration, folder: &Path) -> Result<Self, Fault> {
+    /// As `[mail]` says; without an url, files in `folder`. `whole` bounds one attempt.
+    pub fn new(config: &Mail, whole: Duration, folder: &Path) -> Result<Self, Fault> {
         let wrong = |e: &dyn std::fmt::Display| Fault::bug(format!("mail.from is no sender: {e}"));
-        let from: Mailbox = from.parse().map_err(|e| wrong(&e))?;
+        let from: Mailbox = config.from.parse().map_err(|e| wrong(&e))?;
         let own = Email::parse(from.email.as_ref()).map_err(|e| wrong(&e.message))?;
         let own = own.for_smtp().parse().map_err(|e| wrong(&e))?;
         let from = Mailbox::new(from.name, own);
-        let way = match url.filter(|u| !u.is_empty()) {
+        let way = match config.url.as_ref().filter(|u| !u.is_empty()) {
             Some(url) => Carrier::Server(Server::new(url, whole)?),
             None => Carrier::Folder(folder.to_owned()),
         };
-        Ok(Self { from, way })
+        let signer = Signer::of(config).map_err(|e| Fault::bug(format!("mail.dkim_key {e}")))?;
+        Ok(Self { from, way, signer })
     }
 
     /// Makes one attempt. `now` names the file when mails are files.
@@ -64,7 +84,13 @@ impl Mailer {
             Ok(message) => message,
             Err(reason) => return SendAttempt::Permanent(reason),
         };
-        let bytes = Zeroizing::new(message.formatted());
+        let mut bytes = Zeroizing::new(message.formatted());
+        if let Some(signer) = &self.signer {
+            match signer.header(&bytes, letter.date) {
+                Some(header) => bytes.splice(0..0, header.into_bytes()).for_each(drop),
+                None => return SendAttempt::Temporary("the mail could not be signed".into()),
+            }
+        }
         match &self.way {
             Carrier::Server(server) => server.send(message.envelope(), &bytes).await,
             Carrier::Folder(folder) => {
@@ -85,16 +111,21 @@ impl Mailer {
         let no_address = || "the recipient is no mail address".to_owned();
         let to = Email::parse(&letter.recipient).map_err(|_| no_address())?;
         let to = to.for_smtp().parse().map_err(|_| no_address())?;
+        // A repeat is the same to the last byte, the boundary too.
+        let boundary = hex::encode(&Sha256::digest(letter.message_id.as_bytes())[..16]);
+        let both = MultiPart::alternative()
+            .boundary(boundary)
+            .singlepart(SinglePart::plain(letter.plain.to_string()))
+            .singlepart(SinglePart::html(letter.html.to_string()));
         Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
             .subject(one_line(&letter.subject))
             .message_id(Some(format!("<{}>", letter.message_id)))
             .date(letter.date.into())
-            .header(ContentType::TEXT_PLAIN)
             .header(ContentLanguage(letter.language.to_owned()))
             .header(AutoSubmitted)
-            .body(letter.text.to_string())
+            .multipart(both)
             .map_err(|e| e.to_string())
     }
 

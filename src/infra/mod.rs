@@ -4,6 +4,7 @@ pub mod blob;
 pub mod cursor;
 pub mod data_keys;
 pub mod db;
+pub mod dkim;
 pub mod effects;
 pub mod epoch;
 pub mod fault_points;

@@ -33,6 +33,8 @@ pub enum SendAttempt {
     Temporary(String),
     /// The server will never take this message for this recipient (5yz to RCPT, DATA or the text).
     Permanent(String),
+    /// The server knows no such mailbox (RFC 3463, 5.1.1 and 5.1.10, in answer to RCPT).
+    NoMailbox(String),
     /// The text was on its way and no answer came: it may have arrived.
     Unknown(String),
 }
@@ -188,10 +190,20 @@ async fn announce(conn: &mut AsyncSmtpConnection, envelope: &Envelope) -> Result
     let sender: Option<Address> = envelope.from().cloned();
     conn.command(Mail::new(sender, parameters)).await.map_err(shop)?;
     for to in envelope.to() {
-        conn.command(Rcpt::new(to.clone(), Vec::new())).await.map_err(recipient)?;
+        let answer = conn.command(Rcpt::new(to.clone(), Vec::new())).await;
+        answer.map_err(|e| {
+            if names_no_mailbox(&e) { SendAttempt::NoMailbox(reason(&e)) } else { recipient(e) }
+        })?;
     }
     conn.command(Data).await.map_err(recipient)?;
     Ok(())
+}
+
+/// Whether a refusal says that there is no such mailbox: the code that begins its text does.
+fn names_no_mailbox(error: &Error) -> bool {
+    let text = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let code = text.split_whitespace().next().unwrap_or_default();
+    error.is_permanent() && ["5.1.1", "5.1.10"].contains(&code)
 }
 
 /// Says goodbye, without waiting for long.

@@ -19,7 +19,7 @@ use crate::infra::effects::events::{Audience, Event, EventKind, KnownEvents};
 use crate::infra::effects::tasks::TaskEvent;
 use crate::infra::sequence::Numbered;
 use crate::licences::events::LicenceEvent;
-use crate::mail::events::MessageEvent;
+use crate::mail::events::{MessageEvent, SuppressionEvent};
 use crate::orders::events::{BlockEvent, OrderEvent, UnitEvent};
 use crate::payments::events::{DisputeEvent, PaymentEvent, RefundEvent, ShopEvent, StatementEvent};
 use crate::people::events::{ApiClientEvent, SessionEvent, UserEvent};
@@ -27,7 +27,7 @@ use crate::suppliers::events::{OfferEvent, PurchaseEvent, SupplierEvent};
 use crate::vault::events::{BatchEvent, ExportEvent, HoldEvent, KeyEvent, SecretEvent, StockEvent};
 
 /// Each feature's kinds, in the order of the documentation, and who sees them.
-const ALL: [(Audience, &[EventKind]); 34] = [
+const ALL: [(Audience, &[EventKind]); 35] = [
     (Audience::Client, OrderEvent::KINDS),
     (Audience::Client, LineEvent::KINDS),
     (Audience::Seller, StockLevelEvent::KINDS),
@@ -57,6 +57,7 @@ const ALL: [(Audience, &[EventKind]); 34] = [
     (Audience::Seller, VariantEvent::KINDS),
     (Audience::Seller, HookEvent::KINDS),
     (Audience::Staff, MessageEvent::KINDS),
+    (Audience::Staff, SuppressionEvent::KINDS),
     (Audience::Staff, BlockEvent::KINDS),
     (Audience::Staff, TaskEvent::KINDS),
     (Audience::Staff, UserEvent::KINDS),

@@ -10,10 +10,12 @@ use crate::licences::events::{LicenceEvent, OfDelivery};
 use crate::licences::model::Owned;
 use crate::licences::{read, store};
 use crate::orders::access::{self, AccessLevel};
+use crate::orders::gifts;
 use crate::orders::store as orders;
 
 /// Removes an activation; one that was removed before stays so. The device's next question is answered with
-/// `DEVICE_NOT_ACTIVATED`. Refusals: `NOT_FOUND`, `FORBIDDEN` (a watch ticket changes nothing).
+/// `DEVICE_NOT_ACTIVATED`. Refusals: `NOT_FOUND`, `FORBIDDEN` (a watch ticket changes nothing, and of a gift its
+/// recipient alone frees a device).
 pub async fn remove(
     kit: &Kit,
     actor: &Actor,
@@ -27,6 +29,10 @@ pub async fn remove(
     let access_level = match access::access_level(kit, actor, &order, token) {
         Some(AccessLevel::Status) => {
             return Err(Refusal::new(ErrorCode::Forbidden, "a watch ticket frees no device").into());
+        }
+        Some(AccessLevel::Buyer) => {
+            gifts::refuse_buyer(&mut tx, &order).await?;
+            AccessLevel::Buyer
         }
         Some(level) => level,
         None => return Err(missing().into()),

@@ -14,10 +14,10 @@ use crate::infra::effects::messages::{self, SendMessage};
 use crate::infra::kit::Kit;
 use crate::mail::events::{MessageEvent, SentAgain};
 use crate::mail::state::MessageChange;
-use crate::mail::store;
+use crate::mail::{read, store};
 
 /// Puts a message that needs attention back into the queue, with a fresh number of attempts. Refuses with
-/// `FORBIDDEN`, `NOT_FOUND`, `EMAIL_INVALID`, and `NOT_READY` when the message is on its way or was sent.
+/// `FORBIDDEN`, `NOT_FOUND`, `EMAIL_INVALID`, `ADDRESS_SUPPRESSED`, and `NOT_READY` when the message is on its way or was sent.
 pub async fn send_again(kit: &Kit, actor: &Actor, id: Uuid, recipient: Option<&str>) -> Outcome<()> {
     if !actor.is_staff() {
         return Err(Refusal::new(ErrorCode::Forbidden, "this is for staff").into());
@@ -27,6 +27,11 @@ pub async fn send_again(kit: &Kit, actor: &Actor, id: Uuid, recipient: Option<&s
     let message = store::lock(&mut tx, id)
         .await?
         .ok_or_else(|| Refusal::new(ErrorCode::NotFound, "there is no such message"))?;
+    let to = Email::parse(recipient.as_ref().map_or(&message.recipient, Email::typed))?;
+    if read::find_suppression(&mut tx, to.normalised()).await?.is_some() {
+        let text = "no mail is sent to this address: lift that first, or correct it";
+        return Err(Refusal::new(ErrorCode::AddressSuppressed, text).into());
+    }
     if message.state.after(MessageChange::SendAgain).is_err() {
         return Err(Refusal::new(ErrorCode::NotReady, "this message is on its way or was sent").into());
     }

@@ -7,6 +7,7 @@ use crate::base::ids::{CaseId, OrderId, UnitId};
 use crate::base::money::{Currency, Money};
 use crate::base::outcome::{Fault, Outcome};
 use crate::base::secret::Secret;
+use crate::base::text::masked_email;
 use crate::catalogue::model::MailPolicy;
 use crate::delivery;
 use crate::delivery::cases::{self, CaseRow};
@@ -18,10 +19,11 @@ use crate::mail::facts::{Access, Content, DeliveredLine, FileLink};
 use crate::mail::messages::{Opened, TaskOpened};
 use crate::mail::model::{MailLine, Message};
 use crate::mail::read;
+use crate::orders::gifts::{self, GiftRow};
 use crate::orders::hand_over::may_hand_over;
 use crate::orders::messages::{
-    DeliveryReplaced, Lines, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered, OrderResend, Pieces,
-    ReplacementAwaited,
+    DeliveryReplaced, GiftSent, Lines, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered, OrderResend,
+    Pieces, ReplacementAwaited,
 };
 use crate::orders::model::Order;
 use crate::orders::{self, access};
@@ -44,6 +46,12 @@ pub async fn content(conn: &mut AsyncPgConnection, kit: &Kit, message: &Message)
     let content = match message.kind.as_str() {
         OrderDelivered::KIND => return delivered(conn, kit, message, false).await,
         OrderResend::KIND => return delivered(conn, kit, message, true).await,
+        GiftSent::KIND => {
+            let order = order_of(conn, message).await?;
+            let Some(gift) = gifts::find(conn, order.id).await? else { return Ok(None) };
+            let access = access_of(kit, &order);
+            Content::GiftSent { access, name: gift.name, email: masked_email(&gift.email) }
+        }
         OrderAwaitingStock::KIND => return awaiting(conn, kit, message, false).await,
         OrderAwaitingPerson::KIND => return awaiting(conn, kit, message, true).await,
         DeliveryReplaced::KIND => return replaced(conn, kit, message).await,
@@ -123,7 +131,28 @@ async fn delivered(
     let order = order_of(conn, message).await?;
     let lines = lines_of(conn, message, order.id).await?;
     let lines = goods_of(conn, kit, &order, lines).await?;
-    Ok((!lines.is_empty()).then(|| Content::OrderDelivered { access: access_of(kit, &order), lines, again }))
+    let to_buyer = |access, lines| Content::OrderDelivered { access, lines, again };
+    for_whom(conn, kit, &order, lines, again, to_buyer).await
+}
+
+/// These goods for their recipient when the order is a gift, else for its buyer in other words.
+async fn for_whom(
+    conn: &mut AsyncPgConnection,
+    kit: &Kit,
+    order: &Order,
+    lines: Vec<DeliveredLine>,
+    again: bool,
+    to_buyer: impl FnOnce(Access, Vec<DeliveredLine>) -> Content,
+) -> Outcome<Option<Content>> {
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let Some(gift) = gifts::find(conn, order.id).await? else {
+        return Ok(Some(to_buyer(access_of(kit, order), lines)));
+    };
+    let token = access::gift_token(kit, order.id, order.access_generation);
+    let GiftRow { name, giver, message, .. } = gift;
+    Ok(Some(Content::GiftDelivered { name, giver, message, token, lines, again }))
 }
 
 /// Those of the pieces of these lines that may leave now, with their keys where the mail carries them.
@@ -199,7 +228,8 @@ async fn replaced(conn: &mut AsyncPgConnection, kit: &Kit, message: &Message) ->
     let order = order_of(conn, message).await?;
     let lines = lines_of_pieces(conn, message, order.id).await?;
     let lines = goods_of(conn, kit, &order, lines).await?;
-    Ok((!lines.is_empty()).then(|| Content::DeliveryReplaced { access: access_of(kit, &order), lines }))
+    let to_buyer = |access, lines| Content::DeliveryReplaced { access, lines };
+    for_whom(conn, kit, &order, lines, true, to_buyer).await
 }
 
 async fn replacement_awaited(
@@ -299,7 +329,9 @@ fn full_title(line: &MailLine) -> String {
 /// Adds the links to the files of the content's lines. They are made outside the attempt's transaction, and are the
 /// same on attempts within a day.
 pub async fn add_files(kit: &Kit, message: &Message, content: &mut Content) -> Outcome<()> {
-    let (Content::OrderDelivered { lines, .. }, Some(order)) = (content, message.order_id) else {
+    let (Content::OrderDelivered { lines, .. } | Content::GiftDelivered { lines, .. }, Some(order)) =
+        (content, message.order_id)
+    else {
         return Ok(());
     };
     if lines.iter().all(|line| line.on_the_page == 0) {

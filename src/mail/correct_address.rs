@@ -20,11 +20,12 @@ use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::kit::Kit;
 use crate::mail::model::Message;
 use crate::mail::state::{MessageChange, MessageState};
-use crate::mail::store;
 use crate::mail::tasks::MessageUndeliverable;
+use crate::mail::{read, store};
 use crate::orders::events::OrderEvent;
+use crate::orders::gifts;
 use crate::orders::messages::{
-    Lines, Made, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered, OrderResend, to_buyer,
+    Lines, Made, OrderAwaitingPerson, OrderAwaitingStock, OrderDelivered, OrderResend, has_goods, to_buyer,
 };
 use crate::orders::model::Order;
 use crate::orders::revoke_access;
@@ -32,13 +33,15 @@ use crate::orders::staff::store::{Act, insert_acts};
 use crate::orders::store as orders;
 use crate::orders::unit::UnitState;
 
-/// Corrects the address. The same address again only sends what had been given up. Refuses with `FORBIDDEN`, `REASON_REQUIRED`,
-/// `EMAIL_INVALID`, `NOT_FOUND`.
+/// Corrects the address of an order's buyer, or with `of_gift` that of its gift's recipient. The same address again only sends
+/// what had been given up. Refuses with `FORBIDDEN`, `REASON_REQUIRED`, `EMAIL_INVALID`, `NOT_FOUND`, `INVALID` when the
+/// order is no gift, and `ADDRESS_SUPPRESSED` when no mail is sent there.
 pub async fn correct_address(
     kit: &Kit,
     actor: &Actor,
     id: OrderId,
     email: &str,
+    of_gift: bool,
     reason: &str,
 ) -> Outcome<Order> {
     let (user, reason) = staff_with_reason(actor, reason)?;
@@ -47,22 +50,41 @@ pub async fn correct_address(
     let missing = || Refusal::new(ErrorCode::NotFound, "there is no such order").at(["orderId"]);
     let mut tx = kit.db.begin().await?;
     let order = orders::lock(&mut tx, id).await?.ok_or_else(missing)?;
-    if order.email.as_deref() == Some(email.typed()) {
-        redirect(&mut tx, actor, &order, email.typed()).await?;
+    if read::find_suppression(&mut tx, email.normalised()).await?.is_some() {
+        let text = "no mail is sent to this address: lift that first";
+        return Err(Refusal::new(ErrorCode::AddressSuppressed, text).at(["email"]).into());
+    }
+    let gift = gifts::find(&mut tx, id).await?.map(|gift| gift.email);
+    if of_gift && gift.is_none() {
+        return Err(Refusal::new(ErrorCode::Invalid, "this order is no gift").at(["gift"]).into());
+    }
+    let (was, other) = if of_gift { (gift, order.email.clone()) } else { (order.email.clone(), gift) };
+    if was.as_deref() == Some(email.typed()) {
+        redirect(&mut tx, actor, id, email.typed(), email.typed()).await?;
         tx.commit().await?;
         kit.bell.ring();
         return Ok(order);
     }
-    one(orders::advance_email(&mut tx, id, email.typed(), email.normalised()).await?, "order")?;
+    let order = match of_gift {
+        true => {
+            one(gifts::advance_address(&mut tx, id, &email).await?, "gift")?;
+            order
+        }
+        false => {
+            one(orders::advance_email(&mut tx, id, email.typed(), email.normalised()).await?, "order")?;
+            let (typed, normalised) = (email.typed().to_owned(), email.normalised().to_owned());
+            Order { email: Some(typed), email_normalised: Some(normalised), ..order }
+        }
+    };
     insert_acts(&mut tx, Act::AddressCorrected, id, &[], user, &reason).await?;
     events::append(&tx, &[OrderEvent::AddressCorrected(id, Nothing {}).by(actor.label())]).await?;
     let order = revoke_access::raise(&mut tx, order, &actor.label(), "address_corrected").await?;
-    let queued = redirect(&mut tx, actor, &order, email.typed()).await?;
-    let order = Order {
-        email: Some(email.typed().to_owned()),
-        email_normalised: Some(email.normalised().to_owned()),
-        ..order
-    };
+    let mut queued = redirect(&mut tx, actor, id, was.as_deref().unwrap_or_default(), email.typed()).await?;
+    if let Some(other) = other {
+        // Goods of a gift go to its recipient, whomever the message was written for.
+        let unsent = store::lock_unsent(&mut tx, id, &other).await?;
+        queued.extend(unsent.into_iter().filter(|message| has_goods(&message.kind)));
+    }
     send_again(&mut tx, kit, &order, &queued).await?;
     tx.commit().await?;
     kit.bell.ring();
@@ -71,10 +93,16 @@ pub async fn correct_address(
 
 /// Sends what was not sent yet to the new address, those that had been given up too, and ends their tasks. Gives what is
 /// queued to that address now.
-async fn redirect(tx: &mut Transaction, actor: &Actor, order: &Order, to: &str) -> Outcome<Vec<Message>> {
-    let same = order.email.as_deref() == Some(to);
+async fn redirect(
+    tx: &mut Transaction,
+    actor: &Actor,
+    order: OrderId,
+    from: &str,
+    to: &str,
+) -> Outcome<Vec<Message>> {
+    let same = from == to;
     let change = if same { MessageChange::SendAgain } else { MessageChange::Redirect };
-    let messages = store::lock_unsent(tx, order.id, order.email.as_deref().unwrap_or_default()).await?;
+    let messages = store::lock_unsent(tx, order, from).await?;
     let mut jobs = Vec::new();
     for message in &messages {
         // To the same address, an attempt that is under way is left to its end.

@@ -47,6 +47,21 @@ pub enum Content {
         lines: Vec<DeliveredLine>,
         again: bool,
     },
+    /// The goods of a gift, for its recipient: who gets it, who gives it, the giver's words.
+    GiftDelivered {
+        name: String,
+        giver: Option<String>,
+        message: Option<String>,
+        token: Secret,
+        lines: Vec<DeliveredLine>,
+        again: bool,
+    },
+    /// That they went, for its buyer: to whom, and the address masked.
+    GiftSent {
+        access: Access,
+        name: String,
+        email: String,
+    },
     /// Titles with how many pieces are still to come.
     OrderAwaitingStock {
         access: Access,

@@ -3,6 +3,7 @@
 
 pub mod again;
 pub mod alert;
+pub mod bounces;
 mod compose;
 pub mod correct_address;
 pub mod events;
@@ -10,10 +11,11 @@ mod facts;
 pub mod jobs;
 pub mod messages;
 pub mod model;
-mod read;
+pub mod read;
 pub mod send;
 pub mod state;
 mod store;
+pub mod suppress;
 pub mod tasks;
 pub mod texts;
 pub mod unsent;

@@ -7,8 +7,8 @@ use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::base::ids::{LineId, OrderId, UnitId, UserId};
-use crate::infra::db::schema::message;
+use crate::base::ids::{LineId, OrderId, SuppressionId, UnitId, UserId};
+use crate::infra::db::schema::{mail_suppression, message};
 use crate::mail::state::MessageState;
 
 crate::text_column!(MessageState);
@@ -57,4 +57,28 @@ pub struct MailLine {
     /// Those of the waiting that only a person can deliver.
     #[diesel(sql_type = BigInt)]
     pub by_person: i64,
+}
+
+/// Where mails about an order went.
+#[derive(Clone, Debug, QueryableByName)]
+pub struct Address {
+    #[diesel(sql_type = SqlUuid)]
+    pub order_id: OrderId,
+    #[diesel(sql_type = Text)]
+    pub recipient: String,
+}
+
+/// An address that no mail is sent to, or was not for a time.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = mail_suppression, check_for_backend(diesel::pg::Pg))]
+pub struct Suppression {
+    pub id: SuppressionId,
+    pub email_normalised: String,
+    pub cause: String,
+    /// What the service or the mail server said, with addresses masked.
+    pub reason: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub lifted_at: Option<DateTime<Utc>>,
+    pub lifted_by: Option<UserId>,
+    pub lift_reason: Option<String>,
 }

@@ -1,13 +1,17 @@
 //! What the texts need to know.
 
-use diesel::sql_types::{Array, Bool, Text, Uuid as SqlUuid};
-use diesel::{QueryResult, QueryableByName};
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Bool, Integer, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use crate::base::ids::{GrantId, LineId, OrderId, RefundId, TaskId};
+use crate::base::ids::{GrantId, LineId, OrderId, RefundId, SuppressionId, TaskId};
+use crate::base::page::{Page, PageArgs};
+use crate::infra::db::schema::mail_suppression;
 use crate::infra::db::statement::Statement;
-use crate::mail::model::MailLine;
+use crate::infra::db::total;
+use crate::mail::model::{MailLine, Suppression};
 
 const LINES: &str = "\
     select l.id, l.kind, l.title, l.variant_title, l.mail_policy, \
@@ -95,4 +99,151 @@ pub async fn list_grant_lines(conn: &mut AsyncPgConnection, order: OrderId) -> Q
         .bind::<SqlUuid, _>(order.0)
         .load(conn)
         .await
+}
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+}
+
+/// The message with this `Message-ID`, written without its angle brackets.
+pub async fn find_by_message_id(conn: &mut AsyncPgConnection, message_id: &str) -> QueryResult<Option<Uuid>> {
+    let rows: Vec<Found> = Statement::new("select m.id from message m where m.message_id = $1")
+        .bind::<Text, _>(message_id)
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().next().map(|row| row.id))
+}
+
+/// Whether a service reported that the message came back for good since this attempt began.
+pub async fn has_bounced_since(conn: &mut AsyncPgConnection, id: Uuid, attempt: i32) -> QueryResult<bool> {
+    let rows: Vec<Found> = Statement::new(
+        "select r.id from mail_report r join message_attempt a on a.message_id = r.message_id and a.attempt = $1 \
+         where r.message_id = $2 and r.kind = 'bounce' and r.permanent and r.received_at >= a.started_at limit 1",
+    )
+    .bind::<Integer, _>(attempt)
+    .bind::<SqlUuid, _>(id)
+    .load(conn)
+    .await?;
+    Ok(!rows.is_empty())
+}
+
+/// What stands against mail to this address, if anything.
+pub async fn find_suppression(
+    conn: &mut AsyncPgConnection,
+    email_normalised: &str,
+) -> QueryResult<Option<Suppression>> {
+    mail_suppression::table
+        .filter(mail_suppression::email_normalised.eq(email_normalised))
+        .filter(mail_suppression::lifted_at.is_null())
+        .select(Suppression::as_select())
+        .first(conn)
+        .await
+        .optional()
+}
+
+pub async fn get_suppression(
+    conn: &mut AsyncPgConnection,
+    id: SuppressionId,
+) -> QueryResult<Option<Suppression>> {
+    mail_suppression::table.find(id).select(Suppression::as_select()).first(conn).await.optional()
+}
+
+/// What narrows the list of suppressions.
+#[derive(Clone, Debug, Default)]
+pub struct SuppressionFilter {
+    /// The address, in the spelling that addresses are compared by.
+    pub email_normalised: Option<String>,
+    /// Those that were lifted too.
+    pub lifted: bool,
+}
+
+/// Addresses that no mail is sent to, the newest first.
+pub async fn list_suppressions(
+    conn: &mut AsyncPgConnection,
+    filter: &SuppressionFilter,
+    args: &PageArgs,
+) -> QueryResult<Page<Suppression>> {
+    let mut query =
+        mail_suppression::table.select(Suppression::as_select()).limit(args.size + 1).into_boxed();
+    if let Some(email) = &filter.email_normalised {
+        query = query.filter(mail_suppression::email_normalised.eq(email));
+    }
+    if !filter.lifted {
+        query = query.filter(mail_suppression::lifted_at.is_null());
+    }
+    let from = args.from.as_ref().and_then(|keys| SuppressionId::parse(keys.last()?).ok());
+    query = match (args.backwards, from) {
+        (false, Some(id)) => query.filter(mail_suppression::id.lt(id)).order(mail_suppression::id.desc()),
+        (false, None) => query.order(mail_suppression::id.desc()),
+        (true, Some(id)) => query.filter(mail_suppression::id.gt(id)).order(mail_suppression::id.asc()),
+        (true, None) => query.order(mail_suppression::id.asc()),
+    };
+    Ok(Page::cut(query.load(conn).await?, args))
+}
+
+/// How many there are; none above 10,000.
+pub async fn count_suppressions(
+    conn: &mut AsyncPgConnection,
+    filter: &SuppressionFilter,
+) -> QueryResult<Option<i64>> {
+    let mut query = Statement::new("select 1 from mail_suppression s where true");
+    if !filter.lifted {
+        query.push(" and s.lifted_at is null");
+    }
+    if let Some(email) = filter.email_normalised.as_deref() {
+        query.push(" and s.email_normalised = ").push_bind::<Text, _>(email);
+    }
+    total::count(conn, query).await
+}
+
+/// What became of an order's last mail with goods, where that needs a person.
+#[derive(Clone, Debug, QueryableByName)]
+pub struct MailTrouble {
+    #[diesel(sql_type = SqlUuid)]
+    pub order_id: OrderId,
+    /// It was sent and came back; else it could not be sent.
+    #[diesel(sql_type = Bool)]
+    pub bounced: bool,
+}
+
+/// Those of the orders whose last mail with goods did not arrive.
+pub async fn list_troubles(
+    conn: &mut AsyncPgConnection,
+    orders: &[OrderId],
+) -> QueryResult<Vec<MailTrouble>> {
+    Statement::new(
+        "select last.order_id, last.bounced_at is not null as bounced from ( \
+           select distinct on (m.order_id) m.order_id, m.state, m.bounced_at from message m \
+           where m.order_id = any($1) and m.kind in ('order_delivered', 'order_resend') \
+           order by m.order_id, m.created_at desc, m.id desc) last where last.state = 'needs_attention'",
+    )
+    .bind::<Array<SqlUuid>, _>(orders.iter().map(|id| id.0).collect::<Vec<_>>())
+    .load(conn)
+    .await
+}
+
+/// When the goods of a gift were mailed last.
+#[derive(QueryableByName)]
+pub struct GiftMailed {
+    #[diesel(sql_type = SqlUuid)]
+    pub order_id: OrderId,
+    #[diesel(sql_type = Timestamptz)]
+    pub sent_at: DateTime<Utc>,
+}
+
+/// Of these gifts those whose goods were mailed, and that mail did not come back.
+pub async fn list_gifts_sent(
+    conn: &mut AsyncPgConnection,
+    orders: &[OrderId],
+) -> QueryResult<Vec<GiftMailed>> {
+    Statement::new(
+        "select m.order_id, max(m.sent_at) as sent_at from message m join order_gift g on g.order_id = m.order_id \
+         where m.order_id = any($1) and m.kind in ('order_delivered', 'order_resend') and m.state = 'sent' \
+           and m.recipient = g.email group by m.order_id",
+    )
+    .bind::<Array<SqlUuid>, _>(orders.iter().map(|id| id.0).collect::<Vec<_>>())
+    .load(conn)
+    .await
 }

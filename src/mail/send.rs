@@ -3,27 +3,31 @@
 
 use std::time::Duration;
 
+use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use crate::base::clock;
 use crate::base::ids::MessageId;
 use crate::base::outcome::{Fault, Outcome};
-use crate::base::text::{Locale, masked_email};
+use crate::base::text::{Email, Locale, masked_email};
 use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event, NewEvent};
 use crate::infra::effects::messages::{self, MessageKind};
+use crate::infra::effects::record::Nothing;
 use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::kit::Kit;
 use crate::infra::mailer::Letter;
 use crate::infra::smtp::SendAttempt;
 use crate::mail::events::{Attempted, MessageEvent};
 use crate::mail::messages::TaskOpened;
-use crate::mail::model::Message;
+use crate::mail::model::{Message, Suppression};
 use crate::mail::state::{IllegalMessageChange, MessageChange, MessageState};
+use crate::mail::suppress::{self, Cause};
 use crate::mail::tasks::{MessageUndeliverable, Undelivered};
-use crate::mail::{compose, facts::Content, store, texts};
+use crate::mail::{bounces, compose, facts::Content, read, store, texts};
 use crate::orders;
+use crate::orders::gifts::GiftRow;
+use crate::orders::messages::{GiftSent, OrderDelivered, has_goods, to_buyer};
 
 /// What to do with the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +46,8 @@ pub async fn send(kit: &Kit, id: Uuid) -> Outcome<Next> {
         message_id: message.message_id.clone(),
         recipient: message.recipient.clone(),
         subject: text.subject,
-        text: Zeroizing::new(text.body),
+        plain: text.plain,
+        html: text.html,
         language: locale.as_str(),
         date: message.created_at,
     };
@@ -61,14 +66,26 @@ async fn begin(kit: &Kit, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> 
     if let Some(order) = store::find_order(&mut tx, id).await? {
         orders::store::lock(&mut tx, order).await?;
     }
-    let Some(message) = store::lock(&mut tx, id).await? else { return Ok(None) };
+    let Some(mut message) = store::lock(&mut tx, id).await? else { return Ok(None) };
     if message.state.after(MessageChange::Start).is_err() {
         return Ok(None);
+    }
+    let gift = gift_of(&mut tx, &message).await?;
+    if let Some(gift) = gift.filter(|gift| gift.email != message.recipient) {
+        let changed = messages::advance_recipient(&mut tx, id, message.state.as_str(), &gift.email).await?;
+        one(changed, "message")?;
+        message.recipient = gift.email;
     }
     let attempt = message.attempts + 1;
     store::advance_lost_attempts(&mut tx, id).await?;
     one(messages::advance_started(&mut tx, id, message.state.as_str(), message.attempts).await?, "message")?;
     store::insert_attempt(&mut tx, id, attempt, &masked_email(&message.recipient)).await?;
+    if let Some(found) = suppression(&mut tx, &message).await? {
+        withhold(&mut tx, kit, &message, attempt, &found).await?;
+        tx.commit().await?;
+        kit.bell.ring();
+        return Ok(None);
+    }
     let Some(content) = compose::content(&mut tx, kit, &message).await? else {
         let reason = "there is nothing left to tell";
         store::advance_attempt(&mut tx, id, attempt, "refused", Some(reason)).await?;
@@ -82,16 +99,72 @@ async fn begin(kit: &Kit, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> 
     Ok(Some((message, attempt, content)))
 }
 
+/// The gift whose goods are in this message.
+async fn gift_of(conn: &mut AsyncPgConnection, message: &Message) -> Outcome<Option<GiftRow>> {
+    match message.order_id.filter(|_| has_goods(&message.kind)) {
+        Some(order) => Ok(orders::gifts::find(conn, order).await?),
+        None => Ok(None),
+    }
+}
+
+/// Mails a gift's buyer that its goods went.
+async fn report_to_giver(conn: &mut AsyncPgConnection, kit: &Kit, message: &Message) -> Outcome<()> {
+    if let Some(gift) = gift_of(conn, message).await?
+        && let Some(order) = orders::store::find(conn, gift.order_id).await?
+    {
+        let mail = to_buyer(GiftSent::to, &order, message.id.to_string(), Nothing {});
+        messages::enqueue(conn, &kit.clock, mail.as_slice()).await?;
+    }
+    Ok(())
+}
+
+/// What stands against mail to the message's address.
+async fn suppression(conn: &mut AsyncPgConnection, message: &Message) -> Outcome<Option<Suppression>> {
+    match Email::parse(&message.recipient) {
+        Ok(address) => Ok(read::find_suppression(conn, address.normalised()).await?),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Ends an attempt before anything is sent. A person looks after what is about an order; a code is over before anybody
+/// could.
+async fn withhold(
+    conn: &mut AsyncPgConnection,
+    kit: &Kit,
+    message: &Message,
+    attempt: i32,
+    found: &Suppression,
+) -> Outcome<()> {
+    let reason = match &found.reason {
+        Some(reason) => format!("no mail is sent to this address ({}): {reason}", found.cause),
+        None => format!("no mail is sent to this address ({})", found.cause),
+    };
+    metrics::counter!("dispense_mail_attempts_total", "outcome" => "suppressed").increment(1);
+    store::advance_attempt(conn, message.id, attempt, "suppressed", Some(&reason)).await?;
+    let failed = after(MessageState::Sending, MessageChange::Fail)?;
+    one(advance(conn, message.id, attempt, MessageState::Sending, failed).await?, "message")?;
+    events::append(conn, &[event(MessageEvent::Failed, message, attempt)]).await?;
+    let escalated = after(failed, MessageChange::Escalate)?;
+    one(advance(conn, message.id, attempt, failed, escalated).await?, "message")?;
+    match message.order_id {
+        Some(_) => put_before_a_person(conn, kit, message, attempt, "suppressed", Some(&reason)).await,
+        None => {
+            events::append(conn, &[event(MessageEvent::NeedsAttention, message, attempt)]).await?;
+            Ok(())
+        }
+    }
+}
+
 async fn end(kit: &Kit, message: &Message, attempt: i32, outcome: SendAttempt) -> Outcome<Next> {
     let (name, reason) = match &outcome {
         SendAttempt::Sent => ("sent", None),
         SendAttempt::Temporary(reason) => ("retry", Some(reason.as_str())),
-        SendAttempt::Permanent(reason) => ("refused", Some(reason.as_str())),
+        SendAttempt::Permanent(reason) | SendAttempt::NoMailbox(reason) => ("refused", Some(reason.as_str())),
         SendAttempt::Unknown(reason) => ("unknown", Some(reason.as_str())),
     };
     metrics::counter!("dispense_mail_attempts_total", "outcome" => name).increment(1);
     let gap = match &outcome {
-        SendAttempt::Sent | SendAttempt::Permanent(_) => None,
+        SendAttempt::Sent | SendAttempt::Permanent(_) | SendAttempt::NoMailbox(_) => None,
         SendAttempt::Temporary(_) | SendAttempt::Unknown(_) => {
             let tried = usize::try_from(attempt - message.attempts_before).unwrap_or(usize::MAX);
             kit.config.worker.message_gaps.get(tried.saturating_sub(1)).copied()
@@ -118,6 +191,16 @@ async fn end(kit: &Kit, message: &Message, attempt: i32, outcome: SendAttempt) -
     if let Some(kind) = kind {
         events::append(&tx, &[event(kind, message, attempt)]).await?;
     }
+    if state == MessageState::Sent {
+        if read::has_bounced_since(&mut tx, message.id, attempt).await? {
+            bounces::came_back(&mut tx, kit, &Message { attempts: attempt, ..message.clone() }, None).await?;
+        } else if message.kind == OrderDelivered::KIND {
+            report_to_giver(&mut tx, kit, message).await?;
+        }
+    }
+    if let (SendAttempt::NoMailbox(reason), Ok(address)) = (&outcome, Email::parse(&message.recipient)) {
+        suppress::suppress(&mut tx, kit, &address, Cause::Refused, Some(reason)).await?;
+    }
     if state == MessageState::Failed {
         let escalated = after(state, MessageChange::Escalate)?;
         one(advance(&mut tx, message.id, attempt, state, escalated).await?, "message")?;
@@ -131,7 +214,7 @@ async fn end(kit: &Kit, message: &Message, attempt: i32, outcome: SendAttempt) -
 }
 
 async fn put_before_a_person(
-    conn: &mut diesel_async::AsyncPgConnection,
+    conn: &mut AsyncPgConnection,
     kit: &Kit,
     message: &Message,
     attempt: i32,
@@ -167,7 +250,7 @@ fn event(made: Made, message: &Message, attempt: i32) -> NewEvent {
 
 /// Ends what an attempt began; rows changed.
 async fn advance(
-    conn: &mut diesel_async::AsyncPgConnection,
+    conn: &mut AsyncPgConnection,
     id: Uuid,
     attempt: i32,
     from: MessageState,

@@ -2,14 +2,14 @@
 
 use diesel::QueryResult;
 use diesel::prelude::*;
-use diesel::sql_types::{Integer, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Bool, Double, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use crate::base::ids::OrderId;
+use crate::base::ids::{OrderId, SuppressionId, UserId};
 use crate::infra::db::schema::message;
 use crate::infra::db::statement::Statement;
-use crate::mail::model::Message;
+use crate::mail::model::{Address, Message};
 use crate::mail::state::MessageState;
 
 pub async fn lock(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<Message>> {
@@ -81,4 +81,118 @@ pub async fn advance_attempt(
     .bind::<Integer, _>(attempt)
     .execute(conn)
     .await
+}
+
+/// A report of a mail service, to be written.
+pub struct NewReport<'a> {
+    pub id: Uuid,
+    pub webhook_id: &'a str,
+    pub kind: &'static str,
+    pub permanent: bool,
+    pub message_id: Option<Uuid>,
+    pub email_normalised: Option<&'a str>,
+    pub provider_id: Option<&'a str>,
+    pub reason: Option<&'a str>,
+}
+
+/// 0 rows: it came before.
+pub async fn insert_report(conn: &mut AsyncPgConnection, report: &NewReport<'_>) -> QueryResult<usize> {
+    Statement::new(
+        "insert into mail_report (id, webhook_id, kind, permanent, message_id, email_normalised, provider_id, reason) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (webhook_id) do nothing",
+    )
+    .bind::<SqlUuid, _>(report.id)
+    .bind::<Text, _>(report.webhook_id)
+    .bind::<Text, _>(report.kind)
+    .bind::<Bool, _>(report.permanent)
+    .bind::<Nullable<SqlUuid>, _>(report.message_id)
+    .bind::<Nullable<Text>, _>(report.email_normalised)
+    .bind::<Nullable<Text>, _>(report.provider_id)
+    .bind::<Nullable<Text>, _>(report.reason)
+    .execute(conn)
+    .await
+}
+
+/// Reports older than this many seconds go.
+pub async fn delete_old_reports(conn: &mut AsyncPgConnection, age: f64) -> QueryResult<usize> {
+    Statement::new("delete from mail_report where received_at < app_now() - make_interval(secs => $1)")
+        .bind::<Double, _>(age)
+        .execute(conn)
+        .await
+}
+
+/// Suppresses an address. 0 rows: it is already.
+pub async fn insert_suppression(
+    conn: &mut AsyncPgConnection,
+    id: SuppressionId,
+    email_normalised: &str,
+    cause: &str,
+    reason: Option<&str>,
+) -> QueryResult<usize> {
+    Statement::new(
+        "insert into mail_suppression (id, email_normalised, cause, reason) values ($1, $2, $3, $4) \
+         on conflict (email_normalised) where lifted_at is null do nothing",
+    )
+    .bind::<SqlUuid, _>(id.0)
+    .bind::<Text, _>(email_normalised)
+    .bind::<Text, _>(cause)
+    .bind::<Nullable<Text>, _>(reason)
+    .execute(conn)
+    .await
+}
+
+/// Lifts a suppression. 0 rows: it is not there, or was lifted.
+pub async fn advance_lifted(
+    conn: &mut AsyncPgConnection,
+    id: SuppressionId,
+    by: UserId,
+    reason: &str,
+) -> QueryResult<usize> {
+    Statement::new(
+        "update mail_suppression set lifted_at = app_now(), lifted_by = $1, lift_reason = $2 \
+         where id = $3 and lifted_at is null",
+    )
+    .bind::<SqlUuid, _>(by.0)
+    .bind::<Text, _>(reason)
+    .bind::<SqlUuid, _>(id.0)
+    .execute(conn)
+    .await
+}
+
+/// Of each order that has mails to this address, in the order of their ids: one at least that is in this state, of the last
+/// days.
+pub async fn list_orders_of_address(
+    conn: &mut AsyncPgConnection,
+    email_normalised: &str,
+    state: MessageState,
+) -> QueryResult<Vec<Address>> {
+    Statement::new(
+        "select distinct o.id as order_id, o.email as recipient from ( \
+           select id, email from orders where email_normalised = $1 \
+           union select order_id, email from order_gift where email_normalised = $2) o join message m on m.order_id = o.id \
+         where m.recipient = o.email and m.state = $3 and m.created_at > app_now() - interval '30 days' \
+         order by o.id limit 200",
+    )
+    .bind::<Text, _>(email_normalised)
+    .bind::<Text, _>(email_normalised)
+    .bind::<Text, _>(state.as_str())
+    .load(conn)
+    .await
+}
+
+/// Messages of an order to an address in a state.
+pub async fn lock_in_state(
+    conn: &mut AsyncPgConnection,
+    to: &Address,
+    state: MessageState,
+) -> QueryResult<Vec<Message>> {
+    message::table
+        .filter(message::order_id.eq(to.order_id))
+        .filter(message::recipient.eq(&to.recipient))
+        .filter(message::state.eq(state))
+        .order(message::id)
+        .select(Message::as_select())
+        .for_update()
+        .load(conn)
+        .await
 }

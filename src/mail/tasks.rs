@@ -10,7 +10,7 @@ record! {
         /// The message's kind.
         kind: String,
         attempts: i32,
-        /// Open code of how the last attempt ended.
+        /// Open code of how the last attempt ended; `bounced` when it came back later.
         outcome: String,
         /// What the mail server answered.
         reason: Option<String>,
@@ -20,7 +20,7 @@ record! {
 task_kinds! {
     /// Tasks of mails.
     pub const TASKS = [
-        /// A mail will not be tried again.
+        /// A mail did not arrive and will not be tried again.
         "message_undeliverable" MessageUndeliverable(MessageId, Undelivered),
     ];
 }

@@ -12,6 +12,10 @@ use crate::orders::model::Order;
 
 const ACCESS: &str = "order-access";
 const WATCH: &str = "order-watch";
+const GIFT: &str = "order-gift";
+
+/// Begins the tokens of gifts' recipients.
+const GIFT_TOKEN: &str = "gft";
 
 /// Begins watch tickets.
 const TICKET: &str = "wat";
@@ -24,7 +28,9 @@ const WATCH_TICKET: TimeDelta = TimeDelta::hours(1);
 pub enum AccessLevel {
     /// Its state alone: a watch ticket.
     Status,
-    /// Everything its buyer may see and do.
+    /// What a gift is, and its goods; nothing of the money.
+    Recipient,
+    /// Everything its buyer may see and do; of a gift, all but its goods.
     Buyer,
     /// Staff: also what buyers do not see; never secrets without a reason.
     Staff,
@@ -35,6 +41,28 @@ pub enum AccessLevel {
 pub fn token(kit: &Kit, order: OrderId, generation: i32) -> Secret {
     let mac = sign::mac(&kit.config.secrets.access, ACCESS, &[order.0.as_bytes(), &generation.to_be_bytes()]);
     Secret::new(format!("oat_{}", hex::encode(mac)))
+}
+
+/// The token of a gift's recipient, which names its order so that it is enough by itself. It ends with the order's other
+/// tokens and is given in the mail with the goods alone.
+pub fn gift_token(kit: &Kit, order: OrderId, generation: i32) -> Secret {
+    let mac = sign::mac(&kit.config.secrets.access, GIFT, &[order.0.as_bytes(), &generation.to_be_bytes()]);
+    Secret::new(format!("{}_{}", ids::encode(GIFT_TOKEN, order.0), hex::encode(mac)))
+}
+
+/// The order that a recipient's token names, whoever made it.
+pub fn order_of_gift_token(token: &str) -> Option<OrderId> {
+    let (id, _) = token.rsplit_once('_')?;
+    match ids::decode(id) {
+        Ok((GIFT_TOKEN, uuid)) => Some(OrderId(uuid)),
+        _ => None,
+    }
+}
+
+/// Whether this is the token of the order's recipient.
+pub fn opens_gift(kit: &Kit, order: &Order, token: &str) -> bool {
+    let expected = gift_token(kit, order.id, order.access_generation);
+    sign::equal(expected.expose().as_bytes(), token.as_bytes())
 }
 
 /// A ticket that shows one order's state for an hour and can do nothing else. May be in a URL. It names its order,
@@ -96,11 +124,12 @@ pub fn access_level(kit: &Kit, actor: &Actor, order: &Order, given: Option<&str>
     let reads = client.and(actor.client_with(ApiScope::OrdersRead)).map(|_| AccessLevel::Status);
     let beside = actor.order_tokens.iter().map(Secret::expose);
     let expected = token(kit, order.id, order.access_generation);
-    let access_level = |given: &str| match given.starts_with("wat_") {
-        true => {
+    let access_level = |given: &str| match given.split('_').next() {
+        Some("wat") => {
             open_watch_ticket(kit, given).filter(|ticket| ticket.shows(order)).map(|_| AccessLevel::Status)
         }
-        false => sign::equal(expected.expose().as_bytes(), given.as_bytes()).then_some(AccessLevel::Buyer),
+        Some(GIFT_TOKEN) => opens_gift(kit, order, given).then_some(AccessLevel::Recipient),
+        _ => sign::equal(expected.expose().as_bytes(), given.as_bytes()).then_some(AccessLevel::Buyer),
     };
     given.into_iter().chain(beside).filter_map(access_level).chain(reads).max()
 }

@@ -6,12 +6,14 @@ use crate::base::ids::OrderId;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::infra::db::one;
 use crate::infra::effects::events::{self, Event};
+use crate::infra::effects::messages::{self, MessageKind};
 use crate::infra::effects::record::Nothing;
 use crate::infra::kit::Kit;
 use crate::orders::access::{self, AccessLevel};
 use crate::orders::events::OrderEvent;
+use crate::orders::messages::{Lines, OrderResend, to_buyer};
 use crate::orders::model::Order;
-use crate::orders::{revoke_access, store};
+use crate::orders::{gifts, revoke_access, store};
 use crate::people;
 
 /// Gives the order to the signed-in buyer. `CLAIM_EMAIL_MISMATCH` unless the account has confirmed the order's own
@@ -42,6 +44,12 @@ pub async fn claim(kit: &Kit, actor: &Actor, id: OrderId, token: Option<&str>) -
     events::append(&tx, &[OrderEvent::Claimed(id, Nothing {}).by(actor.label())]).await?;
     // Whoever else held the guest's token, or a link that was mailed, is out.
     let order = revoke_access::raise(&mut tx, order, &actor.label(), "claimed").await?;
+    // So is a gift's recipient, who is sent what opens it now.
+    if order.state.is_paid() && gifts::find(&mut tx, id).await?.is_some() {
+        let subject = format!("{}:{}", id.0, kit.clock.uuid());
+        let mail = to_buyer(OrderResend::to, &order, subject, Lines { lines: None });
+        messages::enqueue(&tx, &kit.clock, mail.as_slice()).await?;
+    }
     tx.commit().await?;
     kit.bell.ring();
     Ok(Order { user_id: Some(user_id), ..order })

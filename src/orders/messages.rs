@@ -1,8 +1,8 @@
 //! Mails about goods.
 
 use crate::base::ids::{LineId, UnitId};
-use crate::infra::effects::messages::{NewMessage, message_kinds};
-use crate::infra::effects::record::record;
+use crate::infra::effects::messages::{MessageKind, NewMessage, message_kinds};
+use crate::infra::effects::record::{Nothing, record};
 use crate::orders::model::Order;
 
 record! {
@@ -22,6 +22,8 @@ message_kinds! {
     "order_delivered" OrderDelivered(Lines);
     /// Somebody asked for the mail with the goods again, or the address was corrected.
     "order_resend" OrderResend(Lines);
+    /// The goods of a gift went to its recipient: for its buyer.
+    "gift_sent" GiftSent(Nothing);
     /// Lines wait for stock.
     "order_awaiting_stock" OrderAwaitingStock(Lines);
     /// Lines wait for a person.
@@ -34,6 +36,12 @@ message_kinds! {
 
 /// How a message with this payload is made: [`to`](crate::infra::effects::messages::MessageKind::to) of its kind.
 pub type Made<P> = fn(&str, &str, String, P) -> NewMessage;
+
+/// Whether a message has goods in it. Those of a gift go to its recipient, which is decided when they are sent: what waits
+/// meanwhile follows a corrected address.
+pub fn has_goods(kind: &str) -> bool {
+    [OrderDelivered::KIND, OrderResend::KIND, DeliveryReplaced::KIND].contains(&kind)
+}
 
 /// A message to the buyer of an order; none when nobody left an address.
 pub fn to_buyer<P>(made: Made<P>, order: &Order, subject: String, payload: P) -> Option<NewMessage> {

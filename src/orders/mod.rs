@@ -10,6 +10,7 @@ pub mod claim;
 pub mod close;
 pub mod events;
 pub mod expire;
+pub mod gifts;
 pub mod hand_over;
 pub mod holds;
 pub mod limits;

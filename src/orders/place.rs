@@ -9,13 +9,14 @@ use crate::base::ids::OrderId;
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::base::secret::Secret;
 use crate::base::text::{Email, Locale};
-use crate::infra::db::ResultExt;
+use crate::infra::db::{ResultExt, one};
 use crate::infra::effects::events::{self, Event};
 use crate::infra::idempotency::{self, Claim};
 use crate::infra::kit::Kit;
 use crate::infra::{sign, throttle};
 use crate::orders::buyer::{Buyer, Proof};
 use crate::orders::events::{self as facts, OrderEvent};
+use crate::orders::gifts::{self, GiftTo, GiftWish};
 use crate::orders::model::Order;
 use crate::orders::quote::{self, Cart, CartLine, Quote};
 use crate::orders::store::{self, NewOrder};
@@ -37,6 +38,8 @@ pub struct PlaceOrder {
     pub quote_token: Option<String>,
     /// Needed from guests; a signed-in buyer's own address is the default.
     pub email: Option<String>,
+    /// Who gets the goods, when that is not the buyer.
+    pub gift: Option<GiftWish>,
     /// The API client's own name for the order, unique per client.
     pub reference: Option<String>,
     pub metadata: Vec<(String, String)>,
@@ -99,6 +102,10 @@ pub async fn place_or_explain(
         Err(Failure::Refused(refusal)) => return refuse(*refusal),
         Err(fault) => return Err(fault),
     };
+    let gift = match new.gift.as_ref().map(|wish| gifts::read(kit, wish)).transpose() {
+        Ok(gift) => gift,
+        Err(refusal) => return refuse(refusal),
+    };
     let id = OrderId(kit.clock.uuid());
     let scope = scope(actor);
     let body = request_text(&new, &email);
@@ -128,11 +135,15 @@ pub async fn place_or_explain(
         proven: proof.email.clone().filter(|own| own.normalised() == email.normalised()),
     };
     let quote = quote::price(&mut tx, kit, actor, &cart).await?;
-    let refusals = refusals(&mut tx, kit, &buyer, &new, &cart, &quote).await?;
+    let mut refusals = refusals(&mut tx, kit, &buyer, &new, &cart, &quote).await?;
+    if let Some(to) = &gift {
+        refusals.extend(gifts::refusal(&mut tx, kit, to, &email, quote.total_minor == 0).await?);
+    }
     if !refusals.is_empty() {
         return Ok(Err(NotPlaced { refusals, quote: Some(Box::new(quote)) }));
     }
-    let accepted = Accepted { id, new: &new, quote: &quote, email: &email, buyer: &buyer };
+    let accepted =
+        Accepted { id, new: &new, quote: &quote, email: &email, gift: gift.as_ref(), buyer: &buyer };
     match write(&mut tx, kit, actor, accepted).await {
         Ok(short) if short.is_empty() => {}
         Ok(refusals) => return Ok(Err(NotPlaced { refusals, quote: None })),
@@ -228,11 +239,15 @@ async fn buyer_email(
 /// What the same request is recognised by: its parsed input, not its bytes.
 fn request_text(new: &PlaceOrder, email: &Email) -> String {
     let lines: Vec<_> = new.lines.iter().map(|l| (l.variant_id.to_string(), l.quantity)).collect();
-    json!({
+    let mut request = json!({
         "lines": lines, "currency": new.currency.as_str(), "total": new.expected_total, "email": email.normalised(),
         "reference": new.reference, "metadata": new.metadata,
-    })
-    .to_string()
+    });
+    // Left out where there is none, so that a request that was sent before this was known stays the same.
+    if let Some(GiftWish { email, name, giver, message }) = &new.gift {
+        request["gift"] = json!([email, name, giver, message]);
+    }
+    request.to_string()
 }
 
 async fn refusals(
@@ -280,6 +295,7 @@ struct Accepted<'a> {
     new: &'a PlaceOrder,
     quote: &'a Quote,
     email: &'a Email,
+    gift: Option<&'a GiftTo>,
     buyer: &'a Buyer,
 }
 
@@ -290,7 +306,7 @@ async fn write(
     actor: &Actor,
     accepted: Accepted<'_>,
 ) -> Outcome<Vec<Refusal>> {
-    let Accepted { id, new, quote, email, buyer } = accepted;
+    let Accepted { id, new, quote, email, gift, buyer } = accepted;
     let metadata: Vec<_> = new.metadata.iter().map(|(k, v)| json!({ "key": k, "value": v })).collect();
     let lines = lines::of_quote(kit, quote);
     let mut row = NewOrder {
@@ -316,6 +332,9 @@ async fn write(
     };
     insert_numbered(conn, &kit.config.shop.order_prefix, &mut row).await?;
     blocks::hold_if_blocked(conn, &row).await?;
+    if let Some(gift) = gift {
+        one(gifts::insert(conn, id, gift).await?, "gift")?;
+    }
     if let Some(reference) = &new.reference {
         let scope = reference_scope(kit, actor);
         store::insert_reference(conn, &scope, reference, id)

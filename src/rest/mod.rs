@@ -7,6 +7,7 @@ pub mod events;
 pub mod health;
 pub mod keys;
 pub mod licences;
+pub mod mails;
 pub mod metrics;
 pub mod openapi;
 pub mod page;

@@ -34,16 +34,13 @@ pub async fn callback(
         _ => Problem::new(ErrorCode::Invalid, "the body could not be read"),
     })?;
     let headers = request.headers();
-    let (Some(name), Some(timestamp), Some(signatures)) =
-        (only(headers, ID), only(headers, TIMESTAMP), only(headers, SIGNATURE))
-    else {
+    let Some(message) = signature_of(headers) else {
         return Err(forged(&backend, &caller));
     };
     let (backend, caller) = (backend.clone(), caller.clone());
-    let message = (name.to_owned(), timestamp.to_owned(), signatures.to_owned());
     // A supplier that hangs up changes nothing.
     let task = tokio::spawn(async move {
-        let (id_header, timestamp, signatures) = &message;
+        let [id_header, timestamp, signatures] = &message;
         let message = SignedMessage { id: id_header, timestamp, signatures, body: &body };
         let received = supplier::receive(&backend, id, message).await;
         (received, backend, caller)
@@ -71,6 +68,12 @@ fn forged(backend: &RestBackend, caller: &Caller) -> Problem {
             Problem::new(ErrorCode::RateLimited, "too many callbacks that are not believed").after(seconds)
         }
     }
+}
+
+/// Id, timestamp and signatures of a signed message; none unless each is given once.
+pub(super) fn signature_of(headers: &HeaderMap) -> Option<[String; 3]> {
+    let [id, timestamp, signatures] = [ID, TIMESTAMP, SIGNATURE].map(|name| only(headers, name));
+    Some([id?.to_owned(), timestamp?.to_owned(), signatures?.to_owned()])
 }
 
 /// The value of a header that is given once.

@@ -39,6 +39,9 @@ pub const SWEEPS: &[Sweep] = &[
     sweep("unsent_messages", 120, |backend| {
         Box::pin(async move { crate::mail::unsent::sweep(&backend).await })
     }),
+    sweep("old_mail_reports", 6 * 3_600, |backend| {
+        Box::pin(async move { crate::mail::bounces::sweep(&backend).await })
+    }),
     sweep("old_mail_files", 3_600, |backend| Box::pin(async move { remove_old_mails(&backend).await })),
     sweep("overdue_orders", 15, |backend| {
         Box::pin(async move { crate::payments::attempts::close::expire_overdue(&backend.payments).await })

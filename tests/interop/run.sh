@@ -23,6 +23,16 @@ target/interop/bin/python -c 'import standardwebhooks' 2>/dev/null || target/int
 target/interop/bin/python -c 'import paypalrestsdk, epay_sdk' 2>/dev/null || target/interop/bin/pip install -q paypalrestsdk epay-sdk
 target/interop/bin/python -c 'import alipay.aop, wechatpayv3' 2>/dev/null || target/interop/bin/pip install -q alipay-sdk-python wechatpayv3
 
+target/interop/bin/python -c 'import aiosmtpd, dkim, nacl' 2>/dev/null || target/interop/bin/pip install -q aiosmtpd dkimpy pynacl cryptography
+if ! command -v smtp-sink >/dev/null; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postfix
+  else
+    echo "interop: install smtp-sink first: sudo apt-get install postfix" >&2
+    exit 1
+  fi
+fi
+
 folder=$(mktemp -d)
 chmod 755 "$folder"
 (cd "$folder" && exec "$program" serve --demo --sandbox --listen 127.0.0.1:0 --data "$folder/data" >shop.out 2>shop.log) &
@@ -42,6 +52,8 @@ node tests/interop/audits.mjs "$address" || failed=1
 node tests/interop/notices.mjs "$address" "$folder/data" target/interop/bin/python || failed=1
 target/interop/bin/python tests/interop/paypal_and_epay.py "$program" "$address" "$folder/data" || failed=1
 { target/interop/bin/python tests/interop/alipay_and_wechatpay.py "$program" "$folder" && node tests/interop/alipay_and_wechatpay.mjs "$program" "$folder/signed.json"; } || failed=1
+mkdir "$folder/mail"
+target/interop/bin/python tests/interop/mail.py "$program" "$folder/mail" || failed=1
 node tests/interop/storefront.mjs "$address" || failed=1
 node tests/interop/sandbox.mjs "$address" || failed=1
 node tests/interop/hooks.mjs "$program" "$folder" target/interop/bin/python || failed=1

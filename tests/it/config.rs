@@ -3,8 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use dispense::app;
 use dispense::config::{self, Config, Faults, Sources};
-use dispense::payments::accounts;
 
 /// 32 bytes that look random, as hex, different by `n`.
 fn key(n: u8) -> String {
@@ -44,7 +44,7 @@ impl Place {
     }
 
     fn load(&self, toml: &str, environment: &[(&str, &str)]) -> Result<Config, Faults> {
-        Config::load(&self.sources(toml, environment), accounts::faults)
+        Config::load(&self.sources(toml, environment), app::faults)
     }
 }
 
@@ -78,8 +78,7 @@ fn environment_wins_over_dotenv_and_dotenv_over_the_file() {
     assert!(config.server.graphiql);
     assert_eq!(config.worker.message_gaps, [1, 2, 3]);
     let listen = Some("127.0.0.1:9".parse().unwrap());
-    let config =
-        Config::load(&Sources { listen, ..place.sources(toml, &environment) }, accounts::faults).unwrap();
+    let config = Config::load(&Sources { listen, ..place.sources(toml, &environment) }, app::faults).unwrap();
     assert_eq!(config.server.listen.port(), 9, "the command line has the last word");
 }
 
@@ -101,7 +100,12 @@ fn all_faults_are_told_at_once_with_their_keys() {
         [mail]
         url = ""
         from = "nobody"
+        dkim_selector = "a_b"
+        dkim_key = "-----BEGIN PRIVATE KEY-----"
+        event_secrets = ["whsec_c2hvcnQ="]
         [shop]
+        colour = "red"
+        logo_url = "http://shop.example/logo.png"
         currencies = ["USD", "usd", "XYZ", "USD"]
         default_locale = "de"
         order_prefix = "too-long"
@@ -149,6 +153,11 @@ fn all_faults_are_told_at_once_with_their_keys() {
         "database.ca",
         "mail.url",
         "mail.from",
+        "mail.dkim_domain",
+        "mail.dkim_selector",
+        "mail.event_secrets",
+        "shop.colour",
+        "shop.logo_url",
         "shop.currencies",
         "shop.default_locale",
         "shop.order_prefix",
@@ -174,6 +183,10 @@ fn all_faults_are_told_at_once_with_their_keys() {
     ] {
         assert!(told.contains(&key), "{key} is not told:\n{faults}");
     }
+    let signed =
+        "[mail]\ndkim_domain=\"a.example\"\ndkim_selector=\"s\"\ndkim_key=\"-----BEGIN PRIVATE KEY-----\"";
+    let broken = Place::new().load(&format!("{signed}\n{}", secrets()), &[]).unwrap_err();
+    assert_eq!(keys(&broken), ["mail.dkim_key"], "{broken}");
     let text = faults.to_string();
     assert!(text.contains("shop.nmae: unknown key; did you mean `shop.name`?"), "{text}");
     assert!(text.contains("`XYZ` is no currency") && text.contains("`usd` is no currency"), "{text}");
@@ -208,7 +221,7 @@ fn a_file_that_is_no_toml_is_told_without_its_content() {
     assert!(keys(&faults)[0].ends_with("dispense.toml"), "{faults}");
     let place = Place::new();
     let missing = Sources { file: Some(place.0.path().join("nothing.toml")), ..place.sources("", &[]) };
-    assert!(Config::load(&missing, accounts::faults).unwrap_err().to_string().contains("nothing.toml"));
+    assert!(Config::load(&missing, app::faults).unwrap_err().to_string().contains("nothing.toml"));
 }
 
 /// Rows: C12.

@@ -19,7 +19,7 @@ const OWNERS: [(&str, &str); 14] = [
     ("files", "download_grant file file_version upload"),
     ("fulfilment", "stock_alert"),
     ("suppliers", "supplier supplier_offer supplier_purchase supplier_quarantine"),
-    ("orders", "block_entry hold order_line order_reference orders staff_act unit"),
+    ("orders", "block_entry hold order_gift order_line order_reference orders staff_act unit"),
     ("catalogue", "bundle_part price product translation variant"),
     (
         "payments",
@@ -31,7 +31,7 @@ const OWNERS: [(&str, &str); 14] = [
         "batch_recall case_answer delivery_case download_link download_session recall_piece replacement",
     ),
     ("licences", "licence_activation"),
-    ("mail", "message_attempt"),
+    ("mail", "mail_report mail_suppression message_attempt"),
     ("hooks", "hook_attempt hook_delivery hook_endpoint"),
 ];
 

@@ -20,6 +20,9 @@ pub struct DeliveryCorrectAddressInput {
     order_id: ID,
     /// The right address.
     email: String,
+    /// It is the address of the gift's recipient, not the buyer's.
+    #[graphql(default)]
+    gift: bool,
     /// Why, for the shop's records; at most 500 characters.
     reason: String,
 }
@@ -78,7 +81,8 @@ impl StaffDeliveryMutation {
         ctx.staff()?;
         let done = async {
             let order = id::read(&input.order_id, "orderId", OrderId::parse)?;
-            correct_address(ctx.backend(), ctx.actor(), order, &input.email, &input.reason).await
+            let DeliveryCorrectAddressInput { email, gift, reason, .. } = &input;
+            correct_address(ctx.backend(), ctx.actor(), order, email, *gift, reason).await
         };
         Ok(match split(done.await)? {
             Ok(order) => DeliveryCorrectAddressPayload {

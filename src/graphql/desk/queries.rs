@@ -6,6 +6,7 @@ use crate::graphql::connection::{Connection, counted};
 use crate::graphql::context::ContextExt;
 use crate::graphql::desk::accounts::GatewayAccount;
 use crate::graphql::desk::blocks::Block;
+use crate::graphql::desk::mails::{MailSuppression, MailSuppressionFilter};
 use crate::graphql::desk::notices::{DeskNoticeFilter, Notice};
 use crate::graphql::desk::statements::{self, DeskStatementFilter, StatementRun};
 use crate::graphql::desk::types::{Health, Task, TaskState};
@@ -14,6 +15,7 @@ use crate::graphql::orders::{self, Order, OrderState};
 use crate::graphql::people::types::User;
 use crate::graphql::scalars::DateTime;
 use crate::hooks;
+use crate::mail;
 use crate::operations;
 use crate::orders::access::AccessLevel;
 use crate::orders::blocks;
@@ -233,6 +235,30 @@ impl Desk {
         let page = page.map(|row| (page::encode(&list, &blocks::block_keys(&row)), row.into()));
         let total = counted(ctx.backend(), move |conn| {
             Box::pin(async move { Ok(blocks::count(conn, removed).await?) })
+        });
+        Ok(Connection::new(page).with_total(total))
+    }
+
+    /// Addresses that no mail is sent to, the newest first.
+    async fn mail_suppressions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What narrows the list.")] filter: Option<MailSuppressionFilter>,
+        #[graphql(desc = "How many, 1 to 100; by default 20.")] first: Option<i32>,
+        #[graphql(desc = "Start after this row.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this row.")] before: Option<String>,
+    ) -> Answer<Connection<MailSuppression>> {
+        let filter = filter.unwrap_or_default().read().or_top()?;
+        let list = format!("mail suppressions {filter:?}");
+        let (after, before) = (after.as_deref(), before.as_deref());
+        let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
+        let page = mail::read::list_suppressions(&mut conn, &filter, &args).await.or_top()?;
+        let page = page.map(|row| (page::encode(&list, &[row.id.to_string()]), MailSuppression(row)));
+        let total = counted(ctx.backend(), move |conn| {
+            let filter = filter.clone();
+            Box::pin(async move { Ok(mail::read::count_suppressions(conn, &filter).await?) })
         });
         Ok(Connection::new(page).with_total(total))
     }

@@ -21,6 +21,7 @@ use crate::graphql::orders::reporting::{self, DeliveryReportInput, DeliveryRepor
 use crate::graphql::scalars::{DateTime, Url};
 use crate::graphql::user_error::DeliveryError;
 use crate::orders::access::{self, AccessLevel};
+use crate::orders::gifts;
 use crate::orders::store;
 use crate::orders::unit::Target;
 
@@ -247,7 +248,9 @@ impl DeliveryMutation {
             }
         };
         let (order, last) = (revealed.order.id, revealed.last_unit_no);
-        let (secrets, line) = secrets(ctx, (order, &target), revealed.secrets, AccessLevel::Buyer).await?;
+        let level = if revealed.is_gift { AccessLevel::Recipient } else { AccessLevel::Buyer };
+        let (secrets, line) = secrets(ctx, (order, &target), revealed.secrets, level).await?;
+        let line = line.filter(|_| !revealed.is_gift);
         let page_info = page_info(&input.target, last, revealed.has_next, after);
         Ok(DeliveryRevealPayload { secrets, page_info, line, user_errors: Vec::new() })
     }
@@ -267,9 +270,13 @@ impl DeliveryMutation {
                 let standing = delivery::read::find_standing(&mut conn, grant).await?.ok_or_else(missing)?;
                 let order = store::find(&mut conn, standing.order_id).await?.ok_or_else(missing)?;
                 match access::access_level(backend, ctx.actor(), &order, input.access_token.as_deref()) {
-                    Some(AccessLevel::Buyer) => {}
+                    Some(AccessLevel::Recipient) => {}
+                    Some(AccessLevel::Buyer) => gifts::refuse_buyer(&mut conn, &order).await?,
                     Some(AccessLevel::Staff)
-                        if order.user_id.is_some() && order.user_id == ctx.actor().user_id() => {}
+                        if order.user_id.is_some() && order.user_id == ctx.actor().user_id() =>
+                    {
+                        gifts::refuse_buyer(&mut conn, &order).await?;
+                    }
                     Some(_) => {
                         return Err(Refusal::new(ErrorCode::Forbidden, "only its buyer downloads it").into());
                     }

@@ -98,9 +98,13 @@ impl Piece {
         self.line.line().line.kind.clone()
     }
 
-    /// Only its buyer and staff see more than its state.
+    /// Only its buyer, a gift's recipient in the buyer's place, and staff see more than its state.
     fn whole(&self) -> bool {
-        self.line.whole.access_level >= AccessLevel::Buyer
+        match self.line.whole.access_level {
+            AccessLevel::Status => false,
+            AccessLevel::Buyer => self.line.whole.gift.is_none(),
+            AccessLevel::Recipient | AccessLevel::Staff => true,
+        }
     }
 }
 

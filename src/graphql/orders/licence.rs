@@ -10,6 +10,7 @@ use crate::graphql::orders::load::line_page;
 use crate::graphql::scalars::DateTime;
 use crate::graphql::user_error::DeliveryError;
 use crate::licences::{self, LicenceRow, remove, verdict};
+use crate::orders::access::AccessLevel;
 
 /// A key that is used on devices.
 pub struct Licence(pub LicenceRow);
@@ -102,6 +103,8 @@ impl LicenceMutation {
             remove::remove(ctx.backend(), ctx.actor(), activation, input.access_token.as_deref()).await
         };
         Ok(match split(done.await)? {
+            // A gift's recipient sees nothing of what the line cost.
+            Ok((_, AccessLevel::Recipient)) => ActivationRemovePayload::default(),
             Ok((owned, access_level)) => ActivationRemovePayload {
                 line: line_page(ctx, vec![(owned.order_id, owned.line_id)], access_level).await?.pop(),
                 user_errors: Vec::new(),

@@ -15,6 +15,7 @@ use crate::graphql::orders::line::OrderLine;
 use crate::graphql::orders::order::Order;
 use crate::infra::db;
 use crate::orders::access::{self, AccessLevel};
+use crate::orders::gifts::GiftRow;
 use crate::orders::{self, store};
 use crate::payments::{self, model, refunds};
 
@@ -27,6 +28,8 @@ pub struct Whole {
     pub lines: Vec<WholeLine>,
     pub payments: Vec<model::Payment>,
     pub refunds: Vec<refunds::Refund>,
+    /// Who gets the goods, when that is not the buyer.
+    pub gift: Option<GiftRow>,
     /// Its last event before all of this was read; only where it was asked for.
     pub last: Option<LastEvent>,
 }
@@ -52,7 +55,7 @@ pub struct WholeLine {
     pub refunded_minor: i64,
 }
 
-/// Reads what belongs to these orders: five statements whatever their number, and one before them when they are to be
+/// Reads what belongs to these orders: six statements whatever their number, and one before them when they are to be
 /// followed, which reads the orders again together with their last events.
 async fn wholes(
     conn: &mut db::Connection,
@@ -97,6 +100,10 @@ async fn wholes(
     for refund in payments::read::list_refunds(conn, &ids).await? {
         refunds.entry(refund.order_id).or_default().push(refund);
     }
+    let mut gifts: HashMap<OrderId, GiftRow> = HashMap::new();
+    for gift in orders::gifts::list(conn, &ids).await? {
+        gifts.insert(gift.order_id, gift);
+    }
     let whole = |(order, access_level): (orders::Order, AccessLevel)| {
         let id = order.id;
         Arc::new(Whole {
@@ -105,6 +112,7 @@ async fn wholes(
             lines: lines.remove(&id).unwrap_or_default(),
             payments: payments.remove(&id).unwrap_or_default(),
             refunds: refunds.remove(&id).unwrap_or_default(),
+            gift: gifts.remove(&id),
             last: last.remove(&id),
         })
     };

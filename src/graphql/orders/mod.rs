@@ -4,6 +4,7 @@ mod cases;
 mod changes;
 pub mod delivering;
 mod delivery;
+mod gift;
 mod licence;
 mod line;
 mod load;

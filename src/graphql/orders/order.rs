@@ -8,6 +8,7 @@ use crate::graphql::connection::Listed;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::loaders;
+use crate::graphql::orders::gift::Gift;
 use crate::graphql::orders::line::OrderLine;
 use crate::graphql::orders::load::Whole;
 use crate::graphql::orders::stage::{self, OrderStage};
@@ -103,6 +104,11 @@ impl Order {
     async fn email(&self) -> String {
         let email = self.0.order.email.as_deref().unwrap_or_default();
         if self.whole() { email.to_owned() } else { masked_email(email) }
+    }
+
+    /// Who gets the goods, when that is not the buyer: then its recipient alone sees them.
+    async fn gift(&self) -> Option<Gift> {
+        self.0.gift.clone().filter(|_| self.whole()).map(Gift)
     }
 
     /// What was bought; at most `Shop.maxLinesPerOrder`. A bundle is one line, which has its parts.
@@ -241,10 +247,10 @@ impl Order {
         self.0.order.closed_at.map(Into::into)
     }
 
-    /// Why it is paid and not all delivered; null when it is.
-    async fn why_not_delivered(&self, ctx: &Context<'_>) -> Option<Explanation> {
-        let lines: Vec<_> = self.0.lines.iter().collect();
-        stage::why_not(&self.0, &lines, ctx.locale())
+    /// Why it is paid and not all delivered, or why the mail with the goods did not arrive (`MAIL_BOUNCED`,
+    /// `MAIL_NOT_SENT`); null when all is well.
+    async fn why_not_delivered(&self, ctx: &Context<'_>) -> Answer<Option<Explanation>> {
+        stage::why_not_arrived(ctx, &self.0).await
     }
 
     /// How to follow it.

@@ -8,6 +8,7 @@ use crate::base::secret::Secret;
 use crate::base::text::Locale;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt, split};
+use crate::graphql::orders::gift::GiftInput;
 use crate::graphql::orders::load::load_one;
 use crate::graphql::orders::order::Order;
 use crate::graphql::orders::quote::{CartLine, Quote, lines};
@@ -48,6 +49,8 @@ pub struct OrderPlaceInput {
     expected_total: Decimal,
     /// Where the goods are mailed; by default a signed-in person's own address.
     email: Option<String>,
+    /// Who gets the goods, when that is not the buyer: they are mailed there, and the recipient alone sees them.
+    gift: Option<GiftInput>,
     /// Proves to a guest's order that the address is the guest's: the code that `emailCodeRequest` mailed there. Needed
     /// for products with a limit per buyer and, unless the shop's captcha was passed, for free ones.
     email_code: Option<String>,
@@ -131,6 +134,7 @@ impl PlacingMutation {
             expected_total: expected,
             quote_token: input.quote_token,
             email: input.email,
+            gift: input.gift.map(Into::into),
             reference: input.reference.map(|text| text.trim().nfc().collect()),
             metadata: input.metadata.unwrap_or_default().into_iter().map(|a| (a.key, a.value)).collect(),
         };

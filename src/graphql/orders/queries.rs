@@ -5,6 +5,7 @@ use crate::base::secret::Secret;
 use crate::graphql::connection::{Connection, counted};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt, split};
+use crate::graphql::orders::gift::{self, ReceivedGift};
 use crate::graphql::orders::line::OrderLine;
 use crate::graphql::orders::load;
 use crate::graphql::orders::order::Order;
@@ -73,6 +74,16 @@ impl OrderQuery {
             store::find_by_number(&mut conn, number.trim()).await.or_top()?
         };
         load::visible(ctx, found, access_token.as_deref()).await
+    }
+
+    /// What somebody was given, by the token of the mail that it came with; null when the token opens nothing, or nothing any
+    /// more. `deliveryReveal` and `downloadLinkCreate` take the same token.
+    async fn gift(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The token of the recipient.")] access_token: String,
+    ) -> Answer<Option<ReceivedGift>> {
+        gift::received(ctx, &access_token).await
     }
 
     /// How far the order of a watch ticket has come; null when the ticket is over or not of this shop.

@@ -1,9 +1,12 @@
 //! What a screen says about an order, computed once here instead of differently in every client.
 
-use async_graphql::Enum;
+use async_graphql::{Context, Enum};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::base::text::Locale;
+use crate::graphql::context::ContextExt;
+use crate::graphql::error::Answer;
+use crate::graphql::loaders;
 use crate::graphql::orders::load::{Whole, WholeLine};
 use crate::graphql::payments::types::Explanation;
 use crate::orders::{OrderState, UnitState};
@@ -99,6 +102,36 @@ pub fn poll_after(whole: &Whole, now: DateTime<Utc>) -> Option<i32> {
 
 fn came_back(payment: &crate::payments::Payment, now: DateTime<Utc>) -> bool {
     payment.state.is_open() && payment.returned_at.is_some_and(|at| now - at < ATTENTIVE)
+}
+
+/// The same of a whole order: it is delivered, but the mail with the goods did not arrive.
+pub async fn why_not_arrived(ctx: &Context<'_>, whole: &Whole) -> Answer<Option<Explanation>> {
+    let lines: Vec<_> = whole.lines.iter().collect();
+    let explained = why_not(whole, &lines, ctx.locale());
+    let delivered = whole.lines.iter().flat_map(|l| &l.units).any(|unit| unit.state.is_delivered());
+    if explained.is_some() || !delivered {
+        return Ok(explained);
+    }
+    let Some(trouble) = loaders::mail_trouble(ctx, whole.order.id).await? else { return Ok(None) };
+    let (code, english, chinese) = match (trouble.bounced, whole.gift.is_some()) {
+        (_, true) => (
+            if trouble.bounced { "MAIL_BOUNCED" } else { "MAIL_NOT_SENT" },
+            "The mail with the gift did not arrive. Our staff is looking at it and corrects the address.",
+            "发送礼物的邮件未能送达，工作人员正在处理并会更正邮箱地址。",
+        ),
+        (true, false) => (
+            "MAIL_BOUNCED",
+            "The mail with the goods came back. They are on this page; our staff corrects the address.",
+            "发送商品的邮件被退回。您可以在本页查看商品，工作人员会更正邮箱地址。",
+        ),
+        (false, false) => (
+            "MAIL_NOT_SENT",
+            "The mail with the goods could not be sent. They are on this page; our staff is looking at it.",
+            "发送商品的邮件未能发出。您可以在本页查看商品，工作人员正在处理。",
+        ),
+    };
+    let message = if ctx.locale() == Locale::Zh { chinese } else { english };
+    Ok(Some(Explanation { code: code.into(), message: message.into(), expected_at: None }))
 }
 
 /// Why what was paid for is not all delivered.

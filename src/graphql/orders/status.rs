@@ -85,9 +85,9 @@ impl OrderStatus {
         hint(ctx, &self.whole, (self.ticket.clone(), self.ends))
     }
 
-    /// Why it is paid and not all delivered; null when it is.
-    async fn why_not_delivered(&self, ctx: &Context<'_>) -> Option<Explanation> {
-        let lines: Vec<_> = self.whole.lines.iter().collect();
-        stage::why_not(&self.whole, &lines, ctx.locale())
+    /// Why it is paid and not all delivered, or why the mail with the goods did not arrive (`MAIL_BOUNCED`,
+    /// `MAIL_NOT_SENT`); null when all is well.
+    async fn why_not_delivered(&self, ctx: &Context<'_>) -> Answer<Option<Explanation>> {
+        stage::why_not_arrived(ctx, &self.whole).await
     }
 }

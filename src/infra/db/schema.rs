@@ -425,6 +425,33 @@ diesel::table! {
 }
 
 diesel::table! {
+    mail_report (id) {
+        id -> Uuid,
+        webhook_id -> Text,
+        kind -> Text,
+        permanent -> Bool,
+        message_id -> Nullable<Uuid>,
+        email_normalised -> Nullable<Text>,
+        provider_id -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        received_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    mail_suppression (id) {
+        id -> Uuid,
+        email_normalised -> Text,
+        cause -> Text,
+        reason -> Nullable<Text>,
+        created_at -> Timestamptz,
+        lifted_at -> Nullable<Timestamptz>,
+        lifted_by -> Nullable<Uuid>,
+        lift_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     message (id) {
         id -> Uuid,
         channel -> Text,
@@ -441,6 +468,7 @@ diesel::table! {
         attempts_before -> Integer,
         created_at -> Timestamptz,
         sent_at -> Nullable<Timestamptz>,
+        bounced_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -480,6 +508,19 @@ diesel::table! {
         headers -> Jsonb,
         body -> Bytea,
         sealed -> Nullable<Bytea>,
+    }
+}
+
+diesel::table! {
+    order_gift (order_id) {
+        order_id -> Uuid,
+        name -> Text,
+        giver -> Nullable<Text>,
+        email -> Text,
+        email_normalised -> Text,
+        mailbox -> Text,
+        message -> Nullable<Text>,
+        created_at -> Timestamptz,
     }
 }
 
@@ -1127,10 +1168,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     key_export,
     ledger_entry,
     licence_activation,
+    mail_report,
+    mail_suppression,
     message,
     message_attempt,
     notice,
     notice_body,
+    order_gift,
     order_line,
     order_reference,
     orders,

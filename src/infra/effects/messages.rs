@@ -153,7 +153,34 @@ pub async fn advance(
     .await
 }
 
-/// Puts a message back into the queue with a fresh number of attempts, perhaps to a corrected address.
+/// What came back needs a person. 0 rows: it is not a sent message any more.
+pub async fn advance_bounced(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<usize> {
+    Statement::new(
+        "update message set state = 'needs_attention', sent_at = null, bounced_at = app_now() \
+         where id = $1 and state = 'sent'",
+    )
+    .bind::<SqlUuid, _>(id)
+    .execute(conn)
+    .await
+}
+
+/// Sends a message that was not sent yet to another address than it was written for.
+pub async fn advance_recipient(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    from: &'static str,
+    recipient: &str,
+) -> QueryResult<usize> {
+    Statement::new("update message set recipient = $1 where id = $2 and state = $3")
+        .bind::<Text, _>(recipient)
+        .bind::<SqlUuid, _>(id)
+        .bind::<Text, _>(from)
+        .execute(conn)
+        .await
+}
+
+/// Puts a message back into the queue with a fresh number of attempts, perhaps to a corrected address. Elsewhere it is another mail:
+/// what is reported of the one before says nothing about this one.
 pub async fn advance_again(
     conn: &mut AsyncPgConnection,
     id: Uuid,
@@ -161,9 +188,11 @@ pub async fn advance_again(
     recipient: Option<&str>,
 ) -> QueryResult<usize> {
     Statement::new(
-        "update message set state = 'queued', attempts_before = attempts, recipient = coalesce($1, recipient) \
-         where id = $2 and state = $3",
+        "update message set state = 'queued', attempts_before = attempts, bounced_at = null, \
+         message_id = case when $1 <> recipient then id || '.' || attempts || '@dispense' else message_id end, \
+         recipient = coalesce($2, recipient) where id = $3 and state = $4",
     )
+    .bind::<Nullable<Text>, _>(recipient)
     .bind::<Nullable<Text>, _>(recipient)
     .bind::<SqlUuid, _>(id)
     .bind::<Text, _>(from)

@@ -1,27 +1,35 @@
-//! The mails' texts, a file per language. Plain text: what a key looks like must not depend on a mail program.
+//! The mails' words, a file per language, and their two forms: plain text, and a page for mail programs that show one.
 
 mod en;
+mod escape;
+mod html;
+mod plain;
+mod wording;
 mod zh;
+
+use zeroize::Zeroizing;
 
 use crate::base::text::Locale;
 use crate::config::Shop;
 use crate::mail::facts::Content;
+use escape::{line, unlinked};
 
-/// A mail as text. The body may hold secrets.
+/// A mail in both forms, which may hold secrets.
 pub struct Text {
     pub subject: String,
-    pub body: String,
+    pub plain: Zeroizing<String>,
+    pub html: Zeroizing<String>,
 }
 
-/// Turns the content into text.
+/// Turns the content into a mail.
 pub fn render(shop: &Shop, locale: Locale, content: &Content) -> Text {
-    match locale {
-        Locale::En => en::text(shop, content),
-        Locale::Zh => zh::text(shop, content),
+    let (manner, wording) = match locale {
+        Locale::En => (&en::MANNER, en::wording(shop, content)),
+        Locale::Zh => (&zh::MANNER, zh::wording(shop, content)),
+    };
+    Text {
+        plain: plain::render(shop, manner, &wording),
+        html: html::render(shop, locale, manner, &wording),
+        subject: wording.subject,
     }
-}
-
-/// Text of sellers on one line, so that a title cannot pretend to be a part of the mail.
-fn line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -31,7 +31,8 @@ pub async fn find_all(t: &TestApp, faults: &[Planted]) {
             alter table refund drop constraint refund_counted; drop index refund_unit_once;
             alter table dispute drop constraint dispute_counted;
             drop index unit_successor, delivery_case_open;
-            alter table message drop constraint message_once, drop constraint message_sent";
+            alter table message drop constraint message_once, drop constraint message_sent;
+            alter table message_attempt drop constraint message_attempt_outcome";
         owner.batch_execute(open_doors).await.unwrap();
         owner.batch_execute(fault.sql).await.unwrap_or_else(|e| panic!("{}: {e}", fault.sql));
         let report = check::ask(&mut owner, &t.app.config.secrets).await.unwrap();

@@ -86,6 +86,37 @@ async fn a_message_nobody_will_send_and_a_lease_nobody_ends_are_found() {
             names: "message ",
         },
         Planted {
+            sql: "update message set state = 'needs_attention' where id = (select id from message where order_id is not null order by id limit 1)",
+            found_by: "a mail about an order that did not arrive is before a person",
+            names: "message ",
+        },
+        Planted {
+            sql: "insert into order_gift (order_id, name, email, email_normalised, mailbox)
+                select o.id, 'Bob', 'bob@friend.example', 'bob@friend.example', 'bob@friend.example'
+                  from orders o join message m on m.order_id = o.id where m.kind = 'order_delivered' order by m.id limit 1;
+                insert into message_attempt (message_id, attempt, recipient, started_at, ended_at, outcome)
+                select m.id, 1, '', app_now(), app_now(), 'sent'
+                  from order_gift g join message m on m.order_id = g.order_id where m.kind = 'order_delivered'",
+            found_by: "the goods of a gift are mailed to its recipient alone",
+            names: "message ",
+        },
+        Planted {
+            sql: "insert into mail_report (id, webhook_id, kind, permanent, email_normalised)
+                values (gen_random_uuid(), 'w', 'bounce', true, 'a@b.example')",
+            found_by: "an address that mail came back from for good is suppressed, or was until staff lifted it",
+            names: "report ",
+        },
+        Planted {
+            sql: "insert into mail_suppression (id, email_normalised, cause, created_at)
+                select gen_random_uuid(), o.email_normalised, 'bounce', app_now() - interval '1 hour'
+                  from orders o join message m on m.order_id = o.id order by m.id limit 1;
+                insert into message_attempt (message_id, attempt, recipient, started_at, ended_at, outcome)
+                select m.id, 1, '', app_now(), app_now(), 'sent'
+                  from orders o join message m on m.order_id = o.id order by m.id limit 1",
+            found_by: "nothing was sent to an address that was suppressed before",
+            names: "message ",
+        },
+        Planted {
             sql: "update job set state = 'running', leased_by = 'w', leased_until = app_now() - interval '2 minutes'
                 where id = (select min(id) from job)",
             found_by: "no lease is older than its limit",

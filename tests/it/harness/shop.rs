@@ -200,6 +200,7 @@ impl TestApp {
             expected_total: total,
             quote_token: None,
             email: Some(format!("{buyer}@buyer.example")),
+            gift: None,
             reference: None,
             metadata: Vec::new(),
         };

@@ -43,10 +43,28 @@ impl Taken {
             .map(|l| l[start.len()..].trim().to_owned())
     }
 
-    /// The body, decoded.
+    /// The plain text, decoded.
     pub fn body(&self) -> String {
-        let body = self.text.split_once("\r\n\r\n").map(|(_, b)| b).unwrap_or_default();
-        match self.header("Content-Transfer-Encoding").as_deref() {
+        self.part("text/plain")
+    }
+
+    /// The page, decoded.
+    pub fn html(&self) -> String {
+        self.part("text/html")
+    }
+
+    /// The part of this media type (RFC 2046, 5.1.4), decoded.
+    fn part(&self, media_type: &str) -> String {
+        let boundary = self.text.split("boundary=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        let part = self.text.split(&format!("--{boundary}")).find_map(|part| {
+            let (head, body) = part.trim_start_matches("\r\n").split_once("\r\n\r\n")?;
+            let head = head.to_lowercase();
+            head.contains(&format!("content-type: {media_type}"))
+                .then(|| (head, body.trim_end_matches("\r\n")))
+        });
+        let (head, body) = part.unwrap_or_else(|| panic!("no part of {media_type}:\n{}", self.text));
+        let encoding = head.lines().find_map(|l| l.strip_prefix("content-transfer-encoding:")).map(str::trim);
+        match encoding {
             Some("base64") => {
                 use base64::Engine;
                 let joined: String = body.split_whitespace().collect();
@@ -55,6 +73,7 @@ impl Taken {
             Some("quoted-printable") => quoted_printable(body),
             _ => body.to_owned(),
         }
+        .replace("\r\n", "\n")
     }
 }
 

@@ -89,14 +89,18 @@ async fn a_local_part_beyond_ascii_is_refused_before_the_payment_unless_the_serv
 async fn a_sender_with_a_domain_beyond_ascii_is_sent_in_ascii_too() {
     let server = SmtpServer::start().await;
     let folder = tempfile::tempdir().unwrap();
-    let url = Secret::new(format!("smtp://{}?tls=none", server.address));
-    let time = std::time::Duration::from_secs(5);
-    let mailer = Mailer::new(Some(&url), "Laden <laden@b\u{fc}cher.example>", time, folder.path()).unwrap();
+    let config = dispense::config::Mail {
+        url: Some(Secret::new(format!("smtp://{}?tls=none", server.address))),
+        from: "Laden <laden@b\u{fc}cher.example>".into(),
+        ..Default::default()
+    };
+    let mailer = Mailer::new(&config, std::time::Duration::from_secs(5), folder.path()).unwrap();
     let letter = Letter {
         message_id: "1@dispense".into(),
         recipient: "ada@b\u{fc}cher.example".into(),
         subject: "Hi".into(),
-        text: zeroize::Zeroizing::new("Hi".into()),
+        plain: zeroize::Zeroizing::new("Hi".into()),
+        html: zeroize::Zeroizing::new("<p>Hi</p>".into()),
         language: "en",
         date: chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
     };

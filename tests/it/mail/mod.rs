@@ -1,5 +1,7 @@
 mod addresses;
 mod attempts;
+mod bounces;
+mod dkim;
 mod files;
 mod state;
 mod texts;

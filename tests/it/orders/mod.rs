@@ -6,6 +6,7 @@ mod bundles;
 mod buyer_limits;
 mod close;
 mod corrected_address;
+mod gifts;
 mod guest_tokens;
 mod pauses;
 mod place;

@@ -22,6 +22,7 @@ fn wish(key: &str, variant_id: VariantId, quantity: i32, expected_total: i64) ->
         expected_total,
         quote_token: None,
         email: Some("Ann@Buyer.example".into()),
+        gift: None,
         reference: None,
         metadata: Vec::new(),
     }
