@@ -38,11 +38,11 @@ async fn release(boss: &Visitor, order: &Value) -> Value {
 /// What the buyer sees: the stage, why it is not delivered, and what `deliveryReveal` answers.
 async fn sees(visitor: &Visitor, placed: &Value) -> (String, Value, Vec<String>) {
     let query = "query($n: String!, $t: String!) { order(number: $n, accessToken: $t) {
-        stage whyNotDelivered { code } lines { deliveries { id } } } }";
+        stage whyNotDelivered { code } lines { deliveries { nodes { id } } } } }";
     let seen =
         visitor.ask(query, json!({ "n": placed["order"]["number"], "t": placed["accessToken"] })).await;
     let order = &seen["order"];
-    let piece = order["lines"][0]["deliveries"][0]["id"].clone();
+    let piece = order["lines"][0]["deliveries"]["nodes"][0]["id"].clone();
     let reveal = json!({ "target": { "deliveryIds": [piece] }, "accessToken": placed["accessToken"] });
     let revealed = visitor.act("deliveryReveal", reveal, "secrets { value }").await;
     let refused = codes(&revealed).into_iter().map(str::to_owned).collect();

@@ -103,7 +103,7 @@ async fn a_paused_product_stays_visible_and_says_why_it_cannot_be_bought() {
     let pause = json!({ "productId": id, "reason": reason });
     let fields = "product { onSale pause { reason since } availability { canBuy text } }";
 
-    t.person("other@shop.example", &[Role::Seller]).await;
+    t.buyer("other@shop.example").await;
     let stranger = t.visitor("192.0.2.8").signed_in(&t.sign_in("other@shop.example").await.tokens.access);
     assert_eq!(codes(&stranger.act("productPause", pause.clone(), fields).await), ["NOT_FOUND"]);
     assert_eq!(
