@@ -86,11 +86,17 @@ async fn a_bundle_of_four_kinds_is_one_line_whose_parts_are_delivered_each_by_it
         .map(|file| read(file).replace("=\r\n", "").replace("=E2=80=93", "–"))
         .collect();
     let bundle = line["title"].as_str().unwrap();
-    let plain = mails.iter().find(|mail| mail.contains("thank you for your order")).expect(&mails.join("\n"));
+    let plain = mails
+        .iter()
+        .find(|mail| mail.contains("thank you for your order"))
+        .unwrap_or_else(|| panic!("{}", mails.join("\n")));
     assert_eq!(plain.matches(&format!("{bundle}: ")).count(), 3, "{plain}");
     let own: Vec<&String> = keys.iter().filter(|key| plain.contains(key.as_str())).collect();
     assert_eq!((own.len(), plain.matches("CANARY-SHARED").count()), (4, 2), "{plain}");
-    let waits = mails.iter().find(|mail| mail.contains("still to come")).expect(&mails.join("\n"));
+    let waits = mails
+        .iter()
+        .find(|mail| mail.contains("still to come"))
+        .unwrap_or_else(|| panic!("{}", mails.join("\n")));
     assert!(waits.contains(&format!("{bundle}: {made_by_hand}")), "{waits}");
 
     // Pages of three go through all parts.
