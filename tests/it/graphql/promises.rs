@@ -74,7 +74,7 @@ async fn everything_that_is_a_node_is_found_by_its_id_by_whoever_may_see_it() {
 }
 
 /// How each field that gives a connection is reached, and how many rows it has in the stocked shop.
-const LISTS: [(&str, &str, &str); 14] = [
+const LISTS: [(&str, &str, &str); 15] = [
     ("Query.products", "{ products { totalCount nodes { id } } }", ""),
     ("Query.myOrders", "{ myOrders { totalCount nodes { id } } }", ""),
     ("Query.myDownloads", "{ myDownloads { totalCount nodes { id } } }", ""),
@@ -88,6 +88,11 @@ const LISTS: [(&str, &str, &str); 14] = [
     ("Desk.tasks", "{ desk { tasks { totalCount nodes { id } } } }", "/tasks"),
     ("Desk.notices", "{ desk { notices { totalCount nodes { id } } } }", "/notices"),
     ("Desk.statements", "{ desk { statements { totalCount nodes { id } } } }", "/statements"),
+    (
+        "Desk.mailSuppressions",
+        "{ desk { mailSuppressions { totalCount nodes { id } } } }",
+        "/mailSuppressions",
+    ),
     ("Seller.products", "{ seller { products { totalCount nodes { id } } } }", "/products"),
     ("Seller.stock", "{ seller { stock { totalCount nodes { sold } } } }", "/stock"),
     ("Seller.keyBatches", "{ seller { keyBatches { totalCount nodes { id } } } }", "/keyBatches"),
@@ -109,6 +114,9 @@ async fn every_list_says_how_many_rows_it_has_when_asked() {
     }
     let tried: BTreeSet<String> = LISTS.iter().map(|list| list.0.to_owned()).collect();
     assert_eq!(promised, tried, "every list is tried here");
+    let gone = "insert into mail_suppression (id, email_normalised, cause) \
+        values ('00000000-0000-7000-8000-000000000001', 'gone@buyer.example', 'bounce')";
+    shop.t.db.sql(gone).await;
     for (name, query, below) in LISTS {
         let client = if name.starts_with("Desk") || name.starts_with("Seller") { &admin } else { &buyer };
         let data = client.data(query, json!({})).await;
