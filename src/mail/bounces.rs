@@ -21,7 +21,7 @@ use crate::mail::model::{Address, Message};
 use crate::mail::read;
 use crate::mail::state::{IllegalMessageChange, MessageChange, MessageState};
 use crate::mail::store::{self, NewReport};
-use crate::mail::suppress::{self, Cause};
+use crate::mail::suppress::{self, SuppressionCause};
 use crate::mail::tasks::{MessageUndeliverable, Undelivered};
 use crate::orders;
 
@@ -133,8 +133,8 @@ async fn apply(kit: &Kit, webhook_id: &str, report: MailReport, address: Option<
         record(&mut tx, kit, message, report.kind, permanent, reason.as_deref()).await?;
     }
     let cause = match report.kind {
-        ReportKind::Bounce if permanent => Some(Cause::Bounce),
-        ReportKind::Complaint => Some(Cause::Complaint),
+        ReportKind::Bounce if permanent => Some(SuppressionCause::Bounce),
+        ReportKind::Complaint => Some(SuppressionCause::Complaint),
         ReportKind::Bounce | ReportKind::Delivered => None,
     };
     if let (Some(cause), Some(address)) = (cause, &address) {

@@ -102,14 +102,14 @@ pub async fn list_grant_lines(conn: &mut AsyncPgConnection, order: OrderId) -> Q
 }
 
 #[derive(QueryableByName)]
-struct Found {
+struct MessageFound {
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
 }
 
 /// The message with this `Message-ID`, written without its angle brackets.
 pub async fn find_by_message_id(conn: &mut AsyncPgConnection, message_id: &str) -> QueryResult<Option<Uuid>> {
-    let rows: Vec<Found> = Statement::new("select m.id from message m where m.message_id = $1")
+    let rows: Vec<MessageFound> = Statement::new("select m.id from message m where m.message_id = $1")
         .bind::<Text, _>(message_id)
         .load(conn)
         .await?;
@@ -118,7 +118,7 @@ pub async fn find_by_message_id(conn: &mut AsyncPgConnection, message_id: &str) 
 
 /// Whether a service reported that the message came back for good since this attempt began.
 pub async fn has_bounced_since(conn: &mut AsyncPgConnection, id: Uuid, attempt: i32) -> QueryResult<bool> {
-    let rows: Vec<Found> = Statement::new(
+    let rows: Vec<MessageFound> = Statement::new(
         "select r.id from mail_report r join message_attempt a on a.message_id = r.message_id and a.attempt = $1 \
          where r.message_id = $2 and r.kind = 'bounce' and r.permanent and r.received_at >= a.started_at limit 1",
     )

@@ -22,7 +22,7 @@ use crate::mail::events::{Attempted, MessageEvent};
 use crate::mail::messages::TaskOpened;
 use crate::mail::model::{Message, Suppression};
 use crate::mail::state::{IllegalMessageChange, MessageChange, MessageState};
-use crate::mail::suppress::{self, Cause};
+use crate::mail::suppress::{self, SuppressionCause};
 use crate::mail::tasks::{MessageUndeliverable, Undelivered};
 use crate::mail::{bounces, compose, facts::Content, read, store, texts};
 use crate::orders;
@@ -199,7 +199,7 @@ async fn end(kit: &Kit, message: &Message, attempt: i32, outcome: SendAttempt) -
         }
     }
     if let (SendAttempt::NoMailbox(reason), Ok(address)) = (&outcome, Email::parse(&message.recipient)) {
-        suppress::suppress(&mut tx, kit, &address, Cause::Refused, Some(reason)).await?;
+        suppress::suppress(&mut tx, kit, &address, SuppressionCause::Refused, Some(reason)).await?;
     }
     if state == MessageState::Failed {
         let escalated = after(state, MessageChange::Escalate)?;

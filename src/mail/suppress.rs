@@ -25,7 +25,7 @@ use crate::orders;
 
 /// Why no mail is sent to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum SuppressionCause {
     /// Mail came back for good.
     Bounce,
     /// Its reader reported a mail as unwanted.
@@ -34,8 +34,8 @@ pub enum Cause {
     Refused,
 }
 
-impl Cause {
-    pub const ALL: [Cause; 3] = [Self::Bounce, Self::Complaint, Self::Refused];
+impl SuppressionCause {
+    pub const ALL: [SuppressionCause; 3] = [Self::Bounce, Self::Complaint, Self::Refused];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ pub(super) async fn suppress(
     conn: &mut AsyncPgConnection,
     kit: &Kit,
     address: &Email,
-    cause: Cause,
+    cause: SuppressionCause,
     reason: Option<&str>,
 ) -> Outcome<()> {
     let id = SuppressionId(kit.clock.uuid());

@@ -13,11 +13,11 @@ use crate::graphql::scalars::DateTime;
 use crate::graphql::user_error::StaffError;
 use crate::mail::model::Suppression;
 use crate::mail::read::SuppressionFilter;
-use crate::mail::suppress::{self, Cause};
+use crate::mail::suppress::{self, SuppressionCause};
 
 /// Why no mail is sent to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "Cause")]
+#[graphql(remote = "SuppressionCause")]
 pub enum MailSuppressionCause {
     /// Mail came back for good, as the mail service reports.
     Bounce,
@@ -66,7 +66,7 @@ impl MailSuppression {
 
     /// Why; null when this version does not know the cause.
     async fn cause(&self) -> Option<MailSuppressionCause> {
-        Cause::parse(&self.0.cause).map(Into::into)
+        SuppressionCause::parse(&self.0.cause).map(Into::into)
     }
 
     /// What the service or the mail server said, with addresses masked.

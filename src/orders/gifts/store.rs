@@ -70,14 +70,14 @@ pub async fn advance_address(
 }
 
 #[derive(QueryableByName)]
-struct Counted {
+struct FreeGifts {
     #[diesel(sql_type = BigInt)]
     gifts: i64,
 }
 
 /// Gifts of nothing for a mailbox within a day.
 pub(super) async fn count_free(conn: &mut AsyncPgConnection, mailbox: &str) -> QueryResult<i64> {
-    let row: Counted = Statement::new(
+    let row: FreeGifts = Statement::new(
         "select count(*) as gifts from order_gift g join orders o on o.id = g.order_id \
          where g.mailbox = $1 and g.created_at > app_now() - interval '1 day' and o.total_minor = 0",
     )

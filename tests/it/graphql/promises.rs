@@ -74,7 +74,7 @@ async fn everything_that_is_a_node_is_found_by_its_id_by_whoever_may_see_it() {
 }
 
 /// How each field that gives a connection is reached, and how many rows it has in the stocked shop.
-const LISTS: [(&str, &str, &str); 17] = [
+const LISTS: [(&str, &str, &str); 19] = [
     ("Query.products", "{ products { totalCount nodes { id } } }", ""),
     ("Query.myOrders", "{ myOrders { totalCount nodes { id } } }", ""),
     ("Query.myDownloads", "{ myDownloads { totalCount nodes { id } } }", ""),
@@ -86,8 +86,14 @@ const LISTS: [(&str, &str, &str); 17] = [
     ("Desk.orders", "{ desk { orders { totalCount nodes { id } } } }", "/orders"),
     ("Desk.users", "{ desk { users { totalCount nodes { id } } } }", "/users"),
     ("Desk.tasks", "{ desk { tasks { totalCount nodes { id } } } }", "/tasks"),
+    ("Desk.blocks", "{ desk { blocks { totalCount nodes { id } } } }", "/blocks"),
     ("Desk.notices", "{ desk { notices { totalCount nodes { id } } } }", "/notices"),
     ("Desk.statements", "{ desk { statements { totalCount nodes { id } } } }", "/statements"),
+    (
+        "Desk.mailSuppressions",
+        "{ desk { mailSuppressions { totalCount nodes { id } } } }",
+        "/mailSuppressions",
+    ),
     ("Seller.products", "{ seller { products { totalCount nodes { id } } } }", "/products"),
     ("Seller.stock", "{ seller { stock { totalCount nodes { sold } } } }", "/stock"),
     ("Seller.keyBatches", "{ seller { keyBatches { totalCount nodes { id } } } }", "/keyBatches"),
@@ -120,6 +126,12 @@ async fn every_list_says_how_many_rows_it_has_when_asked() {
     }
     let tried: BTreeSet<String> = LISTS.iter().map(|list| list.0.to_owned()).collect();
     assert_eq!(promised, tried, "every list is tried here");
+    let gone = "insert into mail_suppression (id, email_normalised, cause) \
+        values ('00000000-0000-7000-8000-000000000001', 'gone@buyer.example', 'bounce')";
+    shop.t.db.sql(gone).await;
+    let blocked = "insert into block_entry (id, kind, value, shown, reason) \
+        values ('00000000-0000-7000-8000-000000000002', 'mailbox', 'mallory@example.com', 'mallory@example.com', 'fraud')";
+    shop.t.db.sql(blocked).await;
     for (name, query, below) in LISTS {
         let of_admin = ["Desk", "Seller", "HookEndpoint", "ApiClient"];
         let client = if of_admin.iter().any(|own| name.starts_with(own)) { &admin } else { &buyer };

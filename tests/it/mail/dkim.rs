@@ -77,8 +77,8 @@ async fn mails(key: Secret) -> Vec<String> {
     let server = SmtpServer::start().await;
     let t = TestApp::start_with(|config| signing(config, &server, key)).await;
     let variant = t.selling_keys(1, 990).await;
-    t.db.sql("update product_text set title = 'Spiel  für  Zwei \t 密钥'").await;
     let placed = t.order(variant, 1).await;
+    t.db.sql("update order_line set title = E'Spiel  f\u{fc}r  Zwei \\t \u{5bc6}\u{94a5}'").await;
     t.notify(&Said::paid(&placed, "T1")).await;
     server.next(Trouble::CutAfterDot);
     t.drain_all().await;
