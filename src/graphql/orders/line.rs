@@ -103,6 +103,17 @@ impl OrderLine {
         (0..).zip(self.with_goods()).flat_map(of).collect()
     }
 
+    /// What was reported of its deliveries.
+    async fn reported(&self, ctx: &Context<'_>) -> Answer<Vec<Case>> {
+        let mut cases = Vec::new();
+        for line in self.with_goods() {
+            for (row, answers) in loaders::cases(ctx, line.line().line.id).await? {
+                cases.push(Case { row, answers, line: line.clone() });
+            }
+        }
+        Ok(cases)
+    }
+
     fn money(&self, minor: i64) -> Money {
         Money::of(minor, self.line().line.currency)
     }
@@ -265,7 +276,8 @@ impl OrderLine {
 
     /// How far it has come: the worst of its units.
     async fn state(&self) -> LineState {
-        UnitState::of_line(self.pieces().iter().map(|(_, unit)| unit.state)).into()
+        let lines = self.with_goods();
+        UnitState::of_line(lines.iter().flat_map(|line| &line.line().units).map(|unit| unit.state)).into()
     }
 
     /// Why it is paid and not all delivered; null when it is.
@@ -308,14 +320,7 @@ impl OrderLine {
         if self.whole.access_level < AccessLevel::Buyer {
             return Ok(Vec::new());
         }
-        let lines = self.with_goods();
-        let found = lines.iter().map(|line| loaders::cases(ctx, line.line().line.id));
-        let found = futures::future::try_join_all(found).await?;
-        let case = |line: &Self, (row, answers)| Case { row, answers, line: line.clone() };
-        let of = |(line, found): (_, Vec<_>)| {
-            found.into_iter().map(move |one| case(line, one)).collect::<Vec<_>>()
-        };
-        Ok(lines.iter().zip(found).flat_map(of).collect())
+        self.reported(ctx).await
     }
 
     /// Whether `deliveryReport` may be called for one of its deliveries: something is delivered that no report waits about.
@@ -328,7 +333,7 @@ impl OrderLine {
         if delivered == 0 {
             return Ok(false);
         }
-        let cases = self.cases(ctx).await?;
+        let cases = self.reported(ctx).await?;
         let open = cases.iter().filter(|case| case.row.state == CaseState::Open).count();
         Ok(open < delivered)
     }
