@@ -11,7 +11,7 @@ use crate::graphql::connection::{Connection, Listed, slice};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::loaders;
-use crate::graphql::orders::cases::Case;
+use crate::graphql::orders::cases::ReportedCase;
 use crate::graphql::orders::delivery::{Delivery, DownloadGrant};
 use crate::graphql::orders::load::{Whole, WholeLine};
 use crate::graphql::orders::order::Order;
@@ -241,12 +241,12 @@ impl OrderLine {
     }
 
     /// What was reported of its deliveries, and what was answered, the newest first; at most 100. For its buyer and staff.
-    async fn cases(&self, ctx: &Context<'_>) -> Answer<Vec<Case>> {
+    async fn cases(&self, ctx: &Context<'_>) -> Answer<Vec<ReportedCase>> {
         if self.whole.access_level < AccessLevel::Buyer {
             return Ok(Vec::new());
         }
         let found = loaders::cases(ctx, self.line().line.id).await?;
-        let case = |(row, answers)| Case { row, answers, line: self.clone() };
+        let case = |(row, answers)| ReportedCase { row, answers, line: self.clone() };
         Ok(found.into_iter().map(case).collect())
     }
 

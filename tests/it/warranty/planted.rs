@@ -11,7 +11,7 @@ use crate::harness::{TestApp, with_generic};
 async fn shop() -> TestApp {
     let t = TestApp::start_with(with_generic).await;
     let variant = t.selling_keys(6, 500).await;
-    t.db.sql("update variant set replacement_limit = 1").await;
+    t.db.sql("update variant set terms = terms || '{\"replacement_limit\": 1}'").await;
     t.paid_order(variant, 3).await;
     let boss = boss(&t).await;
     let pieces = units(&t, "select id from unit order by unit_no").await;
