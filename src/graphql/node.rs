@@ -20,7 +20,7 @@ use crate::graphql::desk::Task;
 use crate::graphql::error::{Answer, OutcomeExt, coded};
 use crate::graphql::loaders;
 use crate::graphql::orders::{
-    self, Activation, Case, Delivery, DownloadGrant, FileDelivery, Order, OrderLine, SecretDelivery,
+    self, Activation, Delivery, DownloadGrant, FileDelivery, Order, OrderLine, ReportedCase, SecretDelivery,
 };
 use crate::graphql::payments::types::METHOD_PREFIX;
 use crate::graphql::payments::{Payment, PaymentMethod, Refund};
@@ -54,7 +54,7 @@ pub enum Node {
     Session(Session),
     KeyBatch(KeyBatch),
     Task(Task),
-    Case(Case),
+    Case(ReportedCase),
 }
 
 /// Things by their ids.
@@ -113,7 +113,7 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
         }
         BatchId::PREFIX => {
             let mut conn = ctx.backend().db.conn().await.or_top()?;
-            match crate::vault::batch::get(&mut conn, ctx.actor(), uuid.into()).await {
+            match crate::vault::batch::get_any(&mut conn, ctx.actor(), uuid.into()).await {
                 Ok(batch) => Some(Node::KeyBatch(KeyBatch(batch))),
                 Err(Failure::Refused(_)) => None,
                 Err(fault) => return Err(fault).or_top(),
@@ -201,7 +201,7 @@ async fn activation(ctx: &Context<'_>, id: ActivationId) -> Answer<Option<Activa
 }
 
 /// What was reported is its buyer's, staff's, and of who sells the piece.
-async fn case(ctx: &Context<'_>, id: CaseId) -> Answer<Option<Case>> {
+async fn case(ctx: &Context<'_>, id: CaseId) -> Answer<Option<ReportedCase>> {
     let found = {
         let mut conn = ctx.backend().db.conn().await.or_top()?;
         delivery::cases::read::find(&mut conn, id).await.or_top()?

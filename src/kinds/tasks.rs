@@ -11,7 +11,7 @@ use crate::infra::queue;
 use crate::{delivery, fulfilment, hooks, mail, orders, payments, suppliers, vault};
 
 /// Each feature's kinds, in the order of the documentation.
-const ALL: [&[TaskDoc]; 11] = [
+const ALL: [&[TaskDoc]; 12] = [
     payments::tasks::TASKS,
     payments::tasks::REFUND_TASKS,
     payments::tasks::DISPUTE_TASKS,

@@ -14,12 +14,9 @@ use crate::docs::is_fresh;
 
 /// Codes that frontends may already handle and nothing returns yet, with the row that needs them. Exact: one that gets
 /// a producer must leave this list.
-const WITHOUT_PRODUCER: [(ErrorCode, &str); 24] = [
+const WITHOUT_PRODUCER: [(ErrorCode, &str); 21] = [
     (ErrorCode::FormatExhausted, "K1"),
     (ErrorCode::KeyDuplicate, "K3"),
-    (ErrorCode::WarrantyOver, "K13"),
-    (ErrorCode::ReplacementLimitReached, "K13"),
-    (ErrorCode::BatchAlreadyRecalled, "K13"),
     (ErrorCode::KeyAlreadySold, "K13"),
     (ErrorCode::VariantHasSales, "C1"),
     (ErrorCode::TotpRequired, "C5"),

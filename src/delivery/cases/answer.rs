@@ -5,7 +5,7 @@ use diesel_async::AsyncPgConnection;
 use crate::base::actor::Actor;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::{CaseId, RefundId, UnitId};
-use crate::base::outcome::{Fault, Outcome, Refusal};
+use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::base::text;
 use crate::delivery::cases::model::CaseRow;
 use crate::delivery::cases::read;
@@ -13,7 +13,7 @@ use crate::delivery::cases::state::CaseAction;
 use crate::delivery::cases::store::{self, NewAnswer};
 use crate::delivery::events::{AnsweredCase, CaseEvent};
 use crate::delivery::messages::{CaseAnswered, OfAnswer};
-use crate::delivery::replace::{self, Piece, Why};
+use crate::delivery::replace::{self, LockedPiece, Why};
 use crate::infra::db::one;
 use crate::infra::effects::Effects;
 use crate::infra::effects::events::Event;
@@ -44,7 +44,7 @@ pub struct AnswerRequest {
 
 /// A case that was answered.
 #[derive(Clone, Debug)]
-pub struct Answered {
+pub struct CaseReply {
     pub case: CaseRow,
     /// It was answered by an earlier call with the same key.
     pub replayed: bool,
@@ -52,7 +52,7 @@ pub struct Answered {
 
 /// Answers a case, for who sells the piece and for staff. `NOT_FOUND`, `INVALID`, `ILLEGAL_TRANSITION` for a closed one, those
 /// of idempotency, and what a replacement or a refund of the piece refuses: then nothing is answered.
-pub async fn answer(kit: &PaymentKit, actor: &Actor, wish: AnswerRequest) -> Outcome<Answered> {
+pub async fn answer(kit: &PaymentKit, actor: &Actor, wish: AnswerRequest) -> Outcome<CaseReply> {
     let text = text::clean(&wish.text, "text", LONGEST_TEXT, true)?;
     let missing = || Refusal::new(ErrorCode::NotFound, "there is no such case").at(["caseId"]);
     let mut tx = kit.db.begin().await?;
@@ -69,7 +69,7 @@ pub async fn answer(kit: &PaymentKit, actor: &Actor, wish: AnswerRequest) -> Out
     if let Claim::Replay(_) =
         idempotency::claim(&mut tx, &scope, "caseAnswer", key, &request, case.id.0).await?
     {
-        return Ok(Answered { case, replayed: true });
+        return Ok(CaseReply { case, replayed: true });
     }
     let closed = |_| Refusal::new(ErrorCode::IllegalTransition, "this case is closed").at(["caseId"]);
     let after = case.state.after(wish.action).map_err(closed)?;
@@ -79,10 +79,14 @@ pub async fn answer(kit: &PaymentKit, actor: &Actor, wish: AnswerRequest) -> Out
         CaseAction::Replace => {
             let new = UnitId(kit.clock.uuid());
             let why = Why::Warranty { override_limits: wish.override_limits };
-            replace::make(&mut tx, kit, actor, &piece, new, (why, actor.user_id())).await?;
+            let made = replace::make(&mut tx, kit, actor, &piece, new, (why, actor.user_id())).await;
+            made.map_err(of_the_case)?;
             successor = Some(new);
         }
-        CaseAction::Refund => refund = Some(give_back(&mut tx, kit, actor, &case, &text).await?),
+        CaseAction::Refund => {
+            let given = give_back(&mut tx, kit, actor, &case, &text).await;
+            refund = Some(given.map_err(of_the_case)?);
+        }
         CaseAction::Reject | CaseAction::Help => {}
     }
     let new = NewAnswer {
@@ -105,10 +109,18 @@ pub async fn answer(kit: &PaymentKit, actor: &Actor, wish: AnswerRequest) -> Out
     if let Some(refund) = refund {
         request::send(kit, refund).await;
     }
-    Ok(Answered { case, replayed: false })
+    Ok(CaseReply { case, replayed: false })
 }
 
-fn effects(case: &CaseRow, piece: &Piece, action: CaseAction, number: i64, actor: &Actor) -> Effects {
+/// What a replacement or a refund refuses is about the case that was named, not about the inputs of those calls.
+fn of_the_case(failure: Failure) -> Failure {
+    match failure {
+        Failure::Refused(no) if no.field != ["overrideLimits"] => (*no).at(["caseId"]).into(),
+        other => other,
+    }
+}
+
+fn effects(case: &CaseRow, piece: &LockedPiece, action: CaseAction, number: i64, actor: &Actor) -> Effects {
     let mut effects = Effects::default();
     let body = AnsweredCase { delivery: case.unit_id, action: action.as_str().into() };
     let event = CaseEvent::Answered(case.id, body).by(actor.label());

@@ -66,7 +66,7 @@ impl Why {
 }
 
 /// A delivered piece in the hands of a transaction that holds its order's lock.
-pub(super) struct Piece {
+pub(super) struct LockedPiece {
     pub order: Order,
     pub line: Line,
     pub standing: UnitStanding,
@@ -120,7 +120,7 @@ pub fn reason_of(reason: &str) -> Result<String, Refusal> {
 }
 
 /// Locks a piece with its order; none where there is no such piece.
-pub(super) async fn lock(conn: &mut AsyncPgConnection, id: UnitId) -> Outcome<Option<Piece>> {
+pub(super) async fn lock(conn: &mut AsyncPgConnection, id: UnitId) -> Outcome<Option<LockedPiece>> {
     let target = Target::Units(vec![id]);
     let Some(order_id) = read::order_of(conn, &target).await? else { return Ok(None) };
     let Some(order) = orders::store::lock(conn, order_id).await? else { return Ok(None) };
@@ -128,7 +128,7 @@ pub(super) async fn lock(conn: &mut AsyncPgConnection, id: UnitId) -> Outcome<Op
     let Some(standing) = standings.pop() else { return Ok(None) };
     let line = read::list_lines_by_ids(conn, &[standing.unit.line_id]).await?.pop();
     let line = line.ok_or_else(|| Fault::bug("a unit without its line"))?;
-    Ok(Some(Piece { order, line, standing }))
+    Ok(Some(LockedPiece { order, line, standing }))
 }
 
 /// Puts `successor` in the place of a locked piece, in the caller's transaction. Refusals: those of [`replace`] that are about
@@ -137,11 +137,11 @@ pub(super) async fn make(
     conn: &mut AsyncPgConnection,
     kit: &Kit,
     actor: &Actor,
-    piece: &Piece,
+    piece: &LockedPiece,
     successor: UnitId,
     (why, made_by): (Why, Option<UserId>),
 ) -> Outcome<()> {
-    let Piece { order, line, standing } = piece;
+    let LockedPiece { order, line, standing } = piece;
     let unit = &standing.unit;
     may_hand_over(&standing.of(order)).map_err(|no| no.at(["deliveryId"]))?;
     if goods::supply(&line.kind) == Some(Supply::Files) {
@@ -175,7 +175,7 @@ pub(super) async fn make(
 async fn within_warranty(
     conn: &mut AsyncPgConnection,
     kit: &Kit,
-    piece: &Piece,
+    piece: &LockedPiece,
 ) -> Outcome<Result<(), Refusal>> {
     let (terms, unit) = (&piece.line.terms, &piece.standing.unit);
     if let Some(days) = terms.warranty_days {

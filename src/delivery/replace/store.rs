@@ -32,14 +32,14 @@ pub(super) async fn insert(
 }
 
 #[derive(QueryableByName)]
-struct Made {
+struct TimesReplaced {
     #[diesel(sql_type = BigInt)]
     times: i64,
 }
 
 /// How often a piece was replaced under warranty without staff letting it pass.
 pub(super) async fn count(conn: &mut AsyncPgConnection, line: LineId, unit_no: i32) -> QueryResult<i64> {
-    let made: Made = Statement::new(
+    let made: TimesReplaced = Statement::new(
         "select count(*) as times from replacement \
          where line_id = $1 and unit_no = $2 and cause = 'warranty' and not overridden",
     )

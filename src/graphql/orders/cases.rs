@@ -104,19 +104,19 @@ impl SellerCaseFilter {
 
 /// What a buyer reported of a delivery, and what was answered.
 #[derive(Clone, Debug)]
-pub struct Case {
+pub struct ReportedCase {
     pub row: CaseRow,
     pub answers: Vec<AnswerRow>,
     pub line: OrderLine,
 }
 
-impl Listed for Case {
+impl Listed for ReportedCase {
     const NAME: &'static str = "Case";
 }
 
 /// What a buyer reported of a delivery, and what was answered.
-#[Object]
-impl Case {
+#[Object(name = "Case")]
+impl ReportedCase {
     /// The case's id.
     pub async fn id(&self) -> ID {
         self.row.id.into()
@@ -187,7 +187,7 @@ pub async fn load_cases(
     ctx: &Context<'_>,
     rows: Vec<CaseRow>,
     access_level: AccessLevel,
-) -> Answer<Vec<Case>> {
+) -> Answer<Vec<ReportedCase>> {
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
     let mut answers = {
         let mut conn = ctx.backend().db.conn().await.or_top()?;
@@ -198,7 +198,7 @@ pub async fn load_cases(
     let case = |(row, line): (CaseRow, OrderLine)| {
         let (own, rest) = std::mem::take(&mut answers).into_iter().partition(|a| a.case_id == row.id);
         answers = rest;
-        Case { row, answers: own, line }
+        ReportedCase { row, answers: own, line }
     };
     Ok(rows.into_iter().zip(lines).map(case).collect())
 }

@@ -11,7 +11,7 @@ use crate::graphql::connection::{Connection, Listed, slice};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::loaders;
-use crate::graphql::orders::cases::Case;
+use crate::graphql::orders::cases::ReportedCase;
 use crate::graphql::orders::delivery::{Delivery, DownloadGrant};
 use crate::graphql::orders::load::{Whole, WholeLine};
 use crate::graphql::orders::order::Order;
@@ -104,11 +104,11 @@ impl OrderLine {
     }
 
     /// What was reported of its deliveries.
-    async fn reported(&self, ctx: &Context<'_>) -> Answer<Vec<Case>> {
+    async fn reported(&self, ctx: &Context<'_>) -> Answer<Vec<ReportedCase>> {
         let mut cases = Vec::new();
         for line in self.with_goods() {
             for (row, answers) in loaders::cases(ctx, line.line().line.id).await? {
-                cases.push(Case { row, answers, line: line.clone() });
+                cases.push(ReportedCase { row, answers, line: line.clone() });
             }
         }
         Ok(cases)
@@ -316,7 +316,7 @@ impl OrderLine {
     }
 
     /// What was reported of its deliveries, and what was answered, the newest first; at most 100. For its buyer and staff.
-    async fn cases(&self, ctx: &Context<'_>) -> Answer<Vec<Case>> {
+    async fn cases(&self, ctx: &Context<'_>) -> Answer<Vec<ReportedCase>> {
         if self.whole.access_level < AccessLevel::Buyer {
             return Ok(Vec::new());
         }

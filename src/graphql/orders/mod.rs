@@ -19,7 +19,7 @@ mod status;
 mod timeline;
 mod warranty;
 
-pub use cases::{Case, SellerCaseFilter, load_cases};
+pub use cases::{ReportedCase, SellerCaseFilter, load_cases};
 pub use changes::OrderSubscription;
 pub use delivering::DeliveryMutation;
 pub use delivery::{Delivery, DownloadGrant, FileDelivery, SecretDelivery};

@@ -6,7 +6,7 @@ use crate::delivery::replace::{self, ReplaceRequest};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, split};
 use crate::graphql::id;
-use crate::graphql::orders::cases::{Case, CaseAction, load_cases};
+use crate::graphql::orders::cases::{CaseAction, ReportedCase, load_cases};
 use crate::graphql::orders::delivery::Delivery;
 use crate::graphql::orders::line::OrderLine;
 use crate::graphql::orders::load::line_page;
@@ -59,7 +59,7 @@ pub struct CaseAnswerInput {
 #[derive(Default, SimpleObject)]
 pub struct CaseAnswerPayload {
     /// The case as it is now.
-    case: Option<Case>,
+    case: Option<ReportedCase>,
     /// Whether an earlier call with the same key answered it.
     replayed: bool,
     /// Why it was refused; empty when it was done.

@@ -37,9 +37,9 @@ pub struct JobProblem {
 }
 
 /// Something that runs long, by what it is about: an import or generation of keys, a recall, a file of keys.
-pub struct Job(Kind);
+pub struct Job(Subject);
 
-enum Kind {
+enum Subject {
     Batch(Batch),
     Recall(RecallRow),
     Export(Export),
@@ -47,7 +47,7 @@ enum Kind {
 
 impl Job {
     pub fn of_recall(recall: &RecallRow) -> Self {
-        Self(Kind::Recall(recall.clone()))
+        Self(Subject::Recall(recall.clone()))
     }
 }
 
@@ -57,56 +57,56 @@ impl Job {
     /// The id of what it is about: of a batch, a recall, an export.
     async fn id(&self) -> ID {
         match &self.0 {
-            Kind::Batch(batch) => batch.id.into(),
-            Kind::Recall(recall) => recall.id.into(),
-            Kind::Export(export) => export.id.into(),
+            Subject::Batch(batch) => batch.id.into(),
+            Subject::Recall(recall) => recall.id.into(),
+            Subject::Export(export) => export.id.into(),
         }
     }
 
     /// Open code: `KEY_IMPORT`, `KEY_GENERATION`, `KEY_PURCHASES`, `KEY_RECALL`, `KEY_EXPORT`.
     async fn kind(&self) -> &str {
         match &self.0 {
-            Kind::Batch(batch) => match batch.origin {
+            Subject::Batch(batch) => match batch.origin {
                 Origin::Import => "KEY_IMPORT",
                 Origin::Generated => "KEY_GENERATION",
                 Origin::Bought => "KEY_PURCHASES",
             },
-            Kind::Recall(_) => "KEY_RECALL",
-            Kind::Export(_) => "KEY_EXPORT",
+            Subject::Recall(_) => "KEY_RECALL",
+            Subject::Export(_) => "KEY_EXPORT",
         }
     }
 
     /// How far it has come. A file of keys is made while it is fetched, so it is done from the beginning.
     async fn state(&self) -> JobState {
         match &self.0 {
-            Kind::Batch(batch) => match batch.state {
+            Subject::Batch(batch) => match batch.state {
                 BatchState::Running | BatchState::Committing => JobState::Running,
                 BatchState::Ready => JobState::Ready,
                 BatchState::Done => JobState::Done,
                 BatchState::Failed => JobState::Failed,
                 BatchState::Cancelled => JobState::Cancelled,
             },
-            Kind::Recall(recall) if recall.finished_at.is_none() => JobState::Running,
-            Kind::Recall(_) | Kind::Export(_) => JobState::Done,
+            Subject::Recall(recall) if recall.finished_at.is_none() => JobState::Running,
+            Subject::Recall(_) | Subject::Export(_) => JobState::Done,
         }
     }
 
     /// Parts that were seen to: lines of an import, keys of a generation, deliveries of a recall.
     async fn done(&self) -> Int64 {
         Int64(match &self.0 {
-            Kind::Batch(batch) if batch.origin == Origin::Generated => batch.added,
-            Kind::Batch(batch) => batch.lines,
-            Kind::Recall(recall) => recall.holders - recall.open,
-            Kind::Export(_) => 0,
+            Subject::Batch(batch) if batch.origin == Origin::Generated => batch.added,
+            Subject::Batch(batch) => batch.lines,
+            Subject::Recall(recall) => recall.holders - recall.open,
+            Subject::Export(_) => 0,
         })
     }
 
     /// How many there are; null while that is not known.
     async fn total(&self) -> Option<Int64> {
         match &self.0 {
-            Kind::Batch(batch) => batch.wanted.map(Int64),
-            Kind::Recall(recall) => Some(Int64(recall.holders)),
-            Kind::Export(_) => None,
+            Subject::Batch(batch) => batch.wanted.map(Int64),
+            Subject::Recall(recall) => Some(Int64(recall.holders)),
+            Subject::Export(_) => None,
         }
     }
 
@@ -119,7 +119,7 @@ impl Job {
     ) -> Answer<Vec<JobProblem>> {
         let mut conn = ctx.backend().db.conn().await.or_top()?;
         match &self.0 {
-            Kind::Batch(batch) => {
+            Subject::Batch(batch) => {
                 let after = after.and_then(|line| line.parse().ok()).unwrap_or(0);
                 let rows = read::list_problems(&mut conn, batch.id, after, size(first)).await.or_top()?;
                 Ok(rows
@@ -127,7 +127,7 @@ impl Job {
                     .map(|(line, code)| JobProblem { subject: line.to_string(), code })
                     .collect())
             }
-            Kind::Recall(recall) => {
+            Subject::Recall(recall) => {
                 let after = after.and_then(|unit| UnitId::parse(&unit).ok());
                 let rows = recalls::list_troubles(&mut conn, recall.id, after, size(first)).await.or_top()?;
                 let problem = |row: crate::delivery::recall::model::RecallPieceRow| JobProblem {
@@ -136,25 +136,25 @@ impl Job {
                 };
                 Ok(rows.into_iter().map(problem).collect())
             }
-            Kind::Export(_) => Ok(Vec::new()),
+            Subject::Export(_) => Ok(Vec::new()),
         }
     }
 
     /// Where its result is fetched by `GET`, with the access token of whoever asked for it; null where there is none.
     async fn result_url(&self, ctx: &Context<'_>) -> Option<Url> {
         match &self.0 {
-            Kind::Export(export) => {
+            Subject::Export(export) => {
                 Some(Url(format!("{}/jobs/{}/result", ctx.backend().public_url(), export.id)))
             }
-            Kind::Batch(_) | Kind::Recall(_) => None,
+            Subject::Batch(_) | Subject::Recall(_) => None,
         }
     }
 
     /// Until when.
     async fn result_expires_at(&self) -> Option<DateTime> {
         match &self.0 {
-            Kind::Export(export) => Some(export.expires_at.into()),
-            Kind::Batch(_) | Kind::Recall(_) => None,
+            Subject::Export(export) => Some(export.expires_at.into()),
+            Subject::Batch(_) | Subject::Recall(_) => None,
         }
     }
 }
@@ -180,17 +180,17 @@ impl JobQuery {
     }
 }
 
-async fn find(ctx: &Context<'_>, id: &ID) -> Outcome<Option<Kind>> {
+async fn find(ctx: &Context<'_>, id: &ID) -> Outcome<Option<Subject>> {
     let actor = ctx.actor();
     let Ok((prefix, uuid)) = ids::decode(id) else { return Ok(None) };
     let mut conn = ctx.backend().db.conn().await?;
     Ok(match prefix {
-        BatchId::PREFIX => Some(Kind::Batch(batch::get_any(&mut conn, actor, uuid.into()).await?)),
+        BatchId::PREFIX => Some(Subject::Batch(batch::get_any(&mut conn, actor, uuid.into()).await?)),
         RecallId::PREFIX => recalls::find(&mut conn, uuid.into())
             .await?
             .filter(|recall| actor.is_staff() || actor.sells_for(recall.seller_id))
-            .map(Kind::Recall),
-        KeyExportId::PREFIX => Some(Kind::Export(export::get(&mut conn, actor, uuid.into()).await?)),
+            .map(Subject::Recall),
+        KeyExportId::PREFIX => Some(Subject::Export(export::get(&mut conn, actor, uuid.into()).await?)),
         _ => None,
     })
 }

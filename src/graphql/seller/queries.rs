@@ -12,7 +12,7 @@ use crate::graphql::connection::{Connection, counted};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::hooks::{self, HookEndpoint};
-use crate::graphql::orders::{self, Case, OrderLine, SellerCaseFilter, load_cases};
+use crate::graphql::orders::{self, OrderLine, ReportedCase, SellerCaseFilter, load_cases};
 use crate::graphql::scalars::CurrencyCode;
 use crate::graphql::seller::stock::ExpiringKeys;
 use crate::graphql::seller::types::{KeyBatch, VariantStock};
@@ -175,7 +175,7 @@ impl Seller {
         #[graphql(desc = "Start after this row.")] after: Option<String>,
         #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before this row.")] before: Option<String>,
-    ) -> Answer<Connection<Case>> {
+    ) -> Answer<Connection<ReportedCase>> {
         let filter = filter.unwrap_or_default().read();
         let list = format!("cases {:?} {filter:?}", self.0);
         let (after, before) = (after.as_deref(), before.as_deref());

@@ -51,12 +51,60 @@ diesel::table! {
 }
 
 diesel::table! {
+    batch_recall (id) {
+        id -> Uuid,
+        batch_id -> Uuid,
+        seller_id -> Uuid,
+        action -> Text,
+        reason -> Text,
+        requested_by -> Nullable<Uuid>,
+        state -> Text,
+        frozen -> BigInt,
+        holders -> BigInt,
+        created_at -> Timestamptz,
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    case_answer (id) {
+        id -> BigInt,
+        case_id -> Uuid,
+        action -> Text,
+        text -> Text,
+        answered_by -> Nullable<Uuid>,
+        by_staff -> Bool,
+        successor_id -> Nullable<Uuid>,
+        refund_id -> Nullable<Uuid>,
+        answered_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     data_key (id) {
         id -> Uuid,
         kek_id -> Text,
         wrapped -> Bytea,
         uses -> BigInt,
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    delivery_case (id) {
+        id -> Uuid,
+        seller_id -> Uuid,
+        order_id -> Uuid,
+        line_id -> Uuid,
+        unit_id -> Uuid,
+        problem -> Text,
+        wish -> Text,
+        text -> Nullable<Text>,
+        state -> Text,
+        outcome -> Nullable<Text>,
+        opened_at -> Timestamptz,
+        answered_at -> Nullable<Timestamptz>,
+        closed_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -681,6 +729,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    recall_piece (recall_id, unit_id) {
+        recall_id -> Uuid,
+        unit_id -> Uuid,
+        key_id -> Uuid,
+        state -> Text,
+        successor_id -> Nullable<Uuid>,
+        refund_id -> Nullable<Uuid>,
+        code -> Nullable<Text>,
+        tries -> Integer,
+        handled_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     refresh_token (id) {
         id -> Uuid,
         session_id -> Uuid,
@@ -762,6 +824,20 @@ diesel::table! {
         client_key -> Text,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    replacement (unit_id) {
+        unit_id -> Uuid,
+        successor_id -> Uuid,
+        seller_id -> Uuid,
+        line_id -> Uuid,
+        unit_no -> Integer,
+        cause -> Text,
+        overridden -> Bool,
+        made_by -> Nullable<Uuid>,
+        made_at -> Timestamptz,
     }
 }
 
@@ -1142,7 +1218,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     app_user,
     asked_trade,
     bundle_part,
+    batch_recall,
+    case_answer,
     data_key,
+    delivery_case,
     dispute,
     download_grant,
     download_link,
@@ -1182,12 +1261,14 @@ diesel::allow_tables_to_appear_in_same_query!(
     persisted_query,
     price,
     product,
+    recall_piece,
     refresh_token,
     refund,
     refund_unit,
     refused_body,
     refused_tally,
     registration,
+    replacement,
     secret_version,
     seller,
     seller_member,

