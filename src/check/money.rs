@@ -80,7 +80,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
                 or (l.id is not null and (l.order_id <> e.order_id or l.seller_id <> e.seller_id))",
         },
         Question {
-            name: "an order's total is the sum of its lines, bundles without their parts, and of its units",
+            name: "an order's total is the sum of its lines and of its units",
             sql: "select 'order ' || o.number || ' of ' || o.total_minor || ': lines ' || coalesce(l.total, 0)
                 || ', units ' || coalesce(u.total, 0) as counter
               from orders o

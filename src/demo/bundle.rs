@@ -15,7 +15,7 @@ use crate::infra::kit::Kit;
 const GOOD: Good = Good {
     slug: "first-night-set",
     kind: goods::BUNDLE,
-    tags: &["bundle", "astronomy"],
+    tags: &["set", "astronomy"],
     texts: [
         (
             "en",

@@ -165,7 +165,7 @@ const FAULTS: [Planted; 9] = [
     },
     Planted {
         sql: "update order_line set total_minor = 0, discount_minor = unit_minor * quantity where kind = 'bundle'",
-        found_by: "an order's total is the sum of its lines, bundles without their parts, and of its units",
+        found_by: "an order's total is the sum of its lines and of its units",
         names: "order ",
     },
 ];
