@@ -121,6 +121,12 @@ class Shop:
         raise SystemExit("mail: paid and not delivered")
 
 
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 def wait(for_what):
     for _ in range(300):
         found = for_what()
@@ -148,9 +154,9 @@ def signed(name, key, public):
     """A purchase whose mail is signed by this key."""
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     inbox = Inbox()
-    server = Controller(inbox, hostname="127.0.0.1", port=0)
+    port = free_port()
+    server = Controller(inbox, hostname="127.0.0.1", port=port)
     server.start()
-    port = server.server.sockets[0].getsockname()[1]
     settings = f'dkim_domain = "shop.example"\ndkim_selector = "s1"\ndkim_key = """\n{pem.decode()}"""\n'
     try:
         with Shop(name, port, settings) as shop:
@@ -176,9 +182,7 @@ def signed(name, key, public):
 
 def sink():
     """Debian's smtp-sink takes the mail and writes it into a file."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     place = folder / "sink"
     place.mkdir()
     place.chmod(0o777)

@@ -23,7 +23,7 @@ target/interop/bin/python -c 'import standardwebhooks' 2>/dev/null || target/int
 target/interop/bin/python -c 'import paypalrestsdk, epay_sdk' 2>/dev/null || target/interop/bin/pip install -q paypalrestsdk epay-sdk
 target/interop/bin/python -c 'import alipay.aop, wechatpayv3' 2>/dev/null || target/interop/bin/pip install -q alipay-sdk-python wechatpayv3
 
-target/interop/bin/python -c 'import aiosmtpd, dkim, nacl' 2>/dev/null || target/interop/bin/pip install -q aiosmtpd dkimpy pynacl cryptography
+target/interop/bin/python -c 'import aiosmtpd, cryptography, dkim, nacl' 2>/dev/null || target/interop/bin/pip install -q aiosmtpd dkimpy pynacl cryptography
 if ! command -v smtp-sink >/dev/null; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postfix
