@@ -92,7 +92,7 @@ event_kinds! {
         /// They are no longer.
         "block.removed" Removed(BlockId, OfBlock),
         /// Staff looked at a blocked buyer's order and let it be delivered.
-        "order.released" Released(OrderId, Nothing),
+        "block.order_released" Released(OrderId, Nothing),
     }
 }
 
