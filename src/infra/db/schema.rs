@@ -41,16 +41,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    bundle_part (bundle_id, part_id) {
-        bundle_id -> Uuid,
-        part_id -> Uuid,
-        seller_id -> Uuid,
-        position -> Integer,
-        quantity -> Integer,
-    }
-}
-
-diesel::table! {
     batch_recall (id) {
         id -> Uuid,
         batch_id -> Uuid,
@@ -63,6 +53,29 @@ diesel::table! {
         holders -> BigInt,
         created_at -> Timestamptz,
         finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    block_entry (id) {
+        id -> Uuid,
+        kind -> Text,
+        value -> Text,
+        shown -> Text,
+        reason -> Text,
+        added_by -> Nullable<Uuid>,
+        added_at -> Timestamptz,
+        removed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    bundle_part (bundle_id, part_id) {
+        bundle_id -> Uuid,
+        part_id -> Uuid,
+        seller_id -> Uuid,
+        position -> Integer,
+        quantity -> Integer,
     }
 }
 
@@ -1217,8 +1230,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     api_client,
     app_user,
     asked_trade,
-    bundle_part,
     batch_recall,
+    block_entry,
+    bundle_part,
     case_answer,
     data_key,
     delivery_case,
