@@ -151,7 +151,7 @@ pub(super) fn tree(sources: &Sources, faults: &mut Faults) -> Map<String, Value>
         }
     }
     let accounts = tree.remove("accounts");
-    walk(&mut tree, "", KEYS, "", faults);
+    walk(&mut tree, "", &KEYS, "", faults);
     if let Some(accounts) = accounts {
         tree.insert("accounts".into(), account_trees(accounts, &of_accounts, faults));
     } else if let Some((variable, _, _)) = of_accounts.first() {

@@ -7,6 +7,7 @@ mod database;
 mod fee;
 mod key;
 mod keys;
+mod limit_keys;
 mod limits;
 mod live;
 mod load;

@@ -21,7 +21,7 @@ pub fn documented() -> String {
         if !section.is_empty() {
             out.push_str(&behind);
         }
-        let keys = if *section == "accounts" { ACCOUNT_KEYS } else { KEYS };
+        let keys = if *section == "accounts" { ACCOUNT_KEYS } else { KEYS.as_slice() };
         for key in keys.iter().filter(|k| *section == "accounts" || in_section(k, section)) {
             comment(&mut out, key.doc);
             let name = if *section == "accounts" { key.path } else { last(key.path) };

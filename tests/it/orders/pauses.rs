@@ -185,4 +185,5 @@ async fn a_paused_way_to_pay_starts_nothing_and_still_takes_money_that_comes() {
     let resumed = boss.act("paymentMethodResume", json!({ "paymentMethodId": "mth_stripe" }), fields).await;
     assert_eq!((codes(&resumed), &resumed["paymentMethod"]["pause"]), (NONE.to_vec(), &Value::Null));
     assert_eq!(codes(&starts(&ada, &second, "mth_stripe", "a-third-key-of-sixteen").await), NONE);
+    s.t.finish_with_jobs().await;
 }
