@@ -37,9 +37,9 @@ const INVARIANTS: [Invariant; 18] = [
     attempts::INVARIANT,
     secrets::INVARIANT,
     licences::INVARIANT,
-    hooks::INVARIANT,
     bundles::INVARIANT,
     warranty::INVARIANT,
+    hooks::INVARIANT,
 ];
 
 /// Sales go on while this reads: it takes no lock. It holds one snapshot for as long as it runs, which keeps dead rows

@@ -38,10 +38,10 @@ pub async fn release(kit: &Kit, actor: &Actor, id: OrderId) -> Outcome<Order> {
         let lines = assign::list_lines(&tx, &[id]).await?;
         let handed = assign::assign_or_leave_to_a_person(&mut tx, kit, &lines).await?;
         let effects = effects::of_assignment(kit, &[&order], &handed, Occasion::Paid, &actor.label());
-        effects.write(&mut tx, &kit.clock).await?;
+        effects.write(&tx, &kit.clock).await?;
         orders::store::advance_delivered(&mut tx, &[id]).await?;
     }
-    tasks::resolve(&mut tx, &[OrderReview::over(id)], &actor.label()).await?;
+    tasks::resolve(&tx, &[OrderReview::over(id)], &actor.label()).await?;
     let order = orders::store::lock(&mut tx, id).await?.ok_or_else(missing)?;
     tx.commit().await?;
     kit.bell.ring();

@@ -166,7 +166,6 @@ impl Seller {
     }
 
     /// What buyers report of what they bought, the newest first.
-    #[expect(clippy::too_many_arguments, reason = "the arguments are those of the schema")]
     async fn cases(
         &self,
         ctx: &Context<'_>,
