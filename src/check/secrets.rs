@@ -37,7 +37,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
             name: "a text was taken back exactly when its unit was",
             sql: "select 'unit ' || s.unit_id || ' is ' || u.state as counter
               from unit_secret s join unit u on u.id = s.unit_id
-              where (s.taken_back_at is not null) <> (u.state = 'revoked')",
+              where (s.taken_back_at is not null) <> (u.state in ('revoked', 'replaced'))",
         },
         Question {
             name: "a unit has a version of its own variant's secret",
