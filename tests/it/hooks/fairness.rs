@@ -80,7 +80,8 @@ async fn two_workers_send_each_event_once_and_in_order_where_that_is_asked_for()
         t.paid_order(variant, 2).await;
     }
     let (one, two) = tokio::join!(worker::drain(&backend), worker::drain(&other));
-    (one.unwrap(), two.unwrap());
+    one.unwrap();
+    two.unwrap();
     t.drain().await;
     for (path, id) in [("/ordered", &ordered), ("/slow", &slow)] {
         let ids = shop.receiver.ids(path);

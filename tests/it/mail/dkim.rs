@@ -11,6 +11,9 @@ use regex::Regex;
 
 use crate::harness::{Said, SmtpServer, TestApp, Trouble, rsa, shop};
 
+/// Whether a signature fits a text.
+type Believes<'a> = &'a dyn Fn(&[u8], &[u8]) -> bool;
+
 /// What a receiver finds: the tags of the signature, and whether body and signature fit.
 struct Judged {
     tags: Vec<(String, String)>,
@@ -97,7 +100,7 @@ async fn a_receiver_believes_the_signature_and_no_change_of_the_mail() {
     let public = UnparsedPublicKey::new(&ED25519, seed.public_key().as_ref().to_vec());
     let by_ed25519 =
         |text: &[u8], signature: &[u8]| public.verify(digest(&SHA256, text).as_ref(), signature).is_ok();
-    let cases: [(&str, Vec<String>, &dyn Fn(&[u8], &[u8]) -> bool); 2] = [
+    let cases: [(&str, Vec<String>, Believes<'_>); 2] = [
         ("rsa-sha256", mails(pair.private()).await, &by_rsa),
         ("ed25519-sha256", mails(pem).await, &by_ed25519),
     ];
