@@ -104,7 +104,7 @@ async fn a_blocked_buyers_order_is_paid_and_waits_for_a_person_who_releases_it()
         t.db.one("select count(*) from task where kind = 'order_review' and state = 'open'").await,
         "4"
     );
-    assert_eq!(t.db.one("select count(*) from message where kind = 'order.delivered'").await, "3");
+    assert_eq!(t.db.one("select count(*) from message where kind = 'order_delivered'").await, "3");
     // Neither a sweep nor more stock gives it goods.
     t.import(dispense::base::ids::VariantId::parse(&variant).unwrap(), 2).await;
     t.drain().await;
@@ -118,7 +118,7 @@ async fn a_blocked_buyers_order_is_paid_and_waits_for_a_person_who_releases_it()
     }
     assert_eq!(sees(&ada, &blocked[0]).await.2, Vec::<String>::new());
     assert_eq!(t.db.one("select count(*) from event where kind = 'block.order_released'").await, "1");
-    assert_eq!(t.db.one("select count(*) from message where kind = 'order.delivered'").await, "4");
+    assert_eq!(t.db.one("select count(*) from message where kind = 'order_delivered'").await, "4");
     assert_eq!(
         t.db.one("select count(*) from task where kind = 'order_review' and state = 'open'").await,
         "3"
