@@ -91,7 +91,8 @@ pub(super) const INVARIANT: Invariant = Invariant {
         Question {
             name: "the buyer of every paid order was written to",
             sql: "select 'order ' || o.number as counter from orders o where o.state in ('paid', 'closed')
-              and o.email is not null and not exists (select 1 from message m where m.order_id = o.id)",
+              and o.email is not null and not exists (select 1 from message m where m.order_id = o.id)
+                and not exists (select 1 from hold h where h.order_id = o.id and h.cause = 'review')",
         },
     ],
 };
