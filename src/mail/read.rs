@@ -129,7 +129,7 @@ pub async fn has_bounced_since(conn: &mut AsyncPgConnection, id: Uuid, attempt: 
     Ok(!rows.is_empty())
 }
 
-/// What stands against mail to this address, if anything.
+/// The suppression of this address, if there is one.
 pub async fn find_suppression(
     conn: &mut AsyncPgConnection,
     email_normalised: &str,

@@ -118,7 +118,7 @@ async fn report_to_giver(conn: &mut AsyncPgConnection, kit: &Kit, message: &Mess
     Ok(())
 }
 
-/// What stands against mail to the message's address.
+/// The suppression of the message's address, if there is one.
 async fn suppression(conn: &mut AsyncPgConnection, message: &Message) -> Outcome<Option<Suppression>> {
     match Email::parse(&message.recipient) {
         Ok(address) => Ok(read::find_suppression(conn, address.normalised()).await?),
