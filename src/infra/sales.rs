@@ -35,18 +35,34 @@ impl Sales {
     }
 }
 
-const CURRENT: &str = "select e.state = 'held' as held, s.value ->> 'because' as paused_because,
-    s.changed_at as paused_at
-  from (select state from epoch order by id desc limit 1) e left join setting s on s.key = 'sales_pause'";
+/// The setting that pauses the shop, as SQL.
+macro_rules! sales_pause {
+    () => {
+        "'sales_pause'"
+    };
+}
+pub(crate) use sales_pause;
+
+const CURRENT: &str = concat!(
+    "select e.state = 'held' as held, s.value ->> 'because' as paused_because, s.changed_at as paused_at
+  from (select state from epoch order by id desc limit 1) e left join setting s on s.key = ",
+    sales_pause!()
+);
 
 /// What is true now.
 pub async fn current(conn: &mut AsyncPgConnection) -> QueryResult<Sales> {
     Statement::new(CURRENT).get_result(conn).await
 }
 
-const PAUSE: &str = "insert into setting (key, value) values ('sales_pause', jsonb_build_object('because', $1))
+const PAUSE: &str = concat!(
+    "insert into setting (key, value) values (",
+    sales_pause!(),
+    ", jsonb_build_object('because', $1))
   on conflict (key) do update set value = excluded.value, version = setting.version + 1, changed_at = app_now()
-    where setting.value <> excluded.value";
+    where setting.value <> excluded.value"
+);
+
+const RESUME: &str = concat!("delete from setting where key = ", sales_pause!());
 
 /// Sells nothing from the commit on. Says no when it was paused with these words already.
 pub async fn pause(conn: &mut AsyncPgConnection, because: &str) -> QueryResult<bool> {
@@ -55,5 +71,5 @@ pub async fn pause(conn: &mut AsyncPgConnection, because: &str) -> QueryResult<b
 
 /// Sells again. Says no when it was not paused.
 pub async fn resume(conn: &mut AsyncPgConnection) -> QueryResult<bool> {
-    Ok(Statement::new("delete from setting where key = 'sales_pause'").execute(conn).await? == 1)
+    Ok(Statement::new(RESUME).execute(conn).await? == 1)
 }

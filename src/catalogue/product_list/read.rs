@@ -219,9 +219,9 @@ fn narrow(query: &mut Statement<'static>, listing: &Listing) {
     }
     if let Some(in_stock) = filter.in_stock {
         query.push(if in_stock { " and " } else { " and not " });
-        // As many pieces as the least that may be bought.
-        query.push("exists (select 1 from variant v where v.product_id = p.id and v.state = 'active' and ");
-        query.push(&goods::stocked("v", "v.min_quantity", bundles::PARTS)).push(")");
+        // As many pieces as the least that may be bought; a paused product sells none.
+        query.push("(p.paused_because is null and exists (select 1 from variant v where v.product_id = p.id and v.state = 'active' and ");
+        query.push(&goods::stocked("v", "v.min_quantity", bundles::PARTS)).push("))");
     }
     if let Some(search) = &filter.search {
         query.push(

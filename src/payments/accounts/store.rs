@@ -8,6 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::base::ids::OrderId;
 use crate::base::outcome::Fault;
 use crate::infra::db::statement::Statement;
+use crate::infra::sales::sales_pause;
 use crate::payments::accounts::{Account, Accounts};
 
 #[derive(QueryableByName)]
@@ -135,11 +136,14 @@ struct Reason {
     because: Option<String>,
 }
 
-const PAUSE_OF: &str = "select coalesce(
-    (select value ->> 'because' from setting where key = 'sales_pause'),
+const PAUSE_OF: &str = concat!(
+    "select coalesce((select value ->> 'because' from setting where key = ",
+    sales_pause!(),
+    "),
     (select p.paused_because from order_line l join variant v on v.id = l.variant_id join product p on p.id = v.product_id
        where l.order_id = $1 and p.paused_because is not null order by l.id limit 1),
-    (select paused_because from gateway_account where id = $2)) as because";
+    (select paused_because from gateway_account where id = $2)) as because"
+);
 
 /// Why no payment of this order is started at this account for now: the shop, a product of the order, or the account is
 /// paused.

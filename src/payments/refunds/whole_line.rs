@@ -29,7 +29,7 @@ pub(super) async fn units(
         .await?
         .into_iter()
         .filter(|unit| with_parts.contains(&unit.line_id))
-        .filter(|unit| !matches!(unit.state, UnitState::Revoked | UnitState::Cancelled | UnitState::Replaced))
+        .filter(|unit| !matches!(unit.state, UnitState::Revoked | UnitState::Cancelled))
         .map(|unit| unit.id)
         .collect();
     let named = refunds::list_named_of(conn, &here).await?;

@@ -90,6 +90,15 @@ async fn a_paused_shop_sells_nothing_and_delivers_what_was_paid() {
     t.finish_with_jobs().await;
 }
 
+/// Whether the list shows any product that is in stock, and any that is not.
+async fn in_stock(visitor: &Visitor) -> (bool, bool) {
+    let list = "query { yes: products(filter: { inStock: true }) { nodes { id } } \
+                no: products(filter: { inStock: false }) { nodes { id } } }";
+    let seen = visitor.ask(list, json!({})).await;
+    let any = |name: &str| !seen[name]["nodes"].as_array().unwrap().is_empty();
+    (any("yes"), any("no"))
+}
+
 /// Rows: C1 (orderPlace).
 /// Sends: productPause, productResume.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,6 +136,7 @@ async fn a_paused_product_stays_visible_and_says_why_it_cannot_be_bought() {
         .await;
     let expected = json!({ "onSale": false, "pause": { "reason": reason }, "availability": { "canBuy": false, "text": reason } });
     assert_eq!(seen["node"], expected, "it stays where buyers find it");
+    assert_eq!(in_stock(&ada).await, (false, true), "and counts as what nobody can buy");
     let refused = buys(&ada, &variant).await;
     assert_eq!((codes(&refused), message(&refused)), (vec!["NOT_ON_SALE"], reason));
     let started = starts(&ada, &before, "mth_generic", "a-key-of-sixteen-or-more").await;
@@ -136,6 +146,7 @@ async fn a_paused_product_stays_visible_and_says_why_it_cannot_be_bought() {
 
     let resumed = boss.act("productResume", json!({ "productId": id }), fields).await;
     assert_eq!((codes(&resumed), &resumed["product"]["pause"]), (NONE.to_vec(), &Value::Null));
+    assert_eq!(in_stock(&ada).await, (true, false));
     assert_eq!(codes(&buys(&ada, &variant).await), NONE);
     t.finish_with_jobs().await;
 }
