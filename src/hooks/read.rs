@@ -185,6 +185,14 @@ pub async fn health(conn: &mut AsyncPgConnection) -> QueryResult<HookHealth> {
 /// Numbers looked at for one page of a pull.
 const WINDOW: i64 = 5_000;
 
+/// Whose events somebody pulls.
+#[derive(Clone, Copy, Debug)]
+pub enum EventsOf<'a> {
+    Sellers(&'a [SellerId]),
+    /// Those of the orders that it placed.
+    Client(ApiClientId),
+}
+
 /// A part of the sequence, as somebody may see it.
 pub struct PulledEvents {
     /// Their `kind` is null where they are not kept any more.
@@ -197,7 +205,7 @@ pub struct PulledEvents {
 /// that readers like this one see.
 pub async fn pull(
     conn: &mut AsyncPgConnection,
-    sellers_or_client: (&[SellerId], Option<ApiClientId>),
+    whose: EventsOf<'_>,
     kinds: &[&'static str],
     (after, head): (i64, i64),
     limit: i64,
@@ -209,12 +217,13 @@ pub async fn pull(
     );
     query.push_bind::<BigInt, _>(after).push(" and s.seq <= ").push_bind::<BigInt, _>(upto);
     query.push(" and (v.id is null or v.kind = any(").push_bind::<Array<Text>, _>(kinds).push(") and ");
-    match sellers_or_client {
-        (_, Some(client)) => {
-            query.push("v.order_id in (select id from orders where api_client_id = ");
-            query.push_bind::<SqlUuid, _>(client).push("))");
+    match whose {
+        EventsOf::Client(client) => {
+            // By the key of each event's order: never all orders that a client has.
+            query.push("(select o.api_client_id from orders o where o.id = v.order_id) = ");
+            query.push_bind::<SqlUuid, _>(client).push(")");
         }
-        (sellers, None) => {
+        EventsOf::Sellers(sellers) => {
             let sellers: Vec<_> = sellers.iter().map(|seller| seller.0).collect();
             query.push("v.seller_id = any(").push_bind::<Array<SqlUuid>, _>(sellers).push("))");
         }

@@ -13,7 +13,7 @@ use crate::base::caller::Caller;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::{ApiClientId, SellerId};
 use crate::base::outcome::{Fault, Refusal};
-use crate::hooks;
+use crate::hooks::read::{self, EventsOf, PulledEvents};
 use crate::infra::effects::events::Audience;
 use crate::infra::sequence;
 use crate::kinds::events;
@@ -73,22 +73,18 @@ pub async fn list(
     let mut conn = backend.db.conn().await?;
     // Before the rows, so that nothing numbered between the two is passed over.
     let head = sequence::head(&mut conn).await.map_err(Fault::from)?;
-    let (sellers, client, audience) = match &puller {
-        Puller::Admin => (&[][..], None, None),
-        Puller::Sellers(sellers) => (&sellers[..], None, Some(Audience::Seller)),
-        Puller::Client(client) => (&[][..], Some(*client), Some(Audience::Client)),
-    };
-    let (rows, next) = match audience {
-        None => {
-            let rows = sequence::after(&mut conn, after, limit).await.map_err(Fault::from)?;
-            let next = rows.last().map_or(after, |row| row.seq);
-            (rows, next)
+    let PulledEvents { events: rows, next } = match &puller {
+        Puller::Admin => {
+            let events = sequence::after(&mut conn, after, limit).await.map_err(Fault::from)?;
+            PulledEvents { next: events.last().map_or(after, |row| row.seq), events }
         }
-        Some(audience) => {
-            let (kinds, range) = (events::seen_by(audience), (after, head));
-            let pulled = hooks::read::pull(&mut conn, (sellers, client), kinds, range, limit).await;
-            let pulled = pulled.map_err(Fault::from)?;
-            (pulled.events, pulled.next)
+        Puller::Sellers(sellers) => {
+            let (whose, kinds) = (EventsOf::Sellers(sellers), events::seen_by(Audience::Seller));
+            read::pull(&mut conn, whose, kinds, (after, head), limit).await.map_err(Fault::from)?
+        }
+        Puller::Client(client) => {
+            let (whose, kinds) = (EventsOf::Client(*client), events::seen_by(Audience::Client));
+            read::pull(&mut conn, whose, kinds, (after, head), limit).await.map_err(Fault::from)?
         }
     };
     if rows.iter().any(|row| row.kind.is_none()) {
