@@ -5,7 +5,6 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, Object};
 
 use crate::base::text::masked_email;
-use crate::goods::{self, Supply};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::loaders;
@@ -94,8 +93,7 @@ impl ReceivedGift {
 
     /// What it is; at most `Shop.maxLinesPerOrder`.
     async fn lines(&self) -> Vec<GiftLine> {
-        let line = |at| GiftLine(OrderLine { whole: self.whole.clone(), at });
-        (0..self.whole.lines.len()).map(line).collect()
+        OrderLine::list(&self.whole).into_iter().map(GiftLine).collect()
     }
 }
 
@@ -127,16 +125,12 @@ impl GiftLine {
 
     /// Its pieces; at most 100.
     async fn deliveries(&self) -> Vec<Delivery> {
-        self.0.line().units.iter().take(100).map(|unit| Delivery::of(&self.0, unit.clone())).collect()
+        self.0.current().take(100).map(|(line, unit)| Delivery::of(&line, unit)).collect()
     }
 
     /// The files that may be downloaded with it; at most 100.
     async fn grants(&self, ctx: &Context<'_>) -> Answer<Vec<DownloadGrant>> {
-        let line = &self.0.line().line;
-        if goods::supply(&line.kind) != Some(Supply::Files) {
-            return Ok(Vec::new());
-        }
-        Ok(loaders::grants(ctx, line.id).await?.into_iter().take(100).map(DownloadGrant).collect())
+        Ok(self.0.files(ctx).await?.into_iter().take(100).collect())
     }
 }
 

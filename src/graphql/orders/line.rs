@@ -66,6 +66,12 @@ impl OrderLine {
         &self.whole.lines[self.at]
     }
 
+    /// The lines of an order as they were bought: a bundle is one, which has its parts.
+    pub fn list(whole: &Arc<Whole>) -> Vec<Self> {
+        let lines = whole.lines.iter().enumerate().filter(|(_, line)| line.line.parent_line_id.is_none());
+        lines.map(|(at, _)| Self { whole: whole.clone(), at }).collect()
+    }
+
     fn of(&self, at: usize) -> Self {
         Self { whole: self.whole.clone(), at }
     }
@@ -94,6 +100,21 @@ impl OrderLine {
         if parts.is_empty() { vec![self.clone()] } else { parts }
     }
 
+    /// The files that may be downloaded with it, whoever asks.
+    pub async fn files(&self, ctx: &Context<'_>) -> Answer<Vec<DownloadGrant>> {
+        let lines = self.with_goods();
+        let files = lines.iter().filter(|l| goods::supply(&l.line().line.kind) == Some(Supply::Files));
+        let grants = files.map(|line| loaders::grants(ctx, line.line().line.id));
+        let grants = futures::future::try_join_all(grants).await?;
+        Ok(grants.into_iter().flatten().map(DownloadGrant).collect())
+    }
+
+    /// Its pieces but those that were replaced, each with the line that has it.
+    pub fn current(&self) -> impl Iterator<Item = (Self, Unit)> {
+        let pieces = self.pieces().into_iter().map(|(_, piece)| piece);
+        pieces.filter(|(_, unit)| unit.superseded_by.is_none())
+    }
+
     /// Its pieces with their places, each with the line that has it.
     fn pieces(&self) -> Vec<(i64, (Self, Unit))> {
         let of = |(part, line): (i64, Self)| {
@@ -105,13 +126,15 @@ impl OrderLine {
 
     /// What was reported of its deliveries.
     async fn reported(&self, ctx: &Context<'_>) -> Answer<Vec<ReportedCase>> {
-        let mut cases = Vec::new();
-        for line in self.with_goods() {
-            for (row, answers) in loaders::cases(ctx, line.line().line.id).await? {
-                cases.push(ReportedCase { row, answers, line: line.clone() });
-            }
-        }
-        Ok(cases)
+        let lines = self.with_goods();
+        // Asked together, so that the lines of a bundle are one batch.
+        let found = lines.iter().map(|line| loaders::cases(ctx, line.line().line.id));
+        let found = futures::future::try_join_all(found).await?;
+        let of = |(line, found): (Self, Vec<_>)| {
+            let case = move |(row, answers)| ReportedCase { row, answers, line: line.clone() };
+            found.into_iter().map(case)
+        };
+        Ok(lines.into_iter().zip(found).flat_map(of).collect())
     }
 
     fn money(&self, minor: i64) -> Money {
@@ -276,8 +299,7 @@ impl OrderLine {
 
     /// How far it has come: the worst of its units.
     async fn state(&self) -> LineState {
-        let lines = self.with_goods();
-        UnitState::of_line(lines.iter().flat_map(|line| &line.line().units).map(|unit| unit.state)).into()
+        UnitState::of_line(self.current().map(|(_, unit)| unit.state)).into()
     }
 
     /// Why it is paid and not all delivered; null when it is.
@@ -308,11 +330,7 @@ impl OrderLine {
         if self.whole.access_level < AccessLevel::Buyer {
             return Ok(Vec::new());
         }
-        let lines = self.with_goods();
-        let files = lines.iter().filter(|l| goods::supply(&l.line().line.kind) == Some(Supply::Files));
-        let grants = files.map(|line| loaders::grants(ctx, line.line().line.id));
-        let grants = futures::future::try_join_all(grants).await?;
-        Ok(grants.into_iter().flatten().map(DownloadGrant).collect())
+        self.files(ctx).await
     }
 
     /// What was reported of its deliveries, and what was answered, the newest first; at most 100. For its buyer and staff.
@@ -328,8 +346,7 @@ impl OrderLine {
         if self.whole.access_level < AccessLevel::Buyer {
             return Ok(false);
         }
-        let pieces = self.pieces();
-        let delivered = pieces.iter().filter(|(_, (_, unit))| unit.state.is_delivered()).count();
+        let delivered = self.current().filter(|(_, unit)| unit.state.is_delivered()).count();
         if delivered == 0 {
             return Ok(false);
         }

@@ -7,8 +7,8 @@ use async_graphql::{Context, SelectionField};
 use chrono::{DateTime, Utc};
 
 use crate::base::ids::{LineId, OrderId};
-use crate::base::page::{self, Page};
-use crate::graphql::connection::Connection;
+use crate::base::page::{self, Page, PageArgs};
+use crate::graphql::connection::{Connection, counted};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::orders::line::OrderLine;
@@ -16,6 +16,7 @@ use crate::graphql::orders::order::Order;
 use crate::infra::db;
 use crate::orders::access::{self, AccessLevel};
 use crate::orders::gifts::GiftRow;
+use crate::orders::staff::{self, OrderFilter};
 use crate::orders::{self, store};
 use crate::payments::{self, model, refunds};
 
@@ -156,6 +157,35 @@ pub async fn connection(
     let rows = page.rows.into_iter().map(|(_, order)| (order, access_level)).collect();
     let rows = cursors.into_iter().zip(load(ctx, rows).await?).collect();
     Ok(Connection::new(Page { rows, has_next, has_previous }))
+}
+
+/// A page of the orders that a filter leaves: the newest first, or in the order of their changes.
+pub async fn filtered(
+    ctx: &Context<'_>,
+    list: &str,
+    filter: OrderFilter,
+    args: &PageArgs,
+    access_level: AccessLevel,
+) -> Answer<Connection<Order>> {
+    let page = {
+        let mut conn = ctx.backend().db.conn().await.or_top()?;
+        match filter.changed_since {
+            Some(since) => staff::list_changed_orders(&mut conn, &filter, since, args)
+                .await
+                .or_top()?
+                .map(|row| (row.changed_at, row.order)),
+            None => staff::list_orders(&mut conn, &filter, args)
+                .await
+                .or_top()?
+                .map(|order| (order.placed_at, order)),
+        }
+    };
+    let page = connection(ctx, list, page, access_level).await?;
+    let total = counted(ctx.backend(), move |conn| {
+        let filter = filter.clone();
+        Box::pin(async move { Ok(staff::count_orders(conn, &filter).await?) })
+    });
+    Ok(page.with_total(total))
 }
 
 /// One such order.

@@ -25,7 +25,7 @@ pub use delivering::DeliveryMutation;
 pub use delivery::{Delivery, DownloadGrant, FileDelivery, SecretDelivery};
 pub use licence::{Activation, LicenceMutation};
 pub use line::OrderLine;
-pub use load::{connection, find, line_page, load, load_one};
+pub use load::{connection, filtered, find, line_page, load, load_one};
 pub use mutations::OrderMutation;
 pub use order::{Order, OrderState};
 pub use placing::PlacingMutation;

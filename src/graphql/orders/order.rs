@@ -113,8 +113,7 @@ impl Order {
 
     /// What was bought; at most `Shop.maxLinesPerOrder`. A bundle is one line, which has its parts.
     async fn lines(&self) -> Vec<OrderLine> {
-        let lines = self.0.lines.iter().enumerate().filter(|(_, line)| line.line.parent_line_id.is_none());
-        lines.map(|(at, _)| OrderLine { whole: self.0.clone(), at }).collect()
+        OrderLine::list(&self.0)
     }
 
     /// Before discounts.

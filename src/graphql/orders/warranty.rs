@@ -70,11 +70,6 @@ pub struct CaseAnswerPayload {
 #[derive(Default)]
 pub struct WarrantyMutation;
 
-/// How far those see who sell a piece, and staff.
-fn level(ctx: &Context<'_>) -> AccessLevel {
-    if ctx.actor().is_staff() { AccessLevel::Staff } else { AccessLevel::Status }
-}
-
 #[Object]
 impl WarrantyMutation {
     /// For those who sell it and for staff: replaces a delivery that does not work. The old one is not valid any more; the
@@ -101,7 +96,10 @@ impl WarrantyMutation {
                 return Ok(DeliveryReplacePayload { user_errors, ..DeliveryReplacePayload::default() });
             }
         };
-        let line = line_page(ctx, vec![(made.order_id, made.line_id)], level(ctx)).await?.pop();
+        let line =
+            line_page(ctx, vec![(made.order_id, made.line_id)], AccessLevel::of_who_sells(ctx.actor()))
+                .await?
+                .pop();
         let delivery = line.as_ref().and_then(|line| line.delivery(made.successor));
         Ok(DeliveryReplacePayload { delivery, line, replayed: made.replayed, user_errors: Vec::new() })
     }
@@ -126,7 +124,9 @@ impl WarrantyMutation {
         };
         Ok(match split(done.await)? {
             Ok(answered) => CaseAnswerPayload {
-                case: load_cases(ctx, vec![answered.case], level(ctx)).await?.pop(),
+                case: load_cases(ctx, vec![answered.case], AccessLevel::of_who_sells(ctx.actor()))
+                    .await?
+                    .pop(),
                 replayed: answered.replayed,
                 user_errors: Vec::new(),
             },

@@ -1,5 +1,6 @@
 //! Limits per buyer, and the lists in which a bundle is one line.
 
+use dispense::orders::access;
 use serde_json::{Value, json};
 
 use super::shop::Shelf;
@@ -129,6 +130,32 @@ async fn a_bundle_is_one_line_of_a_library_and_of_a_sellers_sales_and_is_found_b
     let query = "query($id: ID!) { node(id: $id) { ... on OrderLine { kind partOf { kind } } } }";
     let node = ada.ask(query, json!({ "id": line.unwrap().to_string() })).await["node"].clone();
     assert_eq!(node, json!({ "kind": "key", "partOf": { "kind": "bundle" } }));
+    t.drain().await;
+    shop.must_be_sound().await;
+    shop.t.finish_with_jobs().await;
+}
+
+/// Rows: C2 (orderPlace, gift).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bundle_that_is_given_is_one_line_with_all_its_pieces_for_its_recipient() {
+    let shop = Shelf::open().await;
+    let t = &shop.t;
+    t.import(shop.key, 4).await;
+    let more =
+        json!({ "email": "ada@buyer.example", "gift": { "email": "bob@friend.example", "name": "Bob" } });
+    let given = t.visitor("192.0.2.7").order(&shop.bundle.to_string(), 1, "19.99", more).await;
+    assert_eq!(codes(&given), Vec::<&str>::new());
+    t.pay(&given).await;
+    let order = t.placed(&given).await.order;
+    let token = access::gift_token(&t.app, order.id, order.access_generation);
+    t.canary(token.expose());
+    let query = "query($t: String!) { gift(accessToken: $t) { lines { title quantity deliveries { id } grants { id } } } }";
+    let seen = t.visitor("192.0.2.8").ask(query, json!({ "t": token.expose() })).await;
+    let lines = seen["gift"]["lines"].as_array().unwrap();
+    assert_eq!(lines.len(), 1, "{seen}");
+    let pieces = t.db.one(&format!("select count(*) from unit where order_id = '{}'", order.id.0)).await;
+    assert_eq!(lines[0]["deliveries"].as_array().unwrap().len().to_string(), pieces);
+    assert_eq!(lines[0]["grants"].as_array().unwrap().len(), 1, "its file");
     t.drain().await;
     shop.must_be_sound().await;
     shop.t.finish_with_jobs().await;
