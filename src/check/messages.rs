@@ -84,7 +84,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
         Question {
             name: "the goods of a gift are mailed to its recipient alone",
             sql: "select 'message ' || m.id as counter from order_gift g join orders o on o.id = g.order_id
-              join message m on m.order_id = g.order_id and m.kind in ('order_delivered', 'order_resend')
+              join message m on m.order_id = g.order_id and m.kind in {goods_mails}
               join message_attempt a on a.message_id = m.id and a.attempt > m.attempts_before
               where a.outcome in ('sent', 'unknown') and m.recipient = o.email and o.email_normalised <> g.email_normalised",
         },

@@ -3,7 +3,8 @@
 use std::fmt;
 
 /// A question whose SQL returns one text column, `counter`: a row for each counter-example. It names ids, states and
-/// numbers, never a secret. `{keys}`, `{files}`, `{shared}` and `{person}` are the kinds of goods whose pieces come from there.
+/// numbers, never a secret. `{keys}`, `{files}`, `{shared}` and `{person}` are the kinds of goods whose pieces come from there,
+/// `{goods_mails}` the kinds of mails that have goods in them.
 pub(super) struct Question {
     pub name: &'static str,
     pub sql: &'static str,

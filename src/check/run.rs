@@ -19,6 +19,7 @@ use crate::goods::{Supply, codes_of};
 use crate::infra::db::{Address, Db, Limits, migrate};
 use crate::infra::outbound::Outbound;
 use crate::infra::seal::Sealer;
+use crate::orders::messages::WITH_GOODS;
 use crate::payments::accounts::Accounts;
 
 const INVARIANTS: [Invariant; 18] = [
@@ -137,11 +138,13 @@ pub async fn ask(conn: &mut AsyncPgConnection, secrets: &Secrets) -> Result<Chec
 
 /// Puts the codes of kinds in the place of their names.
 fn with_kinds(sql: &str) -> String {
-    let list = |supply| {
-        let quoted: Vec<String> = codes_of(supply).into_iter().map(|code| format!("'{code}'")).collect();
+    let quoted = |codes: &[&str]| {
+        let quoted: Vec<String> = codes.iter().map(|code| format!("'{code}'")).collect();
         format!("({})", quoted.join(", "))
     };
-    sql.replace("{keys}", &list(Supply::Keys))
+    let list = |supply| quoted(&codes_of(supply));
+    sql.replace("{goods_mails}", &quoted(&WITH_GOODS))
+        .replace("{keys}", &list(Supply::Keys))
         .replace("{files}", &list(Supply::Files))
         .replace("{shared}", &list(Supply::Shared))
         .replace("{person}", &list(Supply::Person))

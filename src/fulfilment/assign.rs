@@ -30,14 +30,7 @@ pub async fn assign(conn: &AsyncPgConnection, kit: &Kit, lines: &[PaidLine]) -> 
     if lines.is_empty() {
         return Ok(Handed::default());
     }
-    let (held, free): (Vec<&PaidLine>, Vec<&PaidLine>) = lines.iter().partition(|line| line.in_review);
-    if held.is_empty() {
-        return hand_over(conn, kit, lines, UnitState::Unassigned).await;
-    }
-    let free: Vec<PaidLine> = free.into_iter().cloned().collect();
-    let mut handed = hand_over(conn, kit, &free, UnitState::Unassigned).await?;
-    handed.lines.extend(held.into_iter().map(HandedLine::untouched));
-    Ok(handed)
+    hand_over(conn, kit, lines, UnitState::Unassigned).await
 }
 
 /// The orders of a slice all of whose lines got everything.
@@ -70,10 +63,11 @@ pub async fn assign_or_leave_to_a_person(
 }
 
 async fn leave_to_a_person(conn: &mut AsyncPgConnection, lines: &[PaidLine]) -> Result<Handed, Failure> {
-    let left = |line: &PaidLine| HandedLine::new(line, LineGiven::all(&line.wanted(), Given::AwaitPerson));
-    let (held, free): (Vec<&PaidLine>, Vec<&PaidLine>) = lines.iter().partition(|line| line.in_review);
-    let handed: Vec<HandedLine> =
-        free.into_iter().map(left).chain(held.into_iter().map(HandedLine::untouched)).collect();
+    let left = |line: &PaidLine| match line.in_review {
+        true => HandedLine::untouched(line),
+        false => HandedLine::new(line, LineGiven::all(&line.wanted(), Given::AwaitPerson)),
+    };
+    let handed: Vec<HandedLine> = lines.iter().map(left).collect();
     advance(conn, &handed, UnitState::Unassigned).await?;
     Ok(Handed { lines: handed, effects: Effects::default() })
 }
@@ -86,11 +80,12 @@ pub(super) async fn hand_over(
     before: UnitState,
 ) -> Result<Handed, Failure> {
     let mut by_kind: BTreeMap<&str, Vec<&PaidLine>> = BTreeMap::new();
-    for line in lines {
+    for line in lines.iter().filter(|line| !line.in_review) {
         by_kind.entry(&line.kind).or_default().push(line);
     }
     let served = by_kind.into_iter().map(|(kind, lines)| serve(conn, kit, kind, lines));
     let mut handed = Handed::default();
+    handed.lines.extend(lines.iter().filter(|line| line.in_review).map(HandedLine::untouched));
     let mut marks = Vec::new();
     for (lines, served) in futures::future::try_join_all(served).await? {
         let given = lines.into_iter().zip(served.lines);
@@ -114,7 +109,7 @@ async fn serve<'a, 'l>(
     let wanted: Vec<Wanted> = lines.iter().map(|line| line.wanted()).collect();
     let served = match goods::find(kind) {
         Some(kind) => kind.assign(conn, &kit.clock, &wanted).await?,
-        None => Served::plain(wanted.iter().map(|line| LineGiven::all(line, Given::AwaitPerson)).collect()),
+        None => Served::by_a_person(&wanted),
     };
     let answered = |(line, given): (&Wanted, &LineGiven)| line.units.len() == given.units.len();
     if served.lines.len() != lines.len() || !wanted.iter().zip(&served.lines).all(answered) {

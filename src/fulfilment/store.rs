@@ -56,11 +56,32 @@ pub struct PaidLine {
     pub replacing: Vec<Uuid>,
 }
 
-/// Those of a line's units `u` that take the place of others, as SQL.
-macro_rules! replacing {
-    () => {
-        "coalesce(array_agg(u.id order by u.unit_no) filter (where exists (select 1 from unit old where old.superseded_by = u.id)), \
-           '{}') as replacing"
+/// The columns of a [`PaidLine`], of a line `l`, its units `u` and its variant `v`.
+macro_rules! paid_line {
+    // Of an order that is paid at this moment: it may be under review, and nothing of it was replaced yet.
+    (now) => {
+        paid_line!(
+            "exists (select 1 from hold h where h.order_id = l.order_id and h.cause = 'review')",
+            "'{}'::uuid[]"
+        )
+    };
+    // Of one that was paid before.
+    (before) => {
+        paid_line!(
+            "false",
+            "coalesce(array_agg(u.id order by u.unit_no)
+               filter (where exists (select 1 from unit old where old.superseded_by = u.id)), '{}')"
+        )
+    };
+    ($in_review:literal, $replacing:literal) => {
+        concat!(
+            "l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor, l.partial_delivery, l.terms,
+             v.terms as offered, l.reserved_until is not null as reserved, v.bind_address, ",
+            $in_review,
+            " as in_review, min(u.waiting_since) as waiting_since, array_agg(u.id order by u.unit_no) as unit_ids, ",
+            $replacing,
+            " as replacing "
+        )
     };
 }
 
@@ -144,14 +165,13 @@ pub struct Handed {
     pub effects: Effects,
 }
 
-const LINES: &str = "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
-    l.partial_delivery, l.terms, v.terms as offered, l.reserved_until is not null as reserved, v.bind_address,
-    exists (select 1 from hold h where h.order_id = l.order_id and h.cause = 'review') as in_review,
-    min(u.waiting_since) as waiting_since,
-    array_agg(u.id order by u.unit_no) as unit_ids, '{}'::uuid[] as replacing
-  from order_line l join unit u on u.line_id = l.id and u.superseded_by is null and u.state = 'unassigned'
+const LINES: &str = concat!(
+    "select ",
+    paid_line!(now),
+    "from order_line l join unit u on u.line_id = l.id and u.superseded_by is null and u.state = 'unassigned'
     join variant v on v.id = l.variant_id
-  where l.order_id = any($1::uuid[]) group by l.id, v.id order by l.order_id, l.position";
+  where l.order_id = any($1::uuid[]) group by l.id, v.id order by l.order_id, l.position"
+);
 
 /// The lines of paid orders whose units have nothing yet.
 pub async fn list_unassigned(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> QueryResult<Vec<PaidLine>> {
@@ -162,13 +182,9 @@ pub async fn list_unassigned(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> Q
 }
 
 const WAITING: &str = concat!(
-    "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
-    l.partial_delivery, l.terms, v.terms as offered, l.reserved_until is not null as reserved, v.bind_address,
-    false as in_review, min(u.waiting_since) as waiting_since,
-    array_agg(u.id order by u.unit_no) as unit_ids, ",
-    replacing!(),
-    "
-  from unit u join order_line l on l.id = u.line_id join orders o on o.id = u.order_id
+    "select ",
+    paid_line!(before),
+    "from unit u join order_line l on l.id = u.line_id join orders o on o.id = u.order_id
     join variant v on v.id = l.variant_id
   where u.variant_id = $1 and u.state = $2 and u.superseded_by is null and o.state in ('paid', 'closed')
     and not exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id))
@@ -192,13 +208,9 @@ pub async fn list_waiting(
 }
 
 const OF_UNITS: &str = concat!(
-    "select l.id as line_id, l.order_id, l.seller_id, l.variant_id, l.kind, l.total_minor,
-    l.partial_delivery, l.terms, v.terms as offered, l.reserved_until is not null as reserved, v.bind_address,
-    false as in_review, min(u.waiting_since) as waiting_since,
-    array_agg(u.id order by u.unit_no) as unit_ids, ",
-    replacing!(),
-    "
-  from unit u join order_line l on l.id = u.line_id join variant v on v.id = l.variant_id
+    "select ",
+    paid_line!(before),
+    "from unit u join order_line l on l.id = u.line_id join variant v on v.id = l.variant_id
   where u.id = any($1) and u.state = $2 and u.superseded_by is null group by l.id, v.id"
 );
 

@@ -8,9 +8,7 @@ use crate::base::clock::Clock;
 use crate::base::ids::VariantId;
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
-use crate::goods::kind::{
-    AskedVariant, Available, Given, GoodsKind, LineGiven, Piece, Promise, Served, Supply, Wanted,
-};
+use crate::goods::kind::{AskedVariant, Available, GoodsKind, Piece, Promise, Served, Supply, Wanted};
 
 pub const CODE: &str = "bundle";
 
@@ -75,7 +73,7 @@ impl GoodsKind for Bundle {
         _clock: &Clock,
         lines: &[Wanted],
     ) -> Result<Served<'a>, Fault> {
-        Ok(Served::plain(lines.iter().map(|line| LineGiven::all(line, Given::AwaitPerson)).collect()))
+        Ok(Served::by_a_person(lines))
     }
 
     async fn take_back(

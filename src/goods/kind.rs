@@ -203,6 +203,11 @@ impl Served<'_> {
     pub fn plain(lines: Vec<LineGiven>) -> Self {
         Self { lines, marks: Box::pin(async { Ok(()) }), effects: Effects::default() }
     }
+
+    /// A person has to look after every unit.
+    pub fn by_a_person(lines: &[Wanted]) -> Self {
+        Self::plain(lines.iter().map(|line| LineGiven::all(line, Given::AwaitPerson)).collect())
+    }
 }
 
 /// A kind of goods. No method has a default: each would be wrong for some kind.

@@ -8,9 +8,7 @@ use crate::base::clock::Clock;
 use crate::base::ids::VariantId;
 use crate::base::outcome::Fault;
 use crate::base::text::Locale;
-use crate::goods::kind::{
-    AskedVariant, Available, Given, GoodsKind, LineGiven, Piece, Promise, Served, Supply, Wanted,
-};
+use crate::goods::kind::{AskedVariant, Available, GoodsKind, Piece, Promise, Served, Supply, Wanted};
 use crate::vault::secrets;
 
 pub const CODE: &str = "manual";
@@ -78,7 +76,7 @@ impl GoodsKind for ByHand {
         _clock: &Clock,
         lines: &[Wanted],
     ) -> Result<Served<'a>, Fault> {
-        Ok(Served::plain(lines.iter().map(|line| LineGiven::all(line, Given::AwaitPerson)).collect()))
+        Ok(Served::by_a_person(lines))
     }
 
     /// What a person made was made for this buyer: nobody else can have it.

@@ -12,6 +12,7 @@ use crate::infra::db::schema::mail_suppression;
 use crate::infra::db::statement::Statement;
 use crate::infra::db::total;
 use crate::mail::model::{MailLine, Suppression};
+use crate::orders::messages::WITH_GOODS;
 
 const LINES: &str = "\
     select l.id, l.kind, l.title, l.variant_title, l.mail_policy, \
@@ -216,10 +217,11 @@ pub async fn list_troubles(
     Statement::new(
         "select last.order_id, last.bounced_at is not null as bounced from ( \
            select distinct on (m.order_id) m.order_id, m.state, m.bounced_at from message m \
-           where m.order_id = any($1) and m.kind in ('order_delivered', 'order_resend') \
+           where m.order_id = any($1) and m.kind = any($2) \
            order by m.order_id, m.created_at desc, m.id desc) last where last.state = 'needs_attention'",
     )
     .bind::<Array<SqlUuid>, _>(orders.iter().map(|id| id.0).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(&WITH_GOODS[..])
     .load(conn)
     .await
 }
@@ -240,10 +242,11 @@ pub async fn list_gifts_sent(
 ) -> QueryResult<Vec<GiftMailed>> {
     Statement::new(
         "select m.order_id, max(m.sent_at) as sent_at from message m join order_gift g on g.order_id = m.order_id \
-         where m.order_id = any($1) and m.kind in ('order_delivered', 'order_resend') and m.state = 'sent' \
+         where m.order_id = any($1) and m.kind = any($2) and m.state = 'sent' \
            and m.recipient = g.email group by m.order_id",
     )
     .bind::<Array<SqlUuid>, _>(orders.iter().map(|id| id.0).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(&WITH_GOODS[..])
     .load(conn)
     .await
 }

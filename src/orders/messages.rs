@@ -37,10 +37,13 @@ message_kinds! {
 /// How a message with this payload is made: [`to`](crate::infra::effects::messages::MessageKind::to) of its kind.
 pub type Made<P> = fn(&str, &str, String, P) -> NewMessage;
 
+/// The kinds of messages that have goods in them.
+pub const WITH_GOODS: [&str; 3] = [OrderDelivered::KIND, OrderResend::KIND, DeliveryReplaced::KIND];
+
 /// Whether a message has goods in it. Those of a gift go to its recipient, which is decided when they are sent: what waits
 /// meanwhile follows a corrected address.
 pub fn has_goods(kind: &str) -> bool {
-    [OrderDelivered::KIND, OrderResend::KIND, DeliveryReplaced::KIND].contains(&kind)
+    WITH_GOODS.contains(&kind)
 }
 
 /// A message to the buyer of an order; none when nobody left an address.
