@@ -6,6 +6,15 @@ pub use crate::base::email::{Email, masked_email};
 use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Refusal;
 
+/// What a person gives as a reason: as [`clean`], with line breaks. `REASON_REQUIRED`, which asks for it in these words, when
+/// there is none; `INVALID`.
+pub fn reason(text: &str, field: &str, longest: usize, ask: &str) -> Result<String, Refusal> {
+    if text.trim().is_empty() {
+        return Err(Refusal::new(ErrorCode::ReasonRequired, ask).at([field]));
+    }
+    clean(text, field, longest, true)
+}
+
 /// Trimmed, NFC, without control characters (line breaks and tabs allowed when `multiline`), 1 to `longest`
 /// characters. The refusal names `field`.
 pub fn clean(text: &str, field: &str, longest: usize, multiline: bool) -> Result<String, Refusal> {

@@ -4,7 +4,7 @@ use crate::base::actor::Actor;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::ProductId;
 use crate::base::outcome::{Outcome, Refusal};
-use crate::base::text::clean;
+use crate::base::text;
 use crate::catalogue::events::{ProductEvent, of_product};
 use crate::catalogue::model::Product;
 use crate::catalogue::product::lock_own;
@@ -14,7 +14,7 @@ use crate::infra::effects::events;
 use crate::infra::kit::Kit;
 
 /// Characters of a reason.
-pub const LONGEST_REASON: usize = 500;
+const LONGEST_REASON: usize = 500;
 
 /// Pauses a product, or changes why it is paused. `NOT_FOUND`, `REASON_REQUIRED`, `INVALID` for one that is retired. A repeat
 /// changes nothing.
@@ -56,9 +56,6 @@ pub async fn resume(kit: &Kit, actor: &Actor, id: ProductId) -> Outcome<Product>
 }
 
 /// The reason of a pause, as buyers read it: `REASON_REQUIRED`, `INVALID` when it is too long.
-pub fn reason_of(text: &str) -> Result<String, Refusal> {
-    if text.trim().is_empty() {
-        return Err(Refusal::new(ErrorCode::ReasonRequired, "buyers read why").at(["reason"]));
-    }
-    clean(text, "reason", LONGEST_REASON, true)
+pub fn reason_of(reason: &str) -> Result<String, Refusal> {
+    text::reason(reason, "reason", LONGEST_REASON, "buyers read why")
 }

@@ -6,7 +6,7 @@ use crate::base::actor::Actor;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::{ProductId, VariantId};
 use crate::base::outcome::{Outcome, Refusal};
-use crate::base::text::clean;
+use crate::base::text;
 use crate::catalogue::events::{ProductEvent, of_product};
 use crate::catalogue::model::Product;
 use crate::catalogue::product::{check_version, lock_own};
@@ -62,12 +62,7 @@ pub async fn approve(
 pub async fn reject(kit: &Kit, actor: &Actor, id: ProductId, reason: &str) -> Outcome<Product> {
     let mut tx = kit.db.begin().await?;
     let product = lock_as_staff(&mut tx, actor, id).await?;
-    if reason.trim().is_empty() {
-        return Err(Refusal::new(ErrorCode::ReasonRequired, "the seller needs to know why")
-            .at(["reason"])
-            .into());
-    }
-    let reason = clean(reason, "reason", 2_000, true)?;
+    let reason = text::reason(reason, "reason", 2_000, "the seller needs to know why")?;
     let state = product.state.after(ProductChange::Reject);
     let state = state.map_err(|e| Refusal::new(ErrorCode::NotInReview, e.to_string()))?;
     let columns =

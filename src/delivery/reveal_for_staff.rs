@@ -35,10 +35,7 @@ pub fn staff_with_reason(actor: &Actor, reason: &str) -> Outcome<(UserId, String
         Some(user) if actor.is_staff() => user,
         _ => return Err(Refusal::new(ErrorCode::Forbidden, "this is for staff").into()),
     };
-    if reason.trim().is_empty() {
-        return Err(Refusal::new(ErrorCode::ReasonRequired, "say why").at(["reason"]).into());
-    }
-    Ok((user, text::clean(reason, "reason", LONGEST_REASON, true)?))
+    Ok((user, text::reason(reason, "reason", LONGEST_REASON, "say why")?))
 }
 
 /// Shows up to `first` secrets (1 to 500) to staff. The buyer's state does not change: the buyer has not seen them.

@@ -39,10 +39,7 @@ pub(super) async fn resolve_within(
     id: TaskId,
     note: &str,
 ) -> Outcome<Task> {
-    if note.trim().is_empty() {
-        return Err(Refusal::new(ErrorCode::ReasonRequired, "say what was done").at(["note"]).into());
-    }
-    let note = text::clean(note, "note", 2_000, true)?;
+    let note = text::reason(note, "note", 2_000, "say what was done")?;
     change_within(conn, actor, id, TaskChange::Resolve, Some(note)).await
 }
 

@@ -26,12 +26,8 @@ pub async fn report(
     backend: Data<&Arc<RestBackend>>,
     caller: Data<&Caller>,
 ) -> Result<Response, Problem> {
-    let body = body.into_bytes_limit(LARGEST).await.map_err(|error| match error {
-        poem::error::ReadBodyError::PayloadTooLarge => {
-            Problem::new(ErrorCode::BodyTooLarge, "a report this large is not taken")
-        }
-        _ => Problem::new(ErrorCode::Invalid, "the body could not be read"),
-    })?;
+    let body = body.into_bytes_limit(LARGEST).await;
+    let body = body.map_err(|error| Problem::of_body(&error, "a report this large is not taken"))?;
     let Some([id, timestamp, signatures]) = signature_of(request.headers()) else {
         return Err(match backend.config.mail.event_secrets.is_empty() {
             true => Problem::not_found(),
@@ -44,11 +40,7 @@ pub async fn report(
         let signed = SignedMessage { id: &id, timestamp: &timestamp, signatures: &signatures, body: &body };
         bounces::receive(&working, signed).await
     });
-    let received = task.await.map_err(|error| {
-        let mut problem = Problem::new(ErrorCode::Internal, "this did not work");
-        problem.fault = Some(error.to_string());
-        problem
-    })?;
+    let received = task.await.map_err(|error| Problem::of_task(&error))?;
     match received? {
         Reported::Taken => Ok(StatusCode::NO_CONTENT.into()),
         Reported::NotServed => Err(Problem::not_found()),

@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::fmt;
 
-use poem::error::ResponseError;
+use poem::error::{ReadBodyError, ResponseError};
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
 use serde_json::json;
+use tokio::task::JoinError;
 
 use crate::base::error_code::ErrorCode;
 use crate::base::outcome::{Failure, Fault, Refusal};
@@ -50,6 +51,19 @@ impl Problem {
     pub fn after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
+    }
+
+    /// A body that could not be read; `too_large`: what is said of one above the limit.
+    pub fn of_body(error: &ReadBodyError, too_large: &str) -> Self {
+        match error {
+            ReadBodyError::PayloadTooLarge => Self::new(ErrorCode::BodyTooLarge, too_large),
+            _ => Self::new(ErrorCode::Invalid, "the body could not be read"),
+        }
+    }
+
+    /// Work that goes on when its client hangs up, and ended without an answer.
+    pub fn of_task(error: &JoinError) -> Self {
+        Self { fault: Some(error.to_string()), ..Self::new(ErrorCode::Internal, "this did not work") }
     }
 
     /// From an error of the HTTP library, which knows no codes: unknown paths, bodies that are too large.

@@ -27,12 +27,8 @@ pub async fn callback(
 ) -> Result<Response, Problem> {
     let missing = || Problem::new(ErrorCode::NotFound, "there is no such supplier or purchase");
     let id = SupplierId::parse(&id).map_err(|_| missing())?;
-    let body = body.into_bytes_limit(LARGEST_ANSWER).await.map_err(|error| match error {
-        poem::error::ReadBodyError::PayloadTooLarge => {
-            Problem::new(ErrorCode::BodyTooLarge, "an answer this large is not taken")
-        }
-        _ => Problem::new(ErrorCode::Invalid, "the body could not be read"),
-    })?;
+    let body = body.into_bytes_limit(LARGEST_ANSWER).await;
+    let body = body.map_err(|error| Problem::of_body(&error, "an answer this large is not taken"))?;
     let headers = request.headers();
     let Some(message) = signature_of(headers) else {
         return Err(forged(&backend, &caller));
@@ -45,11 +41,7 @@ pub async fn callback(
         let received = supplier::receive(&backend, id, message).await;
         (received, backend, caller)
     });
-    let (received, backend, caller) = task.await.map_err(|error| {
-        let mut problem = Problem::new(ErrorCode::Internal, "this did not work");
-        problem.fault = Some(error.to_string());
-        problem
-    })?;
+    let (received, backend, caller) = task.await.map_err(|error| Problem::of_task(&error))?;
     match received? {
         Callback::Taken => Ok(StatusCode::NO_CONTENT.into()),
         Callback::NotFound => Err(missing()),

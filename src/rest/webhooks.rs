@@ -28,7 +28,8 @@ pub async fn receive_notice(
         return Err(Problem::new(ErrorCode::NotFound, "there is no such account"));
     }
     crate::fault_point!("notice.n0");
-    let body = body.into_bytes_limit(backend.config.limits.notice_body).await.map_err(too_large)?;
+    let body = body.into_bytes_limit(backend.config.limits.notice_body).await;
+    let body = body.map_err(|error| Problem::of_body(&error, "a notice this large is not taken"))?;
     let raw = RawNotice {
         method: request.method().as_str().to_owned(),
         query: request.original_uri().query().unwrap_or_default().to_owned(),
@@ -54,20 +55,7 @@ pub async fn receive_notice(
         Ok(Acknowledgement::Overloaded) => {
             Err(Problem::new(ErrorCode::Unavailable, "too many notices wait").after(5))
         }
-        Err(error) => {
-            let mut problem = Problem::new(ErrorCode::Internal, "this did not work");
-            problem.fault = Some(error.to_string());
-            Err(problem)
-        }
-    }
-}
-
-fn too_large(error: poem::error::ReadBodyError) -> Problem {
-    match error {
-        poem::error::ReadBodyError::PayloadTooLarge => {
-            Problem::new(ErrorCode::BodyTooLarge, "a notice this large is not taken")
-        }
-        _ => Problem::new(ErrorCode::Invalid, "the body could not be read"),
+        Err(error) => Err(Problem::of_task(&error)),
     }
 }
 

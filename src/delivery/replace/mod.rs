@@ -25,7 +25,7 @@ use crate::orders::{self, read};
 use crate::payments::standing::{self, UnitStanding};
 
 /// Longest reason, characters.
-pub const LONGEST_REASON: usize = 500;
+const LONGEST_REASON: usize = 500;
 
 /// A piece that is to be replaced.
 #[derive(Clone, Debug)]
@@ -113,10 +113,7 @@ pub async fn replace(kit: &Kit, actor: &Actor, wish: ReplaceRequest) -> Outcome<
 
 /// What a person gives as a reason, cleaned. `REASON_REQUIRED`, `INVALID`.
 pub fn reason_of(reason: &str) -> Result<String, Refusal> {
-    if reason.trim().is_empty() {
-        return Err(Refusal::new(ErrorCode::ReasonRequired, "say why").at(["reason"]));
-    }
-    text::clean(reason, "reason", LONGEST_REASON, true)
+    text::reason(reason, "reason", LONGEST_REASON, "say why")
 }
 
 /// Locks a piece with its order; none where there is no such piece.

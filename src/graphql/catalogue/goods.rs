@@ -68,229 +68,156 @@ fn title(view: &VariantView) -> String {
     goods::find(&view.variant.kind).map(|kind| kind.title(view.locale).to_owned()).unwrap_or_default()
 }
 
-/// A unique secret each: a licence key, a voucher code.
-pub struct KeyGoods(Arc<VariantView>);
+/// An object of the interface `Goods`: what all kinds say, and the kind's own fields.
+macro_rules! goods {
+    ($(#[doc = $doc:literal])* $name:ident { $($own:tt)* }) => {
+        $(#[doc = $doc])*
+        pub struct $name(Arc<VariantView>);
 
-/// A unique secret each: a licence key, a voucher code.
-#[Object]
-impl KeyGoods {
-    /// Open code of the kind of goods.
-    async fn kind(&self) -> String {
-        self.0.variant.kind.clone()
-    }
+        $(#[doc = $doc])*
+        #[Object]
+        impl $name {
+            /// Open code of the kind of goods.
+            async fn kind(&self) -> String {
+                self.0.variant.kind.clone()
+            }
 
-    /// What the kind is called, ready to show.
-    async fn title(&self) -> String {
-        title(&self.0)
-    }
+            /// What the kind is called, ready to show.
+            async fn title(&self) -> String {
+                title(&self.0)
+            }
 
-    /// What the buyer is promised.
-    async fn delivery(&self) -> DeliveryPromise {
-        promise(&self.0)
-    }
+            /// What the buyer is promised.
+            async fn delivery(&self) -> DeliveryPromise {
+                promise(&self.0)
+            }
 
-    /// For how many days a bad key is replaced; null when the seller gives no number.
-    async fn warranty_days(&self) -> Option<i32> {
-        self.0.variant.terms.warranty_days
-    }
+            $($own)*
+        }
+    };
+}
 
-    /// How often one that does not work is replaced at most; null is as often as its seller likes.
-    async fn replacement_limit(&self) -> Option<i32> {
-        self.0.variant.terms.replacement_limit
-    }
+goods! {
+    /// A unique secret each: a licence key, a voucher code.
+    KeyGoods {
+        /// For how many days a bad key is replaced; null when the seller gives no number.
+        async fn warranty_days(&self) -> Option<i32> {
+            self.0.variant.terms.warranty_days
+        }
 
-    /// Whether each key is a licence that is activated on devices.
-    async fn licensing(&self) -> bool {
-        self.0.variant.terms.licensing
-    }
+        /// How often one that does not work is replaced at most; null is as often as its seller likes.
+        async fn replacement_limit(&self) -> Option<i32> {
+            self.0.variant.terms.replacement_limit
+        }
 
-    /// On how many devices a licence is used at once; null is on any number, or these keys are no licences.
-    async fn activation_limit(&self) -> Option<i32> {
-        self.0.variant.terms.activation_limit
+        /// Whether each key is a licence that is activated on devices.
+        async fn licensing(&self) -> bool {
+            self.0.variant.terms.licensing
+        }
+
+        /// On how many devices a licence is used at once; null is on any number, or these keys are no licences.
+        async fn activation_limit(&self) -> Option<i32> {
+            self.0.variant.terms.activation_limit
+        }
     }
 }
 
-/// Files to download.
-pub struct FileGoods(Arc<VariantView>);
+goods! {
+    /// Files to download.
+    FileGoods {
+        /// The newest version of each file; at most 100.
+        async fn files(&self, ctx: &Context<'_>) -> Answer<Vec<FileVersion>> {
+            let files = loaders::newest_files(ctx, self.0.variant.id).await?;
+            Ok(files.into_iter().map(FileVersion).collect())
+        }
 
-/// Files to download.
-#[Object]
-impl FileGoods {
-    /// Open code of the kind of goods.
-    async fn kind(&self) -> String {
-        self.0.variant.kind.clone()
-    }
+        /// Bytes of all of them together.
+        async fn total_size(&self, ctx: &Context<'_>) -> Answer<Int64> {
+            let files = loaders::newest_files(ctx, self.0.variant.id).await?;
+            Ok(Int64(files.iter().map(|f| f.size).sum()))
+        }
 
-    /// What the kind is called, ready to show.
-    async fn title(&self) -> String {
-        title(&self.0)
-    }
+        /// How often each file may be downloaded; null is as often as one likes.
+        async fn download_limit(&self) -> Option<i32> {
+            self.0.variant.terms.download_limit
+        }
 
-    /// What the buyer is promised.
-    async fn delivery(&self) -> DeliveryPromise {
-        promise(&self.0)
-    }
+        /// For how many days; null is for ever.
+        async fn access_days(&self) -> Option<i32> {
+            self.0.variant.terms.access_days
+        }
 
-    /// The newest version of each file; at most 100.
-    async fn files(&self, ctx: &Context<'_>) -> Answer<Vec<FileVersion>> {
-        let files = loaders::newest_files(ctx, self.0.variant.id).await?;
-        Ok(files.into_iter().map(FileVersion).collect())
-    }
-
-    /// Bytes of all of them together.
-    async fn total_size(&self, ctx: &Context<'_>) -> Answer<Int64> {
-        let files = loaders::newest_files(ctx, self.0.variant.id).await?;
-        Ok(Int64(files.iter().map(|f| f.size).sum()))
-    }
-
-    /// How often each file may be downloaded; null is as often as one likes.
-    async fn download_limit(&self) -> Option<i32> {
-        self.0.variant.terms.download_limit
-    }
-
-    /// For how many days; null is for ever.
-    async fn access_days(&self) -> Option<i32> {
-        self.0.variant.terms.access_days
-    }
-
-    /// Whether later versions belong to the purchase.
-    async fn updates_included(&self) -> bool {
-        self.0.variant.terms.updates_included
+        /// Whether later versions belong to the purchase.
+        async fn updates_included(&self) -> bool {
+            self.0.variant.terms.updates_included
+        }
     }
 }
 
-/// One text for everybody who buys it: an account, a password, an address.
-pub struct SharedSecretGoods(Arc<VariantView>);
+goods! {
+    /// One text for everybody who buys it: an account, a password, an address.
+    SharedSecretGoods {
+        /// Whether later versions belong to the purchase.
+        async fn updates_included(&self) -> bool {
+            self.0.variant.terms.updates_included
+        }
 
-/// One text for everybody who buys it: an account, a password, an address.
-#[Object]
-impl SharedSecretGoods {
-    /// Open code of the kind of goods.
-    async fn kind(&self) -> String {
-        self.0.variant.kind.clone()
-    }
+        /// For how many days one that does not work is replaced; null when the seller gives no number.
+        async fn warranty_days(&self) -> Option<i32> {
+            self.0.variant.terms.warranty_days
+        }
 
-    /// What the kind is called, ready to show.
-    async fn title(&self) -> String {
-        title(&self.0)
-    }
-
-    /// What the buyer is promised.
-    async fn delivery(&self) -> DeliveryPromise {
-        promise(&self.0)
-    }
-
-    /// Whether later versions belong to the purchase.
-    async fn updates_included(&self) -> bool {
-        self.0.variant.terms.updates_included
-    }
-
-    /// For how many days one that does not work is replaced; null when the seller gives no number.
-    async fn warranty_days(&self) -> Option<i32> {
-        self.0.variant.terms.warranty_days
-    }
-
-    /// How often one that does not work is replaced at most; null is as often as its seller likes.
-    async fn replacement_limit(&self) -> Option<i32> {
-        self.0.variant.terms.replacement_limit
+        /// How often one that does not work is replaced at most; null is as often as its seller likes.
+        async fn replacement_limit(&self) -> Option<i32> {
+            self.0.variant.terms.replacement_limit
+        }
     }
 }
 
-/// What a person makes for each buyer.
-pub struct ManualGoods(Arc<VariantView>);
+goods! {
+    /// What a person makes for each buyer.
+    ManualGoods {
+        /// For how many days one that does not work is replaced; null when the seller gives no number.
+        async fn warranty_days(&self) -> Option<i32> {
+            self.0.variant.terms.warranty_days
+        }
 
-/// What a person makes for each buyer.
-#[Object]
-impl ManualGoods {
-    /// Open code of the kind of goods.
-    async fn kind(&self) -> String {
-        self.0.variant.kind.clone()
-    }
-
-    /// What the kind is called, ready to show.
-    async fn title(&self) -> String {
-        title(&self.0)
-    }
-
-    /// What the buyer is promised.
-    async fn delivery(&self) -> DeliveryPromise {
-        promise(&self.0)
-    }
-
-    /// For how many days one that does not work is replaced; null when the seller gives no number.
-    async fn warranty_days(&self) -> Option<i32> {
-        self.0.variant.terms.warranty_days
-    }
-
-    /// How often one that does not work is replaced at most; null is as often as its seller likes.
-    async fn replacement_limit(&self) -> Option<i32> {
-        self.0.variant.terms.replacement_limit
+        /// How often one that does not work is replaced at most; null is as often as its seller likes.
+        async fn replacement_limit(&self) -> Option<i32> {
+            self.0.variant.terms.replacement_limit
+        }
     }
 }
 
-/// What is bought at a supplier for each buyer.
-pub struct SupplierGoods(Arc<VariantView>);
+goods! {
+    /// What is bought at a supplier for each buyer.
+    SupplierGoods {
+        /// For how many days one that does not work is replaced; null when the seller gives no number.
+        async fn warranty_days(&self) -> Option<i32> {
+            self.0.variant.terms.warranty_days
+        }
 
-/// What is bought at a supplier for each buyer.
-#[Object]
-impl SupplierGoods {
-    /// Open code of the kind of goods.
-    async fn kind(&self) -> String {
-        self.0.variant.kind.clone()
-    }
-
-    /// What the kind is called, ready to show.
-    async fn title(&self) -> String {
-        title(&self.0)
-    }
-
-    /// What the buyer is promised.
-    async fn delivery(&self) -> DeliveryPromise {
-        promise(&self.0)
-    }
-
-    /// For how many days one that does not work is replaced; null when the seller gives no number.
-    async fn warranty_days(&self) -> Option<i32> {
-        self.0.variant.terms.warranty_days
-    }
-
-    /// How often one that does not work is replaced at most; null is as often as its seller likes.
-    async fn replacement_limit(&self) -> Option<i32> {
-        self.0.variant.terms.replacement_limit
+        /// How often one that does not work is replaced at most; null is as often as its seller likes.
+        async fn replacement_limit(&self) -> Option<i32> {
+            self.0.variant.terms.replacement_limit
+        }
     }
 }
 
-/// Several variants for one price, each delivered by itself.
-pub struct BundleGoods(Arc<VariantView>);
-
-/// Several variants for one price, each delivered by itself.
-#[Object]
-impl BundleGoods {
-    /// Open code of the kind of goods.
-    async fn kind(&self) -> String {
-        self.0.variant.kind.clone()
-    }
-
-    /// What the kind is called, ready to show.
-    async fn title(&self) -> String {
-        title(&self.0)
-    }
-
-    /// What the buyer is promised.
-    async fn delivery(&self) -> DeliveryPromise {
-        promise(&self.0)
-    }
-
-    /// What it consists of; at most 20. A part that is not on sale, without which the bundle cannot be bought, is shown to its
-    /// seller and to staff alone.
-    async fn items(&self, ctx: &Context<'_>) -> Answer<Vec<BundleItem>> {
-        let item = |part: BundlePart| async move {
-            let variant = loaders::variant(ctx, part.variant_id).await?;
-            Ok(variant.map(|variant| BundleItem { variant, quantity: part.quantity }))
-        };
-        let items: Answer<Vec<Option<BundleItem>>> =
-            futures::future::try_join_all(self.0.parts.iter().cloned().map(item)).await;
-        Ok(items?.into_iter().flatten().collect())
+goods! {
+    /// Several variants for one price, each delivered by itself.
+    BundleGoods {
+        /// What it consists of; at most 20. A part that is not on sale, without which the bundle cannot be bought, is shown to its
+        /// seller and to staff alone.
+        async fn items(&self, ctx: &Context<'_>) -> Answer<Vec<BundleItem>> {
+            let item = |part: BundlePart| async move {
+                let variant = loaders::variant(ctx, part.variant_id).await?;
+                Ok(variant.map(|variant| BundleItem { variant, quantity: part.quantity }))
+            };
+            let items: Answer<Vec<Option<BundleItem>>> =
+                futures::future::try_join_all(self.0.parts.iter().cloned().map(item)).await;
+            Ok(items?.into_iter().flatten().collect())
+        }
     }
 }
 

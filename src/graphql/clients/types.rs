@@ -2,14 +2,14 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
 use crate::base::actor::{ApiScope, Role};
 use crate::base::page::{DEFAULT_SIZE, LARGEST_SIZE, PageArgs};
-use crate::graphql::connection::{Connection, counted};
+use crate::graphql::connection::Connection;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::hooks::{self, HookEndpoint};
 use crate::graphql::orders::{self, Order};
 use crate::graphql::scalars::DateTime;
 use crate::orders::access::AccessLevel;
-use crate::orders::staff::{self, OrderFilter};
+use crate::orders::staff::OrderFilter;
 use crate::people::clients;
 
 /// Whether an API client's secret opens anything.
@@ -126,25 +126,7 @@ impl ApiClient {
         let list = format!("client orders {filter:?}");
         let (after, before) = (after.as_deref(), before.as_deref());
         let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
-        let page = {
-            let mut conn = ctx.backend().db.conn().await.or_top()?;
-            match filter.changed_since {
-                Some(since) => staff::list_changed_orders(&mut conn, &filter, since, &args)
-                    .await
-                    .or_top()?
-                    .map(|row| (row.changed_at, row.order)),
-                None => staff::list_orders(&mut conn, &filter, &args)
-                    .await
-                    .or_top()?
-                    .map(|order| (order.placed_at, order)),
-            }
-        };
-        let page = orders::connection(ctx, &list, page, level).await?;
-        let total = counted(ctx.backend(), move |conn| {
-            let filter = filter.clone();
-            Box::pin(async move { Ok(staff::count_orders(conn, &filter).await?) })
-        });
-        Ok(Some(page.with_total(total)))
+        orders::filtered(ctx, &list, filter, &args, level).await.map(Some)
     }
 
     /// Where the events of its orders are sent, the oldest first; at most 200. Null without `events:read`.

@@ -1,6 +1,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
 use crate::base::ids::{BlockId, OrderId};
+use crate::base::outcome::Outcome;
 use crate::fulfilment::release::release;
 use crate::graphql::connection::Listed;
 use crate::graphql::context::ContextExt;
@@ -102,6 +103,13 @@ pub struct OrderReleasePayload {
     user_errors: Vec<StaffError>,
 }
 
+fn payload(ctx: &Context<'_>, done: Outcome<blocks::Block>) -> Answer<BlockPayload> {
+    Ok(match split(done)? {
+        Ok(block) => BlockPayload { block: Some(block.into()), user_errors: Vec::new() },
+        Err(refusal) => BlockPayload { block: None, user_errors: ctx.user_errors(refusal)? },
+    })
+}
+
 /// Blocking buyers, and releasing their orders.
 #[derive(Default)]
 pub struct BlockMutation;
@@ -118,10 +126,7 @@ impl BlockMutation {
         ctx.staff()?;
         let kind = input.kind.into();
         let added = blocks::add(ctx.backend(), ctx.actor(), kind, &input.value, &input.reason).await;
-        Ok(match split(added)? {
-            Ok(block) => BlockPayload { block: Some(block.into()), user_errors: Vec::new() },
-            Err(refusal) => BlockPayload { block: None, user_errors: ctx.user_errors(refusal)? },
-        })
+        payload(ctx, added)
     }
 
     /// For staff: ends a block. Orders that are under review stay so until each is released.
@@ -135,10 +140,7 @@ impl BlockMutation {
             let block = id::read(&input.block_id, "blockId", BlockId::parse)?;
             blocks::remove(ctx.backend(), ctx.actor(), block).await
         };
-        Ok(match split(done.await)? {
-            Ok(block) => BlockPayload { block: Some(block.into()), user_errors: Vec::new() },
-            Err(refusal) => BlockPayload { block: None, user_errors: ctx.user_errors(refusal)? },
-        })
+        payload(ctx, done.await)
     }
 
     /// For staff: lets the order of a blocked buyer be delivered. What is paid is delivered at once. `orderRefund` gives the

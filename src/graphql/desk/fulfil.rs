@@ -42,7 +42,7 @@ impl FulfilMutation {
         #[graphql(desc = "Which delivery, and what the buyer gets.")] input: DeliveryFulfilManuallyInput,
     ) -> Answer<DeliveryFulfilManuallyPayload> {
         ctx.person()?;
-        let access_level = if ctx.actor().is_staff() { AccessLevel::Staff } else { AccessLevel::Status };
+        let access_level = AccessLevel::of_who_sells(ctx.actor());
         let done = async {
             let unit = id::read(&input.delivery_id, "deliveryId", UnitId::parse)?;
             fulfil_by_hand::fulfil(ctx.backend(), ctx.actor(), unit, &input.secret_text).await

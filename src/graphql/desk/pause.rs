@@ -1,7 +1,6 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
-use crate::base::error_code::ErrorCode;
-use crate::base::outcome::{Outcome, Refusal};
+use crate::base::outcome::Outcome;
 use crate::catalogue::pause::reason_of;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, split};
@@ -57,9 +56,9 @@ pub struct PaymentMethodPausePayload {
 #[derive(Default)]
 pub struct PauseMutation;
 
-fn account(id: &ID) -> Result<&str, Refusal> {
-    let unknown = || Refusal::new(ErrorCode::NotFound, "there is no such way to pay").at(["paymentMethodId"]);
-    id.strip_prefix(METHOD_PREFIX).ok_or_else(unknown)
+/// The account of a way to pay; none is called as a foreign id gives it.
+fn account(id: &ID) -> &str {
+    id.strip_prefix(METHOD_PREFIX).unwrap_or_default()
 }
 
 #[Object]
@@ -76,19 +75,13 @@ impl PauseMutation {
             let because = reason_of(&input.reason)?;
             operations::pause::pause(ctx.backend(), ctx.actor(), &because).await
         };
-        Ok(match split(done.await)? {
-            Ok(_) => ShopPausePayload { shop: Some(Shop), user_errors: Vec::new() },
-            Err(refusal) => ShopPausePayload { shop: None, user_errors: ctx.user_errors(refusal)? },
-        })
+        shop(ctx, done.await)
     }
 
     /// For staff: sells again. A shop that is not paused is left as it is.
     async fn shop_resume(&self, ctx: &Context<'_>) -> Answer<ShopPausePayload> {
         ctx.staff()?;
-        Ok(match split(operations::pause::resume(ctx.backend(), ctx.actor()).await)? {
-            Ok(_) => ShopPausePayload { shop: Some(Shop), user_errors: Vec::new() },
-            Err(refusal) => ShopPausePayload { shop: None, user_errors: ctx.user_errors(refusal)? },
-        })
+        shop(ctx, operations::pause::resume(ctx.backend(), ctx.actor()).await)
     }
 
     /// For staff: starts no payment this way for now, saying why. Payments that were begun are settled, refunds go their way.
@@ -101,10 +94,10 @@ impl PauseMutation {
         ctx.staff()?;
         let done = async {
             let because = reason_of(&input.reason)?;
-            let id = account(&input.payment_method_id)?;
+            let id = account(&input.payment_method_id);
             pause::pause(&ctx.backend().payments, ctx.actor(), id, &because).await
         };
-        method(ctx, done.await, &input.payment_method_id).await
+        method(ctx, done.await, account(&input.payment_method_id)).await
     }
 
     /// For staff: starts payments this way again. A way that is not paused is left as it is.
@@ -114,18 +107,22 @@ impl PauseMutation {
         #[graphql(desc = "Which way to pay.")] input: PaymentMethodResumeInput,
     ) -> Answer<PaymentMethodPausePayload> {
         ctx.staff()?;
-        let done = async {
-            let id = account(&input.payment_method_id)?;
-            pause::resume(&ctx.backend().payments, ctx.actor(), id).await
-        };
-        method(ctx, done.await, &input.payment_method_id).await
+        let id = account(&input.payment_method_id);
+        method(ctx, pause::resume(&ctx.backend().payments, ctx.actor(), id).await, id).await
     }
 }
 
-async fn method(ctx: &Context<'_>, done: Outcome<()>, id: &ID) -> Answer<PaymentMethodPausePayload> {
+fn shop(ctx: &Context<'_>, done: Outcome<()>) -> Answer<ShopPausePayload> {
+    Ok(match split(done)? {
+        Ok(()) => ShopPausePayload { shop: Some(Shop), user_errors: Vec::new() },
+        Err(refusal) => ShopPausePayload { shop: None, user_errors: ctx.user_errors(refusal)? },
+    })
+}
+
+async fn method(ctx: &Context<'_>, done: Outcome<()>, account: &str) -> Answer<PaymentMethodPausePayload> {
     Ok(match split(done)? {
         Ok(()) => PaymentMethodPausePayload {
-            payment_method: PaymentMethod::find(ctx, account(id).unwrap_or_default()).await?,
+            payment_method: PaymentMethod::find(ctx, account).await?,
             user_errors: Vec::new(),
         },
         Err(refusal) => {

@@ -87,28 +87,11 @@ impl Desk {
         let list = format!("desk orders {filter:?}");
         let (after, before) = (after.as_deref(), before.as_deref());
         let args = PageArgs::read(&list, first, after, last, before, DEFAULT_SIZE, LARGEST_SIZE).or_top()?;
-        let page = {
+        if let Some(trade_no) = filter.search.as_deref().map(str::trim).filter(|s| !s.is_empty()) {
             let mut conn = ctx.backend().db.conn().await.or_top()?;
-            if let Some(trade_no) = filter.search.as_deref().map(str::trim).filter(|s| !s.is_empty()) {
-                filter.found = payments::read::list_orders_of_trade(&mut conn, trade_no).await.or_top()?;
-            }
-            match filter.changed_since {
-                Some(since) => staff::list_changed_orders(&mut conn, &filter, since, &args)
-                    .await
-                    .or_top()?
-                    .map(|row| (row.changed_at, row.order)),
-                None => staff::list_orders(&mut conn, &filter, &args)
-                    .await
-                    .or_top()?
-                    .map(|order| (order.placed_at, order)),
-            }
-        };
-        let page = orders::connection(ctx, &list, page, AccessLevel::Staff).await?;
-        let total = counted(ctx.backend(), move |conn| {
-            let filter = filter.clone();
-            Box::pin(async move { Ok(staff::count_orders(conn, &filter).await?) })
-        });
-        Ok(page.with_total(total))
+            filter.found = payments::read::list_orders_of_trade(&mut conn, trade_no).await.or_top()?;
+        }
+        orders::filtered(ctx, &list, filter, &args, AccessLevel::Staff).await
     }
 
     /// Everybody, the newest first.

@@ -145,8 +145,7 @@ impl KeyRecall {
             read::list_pieces(&mut conn, self.0.id, after, size(first)).await.or_top()?
         };
         let lines = rows.iter().map(|row| (row.order_id, row.line_id)).collect();
-        let level = if ctx.actor().is_staff() { AccessLevel::Staff } else { AccessLevel::Status };
-        let lines = line_page(ctx, lines, level).await?;
+        let lines = line_page(ctx, lines, AccessLevel::of_who_sells(ctx.actor())).await?;
         let piece = |(row, line): (recall::model::RecallPieceRow, OrderLine)| KeyRecallPiece {
             delivery_id: row.unit_id.into(),
             line,

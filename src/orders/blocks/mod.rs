@@ -11,7 +11,7 @@ use crate::base::caller::Caller;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::BlockId;
 use crate::base::outcome::{Outcome, Refusal};
-use crate::base::text::{Email, clean};
+use crate::base::text::{self, Email};
 use crate::infra::effects::events::{self, Event};
 use crate::infra::kit::Kit;
 use crate::infra::throttle::prefix;
@@ -20,6 +20,9 @@ use crate::people::throttle::client_key;
 
 pub(super) use store::hold_if_blocked;
 pub use store::{Block, block_keys, count, end_review, is_held_by_money, list};
+
+/// Longest reason, characters.
+const LONGEST_REASON: usize = 500;
 
 /// By what a buyer is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,10 +56,7 @@ pub async fn add(kit: &Kit, actor: &Actor, kind: BlockKind, value: &str, reason:
     if !actor.is_staff() {
         return Err(Refusal::new(ErrorCode::Forbidden, "buyers are blocked by staff").into());
     }
-    if reason.trim().is_empty() {
-        return Err(Refusal::new(ErrorCode::ReasonRequired, "say why").at(["reason"]).into());
-    }
-    let reason = clean(reason, "reason", 500, true)?;
+    let reason = text::reason(reason, "reason", LONGEST_REASON, "say why")?;
     let (compared, shown) = compared_with(kit, kind, value)?;
     let mut tx = kit.db.begin().await?;
     // Who places an order reads this table and is waited for: no order slips between the list and the look at unpaid ones.
@@ -81,15 +81,13 @@ pub async fn remove(kit: &Kit, actor: &Actor, id: BlockId) -> Outcome<Block> {
     }
     let mut tx = kit.db.begin().await?;
     let removed = store::advance_removed(&mut tx, id).await?;
-    if removed {
-        let block = store::find(&mut tx, id).await?;
-        let kind = block.map_or(BlockKind::Mailbox, |block| block.kind);
-        let body = OfBlock { kind: kind.as_str().into(), held: 0 };
-        events::append(&tx, &[BlockEvent::Removed(id, body).by(actor.label())]).await?;
-    }
     let missing = || Refusal::new(ErrorCode::NotFound, "there is no such block").at(["blockId"]);
     let block = store::find(&mut tx, id).await?.ok_or_else(missing)?;
-    tx.commit().await?;
+    if removed {
+        let body = OfBlock { kind: block.kind.as_str().into(), held: 0 };
+        events::append(&tx, &[BlockEvent::Removed(id, body).by(actor.label())]).await?;
+        tx.commit().await?;
+    }
     Ok(block)
 }
 

@@ -28,10 +28,7 @@ pub async fn conclude(
     if !actor.is_staff() {
         return Err(Refusal::new(ErrorCode::Forbidden, "refunds are for staff").into());
     }
-    if reason.trim().is_empty() {
-        return Err(Refusal::new(ErrorCode::ReasonRequired, "say by what you know it").at(["reason"]).into());
-    }
-    text::clean(reason, "reason", 2_000, true)?;
+    text::reason(reason, "reason", 2_000, "say by what you know it")?;
     let missing = || Refusal::new(ErrorCode::NotFound, "there is no such refund").at(["refundId"]);
     let mut tx = kit.db.begin().await?;
     let seen = refunds::find(&mut tx, id).await?.ok_or_else(missing)?;
