@@ -3,7 +3,7 @@
 
 .PHONY: demo test run interop bench fuzz chaos storm lint
 
-## Plays one whole purchase against a private, temporary shop and tells it as a story.
+## Plays one whole purchase against a private, temporary shop and prints it as a story.
 demo:
 	tests/cluster.sh ensure
 	cargo build
@@ -30,7 +30,7 @@ bench:
 fuzz:
 	fuzz/run.sh
 
-## A thousand seeded stories of refunds and disputes over all gateways; CHAOS_SEED=… tells one of them again.
+## A thousand seeded stories of refunds and disputes over all gateways; CHAOS_SEED=… plays one of them again.
 chaos:
 	tests/cluster.sh with tests/chaos.sh
 

@@ -172,7 +172,7 @@ async fn over_http(shop: &Shop, in_flight: usize, start: usize, count: usize) ->
     client::run(&shop.address, in_flight, count, notice).await
 }
 
-/// Transactions per second as pgbench tells them, the time to connect left out.
+/// Transactions per second as pgbench reports them, the time to connect left out.
 fn by_pgbench(shop: &Shop, clients: usize, start: usize, count: usize) -> f64 {
     let output = Command::new(shop::postgres_program("pgbench"))
         .args(["-n", "-M", "prepared", "-j", "2", "-f"])

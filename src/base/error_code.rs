@@ -65,7 +65,7 @@ error_codes! {
     CouponUsedUp = "COUPON_USED_UP": "The coupon was used as often as it may.",
     CouponNotForThese = "COUPON_NOT_FOR_THESE": "The coupon is for other goods.",
     CouponMinimumNotMet = "COUPON_MINIMUM_NOT_MET": "The order is too small for the coupon.",
-    CouponNotCombinable = "COUPON_NOT_COMBINABLE": "The coupon stands alone.",
+    CouponNotCombinable = "COUPON_NOT_COMBINABLE": "The coupon cannot be combined with another.",
     ReferenceTaken = "REFERENCE_TAKEN": "An order of this client has that reference.",
     EmailCodeRequired = "EMAIL_CODE_REQUIRED": "Guests prove their address first: `emailCodeRequest`, then `emailCode`.",
     EmailCodeWrong = "EMAIL_CODE_WRONG": "The code is wrong, has ended, was used, or was never asked for: all are answered alike.",

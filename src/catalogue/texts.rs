@@ -37,9 +37,7 @@ pub(super) fn check(inputs: &[TextInput]) -> Result<Vec<Text>, Refusal> {
         let path = |field: &str| vec!["texts".to_owned(), index.to_string(), field.to_owned()];
         let locale = locale(&input.locale).map_err(|r| r.at(path("locale")))?;
         if inputs[..index].iter().any(|earlier| earlier.locale == input.locale) {
-            return Err(
-                Refusal::new(ErrorCode::Invalid, "this language stands there twice").at(path("locale"))
-            );
+            return Err(Refusal::new(ErrorCode::Invalid, "this language is listed twice").at(path("locale")));
         }
         let fields = [
             ("name", &input.name, 120, false),

@@ -68,7 +68,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
               where state = 'reserved' and reserved_until < app_now() - interval '15 minutes'",
         },
         Question {
-            name: "no fingerprint stands twice within a seller",
+            name: "no fingerprint is stored twice within a seller",
             sql: "select 'keys ' || min(id::text) || ' and ' || max(id::text) as counter from vault_key
               group by seller_id, fp having count(*) > 1
               union all select 'keys ' || min(id::text) || ' and ' || max(id::text) from vault_key

@@ -4,7 +4,7 @@ use crate::check::report::{Invariant, Question};
 
 pub(super) const INVARIANT: Invariant = Invariant {
     number: 8,
-    title: "every message is done, given up or due, and its attempts are told",
+    title: "every message is done, given up or due, and its attempts are counted",
     questions: &[
         Question {
             name: "a message that is not done has a job that goes on with it",
@@ -41,7 +41,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
               where (ended_at is null) <> (outcome is null)",
         },
         Question {
-            name: "a subject is told of once per kind, under one Message-ID",
+            name: "a subject is mailed once per kind, under one Message-ID",
             sql: "select 'messages ' || min(id::text) || ' and ' || max(id::text) as counter from message
               group by kind, subject having count(*) > 1
               union all select 'messages ' || min(id::text) || ' and ' || max(id::text) from message

@@ -36,8 +36,8 @@ pub(super) const INVARIANT: Invariant = Invariant {
               where coalesce(f.kept, 0) <> coalesce(b.kept, 0)",
         },
         Question {
-            name: "a fee is booked as the statement tells it",
-            sql: "select 'fact ' || f.id || ' of ' || f.trade_no || ': told ' || coalesce(f.fee_minor, 0) || ', booked '
+            name: "a fee is booked as the statement says",
+            sql: "select 'fact ' || f.id || ' of ' || f.trade_no || ': stated ' || coalesce(f.fee_minor, 0) || ', booked '
                 || coalesce(f.booked_minor, 0) as counter
               from statement_fact f join statement_run r on r.id = f.run_id
               where f.outcome = 'matched' and r.state = 'done' and f.booked_minor is distinct from f.fee_minor",

@@ -75,8 +75,8 @@ pub async fn run_at(url: &str, config: &Config, since: Option<Since>) -> Result<
     let mut report = run(&db, &config.secrets).await?;
     if let Some(since) = since {
         let accounts = Accounts::build(config, &Outbound::new()?).map_err(|faults| {
-            let told: Vec<String> = faults.iter().map(|(key, text)| format!("{key}: {text}")).collect();
-            Fault::setup(told.join("; "))
+            let faults: Vec<String> = faults.iter().map(|(key, text)| format!("{key}: {text}")).collect();
+            Fault::setup(faults.join("; "))
         })?;
         ask_gateways(&mut report, &db, &accounts, &Clock::default(), since).await?;
     }

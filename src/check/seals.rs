@@ -41,32 +41,32 @@ pub(super) const INVARIANT: Invariant = Invariant {
                 and not exists (select 1 from event_seq s where s.event_id = e.id)",
         },
         Question {
-            name: "the audit chain tells of every paid order",
+            name: "the audit chain names every paid order",
             sql: "select 'order ' || o.number as counter from orders o
               where o.paid_at > app_now() - interval '89 days' and not exists (select 1 from event e
                 where e.order_id = o.id and e.kind = 'order.paid' and e.object_id = o.id)",
         },
         Question {
-            name: "the audit chain tells of every payment that brought money",
+            name: "the audit chain names every payment that brought money",
             sql: "select 'payment ' || p.id as counter from payment p
               where p.captured_at > app_now() - interval '89 days' and not exists (select 1 from event e
                 where e.order_id = p.order_id and e.kind = 'payment.captured' and e.object_id = p.id)",
         },
         Question {
-            name: "the audit chain tells of every refund that was made",
+            name: "the audit chain names every refund that was made",
             sql: "select 'refund ' || r.id as counter from refund r
               where r.succeeded_at > app_now() - interval '89 days' and not exists (select 1 from event e
                 where e.order_id = r.order_id and e.kind = 'refund.succeeded' and e.object_id = r.id)",
         },
         Question {
-            name: "the audit chain tells which unit got which key",
+            name: "the audit chain names which unit got which key",
             sql: "select 'key ' || k.id as counter from vault_key k join unit u on u.id = k.unit_id
               where k.state = 'sold' and k.sold_at > app_now() - interval '89 days' and not exists (select 1 from event e
                 where e.order_id = u.order_id and e.object_id = u.line_id and e.body -> 'units' ? u.id::text
                   and e.body -> 'keys' ? k.id::text)",
         },
         Question {
-            name: "the audit chain tells of every grant that was revoked",
+            name: "the audit chain names every grant that was revoked",
             sql: "select 'grant ' || g.id as counter from download_grant g
               where g.state = 'revoked' and g.created_at > app_now() - interval '89 days' and not exists (select 1 from event e
                 where e.order_id = g.order_id and e.object_id = g.id and e.kind = 'grant.revoked')",
@@ -79,8 +79,9 @@ pub(super) const BY_OPENING: usize = 3;
 
 const OPENS: &str = "a sealed key opens in its row, under its variant, by its data key";
 const RECOMPUTES: &str = "the fingerprint of a key recomputes from its text";
-const TOKEN_OPENS: &str = "a sealed refresh token opens in its row and is the one whose digest stands there";
-const TWINS: &str = "no text of a key stands twice within a seller";
+const TOKEN_OPENS: &str =
+    "a sealed refresh token opens in its row and is the one whose digest is stored there";
+const TWINS: &str = "no text of a key is stored twice within a seller";
 
 /// Rows opened at a time.
 const PAGE: usize = 2_000;
@@ -229,7 +230,7 @@ pub(super) fn unwrap(
     sealer.unwrap_data_key(&WrappedKey { id, kek_id: kek_id.to_owned(), wrapped: wrapped.to_vec() })
 }
 
-/// Tells texts apart without keeping them; the salt is gone with this run.
+/// Distinguishes texts without keeping them; the salt is gone with this run.
 fn digest(salt: &[u8; 32], seller: Uuid, text: &str) -> [u8; 16] {
     let mut hash = Sha256::new();
     hash.update(salt);

@@ -275,7 +275,7 @@ fn coerced(value: Value, key: &Key) -> Result<Option<Value>, String> {
         },
         Kind::Secret => match text {
             Some(s) if s.trim().is_empty() => Err("is empty; leave it out or give it".into()),
-            // A key in PEM ends with a line break when it stands in a text of several lines.
+            // A key in PEM ends with a line break when it is in a text of several lines.
             Some(s) if s.trim_start().starts_with("-----BEGIN ") => Ok(Some(s.trim().into())),
             Some(s) if s.trim() != s => Err("has spaces or line breaks around it".into()),
             Some(_) => Ok(Some(value)),
@@ -365,8 +365,8 @@ fn accounts(tree: &Map<String, Value>, faults: &mut Faults) -> Vec<Account> {
         let needed = ["id", "gateway", "currencies"];
         let missing: Vec<&str> = needed.into_iter().filter(|k| account.get(k).is_none()).collect();
         for key in missing.iter().map(|k| format!("accounts[{id}].{k}")) {
-            // One that is there in a wrong form was told already.
-            if !faults.0.iter().any(|(told, _)| *told == key) {
+            // One that is there in a wrong form was reported already.
+            if !faults.0.iter().any(|(reported, _)| *reported == key) {
                 faults.add(key, "is missing");
             }
         }
@@ -389,7 +389,7 @@ fn section<T: DeserializeOwned + Default>(tree: &Map<String, Value>, name: &str,
             Ok(section) => return section,
             Err(error) => without_content(&error.to_string()),
         };
-        // Which of them it is: the first that cannot stand alone.
+        // Which of them it is: the first that does not parse alone.
         let bad = values.iter().find(|(key, value)| {
             let alone = Map::from_iter([((*key).clone(), (*value).clone())]);
             serde_json::from_value::<T>(alone.into()).is_err()

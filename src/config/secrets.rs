@@ -139,7 +139,7 @@ pub(super) fn check_given(section: Option<&Value>, faults: &mut Faults) {
             Some(Value::Array(items)) => !items.is_empty(),
             found => found.is_some(),
         };
-        // One of a wrong form was told already.
+        // One of a wrong form was reported already.
         if !given && !faults.iter().any(|(key, _)| key == format!("secrets.{name}")) {
             faults.add(
                 format!("secrets.{name}"),

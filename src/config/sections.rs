@@ -16,8 +16,8 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "secrets",
         "The program's own keys: 32 random bytes each, as hex or base64 (`openssl rand -hex 32`), all different.\n\
                  With the cluster of our own they are made on first start, into secrets.toml in the data folder; with\n\
-                 database.url they must be given here. In a list the first is used and all are accepted. A name may stand\n\
-                 before a key (`2026a:…`); it is stored beside what the key protects.",
+                 database.url they must be given here. In a list the first is used and all are accepted. A name may be\n\
+                 put before a key (`2026a:…`); it is stored beside what the key protects.",
     ),
     ("shop", "What the shop is and how it treats orders."),
     ("limits", "What a client may ask for."),
@@ -39,6 +39,6 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "accounts",
         "Merchant accounts at gateways, a table each. From the environment: DISPENSE_ACCOUNTS__<ID>__<KEY> for an\n\
                   account of this file (id in capitals, hyphens as underscores). Accounts are read again, without a restart, when\n\
-                  this file or .env changes, and on SIGHUP; what is wrong then changes nothing and is told in the log.",
+                  this file or .env changes, and on SIGHUP; what is wrong then changes nothing and is reported in the log.",
     ),
 ];

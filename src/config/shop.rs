@@ -127,7 +127,7 @@ pub(super) fn check_currencies(key: &str, currencies: &[String], faults: &mut Fa
         if !listed {
             faults.add(key, format!("`{text}` is no currency of ISO 4217 in capital letters"));
         } else if currencies[..index].contains(text) {
-            faults.add(key, format!("`{text}` stands there twice"));
+            faults.add(key, format!("`{text}` is listed twice"));
         }
     }
 }

@@ -63,8 +63,8 @@ async fn repeated(conn: &mut AsyncPgConnection, kit: &Kit, unit: UnitId, text: &
     match opened.first().is_some_and(|own| own.text.expose() == text) {
         true => Ok(()),
         false => {
-            let told = "this delivery was made already, with another text";
-            Err(Refusal::new(ErrorCode::AlreadyDelivered, told).at(["deliveryId"]).into())
+            let text = "this delivery was made already, with another text";
+            Err(Refusal::new(ErrorCode::AlreadyDelivered, text).at(["deliveryId"]).into())
         }
     }
 }

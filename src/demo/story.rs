@@ -44,24 +44,24 @@ pub async fn play() -> Result<(), Fault> {
     println!("Starting a private shop: its own PostgreSQL, its own folder, a simulated payment gateway.");
     let shop = DemoShop::start().await?;
     println!("  shop     {}\n  gateway  {}\n", shop.base, shop.sandbox);
-    let told = tokio::select! {
-        told = tell(&shop) => told,
+    let outcome = tokio::select! {
+        outcome = play(&shop) => outcome,
         _ = tokio::signal::ctrl_c() => Err(Fault::setup("interrupted")),
     };
-    if told.is_err() {
+    if outcome.is_err() {
         // What the server said about it, for whoever has to mend it.
         let log = shop.log().unwrap_or_default();
         let from = log.lines().count().saturating_sub(20);
         log.lines().skip(from).for_each(|line| eprintln!("{line}"));
     }
     let stopped = shop.stop().await;
-    told?;
+    outcome?;
     stopped?;
     println!("The shop has stopped, and its folder is gone. That was all of it.");
     Ok(())
 }
 
-async fn tell(shop: &DemoShop) -> Result<(), Fault> {
+async fn play(shop: &DemoShop) -> Result<(), Fault> {
     let buyer = Buyer::new(&shop.base)?;
     let (key_variant, file_variant, promised) = look_around(&buyer).await?;
     let order = place(shop, &buyer, &key_variant, &file_variant).await?;

@@ -213,7 +213,7 @@ impl Served<'_> {
 /// A kind of goods. No method has a default: each would be wrong for some kind.
 #[async_trait]
 pub trait GoodsKind: Sync {
-    /// The open code that stands in variants and order lines.
+    /// The open code that is stored in variants and order lines.
     fn code(&self) -> &'static str;
 
     fn title(&self, locale: Locale) -> &'static str;

@@ -144,7 +144,7 @@ impl Visit {
         };
         if prepared.ty == OperationType::Subscription {
             let last = req.header(LAST_EVENT_ID).filter(|id| (1..=LONGEST_CURSOR).contains(&id.len()));
-            return match self.backend.live.doors.enter(self.caller.address, "sse") {
+            return match self.backend.live.slots.enter(self.caller.address, "sse") {
                 Ok(entered) => {
                     let last = last.map(str::to_owned);
                     Answered::Stream(live::stream(&self.backend, prepared, viewer, last, entered))

@@ -117,7 +117,7 @@ fn measure(
             status: (refused.code == ErrorCode::SecretInUrl).then_some(StatusCode::BAD_REQUEST),
             refused,
         })?;
-    // Of answers that stand under a hash in a URL, and never of one that somebody proved a right for.
+    // Of answers that are kept under a hash in a URL, and never of one that somebody proved a right for.
     let theirs = viewer.caller.bearer.is_some() || !viewer.caller.order_tokens.is_empty();
     let max_age = match parts.hash.is_some() && arrival.in_url && !theirs {
         true => caching::max_age(&document, operation, &parts.variables),

@@ -307,7 +307,7 @@ impl<'a> Walk<'a> {
                     ));
                 }
                 if self.manner.in_url && secrets::is_secret(name, text, field, direct) {
-                    let text = format!("`{name}` must not stand in a URL: send the request by POST");
+                    let text = format!("`{name}` must not be in a URL: send the request by POST");
                     return Err(Refused::new(ErrorCode::SecretInUrl, text));
                 }
             }

@@ -1,4 +1,4 @@
-//! Anything that has an id, by that id. The prefix tells the kind; a foreign thing looks exactly like a missing one.
+//! Anything that has an id, by that id. The prefix names the kind; a foreign thing looks exactly like a missing one.
 
 use crate::base::error_code::ErrorCode;
 use crate::delivery;

@@ -13,7 +13,7 @@ use crate::graphql::context::GraphqlBackend;
 use crate::graphql::error::Refused;
 use crate::graphql::request::Parts;
 use crate::graphql::secrets;
-use crate::infra::persisted::{self, LARGEST, Room};
+use crate::infra::persisted::{self, LARGEST, Quota};
 
 /// Documents that are being kept at once by this process; in the database it is one at a time.
 static TURNS: Semaphore = Semaphore::const_new(2);
@@ -75,7 +75,7 @@ pub fn to_keep(parts: &Parts, document: &ExecutableDocument) -> Option<(Vec<u8>,
 /// Keeps a document that was found valid. That it cannot be kept does not harm the answer: the client sends it again.
 pub async fn keep(backend: &GraphqlBackend, caller: &Caller, (hash, query): (Vec<u8>, String)) {
     let limits = &backend.config.limits;
-    let room = Room { rows: limits.persisted_queries, bytes: limits.persisted_query_bytes };
+    let room = Quota { rows: limits.persisted_queries, bytes: limits.persisted_query_bytes };
     // Whoever waits for the turn holds no connection meanwhile.
     let Ok(Ok(_turn)) = tokio::time::timeout(PATIENCE, TURNS.acquire()).await else { return };
     let kept: Outcome<()> = async {

@@ -1,5 +1,5 @@
 //! The four parts of a GraphQL request, read from a JSON body or a query string. Stricter than JSON itself: a name
-//! that stands twice and text with NUL are refused, because the parts of the program would not agree on what they mean.
+//! that occurs twice and text with NUL are refused, because the parts of the program would not agree on what they mean.
 
 use std::fmt;
 
@@ -84,7 +84,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
             let name = text(&name)?;
             let Strict(value) = map.next_value()?;
             if object.insert(name, value).is_some() {
-                return Err(de::Error::custom("a name stands twice in one object"));
+                return Err(de::Error::custom("a name occurs twice in one object"));
             }
         }
         Ok(Value::Object(object))
@@ -148,7 +148,7 @@ impl Parts {
                 _ => continue,
             };
             if seen[place].replace(value.into_owned()).is_some() {
-                return Err(format!("`{name}` stands twice"));
+                return Err(format!("`{name}` occurs twice"));
             }
         }
         let [query, operation_name, variables, extensions, _] = seen;

@@ -1,4 +1,4 @@
-//! Which values of a document are secrets: known by the argument or input field they stand in, wherever that is.
+//! Which values of a document are secrets: known by the argument or input field they are in, wherever that is.
 
 use std::collections::HashMap;
 use std::convert::Infallible;

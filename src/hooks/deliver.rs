@@ -38,7 +38,7 @@ pub struct Begun {
 
 /// How many attempts may begin, and how many of them at endpoints that did not take the last event.
 #[derive(Clone, Copy, Debug)]
-pub struct Room {
+pub struct Capacity {
     pub all: usize,
     pub failing: usize,
 }
@@ -51,7 +51,7 @@ pub struct Claimed {
 }
 
 /// Begins attempts at endpoints whose turn it is.
-pub async fn claim(kit: &HookKit, room: Room) -> Result<Claimed, Fault> {
+pub async fn claim(kit: &HookKit, room: Capacity) -> Result<Claimed, Fault> {
     let failing = claim_of(kit, true, room.failing).await?;
     let well = claim_of(kit, false, room.all.saturating_sub(failing.len())).await?;
     Ok(Claimed { well, failing })
@@ -294,7 +294,7 @@ async fn failed(
 /// Makes every attempt that is due now, several at once: for tests and the demo. Returns how many.
 pub async fn run_due(kit: &HookKit) -> Result<usize, Fault> {
     let all = kit.config.worker.hook_concurrency.max(2);
-    let Claimed { well, failing } = claim(kit, Room { all, failing: all / 2 }).await?;
+    let Claimed { well, failing } = claim(kit, Capacity { all, failing: all / 2 }).await?;
     let attempts: Vec<_> = well.into_iter().chain(failing).map(|begun| attempt(kit, begun)).collect();
     let made = attempts.len();
     for ended in futures::future::join_all(attempts).await {

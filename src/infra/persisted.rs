@@ -18,13 +18,13 @@ pub const LARGEST: usize = 32 * 1024;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
-pub struct Room {
+pub struct Quota {
     pub rows: i64,
     /// Of all documents' text together.
     pub bytes: i64,
 }
 
-impl Room {
+impl Quota {
     fn part(self, of: i64, parts: i64) -> Self {
         Self { rows: (self.rows * of / parts).max(1), bytes: (self.bytes * of / parts).max(1) }
     }
@@ -97,7 +97,7 @@ pub async fn keep(
     hash: &[u8],
     query: &str,
     source: &[u8],
-    room: Room,
+    room: Quota,
 ) -> QueryResult<()> {
     Statement::new("select pg_advisory_xact_lock(hashtextextended('persisted_query', 0))")
         .execute(conn)

@@ -61,7 +61,7 @@ pub fn public_body(kind: &str, body: &Value) -> Value {
 pub fn documentation() -> String {
     let mut text = String::from(
         "# Tasks\n\nGenerated from the declarations in the code (`UPDATE_DOCS=1 cargo test --test it docs`); do not \
-         edit.\nWhat only a person can end. The same trouble twice is one open task: the subject tells one from another. What \
+         edit.\nWhat only a person can end. The same trouble twice is one open task: the subject distinguishes one from another. What \
          to do about the frequent ones is in `OPERATIONS.md`.\n\n| kind | subject | what it is about | detail |\n\
          |---|---|---|---|\n",
     );

@@ -9,7 +9,7 @@ use crate::orders::holds;
 use crate::vault::state::KeyState;
 
 /// The key of a request that nobody sells as a licence: unknown keys, and keys of variants without licensing, which are no
-/// business of this door. All are answered alike.
+/// business of this route. All are answered alike.
 pub fn unknown() -> Refusal {
     Refusal::new(ErrorCode::NoSuchKey, "there is no such key of this product")
 }

@@ -87,7 +87,7 @@ async fn begin(kit: &Kit, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> 
         return Ok(None);
     }
     let Some(content) = compose::content(&mut tx, kit, &message).await? else {
-        let reason = "there is nothing left to tell";
+        let reason = "there is nothing left to report";
         store::advance_attempt(&mut tx, id, attempt, "refused", Some(reason)).await?;
         let failed = after(MessageState::Sending, MessageChange::Fail)?;
         one(advance(&mut tx, id, attempt, MessageState::Sending, failed).await?, "message")?;

@@ -54,7 +54,7 @@ pub enum Command {
     /// Serve the shop: HTTP and background work
     Serve(Serving),
     #[cfg(feature = "demo")]
-    /// Play one whole purchase against a private, temporary shop, and tell it as a story
+    /// Play one whole purchase against a private, temporary shop, and print it as a story
     Demo,
     /// Do the background work alone
     Work,

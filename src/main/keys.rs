@@ -50,12 +50,12 @@ pub async fn run(config: Config, act: KeysAct) -> Result<(), Ending> {
                         done.stored_before, done.skipped
                     );
                 }
-                told(&done.batch);
+                report(&done.batch);
             }
             KeysAct::Commit { batch } => {
                 let id = read_batch(&batch)?;
                 commit_import::commit(app, &actor, id).await?;
-                told(&commit_import::run(app, &actor, id).await?);
+                report(&commit_import::run(app, &actor, id).await?);
             }
             KeysAct::Cancel { batch } => {
                 let id = read_batch(&batch)?;
@@ -66,7 +66,7 @@ pub async fn run(config: Config, act: KeysAct) -> Result<(), Ending> {
             KeysAct::Generate { variant, quantity } => {
                 let new = NewBatch::generate(read_variant(&variant)?, quantity, None);
                 let batch = intake::open_batch(app, &actor, new).await?;
-                told(&restock::generate(app, &actor, batch.id).await?);
+                report(&restock::generate(app, &actor, batch.id).await?);
             }
             KeysAct::Export { variant, file, format, state, reason } => {
                 let no_state = |text: &String| Ending::Refused(format!("`{text}` is no state of keys"));
@@ -86,7 +86,7 @@ pub async fn run(config: Config, act: KeysAct) -> Result<(), Ending> {
     .await
 }
 
-fn told(batch: &Batch) {
+fn report(batch: &Batch) {
     println!("{}: {} keys added, {} lines refused", batch.id, batch.added, batch.refused);
     if batch.staged > 0 {
         println!("{} keys wait for `dispense keys commit {}`", batch.staged, batch.id);

@@ -24,7 +24,7 @@ pub struct Task {
     pub id: TaskId,
     /// Open code.
     pub kind: String,
-    /// Tells one trouble from another.
+    /// Distinguishes one trouble from another.
     pub subject: String,
     pub order_id: Option<OrderId>,
     pub payment_id: Option<PaymentId>,

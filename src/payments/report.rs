@@ -56,11 +56,11 @@ impl PaymentReport {
         let back = |facts: &Facts| {
             facts.meaning.is_about_money_back() || facts.refund.is_some() || facts.refunded_minor.is_some()
         };
-        let told = match self {
+        let noticed = match self {
             Self::Notice { notice, .. } => back(notice.facts()),
             Self::Answer { .. } | Self::Free { .. } => false,
         };
-        told || self.facts().is_some_and(back)
+        noticed || self.facts().is_some_and(back)
     }
 
     /// The payment it is about, where the asker knows it.

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::base::clock;
 use crate::base::secret::Secret;
 
-/// Tells the token's kind to people and to scanners for leaked secrets.
+/// Shows the token's kind to people and to scanners for leaked secrets.
 const PREFIX: &str = "drt_";
 
 /// What the sealing of a successor is bound to beside its row.

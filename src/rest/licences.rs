@@ -59,12 +59,12 @@ pub async fn validate_key(
     let fields = Fields::read(request, body, &["device"]).await?;
     let mut asked = fields.asked()?;
     asked.device = fields.text("device")?.map(|text| Device::parse(asked.product, text)).transpose()?;
-    let told = |no: &Refusal| json!({ "valid": false, "code": no.code.as_str(), "detail": no.message });
+    let refused = |no: &Refusal| json!({ "valid": false, "code": no.code.as_str(), "detail": no.message });
     let body = match counted(&backend, &caller, validate(&backend, &asked)).await {
         Ok(done) => {
             let mut body = match &done.verdict {
                 Ok(()) => json!({ "valid": true, "code": "VALID", "detail": "this licence is good" }),
-                Err(no) => told(no),
+                Err(no) => refused(no),
             };
             let code = body["code"].as_str().unwrap_or_default().to_owned();
             let is_sold = done.licence.unit_id.is_some();
@@ -73,7 +73,7 @@ pub async fn validate_key(
             body
         }
         Err(Failure::Refused(no)) if no.code == ErrorCode::NoSuchKey => {
-            let mut body = told(&no);
+            let mut body = refused(&no);
             (body["licence"], body["activation"]) = (Value::Null, Value::Null);
             body
         }

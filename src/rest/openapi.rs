@@ -118,7 +118,7 @@ fn problem_schema() -> Value {
             "status": { "type": "integer" },
             "code": { "type": "string", "description": "Stable; switch on this, never on the text." },
             "detail": { "type": "string", "description": "Ready to show." },
-            "requestId": { "type": "string", "description": "Tell it to the shop's staff." },
+            "requestId": { "type": "string", "description": "Give it to the shop's staff when you ask for help." },
             "field": { "type": "array", "items": { "type": "string" } },
             "retryAfterSeconds": { "type": "integer" },
         },

@@ -128,7 +128,7 @@ fn toml(account: &Account) -> String {
     text
 }
 
-/// Tells the simulated gateways where the shop's endpoints are, as one would in their dashboards. `base` is an address
+/// Sets at the simulated gateways where the shop's endpoints are, as one would in their dashboards. `base` is an address
 /// that reaches the shop from this machine.
 pub fn shop_listens(simulator: &Simulator, base: &str) {
     for account in simulator.accounts() {

@@ -173,7 +173,7 @@ async fn attempt(desk: &Desk, notice: &SentNotice) -> bool {
             };
             desk.outbound.call(request).await.map_err(|e| e.to_string())
         }
-        None => Err("nobody told where to send it".into()),
+        None => Err("no address to send it to is known".into()),
     };
     let taken = matches!((&side, &result), (Some(side), Ok(answer)) if side.took(answer));
     let answer = match result {

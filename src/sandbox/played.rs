@@ -92,7 +92,7 @@ pub(super) struct Can {
     /// It reports that a payment failed.
     pub decline: bool,
     /// It reports refunds, so that one can be reported before its payment.
-    pub tell_refunds: bool,
+    pub report_refunds: bool,
     /// Refunds can take their time.
     pub slow_refunds: bool,
     pub dispute: bool,
@@ -103,9 +103,9 @@ pub(super) struct Can {
     /// A refund can get stuck until a person decides at the gateway.
     pub abnormal_refunds: bool,
     /// It reports each refund and the sum of them in messages of their own.
-    pub tell_sum_apart: bool,
+    pub report_sum_apart: bool,
     /// It can report the sum of refunds without saying which refund changed it.
-    pub tell_sum_alone: bool,
+    pub report_sum_alone: bool,
     /// The sum of refunds counts those that are on their way.
     pub sum_counts_pending: bool,
     /// A second trade of one number can be asked about and refunded: calls name the trade, not the number alone.
@@ -147,13 +147,13 @@ impl AskedQuestion {
 }
 
 /// What a side answers.
-pub(super) struct Told {
+pub(super) struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
 }
 
-impl Told {
+impl Reply {
     pub fn bytes(status: u16, kind: &str, body: impl Into<Vec<u8>>) -> Self {
         Self { status, headers: vec![("content-type", kind.to_owned())], body: body.into() }
     }
@@ -226,7 +226,7 @@ pub(super) trait Played: Send + Sync {
     fn refund_no(&self, now: i64) -> String;
 
     /// Answers a call; what it changes is in the books before it returns.
-    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Told;
+    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Reply;
 
     /// None where the gateway has no such message.
     fn draft(&self, desk: &Desk, payment: &Payment, about: About<'_>, now: i64) -> Option<Draft>;

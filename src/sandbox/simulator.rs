@@ -16,7 +16,7 @@ use super::acts::{self, Input};
 use super::book::Book;
 use super::chaos::{self, Stories};
 use super::drawer::Drawer;
-use super::played::{AskedQuestion, Played, Told};
+use super::played::{AskedQuestion, Played, Reply};
 use super::supplier::{SupplierSide, Wanted};
 use super::trouble::Trouble;
 use super::{notices, page, sides, supplier};
@@ -321,25 +321,25 @@ fn routes(desk: Arc<Desk>) -> impl poem::Endpoint {
         .at("/sandbox/payments/:id/:act", post(by_json));
     let sides = desk.sides.clone();
     let add = |routes: Route, side: Arc<dyn Played>| {
-        routes.at(format!("/{}/*path", side.root()), Door { desk: desk.clone(), side })
+        routes.at(format!("/{}/*path", side.root()), SideEndpoint { desk: desk.clone(), side })
     };
     sides.into_iter().fold(own, add).data(desk.clone())
 }
 
 /// Where one gateway's calls come in, and where trouble ordered for it comes about.
-struct Door {
+struct SideEndpoint {
     desk: Arc<Desk>,
     side: Arc<dyn Played>,
 }
 
-impl Endpoint for Door {
+impl Endpoint for SideEndpoint {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let trouble = self.desk.trouble();
         if trouble.fail_calls {
-            let told = Told::json(503, &json!({ "code": "OUT_OF_ORDER", "message": "try again later" }));
-            return Ok(told.into_response());
+            let reply = Reply::json(503, &json!({ "code": "OUT_OF_ORDER", "message": "try again later" }));
+            return Ok(reply.into_response());
         }
         let (parts, body) = request.into_parts();
         let uri = &parts.uri;
@@ -353,14 +353,14 @@ impl Endpoint for Door {
             body: body.into_bytes_limit(1 << 20).await?.to_vec(),
             now: self.desk.clock.unix(),
         };
-        let told = self.side.answer(&self.desk, &asked);
+        let reply = self.side.answer(&self.desk, &asked);
         if trouble.spoil_answers {
-            return Ok(Told::bytes(502, "text/html", "<h1>502 Bad Gateway</h1>").into_response());
+            return Ok(Reply::bytes(502, "text/html", "<h1>502 Bad Gateway</h1>").into_response());
         }
         if trouble.lose_answers {
             self.desk.stopping().await;
         }
-        Ok(told.into_response())
+        Ok(reply.into_response())
     }
 }
 

@@ -131,7 +131,7 @@ impl SupplierSide {
 
     /// What a purchase is now, as it is answered.
     fn answer(&self, key: &str) -> Option<Value> {
-        self.books(|books| books.sold.get(key).map(|sold| told(key, sold)))
+        self.books(|books| books.sold.get(key).map(|sold| described(key, sold)))
     }
 
     /// Delivers what is pending.
@@ -147,7 +147,7 @@ impl SupplierSide {
     }
 }
 
-fn told(key: &str, sold: &Sold) -> Value {
+fn described(key: &str, sold: &Sold) -> Value {
     let id = key.split_once('/').map_or(key, |(_, id)| id);
     json!({
         "request_id": id, "state": sold.state, "texts": sold.texts, "price": sold.price,

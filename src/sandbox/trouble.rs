@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::acts::Tell;
+use super::acts::NoticeOrder;
 
 /// How the simulator misbehaves when asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -21,7 +21,7 @@ pub(super) struct Trouble {
     /// What becomes of a refund asked for by API: `succeeded` by default, `pending`, `failed`.
     pub refunds: Option<RefundCourse>,
     /// How a refund asked for by API is reported, where the gateway has more than one way.
-    pub tell: Option<Tell>,
+    pub report: Option<NoticeOrder>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -72,7 +72,7 @@ impl Mapping {
                 return refuse(field, format!("1 to 20 words of 1 to {LONGEST} characters are needed"));
             }
             if words.iter().any(|word| all().filter(|other| *other == word).count() > 1) {
-                return refuse(field, "a word stands for one state only".into());
+                return refuse(field, "a word means one state only".into());
             }
         }
         Ok(())

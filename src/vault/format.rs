@@ -85,7 +85,7 @@ impl KeyFormat {
         let mut seen: Vec<char> = characters.iter().map(folded).collect();
         seen.sort_unstable();
         if seen.windows(2).any(|pair| pair[0] == pair[1]) {
-            return invalid("alphabet", "a character stands twice in the alphabet");
+            return invalid("alphabet", "a character occurs twice in the alphabet");
         }
         for group in LOOK_ALIKES {
             if characters.iter().filter(|c| group.contains(**c)).count() > 1 {

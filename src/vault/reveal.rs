@@ -122,16 +122,16 @@ pub async fn mark_mailed(conn: &mut AsyncPgConnection, units: &[UnitId]) -> Resu
     Ok(store::advance_mailed(conn, units).await?)
 }
 
-/// Tells a person, on a connection of its own: the caller's transaction ends with the fault.
+/// Opens a task for a person, on a connection of its own: the caller's transaction ends with the fault.
 pub(super) async fn alarm(kit: &Kit, key: KeyId) -> Fault {
     alarm_with(kit, &key.to_string(), SealBroken::open(key, Sealed { key })).await
 }
 
 async fn alarm_with(kit: &Kit, row: &str, task: NewTask) -> Fault {
     tracing::error!(row, "a sealed text does not open: its row was changed");
-    let told =
+    let opened =
         async { Ok::<_, Fault>(tasks::open(&*kit.db.conn().await?, &kit.clock, &[task]).await?) }.await;
-    if let Err(fault) = told {
+    if let Err(fault) = opened {
         tracing::error!(row, %fault, "the task for it could not be written");
     }
     Fault::bug("a sealed text does not open")

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::hooks::deliver::{self, Begun, Claimed, Room};
+use crate::hooks::deliver::{self, Begun, Capacity, Claimed};
 use crate::worker::backend::WorkerBackend;
 
 /// How often it looks for events that nobody rang for.
@@ -25,7 +25,7 @@ pub(super) async fn send(backend: Arc<WorkerBackend>, shutdown: CancellationToke
     while !shutdown.is_cancelled() {
         while well.try_join_next().is_some() || failing.try_join_next().is_some() {}
         let free = most.saturating_sub(well.len() + failing.len());
-        let room = Room { all: free, failing: free.min((most / 2).saturating_sub(failing.len())) };
+        let room = Capacity { all: free, failing: free.min((most / 2).saturating_sub(failing.len())) };
         let claimed = claim(&backend, room).await;
         let found = claimed.well.len() + claimed.failing.len();
         for begun in claimed.well {
@@ -52,7 +52,7 @@ pub(super) async fn send(backend: Arc<WorkerBackend>, shutdown: CancellationToke
     }
 }
 
-async fn claim(backend: &WorkerBackend, room: Room) -> Claimed {
+async fn claim(backend: &WorkerBackend, room: Capacity) -> Claimed {
     match deliver::claim(&backend.hooks, room).await {
         Ok(claimed) => claimed,
         Err(e) => {

@@ -1,4 +1,4 @@
-//! The configuration: where it comes from, and that everything wrong with it is told at once.
+//! The configuration: where it comes from, and that everything wrong with it is reported at once.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -140,7 +140,7 @@ fn all_faults_are_told_at_once_with_their_keys() {
     let environment =
         [("DISPENSE_LIMITS__REQUEST_SECONDS", "soon"), ("DISPENSE_ACCOUNTS__OTHER__API_KEY", "x")];
     let faults = Place::new().load(toml, &environment).unwrap_err();
-    let told = keys(&faults);
+    let reported = keys(&faults);
     for key in [
         "datta",
         "server.listen",
@@ -181,7 +181,7 @@ fn all_faults_are_told_at_once_with_their_keys() {
         "accounts[free].id",
         "DISPENSE_ACCOUNTS__OTHER__API_KEY",
     ] {
-        assert!(told.contains(&key), "{key} is not told:\n{faults}");
+        assert!(reported.contains(&key), "{key} is not reported:\n{faults}");
     }
     let signed =
         "[mail]\ndkim_domain=\"a.example\"\ndkim_selector=\"s\"\ndkim_key=\"-----BEGIN PRIVATE KEY-----\"";
@@ -207,8 +207,8 @@ fn a_captcha_that_would_never_be_called_is_told_at_the_start() {
     };
     load("https://captcha.example/siteverify", "").unwrap();
     load("http://captcha.example:8080/", "plain_http = true\nports = [443, 8080]").unwrap();
-    let told = load("http://captcha.example/siteverify", "").unwrap_err();
-    assert!(told.contains("outbound.plain_http") && told.contains("outbound.ports"), "{told}");
+    let reported = load("http://captcha.example/siteverify", "").unwrap_err();
+    assert!(reported.contains("outbound.plain_http") && reported.contains("outbound.ports"), "{reported}");
     assert!(load("https://captcha.example:8443/", "").unwrap_err().contains("8443"));
     assert!(load("https://u:p@captcha.example/", "").unwrap_err().contains("user"));
 }

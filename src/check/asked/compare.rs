@@ -82,7 +82,7 @@ impl There {
     }
 
     /// Whether it says how much went back.
-    pub fn tells_what_went_back(&self) -> bool {
+    pub fn reports_what_went_back(&self) -> bool {
         matches!(self.back, Back::Sum(_))
     }
 }

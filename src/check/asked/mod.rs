@@ -153,8 +153,8 @@ async fn look(db: &Db, accounts: &Accounts, clock: &Clock, row: &AskedRow) -> Re
         Err(_) => return Ok(Came::NotAsked("its gateway did not answer in time")),
     };
     let mut differences = compare::payment(row, &there);
-    let told = there.tells_what_went_back();
-    if !told && differences.iter().all(|difference| difference.question != compare::BACK) {
+    let reported = there.reports_what_went_back();
+    if !reported && differences.iter().all(|difference| difference.question != compare::BACK) {
         let refunds = rows::list_refunds(&mut *db.conn().await?, &row.id, MOST_REFUNDS as i64).await?;
         for refund in &refunds {
             let id = refund.id.to_string();
@@ -169,7 +169,7 @@ async fn look(db: &Db, accounts: &Accounts, clock: &Clock, row: &AskedRow) -> Re
         }
     }
     Ok(match differences.is_empty() {
-        true => Came::Agrees { partly: !told },
+        true => Came::Agrees { partly: !reported },
         false => Came::Differs { differences },
     })
 }

@@ -1,4 +1,4 @@
-//! Tells once that a variant runs low, and again only after it was restocked (K11). What is counted is compared with one row
+//! Reports once that a variant runs low, and again only after it was restocked (K11). What is counted is compared with one row
 //! per variant, after whatever sold or brought the keys is committed.
 
 mod store;

@@ -18,9 +18,9 @@ use crate::base::text::Locale;
 use crate::graphql::context::{GraphqlBackend, Viewer};
 use crate::graphql::error::{self, Refused};
 use crate::graphql::execute::{self, Prepared};
-use crate::graphql::live::doors::Entered;
 use crate::graphql::live::frame::StreamStep;
-use crate::graphql::live::turn::{Told, Turn};
+use crate::graphql::live::slots::Entered;
+use crate::graphql::live::turn::{Outcome, Turn};
 use crate::graphql::{persisted, schema};
 use crate::infra::hub::Following;
 
@@ -43,7 +43,7 @@ pub struct Outlet {
     pub frames: mpsc::Sender<Frame>,
     /// How long it may stay full.
     pub patience: Duration,
-    /// The stream's door, where the operation has a stream of its own: it says from time to time that it is alive, and
+    /// The stream's slot, where the operation has a stream of its own: it says from time to time that it is alive, and
     /// notes when nobody reads it. A socket does both by itself.
     pub own: Option<Arc<Entered>>,
 }
@@ -203,7 +203,7 @@ impl Follower {
             self.execute(operation, viewer, turn.clone()).await
         };
         metrics::counter!("dispense_live_turns_total").increment(1);
-        let Told { following: followed, mut cursors, over, more, ends } = turn.take();
+        let Outcome { following: followed, mut cursors, over, more, ends } = turn.take();
         let following = followed.or(following);
         for mut response in responses {
             let passing = !first && response.errors.iter().any(is_passing);

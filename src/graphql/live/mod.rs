@@ -2,11 +2,11 @@
 //! operation is executed anew, as a query would be: with the rights of that moment, with loaders of its own, one turn at a
 //! time. So nothing of an execution is kept while nothing happens, and a right that was taken away shows nothing more.
 
-mod doors;
 mod follow;
 mod frame;
 mod message;
 mod operate;
+mod slots;
 mod socket;
 mod sse;
 mod turn;
@@ -24,8 +24,8 @@ use crate::infra::db::Db;
 use crate::infra::hub::Hub;
 use crate::infra::wake::Bell;
 
-pub use doors::{Doors, FULL_AGAIN, Full};
 pub use frame::written_events;
+pub use slots::{FULL_AGAIN, Full, StreamSlots};
 pub use sse::{head, stream};
 pub use turn::{Turn, TurnExt};
 pub use upgrade::SocketEndpoint;
@@ -36,7 +36,7 @@ const LAST_FRAMES: Duration = Duration::from_secs(5);
 /// What all streams of a process share.
 pub struct Live {
     pub hub: Arc<Hub>,
-    pub doors: Arc<Doors>,
+    pub slots: Arc<StreamSlots>,
     /// Followers that read at this moment.
     pub reads: Semaphore,
     /// The server ends: clients are to come again.
@@ -50,7 +50,7 @@ impl Live {
     pub fn new(config: &config::Live, alerts: &'static [&'static str]) -> Arc<Self> {
         Arc::new(Self {
             hub: Hub::new(alerts),
-            doors: Doors::new(config.connections, config.connections_per_address),
+            slots: StreamSlots::new(config.connections, config.connections_per_address),
             reads: Semaphore::new(config.reads.max(1)),
             closing: CancellationToken::new(),
             sockets: TaskTracker::new(),

@@ -23,11 +23,11 @@ use crate::base::error_code::ErrorCode;
 use crate::base::text::Locale;
 use crate::graphql::context::GraphqlBackend;
 use crate::graphql::error::Refused;
-use crate::graphql::live::doors::Entered;
 use crate::graphql::live::follow::{Frame, Outlet};
 use crate::graphql::live::frame::StreamStep;
 use crate::graphql::live::message::{self, ClientMessage, Close};
 use crate::graphql::live::operate;
+use crate::graphql::live::slots::Entered;
 use crate::graphql::viewer;
 use crate::rest::credentials;
 

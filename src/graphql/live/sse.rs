@@ -13,9 +13,9 @@ use tokio::sync::mpsc;
 use crate::graphql::caching;
 use crate::graphql::context::{GraphqlBackend, Viewer};
 use crate::graphql::execute::Prepared;
-use crate::graphql::live::doors::Entered;
 use crate::graphql::live::follow::{Follower, Frame, Outlet};
 use crate::graphql::live::frame::StreamStep;
+use crate::graphql::live::slots::Entered;
 use crate::graphql::negotiate::EVENT_STREAM;
 
 /// Events that wait for a client.

@@ -16,12 +16,12 @@ pub struct Turn {
     after: Option<String>,
     /// Nobody follows for it yet.
     first: bool,
-    told: Mutex<Told>,
+    outcome: Mutex<Outcome>,
 }
 
 /// What the resolver said.
 #[derive(Default)]
-pub struct Told {
+pub struct Outcome {
     /// What is to be waited for; on the first turn alone.
     pub following: Option<Following>,
     /// The cursors of what it gives, in that order.
@@ -36,18 +36,18 @@ pub struct Told {
 
 impl Turn {
     pub fn new(hub: Arc<Hub>, after: Option<String>, first: bool) -> Self {
-        Self { hub, after, first, told: Mutex::default() }
+        Self { hub, after, first, outcome: Mutex::default() }
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn outcome(&self) -> MutexGuard<'_, Outcome> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Follows a topic, on the first turn. To be called before the state is read that the client is shown.
     pub async fn follow(&self, topic: Topic) -> Answer<()> {
         if self.first {
             let following = self.hub.follow(topic).await.or_top()?;
-            self.told().following = Some(following);
+            self.outcome().following = Some(following);
         }
         Ok(())
     }
@@ -59,27 +59,27 @@ impl Turn {
 
     /// The client is given something with this cursor.
     pub fn give(&self, cursor: String) {
-        self.told().cursors.push_back(cursor);
+        self.outcome().cursors.push_back(cursor);
     }
 
     /// Nothing more will happen.
     pub fn end(&self) {
-        self.told().over = true;
+        self.outcome().over = true;
     }
 
     /// There is more than one turn gives.
     pub fn repeat(&self) {
-        self.told().more = true;
+        self.outcome().more = true;
     }
 
     /// What is shown is shown until then.
     pub fn until(&self, end: DateTime<Utc>) {
-        self.told().ends = Some(end);
+        self.outcome().ends = Some(end);
     }
 
     /// What the resolver said.
-    pub fn take(&self) -> Told {
-        std::mem::take(&mut self.told())
+    pub fn take(&self) -> Outcome {
+        std::mem::take(&mut self.outcome())
     }
 }
 

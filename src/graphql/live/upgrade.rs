@@ -12,8 +12,8 @@ use crate::base::caller::Caller;
 use crate::base::error_code::ErrorCode;
 use crate::base::outcome::Fault;
 use crate::graphql::context::GraphqlBackend;
-use crate::graphql::live::doors::{FULL_AGAIN, Full};
 use crate::graphql::live::message::PROTOCOL;
+use crate::graphql::live::slots::{FULL_AGAIN, Full};
 use crate::graphql::live::socket::Socket;
 use crate::graphql::viewer;
 use crate::infra::throttle;
@@ -73,7 +73,7 @@ impl Endpoint for SocketEndpoint {
         backend.throttles.requests.take(&key).map_err(Problem::rate_limited)?;
         let entered = backend
             .live
-            .doors
+            .slots
             .enter(caller.address, "websocket")
             .map_err(|full| refused(full, FULL_AGAIN))?;
         if backend.live.closing.is_cancelled() {

@@ -1,4 +1,4 @@
-//! Orders with all that stands on an order page, several at once in a fixed number of statements.
+//! Orders with all that an order page shows, several at once in a fixed number of statements.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -146,7 +146,7 @@ fn account(
         match Currency::parse(code) {
             Ok(currency) if gateway.unit(currency).is_some() => currencies.push(currency),
             Ok(_) => faults.push(("currencies".into(), format!("{} does not take {code}", gateway.name()))),
-            // Told by the configuration's own check.
+            // Reported by the configuration's own check.
             Err(_) => {}
         }
     }
@@ -176,8 +176,10 @@ fn account(
         faults.push(("signs_with".into(), text));
     }
     if !entry.other_decryption_keys.is_empty() && entry.decryption_key.is_none() {
-        faults
-            .push(("other_decryption_keys".into(), "stand beside `decryption_key`, which is missing".into()));
+        faults.push((
+            "other_decryption_keys".into(),
+            "are given beside `decryption_key`, which is missing".into(),
+        ));
     }
     if !faults.is_empty() {
         return Err(faults);

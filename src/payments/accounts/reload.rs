@@ -35,8 +35,11 @@ pub async fn reload(kit: &PaymentKit, origin: &Origin) -> Result<Vec<Complaint>,
         Ok(accounts) => take_over(kit, accounts).await?,
     };
     if !complaints.is_empty() {
-        let told: Vec<String> = complaints.iter().map(|(key, text)| format!("{key}: {text}")).collect();
-        tracing::error!(faults = told.join("; "), "the new configuration has faults; the old accounts stay");
+        let faults: Vec<String> = complaints.iter().map(|(key, text)| format!("{key}: {text}")).collect();
+        tracing::error!(
+            faults = faults.join("; "),
+            "the new configuration has faults; the old accounts stay"
+        );
         kit.accounts.refuse(complaints.clone());
     }
     Ok(complaints)
@@ -69,9 +72,9 @@ async fn take_over(kit: &PaymentKit, accounts: Accounts) -> Result<Vec<Complaint
 /// Names the accounts that are missed in the configuration in force; in the log when they are others than before.
 pub async fn look_for_missing(kit: &PaymentKit) -> Result<(), Fault> {
     let missing = needed::missing(&kit.db, &kit.accounts).await?;
-    let told: Vec<String> = missing.iter().map(|(key, text)| format!("{key} {text}")).collect();
-    if kit.accounts.blame(missing) && !told.is_empty() {
-        tracing::error!(faults = told.join("; "), "the configuration in force lacks accounts");
+    let faults: Vec<String> = missing.iter().map(|(key, text)| format!("{key} {text}")).collect();
+    if kit.accounts.blame(missing) && !faults.is_empty() {
+        tracing::error!(faults = faults.join("; "), "the configuration in force lacks accounts");
     }
     Ok(())
 }
@@ -82,7 +85,7 @@ fn read(kit: &PaymentKit, origin: &Origin) -> Result<Accounts, Vec<Complaint>> {
     })?;
     if !origin.simulated.is_empty() {
         let real = config.accounts.iter().filter(|a| !a.sandbox);
-        let text = "only test accounts stand beside --sandbox";
+        let text = "only test accounts are allowed beside --sandbox";
         let complaints: Vec<Complaint> =
             real.map(|a| (format!("accounts[{}].sandbox", a.id), text.to_owned())).collect();
         if !complaints.is_empty() {

@@ -222,8 +222,8 @@ fn quiet(
 fn approved(case: &mut Case, index: usize, report: &PaymentReport) -> Settled {
     let tracked = &mut case.payments[index];
     let moved = advance(tracked, PaymentChange::Wait);
-    let told = matches!(report, PaymentReport::Notice { .. }) && tracked.row.state.is_open();
-    if !moved && !told {
+    let heard = matches!(report, PaymentReport::Notice { .. }) && tracked.row.state.is_open();
+    if !moved && !heard {
         return Settled::Recorded;
     }
     let event = PaymentEvent::Approved(tracked.row.id, Nothing {});

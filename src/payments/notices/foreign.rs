@@ -59,8 +59,8 @@ fn names_our_refund(facts: &Facts) -> bool {
 
 /// The trade that says whose a refund or dispute is, where its message does not.
 fn asked_about(facts: &Facts) -> Option<&str> {
-    let told = facts.number.is_some() || names_our_refund(facts);
-    facts.trade_no.as_deref().filter(|_| facts.meaning.is_about_money_back() && !told)
+    let named = facts.number.is_some() || names_our_refund(facts);
+    facts.trade_no.as_deref().filter(|_| facts.meaning.is_about_money_back() && !named)
 }
 
 /// Asks the gateway whose the trade of a notice is and keeps what it says; false when it does not say. Several notices

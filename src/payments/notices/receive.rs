@@ -64,7 +64,7 @@ pub async fn receive(
                 Ok(true) => return Acknowledgement::Reply(gateway.reply(Verdict::Success)),
                 Ok(false) => {}
                 Err(fault) => {
-                    tracing::warn!(%fault, account = account.id, "whose an unreadable notice is could not be told");
+                    tracing::warn!(%fault, account = account.id, "the owner of an unreadable notice could not be found");
                 }
             }
             return refuse::refuse(kit, account, gateway, &raw, refusal, may_store).await;

@@ -55,7 +55,7 @@ pub fn balance(
 ) -> Vec<TrackedRefund> {
     rows.iter_mut().for_each(|tracked| tracked.note_heard(now));
     let received = payment.received_minor.unwrap_or(0);
-    let known: i64 = rows.iter().filter(|r| stands(r)).map(|r| r.row.amount_minor).sum();
+    let known: i64 = rows.iter().filter(|r| counts(r)).map(|r| r.row.amount_minor).sum();
     let unattributed =
         beyond(payment, sums, rows.iter().map(|r| &**r), may_be_in).min((received - known).max(0));
     let mut new = fit_sums(payment, rows, unattributed, fresh, now);
@@ -142,7 +142,7 @@ fn spare_mail(row: &Refund) -> i64 {
 }
 
 /// A known refund whose money is with the buyer.
-fn stands(tracked: &TrackedRefund) -> bool {
+fn counts(tracked: &TrackedRefund) -> bool {
     tracked.is_identified() && tracked.row.state == RefundState::Succeeded
 }
 
@@ -153,7 +153,7 @@ pub fn leans_on_clocks<'r>(
     sums: Sums,
     rows: impl Iterator<Item = &'r TrackedRefund> + Clone,
 ) -> bool {
-    let known: i64 = rows.clone().filter(|r| stands(r)).map(|r| r.row.amount_minor).sum();
+    let known: i64 = rows.clone().filter(|r| counts(r)).map(|r| r.row.amount_minor).sum();
     let most = (payment.received_minor.unwrap_or(0) - known).max(0);
     let left = |part: fn(&Refund, &Sum) -> bool| beyond(payment, sums, rows.clone(), part).min(most);
     left(may_be_in) != left(must_be_in)

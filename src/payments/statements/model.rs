@@ -66,7 +66,7 @@ pub(super) struct Fact {
     pub refund_id: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     pub gateway_refund_id: Option<String>,
-    /// Tells refunds apart of which no line names any id.
+    /// Distinguishes refunds of which no line names any id.
     #[diesel(sql_type = Nullable<Text>)]
     pub unnamed: Option<String>,
     #[diesel(sql_type = BigInt)]
@@ -118,7 +118,7 @@ pub enum Kind {
     PaidHereOnly,
     AmountDiffers,
     RefundDiffers,
-    /// The gateway kept another fee than the account's policy expects. Told, and no task.
+    /// The gateway kept another fee than the account's policy expects. Reported, and no task.
     FeeDiffers,
     /// It could not be compared or booked at all.
     NotBooked,

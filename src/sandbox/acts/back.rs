@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Acted, Deed, conflict, tell};
+use super::{Acted, Deed, conflict, report};
 use crate::sandbox::book::{Capture, Payment, Refund, SentNotice};
 use crate::sandbox::notices;
 use crate::sandbox::played::{About, RefundNews};
@@ -14,7 +14,7 @@ use crate::sandbox::trouble::RefundCourse;
 /// In which form and order a refund is reported, at gateways that report both the refund and the sum of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(in crate::sandbox) enum Tell {
+pub(in crate::sandbox) enum NoticeOrder {
     /// The refund, then the sum.
     #[default]
     SumLast,
@@ -56,13 +56,13 @@ impl Deed<'_> {
         let refund = Refund::new(self.side.refund_no(self.now), None, &capture.trade_no, amount);
         let refund = refund.entering(status, self.now);
         self.desk.change(|book| book.refund(&self.payment.id, refund.clone()));
-        let told = match name {
-            "refund-sum-first" => Tell::SumFirst,
-            "refund-sum-last" => Tell::SumLast,
-            "refund-sum-alone" => Tell::SumAlone,
-            _ => self.input.tell,
+        let order = match name {
+            "refund-sum-first" => NoticeOrder::SumFirst,
+            "refund-sum-last" => NoticeOrder::SumLast,
+            "refund-sum-alone" => NoticeOrder::SumAlone,
+            _ => self.input.report,
         };
-        Ok(refund_notices(self.desk, &self.payment.id, &refund, None, told))
+        Ok(refund_notices(self.desk, &self.payment.id, &refund, None, order))
     }
 
     /// Whether the act is about this trade, or about any.
@@ -80,7 +80,7 @@ impl Deed<'_> {
     fn enter_refund(&self, refund: &Refund, to: &str) -> Acted {
         let moved = self.desk.change(|book| book.move_refund(&self.payment.id, &refund.id, to, self.now));
         let Some(moved) = moved else { return conflict("the refund is gone") };
-        Ok(refund_notices(self.desk, &self.payment.id, &moved, Some(&refund.status), self.input.tell))
+        Ok(refund_notices(self.desk, &self.payment.id, &moved, Some(&refund.status), self.input.report))
     }
 
     /// A refund that takes its time is done.
@@ -133,7 +133,7 @@ pub(in crate::sandbox) fn refund_notices(
     payment: &str,
     refund: &Refund,
     was: Option<&str>,
-    order: Tell,
+    order: NoticeOrder,
 ) -> Vec<SentNotice> {
     let id = desk.read(|book| book.payments.iter().find(|p| p.id == payment).map(|p| p.side.clone()));
     let Some(can) = id.and_then(|side| desk.side(&side)).map(|side| side.can()) else { return Vec::new() };
@@ -148,16 +148,18 @@ pub(in crate::sandbox) fn refund_notices(
         _ => false,
     };
     let raised = counts(&refund.status) && !was.is_some_and(counts);
-    let named = (order != Tell::SumAlone || !can.tell_sum_alone).then_some(refund.id.as_str());
-    let sum = raised.then(|| tell(desk, payment, About::Refunded(&refund.trade_no, named))).flatten();
-    let one = news.iter().filter_map(|news| tell(desk, payment, About::Refund(&refund.id, *news)));
+    let named = (order != NoticeOrder::SumAlone || !can.report_sum_alone).then_some(refund.id.as_str());
+    let sum = raised.then(|| report(desk, payment, About::Refunded(&refund.trade_no, named))).flatten();
+    let one = news.iter().filter_map(|news| report(desk, payment, About::Refund(&refund.id, *news)));
     let one: Vec<SentNotice> = one.collect();
     match order {
         // A failure has no other message.
-        Tell::SumAlone if can.tell_sum_apart && was.is_none() => sum.into_iter().collect(),
-        Tell::RefundAlone if can.tell_sum_apart => one,
-        Tell::SumFirst => sum.into_iter().chain(one).collect(),
-        Tell::SumAlone | Tell::RefundAlone | Tell::SumLast => one.into_iter().chain(sum).collect(),
+        NoticeOrder::SumAlone if can.report_sum_apart && was.is_none() => sum.into_iter().collect(),
+        NoticeOrder::RefundAlone if can.report_sum_apart => one,
+        NoticeOrder::SumFirst => sum.into_iter().chain(one).collect(),
+        NoticeOrder::SumAlone | NoticeOrder::RefundAlone | NoticeOrder::SumLast => {
+            one.into_iter().chain(sum).collect()
+        }
     }
 }
 
@@ -170,7 +172,7 @@ pub(in crate::sandbox) fn refund_for_shop(desk: &Arc<Desk>, payment: &Payment, r
     let course = trouble.refunds.filter(possible).unwrap_or(RefundCourse::Succeeded);
     let refund = refund.entering(course.as_str(), desk.clock.unix());
     desk.change(|book| book.refund(&payment.id, refund.clone()));
-    let told = refund_notices(desk, &payment.id, &refund, None, trouble.tell.unwrap_or_default());
-    notices::send(desk, told);
+    let order = refund_notices(desk, &payment.id, &refund, None, trouble.report.unwrap_or_default());
+    notices::send(desk, sent);
     refund
 }

@@ -1,6 +1,6 @@
 //! Disputes: opened about all or a part, several at a time, as inquiries, and decided in every way there is.
 
-use super::{Acted, Deed, conflict, tell};
+use super::{Acted, Deed, conflict, report};
 use crate::sandbox::book::{Capture, Dispute, DisputeStatus};
 use crate::sandbox::played::{About, DisputeNews};
 
@@ -107,9 +107,9 @@ impl Deed<'_> {
             (Some(_), Lost) => &[Reversed, Closed],
             (Some(_), WonAfterLost) => &[Updated, FundsReinstated],
         };
-        let told = news
+        let sent = news
             .iter()
-            .filter_map(|news| tell(self.desk, &self.payment.id, About::Dispute(&dispute.id, *news)));
-        Ok(told.collect())
+            .filter_map(|news| report(self.desk, &self.payment.id, About::Dispute(&dispute.id, *news)));
+        Ok(sent.collect())
     }
 }

@@ -3,7 +3,7 @@
 mod back;
 mod disputes;
 mod pay;
-mod told;
+mod repeats;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::notices;
 use super::played::{About, Can, Played};
 use super::simulator::Desk;
 
-pub(super) use back::{Tell, refund_for_shop};
+pub(super) use back::{NoticeOrder, refund_for_shop};
 
 /// One act: its name in addresses, what the page writes on its button, and which gateways have it.
 pub(super) struct Act {
@@ -44,8 +44,10 @@ pub(super) const ACTS: [Act; 38] = [
     act_of("delay-notice", "Pay, delay the notice", |_| true),
     act_of("forge-notice", "Forge a notice", |_| true),
     act_of("probe-notice", "Probe the signature check", |can| can.probe),
-    act_of("stale-pending", "Pay, then tell an older “pending”", |can| can.pend),
-    act_of("refund-first", "Pay and refund, tell the refund first", |can| can.tell_refunds && !can.approve),
+    act_of("stale-pending", "Pay, then report an older “pending”", |can| can.pend),
+    act_of("refund-first", "Pay and refund, report the refund first", |can| {
+        can.report_refunds && !can.approve
+    }),
     act_of("repeat-notice", "Repeat the last notice", |_| true),
     act_of("repeat-all", "Repeat all notices, shuffled", |_| true),
     act_of("hold-notices", "Hold notices back", |_| true),
@@ -53,9 +55,9 @@ pub(super) const ACTS: [Act; 38] = [
     act_of("refund", "Refund", |_| true),
     act_of("refund-part", "Refund a part", |_| true),
     act_of("refund-slow", "Refund slowly", |can| can.slow_refunds),
-    act_of("refund-sum-first", "Refund, tell the sum first", |can| can.tell_sum_apart),
-    act_of("refund-sum-last", "Refund, tell the sum last", |can| can.tell_sum_apart),
-    act_of("refund-sum-alone", "Refund, tell the sum alone", |can| can.tell_sum_alone),
+    act_of("refund-sum-first", "Refund, report the sum first", |can| can.report_sum_apart),
+    act_of("refund-sum-last", "Refund, report the sum last", |can| can.report_sum_apart),
+    act_of("refund-sum-alone", "Refund, report the sum alone", |can| can.report_sum_alone),
     act_of("refund-disputed", "Refund what is disputed", |can| can.refund_disputed),
     act_of("finish-refund", "Finish a slow refund", |can| can.slow_refunds),
     act_of("fail-refund", "Fail a refund", |can| can.slow_refunds),
@@ -93,7 +95,7 @@ pub(super) struct Input {
     /// Which notice `repeat-notice` repeats; the last unless given.
     pub notice: Option<String>,
     /// How a refund is reported, where the gateway has more than one way.
-    pub tell: Tell,
+    pub report: NoticeOrder,
     /// Decides the order in which notices are shuffled.
     pub seed: Option<u64>,
 }
@@ -161,12 +163,12 @@ struct Deed<'a> {
 
 impl Deed<'_> {
     fn about(&self, about: About<'_>) -> Option<SentNotice> {
-        tell(self.desk, &self.payment.id, about)
+        report(self.desk, &self.payment.id, about)
     }
 }
 
 /// A notice about a payment as it is now.
-pub(super) fn tell(desk: &Desk, id: &str, about: About<'_>) -> Option<SentNotice> {
+pub(super) fn report(desk: &Desk, id: &str, about: About<'_>) -> Option<SentNotice> {
     let payment = desk.read(|book| book.payments.iter().find(|p| p.id == id).cloned())?;
     notices::make(desk, &payment, about)
 }
@@ -180,5 +182,5 @@ pub(super) fn enter(desk: &Desk, payment: &Payment, status: Status, say: About<'
             payment.status = status;
         }
     });
-    tell(desk, &payment.id, say)
+    report(desk, &payment.id, say)
 }

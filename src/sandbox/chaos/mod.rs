@@ -108,8 +108,8 @@ impl Story {
             let id = self.chance.pick(&self.payments)?.clone();
             let payment = look(&id)?;
             let can = desk.side(&payment.side)?.can();
-            let told = notices::of(desk, &id);
-            let chosen = moves::choose(&payment, can, &told, &mut self.chance);
+            let sent = notices::of(desk, &id);
+            let chosen = moves::choose(&payment, can, &sent, &mut self.chance);
             return Some((id, chosen));
         }
         for (index, id) in self.payments.clone().iter().enumerate() {
@@ -129,7 +129,7 @@ impl Story {
     }
 }
 
-/// Tells stories about whatever is paid from now on.
+/// Plays stories with whatever is paid from now on.
 pub(super) fn unleash(desk: &Arc<Desk>, seed: u64) {
     let desk = desk.clone();
     notices::background(&desk, async move |desk| {

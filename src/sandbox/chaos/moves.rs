@@ -31,7 +31,7 @@ pub(super) fn repeat_all(chance: &mut Chance) -> Move {
 }
 
 /// One of the moves that are possible now.
-pub(super) fn choose(payment: &Payment, can: Can, told: &[SentNotice], chance: &mut Chance) -> Move {
+pub(super) fn choose(payment: &Payment, can: Can, sent: &[SentNotice], chance: &mut Chance) -> Move {
     let mut moves = match payment.captures.is_empty() {
         true => before_money(payment, can),
         false => {
@@ -40,7 +40,7 @@ pub(super) fn choose(payment: &Payment, can: Can, told: &[SentNotice], chance: &
             moves
         }
     };
-    moves.extend(notices(payment, told, chance));
+    moves.extend(notices(payment, sent, chance));
     let all: u64 = moves.iter().map(|m| m.weight).sum();
     let mut at = chance.below(all);
     let chosen = moves.iter().position(|m| {
@@ -61,7 +61,7 @@ fn before_money(payment: &Payment, can: Can) -> Vec<Move> {
             if can.pend {
                 moves.push(of(2, "pend"));
             }
-            if can.tell_refunds && !can.approve {
+            if can.report_refunds && !can.approve {
                 moves.push(of(2, "refund-first"));
             }
             moves
@@ -78,7 +78,7 @@ fn refunds(payment: &Payment, can: Can, chance: &mut Chance) -> Vec<Move> {
         |c: &&_| payment.refundable(c) > 0 && (can.refund_disputed || !payment.is_disputed(&c.trade_no));
     let open: Vec<_> = payment.captures.iter().filter(free).collect();
     if let Some(capture) = chance.pick(&open).copied()
-        && can.tell_refunds
+        && can.report_refunds
     {
         let left = payment.refundable(capture);
         let trade = &capture.trade_no;
@@ -88,11 +88,11 @@ fn refunds(payment: &Payment, can: Can, chance: &mut Chance) -> Vec<Move> {
         if can.slow_refunds {
             moves.push(with(3, "refund-slow", part()));
         }
-        if can.tell_sum_apart {
+        if can.report_sum_apart {
             moves.push(with(2, "refund-sum-first", part()));
             moves.push(with(2, "refund-sum-last", part()));
         }
-        if can.tell_sum_alone {
+        if can.report_sum_alone {
             moves.push(with(2, "refund-sum-alone", part()));
         }
         if can.refund_disputed && payment.is_disputed(trade) {
@@ -171,9 +171,9 @@ fn disputes(payment: &Payment, can: Can, chance: &mut Chance) -> Vec<Move> {
     moves
 }
 
-fn notices(payment: &Payment, told: &[SentNotice], chance: &mut Chance) -> Vec<Move> {
+fn notices(payment: &Payment, sent: &[SentNotice], chance: &mut Chance) -> Vec<Move> {
     let mut moves = Vec::new();
-    if let Some(earlier) = chance.pick(told) {
+    if let Some(earlier) = chance.pick(sent) {
         moves.push(with(2, "repeat-notice", json!({ "notice": earlier.id })));
         moves.push(repeat_all(chance));
     }

@@ -9,7 +9,7 @@ use crate::base::clock::random;
 use crate::infra::outbound::{HttpAnswer, Method};
 use crate::sandbox::book::{Capture, Payment};
 use crate::sandbox::forms::{Form, form};
-use crate::sandbox::played::{About, Can, Draft, Letter, Told};
+use crate::sandbox::played::{About, Can, Draft, Letter, Reply};
 use crate::sandbox::simulator::Desk;
 
 /// At once, then after about 1 min, 3 min, 20 min, 1 h and 2 h.
@@ -20,14 +20,14 @@ pub(super) const CAN: Can = Can {
     other_currency: false,
     pend: false,
     decline: false,
-    tell_refunds: false,
+    report_refunds: false,
     slow_refunds: false,
     dispute: false,
     refund_disputed: false,
     late_refunds: false,
     abnormal_refunds: false,
-    tell_sum_apart: false,
-    tell_sum_alone: false,
+    report_sum_apart: false,
+    report_sum_alone: false,
     sum_counts_pending: false,
     second_trade: false,
     probe: false,
@@ -156,7 +156,7 @@ pub(super) fn draft(pid: &str, payment: &Payment, about: About<'_>) -> Option<Dr
     let About::Paid(trade) = about else { return None };
     let capture = payment.capture(trade)?;
     let money = money(capture.amount);
-    let mut told = form([
+    let mut reply = form([
         ("pid", pid),
         ("trade_no", trade),
         ("out_trade_no", &payment.number),
@@ -166,10 +166,15 @@ pub(super) fn draft(pid: &str, payment: &Payment, about: About<'_>) -> Option<Dr
         ("trade_status", "TRADE_SUCCESS"),
     ]);
     if !payment.note("param").is_empty() {
-        told = told.with("param", payment.note("param"));
+        reply = reply.with("param", payment.note("param"));
     }
     let id = format!("{trade}:{}", hex::encode(random::<4>()));
-    Some(Draft { id, kind: "TRADE_SUCCESS".into(), body: told.encoded(), target: payment.notify_url.clone() })
+    Some(Draft {
+        id,
+        kind: "TRADE_SUCCESS".into(),
+        body: reply.encoded(),
+        target: payment.notify_url.clone(),
+    })
 }
 
 /// A GET with the parameters behind whatever query the address has already.
@@ -186,8 +191,8 @@ pub(super) fn took(answer: &HttpAnswer) -> bool {
 }
 
 /// What a browser sees of a refusal.
-pub(super) fn page_of_refusal(message: &str) -> Told {
-    Told::bytes(
+pub(super) fn page_of_refusal(message: &str) -> Reply {
+    Reply::bytes(
         200,
         "text/html; charset=utf-8",
         format!("<!doctype html><meta charset=\"utf-8\"><h1>{message}</h1>"),

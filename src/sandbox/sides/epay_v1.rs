@@ -14,7 +14,7 @@ use crate::sandbox::acts;
 use crate::sandbox::book::{Payment, Refund, SentNotice};
 use crate::sandbox::drawer::Drawer;
 use crate::sandbox::forms::Form;
-use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, Told};
+use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, Reply};
 use crate::sandbox::simulator::Desk;
 
 const NAME: &str = "epay_v1";
@@ -47,10 +47,10 @@ impl EpayV1 {
         }
     }
 
-    fn submit(&self, desk: &Desk, form: &Form, now: i64) -> Told {
+    fn submit(&self, desk: &Desk, form: &Form, now: i64) -> Reply {
         let opened = self.knows(form).and_then(|()| epay::open(desk, NAME, form, now));
         match opened {
-            Ok(payment) => Told::see_other(desk.page(&payment.id)),
+            Ok(payment) => Reply::see_other(desk.page(&payment.id)),
             Err(message) => epay::page_of_refusal(message),
         }
     }
@@ -156,17 +156,17 @@ impl Played for EpayV1 {
         epay::number(now)
     }
 
-    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Told {
+    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Reply {
         let (query, body) = (Form::parse(asked.query.as_bytes()), Form::parse(&asked.body));
         let now = asked.now;
         match asked.route() {
             ("GET", path) if path == ["submit.php"] => self.submit(desk, &query, now),
             ("POST", path) if path == ["submit.php"] => self.submit(desk, &body, now),
-            ("POST", path) if path == ["mapi.php"] => Told::json(200, &self.mapi(desk, &body, now)),
+            ("POST", path) if path == ["mapi.php"] => Reply::json(200, &self.mapi(desk, &body, now)),
             ("GET" | "POST", path) if path == ["api.php"] => {
-                Told::json(200, &self.api(desk, &Form([query.0, body.0].concat()), now))
+                Reply::json(200, &self.api(desk, &Form([query.0, body.0].concat()), now))
             }
-            _ => Told::json(404, &no("404")),
+            _ => Reply::json(404, &no("404")),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::sandbox::acts;
 use crate::sandbox::book::{Payment, Refund, SentNotice, Status};
 use crate::sandbox::drawer::Drawer;
 use crate::sandbox::forms::Form;
-use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, Told};
+use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, Reply};
 use crate::sandbox::rsa::{self, Pair};
 use crate::sandbox::simulator::Desk;
 
@@ -65,10 +65,10 @@ impl EpayV2 {
     }
 
     /// An answer is signed over its plain fields; lists and objects are left out of the text.
-    fn told(&self, desk: &Desk, answered: EpayResult, now: i64) -> Told {
+    fn reply(&self, desk: &Desk, answered: EpayResult, now: i64) -> Reply {
         let mut answer = match answered {
             Ok(answer) => epay::merged(json!({ "code": 0, "msg": "success" }), answer),
-            Err(message) => return Told::json(200, &json!({ "code": -1, "msg": message })),
+            Err(message) => return Reply::json(200, &json!({ "code": -1, "msg": message })),
         };
         let plain = |value: &Value| match value {
             Value::String(text) => Some(text.clone()),
@@ -81,7 +81,7 @@ impl EpayV2 {
         for name in ["timestamp", "sign", "sign_type"] {
             answer[name] = json!(signed.get(name));
         }
-        Told::json(200, &answer)
+        Reply::json(200, &answer)
     }
 
     fn create(&self, desk: &Desk, form: &Form, now: i64) -> EpayResult {
@@ -217,18 +217,18 @@ impl Played for EpayV2 {
         epay::number(now)
     }
 
-    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Told {
+    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Reply {
         let (method, path) = asked.route();
         let form = if method == "GET" { asked.query.as_bytes() } else { &asked.body };
         let form = Form::parse(form);
         if path == ["api", "pay", "submit"] {
             let opened = self.knows(&form, asked.now).and_then(|()| epay::open(desk, NAME, &form, asked.now));
             return match opened {
-                Ok(payment) => Told::see_other(desk.page(&payment.id)),
+                Ok(payment) => Reply::see_other(desk.page(&payment.id)),
                 Err(message) => epay::page_of_refusal(message),
             };
         }
-        self.told(desk, self.call(desk, &path, &form, asked.now), asked.now)
+        self.reply(desk, self.call(desk, &path, &form, asked.now), asked.now)
     }
 
     fn draft(&self, _desk: &Desk, payment: &Payment, about: About<'_>, _now: i64) -> Option<Draft> {

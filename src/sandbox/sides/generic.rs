@@ -15,7 +15,7 @@ use crate::sandbox::acts;
 use crate::sandbox::book::{Capture, Payment, Refund, SentNotice, Status};
 use crate::sandbox::drawer::Drawer;
 use crate::sandbox::notices;
-use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, RefundNews, Told};
+use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, RefundNews, Reply};
 use crate::sandbox::sides::epay;
 use crate::sandbox::signing::{fresh_id, webhook_fits, webhook_header};
 use crate::sandbox::simulator::Desk;
@@ -60,11 +60,11 @@ impl Played for Generic {
             other_currency: true,
             pend: true,
             decline: true,
-            tell_refunds: true,
+            report_refunds: true,
             slow_refunds: true,
             late_refunds: true,
             second_trade: true,
-            tell_sum_alone: true,
+            report_sum_alone: true,
             ..epay::CAN
         }
     }
@@ -94,7 +94,7 @@ impl Played for Generic {
     }
 
     /// Demands the shop's signature and signs the answer under the same id.
-    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Told {
+    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Reply {
         let (id, at) = (asked.header("webhook-id"), asked.header("webhook-timestamp"));
         let signature = asked.header("webhook-signature");
         let answered = if webhook_fits(&self.secret, id, at, signature, &asked.body, asked.now) {
@@ -122,7 +122,7 @@ impl Played for Generic {
         };
         let text = answer.to_string();
         let signer = if desk.trouble().forge_answers { SOMEBODY_ELSE } else { &self.secret };
-        Told::json(status, &answer)
+        Reply::json(status, &answer)
             .with("webhook-signature", webhook_header(signer, id, asked.now, text.as_bytes()))
             .with("webhook-timestamp", asked.now.to_string())
             .with("webhook-id", id)

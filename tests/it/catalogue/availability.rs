@@ -56,7 +56,7 @@ fn a_product_shows_the_best_of_its_variants() {
         of_variant(counted, StockDisplay::Exact, 5, 1, Locale::En)
     };
     assert_eq!(of_product(&[one(0), one(3)], Locale::En).level, StockLevel::Low);
-    assert_eq!(of_product(&[one(0), one(3)], Locale::En).quantity, None, "a sum would tell too much");
+    assert_eq!(of_product(&[one(0), one(3)], Locale::En).quantity, None, "a sum would show too much");
     assert_eq!(of_product(&[one(3), one(9)], Locale::En).level, StockLevel::InStock);
     assert_eq!(of_product(&[one(7)], Locale::En).quantity, Some(7));
     assert!(!of_product(&[one(0), one(0)], Locale::En).can_buy);

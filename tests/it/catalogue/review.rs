@@ -46,9 +46,9 @@ async fn a_product_goes_from_draft_through_review_on_sale_and_off_it() {
     assert!(find_product(&mut conn, &Scope::Buyers, By::Id(made.id), Locale::En).await.unwrap().is_none());
     let edit = ProductEdit { tags: Some(vec!["x".into()]), ..Default::default() };
     assert_eq!(refused(product::update(&t.app, &seller(), made.id, edit).await).code.as_str(), "INVALID");
-    let told = "select string_agg(kind, ' ' order by id) from event where kind like 'product.%'";
+    let reported = "select string_agg(kind, ' ' order by id) from event where kind like 'product.%'";
     let expected = "product.created product.submitted product.rejected product.submitted product.approved product.retired";
-    assert_eq!(t.db.one(told).await, expected);
+    assert_eq!(t.db.one(reported).await, expected);
     drop(conn);
     t.finish().await;
 }
@@ -95,7 +95,7 @@ async fn what_lacks_a_name_a_variant_a_price_or_a_file_is_not_submittable() {
     dispense::catalogue::variant::update(&t.app, &seller(), free.id, priced).await.unwrap();
     let file = VariantEdit { kind: Some("file".into()), ..keys_at("5.00") };
     let file = with_variant(&t, made.id, file).await;
-    assert!(why(made.id).await.contains("no name"), "several variants must be told apart");
+    assert!(why(made.id).await.contains("no name"), "several variants must be distinguished");
     for id in [free.id, file.id] {
         let named = VariantEdit { texts: vec![TextInput::named("en", "Edition")], ..Default::default() };
         dispense::catalogue::variant::update(&t.app, &seller(), id, named).await.unwrap();

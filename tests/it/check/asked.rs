@@ -58,7 +58,7 @@ async fn a_shop_that_heard_everything_agrees_with_all_its_gateways_and_names_who
         s.act(&number, "refund");
         s.settled().await;
     }
-    // Of the first and second Epay no notice tells what went back: it is found, and after a question it is known.
+    // Of the first and second Epay no notice reports what went back: it is found, and after a question it is known.
     for method in ["epay_v1", "epay_v2"] {
         let ids = format!(
             "select id from payment where account_id = '{method}' and state = 'captured' and refunded_minor = 0"
@@ -113,7 +113,7 @@ async fn put_away(s: &Street) {
 async fn money_that_only_one_side_knows_of_is_found_at_each_gateway() {
     let s = street().await;
     let (setup, db) = (s.setup(), &s.t.db);
-    // Paid there, and nobody told.
+    // Paid there, and nobody reported.
     for method in GATEWAYS.into_iter().filter(|method| *method != "paypal") {
         let (number, _) = opened(&s, method).await;
         s.act(&number, "lose-notice");

@@ -70,19 +70,19 @@ async fn the_command_ends_with_success_or_names_the_first_counter_example_and_no
     let t = busy_shop().await;
     let run = || Server::of(&t.db.app_url()).command(&["check"]).output().unwrap();
     let output = run();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(told.contains("18 invariants, 0 violated"), "{told}");
+    let reported = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{reported}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(reported.contains("18 invariants, 0 violated"), "{reported}");
     let key = t.db.one("select id from vault_key where state = 'sold' order by id limit 1").await;
     t.db.sql(&format!("update vault_key set state = 'voided', voided_at = app_now() where id = '{key}'"))
         .await;
     let output = run();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("VIOLATED  1."), "{told}");
+    let reported = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{reported}");
+    assert!(reported.contains("VIOLATED  1."), "{reported}");
     let unit = t.db.one(&format!("select unit_id from vault_key where id = '{key}'")).await;
-    assert!(told.contains(&format!("first of 1: unit {unit}")), "{told}");
-    assert!(!told.contains("KEY-"), "a key was told");
+    assert!(reported.contains(&format!("first of 1: unit {unit}")), "{reported}");
+    assert!(!reported.contains("KEY-"), "a key was reported");
     t.finish_with_jobs().await;
 }
 

@@ -80,7 +80,7 @@ async fn a_key_that_is_sold_twice_or_lost_is_found() {
         Planted {
             sql: "update vault_key set fp = (select fp from vault_key order by id limit 1)
                 where id = (select id from vault_key order by id offset 1 limit 1)",
-            found_by: "no fingerprint stands twice within a seller",
+            found_by: "no fingerprint is stored twice within a seller",
             names: "keys ",
         },
         Planted {

@@ -165,7 +165,7 @@ async fn what_was_moved_swapped_or_rewritten_at_rest_is_found() {
         },
         Planted {
             sql: "update vault_key set fp_next = (select max(fp_next::text)::bytea from vault_key)",
-            found_by: "no fingerprint stands twice within a seller",
+            found_by: "no fingerprint is stored twice within a seller",
             names: "keys ",
         },
         Planted {
@@ -181,7 +181,7 @@ async fn what_was_moved_swapped_or_rewritten_at_rest_is_found() {
                   values ('00000000-0000-7000-8000-000000000008', '00000000-0000-7000-8000-000000000009', '', 1, app_now());
                 insert into refresh_token (id, session_id, digest, sealed, expires_at)
                   values (gen_random_uuid(), '00000000-0000-7000-8000-000000000008', sha256('x'), 'x', app_now())",
-            found_by: "a sealed refresh token opens in its row and is the one whose digest stands there",
+            found_by: "a sealed refresh token opens in its row and is the one whose digest is stored there",
             names: "refresh token ",
         },
         Planted {
@@ -211,17 +211,17 @@ async fn what_was_moved_swapped_or_rewritten_at_rest_is_found() {
         },
         Planted {
             sql: "delete from event where kind = 'order.paid'",
-            found_by: "the audit chain tells of every paid order",
+            found_by: "the audit chain names every paid order",
             names: "order ",
         },
         Planted {
             sql: "delete from event where kind = 'line.assigned'",
-            found_by: "the audit chain tells which unit got which key",
+            found_by: "the audit chain names which unit got which key",
             names: "key ",
         },
         Planted {
             sql: "delete from event where kind = 'refund.succeeded'",
-            found_by: "the audit chain tells of every refund that was made",
+            found_by: "the audit chain names every refund that was made",
             names: "refund ",
         },
     ];
@@ -246,7 +246,7 @@ async fn one_text_under_two_fingerprints_is_found_by_opening() {
     t.db.sql(&format!("update variant set fold_case = true where id = '{}'", folded.0)).await;
     let report = dispense::check::run(&t.app.db, &t.app.config.secrets).await.unwrap();
     let found: Vec<_> = report.findings().map(|f| f.question).collect();
-    assert_eq!(found, ["no text of a key stands twice within a seller"], "{report}");
+    assert_eq!(found, ["no text of a key is stored twice within a seller"], "{report}");
     t.finish_with_jobs().await;
 }
 

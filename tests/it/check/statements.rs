@@ -46,7 +46,7 @@ async fn a_fee_that_is_not_in_the_books_as_it_was_told_and_a_fact_of_something_e
         },
         Planted {
             sql: "update statement_fact set fee_minor = 69 where trade_no = 'T1'",
-            found_by: "a fee is booked as the statement tells it",
+            found_by: "a fee is booked as the statement says",
             names: "fact ",
         },
         Planted {

@@ -243,9 +243,9 @@ async fn a_corrected_address_is_told_that_a_person_has_to_hand_the_goods_over() 
     let done = ask(&t, Some(&boss), correct, json!({ "i": input })).await;
     assert_eq!(done["deliveryCorrectAddress"]["userErrors"], json!([]));
     t.drain().await;
-    let told =
+    let reported =
         "select string_agg(kind || ' ' || state, ',') from message where recipient = 'right@example.com'";
-    assert_eq!(t.db.one(told).await, "order_awaiting_person sent");
+    assert_eq!(t.db.one(reported).await, "order_awaiting_person sent");
     t.finish_with_jobs().await;
 }
 
@@ -267,10 +267,10 @@ async fn a_retry_of_what_is_held_says_that_it_is_held() {
             order.0
         ))
         .await;
-        let told = ask(&t, Some(&boss), retry, json!({ "i": { "deliveryIds": [unit] } })).await;
-        let no = &told["deliveryRetry"]["results"][0]["userErrors"][0];
-        assert_eq!(no["code"], "ILLEGAL_TRANSITION", "{told}");
-        assert!(no["message"].as_str().unwrap().contains("held"), "{told}");
+        let reported = ask(&t, Some(&boss), retry, json!({ "i": { "deliveryIds": [unit] } })).await;
+        let no = &reported["deliveryRetry"]["results"][0]["userErrors"][0];
+        assert_eq!(no["code"], "ILLEGAL_TRANSITION", "{reported}");
+        assert!(no["message"].as_str().unwrap().contains("held"), "{reported}");
     }
     t.db.sql("delete from hold").await;
     t.finish_with_jobs().await;

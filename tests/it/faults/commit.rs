@@ -81,8 +81,8 @@ async fn pass(client: UnixStream, server: UnixStream, armed: Arc<AtomicU8>, spoi
         loop {
             tokio::select! {
                 biased;
-                told = &mut swallowing, if may_swallow => {
-                    if told.is_ok() {
+                reported = &mut swallowing, if may_swallow => {
+                    if reported.is_ok() {
                         // Reads the answer and closes without passing it on.
                         let _ = from_server.read(&mut buffer).await;
                         return;

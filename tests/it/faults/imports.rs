@@ -97,20 +97,23 @@ async fn the_command_line_goes_on_with_a_batch() {
     let setup = || Server::of(&t.db.app_url());
     let (variant, place) = (variant.to_string(), place.to_str().unwrap());
     let dying = setup().env("DISPENSE_FAULT", "restock.stored");
-    let (killed, _, told) = run(dying, &[&variant, place]);
+    let (killed, _, reported) = run(dying, &[&variant, place]);
     assert!(!killed);
-    let batch = told
+    let batch = reported
         .lines()
         .find_map(|line| line.strip_prefix("batch "))
-        .unwrap_or_else(|| panic!("{told}"))
+        .unwrap_or_else(|| panic!("{reported}"))
         .to_owned();
-    let (done, _, told) = run(setup(), &[&variant, place, "--batch", &batch, "--line", "1003"]);
-    assert!(!done && told.contains("IMPORT_GAP"), "{told}");
-    let (done, told, _) = run(setup(), &[&variant, place, "--batch", &batch]);
-    assert!(done && told.contains("1000 lines were stored before, 1000 of them skipped here"), "{told}");
-    assert!(told.contains("1200 keys added, 0 lines refused"), "{told}");
-    let (done, _, told) = run(setup(), &[&variant, place, "--batch", "bat_1"]);
-    assert!(!done && told.contains("bat_1"), "{told}");
+    let (done, _, reported) = run(setup(), &[&variant, place, "--batch", &batch, "--line", "1003"]);
+    assert!(!done && reported.contains("IMPORT_GAP"), "{reported}");
+    let (done, reported, _) = run(setup(), &[&variant, place, "--batch", &batch]);
+    assert!(
+        done && reported.contains("1000 lines were stored before, 1000 of them skipped here"),
+        "{reported}"
+    );
+    assert!(reported.contains("1200 keys added, 0 lines refused"), "{reported}");
+    let (done, _, reported) = run(setup(), &[&variant, place, "--batch", "bat_1"]);
+    assert!(!done && reported.contains("bat_1"), "{reported}");
     assert_eq!(t.db.one("select count(*) from vault_key").await, "1200");
     t.finish_with_jobs().await;
 }

@@ -15,7 +15,7 @@ const NOTICES: usize = 2_000;
 const SENDERS: usize = 16;
 const KILLS: usize = 5;
 
-/// Sends every order's notice until it is answered with success; tells how far it has come.
+/// Sends every order's notice until it is answered with success; reports how far it has come.
 async fn send_all(
     t: &TestApp,
     orders: Vec<super::shop::Waiting>,
@@ -47,7 +47,7 @@ async fn send_all(
     }
 }
 
-/// Points of progress at which something is killed: random, told when the test starts.
+/// Points of progress at which something is killed: random, reported when the test starts.
 fn moments() -> Vec<usize> {
     let mut moments: Vec<usize> =
         (0..KILLS).map(|_| 50 + usize::from(u16::from_be_bytes(random::<2>())) % (NOTICES - 200)).collect();

@@ -63,8 +63,8 @@ async fn a_bad_key_is_reported_once_and_its_text_is_not_repeated_in_the_queue() 
     let key = shown["deliveryReveal"]["secrets"][0]["text"].as_str().unwrap().to_owned();
     let words = format!("The key {key} is refused.");
     for _ in 0..2 {
-        let told = client.data(REPORT, about(&id, "report number 000001", Some(&token), &words)).await;
-        assert_eq!(told["deliveryReport"], json!({ "line": { "id": line }, "userErrors": [] }));
+        let reported = client.data(REPORT, about(&id, "report number 000001", Some(&token), &words)).await;
+        assert_eq!(reported["deliveryReport"], json!({ "line": { "id": line }, "userErrors": [] }));
     }
     let other = client.data(REPORT, about(&id, "report number 000002", Some(&token), "still")).await;
     assert_eq!(other["deliveryReport"]["userErrors"][0]["code"], "ALREADY_REPORTED");

@@ -1,4 +1,4 @@
-//! A small mail server on loopback that does what a test tells it, over a line protocol of its own.
+//! A small mail server on loopback that does what a test orders, over a line protocol of its own.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

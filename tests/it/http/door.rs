@@ -19,7 +19,7 @@ async fn slow(_backend: Data<&Arc<RestBackend>>) -> &'static str {
     "late"
 }
 
-/// Told once a request has reached `waits`.
+/// Notified once a request has reached `waits`.
 static REACHED: tokio::sync::Notify = tokio::sync::Notify::const_new();
 
 #[handler]

@@ -20,7 +20,7 @@ async fn every_described_route_is_served_and_no_method_of_a_path_twice() {
         assert!(!operation.summary.is_empty() && !operation.answers.is_empty(), "{}", operation.path);
         assert!(seen.insert((operation.method.clone(), operation.path)), "{} twice", operation.path);
         let path = operation.path.replace(['{', '}'], "");
-        // Each path is mounted: a method nobody takes is told as such, not as an unknown path.
+        // Each path is mounted: a method nobody takes is reported as such, not as an unknown path.
         let answer =
             t.http().request(reqwest::Method::TRACE, format!("{}{path}", t.base)).send().await.unwrap();
         assert_eq!(answer.status(), 405, "{path}");

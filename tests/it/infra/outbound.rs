@@ -14,19 +14,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 /// Gives these addresses, one list after the other, the last one again and again.
-struct Told {
+struct Names {
     answers: Vec<std::io::Result<Vec<IpAddr>>>,
     asked: AtomicUsize,
 }
 
-impl Told {
+impl Names {
     fn new(answers: &[&[&str]]) -> Arc<Self> {
         let list = |texts: &&[&str]| Ok(texts.iter().map(|t| t.parse().unwrap()).collect());
         Arc::new(Self { answers: answers.iter().map(list).collect(), asked: AtomicUsize::new(0) })
     }
 }
 
-impl Lookup for Told {
+impl Lookup for Names {
     fn lookup(&self, _: &str) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>> {
         let turn = self.asked.fetch_add(1, Ordering::SeqCst).min(self.answers.len() - 1);
         let answer = match &self.answers[turn] {
@@ -97,7 +97,7 @@ fn not_sent(outcome: Result<HttpAnswer, CallError>) -> String {
 #[tokio::test]
 async fn no_spelling_of_this_machine_leads_to_it() {
     let (port, visits) = server("127.0.0.1", said("inside"), Duration::ZERO).await;
-    let names = Told::new(&[&["127.0.0.1"]]);
+    let names = Names::new(&[&["127.0.0.1"]]);
     let guarded = outbound(port, &[], names);
     let hosts = [
         "127.0.0.1",
@@ -163,22 +163,22 @@ async fn a_name_is_resolved_once_all_of_it_is_judged_and_the_call_goes_to_what_w
     // 127.0.0.2 stands for a public address here: the shop's settings allow it, and not 127.0.0.1.
     let (port, good) = server("127.0.0.2", said("outside"), Duration::ZERO).await;
     let inside = TcpListener::bind(("127.0.0.1", port)).await;
-    let rebinding = Told::new(&[&["127.0.0.2"], &["127.0.0.1"]]);
+    let rebinding = Names::new(&[&["127.0.0.2"], &["127.0.0.1"]]);
     let guarded = outbound(port, &["127.0.0.2/32"], rebinding.clone());
     let url = format!("http://shop.example:{port}/");
     assert_eq!(call(&guarded, &url).await.unwrap().body, b"outside");
     assert_eq!(rebinding.asked.load(Ordering::SeqCst), 1, "asked once");
-    // The next call asks again, and what it is told is judged again.
+    // The next call asks again, and what it is reported is judged again.
     not_sent(call(&guarded, &url).await);
     assert_eq!(good.load(Ordering::SeqCst), 1);
     drop(inside);
 
     for mixed in [&["127.0.0.2", "127.0.0.1"], &["127.0.0.1", "127.0.0.2"], &["127.0.0.2", "::1"]] {
-        let reason = not_sent(call(&outbound(port, &["127.0.0.2/32"], Told::new(&[mixed])), &url).await);
+        let reason = not_sent(call(&outbound(port, &["127.0.0.2/32"], Names::new(&[mixed])), &url).await);
         assert!(reason.contains("no public address"), "{reason}");
     }
-    not_sent(call(&outbound(port, &["127.0.0.2/32"], Told::new(&[&[]])), &url).await);
-    let broken = Arc::new(Told {
+    not_sent(call(&outbound(port, &["127.0.0.2/32"], Names::new(&[&[]])), &url).await);
+    let broken = Arc::new(Names {
         answers: vec![Err(std::io::Error::from(std::io::ErrorKind::TimedOut))],
         asked: AtomicUsize::new(0),
     });
@@ -194,9 +194,10 @@ async fn a_redirect_is_not_followed_and_an_answer_has_its_time_and_size() {
         "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:{inside}/latest/meta-data\r\ncontent-length: 0\r\n\r\n"
     );
     let (port, _) = server("127.0.0.2", vec![redirect.into_bytes()], Duration::ZERO).await;
-    let told = || Told::new(&[&["127.0.0.2"]]);
-    let answer =
-        call(&outbound(port, &["127.0.0.0/8"], told()), &format!("http://a.example:{port}/")).await.unwrap();
+    let reported = || Names::new(&[&["127.0.0.2"]]);
+    let answer = call(&outbound(port, &["127.0.0.0/8"], reported()), &format!("http://a.example:{port}/"))
+        .await
+        .unwrap();
     assert_eq!(answer.status, 307);
     assert_eq!(visits.load(Ordering::SeqCst), 0);
 
@@ -205,26 +206,28 @@ async fn a_redirect_is_not_followed_and_an_answer_has_its_time_and_size() {
     drip.extend((0..1000).map(|_| b"x".to_vec()));
     let (port, _) = server("127.0.0.2", drip, Duration::from_millis(100)).await;
     let began = Instant::now();
-    let slow = call(&outbound(port, &["127.0.0.2"], told()), &format!("http://a.example:{port}/")).await;
+    let slow = call(&outbound(port, &["127.0.0.2"], reported()), &format!("http://a.example:{port}/")).await;
     assert!(matches!(slow, Err(CallError::Unknown(_))));
     assert!(began.elapsed() < Duration::from_secs(5));
 
     let (port, _) = server("127.0.0.2", Vec::new(), Duration::from_secs(60)).await;
-    let silent = call(&outbound(port, &["127.0.0.2"], told()), &format!("http://a.example:{port}/")).await;
+    let silent =
+        call(&outbound(port, &["127.0.0.2"], reported()), &format!("http://a.example:{port}/")).await;
     assert!(silent.is_err());
 
     let mut huge = vec![b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec()];
     huge.extend((0..2_000).map(|_| [b"2000\r\n".to_vec(), vec![b'x'; 0x2000], b"\r\n".to_vec()].concat()));
     let (port, _) = server("127.0.0.2", huge, Duration::ZERO).await;
-    let big = call(&outbound(port, &["127.0.0.2"], told()), &format!("http://a.example:{port}/")).await;
+    let big = call(&outbound(port, &["127.0.0.2"], reported()), &format!("http://a.example:{port}/")).await;
     assert!(matches!(big, Err(CallError::Unknown(reason)) if reason.contains("longer than")));
 
     // What is packed stays packed: a small body cannot grow here.
     let packed =
         b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n\x1f\x8b\x08\x00".to_vec();
     let (port, _) = server("127.0.0.2", vec![packed], Duration::ZERO).await;
-    let answer =
-        call(&outbound(port, &["127.0.0.2"], told()), &format!("http://a.example:{port}/")).await.unwrap();
+    let answer = call(&outbound(port, &["127.0.0.2"], reported()), &format!("http://a.example:{port}/"))
+        .await
+        .unwrap();
     assert_eq!(answer.body.len(), 4);
 }
 

@@ -14,7 +14,7 @@ async fn write(t: &TestApp, from: i64, to: i64) {
 }
 
 /// The `n` of every numbered event, in the order of the sequence.
-async fn told(t: &TestApp) -> Vec<i64> {
+async fn reported(t: &TestApp) -> Vec<i64> {
     let all = sequence::after(&mut t.app.db.conn().await.unwrap(), 0, 10_000).await.unwrap();
     assert_eq!(
         all.iter().map(|e| e.seq).collect::<Vec<_>>(),
@@ -36,10 +36,10 @@ async fn an_event_that_commits_late_with_a_lower_id_is_not_skipped() {
     }
     write(&t, 4, 5).await;
     assert_eq!(sequence::step(&t.app.db).await.unwrap(), Step::Numbered(1), "a late one holds nothing up");
-    assert_eq!(told(&t).await, [2, 3, 4]);
+    assert_eq!(reported(&t).await, [2, 3, 4]);
     late.commit().await.unwrap();
     assert_eq!(sequence::step(&t.app.db).await.unwrap(), Step::Numbered(1));
-    assert_eq!(told(&t).await, [2, 3, 4, 1]);
+    assert_eq!(reported(&t).await, [2, 3, 4, 1]);
     t.finish().await;
 }
 
@@ -75,7 +75,7 @@ async fn a_backlog_is_numbered_in_batches_while_more_comes() {
     write(&t, 2_100, 2_103).await;
     late.commit().await.unwrap();
     t.drain().await;
-    let mut numbers = told(&t).await;
+    let mut numbers = reported(&t).await;
     assert_eq!(numbers[..2_100], (0..2_100).collect::<Vec<i64>>());
     numbers.sort_unstable();
     assert_eq!(numbers, (-1..2_103).collect::<Vec<i64>>());
@@ -97,7 +97,7 @@ async fn a_dump_in_a_cluster_of_fewer_transactions_goes_on_after_it_was_told() {
     let mut conn = t.app.db.conn().await.unwrap();
     assert!(sequence::restart(&mut conn).await.unwrap());
     t.drain().await;
-    assert_eq!(told(&t).await, [0, 1, 2, 3, 4, 5]);
+    assert_eq!(reported(&t).await, [0, 1, 2, 3, 4, 5]);
     assert!(!sequence::restart(&mut conn).await.unwrap(), "once is enough");
     t.finish().await;
 }
@@ -128,7 +128,7 @@ async fn sequencers_and_writers_at_once_leave_no_hole_and_no_double() {
     });
     tokio::join!(futures::future::join_all(writers), futures::future::join_all(sequencers));
     t.drain().await;
-    let mut numbers = told(&t).await;
+    let mut numbers = reported(&t).await;
     assert_eq!(numbers.len(), 8 * 7 * 3);
     numbers.sort_unstable();
     numbers.dedup();
@@ -160,7 +160,7 @@ async fn one_sequencer_works_at_a_time_and_the_next_goes_on_when_it_is_killed() 
         }
     };
     tokio::time::timeout(Duration::from_secs(30), gone_on).await.unwrap();
-    assert_eq!(told(&t).await, [0, 1, 2, 3, 4]);
+    assert_eq!(reported(&t).await, [0, 1, 2, 3, 4]);
     t.finish().await;
 }
 
@@ -194,7 +194,7 @@ async fn partitions_are_made_two_months_ahead_and_never_for_the_running_month() 
     t.sweep().await;
     assert_eq!(t.db.one(partitions).await, "4");
     t.drain().await;
-    assert_eq!(told(&t).await, [0, 1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(reported(&t).await, [0, 1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(t.db.one("select count(*) from event_default").await, "6");
     t.finish().await;
 }

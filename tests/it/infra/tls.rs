@@ -137,7 +137,7 @@ fn an_authority_that_cannot_be_used_is_a_fault_of_the_configuration() {
         ),
     ] {
         let url = Some(Secret::new("postgres://a@host/b"));
-        let told = Database { url, ca: Some(path), ..Database::default() }.authorities().unwrap_err();
-        assert!(told.contains(fault), "{told}");
+        let reported = Database { url, ca: Some(path), ..Database::default() }.authorities().unwrap_err();
+        assert!(reported.contains(fault), "{reported}");
     }
 }

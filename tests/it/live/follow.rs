@@ -109,7 +109,7 @@ async fn a_cursor_gives_what_happened_since_as_one_state_and_an_unknown_one_the_
         let last = again.hear().await.unwrap();
         assert_eq!(seen(&last.data).1, "DELIVERED");
         again.complete().await;
-        // And who knows that already is told that it is over.
+        // And who knows that already is reported that it is over.
         let id = last.id.unwrap();
         let mut over =
             Events::post(&shop.t.base, FOLLOW, of(&order), &[("last-event-id", &id)]).await.unwrap();

@@ -94,7 +94,7 @@ async fn an_unknown_mailbox_goes_to_a_person_at_once_who_corrects_the_address() 
         assert!(reason.contains("550") && !reason.contains("somebody@buyer.example"), "{reason}");
         assert_eq!(t.db.one("select count(*) from task where kind = 'message_undeliverable'").await, "1");
         let alert = server.taken().into_iter().find(|m| m.to == ["help@shop.example"]);
-        assert!(alert.is_some(), "staff was told by mail");
+        assert!(alert.is_some(), "staff was reported by mail");
         assert_eq!(t.drain_all().await, 0, "nothing is tried again by itself");
 
         let id = t.db.one("select id from message where kind = 'order_delivered'").await.parse().unwrap();

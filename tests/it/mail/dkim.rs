@@ -140,9 +140,9 @@ fn a_key_is_read_in_the_forms_that_tools_write() {
     let fault = |pem: &str| dispense::infra::mailer::faults(&config(pem));
     assert!(fault(rsa::Pair::new().private().expose()).is_empty());
     for wrong in ["", "secret", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"] {
-        let told = fault(wrong);
-        assert_eq!(told[0].0, "mail.dkim_key");
-        assert!(!told[0].1.contains("secret"), "{told:?}");
+        let reported = fault(wrong);
+        assert_eq!(reported[0].0, "mail.dkim_key");
+        assert!(!reported[0].1.contains("secret"), "{reported:?}");
     }
     let unsigned = dispense::config::Mail { dkim_key: None, ..config("") };
     assert!(dispense::infra::mailer::faults(&unsigned).is_empty());

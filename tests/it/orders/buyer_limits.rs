@@ -143,14 +143,14 @@ async fn a_guest_buys_a_limited_product_with_a_proven_address_and_nobody_is_told
     assert_eq!(before["lines"][0]["problems"], json!([]));
     let wrong = json!("AAAAA-AAAAA");
     let guessed = quote(&stranger, &variant, "ada@example.com", Some(&wrong)).await;
-    let told: Vec<&str> =
+    let reported: Vec<&str> =
         guessed["problems"].as_array().unwrap().iter().map(|p| p["code"].as_str().unwrap()).collect();
-    assert_eq!(told, ["EMAIL_CODE_REQUIRED", "EMAIL_CODE_WRONG"]);
+    assert_eq!(reported, ["EMAIL_CODE_REQUIRED", "EMAIL_CODE_WRONG"]);
     assert_eq!(guessed["lines"], before["lines"]);
     let own = code(&t, &stranger, "eve@example.com").await;
     let crossed = json!({ "email": "ada@example.com", "emailCode": own });
     assert_eq!(codes(&stranger.order(&variant, 1, "5.00", crossed).await), ["EMAIL_CODE_WRONG"]);
-    // The buyer is told.
+    // The buyer is reported.
     let mine = quote(&buyer, &variant, "ada@example.com", Some(&proof)).await;
     assert_eq!(mine["lines"][0]["problems"], json!([{ "code": "BUYER_LIMIT_REACHED", "available": 0 }]));
     // What was given back does not count.

@@ -58,8 +58,9 @@ async fn an_order_is_closed_when_nothing_of_it_waits_and_its_warranty_is_over() 
     assert_eq!(close(&shop, TimeDelta::days(2)).await, 1, "the longest warranty is over");
     assert!(states().await.starts_with("CLOSED CLOSED CLOSED "));
     assert_ne!(shop.state(&unpaid).await, "CLOSED");
-    let told = "select count(distinct object_id) || ' ' || count(*) from event where kind = 'order.closed'";
-    assert_eq!(t.db.one(told).await, "4 4");
+    let reported =
+        "select count(distinct object_id) || ' ' || count(*) from event where kind = 'order.closed'";
+    assert_eq!(t.db.one(reported).await, "4 4");
     shop.must_be_sound().await;
     t.drain().await;
     shop.t.finish_with_jobs().await;

@@ -198,8 +198,8 @@ async fn a_corrected_address_gets_every_delivered_line_although_the_mail_of_one_
             .await;
         assert_eq!(codes(&s.correct(&s.staff, RIGHT, "mistyped").await), NONE);
         s.t.drain().await;
-        let told: String = s.mails_to(RIGHT).iter().map(crate::harness::Taken::body).collect();
-        assert_eq!(told.matches("CANARY-KEY-").count(), 2, "{state}: each line once: {told}");
+        let reported: String = s.mails_to(RIGHT).iter().map(crate::harness::Taken::body).collect();
+        assert_eq!(reported.matches("CANARY-KEY-").count(), 2, "{state}: each line once: {reported}");
         assert_eq!(s.mails_to(WRONG).len(), 1);
         s.t.finish_with_jobs().await;
     }

@@ -228,8 +228,8 @@ async fn whatever_ends_a_hold_gives_its_key_to_the_line_that_waits() {
         }
         t.drain().await;
         assert_eq!(t.unit_states(waiting.id).await, "assigned:1", "{ends}");
-        let told = "select body ->> 'cause' from event where kind = 'line.released'";
-        assert_eq!(t.db.one(told).await, cause, "{ends}");
+        let reported = "select body ->> 'cause' from event where kind = 'line.released'";
+        assert_eq!(t.db.one(reported).await, cause, "{ends}");
         sound(&t).await;
         // Money for what is gone.
         if ends == "expire" {
@@ -396,8 +396,8 @@ async fn a_held_key_that_is_frozen_is_not_given_away_and_the_line_gets_another_o
     pay(&t, &two).await;
     assert_eq!(t.unit_states(two.order.id).await, "awaiting_stock:2");
     assert_eq!(keys(&t, variant).await, "available:1 frozen:2");
-    let told = "select body ->> 'cause' from event where kind = 'line.released'";
-    assert_eq!(t.db.one(told).await, "not_served");
+    let reported = "select body ->> 'cause' from event where kind = 'line.released'";
+    assert_eq!(t.db.one(reported).await, "not_served");
     pay(&t, &one).await;
     assert_eq!(t.unit_states(one.order.id).await, "assigned:1");
     sound(&t).await;

@@ -28,8 +28,8 @@ fn config(accounts: Vec<Account>) -> Config {
 }
 
 fn faults(list: Vec<Account>) -> String {
-    let told = accounts::faults(&config(list)).into_iter().map(|(key, text)| format!("{key}: {text}"));
-    told.collect::<Vec<_>>().join("\n")
+    let reported = accounts::faults(&config(list)).into_iter().map(|(key, text)| format!("{key}: {text}"));
+    reported.collect::<Vec<_>>().join("\n")
 }
 
 /// Rows: C12, P1.

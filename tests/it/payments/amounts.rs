@@ -1,4 +1,4 @@
-//! Amounts that a gateway cannot take exactly: told before a buyer is sent there, and refused with the same code.
+//! Amounts that a gateway cannot take exactly: reported before a buyer is sent there, and refused with the same code.
 
 use dispense::base::actor::Role;
 use dispense::base::money::{Currency, Money};
@@ -114,20 +114,20 @@ async fn an_amount_with_too_many_decimals_is_not_offered_and_not_started_and_the
         ("generic", 1_235, "KWD", None),
     ] {
         let (variant, placed) = street.priced(minor, code).await;
-        let told = (reason.is_none(), reason.map_or(Value::Null, |reason| json!(reason)));
+        let reported = (reason.is_none(), reason.map_or(Value::Null, |reason| json!(reason)));
         let seen = |method: &Value| (method["available"].as_bool().unwrap(), method["reason"].clone());
         let asked = json!({ "in": { "lines": [{ "key": "a", "variantId": variant, "quantity": 1 }], "currency": code } });
         let quote =
             "query($in: QuoteInput!) { quote(input: $in) { paymentMethods { gateway available reason } } }";
         let quote = client.data(quote, asked).await["quote"].clone();
-        assert_eq!(seen(of(&quote["paymentMethods"], gateway)), told, "quote: {gateway} {minor} {code}");
+        assert_eq!(seen(of(&quote["paymentMethods"], gateway)), reported, "quote: {gateway} {minor} {code}");
 
         let token = placed.access_token.expose();
         let order = "query($n: String!, $t: String) { order(number: $n, accessToken: $t) { paymentMethods { id gateway available reason } } }";
         let order =
             client.data(order, json!({ "n": placed.order.number, "t": token })).await["order"].clone();
         let method = of(&order["paymentMethods"], gateway);
-        assert_eq!(seen(method), told, "order: {gateway} {minor} {code}");
+        assert_eq!(seen(method), reported, "order: {gateway} {minor} {code}");
 
         let start = "mutation($in: PaymentStartInput!) { paymentStart(input: $in) { payment { state } userErrors { code field message } } }";
         let wish = json!({ "in": { "idempotencyKey": format!("start-{}-{gateway}", placed.order.number), "orderId": placed.order.id.to_string(),

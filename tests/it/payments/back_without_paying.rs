@@ -23,7 +23,7 @@ async fn comes_back(street: &Street, id: PaymentId) -> String {
     answer.text().await.unwrap()
 }
 
-fn told(order: &Value) -> (&str, bool, i64) {
+fn reported(order: &Value) -> (&str, bool, i64) {
     let poll = order["live"]["pollAfterSeconds"].as_i64().unwrap();
     (order["stage"].as_str().unwrap(), order["canCancel"].as_bool().unwrap(), poll)
 }
@@ -35,27 +35,27 @@ async fn who_comes_back_without_paying_may_pay_or_cancel_at_every_gateway() {
     let t = &street.t;
     for method in GATEWAYS {
         let (placed, attempt) = street.started(method, 1, 990).await;
-        assert_eq!(told(&seen(&street, &placed).await), ("AWAITING_PAYMENT", true, 5), "{method}");
+        assert_eq!(reported(&seen(&street, &placed).await), ("AWAITING_PAYMENT", true, 5), "{method}");
         let page = comes_back(&street, attempt.payment.id).await;
         assert!(page.contains("not paid yet") && page.contains("/pay/"), "{method}: {page}");
         let order = seen(&street, &placed).await;
-        assert_eq!(told(&order), ("AWAITING_PAYMENT", true, 2), "{method}");
+        assert_eq!(reported(&order), ("AWAITING_PAYMENT", true, 2), "{method}");
         assert_eq!(
             (&order["payments"][0]["state"], &order["canPay"]),
             (&json!("STARTED"), &json!(true)),
             "{method}"
         );
         t.advance(TimeDelta::seconds(170)).await;
-        assert_eq!(told(&seen(&street, &placed).await).2, 2, "{method}: for three minutes");
+        assert_eq!(reported(&seen(&street, &placed).await).2, 2, "{method}: for three minutes");
         t.advance(TimeDelta::seconds(15)).await;
-        assert_eq!(told(&seen(&street, &placed).await), ("AWAITING_PAYMENT", true, 5), "{method}");
+        assert_eq!(reported(&seen(&street, &placed).await), ("AWAITING_PAYMENT", true, 5), "{method}");
         // An earlier word that money was coming is taken back by the gateway's own.
         street.payment(attempt.payment.id, "state").await;
         t.db.sql(&format!("update payment set state = 'pending' where id = '{}'", attempt.payment.id.0))
             .await;
-        assert_eq!(told(&seen(&street, &placed).await), ("CONFIRMING_PAYMENT", false, 2), "{method}");
+        assert_eq!(reported(&seen(&street, &placed).await), ("CONFIRMING_PAYMENT", false, 2), "{method}");
         comes_back(&street, attempt.payment.id).await;
-        assert_eq!(told(&seen(&street, &placed).await), ("AWAITING_PAYMENT", true, 2), "{method}");
+        assert_eq!(reported(&seen(&street, &placed).await), ("AWAITING_PAYMENT", true, 2), "{method}");
         let cancel = "mutation($in: OrderCancelInput!) { orderCancel(input: $in) { order { stage } userErrors { code } } }";
         let input = json!({ "orderId": order["id"], "accessToken": placed.access_token.expose() });
         let gone = Client::new(&t.app).data(cancel, json!({ "in": input })).await["orderCancel"].clone();
@@ -69,7 +69,7 @@ async fn who_comes_back_without_paying_may_pay_or_cancel_at_every_gateway() {
 async fn money_that_is_on_its_way_is_confirmed_and_cannot_be_cancelled() {
     let street = street().await;
     let t = &street.t;
-    // Those whose query tells a slow payment from an open one.
+    // Those whose query distinguishes a slow payment from an open one.
     for method in ["stripe", "generic", "wechatpay", "paypal"] {
         let (placed, attempt) = street.started(method, 1, 990).await;
         if street.try_act(&placed.order.number, "pend", json!({})).is_err() {
@@ -79,7 +79,7 @@ async fn money_that_is_on_its_way_is_confirmed_and_cannot_be_cancelled() {
         t.advance(TimeDelta::seconds(10)).await;
         let page = comes_back(&street, attempt.payment.id).await;
         assert!(page.contains("being confirmed"), "{method}: {page}");
-        assert_eq!(told(&seen(&street, &placed).await), ("CONFIRMING_PAYMENT", false, 2), "{method}");
+        assert_eq!(reported(&seen(&street, &placed).await), ("CONFIRMING_PAYMENT", false, 2), "{method}");
     }
     street.t.finish_with_jobs().await;
 }

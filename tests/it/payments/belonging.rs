@@ -1,4 +1,4 @@
-//! One trade belongs to one attempt: told of by notice or by query, in one slice, over two servers, or by a gateway that
+//! One trade belongs to one attempt: reported by notice or by query, in one slice, over two servers, or by a gateway that
 //! knows the number from another life.
 
 use std::sync::Arc;
@@ -44,14 +44,14 @@ async fn at_every_gateway_a_trade_that_another_order_has_pays_nothing_and_is_put
             assert_eq!(tasks(t, &second).await, "trade_of_another_payment", "{method}: by query");
         }
         street.simulator.settled().await;
-        let told = street.told(&second.order.number);
+        let reported = street.reported(&second.order.number);
         if trade.is_some() {
-            assert_eq!(t.order_state(second.order.id).await, "pending_payment", "{method}: {told}");
-            assert_eq!(tasks(t, &second).await, "trade_of_another_payment", "{method}: {told}");
+            assert_eq!(t.order_state(second.order.id).await, "pending_payment", "{method}: {reported}");
+            assert_eq!(tasks(t, &second).await, "trade_of_another_payment", "{method}: {reported}");
             assert_eq!(t.unit_states(second.order.id).await, "unassigned:1", "{method}");
             assert!(
-                !told.contains("\"state\":\"sending\"") && told.contains("\"state\":\"delivered\""),
-                "{method}: {told}"
+                !reported.contains("\"state\":\"sending\"") && reported.contains("\"state\":\"delivered\""),
+                "{method}: {reported}"
             );
         }
         assert_eq!(t.order_state(first.order.id).await, "paid", "{method}");
@@ -176,7 +176,7 @@ async fn at_every_gateway_a_trade_that_is_older_than_the_attempt_is_never_believ
             id.0
         ))
         .await;
-        // Epay's second generation tells no time in its notices: there the question is what is not believed.
+        // Epay's second generation gives no time in its notices: there the question is what is not believed.
         let input =
             if method == "epay_v2" { json!({ "delay_ms": 60_000 }) } else { json!({ "delay_ms": 300 }) };
         street.try_act(&placed.order.number, "delay-notice", input).unwrap();
@@ -185,9 +185,9 @@ async fn at_every_gateway_a_trade_that_is_older_than_the_attempt_is_never_believ
             street.simulator.settled().await;
         }
         t.drain().await;
-        let told = street.told(&placed.order.number);
-        assert_eq!(t.order_state(placed.order.id).await, "pending_payment", "{method}: {told}");
-        assert_eq!(tasks(t, &placed).await, "trade_older_than_attempt", "{method}: {told}");
+        let reported = street.reported(&placed.order.number);
+        assert_eq!(t.order_state(placed.order.id).await, "pending_payment", "{method}: {reported}");
+        assert_eq!(tasks(t, &placed).await, "trade_older_than_attempt", "{method}: {reported}");
         assert!(street.payment(id, "received_minor is null").await == "t", "{method}");
         // Nothing can be paid under that number any more: the order is not kept waiting for it.
         t.db.sql(&format!(
@@ -195,7 +195,7 @@ async fn at_every_gateway_a_trade_that_is_older_than_the_attempt_is_never_believ
             placed.order.id.0
         ))
         .await;
-        assert!(close::expire(&t.app.payments, placed.order.id).await.unwrap(), "{method}: {told}");
+        assert!(close::expire(&t.app.payments, placed.order.id).await.unwrap(), "{method}: {reported}");
         assert_eq!(t.order_state(placed.order.id).await, "expired", "{method}");
         assert_eq!(t.unit_states(placed.order.id).await, "unassigned:1", "{method}");
     }
@@ -222,7 +222,7 @@ async fn a_trade_that_began_a_moment_before_the_attempt_by_the_gateways_clock_is
     };
     assert_eq!(at(4, "T1").await, ("paid".into(), String::new()));
     assert_eq!(at(6, "T2").await, ("pending_payment".into(), "trade_older_than_attempt".into()));
-    // Told again later, a trade that is known is no news and no trouble.
+    // Reported again later, a trade that is known is no news and no trouble.
     t.advance(TimeDelta::minutes(30)).await;
     assert_eq!(at(0, "T3").await.0, "paid");
     t.finish_with_jobs().await;

@@ -349,9 +349,13 @@ async fn a_sale_under_a_number_that_is_not_ours_is_ignored_at_every_gateway_and_
                 ))
                 .await;
             let wanted = if verdict == "ignored" { "ignored" } else { "ignored,orphan" };
-            assert_eq!(seen, wanted, "{method} {number}: {}", street.told(number));
-            let told = street.told(number);
-            assert_eq!(told.contains("\"state\":\"delivered\""), verdict == "ignored", "{method}: {told}");
+            assert_eq!(seen, wanted, "{method} {number}: {}", street.reported(number));
+            let reported = street.reported(number);
+            assert_eq!(
+                reported.contains("\"state\":\"delivered\""),
+                verdict == "ignored",
+                "{method}: {reported}"
+            );
         }
     }
     street.t.finish_with_jobs().await;

@@ -225,22 +225,24 @@ fn alipays_notice_must_name_our_application_and_our_merchant() {
 #[test]
 fn an_alipay_account_without_its_keys_does_not_start() {
     let keys = Keys::new();
-    let told = |account: AccountKeys| {
+    let reported = |account: AccountKeys| {
         let faults = gateway().faults(&account).into_iter().map(|(key, text)| format!("{key}: {text}"));
         faults.collect::<Vec<_>>().join("\n")
     };
-    assert_eq!(told(keys.account()), "");
-    assert!(told(AccountKeys { secrets: vec![], ..keys.account() }).contains("secrets: needs at least one"));
+    assert_eq!(reported(keys.account()), "");
+    assert!(
+        reported(AccountKeys { secrets: vec![], ..keys.account() }).contains("secrets: needs at least one")
+    );
     let secret = |text: String| AccountKeys { secrets: vec![Secret::new(text)], ..keys.account() };
     for text in [String::new(), "RSA2".into(), keys.theirs.private().expose().to_owned()] {
-        assert!(told(secret(text)).contains("secrets: number 1 must be a public RSA key"));
+        assert!(reported(secret(text)).contains("secrets: number 1 must be a public RSA key"));
     }
-    assert!(told(secret(keys.ours.public())).contains("the application's own public key"));
-    assert!(told(AccountKeys { api_key: None, ..keys.account() }).contains("api_key: must be"));
+    assert!(reported(secret(keys.ours.public())).contains("the application's own public key"));
+    assert!(reported(AccountKeys { api_key: None, ..keys.account() }).contains("api_key: must be"));
     let with = |name: &str, value: &str| {
         let mut account = keys.account();
         account.settings.insert(name.into(), value.into());
-        told(account)
+        reported(account)
     };
     assert!(with("seller_id", "shop@example.com").contains("settings.seller_id"));
     assert!(with("app_id", "wx1").contains("settings.app_id"));

@@ -263,11 +263,7 @@ async fn alipay_refunds_once_under_our_refunds_id() {
         "out_trade_no": "D1_2", "refund_amount": "3.00", "out_request_no": "ref_new", "refund_reason": "broken",
     });
     assert_eq!(biz(&played.last().fields()), asked);
-    assert_eq!(
-        refund("ref_repeat").await,
-        succeeded("ref_repeat"),
-        "a repeat tells what became of the first"
-    );
+    assert_eq!(refund("ref_repeat").await, succeeded("ref_repeat"), "a repeat says what became of the first");
     let stray = PaymentRef { trade_no: Some("T1"), ..named("") };
     let wanted = NewRefund { refund_id: "ref_new", payment: stray, amount: cny(300), reason: None };
     assert_eq!(gateway().refund(&call(&account), &wanted).await, succeeded("ref_new"));

@@ -146,17 +146,20 @@ fn failure_is_answered_without_the_word_that_the_platform_looks_for() {
 #[test]
 fn an_account_without_key_or_platform_does_not_start() {
     let epay = EpayV1::new(outbound());
-    let told = |change: &dyn Fn(&mut AccountKeys)| {
+    let reported = |change: &dyn Fn(&mut AccountKeys)| {
         let mut keys = keys("https://pay.example", &[]);
         change(&mut keys);
         epay.faults(&keys).into_iter().map(|(key, _)| key).collect::<Vec<_>>()
     };
-    assert!(told(&|_| ()).is_empty());
-    assert_eq!(told(&|keys| keys.secrets.clear()), ["secrets"]);
-    assert_eq!(told(&|keys| keys.secrets = vec![Secret::new("")]), ["secrets"]);
-    assert_eq!(told(&|keys| keys.api_url = None), ["api_url"]);
-    assert_eq!(told(&|keys| drop(keys.settings.insert("joint".into(), "both".into()))), ["settings.joint"]);
-    assert_eq!(told(&|keys| drop(keys.settings.insert("pid".into(), "1 or 1".into()))), ["settings.pid"]);
+    assert!(reported(&|_| ()).is_empty());
+    assert_eq!(reported(&|keys| keys.secrets.clear()), ["secrets"]);
+    assert_eq!(reported(&|keys| keys.secrets = vec![Secret::new("")]), ["secrets"]);
+    assert_eq!(reported(&|keys| keys.api_url = None), ["api_url"]);
+    assert_eq!(
+        reported(&|keys| drop(keys.settings.insert("joint".into(), "both".into()))),
+        ["settings.joint"]
+    );
+    assert_eq!(reported(&|keys| drop(keys.settings.insert("pid".into(), "1 or 1".into()))), ["settings.pid"]);
     assert_eq!(epay.unit(Currency::USD), None);
 }
 

@@ -146,16 +146,16 @@ fn a_notice_is_good_for_five_minutes_and_only_by_the_platforms_key() {
 #[test]
 fn an_account_with_missing_or_mixed_up_keys_does_not_start() {
     let epay = EpayV2::new(outbound());
-    let told = |change: &dyn Fn(&mut AccountKeys)| {
+    let reported = |change: &dyn Fn(&mut AccountKeys)| {
         let mut keys = ours("https://pay.example", &[]).keys;
         change(&mut keys);
         epay.faults(&keys).into_iter().map(|(key, _)| key).collect::<Vec<_>>()
     };
-    assert!(told(&|_| ()).is_empty());
-    assert_eq!(told(&|keys| keys.secrets.clear()), ["secrets"]);
-    assert_eq!(told(&|keys| keys.secrets.push(Secret::new("no key"))), ["secrets"]);
-    assert_eq!(told(&|keys| keys.api_key = None), ["api_key"]);
-    assert_eq!(told(&|keys| keys.api_url = None), ["api_url"]);
+    assert!(reported(&|_| ()).is_empty());
+    assert_eq!(reported(&|keys| keys.secrets.clear()), ["secrets"]);
+    assert_eq!(reported(&|keys| keys.secrets.push(Secret::new("no key"))), ["secrets"]);
+    assert_eq!(reported(&|keys| keys.api_key = None), ["api_key"]);
+    assert_eq!(reported(&|keys| keys.api_url = None), ["api_url"]);
     let own = ours("https://pay.example", &[]);
     let mixed = AccountKeys { secrets: vec![Secret::new(STANDARD.encode(&own.public))], ..own.keys };
     assert_eq!(epay.faults(&mixed).into_iter().map(|(key, _)| key).collect::<Vec<_>>(), ["secrets"]);

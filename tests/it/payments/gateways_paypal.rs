@@ -387,7 +387,7 @@ async fn events_mean_what_the_capture_says() {
 #[test]
 fn an_account_that_anybody_could_sign_for_does_not_start() {
     let paypal = PayPal::new(outbound());
-    let told = |change: &dyn Fn(&mut AccountKeys)| {
+    let reported = |change: &dyn Fn(&mut AccountKeys)| {
         let mut keys = keys(None);
         change(&mut keys);
         paypal.faults(&keys).into_iter().map(|(key, _)| key).collect::<Vec<_>>()
@@ -397,13 +397,13 @@ fn an_account_that_anybody_could_sign_for_does_not_start() {
             keys.settings.insert(name.into(), value.into());
         }
     };
-    assert!(told(&|_| ()).is_empty());
-    assert_eq!(told(&set("webhook_id", "WEBHOOK_ID")), ["settings.webhook_id"]);
-    assert_eq!(told(&set("webhook_id", "a|b")), ["settings.webhook_id"]);
-    assert_eq!(told(&set("verify", "no")), ["settings.verify"]);
-    assert_eq!(told(&set("trust_root", "no")), ["settings.trust_root"]);
-    assert_eq!(told(&|keys| keys.sandbox = false), ["settings.trust_root"]);
-    assert_eq!(told(&|keys| keys.api_key = None), ["api_key"]);
-    assert_eq!(told(&|keys| keys.api_key = Some(Secret::new(" "))), ["api_key"]);
-    assert_eq!(told(&|keys| keys.secrets = vec![Secret::new("x")]), ["secrets"]);
+    assert!(reported(&|_| ()).is_empty());
+    assert_eq!(reported(&set("webhook_id", "WEBHOOK_ID")), ["settings.webhook_id"]);
+    assert_eq!(reported(&set("webhook_id", "a|b")), ["settings.webhook_id"]);
+    assert_eq!(reported(&set("verify", "no")), ["settings.verify"]);
+    assert_eq!(reported(&set("trust_root", "no")), ["settings.trust_root"]);
+    assert_eq!(reported(&|keys| keys.sandbox = false), ["settings.trust_root"]);
+    assert_eq!(reported(&|keys| keys.api_key = None), ["api_key"]);
+    assert_eq!(reported(&|keys| keys.api_key = Some(Secret::new(" "))), ["api_key"]);
+    assert_eq!(reported(&|keys| keys.secrets = vec![Secret::new("x")]), ["secrets"]);
 }

@@ -36,7 +36,7 @@ fn day() -> NaiveDate {
 }
 
 /// What matters of a line.
-fn told(entries: &[StatementEntry]) -> Vec<String> {
+fn reported(entries: &[StatementEntry]) -> Vec<String> {
     let lines = stated::lines(entries);
     let refund = |line: &StatementLine| line.refund_id.clone().unwrap_or_default();
     let text = |line: &StatementLine| {
@@ -59,10 +59,10 @@ fn alipays_statement_is_read_from_its_zip_and_a_broken_line_is_named() {
         "refund D1-2 2027011422001 300 fee -2 ref_1 2027-01-14T08:20:00+00:00",
         "payment D2 2027011422002 10000 fee 60  2027-01-14T09:00:01+00:00",
     ];
-    assert_eq!(told(&read(&zipped(DETAILS)).unwrap()), expected);
-    assert_eq!(told(&read(&encoding_rs::GBK.encode(DETAILS).0).unwrap()), expected, "the table alone");
+    assert_eq!(reported(&read(&zipped(DETAILS)).unwrap()), expected);
+    assert_eq!(reported(&read(&encoding_rs::GBK.encode(DETAILS).0).unwrap()), expected, "the table alone");
     let with = |from: &str, to: &str| read(&zipped(&DETAILS.replacen(from, to, 1)));
-    // A line that cannot be read leaves the others, and is told of with its place and what it is about.
+    // A line that cannot be read leaves the others, and is reported with its place and what it is about.
     let fault = |from: &str, to: &str, others: usize| {
         let entries = with(from, to).unwrap();
         let [wrong] = unread(&entries).try_into().unwrap();
@@ -171,13 +171,13 @@ fn wechats_statement_is_read_packed_or_not_and_a_broken_line_is_named() {
     let keys = gateways_wechatpay::Keys::new().account();
     let read = |file: &[u8]| gateway.read_statement(&keys, file);
     let entries = read(&packed(TABLE)).unwrap();
-    assert_eq!(told(&entries), EXPECTED);
+    assert_eq!(reported(&entries), EXPECTED);
     let lines = stated::lines(&entries);
     assert_eq!(lines[1].gateway_refund_id.as_deref(), Some("5030001"));
     assert_eq!((lines[0].refund_id.clone(), lines[0].gateway_refund_id.clone()), (None, None));
-    assert_eq!(told(&read(TABLE.as_bytes()).unwrap()), EXPECTED);
+    assert_eq!(reported(&read(TABLE.as_bytes()).unwrap()), EXPECTED);
     let with = |from: &str, to: &str| read(TABLE.replacen(from, to, 1).as_bytes());
-    // A line that cannot be read leaves the others, and is told of with its place and what it is about.
+    // A line that cannot be read leaves the others, and is reported with its place and what it is about.
     let fault = |from: &str, to: &str| {
         let [wrong] = unread(&with(from, to).unwrap()).try_into().unwrap();
         wrong
@@ -237,7 +237,7 @@ async fn wechats_statement_is_believed_by_the_hash_in_a_signed_answer() {
         let day = NaiveDate::from_ymd_opt(2027, 1, d).unwrap();
         gateway.statement(&call(&account), day).await
     };
-    assert!(matches!(fetch(14).await, Statement::Entries(entries) if told(&entries) == EXPECTED));
+    assert!(matches!(fetch(14).await, Statement::Entries(entries) if reported(&entries) == EXPECTED));
     let Statement::Unknown(text) = fetch(13).await else { panic!() };
     assert!(text.contains("SHA-1 differs"), "{text}");
     let Statement::Unknown(text) = fetch(12).await else { panic!() };

@@ -231,15 +231,15 @@ fn wechats_refunds_are_told_one_by_one_and_carry_no_application() {
 #[test]
 fn a_wechat_account_without_its_keys_does_not_start() {
     let keys = Keys::new();
-    let told = |account: AccountKeys| {
+    let reported = |account: AccountKeys| {
         let faults = gateway().faults(&account).into_iter().map(|(key, text)| format!("{key}: {text}"));
         faults.collect::<Vec<_>>().join("\n")
     };
     let secrets = |list: &[String]| {
         let secrets = list.iter().map(Secret::new).collect();
-        told(AccountKeys { secrets, ..keys.account() })
+        reported(AccountKeys { secrets, ..keys.account() })
     };
-    assert_eq!(told(keys.account()), "");
+    assert_eq!(reported(keys.account()), "");
     assert!(secrets(&[]).contains("secrets: needs"));
     let pem = keys.public.public();
     for wrong in [String::new(), pem.clone(), format!("PUB_KEY_ID_1 {pem}"), format!("PUB_KEY_ID_1:{SERIAL}")]
@@ -252,10 +252,10 @@ fn a_wechat_account_without_its_keys_does_not_start() {
     assert!(secrets(&[keys.ours.certificate(SERIAL)]).contains("the merchant's own certificate"));
     let twice = [keys.public.certificate(SERIAL), keys.certified.certificate(SERIAL)];
     assert!(secrets(&twice).contains("number 2 has the same serial number"));
-    assert!(told(AccountKeys { api_key: None, ..keys.account() }).contains("api_key: must be"));
+    assert!(reported(AccountKeys { api_key: None, ..keys.account() }).contains("api_key: must be"));
     let short = Some(Secret::new(&API_KEY[1..]));
-    assert!(told(AccountKeys { decryption_key: short, ..keys.account() }).contains("32 characters"));
-    assert!(told(AccountKeys { decryption_key: None, ..keys.account() }).contains("decryption_key"));
+    assert!(reported(AccountKeys { decryption_key: short, ..keys.account() }).contains("32 characters"));
+    assert!(reported(AccountKeys { decryption_key: None, ..keys.account() }).contains("decryption_key"));
     for (name, value) in [
         ("mchid", "wx1"),
         ("appid", "wx 1"),
@@ -264,7 +264,7 @@ fn a_wechat_account_without_its_keys_does_not_start() {
     ] {
         let mut account = keys.account();
         account.settings.insert(name.into(), value.into());
-        assert!(told(account).contains(&format!("settings.{name}: must be")), "{name}");
+        assert!(reported(account).contains(&format!("settings.{name}: must be")), "{name}");
     }
     assert_eq!(gateway().unit(cny(1).currency).map(|unit| (unit.exponent, unit.step)), Some((2, 1)));
     assert_eq!(gateway().unit(Currency::USD), None);

@@ -103,7 +103,7 @@ async fn only_so_many_notices_wait_for_held_orders_and_the_others_are_told_to_co
         assert_eq!(t.notify(&Said::paid(&other, "T2")).await.0, 200);
     };
     let (answers, ()) = futures::future::join(answers, meanwhile).await;
-    // The order is held for longer than anybody waits: all are told to come again, those beyond the bound at once.
+    // The order is held for longer than anybody waits: all are reported to come again, those beyond the bound at once.
     assert!(answers.iter().all(|(status, _)| *status == 503), "{:?}", answers.iter().find(|a| a.0 != 503));
     let at_once = answers.iter().filter(|(_, body)| body.contains("UNAVAILABLE")).count();
     assert_eq!(at_once, more, "beyond the bound");

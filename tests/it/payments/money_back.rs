@@ -23,8 +23,8 @@ async fn support(street: &Street) -> Client {
     Client::new(&street.t.app).with(token.expose())
 }
 
-/// Stripe tells of a dispute about a payment intent.
-async fn tell(street: &Street, id: &str, kind: &str, intent: &str, status: &str) {
+/// Stripe reports a dispute about a payment intent.
+async fn report(street: &Street, id: &str, kind: &str, intent: &str, status: &str) {
     let t = &street.t;
     let event = json!({ "id": id, "object": "event", "livemode": false, "created": t.app.clock.unix(), "type": kind,
         "data": { "object": { "id": "dp_1", "object": "dispute", "amount": 1_980, "currency": "usd",
@@ -77,7 +77,7 @@ async fn a_dispute_closes_every_door_a_won_one_opens_them_and_a_lost_one_takes_t
     assert_eq!((reveal.as_str(), link.as_str(), fetch(&url).await.as_str()), ("open", "open", "open"));
 
     let intent = t.db.one("select trade_no from payment").await;
-    tell(&street, "evt_d1", "charge.dispute.created", &intent, "needs_response").await;
+    report(&street, "evt_d1", "charge.dispute.created", &intent, "needs_response").await;
     let (reveal, link, none) = doors().await;
     assert_eq!((reveal.as_str(), link.as_str(), none), ("REVOKED", "REVOKED", None));
     assert_eq!(fetch(&url).await, "403 REVOKED", "a link that was made before");
@@ -85,12 +85,12 @@ async fn a_dispute_closes_every_door_a_won_one_opens_them_and_a_lost_one_takes_t
     assert_eq!(t.unit_states(placed.order.id).await, "assigned:1 revealed:1", "the goods stay the buyer's");
     assert_eq!(t.db.one("select count(*) from task where kind = 'payment_disputed'").await, "1");
 
-    tell(&street, "evt_d2", "charge.dispute.closed", &intent, "won").await;
+    report(&street, "evt_d2", "charge.dispute.closed", &intent, "won").await;
     let (reveal, link, _) = doors().await;
     assert_eq!((reveal.as_str(), link.as_str(), fetch(&url).await.as_str()), ("open", "open", "open"));
 
-    tell(&street, "evt_d3", "charge.dispute.created", &intent, "needs_response").await;
-    tell(&street, "evt_d4", "charge.dispute.closed", &intent, "lost").await;
+    report(&street, "evt_d3", "charge.dispute.created", &intent, "needs_response").await;
+    report(&street, "evt_d4", "charge.dispute.closed", &intent, "lost").await;
     let (reveal, link, _) = doors().await;
     assert_eq!((reveal.as_str(), link.as_str()), ("REVOKED", "REVOKED"), "every door says the same");
     assert!(fetch(&url).await.starts_with("403 "));
@@ -131,7 +131,7 @@ async fn a_payment_that_came_twice_is_given_back_with_one_mutation() {
     let left = "select string_agg(state || ' ' || allocated || ' ' || received_minor - refunded_minor, ', ' order by attempt)
         from payment";
     assert_eq!(t.db.one(left).await, "captured true 990, refunded false 0");
-    // The gateway tells of it too, by the order's number and the second trade's: no trouble comes of that.
+    // The gateway reports it too, by the order's number and the second trade's: no trouble comes of that.
     let open = "select coalesce(string_agg(kind, ','), '') from task where kind <> 'payment_double'";
     assert_eq!(t.db.one(open).await, "");
     let guest = Client::new(&t.app).ask(give_back, json!({ "p": task["paymentId"] })).await;

@@ -185,7 +185,7 @@ async fn a_refund_whose_answer_was_lost_is_asked_about_and_never_done_twice() {
 async fn a_refund_that_is_told_before_its_payment_is_asked_about_and_gives_no_key() {
     let street = street().await;
     let t = &street.t;
-    // Epay tells of no refund, and PayPal has taken no money yet.
+    // Epay reports no refund, and PayPal has taken no money yet.
     for method in ["stripe", "generic", "alipay", "wechatpay"] {
         let variant = street.selling(method, 1, 990).await;
         let placed = street.place(method, variant).await;

@@ -85,7 +85,7 @@ async fn what_the_buyer_approves_is_taken_at_once_and_paid_for() {
     let refund = request::request(&t.app.payments, &Actor::system(), wish).await.unwrap();
     assert_eq!(refund.state.as_str(), "succeeded");
     // The same refund by notice is not counted twice, one made at PayPal's own pages is.
-    let told = |id: &str, value: &str, total: &str| {
+    let reported = |id: &str, value: &str, total: &str| {
         json!({
             "id": id, "status": "COMPLETED", "amount": { "currency_code": "USD", "value": value },
             "seller_payable_breakdown": { "total_refunded_amount": { "currency_code": "USD", "value": total } },
@@ -93,9 +93,9 @@ async fn what_the_buyer_approves_is_taken_at_once_and_paid_for() {
         })
     };
     let state = async || t.db.one("select state || ' ' || refunded_minor from payment").await;
-    assert_eq!(street.send("WH-C", "PAYMENT.CAPTURE.REFUNDED", &told("REF1", "4.00", "4.00")).await, 200);
+    assert_eq!(street.send("WH-C", "PAYMENT.CAPTURE.REFUNDED", &reported("REF1", "4.00", "4.00")).await, 200);
     assert_eq!(state().await, "partially_refunded 400");
-    assert_eq!(street.send("WH-D", "PAYMENT.CAPTURE.REFUNDED", &told("REF2", "5.90", "9.90")).await, 200);
+    assert_eq!(street.send("WH-D", "PAYMENT.CAPTURE.REFUNDED", &reported("REF2", "5.90", "9.90")).await, 200);
     assert_eq!(state().await, "refunded 990");
     assert_eq!(t.unit_states(placed.order.id).await, "revoked:1");
     street.t.finish_with_jobs().await;
@@ -112,15 +112,15 @@ async fn an_approval_nobody_heard_of_is_found_by_asking_and_taken_even_after_a_l
     // PayPal takes the money and its answer gets lost: nothing is concluded.
     let book = street.small.book.clone();
     street.small.side.answer_by(move |seen| {
-        let told = answer(&mut book.lock().unwrap(), seen);
-        if seen.what.ends_with("/capture") { (502, "lost".into()) } else { told }
+        let reported = answer(&mut book.lock().unwrap(), seen);
+        if seen.what.ends_with("/capture") { (502, "lost".into()) } else { reported }
     });
     ask::check(&t.app.payments, payment_id).await.unwrap();
     assert_eq!(t.order_state(placed.order.id).await, "pending_payment");
     assert_eq!(street.small.captures(), 1);
     ask::check(&t.app.payments, payment_id).await.unwrap();
     assert_eq!(t.order_state(placed.order.id).await, "paid");
-    assert_eq!(street.small.captures(), 1, "the order itself told of its money");
+    assert_eq!(street.small.captures(), 1, "the order itself reported its money");
     street.t.finish_with_jobs().await;
 }
 

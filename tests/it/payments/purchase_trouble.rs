@@ -64,8 +64,8 @@ async fn a_forged_notice_pays_nothing_and_the_genuine_one_after_it_does() {
         assert_eq!(t.db.one(&verdicts).await, "forged", "{method}");
         street.act(&placed.order.number, "pay");
         street.settled().await;
-        let told = street.told(&placed.order.number);
-        assert_eq!(t.order_state(placed.order.id).await, "paid", "{method}: {told}");
+        let reported = street.reported(&placed.order.number);
+        assert_eq!(t.order_state(placed.order.id).await, "paid", "{method}: {reported}");
     }
     street.t.finish_with_jobs().await;
 }
@@ -93,7 +93,7 @@ async fn repeats_and_older_news_after_the_money_change_nothing() {
         street.settled().await;
         let row =
             street.payment(attempt.payment.id, "state || ' ' || allocated || ' ' || received_minor").await;
-        assert_eq!(row, "captured true 990", "{method}: {}", street.told(&placed.order.number));
+        assert_eq!(row, "captured true 990", "{method}: {}", street.reported(&placed.order.number));
         assert_eq!(t.unit_states(placed.order.id).await, "assigned:1", "{method}");
         let sold =
             format!("select count(*) from vault_key where variant_id = '{}' and state = 'sold'", variant.0);
@@ -119,8 +119,8 @@ async fn too_little_money_and_money_that_comes_twice_go_to_a_person_and_not_to_t
         assert_eq!(row, "989 false", "{method}");
         street.act(&twice.order.number, "pay-twice");
         street.settled().await;
-        let told = street.told(&twice.order.number);
-        assert_eq!(t.order_state(twice.order.id).await, "paid", "{method}: {told}");
+        let reported = street.reported(&twice.order.number);
+        assert_eq!(t.order_state(twice.order.id).await, "paid", "{method}: {reported}");
         let tasks = format!(
             "select string_agg(kind, ',' order by kind) from task where order_id in ('{}', '{}')",
             short.order.id.0, twice.order.id.0
@@ -211,15 +211,15 @@ async fn a_refund_that_takes_its_time_revokes_once_the_gateway_has_done_it() {
         assert_eq!(t.unit_states(placed.order.id).await, "assigned:1", "{method}");
         street.act(&placed.order.number, "finish-refund");
         street.settled().await;
-        // Where the gateway does not tell, the shop asks.
+        // Where the gateway does not say, the shop asks.
         work::work(&t.app.payments, asked.id).await.unwrap();
-        let told = street.told(&placed.order.number);
+        let reported = street.reported(&placed.order.number);
         assert_eq!(
             street.payment(payment_id, "state || refunded_minor").await,
             "refunded990",
-            "{method}: {told}"
+            "{method}: {reported}"
         );
-        assert_eq!(t.unit_states(placed.order.id).await, "revoked:1", "{method}: {told}");
+        assert_eq!(t.unit_states(placed.order.id).await, "revoked:1", "{method}: {reported}");
     }
     street.t.finish_with_jobs().await;
 }
@@ -239,8 +239,8 @@ async fn a_dispute_that_is_won_gives_the_payment_back_and_one_that_is_lost_takes
             assert_eq!(street.payment(payment_id, "state").await, "disputed", "{method}");
             street.act(&placed.order.number, end);
             street.settled().await;
-            let told = street.told(&placed.order.number);
-            assert_eq!(street.payment(payment_id, "state").await, state, "{method} {end}: {told}");
+            let reported = street.reported(&placed.order.number);
+            assert_eq!(street.payment(payment_id, "state").await, state, "{method} {end}: {reported}");
             assert_eq!(t.unit_states(placed.order.id).await, units, "{method} {end}");
         }
     }
@@ -259,10 +259,10 @@ async fn a_notice_that_comes_late_finds_what_the_shop_has_already_asked_for() {
         t.drain().await;
         assert_eq!(t.order_state(placed.order.id).await, "paid", "{method}");
         street.settled().await;
-        let told = street.told(&placed.order.number);
-        assert_eq!(street.payment(attempt.payment.id, "state").await, "captured", "{method}: {told}");
+        let reported = street.reported(&placed.order.number);
+        assert_eq!(street.payment(attempt.payment.id, "state").await, "captured", "{method}: {reported}");
         assert_eq!(t.unit_states(placed.order.id).await, "assigned:1", "{method}");
-        assert_eq!(t.db.one("select count(*) from task").await, "0", "{method}: {told}");
+        assert_eq!(t.db.one("select count(*) from task").await, "0", "{method}: {reported}");
     }
     street.t.finish_with_jobs().await;
 }

@@ -58,11 +58,11 @@ async fn walk(street: &Street, (method, accepts, sdks, platform, kind): Way) {
     assert_eq!(attempt.payment.action.unwrap()["kind"], kind, "{method} {accepts:?} {sdks:?} {platform:?}");
     street.act(&placed.order.number, "pay");
     street.settled().await;
-    let told = street.told(&placed.order.number);
+    let reported = street.reported(&placed.order.number);
     assert_eq!(
         street.t.order_state(placed.order.id).await,
         "paid",
-        "{method} {accepts:?} {platform:?}: {told}"
+        "{method} {accepts:?} {platform:?}: {reported}"
     );
 }
 
@@ -108,7 +108,7 @@ async fn a_certificate_that_nobody_configured_is_fetched_and_a_probe_is_refused(
     );
     street.act(&placed.order.number, "pay");
     street.settled().await;
-    let told = street.told(&placed.order.number);
-    assert_eq!(street.t.order_state(placed.order.id).await, "paid", "{told}");
+    let reported = street.reported(&placed.order.number);
+    assert_eq!(street.t.order_state(placed.order.id).await, "paid", "{reported}");
     street.t.finish_with_jobs().await;
 }

@@ -104,28 +104,28 @@ async fn a_faulty_configuration_changes_nothing_and_every_fault_is_told() {
         (account("new", "generic", &[&other]) + &account(GENERIC, "stripe", &[&other]), 1),
         (account(GENERIC, "generic", &[&other]).replace("sandbox = true", "sandbox = false"), 1),
     ] {
-        let told = file.read(&toml).await;
-        assert!(told.len() >= faults, "{told:?} of {toml}");
-        assert!(told.iter().all(|line| !line.contains(&other)), "{told:?}");
+        let reported = file.read(&toml).await;
+        assert!(reported.len() >= faults, "{reported:?} of {toml}");
+        assert!(reported.iter().all(|line| !line.contains(&other)), "{reported:?}");
         assert_eq!(t.db.one(rows).await, before, "{toml}");
         let paid = Said::paid(&t.order(variant, 1).await, &format!("trade-{}", toml.len()));
-        assert_eq!(notify(&t, &t.base, &paid, &secret).await, 200, "{told:?}");
+        assert_eq!(notify(&t, &t.base, &paid, &secret).await, 200, "{reported:?}");
     }
     let staff = t.person("support@shop.example", &[Role::Support]).await;
     let token = t.sign_in("support@shop.example").await.tokens.access;
     let desk = Client::new(&t.app).with(token.expose());
     let health = "{ desk { health { configurationFaults } } }";
-    let told = desk.data(health, json!({})).await["desk"]["health"]["configurationFaults"].clone();
+    let reported = desk.data(health, json!({})).await["desk"]["health"]["configurationFaults"].clone();
     assert_eq!(
-        told,
+        reported,
         json!(["accounts[generic]: gateway and sandbox of an account never change: give it a new id"])
     );
     let figures = t.get("/metrics").await.text().await.unwrap();
     assert!(figures.contains("dispense_config_faults"), "{figures}");
 
     assert_eq!(file.read(&account(GENERIC, "generic", &[&secret])).await, [""; 0], "{staff}");
-    let told = desk.data(health, json!({})).await["desk"]["health"]["configurationFaults"].clone();
-    assert_eq!(told, json!([]));
+    let reported = desk.data(health, json!({})).await["desk"]["health"]["configurationFaults"].clone();
+    assert_eq!(reported, json!([]));
     t.finish_with_jobs().await;
 }
 
@@ -196,7 +196,7 @@ async fn a_file_without_an_account_that_has_payments_open_is_refused_and_cancell
     let placed = t.order(variant, 1).await;
     t.person("support@shop.example", &[Role::Support]).await;
     let health = "{ desk { health { configurationFaults } } }";
-    let told = async || {
+    let reported = async || {
         let token = t.sign_in("support@shop.example").await.tokens.access;
         let desk = Client::new(&t.app).with(token.expose());
         let faults = desk.data(health, json!({})).await["desk"]["health"]["configurationFaults"].clone();
@@ -209,18 +209,18 @@ async fn a_file_without_an_account_that_has_payments_open_is_refused_and_cancell
             complaints[0]
                 .starts_with("accounts[generic]: is not configured, but 1 payments and 0 refunds are open")
         );
-        assert_eq!(told().await, complaints);
+        assert_eq!(reported().await, complaints);
         assert!(t.app.payments.accounts.find(GENERIC).is_some(), "the old accounts stay");
         assert_eq!(t.db.one("select active from gateway_account where id = 'generic'").await, "t");
     }
     // One without anything open may go.
     assert_eq!(file.read(&account(GENERIC, "generic", &[&secret])).await, [""; 0]);
-    assert_eq!(told().await, [""; 0]);
+    assert_eq!(reported().await, [""; 0]);
 
     // A program that was started without it says so, gives nothing up, and lets nobody cancel.
     t.app.payments.accounts.replace(dispense::payments::accounts::Accounts::default());
     reload::look_for_missing(&t.app.payments).await.unwrap();
-    assert_eq!(told().await.len(), 1);
+    assert_eq!(reported().await.len(), 1);
     let cancel =
         "mutation($i: OrderCancelInput!) { orderCancel(input: $i) { order { state } userErrors { code } } }";
     let input = json!({ "i": { "orderId": placed.order.id.to_string(), "accessToken": placed.access_token.expose() } });
@@ -238,7 +238,7 @@ async fn a_file_without_an_account_that_has_payments_open_is_refused_and_cancell
     // With the account back the money that was on its way pays for the order.
     assert_eq!(file.read(&account(GENERIC, "generic", &[&secret])).await, [""; 0]);
     assert_eq!(buyer.data(can, of_it).await["order"]["canCancel"], true);
-    assert_eq!(told().await, [""; 0]);
+    assert_eq!(reported().await, [""; 0]);
     assert_eq!(t.notify(&Said::paid(&placed, "late")).await.0, 200);
     assert_eq!(t.order_state(placed.order.id).await, "paid");
     // Nothing is on its way any more; but until a dispute is decided its end has to be heard.

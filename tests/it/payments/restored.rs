@@ -97,9 +97,9 @@ async fn beside_every_gateways_books_a_restored_shop_gives_no_key_free_or_twice_
     street.t.advance(TimeDelta::hours(42)).await;
     let t = second_life(&street, &dump).await;
     let report = restored::run(&t.app.payments, Some(since), false).await.unwrap();
-    let told = report.to_string();
-    assert!(report.opened, "{told}");
-    assert_eq!(report.found, GATEWAYS.len(), "{told}");
+    let reported = report.to_string();
+    assert!(report.opened, "{reported}");
+    assert_eq!(report.found, GATEWAYS.len(), "{reported}");
     for Corner { method, variant, meanwhile, lost } in &story {
         let (method, number) = (*method, &lost.order.number);
         let trade = street.there(number)["captures"][0]["trade_no"].as_str().unwrap().to_owned();
@@ -107,22 +107,22 @@ async fn beside_every_gateways_books_a_restored_shop_gives_no_key_free_or_twice_
         let listed = report.unknown.iter().filter(|found| named(&found.body)).count();
         let asked = report.questions.iter().filter(|q| q.account_id == method);
         if method == "generic" {
-            assert_eq!(asked.map(|q| q.state.as_str()).collect::<Vec<_>>(), ["unanswerable"], "{told}");
+            assert_eq!(asked.map(|q| q.state.as_str()).collect::<Vec<_>>(), ["unanswerable"], "{reported}");
         } else {
-            assert_eq!(listed, 1, "{method}: {told}");
-            assert!(told.contains(&trade), "{told}");
+            assert_eq!(listed, 1, "{method}: {reported}");
+            assert!(reported.contains(&trade), "{reported}");
             let unknown: i32 = asked.map(|q| q.unknown_lines).sum();
-            assert_eq!(unknown, 1, "{method}: {told}");
+            assert_eq!(unknown, 1, "{method}: {reported}");
         }
         // Paid meanwhile: found by asking; its key may have been handed over already, so none is given.
-        assert_eq!(t.order_state(meanwhile.order.id).await, "paid", "{method}: {told}");
+        assert_eq!(t.order_state(meanwhile.order.id).await, "paid", "{method}: {reported}");
         assert_eq!(t.unit_states(meanwhile.order.id).await, "awaiting_stock:1", "{method}");
         let free = format!(
             "select count(*) from vault_key where variant_id = '{}' and state = 'available'",
             variant.0
         );
         assert_eq!(t.db.one(&free).await, "0", "{method}: what may be sold is not on sale");
-        assert!(told.contains(&format!("frozen 6 keys of {variant}")), "{told}");
+        assert!(reported.contains(&format!("frozen 6 keys of {variant}")), "{reported}");
     }
     assert_eq!(sold(&t).await, before, "nothing was given");
 
@@ -274,8 +274,8 @@ async fn the_command_reports_opens_and_releases_and_killed_half_way_is_run_again
     let setup = Server::of(&t.db.app_url());
     let run = |setup: &crate::harness::Setup, arguments: &[&str]| {
         let output = setup.command(arguments).output().unwrap();
-        let told = String::from_utf8_lossy(&output.stdout).into_owned();
-        (output.status.success(), told, String::from_utf8_lossy(&output.stderr).into_owned())
+        let reported = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.success(), reported, String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let (done, _, log) = run(&setup, &["restored", "--since", "2099-01-01T00:00:00Z"]);
     assert!(!done && log.contains("a time to come"), "{log}");
@@ -283,12 +283,13 @@ async fn the_command_reports_opens_and_releases_and_killed_half_way_is_run_again
     let (done, _, _) = run(&setup.clone().env("DISPENSE_FAULT", "restored.raised:1"), &["restored"]);
     assert!(!done);
     assert_eq!(t.db.one("select string_agg(id || state, ' ' order by id) from epoch").await, "1open 2held");
-    let (done, told, log) = run(&setup, &["restored"]);
-    assert!(done && told.contains("epoch 2") && told.ends_with("sales go on\n"), "{told}{log}");
-    assert!(told.contains(&format!("frozen 2 keys of {variant}")), "{told}");
+    let (done, reported, log) = run(&setup, &["restored"]);
+    assert!(done && reported.contains("epoch 2") && reported.ends_with("sales go on\n"), "{reported}{log}");
+    assert!(reported.contains(&format!("frozen 2 keys of {variant}")), "{reported}");
     assert_eq!(t.db.one("select string_agg(id || state, ' ' order by id) from epoch").await, "1open 2open");
-    let (done, told, log) = run(&setup, &["restored", "--release", &variant.to_string(), "--but-first", "1"]);
-    assert!(done && told.contains("1 keys are on sale again"), "{told}{log}");
+    let (done, reported, log) =
+        run(&setup, &["restored", "--release", &variant.to_string(), "--but-first", "1"]);
+    assert!(done && reported.contains("1 keys are on sale again"), "{reported}{log}");
     let (done, _, log) = run(&setup, &["restored", "--release", "nonsense"]);
     assert!(!done && log.contains("not the id of a variant"), "{log}");
     // An attempt of an order of before has a part that no attempt of the other life can have had.

@@ -95,8 +95,8 @@ fn faults(account: Account) -> String {
     let mut config = test_config(folder.path());
     config.accounts = vec![account];
     let built = Accounts::build(&config, &Outbound::new().unwrap());
-    let told = built.err().unwrap_or_default();
-    told.into_iter().map(|(key, text)| format!("{key}: {text}")).collect::<Vec<_>>().join("; ")
+    let reported = built.err().unwrap_or_default();
+    reported.into_iter().map(|(key, text)| format!("{key}: {text}")).collect::<Vec<_>>().join("; ")
 }
 
 /// Rows: P10.

@@ -70,11 +70,11 @@ pub fn lines(entries: &[StatementEntry]) -> Vec<StatementLine> {
 
 /// What could not be read: its place, why, and in brackets what it is about.
 pub fn unread(entries: &[StatementEntry]) -> Vec<String> {
-    let told = |entry: &StatementEntry| {
+    let reported = |entry: &StatementEntry| {
         let unread = entry.said.as_ref().err()?;
         Some(format!("{}: {} ({})", entry.place, unread.why, unread.subject))
     };
-    entries.iter().filter_map(told).collect()
+    entries.iter().filter_map(reported).collect()
 }
 
 /// The lines as a file that `read_statement` below reads.

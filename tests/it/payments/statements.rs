@@ -93,7 +93,7 @@ async fn a_statement_is_matched_three_ways_and_each_kind_of_difference_becomes_o
     ];
     let run = read(&t, day, &lines).await;
     assert_eq!((run.lines, run.new_lines, run.matched), (7, 7, 4));
-    // The refund of 300 is a part of the 400 that were told without naming refunds; the rest stands in no statement.
+    // The refund of 300 is a part of the 400 that were reported without naming refunds; the rest stands in no statement.
     let wanted = "statement_amount_differs 1, statement_paid_here_only 1, statement_paid_there_only 2, \
                   statement_refund_differs 1";
     assert_eq!(tasks(&t).await, wanted);

@@ -63,7 +63,7 @@ async fn what_gateways_state_agrees_with_a_shop_that_heard_of_it_however_often_i
     import().await;
     assert_eq!(t.db.one(ledger).await, booked);
 
-    // Two refunds in the platform's console, of which no notice tells: one sum there, asked about and then the same here.
+    // Two refunds in the platform's console, which no notice reports: one sum there, asked about and then the same here.
     for (number, act) in [(&numbers[4], "refund-part"), (&numbers[5], "refund-part")] {
         s.try_act(number, act, json!({ "amount": 200 })).unwrap();
     }

@@ -14,7 +14,7 @@ use super::small_paypal::TOKEN;
 use super::stated::unread;
 
 /// Of each line that was read: what it is, its amount, its trade.
-fn told(entries: &[StatementEntry]) -> Vec<String> {
+fn reported(entries: &[StatementEntry]) -> Vec<String> {
     let line = |entry: &StatementEntry| {
         let line = entry.said.as_ref().ok()?;
         Some(format!("{} {} {}", line.stated.as_str(), line.amount_minor, line.trade_no))
@@ -60,7 +60,7 @@ async fn a_transaction_of_something_else_is_left_out_whatever_it_says_and_a_torn
     let Statement::Entries(entries) = paypal.statement(&call, "2027-01-14".parse().unwrap()).await else {
         panic!()
     };
-    assert_eq!(told(&entries), ["payment 990 CAP1", "refund 400 CAP1"]);
+    assert_eq!(reported(&entries), ["payment 990 CAP1", "refund 400 CAP1"]);
     let wrong = unread(&entries);
     let expected = [
         "transaction 8: amount_malformed (CAP2)",
@@ -102,7 +102,7 @@ fn types_of_a_download_are_known_by_their_names_and_only_what_happened_counts() 
         row("Mobile Payment", "Completed", "-1.00", ""),
         row("Website Payment", "Partially Refunded", "3.00", ""),
     ]);
-    assert_eq!(told(&entries), ["payment 990 TX0", "refund 400 TX0", "payment 300 TX13"]);
+    assert_eq!(reported(&entries), ["payment 990 TX0", "refund 400 TX0", "payment 300 TX13"]);
     assert_eq!(unread(&entries), [""; 0]);
     for status in ["Pending", "Denied", "Canceled", "Failed", "Expired", "Voided", "Held", "Unclaimed"] {
         assert!(download(&[row("Express Checkout Payment", status, "9.90", "")]).is_empty(), "{status}");
@@ -121,7 +121,7 @@ fn types_of_a_download_are_known_by_their_names_and_only_what_happened_counts() 
         "line 5: type_missing (TX3)",
     ];
     assert_eq!(unread(&entries), wrong);
-    assert_eq!(told(&entries), ["payment 990 TX4"]);
+    assert_eq!(reported(&entries), ["payment 990 TX4"]);
 }
 
 /// Rows: P8.

@@ -66,7 +66,7 @@ async fn a_days_books_are_asked_for_page_by_page_and_read_from_the_report_alike(
         [
             (Stated::Payment, "pi_1", 1999, Some(88)),
             (Stated::Refund, "pi_1", 400, Some(-10)),
-            // Its fee is told in dollars, which says nothing in yen.
+            // Its fee is reported in dollars, which says nothing in yen.
             (Stated::Payment, "pi_2", 1200, None),
         ]
     );

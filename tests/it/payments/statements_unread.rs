@@ -1,4 +1,4 @@
-//! What stands in a statement and cannot be read: told of with its place, put before a person, and no reason to leave the
+//! What stands in a statement and cannot be read: reported with its place, put before a person, and no reason to leave the
 //! other lines without their verdict.
 
 use chrono::{NaiveDate, TimeDelta};
@@ -101,12 +101,12 @@ async fn what_cannot_be_read_is_one_task_until_the_days_statement_can_be_read() 
     let tokens = t.sign_in("support@shop.example").await.tokens;
     let desk = Client::new(&t.app).with(tokens.access.expose());
     let runs = "{ desk { statements { nodes { state counts { kind count } differences { kind subject there { amount } } } } } }";
-    let told = desk.data(runs, json!({})).await["desk"]["statements"]["nodes"][1].clone();
+    let reported = desk.data(runs, json!({})).await["desk"]["statements"]["nodes"][1].clone();
     assert_eq!(
-        (&told["state"], &told["counts"]),
+        (&reported["state"], &reported["counts"]),
         (&json!("DONE"), &json!([{ "kind": "unreadable", "count": 2 }]))
     );
-    assert_eq!(told["differences"][0], json!({ "kind": "unreadable", "subject": "T2", "there": null }));
+    assert_eq!(reported["differences"][0], json!({ "kind": "unreadable", "subject": "T2", "there": null }));
     // Around the day all is read: the statement speaks of the second payment all the same.
     for near in [day - TimeDelta::days(1), day + TimeDelta::days(1)] {
         gateway.hand_out(near, Vec::new());

@@ -245,8 +245,8 @@ impl Street {
         let attempt = self.start(&placed, method).await;
         self.act(&placed.order.number, "pay");
         self.settled().await;
-        let told = self.told(&placed.order.number);
-        assert_eq!(self.t.order_state(placed.order.id).await, "paid", "{method}: {told}");
+        let reported = self.reported(&placed.order.number);
+        assert_eq!(self.t.order_state(placed.order.id).await, "paid", "{method}: {reported}");
         assert_eq!(self.t.unit_states(placed.order.id).await, "assigned:1", "{method}");
         (placed, attempt.payment.id)
     }
@@ -266,7 +266,7 @@ impl Street {
     }
 
     /// The notices of a payment with the shop's answers, for a failing test.
-    pub fn told(&self, number: &str) -> String {
+    pub fn reported(&self, number: &str) -> String {
         let id = self.there(number)["id"].clone();
         let notices = self.simulator.journal()["notices"].as_array().cloned().unwrap_or_default();
         notices.iter().filter(|n| n["payment"] == id).map(Value::to_string).collect::<Vec<_>>().join("\n")

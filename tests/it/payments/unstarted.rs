@@ -89,8 +89,8 @@ async fn at_every_gateway_a_start_without_an_answer_is_repeated_in_the_backgroun
             assert_eq!(t.db.one(&known).await == "t", !kept, "{method}");
             street.act(&placed.order.number, "pay");
             street.settled().await;
-            let told = street.told(&placed.order.number);
-            assert_eq!(t.order_state(placed.order.id).await, "paid", "{method}: {told}");
+            let reported = street.reported(&placed.order.number);
+            assert_eq!(t.order_state(placed.order.id).await, "paid", "{method}: {reported}");
         }
     }
     street.t.finish_with_jobs().await;

@@ -12,7 +12,7 @@ use crate::harness::{PASSWORD, TestApp, behind_a_proxy, codes};
 
 const SECRET: &str = "captcha-secret-canary";
 
-/// Says yes to `good…` once, no to others, and what it was told to for `odd`.
+/// Says yes to `good…` once, no to others, and what it was reported to for `odd`.
 #[derive(Clone)]
 struct Provider {
     port: u16,
@@ -174,9 +174,9 @@ async fn a_stranger_who_takes_free_goods_for_an_address_uses_up_nothing_of_its_o
         assert_eq!(codes(&order(&stranger, &format!("good {n}")).await), [""; 0]);
     }
     for (visitor, answer) in [(&stranger, "good s"), (&victim, "good v")] {
-        let told = order(visitor, answer).await;
-        assert_eq!(codes(&told), ["EMAIL_CODE_REQUIRED"], "no more mail, and no word of why");
-        assert_eq!(told["userErrors"][0]["field"], json!(["emailCode"]));
+        let reported = order(visitor, answer).await;
+        assert_eq!(codes(&reported), ["EMAIL_CODE_REQUIRED"], "no more mail, and no word of why");
+        assert_eq!(reported["userErrors"][0]["field"], json!(["emailCode"]));
     }
     let asked = victim.act("emailCodeRequest", json!({ "email": "v@example.com" }), "").await;
     assert_eq!(codes(&asked), [""; 0]);

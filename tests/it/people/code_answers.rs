@@ -70,8 +70,8 @@ async fn a_code_that_is_not_taken_tells_nothing_of_the_address_at_any_door() {
     };
     let wrong = || "AAAAA-AAAAA".to_owned();
     let unknown = ask(10, NOBODY, wrong()).await;
-    let told: Vec<&str> = unknown[..4].iter().flat_map(|answer| codes(answer)).collect();
-    assert_eq!(told, ["ACCESS_CODE_WRONG", "CODE_WRONG", "CODE_WRONG", "EMAIL_CODE_WRONG"]);
+    let reported: Vec<&str> = unknown[..4].iter().flat_map(|answer| codes(answer)).collect();
+    assert_eq!(reported, ["ACCESS_CODE_WRONG", "CODE_WRONG", "CODE_WRONG", "EMAIL_CODE_WRONG"]);
     assert_eq!(ask(11, ADA, wrong()).await, unknown);
     assert_eq!(ask(12, BEN, wrong()).await, unknown);
     // A right code whose time is over, one that was used, and one for another door.

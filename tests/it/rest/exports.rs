@@ -30,10 +30,11 @@ async fn what_was_exported_comes_in_again_byte_for_byte_in_another_shop() {
         // One seller has a text once: make room for the next round.
         there.t.db.sql("truncate vault_key cascade; update key_batch set added = 0").await;
     }
-    let told = "select string_agg(kind || ' ' || coalesce(body ->> 'keys', '-'), ', ' order by id) from event
+    let reported =
+        "select string_agg(kind || ' ' || coalesce(body ->> 'keys', '-'), ', ' order by id) from event
         where kind like 'keys.export%'";
     let once = "keys.export_asked -, keys.export_begun 0, keys.exported 1304";
-    assert_eq!(here.t.db.one(told).await, [once; 4].join(", "));
+    assert_eq!(here.t.db.one(reported).await, [once; 4].join(", "));
     here.sound().await;
     here.t.finish_with_jobs().await;
     there.t.finish_with_jobs().await;

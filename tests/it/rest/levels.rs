@@ -1,4 +1,4 @@
-//! What sellers are told of the level of their stock.
+//! What sellers are reported of the level of their stock.
 
 use chrono::{TimeDelta, Timelike};
 use dispense::base::actor::Role;
@@ -81,7 +81,7 @@ async fn a_preview_says_which_lines_new_keys_would_fill_and_the_import_then_does
 }
 
 /// How often an event of this kind was written.
-async fn told(t: &TestApp, kind: &str) -> String {
+async fn reported(t: &TestApp, kind: &str) -> String {
     t.db.one(&format!("select count(*) from event where kind = '{kind}'")).await
 }
 
@@ -105,35 +105,38 @@ async fn low_stock_is_told_once_and_again_only_after_more_came() {
     assert_eq!(alert(variant, json!(2)).await["variant"]["lowStockAlert"], 2);
     let state = "select coalesce(string_agg(state, ',' order by created_at), 'none') from task where kind = 'stock_low'";
     t.sweep().await;
-    assert_eq!((t.db.one(state).await.as_str(), told(&t, "stock.low").await.as_str()), ("none", "0"));
+    assert_eq!((t.db.one(state).await.as_str(), reported(&t, "stock.low").await.as_str()), ("none", "0"));
     t.paid_order(variant, 2).await;
     for _ in 0..3 {
         t.sweep().await;
         t.drain().await;
     }
-    assert_eq!((t.db.one(state).await.as_str(), told(&t, "stock.low").await.as_str()), ("open", "1"));
+    assert_eq!((t.db.one(state).await.as_str(), reported(&t, "stock.low").await.as_str()), ("open", "1"));
     let mails = "select count(*) from message where kind = 'task_opened' and recipient = 'boss@shop.example'";
     assert_eq!(t.db.one(mails).await, "1");
-    // A person who has seen it is not told again while it sinks further.
+    // A person who has seen it is not reported again while it sinks further.
     t.db.sql("update task set state = 'resolved', resolved_at = app_now() where kind = 'stock_low'").await;
     t.paid_order(variant, 1).await;
     t.sweep().await;
-    assert_eq!((t.db.one(state).await.as_str(), told(&t, "stock.low").await.as_str()), ("resolved", "1"));
+    assert_eq!((t.db.one(state).await.as_str(), reported(&t, "stock.low").await.as_str()), ("resolved", "1"));
     t.import(variant, 5).await;
     t.sweep().await;
-    assert_eq!(told(&t, "stock.restocked").await, "1");
+    assert_eq!(reported(&t, "stock.restocked").await, "1");
     t.paid_order(variant, 4).await;
     t.sweep().await;
     assert_eq!(
-        (t.db.one(state).await.as_str(), told(&t, "stock.low").await.as_str()),
+        (t.db.one(state).await.as_str(), reported(&t, "stock.low").await.as_str()),
         ("resolved,open", "2")
     );
-    // Nobody wants to be told any more.
+    // Nobody wants to be reported any more.
     assert_eq!(alert(variant, Value::Null).await["variant"]["lowStockAlert"], Value::Null);
     t.sweep().await;
     assert_eq!(t.db.one(state).await, "resolved,resolved");
     t.sweep().await;
-    assert_eq!((told(&t, "stock.low").await, told(&t, "stock.restocked").await), ("2".into(), "2".into()));
+    assert_eq!(
+        (reported(&t, "stock.low").await, reported(&t, "stock.restocked").await),
+        ("2".into(), "2".into())
+    );
     t.drain_all().await;
     t.finish_with_jobs().await;
 }

@@ -249,7 +249,7 @@ async fn a_batch_says_where_it_goes_on_and_made_keys_take_no_file() {
     let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
     let expected = json!({ "lines": "1000", "offset": left.bytes.to_string(), "state": "RUNNING" });
     assert_eq!(answer["data"]["node"], expected, "{answer}");
-    // One that an earlier program read, which kept no digest: nobody can tell which file it was.
+    // One that an earlier program read, which kept no digest: nobody knows which file it was.
     shop.t.db.sql("update key_batch set digest = null, encoding = null, bytes = 0").await;
     assert_eq!(code(shop.send(id, &[], file.clone()).await), "409 IMPORT_OTHER_FILE");
     assert_eq!(

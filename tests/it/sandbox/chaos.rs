@@ -1,4 +1,4 @@
-//! Chaos at the simulator: by a seed, told step by step over HTTP, and by itself in a running program.
+//! Chaos at the simulator: by a seed, reported step by step over HTTP, and by itself in a running program.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};

@@ -106,8 +106,8 @@ impl Witness {
         tokio::time::timeout(std::time::Duration::from_secs(20), self.simulator.settled()).await.unwrap();
     }
 
-    /// Does it and reads what is told of it.
-    pub async fn told(&self, act: &str, input: Value) -> Vec<Value> {
+    /// Does it and reads what is reported of it.
+    pub async fn reported(&self, act: &str, input: Value) -> Vec<Value> {
         self.act(act, input);
         self.settled().await;
         self.read()
@@ -192,7 +192,7 @@ fn unsealed(resource: &Value) -> Value {
     serde_json::from_slice(plain).unwrap()
 }
 
-/// The kinds of what was told, in order.
-pub fn kinds(told: &[Value]) -> Vec<&str> {
-    told.iter().map(|event| event["kind"].as_str().unwrap()).collect()
+/// The kinds of what was reported, in order.
+pub fn kinds(reported: &[Value]) -> Vec<&str> {
+    reported.iter().map(|event| event["kind"].as_str().unwrap()).collect()
 }

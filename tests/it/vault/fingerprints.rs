@@ -89,7 +89,7 @@ async fn stored_keys_get_their_fingerprint_and_of_two_of_one_text_a_person_decid
     let old = store_before(&t, v, &["\u{feff}ONE-1", "TWO-2", "\u{200b}TWO-2", "\u{ad}THREE-3"]).await;
     let found = dispense::check::run(&t.app.db, &t.app.config.secrets).await.unwrap();
     let names: Vec<_> = found.findings().map(|f| f.question).collect();
-    assert_eq!(names, ["no text of a key stands twice within a seller"], "{found}");
+    assert_eq!(names, ["no text of a key is stored twice within a seller"], "{found}");
 
     // A file of the present program between: the text under its mark is not seen yet, so it is stored, and found.
     let fresh = import(&t, v, b"ONE-1\nTWO-2\nFOUR-4\n").await;

@@ -38,7 +38,7 @@ fn reader<R: AsyncRead + Unpin>(input: R, at: Mark) -> ChunkReader<R> {
     ChunkReader::new(input, sealer.line_chain(BatchId(uuid::Uuid::nil()).0), at, Layout::default())
 }
 
-fn told(chunk: &Chunk) -> Vec<String> {
+fn reported(chunk: &Chunk) -> Vec<String> {
     let keys = chunk.keys.iter().map(|key| (key.line, key.text.expose().to_owned()));
     let problems = chunk.problems.iter().map(|(line, problem)| (*line, problem.code().to_owned()));
     let mut rows: Vec<(i64, String)> = keys.chain(problems).collect();
@@ -51,7 +51,7 @@ async fn read(bytes: &[u8], size: usize) -> (Vec<String>, Mark) {
     let mut reader = reader(Drops { rest: bytes, size }, Mark::default());
     let (mut rows, mut end) = (Vec::new(), Mark::default());
     while let Some(chunk) = reader.next().await.unwrap() {
-        rows.extend(told(&chunk));
+        rows.extend(reported(&chunk));
         end = chunk.end;
     }
     (rows, end)
@@ -163,7 +163,7 @@ async fn the_place_behind_a_chunk_is_where_the_rest_begins_whatever_ends_its_lin
                 let mut rest = reader(Drops { rest, size }, first.end);
                 loop {
                     let (from_whole, from_rest) = (whole.next().await.unwrap(), rest.next().await.unwrap());
-                    assert_eq!(from_whole.as_ref().map(told), from_rest.as_ref().map(told));
+                    assert_eq!(from_whole.as_ref().map(reported), from_rest.as_ref().map(reported));
                     assert_eq!(from_whole.as_ref().map(|c| c.end), from_rest.as_ref().map(|c| c.end));
                     let Some(chunk) = from_whole else { break };
                     assert_eq!(

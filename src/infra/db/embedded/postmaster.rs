@@ -180,7 +180,7 @@ impl Postmaster {
     /// True when a session opens, false when the server ended instead.
     async fn wait_until_ready(&mut self) -> Result<bool, Fault> {
         let deadline = Instant::now() + LONGEST_START;
-        let mut told = Instant::now() + Duration::from_secs(5);
+        let mut next_report = Instant::now() + Duration::from_secs(5);
         loop {
             match tokio_postgres::connect(&self.launch.url, tokio_postgres::NoTls).await {
                 Ok(_) => return Ok(true),
@@ -201,9 +201,9 @@ impl Postmaster {
             if self.has_ended() {
                 return Ok(false);
             }
-            if Instant::now() > told {
+            if Instant::now() > next_report {
                 tracing::info!(pid = self.id(), "the database is still starting (it recovers after a crash)");
-                told += Duration::from_secs(30);
+                next_report += Duration::from_secs(30);
             }
             sleep(GLANCE).await;
         }

@@ -70,10 +70,10 @@ fn named(payment: &PaymentRef<'_>, refund_id: &str) -> Value {
 }
 
 fn about(payment: &PaymentRef<'_>, answer: &Value) -> bool {
-    let told = |key| json::text(answer, &[key]);
+    let given = |key| json::text(answer, &[key]);
     match payment.trade_no.filter(|_| payment.number.is_empty()) {
-        Some(trade_no) => told("trade_no") == Some(trade_no),
-        None => told("out_trade_no").map(event::number_here).as_deref() == Some(payment.number),
+        Some(trade_no) => given("trade_no") == Some(trade_no),
+        None => given("out_trade_no").map(event::number_here).as_deref() == Some(payment.number),
     }
 }
 

@@ -72,7 +72,7 @@ fn page(call: &Call<'_>, payment: &NewPayment<'_>, pairs: &[(String, String)]) -
         let (url, fields) = wire::posted(call, pairs);
         return Action::Form { url, fields };
     }
-    Action::Redirect { url: format!("{}?{}", wire::door(call), form::encoded(wire::borrowed(pairs))) }
+    Action::Redirect { url: format!("{}?{}", wire::endpoint(call), form::encoded(wire::borrowed(pairs))) }
 }
 
 /// What every way says about the trade. `time_expire` is a moment and not a span, so that a repeat says the same.

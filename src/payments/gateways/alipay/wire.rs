@@ -50,7 +50,7 @@ pub(super) fn borrowed(pairs: &[Pair]) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// The address that takes calls and pages alike.
-pub(super) fn door(call: &Call<'_>) -> String {
+pub(super) fn endpoint(call: &Call<'_>) -> String {
     format!("{}/gateway.do", call.keys.api_url.as_deref().unwrap_or(HOST))
 }
 
@@ -58,7 +58,7 @@ pub(super) fn door(call: &Call<'_>) -> String {
 pub(super) fn posted(call: &Call<'_>, pairs: &[Pair]) -> (String, Vec<Pair>) {
     let (fields, common): (Vec<Pair>, Vec<Pair>) =
         pairs.iter().cloned().partition(|(name, _)| name == "biz_content");
-    (format!("{}?{}", door(call), form::encoded(borrowed(&common))), fields)
+    (format!("{}?{}", endpoint(call), form::encoded(borrowed(&common))), fields)
 }
 
 /// What Alipay answered, once its signature was checked.
@@ -118,11 +118,11 @@ fn verified(call: &Call<'_>, method: &str, body: &[u8]) -> Result<Value, String>
     let text = inner.get();
     let value = json::parse(text.as_bytes()).map_err(|_| "the answer has a repeated name".to_owned())?;
     let sign: Option<String> = outer.find("sign")?.and_then(|sign| serde_json::from_str(sign.get()).ok());
-    let told = || no(&value).0;
-    let sign = sign.ok_or_else(|| format!("the answer is not signed; it says `{}`", told()))?;
+    let said = || no(&value).0;
+    let sign = sign.ok_or_else(|| format!("the answer is not signed; it says `{}`", said()))?;
     let keys = call.keys.secrets.iter().filter_map(|secret| PublicKey::parse(secret.expose()));
     let genuine = keys.into_iter().any(|key| key.verifies(text.as_bytes(), &sign));
-    genuine.then_some(()).ok_or_else(|| format!("the answer is not Alipay's; it says `{}`", told()))?;
+    genuine.then_some(()).ok_or_else(|| format!("the answer is not Alipay's; it says `{}`", said()))?;
     Ok(value)
 }
 

@@ -122,7 +122,7 @@ async fn made(
     let action = match (text("qrcode"), text("payurl")) {
         (Some(code), _) => Action::Qr { text: code.to_owned() },
         (None, Some(url)) if epay::is_web(url) => Action::Redirect { url: url.to_owned() },
-        _ => return Err(StartFailure::Unknown("the answer tells no way to pay".into())),
+        _ => return Err(StartFailure::Unknown("the answer has no way to pay".into())),
     };
     Ok(Started { gateway_reference: None, action, expires_at: None })
 }
@@ -204,7 +204,7 @@ pub(super) async fn refund_query(outbound: &Outbound, call: &Call<'_>, refund: &
             done(refund.refund_id)
         }
         Queried::Unknown(text) => Refunding::Unknown(text),
-        _ => Refunding::Unknown("this platform does not tell what became of a refund".into()),
+        _ => Refunding::Unknown("this platform does not say what became of a refund".into()),
     }
 }
 

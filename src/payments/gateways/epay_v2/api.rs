@@ -113,7 +113,7 @@ async fn create(
     let action = match (json::text(&answer, &["pay_type"]), info) {
         (Some("jump" | "scheme"), Some(url)) if epay::is_web(url) => Action::Redirect { url: url.to_owned() },
         (Some("qrcode"), Some(text)) => Action::Qr { text: text.to_owned() },
-        _ => return Err(StartFailure::Unknown("the answer tells no way to pay".into())),
+        _ => return Err(StartFailure::Unknown("the answer has no way to pay".into())),
     };
     Ok(Started { gateway_reference: None, action, expires_at: None })
 }

@@ -128,7 +128,7 @@ impl Gateway for PayPal {
                 Setting {
                     name: "trust_root",
                     required: false,
-                    about: "a certificate in PEM that stands in for the public roots, for sandbox accounts alone",
+                    about: "a certificate in PEM used in place of the public roots, for sandbox accounts alone",
                 },
             ]
         }

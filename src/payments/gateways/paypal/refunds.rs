@@ -98,7 +98,7 @@ async fn listed(paypal: &PayPal, call: &Call<'_>, refund: &RefundRef<'_>) -> Res
             let refunds = json::at(unit, &["payments", "refunds"]).and_then(Value::as_array);
             Ok(refunds.cloned().unwrap_or_default())
         }
-        _ => Err(unknown("the order does not tell its refunds")),
+        _ => Err(unknown("the order does not list its refunds")),
     }
 }
 

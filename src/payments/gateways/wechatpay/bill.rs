@@ -68,9 +68,9 @@ async fn fetched(
     }
     let table = unpacked(&file.body)?;
     let hash = hex::encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &table));
-    let told =
+    let given =
         json::text(answer, &["hash_value"]).filter(|_| json::text(answer, &["hash_type"]) == Some("SHA1"));
-    if !told.ok_or("the answer has no SHA-1")?.eq_ignore_ascii_case(&hash) {
+    if !given.ok_or("the answer has no SHA-1")?.eq_ignore_ascii_case(&hash) {
         return Err("the statement is not the one that was promised: its SHA-1 differs".into());
     }
     entries(call.keys, &table)
@@ -136,10 +136,10 @@ fn entries(keys: &AccountKeys, table: &[u8]) -> Result<Vec<StatementEntry>, Stri
         }
     }
     let sums = sums.as_deref().and_then(cells_of).ok_or("the statement is cut off: it has no sums")?;
-    let told = sums.first().copied().unwrap_or_default();
+    let declared = sums.first().copied().unwrap_or_default();
     // A line that is torn may be a trade, or the rest of the one before it.
-    if !told.parse().is_ok_and(|told: usize| (details..=details + strays).contains(&told)) {
-        return Err(format!("the statement says that it has {told} trades, and has {details}"));
+    if !declared.parse().is_ok_and(|count: usize| (details..=details + strays).contains(&count)) {
+        return Err(format!("the statement says that it has {declared} trades, and has {details}"));
     }
     Ok(found)
 }

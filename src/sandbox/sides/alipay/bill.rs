@@ -10,7 +10,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use crate::sandbox::book::{Payment, Refund};
-use crate::sandbox::played::Told;
+use crate::sandbox::played::Reply;
 use crate::sandbox::sides::china;
 use crate::sandbox::simulator::Desk;
 
@@ -47,15 +47,15 @@ pub(super) fn address(
 }
 
 /// The file behind an address.
-pub(super) fn download(desk: &Desk, seller: &str, token: &str, now: i64) -> Told {
+pub(super) fn download(desk: &Desk, seller: &str, token: &str, now: i64) -> Reply {
     let mut parts = token.splitn(3, '.');
     let mut part = || parts.next().unwrap_or_default();
     let (day, until, given) = (part(), part().parse::<i64>().unwrap_or_default(), part());
     let parsed = NaiveDate::parse_from_str(day, "%Y-%m-%d").ok();
     match parsed.filter(|_| until >= now && tag(day, until) == given).and_then(|day| bill(desk, seller, day))
     {
-        Some(zip) => Told::bytes(200, "application/octet-stream", zip),
-        None => Told::bytes(404, "text/plain", "gone"),
+        Some(zip) => Reply::bytes(200, "application/octet-stream", zip),
+        None => Reply::bytes(404, "text/plain", "gone"),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::infra::outbound::{HttpAnswer, Method};
 use crate::sandbox::book::{Payment, SentNotice};
 use crate::sandbox::drawer::Drawer;
 use crate::sandbox::forms::{Form, form};
-use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, Told};
+use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, Reply};
 use crate::sandbox::rsa::{self, Pair};
 use crate::sandbox::sides::china;
 use crate::sandbox::signing::fresh_id;
@@ -82,15 +82,15 @@ impl Alipay {
     }
 
     /// The object under its name, and a signature of exactly its text.
-    fn told(&self, desk: &Desk, method: &str, answer: &Value) -> Told {
+    fn reply(&self, desk: &Desk, method: &str, answer: &Value) -> Reply {
         let text = answer.to_string();
         let sign = self.alipay.sign_or_forge(text.as_bytes(), desk.trouble().forge_answers);
         let name = method.replace('.', "_");
         let body = format!("{{\"{name}_response\":{text},\"sign\":{}}}", json!(sign));
-        Told::bytes(200, "application/json;charset=utf-8", body)
+        Reply::bytes(200, "application/json;charset=utf-8", body)
     }
 
-    fn call(&self, desk: &Arc<Desk>, call: &Form, now: i64) -> Told {
+    fn call(&self, desk: &Arc<Desk>, call: &Form, now: i64) -> Reply {
         let method = call.get("method");
         let business: Value = serde_json::from_str(call.get("biz_content")).unwrap_or_default();
         let by_browser =
@@ -100,12 +100,12 @@ impl Alipay {
                 json!({ "code": "40002", "msg": "Invalid Arguments", "sub_code": code, "sub_msg": text });
             return match by_browser {
                 true => refusal_page(code, text),
-                false => self.told(desk, method, &no),
+                false => self.reply(desk, method, &no),
             };
         }
         if by_browser {
             return match trades::open(desk, call, &business, now) {
-                Ok(payment) => Told::see_other(desk.page(&payment.id)),
+                Ok(payment) => Reply::see_other(desk.page(&payment.id)),
                 Err((code, text)) => refusal_page(code, text),
             };
         }
@@ -131,13 +131,13 @@ impl Alipay {
                 json!({ "code": "40004", "msg": "Business Failed", "sub_code": code, "sub_msg": text })
             }
         };
-        self.told(desk, method, &answer)
+        self.reply(desk, method, &answer)
     }
 }
 
-fn refusal_page(code: &str, text: &str) -> Told {
+fn refusal_page(code: &str, text: &str) -> Reply {
     let page = format!("<!doctype html><meta charset=\"utf-8\"><h1>{code}</h1><p>{text}</p>");
-    Told::bytes(200, "text/html; charset=utf-8", page)
+    Reply::bytes(200, "text/html; charset=utf-8", page)
 }
 
 impl Played for Alipay {
@@ -154,7 +154,7 @@ impl Played for Alipay {
     }
 
     fn can(&self) -> Can {
-        Can { pend: true, tell_refunds: true, slow_refunds: true, ..crate::sandbox::sides::epay::CAN }
+        Can { pend: true, report_refunds: true, slow_refunds: true, ..crate::sandbox::sides::epay::CAN }
     }
 
     fn decimals(&self, _currency: &str) -> u32 {
@@ -188,7 +188,7 @@ impl Played for Alipay {
         fresh_id("alr_")
     }
 
-    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Told {
+    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Reply {
         match asked.route() {
             (_, path) if path == ["gateway.do"] => {
                 let call = [Form::parse(asked.query.as_bytes()).0, Form::parse(&asked.body).0].concat();
@@ -197,7 +197,7 @@ impl Played for Alipay {
             ("GET", path) if path.len() == 2 && path[0] == "bill" => {
                 bill::download(desk, &self.seller_id, path[1], asked.now)
             }
-            _ => Told::json(404, &json!({ "code": "404" })),
+            _ => Reply::json(404, &json!({ "code": "404" })),
         }
     }
 
@@ -216,7 +216,7 @@ impl Played for Alipay {
         };
         let capture = trade.and_then(|trade| payment.capture(trade));
         let total = china::yuan(capture.map_or(payment.amount, |capture| capture.amount));
-        let mut told = form([
+        let mut reply = form([
             ("gmt_create", &*china::time(payment.created)),
             ("charset", "utf-8"),
             ("subject", &payment.title),
@@ -238,23 +238,23 @@ impl Played for Alipay {
         ]);
         if let Some(capture) = capture {
             let channels = json!([{ "amount": total, "fundChannel": "ALIPAYACCOUNT" }]).to_string();
-            told = told.with("gmt_payment", china::time(capture.at)).with("fund_bill_list", channels);
+            reply = reply.with("gmt_payment", china::time(capture.at)).with("fund_bill_list", channels);
         }
         if refunded > 0 {
             let About::Refunded(_, Some(id)) = about else { return None };
             let last = payment.refund(id)?;
-            told = told
+            reply = reply
                 .with("refund_fee", china::yuan(refunded))
                 .with("gmt_refund", china::time(last.moved_at) + ".000");
             if let Some(request) = &last.refund_id {
-                told = told.with("out_biz_no", request.clone());
+                reply = reply.with("out_biz_no", request.clone());
             }
         }
         if status == "TRADE_CLOSED" {
-            told = told.with("gmt_close", china::time(now));
+            reply = reply.with("gmt_close", china::time(now));
         }
         let (kind, target) = (status.to_owned(), payment.notify_url.clone());
-        Some(Draft { id: notify_id, kind, body: told.encoded(), target })
+        Some(Draft { id: notify_id, kind, body: reply.encoded(), target })
     }
 
     fn letter(&self, _desk: &Desk, notice: &SentNotice, now: i64) -> Option<Letter> {

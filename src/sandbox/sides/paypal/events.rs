@@ -9,7 +9,7 @@ use crate::sandbox::simulator::Desk;
 
 type Event = (&'static str, &'static str, &'static str, Value);
 
-/// None where PayPal says nothing: an order that lapses is not told of.
+/// None where PayPal says nothing: an order that lapses is not reported.
 pub(super) fn event(desk: &Desk, merchant: &str, payment: &Payment, about: About<'_>) -> Option<Event> {
     let reserved = match payment.captures.first() {
         Some(capture) => capture.trade_no.clone(),

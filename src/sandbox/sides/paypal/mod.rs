@@ -23,7 +23,7 @@ use crate::config::Account;
 use crate::sandbox::book::{KeptAnswer, Payment, SentNotice};
 use crate::sandbox::drawer::Drawer;
 use crate::sandbox::forms::Form;
-use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, Told};
+use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, Reply};
 use crate::sandbox::rsa::{self, Pair};
 use crate::sandbox::sides::epay;
 use crate::sandbox::signing::fresh_id;
@@ -114,17 +114,17 @@ impl PayPal {
         until.is_some_and(|until: i64| until > now && self.token(until) == token)
     }
 
-    fn oauth(&self, asked: &AskedQuestion) -> Told {
+    fn oauth(&self, asked: &AskedQuestion) -> Reply {
         let basic = STANDARD.encode(format!("{}:{}", self.client_id, self.client_secret));
         if asked.header("authorization") != format!("Basic {basic}") {
             let text = "Client Authentication failed";
-            return Told::json(401, &json!({ "error": "invalid_client", "error_description": text }));
+            return Reply::json(401, &json!({ "error": "invalid_client", "error_description": text }));
         }
         if Form::parse(&asked.body).get("grant_type") != "client_credentials" {
-            return Told::json(400, &json!({ "error": "unsupported_grant_type" }));
+            return Reply::json(400, &json!({ "error": "unsupported_grant_type" }));
         }
         let seconds = 32_400;
-        Told::json(
+        Reply::json(
             200,
             &json!({ "scope": "https://uri.paypal.com/services/payments", "token_type": "Bearer",
             "access_token": self.token(asked.now + seconds), "app_id": "APP-80W284485P519543T",
@@ -229,7 +229,7 @@ impl Played for PayPal {
             other_currency: true,
             pend: true,
             decline: true,
-            tell_refunds: true,
+            report_refunds: true,
             slow_refunds: true,
             dispute: true,
             refund_disputed: true,
@@ -286,23 +286,23 @@ impl Played for PayPal {
         id(17)
     }
 
-    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Told {
+    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Reply {
         let (method, path) = asked.route();
         match (method, path.as_slice()) {
             ("POST", ["v1", "oauth2", "token"]) => self.oauth(asked),
             ("GET", ["v1", "notifications", "certs", _]) => {
-                Told::bytes(200, "application/x-pem-file", format!("{}{}", self.leaf, self.root))
+                Reply::bytes(200, "application/x-pem-file", format!("{}{}", self.leaf, self.root))
             }
             ("GET", ["checkoutnow"]) => {
-                Told::see_other(desk.page(Form::parse(asked.query.as_bytes()).get("token")))
+                Reply::see_other(desk.page(Form::parse(asked.query.as_bytes()).get("token")))
             }
             _ if !self.is_token(asked.header("authorization"), asked.now) => {
                 let text = "Token signature verification failed";
-                Told::json(401, &json!({ "error": "invalid_token", "error_description": text }))
+                Reply::json(401, &json!({ "error": "invalid_token", "error_description": text }))
             }
             _ => {
                 let (status, body) = self.once(desk, asked);
-                Told::json(status, &body)
+                Reply::json(status, &body)
             }
         }
     }

@@ -109,7 +109,7 @@ pub(super) fn capture(desk: &Arc<Desk>, merchant: &str, id: &str, now: i64) -> P
                 at: now,
             };
             desk.change(|book| book.capture(id, capture.clone()));
-            let notice = acts::tell(desk, id, About::Paid(&capture.trade_no)).into_iter().collect();
+            let notice = acts::report(desk, id, About::Paid(&capture.trade_no)).into_iter().collect();
             match how {
                 "lose-notice" => notices::lose(desk, notice),
                 _ => notices::send(desk, notice),

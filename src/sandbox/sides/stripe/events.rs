@@ -20,7 +20,7 @@ pub(super) fn event(desk: &Desk, payment: &Payment, about: About<'_>) -> Option<
         }
         About::Closed => ("checkout.session.expired", session(desk, payment, None, false)),
         About::Failed => ("checkout.session.async_payment_failed", session(desk, payment, None, false)),
-        // The sum alone: which refund changed it, its own events tell.
+        // The sum alone: which refund changed it is in its own events.
         About::Refunded(trade, _) => ("charge.refunded", charge(payment, payment.capture(trade)?)),
         About::Refund(id, news) => {
             let kind = match news {

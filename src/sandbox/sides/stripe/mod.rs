@@ -15,7 +15,7 @@ use crate::config::Account;
 use crate::sandbox::book::{KeptAnswer, Payment, SentNotice};
 use crate::sandbox::drawer::Drawer;
 use crate::sandbox::forms::Form;
-use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, Told};
+use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, Reply};
 use crate::sandbox::sides::epay;
 use crate::sandbox::signing::{fresh_id, stripe_header};
 use crate::sandbox::simulator::Desk;
@@ -52,9 +52,9 @@ fn missing(what: &str) -> Refused {
     (404, "resource_missing", format!("No such {what}"))
 }
 
-fn refused(status: u16, code: &str, message: &str) -> Told {
+fn refused(status: u16, code: &str, message: &str) -> Reply {
     let kind = if status == 401 { "authentication_error" } else { "invalid_request_error" };
-    Told::json(status, &json!({ "error": { "type": kind, "code": code, "message": message } }))
+    Reply::json(status, &json!({ "error": { "type": kind, "code": code, "message": message } }))
 }
 
 impl Played for Stripe {
@@ -75,13 +75,13 @@ impl Played for Stripe {
             other_currency: true,
             pend: true,
             decline: true,
-            tell_refunds: true,
+            report_refunds: true,
             slow_refunds: true,
             dispute: true,
             late_refunds: true,
             second_trade: true,
-            tell_sum_apart: true,
-            tell_sum_alone: true,
+            report_sum_apart: true,
+            report_sum_alone: true,
             sum_counts_pending: true,
             ..epay::CAN
         }
@@ -126,7 +126,7 @@ impl Played for Stripe {
     }
 
     /// What every call goes through: the bearer, the version, the idempotency key.
-    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Told {
+    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Reply {
         if asked.header("authorization") != format!("Bearer {}", self.api_key) {
             return refused(401, "api_key_invalid", "Invalid API Key provided");
         }
@@ -145,12 +145,12 @@ impl Played for Stripe {
             if let Some(kept) = desk.read(|book| book.kept.get(&key).cloned()) {
                 if kept.request != identity {
                     let text = "Keys for idempotent requests can only be used with the same parameters";
-                    return Told::json(
+                    return Reply::json(
                         400,
                         &json!({ "error": { "type": "idempotency_error", "message": text } }),
                     );
                 }
-                return Told::json(kept.status, &kept.body);
+                return Reply::json(kept.status, &kept.body);
             }
         }
         let answered = call(desk, asked, &fields);
@@ -165,7 +165,7 @@ impl Played for Stripe {
             let kept = KeptAnswer { request: identity, status, body: body.clone() };
             desk.change(|book| book.kept.insert(key, kept));
         }
-        Told::json(status, &body)
+        Reply::json(status, &body)
     }
 
     fn draft(&self, desk: &Desk, payment: &Payment, about: About<'_>, now: i64) -> Option<Draft> {

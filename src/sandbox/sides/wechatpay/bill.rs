@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{NAME, WechatPayResult};
 use crate::sandbox::book::{Payment, Refund};
 use crate::sandbox::forms::Form;
-use crate::sandbox::played::Told;
+use crate::sandbox::played::Reply;
 use crate::sandbox::sides::china;
 use crate::sandbox::simulator::Desk;
 
@@ -43,18 +43,18 @@ pub(super) fn address(desk: &Desk, mchid: &str, appid: &str, query: &Form, now: 
 }
 
 /// The file; its answer is the only one that is not signed.
-pub(super) fn download(desk: &Desk, mchid: &str, appid: &str, query: &Form) -> Told {
+pub(super) fn download(desk: &Desk, mchid: &str, appid: &str, query: &Form) -> Reply {
     let day = NaiveDate::parse_from_str(query.get("token"), "%Y-%m-%d").ok();
     let Some(table) = day.and_then(|day| table(desk, mchid, appid, day)) else {
-        return Told::json(404, &json!({ "code": "NO_STATEMENT_EXIST", "message": "账单文件不存在" }));
+        return Reply::json(404, &json!({ "code": "NO_STATEMENT_EXIST", "message": "账单文件不存在" }));
     };
     if query.get("tartype") != "gzip" {
-        return Told::bytes(200, "text/plain", table);
+        return Reply::bytes(200, "text/plain", table);
     }
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());
     match packed.write_all(table.as_bytes()).and_then(|()| packed.finish()) {
-        Ok(bytes) => Told::bytes(200, "application/x-gzip", bytes),
-        Err(_) => Told::empty(500),
+        Ok(bytes) => Reply::bytes(200, "application/x-gzip", bytes),
+        Err(_) => Reply::empty(500),
     }
 }
 

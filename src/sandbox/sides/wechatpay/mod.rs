@@ -18,7 +18,7 @@ use crate::config::Account;
 use crate::sandbox::book::{Payment, SentNotice};
 use crate::sandbox::drawer::Drawer;
 use crate::sandbox::forms::Form;
-use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, RefundNews, Told};
+use crate::sandbox::played::{About, AskedQuestion, Can, Draft, Letter, Played, RefundNews, Reply};
 use crate::sandbox::rsa::{self, Pair};
 use crate::sandbox::sides::{china, epay};
 use crate::sandbox::signing::fresh_id;
@@ -214,7 +214,7 @@ impl Played for WechatPay {
         Can {
             pend: true,
             decline: true,
-            tell_refunds: true,
+            report_refunds: true,
             slow_refunds: true,
             abnormal_refunds: true,
             probe: true,
@@ -253,7 +253,7 @@ impl Played for WechatPay {
     }
 
     /// Signed both ways; only downloads and what browsers open are not.
-    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Told {
+    fn answer(&self, desk: &Arc<Desk>, asked: &AskedQuestion) -> Reply {
         let (_, path) = asked.route();
         if path == ["cgi-bin", "mmpayweb-bin", "checkmweb"] {
             return orders::open_in_browser(desk, &Form::parse(asked.query.as_bytes()));
@@ -274,9 +274,9 @@ impl Played for WechatPay {
         let wants_public_key = asked.header("wechatpay-serial") == self.public_key.serial;
         let signer = if wants_public_key { &self.public_key } else { self.by_certificate(desk) };
         let headers = self.headers(signer, asked.now, &text, desk.trouble().forge_answers);
-        let told =
-            if status == 204 { Told::empty(204) } else { Told::bytes(status, "application/json", text) };
-        headers.into_iter().fold(told, |told, (name, value)| told.with(name, value))
+        let reply =
+            if status == 204 { Reply::empty(204) } else { Reply::bytes(status, "application/json", text) };
+        headers.into_iter().fold(reply, |reply, (name, value)| reply.with(name, value))
     }
 
     fn draft(&self, _desk: &Desk, payment: &Payment, about: About<'_>, now: i64) -> Option<Draft> {

@@ -11,7 +11,7 @@ use crate::sandbox::acts;
 use crate::sandbox::book::{Capture, Payment, Refund, Status};
 use crate::sandbox::forms::Form;
 use crate::sandbox::notices;
-use crate::sandbox::played::{About, Told};
+use crate::sandbox::played::{About, Reply};
 use crate::sandbox::sides::china;
 use crate::sandbox::signing::fresh_id;
 use crate::sandbox::simulator::Desk;
@@ -92,14 +92,14 @@ pub(super) fn start(desk: &Desk, kind: &str, wish: &Value, now: i64) -> WechatPa
 }
 
 /// Where a phone's browser lands; `redirect_url` is where it goes back to.
-pub(super) fn open_in_browser(desk: &Desk, query: &Form) -> Told {
+pub(super) fn open_in_browser(desk: &Desk, query: &Form) -> Reply {
     let id = query.get("prepay_id");
     desk.change(|book| {
         if let Some(payment) = book.payments.iter_mut().find(|p| p.side == NAME && p.id == id) {
             payment.return_url = query.get("redirect_url").to_owned();
         }
     });
-    Told::see_other(desk.page(id))
+    Reply::see_other(desk.page(id))
 }
 
 pub(super) fn by_number(
@@ -231,12 +231,12 @@ fn described_refund(payment: &Payment, refund: &Refund) -> Value {
 
 /// A refund as its notice reports it; one made on the console has a number of the console's.
 pub(super) fn told_refund(payment: &Payment, refund: &Refund, mchid: &str) -> Value {
-    let mut told = json!({ "mchid": mchid, "out_trade_no": payment.number, "transaction_id": refund.trade_no,
+    let mut reply = json!({ "mchid": mchid, "out_trade_no": payment.number, "transaction_id": refund.trade_no,
         "out_refund_no": refund.refund_id.clone().unwrap_or_else(|| format!("console-{}", refund.id)),
         "refund_id": refund.id, "refund_status": refund_status(refund), "user_received_account": "支付用户零钱",
         "amount": amounts(payment, refund) });
     if refund.status == "succeeded" {
-        told["success_time"] = json!(china::stamp(refund.moved_at));
+        reply["success_time"] = json!(china::stamp(refund.moved_at));
     }
-    told
+    reply
 }

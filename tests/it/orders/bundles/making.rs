@@ -67,8 +67,8 @@ async fn a_bundle_is_made_of_own_variants_that_are_sold_in_its_currencies_and_of
         (json!({ "reservationMinutes": 3 }), "INVALID", json!(["fields", "reservationMinutes"])),
     ] {
         let refused = create(fields.clone()).await;
-        let told = &refused["userErrors"][0];
-        assert_eq!((&told["code"], &told["field"]), (&json!(code), &field), "{fields}: {refused}");
+        let reported = &refused["userErrors"][0];
+        assert_eq!((&reported["code"], &reported["field"]), (&json!(code), &field), "{fields}: {refused}");
         assert_eq!(refused["variant"], Value::Null);
     }
     assert_eq!(t.db.one("select count(*) from bundle_part").await, "4", "what was refused left nothing");

@@ -189,9 +189,9 @@ async fn the_pieces_of_one_bundle_cost_what_it_costs_and_a_lost_dispute_takes_al
         "file assigned:1, file revoked:1, key assigned:2, key revoked:2, secret assigned:1, secret revoked:1"
     );
     let dispute = |kind, status, at| shop.dispute(kind, "dp_1", 1_337, status, at);
-    shop.tell(&dispute("charge.dispute.created", "needs_response", 10)).await;
+    shop.report(&dispute("charge.dispute.created", "needs_response", 10)).await;
     assert_eq!(shop.order().await["whyNotDelivered"]["code"], "PAYMENT_DISPUTED");
-    shop.tell(&dispute("charge.dispute.closed", "lost", 20)).await;
+    shop.report(&dispute("charge.dispute.closed", "lost", 20)).await;
     shop.street.settled().await;
     assert_eq!(states(&shop).await, "file revoked:2, key revoked:4, secret revoked:2");
     assert_eq!(earned(&shop).await, "file 0, key 0, secret 0");

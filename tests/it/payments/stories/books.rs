@@ -130,8 +130,8 @@ async fn goods(
     }
 }
 
-/// Once each time that a refund was made: one that failed in between is told again, and so is one of which the buyer read
-/// that it failed because the news came in another order. Where refunds are not named, or what was told of them came late,
+/// Once each time that a refund was made: one that failed in between is reported again, and so is one of which the buyer read
+/// that it failed because the news came in another order. Where refunds are not named, or what was reported of them came late,
 /// at least once and not more often.
 async fn mails(shop: &Shop, bought: &Bought, there: &Value, compare: &mut impl FnMut(&str, String, String)) {
     let refunds = rows(there, "refunds");

@@ -1,5 +1,5 @@
-//! Stories that chance tells over all gateways: at the end of each the gateways' own books equal the shop's. A seed
-//! decides each of them. `make chaos` tells more; `CHAOS_SEED` says where to begin and `CHAOS_STORIES` how many.
+//! Stories drawn by chance over all gateways: at the end of each the gateways' own books equal the shop's. A seed
+//! decides each of them. `make chaos` plays more; `CHAOS_SEED` says where to begin and `CHAOS_STORIES` how many.
 
 pub mod books;
 pub mod chance;
@@ -9,7 +9,7 @@ pub mod story;
 use std::time::Instant;
 
 use shop::Shop;
-use story::{Told, tell};
+use story::{Story, play};
 
 use super::street::street;
 
@@ -27,25 +27,25 @@ pub fn setting(name: &str, otherwise: u64) -> u64 {
 }
 
 /// The stories of these seeds in one shop, and what `dispense check` has to say in between.
-async fn lane(seeds: Vec<u64>) -> (Vec<Told>, Vec<String>) {
+async fn lane(seeds: Vec<u64>) -> (Vec<Story>, Vec<String>) {
     let shop = Shop::open(street().await).await;
-    let (mut told, mut broken) = (Vec::new(), Vec::new());
+    let (mut reported, mut broken) = (Vec::new(), Vec::new());
     let mut since = seeds.first().copied().unwrap_or_default();
     for (index, seed) in seeds.iter().enumerate() {
-        let story = tell(&shop, *seed).await;
+        let story = play(&shop, *seed).await;
         show(&story);
-        told.push(story);
+        reported.push(story);
         if (index + 1) % BETWEEN_CHECKS == 0 || index + 1 == seeds.len() {
             if let Some(text) = broken_by_now(&shop).await {
                 broken.push(format!("after one of the seeds {since} to {seed}:\n{text}"));
-                // What is broken stays so: more stories would tell the same again.
+                // What is broken stays so: more stories would show the same again.
                 break;
             }
             since = *seed;
         }
     }
     shop.street.t.finish_with_jobs().await;
-    (told, broken)
+    (reported, broken)
 }
 
 /// What `dispense check` finds in a shop's database.
@@ -59,8 +59,8 @@ pub async fn broken_by_now(shop: &Shop) -> Option<String> {
     Some(report.lines().filter(|line| !line.starts_with("ok ")).collect::<Vec<_>>().join("\n"))
 }
 
-/// Prints a story that failed, so that it can be told again.
-fn show(story: &Told) {
+/// Prints a story that failed, so that it can be reported again.
+fn show(story: &Story) {
     if story.faults.is_empty() {
         return;
     }
@@ -79,21 +79,21 @@ async fn stories_told_by_chance_end_with_the_gateways_books_equal_to_the_shops()
         let seeds = (first..first + count).filter(|seed| (*seed - first) as usize % LANES == lane_number);
         tokio::spawn(lane(seeds.collect()))
     });
-    let (mut told, mut broken) = (Vec::new(), Vec::new());
+    let (mut reported, mut broken) = (Vec::new(), Vec::new());
     for done in futures::future::join_all(lanes).await {
         let (of_lane, of_check) = done.unwrap();
-        told.extend(of_lane);
+        reported.extend(of_lane);
         broken.extend(of_check);
     }
-    told.sort_by_key(|t| t.seed);
-    let steps: usize = told.iter().map(|t| t.steps.len()).sum();
+    reported.sort_by_key(|t| t.seed);
+    let steps: usize = reported.iter().map(|t| t.steps.len()).sum();
     let seconds = started.elapsed().as_secs_f64();
-    let failing: Vec<&Told> = told.iter().filter(|t| !t.faults.is_empty()).collect();
+    let failing: Vec<&Story> = reported.iter().filter(|t| !t.faults.is_empty()).collect();
     broken.iter().for_each(|text| println!("\nBROKEN {text}"));
     println!(
         "{} of {count} stories with {steps} steps in {seconds:.1} s, {:.1} a second: {} failed{}",
-        told.len(),
-        told.len() as f64 / seconds,
+        reported.len(),
+        reported.len() as f64 / seconds,
         failing.len(),
         failing.iter().map(|t| format!(" {}", t.seed)).collect::<String>(),
     );

@@ -213,7 +213,7 @@ impl Shop {
         format!("orderRefund {} {} → {asked}", wish["amount"], wish["units"])
     }
 
-    /// Whether a person was told of something about this order.
+    /// Whether a person was asked about something about this order.
     pub async fn has_task(&self, bought: &Bought, kind: &str) -> bool {
         let sql = format!(
             "select exists (select 1 from task where kind = '{kind}' and order_id = '{}')",

@@ -1,4 +1,4 @@
-//! One story: a buyer or a few pay, money goes back in every way, and what is told of it comes when it likes.
+//! One story: a buyer or a few pay, money goes back in every way, and what is reported of it comes when it likes.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, PoisonError};
@@ -13,14 +13,14 @@ use super::shop::{Bought, Shop};
 use crate::payments::street::GATEWAYS;
 
 /// What happened, and what was wrong at its end.
-pub struct Told {
+pub struct Story {
     pub seed: u64,
     pub steps: Vec<String>,
     pub faults: Vec<String>,
 }
 
 /// Tells the story of a seed. A panic on the way is a fault of the story and not the end of all.
-pub async fn tell(shop: &Shop, seed: u64) -> Told {
+pub async fn play(shop: &Shop, seed: u64) -> Story {
     let steps = Mutex::new(Vec::new());
     let faults = match AssertUnwindSafe(play(shop, seed, &steps)).catch_unwind().await {
         Ok(faults) => faults,
@@ -32,7 +32,7 @@ pub async fn tell(shop: &Shop, seed: u64) -> Told {
     };
     let _ = shop.street.simulator.set_trouble(json!({}));
     let steps = steps.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Told { seed, steps, faults }
+    Story { seed, steps, faults }
 }
 
 async fn play(shop: &Shop, seed: u64, steps: &Mutex<Vec<String>>) -> Vec<String> {
@@ -90,7 +90,7 @@ async fn play(shop: &Shop, seed: u64, steps: &Mutex<Vec<String>>) -> Vec<String>
 }
 
 /// How long it takes until the next thing happens. While somebody has still to pay, seconds; after that, longer than
-/// what clocks of gateways may disagree by, unless the story is told in a hurry.
+/// what clocks of gateways may disagree by, unless the story is reported in a hurry.
 fn pause(shop: &Shop, bought: &[Bought], chance: &mut Chance, hurried: bool) -> TimeDelta {
     let unpaid = |b: &&Bought| shop.there(b)["payment"]["captures"].as_array().unwrap().is_empty();
     let seconds = match hurried || bought.iter().any(|b| unpaid(&b)) {
@@ -107,13 +107,13 @@ async fn shop_acts(shop: &Shop, bought: &Bought, key: &str, chance: &mut Chance,
         write(format!("{} reveal → {:?}", bought.number, shop.reveal(bought).await));
         return;
     }
-    let told = *chance.pick(&["sum_last", "sum_first", "sum_alone", "refund_alone"]);
+    let reported = *chance.pick(&["sum_last", "sum_first", "sum_alone", "refund_alone"]);
     let trouble = match chance.below(6) {
-        0 => json!({ "refunds": "pending", "tell": told }),
+        0 => json!({ "refunds": "pending", "report": reported }),
         1 => json!({ "refunds": "failed" }),
-        2 => json!({ "spoil_answers": true, "tell": told }),
+        2 => json!({ "spoil_answers": true, "report": reported }),
         3 => json!({ "fail_calls": true }),
-        _ => json!({ "tell": told }),
+        _ => json!({ "report": reported }),
     };
     simulator.set_trouble(trouble.clone()).unwrap();
     let done = shop.give_back(bought, key.to_owned(), chance).await;
@@ -122,7 +122,7 @@ async fn shop_acts(shop: &Shop, bought: &Bought, key: &str, chance: &mut Chance,
     shop.street.settled().await;
 }
 
-/// Waits, by the movable clock, until the shop has asked for everything that it was not told.
+/// Waits, by the movable clock, until the shop has asked for everything that it was not reported.
 pub async fn end(shop: &Shop, bought: &[Bought]) {
     let street = &shop.street;
     street.settled().await;

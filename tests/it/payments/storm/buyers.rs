@@ -1,4 +1,4 @@
-//! Buyers, and the staff that give their money back: each tells a story of one to three orders, then another.
+//! Buyers, and the staff that give their money back: each plays a story of one to three orders, then another.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,10 +24,10 @@ const RESEND: &str =
 /// Stories until the storm is over; what was bought in them.
 pub async fn buy(world: Arc<World>, seed: u64) -> Vec<Bought> {
     let mut bought = Vec::new();
-    let mut told = 0;
+    let mut reported = 0;
     while !world.is_over() {
-        told += 1;
-        bought.extend(story(&world, seed.wrapping_add(told)).await);
+        reported += 1;
+        bought.extend(story(&world, seed.wrapping_add(reported)).await);
     }
     bought
 }
@@ -58,7 +58,7 @@ async fn story(world: &World, seed: u64) -> Vec<Bought> {
             )
             .await;
         }
-        // Gateways tell times in whole seconds: what happens to one payment within one has no order.
+        // Gateways give times in whole seconds: what happens to one payment within one has no order.
         tokio::time::sleep(Duration::from_millis(1_000 + chance.below(200) as u64)).await;
     }
     bought

@@ -17,8 +17,8 @@ const LAST_NOTICES: Duration = Duration::from_secs(120);
 
 pub async fn prove(world: World, bought: Vec<Bought>, blown: Duration, by_their_books: bool) {
     let (shop, t) = (&world.shop, &world.shop.street.t);
-    let told = tokio::time::timeout(LAST_NOTICES, shop.street.simulator.settled()).await;
-    assert!(told.is_ok(), "notices are still on their way");
+    let reported = tokio::time::timeout(LAST_NOTICES, shop.street.simulator.settled()).await;
+    assert!(reported.is_ok(), "notices are still on their way");
     println!("every notice was sent");
     for held in &world.servers {
         let mut server = held.lock().await.take().unwrap();

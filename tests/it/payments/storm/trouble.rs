@@ -64,14 +64,14 @@ pub async fn vex(world: Arc<World>, seed: u64) {
     let mut chance = Chance::of(seed ^ 0x0bad);
     let simulator = &world.shop.street.simulator;
     while !world.is_over() {
-        let told = *chance.pick(&["sum_last", "sum_first", "sum_alone", "refund_alone"]);
+        let reported = *chance.pick(&["sum_last", "sum_first", "sum_alone", "refund_alone"]);
         let trouble = match chance.below(10) {
             0 => json!({ "fail_calls": true }),
-            1 => json!({ "spoil_answers": true, "tell": told }),
+            1 => json!({ "spoil_answers": true, "report": reported }),
             2 => json!({ "forge_answers": true }),
-            3 | 4 => json!({ "refunds": "pending", "tell": told }),
+            3 | 4 => json!({ "refunds": "pending", "report": reported }),
             5 => json!({ "refunds": "failed" }),
-            _ => json!({ "tell": told }),
+            _ => json!({ "report": reported }),
         };
         simulator.set_trouble(trouble).unwrap();
         world.smtp.next(match chance.below(4) {

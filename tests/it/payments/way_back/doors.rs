@@ -54,18 +54,18 @@ async fn happen(shop: &Bought, name: &str) {
             shop.staff_refund(json!({ "amount": "1.00" })).await;
         }
         "inquiry" => {
-            shop.tell(&shop.dispute("charge.dispute.created", "dp_1", 1_900, "warning_needs_response", 0))
+            shop.report(&shop.dispute("charge.dispute.created", "dp_1", 1_900, "warning_needs_response", 0))
                 .await;
         }
         "disputed" | "dispute won" | "dispute lost" | "dispute lost in part" => {
             let amount = if name == "dispute lost in part" { 500 } else { 1_900 };
-            shop.tell(&shop.dispute("charge.dispute.created", "dp_1", amount, "needs_response", 0)).await;
+            shop.report(&shop.dispute("charge.dispute.created", "dp_1", amount, "needs_response", 0)).await;
             let end = match name {
                 "dispute won" => "won",
                 "disputed" => return,
                 _ => "lost",
             };
-            shop.tell(&shop.dispute("charge.dispute.closed", "dp_1", amount, end, 1)).await;
+            shop.report(&shop.dispute("charge.dispute.closed", "dp_1", amount, end, 1)).await;
         }
         other => panic!("{other}"),
     }
@@ -189,12 +189,12 @@ async fn stock_that_comes_while_money_goes_back_fills_nothing_until_the_money_st
     let intent = t.db.one("select trade_no from payment").await;
     let shop = Bought { intent, total: 1_900, staff: Client::new(&t.app), placed, street };
     let t = &shop.street.t;
-    shop.tell(&shop.dispute("charge.dispute.created", "dp_1", 1_900, "needs_response", 0)).await;
+    shop.report(&shop.dispute("charge.dispute.created", "dp_1", 1_900, "needs_response", 0)).await;
     t.import(variant, 1).await;
     shop.street.settled().await;
     dispense::fulfilment::fill::sweep(&t.app).await.unwrap();
     assert_eq!(shop.units().await, "awaiting_stock:1", "nothing is assigned while the payment is disputed");
-    shop.tell(&shop.dispute("charge.dispute.closed", "dp_1", 1_900, "won", 1)).await;
+    shop.report(&shop.dispute("charge.dispute.closed", "dp_1", 1_900, "won", 1)).await;
     shop.street.settled().await;
     assert_eq!(shop.units().await, "assigned:1", "the end of the dispute fills what waited");
     shop.sound().await;

@@ -95,8 +95,8 @@ async fn a_dispute_of_which_nothing_was_heard_is_found_by_the_next_question() {
     shop.street.act(&number, "dispute-lost");
     shop.street.t.advance(TimeDelta::minutes(20)).await;
     // A refund that failed late makes the shop ask.
-    shop.tell(&shop.refund("refund.created", "re_9", 700, "succeeded", None, -600)).await;
-    shop.tell(&shop.refund("refund.failed", "re_9", 700, "failed", None, 0)).await;
+    shop.report(&shop.refund("refund.created", "re_9", 700, "succeeded", None, -600)).await;
+    shop.report(&shop.refund("refund.failed", "re_9", 700, "failed", None, 0)).await;
     shop.street.settled().await;
     assert_eq!(shop.money().await, "0.00 [FAILED 7.00] DISPUTED");
     later(&shop, TimeDelta::minutes(20)).await;

@@ -18,7 +18,7 @@ async fn twice() -> Bought {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_paid_twice_keeps_its_goods_when_the_first_payment_goes_back() {
     let shop = twice().await;
-    shop.tell(&shop.sum(1_900, 0)).await;
+    shop.report(&shop.sum(1_900, 0)).await;
     assert_eq!(shop.money().await, "0.00 [SUCCEEDED 19.00] REFUNDED CAPTURED");
     assert_eq!(
         (shop.units().await, shop.order().await["stage"].clone()),
@@ -42,19 +42,19 @@ async fn an_order_paid_twice_keeps_its_goods_when_the_first_payment_goes_back() 
 async fn a_payment_that_gives_its_place_to_another_leaves_the_lines_whole_whatever_moves_with_it() {
     // In one transaction the row of a sum gives way to the refund of all that it was a part of.
     let shop = twice().await;
-    shop.tell(&shop.sum(500, 0)).await;
+    shop.report(&shop.sum(500, 0)).await;
     assert_eq!(shop.money().await, "5.00 [SUCCEEDED 5.00] PARTIALLY_REFUNDED CAPTURED");
-    shop.tell(&shop.refund("refund.created", "re_1", 1_900, "succeeded", None, 0)).await;
+    shop.report(&shop.refund("refund.created", "re_1", 1_900, "succeeded", None, 0)).await;
     assert_eq!(shop.money().await, "0.00 [SUCCEEDED 19.00] REFUNDED CAPTURED");
     assert_eq!(shop.units().await, "assigned:1");
     shop.sound().await;
     // The same with a refund by name that fails and a sum that takes all, and back again.
     let shop = twice().await;
-    shop.tell(&shop.refund("refund.created", "re_1", 500, "succeeded", None, 0)).await;
-    shop.tell(&shop.dispute("charge.dispute.created", "dp_1", 1_900, "needs_response", 1)).await;
-    shop.tell(&shop.dispute("charge.dispute.closed", "dp_1", 1_900, "lost", 2)).await;
-    shop.tell(&shop.refund("refund.failed", "re_1", 500, "failed", None, 900)).await;
-    shop.tell(&shop.dispute("charge.dispute.closed", "dp_1", 1_900, "won", 1_800)).await;
+    shop.report(&shop.refund("refund.created", "re_1", 500, "succeeded", None, 0)).await;
+    shop.report(&shop.dispute("charge.dispute.created", "dp_1", 1_900, "needs_response", 1)).await;
+    shop.report(&shop.dispute("charge.dispute.closed", "dp_1", 1_900, "lost", 2)).await;
+    shop.report(&shop.refund("refund.failed", "re_1", 500, "failed", None, 900)).await;
+    shop.report(&shop.dispute("charge.dispute.closed", "dp_1", 1_900, "won", 1_800)).await;
     shop.street.settled().await;
     shop.sound().await;
 }
@@ -91,7 +91,7 @@ async fn a_refund_of_a_second_trade_that_comes_before_its_payment_waits_for_it()
     shop.street.act(&number, "release-notices");
     shop.street.settled().await;
     assert_eq!(shop.money().await, "0.00 [] CAPTURED CAPTURED");
-    shop.tell(&refunded).await;
+    shop.report(&refunded).await;
     let given = format!("select refunded_minor from payment where trade_no = {second}").replace('"', "'");
     assert_eq!(shop.street.t.db.one(&given).await, "500");
     assert_eq!(shop.units().await, "assigned:1");
@@ -110,7 +110,7 @@ async fn a_second_payment_that_is_going_back_itself_does_not_cover_and_a_person_
         refund { state } userErrors { code } } }";
     let answer = shop.staff.data(give_back, json!({ "p": second })).await["paymentRefund"].clone();
     assert_eq!(answer["refund"]["state"], "PENDING");
-    shop.tell(&shop.sum(1_900, 0)).await;
+    shop.report(&shop.sum(1_900, 0)).await;
     assert_eq!(
         (shop.units().await, shop.order().await["stage"].clone()),
         ("assigned:1".into(), json!("NEEDS_ATTENTION"))
@@ -206,7 +206,7 @@ async fn a_refund_of_one_of_two_trades_is_its_own_in_every_order_of_their_news()
             assert!(
                 books.contains(" captured 0, ") && books.ends_with(&wanted),
                 "{gateway} {seed} {books} {}",
-                street.told(&number)
+                street.reported(&number)
             );
         }
         street.t.finish_with_jobs().await;

@@ -18,9 +18,9 @@ async fn every_fault_of_the_way_back_is_found() {
     shop.staff_refund(json!({ "units": [units[1]] })).await;
     shop.street.simulator.set_trouble(json!({})).unwrap();
     // The open one counts at the gateway from the moment it is made.
-    shop.tell(&shop.sum(3_900, 1)).await;
-    shop.tell(&shop.dispute("charge.dispute.closed", "dp_1", 200, "lost", 1)).await;
-    shop.tell(&shop.dispute("charge.dispute.created", "dp_2", 300, "needs_response", 1)).await;
+    shop.report(&shop.sum(3_900, 1)).await;
+    shop.report(&shop.dispute("charge.dispute.closed", "dp_1", 200, "lost", 1)).await;
+    shop.report(&shop.dispute("charge.dispute.created", "dp_2", 300, "needs_response", 1)).await;
     let faults = [
         // The same refund counted twice, as a sum and by itself.
         Planted {

@@ -60,7 +60,7 @@ impl Scene {
         match actor {
             "refund" => said(&shop.staff_refund(json!({})).await),
             "dispute" => {
-                shop.tell(&shop.dispute("charge.dispute.created", "dp_1", shop.total, "needs_response", 0))
+                shop.report(&shop.dispute("charge.dispute.created", "dp_1", shop.total, "needs_response", 0))
                     .await;
                 "done".into()
             }

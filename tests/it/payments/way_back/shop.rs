@@ -113,7 +113,7 @@ impl Bought {
     }
 
     /// Sends and expects success.
-    pub async fn tell(&self, event: &Event) {
+    pub async fn report(&self, event: &Event) {
         assert_eq!(self.send(event).await, 200, "{event:?}");
     }
 

@@ -1,4 +1,4 @@
-//! One refund told twice, sums before and after the refunds that they are made of, repeats and every order.
+//! One refund reported twice, sums before and after the refunds that they are made of, repeats and every order.
 
 use super::shop::{Event, bought};
 
@@ -28,10 +28,10 @@ async fn one_refund_reported_as_a_sum_and_by_itself_is_one_refund_in_every_order
         ];
         let orders = permutations(&events);
         for event in &orders[order] {
-            shop.tell(event).await;
+            shop.report(event).await;
         }
         for event in &orders[order] {
-            shop.tell(event).await;
+            shop.report(event).await;
         }
         assert_eq!(shop.money().await, "19.00 [SUCCEEDED 19.00] PARTIALLY_REFUNDED", "{:?}", orders[order]);
         assert_eq!(shop.units().await, "assigned:2");
@@ -62,7 +62,7 @@ async fn two_refunds_and_their_sums_come_to_the_same_in_every_order() {
         ];
         let orders = permutations(&events);
         for event in &orders[order] {
-            shop.tell(event).await;
+            shop.report(event).await;
         }
         let wanted = "12.00 [SUCCEEDED 5.00, SUCCEEDED 7.00] PARTIALLY_REFUNDED";
         assert_eq!(shop.money().await, wanted, "{:?}", orders[order]);
@@ -84,11 +84,11 @@ async fn a_refund_of_ours_that_its_sum_overtakes_is_counted_once_and_keeps_the_g
     let asked = shop.staff_refund(serde_json::json!({ "amount": "5.00" })).await;
     let ours = asked["refund"]["id"].as_str().unwrap().to_owned();
     assert_eq!(asked["refund"]["state"], "PENDING");
-    shop.tell(&shop.sum(500, 1)).await;
+    shop.report(&shop.sum(500, 1)).await;
     // Stripe counts a refund from the moment it is made: its end is still to come.
     assert_eq!(shop.money().await, "0.00 [PENDING 5.00] CAPTURED");
     let there = shop.street.there(&shop.placed.order.number)["refunds"][0]["id"].as_str().unwrap().to_owned();
-    shop.tell(&shop.refund("refund.updated", &there, 500, "succeeded", Some(&ours), 1)).await;
+    shop.report(&shop.refund("refund.updated", &there, 500, "succeeded", Some(&ours), 1)).await;
     assert_eq!(shop.money().await, "5.00 [SUCCEEDED 5.00] PARTIALLY_REFUNDED");
     assert_eq!(shop.units().await, "assigned:2");
     assert_eq!((shop.mails("refund_made").await, shop.tasks().await), ("1".into(), String::new()));
@@ -99,13 +99,13 @@ async fn a_refund_of_ours_that_its_sum_overtakes_is_counted_once_and_keeps_the_g
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sum_above_what_was_received_takes_no_more_than_that() {
     let shop = bought(&[(1, 1_900)]).await;
-    shop.tell(&shop.refund("refund.created", "re_1", 1_900, "succeeded", None, 0)).await;
-    shop.tell(&shop.refund("refund.created", "re_2", 1_900, "succeeded", None, 0)).await;
+    shop.report(&shop.refund("refund.created", "re_1", 1_900, "succeeded", None, 0)).await;
+    shop.report(&shop.refund("refund.created", "re_2", 1_900, "succeeded", None, 0)).await;
     let seen = shop.order().await;
     assert_eq!((&seen["refunded"]["amount"], &seen["stage"]), (&"19.00".into(), &"REFUNDED".into()));
     assert_eq!(shop.units().await, "revoked:1");
     // The first of the two had failed before the second was made.
-    shop.tell(&shop.refund("refund.failed", "re_1", 1_900, "failed", None, 0)).await;
+    shop.report(&shop.refund("refund.failed", "re_1", 1_900, "failed", None, 0)).await;
     assert_eq!(shop.money().await, "19.00 [FAILED 19.00, SUCCEEDED 19.00] REFUNDED");
     shop.sound().await;
 }
@@ -115,10 +115,10 @@ async fn a_sum_above_what_was_received_takes_no_more_than_that() {
 async fn a_sum_that_may_count_a_refund_on_its_way_is_mailed_about_when_more_is_known() {
     // The refund that it counted fails: its buyer never had the money.
     let shop = bought(&[(2, 1_900)]).await;
-    shop.tell(&shop.sum(500, 0)).await;
+    shop.report(&shop.sum(500, 0)).await;
     assert_eq!(shop.mails("refund_made").await, "0");
-    shop.tell(&shop.refund("refund.created", "re_1", 500, "pending", None, 0)).await;
-    shop.tell(&shop.refund("refund.failed", "re_1", 500, "failed", None, 60)).await;
+    shop.report(&shop.refund("refund.created", "re_1", 500, "pending", None, 0)).await;
+    shop.report(&shop.refund("refund.failed", "re_1", 500, "failed", None, 60)).await;
     assert_eq!(shop.money().await, "0.00 [FAILED 5.00] CAPTURED");
     assert_eq!(shop.mails("refund_made").await, "0");
     shop.sound().await;
@@ -143,7 +143,7 @@ async fn a_sum_that_overtakes_our_own_refund_of_all_takes_no_goods_before_its_en
     let shop = bought(&[(1, 1_900)]).await;
     shop.street
         .simulator
-        .set_trouble(serde_json::json!({ "refunds": "pending", "tell": "sum_first" }))
+        .set_trouble(serde_json::json!({ "refunds": "pending", "report": "sum_first" }))
         .unwrap();
     let asked = shop.staff_refund(serde_json::json!({})).await;
     assert_eq!(asked["refund"]["state"], "PENDING");

@@ -15,7 +15,7 @@ async fn a_refund_that_fails_later_is_taken_back_in_books_state_mail_and_queue_a
     assert_eq!(shop.money().await, "19.00 [SUCCEEDED 19.00] REFUNDED");
     let failed = |kind, at| shop.refund(kind, &there, 1_900, "failed", Some(&ours), at);
     for event in [failed("refund.failed", 5), failed("refund.updated", 5), failed("refund.failed", 5)] {
-        shop.tell(&event).await;
+        shop.report(&event).await;
     }
     assert_eq!(shop.money().await, "0.00 [FAILED 19.00] CAPTURED");
     assert_eq!(
@@ -24,11 +24,11 @@ async fn a_refund_that_fails_later_is_taken_back_in_books_state_mail_and_queue_a
     );
     assert_eq!(shop.tasks().await, "refund_failed");
     // A sum that was said before the failure, and a success that is older than it, change nothing.
-    shop.tell(&shop.sum(1_900, -60)).await;
-    shop.tell(&shop.refund("refund.updated", &there, 1_900, "succeeded", Some(&ours), 1)).await;
+    shop.report(&shop.sum(1_900, -60)).await;
+    shop.report(&shop.refund("refund.updated", &there, 1_900, "succeeded", Some(&ours), 1)).await;
     assert_eq!(shop.money().await, "0.00 [FAILED 19.00] CAPTURED");
 
-    shop.tell(&shop.refund("refund.updated", &there, 1_900, "succeeded", Some(&ours), 900)).await;
+    shop.report(&shop.refund("refund.updated", &there, 1_900, "succeeded", Some(&ours), 900)).await;
     assert_eq!(shop.money().await, "19.00 [SUCCEEDED 19.00] REFUNDED");
     assert_eq!(shop.units().await, "revoked:1");
     assert_eq!(
@@ -61,12 +61,12 @@ async fn a_refund_that_failed_gives_its_units_free_for_another_and_their_sums_ar
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_gateway_is_asked_for_the_sum_when_a_refund_fails_late_and_its_answer_may_lower_it() {
     let shop = bought(&[(1, 1_900)]).await;
-    shop.tell(&shop.sum(1_900, 0)).await;
+    shop.report(&shop.sum(1_900, 0)).await;
     assert_eq!(shop.money().await, "19.00 [SUCCEEDED 19.00] REFUNDED");
     let asks = "select count(*) from job where kind = 'refund.ask_sum' and run_at <= app_now()";
     assert_eq!(shop.street.t.db.one(asks).await, "0");
-    shop.tell(&shop.refund("refund.created", "re_9", 1_900, "succeeded", None, 0)).await;
-    shop.tell(&shop.refund("refund.failed", "re_9", 1_900, "failed", None, 3)).await;
+    shop.report(&shop.refund("refund.created", "re_9", 1_900, "succeeded", None, 0)).await;
+    shop.report(&shop.refund("refund.failed", "re_9", 1_900, "failed", None, 3)).await;
     assert_eq!(shop.street.t.db.one(asks).await, "1");
     // The simulator's own books never had this refund: nothing went back.
     shop.street.settled().await;
@@ -85,7 +85,7 @@ async fn an_answer_older_than_the_failure_it_follows_counts_nothing_until_it_is_
     let ours = asked["refund"]["id"].as_str().unwrap().to_owned();
     let there = shop.street.there(&number)["refunds"][0]["id"].as_str().unwrap().to_owned();
     // The simulator's own books keep the refund: every answer of its names the old sum.
-    shop.tell(&shop.refund("refund.failed", &there, 1_900, "failed", Some(&ours), 0)).await;
+    shop.report(&shop.refund("refund.failed", &there, 1_900, "failed", Some(&ours), 0)).await;
     let queue = "select count(*) filter (where run_at <= app_now()) || ' due, ' || count(*) from job
         where kind = 'refund.ask_sum' and state = 'queued'";
     assert_eq!(shop.street.t.db.one(queue).await, "1 due, 2");
@@ -121,10 +121,10 @@ async fn a_success_between_two_failures_changes_nothing_when_it_is_heard_last() 
     for second in ["failed", "canceled"] {
         let shop = bought(&[(1, 1_900)]).await;
         let event = |kind, status, at| shop.refund(kind, "re_1", 1_900, status, None, at);
-        shop.tell(&event("refund.failed", "failed", -7_200)).await;
-        shop.tell(&event("refund.updated", second, -600)).await;
-        shop.tell(&event("refund.updated", "succeeded", -3_600)).await;
-        shop.tell(&shop.sum(1_900, -3_600)).await;
+        shop.report(&event("refund.failed", "failed", -7_200)).await;
+        shop.report(&event("refund.updated", second, -600)).await;
+        shop.report(&event("refund.updated", "succeeded", -3_600)).await;
+        shop.report(&shop.sum(1_900, -3_600)).await;
         assert_eq!(shop.money().await, "0.00 [FAILED 19.00] CAPTURED", "{second}");
         assert_eq!(shop.units().await, "assigned:1");
         shop.sound().await;
@@ -170,7 +170,7 @@ async fn a_refund_that_its_gateway_leaves_open_is_put_before_a_person_who_says_h
 async fn a_refund_that_is_first_heard_of_when_it_fails_opens_a_task_and_ends_what_its_mail_said() {
     // Nothing was said of it before: a person is asked all the same, the buyer knew nothing of it.
     let shop = bought(&[(2, 1_900)]).await;
-    shop.tell(&shop.refund("refund.failed", "re_1", 500, "failed", None, 0)).await;
+    shop.report(&shop.refund("refund.failed", "re_1", 500, "failed", None, 0)).await;
     assert_eq!(
         (
             shop.money().await.as_str(),
@@ -179,7 +179,7 @@ async fn a_refund_that_is_first_heard_of_when_it_fails_opens_a_task_and_ends_wha
         ),
         ("0.00 [FAILED 5.00] CAPTURED", "refund_failed", "0")
     );
-    shop.tell(&shop.refund("refund.created", "re_1", 500, "pending", None, -60)).await;
+    shop.report(&shop.refund("refund.created", "re_1", 500, "pending", None, -60)).await;
     assert_eq!(shop.money().await, "0.00 [FAILED 5.00] CAPTURED", "its beginning comes late");
     shop.sound().await;
 
@@ -196,7 +196,7 @@ async fn a_refund_that_is_first_heard_of_when_it_fails_opens_a_task_and_ends_wha
         assert_eq!(shop.mails("refund_made").await, "1");
         let there = shop.street.there(&number)["refunds"][0]["id"].as_str().unwrap().to_owned();
         if named {
-            shop.tell(&shop.refund("refund.created", &there, amount, "pending", None, -600)).await;
+            shop.report(&shop.refund("refund.created", &there, amount, "pending", None, -600)).await;
         }
         shop.street.try_act(&number, "fail-refund", json!({ "refund": there })).unwrap();
         shop.street.settled().await;
@@ -237,8 +237,8 @@ async fn the_end_of_a_refund_that_is_heard_before_its_payment_is_not_lost() {
                  join refund r on r.payment_id = p.id and r.basis = 'refund' where p.order_id = '{}'",
                 placed.order.id.0
             );
-            let told = street.told(&number);
-            assert_eq!(street.t.db.one(&sql).await, "captured failed 0", "{gateway} {seed} {told}");
+            let reported = street.reported(&number);
+            assert_eq!(street.t.db.one(&sql).await, "captured failed 0", "{gateway} {seed} {reported}");
         }
         street.t.finish_with_jobs().await;
     }
@@ -272,7 +272,7 @@ async fn news_of_money_back_waits_also_when_the_gateway_says_that_the_money_is_o
         shop.street.settled().await;
         shop.intent = shop.street.t.db.one("select trade_no from payment").await;
         let (event, wanted, _) = news(&shop)[turn].clone();
-        shop.tell(&event).await;
+        shop.report(&event).await;
         let books = "select concat(refunded_minor, ' ', (select count(*) from refund where basis = 'refund')) \
                      from payment";
         assert_eq!(shop.street.t.db.one(books).await, wanted, "{event:?}");

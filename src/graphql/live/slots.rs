@@ -11,7 +11,7 @@ pub const FULL_AGAIN: u32 = 10;
 
 /// Counts open streams.
 #[derive(Debug)]
-pub struct Doors {
+pub struct StreamSlots {
     most: usize,
     most_of_address: usize,
     open: Mutex<OpenStreams>,
@@ -35,12 +35,12 @@ pub enum Full {
 /// An open stream, counted until this is dropped.
 #[derive(Debug)]
 pub struct Entered {
-    doors: Arc<Doors>,
+    slots: Arc<StreamSlots>,
     address: IpAddr,
     transport: &'static str,
 }
 
-impl Doors {
+impl StreamSlots {
     pub fn new(most: usize, most_of_address: usize) -> Arc<Self> {
         Arc::new(Self { most, most_of_address, open: Mutex::default() })
     }
@@ -62,7 +62,7 @@ impl Doors {
         *here += 1;
         open.all += 1;
         metrics::gauge!("dispense_live_streams", "transport" => transport).increment(1.0);
-        Ok(Entered { doors: self.clone(), address, transport })
+        Ok(Entered { slots: self.clone(), address, transport })
     }
 }
 
@@ -75,7 +75,7 @@ impl Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let mut open = self.doors.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.slots.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.all = open.all.saturating_sub(1);
         if let Some(here) = open.by_address.get_mut(&self.address) {
             *here -= 1;
