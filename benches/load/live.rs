@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::{Message, http::HeaderValue};
 use uuid::Uuid;
 
 use crate::shop::{SHOP, Shop};
-use crate::{per_second, scaled, shop, verdict};
+use crate::{orders, per_second, scaled, shop, verdict};
 
 const FOLLOWERS: f64 = 5_000.0;
 /// Wanted: kB of an idle follower, and milliseconds from commit to client for 99 of 100.
@@ -157,26 +157,15 @@ fn token(key: &RingKey, order: Uuid) -> String {
 
 /// Unpaid orders for one piece each.
 async fn seed(sql: &Client, count: usize) -> Vec<(Uuid, String)> {
+    let variant = Uuid::from_u128(0x2000_0000_0000_4000_8000_0000_0000_0000);
     let text = format!(
-        "set synchronous_commit = off;
-         insert into product (id, seller_id, slug, state, on_sale_at)
+        "insert into product (id, seller_id, slug, state, on_sale_at)
            values ('10000000-0000-4000-8000-000000000000', '{SHOP}', 'bench', 'on_sale', app_now());
          insert into variant (id, seller_id, product_id, kind)
-           values ('20000000-0000-4000-8000-000000000000', '{SHOP}', '10000000-0000-4000-8000-000000000000', 'key');
-         insert into orders (id, number, currency, subtotal_minor, total_minor, email, email_normalised, locale, pay_by)
-           select gen_random_uuid(), 'B' || lpad(n::text, 9, '0'), 'USD', 990, 990, n || '@buyer.example',
-             n || '@buyer.example', 'en', app_now() + interval '1 day' from generate_series(1, {count}) n;
-         insert into order_line (id, seller_id, order_id, position, product_id, variant_id, title, variant_title, kind, quantity,
-             partial_delivery, mail_policy, unit_minor, total_minor, currency, locale)
-           select gen_random_uuid(), '{SHOP}', o.id, 0, '10000000-0000-4000-8000-000000000000',
-             '20000000-0000-4000-8000-000000000000', 'Thing', 'Standard', 'key', 1, false, 'key', 990, 990, 'USD', 'en'
-           from orders o;
-         insert into unit (id, seller_id, order_id, line_id, variant_id, unit_no, total_minor)
-           select gen_random_uuid(), seller_id, order_id, id, variant_id, 1, 990 from order_line;
-         reset synchronous_commit"
+           values ('{variant}', '{SHOP}', '10000000-0000-4000-8000-000000000000', 'key')"
     );
     sql.batch_execute(&text).await.unwrap();
-    sql.batch_execute("vacuum analyze").await.unwrap();
+    orders::unpaid(sql, variant, 0, count).await;
     let rows = sql.query("select id::text, number from orders order by number", &[]).await.unwrap();
     let order = |row: tokio_postgres::Row| (row.get::<_, String>(0).parse().unwrap(), row.get(1));
     rows.into_iter().map(order).collect()

@@ -1,15 +1,20 @@
 //! Ratios of speed and memory, from one run on one machine. A program of its own: it starts the shop's release build as
 //! a child, speaks to it over HTTP, and does the same work by other means beside it.
 //!
-//! `load [notices|claims|catalogue|readiness|live]`; nothing is everything.
+//! `load [notices|claims|catalogue|readiness|live|stock|licences|outbox]`; nothing is everything.
 
+mod admin;
 mod catalogue;
 mod claims;
 mod client;
+mod licences;
 mod live;
 mod notices;
+mod orders;
+mod outbox;
 mod readiness;
 mod shop;
+mod stock;
 
 use std::time::Duration;
 
@@ -61,6 +66,15 @@ async fn main() {
     }
     if wants("live") {
         live::measure().await;
+    }
+    if wants("stock") {
+        stock::measure().await;
+    }
+    if wants("licences") {
+        licences::measure().await;
+    }
+    if wants("outbox") {
+        outbox::measure().await;
     }
 }
 

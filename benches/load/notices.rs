@@ -13,7 +13,7 @@ use sha2::Sha256;
 use tokio_postgres::Client;
 
 use crate::shop::{SECRET, SHOP, Shop};
-use crate::{client, median, per_second, rounds, scaled, shop, verdict};
+use crate::{client, median, orders, per_second, rounds, scaled, shop, verdict};
 
 /// Product, notices in flight, the ratio aimed at, and what each round gave: ours, pgbench's.
 type Row = (String, usize, f64, Vec<f64>, Vec<f64>);
@@ -145,13 +145,14 @@ async fn seed(sql: &Client, total: usize) {
     println!("    {all} unpaid orders for one key each made in {:.0} s", began.elapsed().as_secs_f64());
 }
 
-async fn over_http(shop: &Shop, in_flight: usize, start: usize, count: usize) -> client::Run {
+/// Pays the orders `start..start + count` by signed notices.
+pub async fn over_http(shop: &Shop, in_flight: usize, start: usize, count: usize) -> client::Run {
     let key = STANDARD.decode(SECRET.trim_start_matches("whsec_")).unwrap();
     // A payment older than its order is another shop's, and is not settled.
     let clock = Clock::default();
     let (at, said_at) = (clock.unix(), clock.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
     let notice = move |n: usize| {
-        let number = format!("B{:09}", start + n);
+        let number = orders::number(start + n);
         let id = format!("evt_{number}");
         let body = json!({
             "type": "payment.succeeded", "timestamp": said_at,
@@ -172,7 +173,6 @@ async fn over_http(shop: &Shop, in_flight: usize, start: usize, count: usize) ->
     client::run(&shop.address, in_flight, count, notice).await
 }
 
-/// Transactions per second as pgbench reports them, the time to connect left out.
 fn by_pgbench(shop: &Shop, clients: usize, start: usize, count: usize) -> f64 {
     let output = Command::new(shop::postgres_program("pgbench"))
         .args(["-n", "-M", "prepared", "-j", "2", "-f"])
@@ -183,10 +183,7 @@ fn by_pgbench(shop: &Shop, clients: usize, start: usize, count: usize) -> f64 {
         .env("PGOPTIONS", "-c plan_cache_mode=force_generic_plan")
         .output()
         .unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{out}{err}");
-    let line = out.lines().find(|l| l.starts_with("tps = ")).unwrap_or_else(|| panic!("{out}{err}"));
-    line.split_whitespace().nth(2).unwrap().parse().unwrap()
+    shop::transactions_per_second(&output)
 }
 
 async fn count(sql: &Client) -> Vec<i64> {

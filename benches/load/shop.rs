@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -44,19 +44,14 @@ impl Shop {
         Self::start_with(home, &[], config)
     }
 
+    /// Starts it without a worker, which `Worker` is, and with more of the configuration file.
+    pub fn start_apart(home: &Path, config: &str) -> Self {
+        Self::start_with(home, &["--no-worker"], config)
+    }
+
     fn start_with(home: &Path, arguments: &[&str], more: &str) -> Self {
         let data = home.join("data");
-        let config = home.join("bench.toml");
-        std::fs::write(
-            &config,
-            format!(
-                "[limits]\nrequests_per_minute = 1000000\nforged_notices_per_minute = 1000000\n\
-                 [log]\nfilter = \"error\"\n{more}\
-                 [[accounts]]\nid = \"bench\"\ngateway = \"generic\"\ncurrencies = [\"USD\"]\n\
-                 secrets = [\"{SECRET}\"]\nsandbox = true\n"
-            ),
-        )
-        .unwrap();
+        let config = configure(home, more);
         let began = Instant::now();
         let mut child = Command::new(PROGRAM)
             .arg("serve")
@@ -88,9 +83,25 @@ impl Shop {
 
     /// Resident memory of the server process, MiB.
     pub fn resident(&self) -> f64 {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, name: &str) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+        let line = status.lines().find(|l| l.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1_024.0
+    }
+
+    /// Resident memory, MiB, from which `peak` counts on.
+    pub fn forget_peak(&self) -> f64 {
+        // proc(5): 5 sets the peak to what is resident now.
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
+        self.resident()
+    }
+
+    /// The most memory that was resident since, MiB.
+    pub fn peak(&self) -> f64 {
+        self.memory("VmHWM:")
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -122,6 +133,64 @@ impl Drop for Shop {
             self.end();
         }
     }
+}
+
+/// The background work as a process of its own, beside a shop.
+pub struct Worker(Child);
+
+impl Worker {
+    pub fn start(home: &Path, config: &str) -> Self {
+        let child = Command::new(PROGRAM)
+            .args(["work", "--config"])
+            .arg(configure(home, config))
+            .arg("--data")
+            .arg(home.join("data"))
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(home.join("worker.log")).unwrap())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        let _ = kill(Pid::from_raw(self.0.id() as i32), Signal::SIGTERM);
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if matches!(self.0.try_wait(), Ok(None)) {
+            self.end();
+        }
+    }
+}
+
+/// Writes the configuration file.
+fn configure(home: &Path, more: &str) -> PathBuf {
+    let config = home.join("bench.toml");
+    let text = format!(
+        "[limits]\nrequests_per_minute = 1000000\nforged_notices_per_minute = 1000000\n\
+         [log]\nfilter = \"error\"\n{more}\
+         [[accounts]]\nid = \"bench\"\ngateway = \"generic\"\ncurrencies = [\"USD\"]\n\
+         secrets = [\"{SECRET}\"]\nsandbox = true\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    config
+}
+
+/// What pgbench reports, the time to connect left out.
+pub fn transactions_per_second(output: &Output) -> f64 {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    let line = out.lines().find(|l| l.starts_with("tps = ")).unwrap_or_else(|| panic!("{out}{err}"));
+    line.split_whitespace().nth(2).unwrap().parse().unwrap()
 }
 
 /// The folder with the cluster: the data folder's own, or where the note in it points.
