@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::base::country::Country;
 use crate::base::secret::Secret;
 use crate::base::text::Locale;
 
@@ -15,6 +16,8 @@ pub struct Caller {
     pub request_id: String,
     /// The client's address, read from a proxy's header only when the proxy is trusted.
     pub address: IpAddr,
+    /// The client's country, where a trusted proxy names it.
+    pub country: Option<Country>,
     /// The token of `Authorization: Bearer …`, not yet believed.
     pub bearer: Option<Secret>,
     /// The tokens of `Dispense-Order-Token`, not yet believed: each opens one order, as the argument `accessToken`
@@ -32,6 +35,7 @@ impl Caller {
         Self {
             request_id: "local".into(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            country: None,
             bearer: None,
             order_tokens: Vec::new(),
             locale: None,

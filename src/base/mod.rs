@@ -3,6 +3,7 @@
 pub mod actor;
 pub mod caller;
 pub mod clock;
+pub mod country;
 pub mod email;
 pub mod error_code;
 pub mod ids;

@@ -43,6 +43,12 @@ const MOST: &[Key] = &[
         "[]",
         "Proxies whose X-Forwarded-For is believed, as networks (10.0.0.0/8).",
     ),
+    key(
+        "server.country_header",
+        Kind::Text,
+        "\"\"",
+        "The header in which a trusted proxy names the client's country by two letters (CF-IPCountry). With it buyers can be blocked by country. Empty: countries are not known. The proxy must overwrite what clients send.",
+    ),
     key("server.graphiql", Kind::Bool, "false", "Shows the GraphiQL page to browsers on /graphql."),
     key(
         "server.storefront",

@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 
+use poem::http::HeaderName;
 use serde::Deserialize;
 use url::Url;
 
@@ -20,6 +21,8 @@ pub struct Server {
     pub allowed_origins: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed, as networks (`10.0.0.0/8`).
     pub trusted_proxies: Vec<String>,
+    /// The header in which a trusted proxy names the client's country. Empty: countries are not known.
+    pub country_header: String,
     /// Shows the GraphiQL page to browsers on /graphql.
     pub graphiql: bool,
     /// Serves the example storefront on /.
@@ -35,6 +38,7 @@ impl Default for Server {
             public_url: String::new(),
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            country_header: String::new(),
             graphiql: false,
             storefront: false,
             introspection: true,
@@ -60,6 +64,15 @@ impl Server {
         }
         for network in self.trusted_proxies.iter().filter(|n| Network::parse(n).is_none()) {
             faults.add("server.trusted_proxies", format!("`{network}` is no network such as 10.0.0.0/8"));
+        }
+        if !self.country_header.is_empty() {
+            let key = "server.country_header";
+            if HeaderName::from_bytes(self.country_header.as_bytes()).is_err() {
+                faults.add(key, format!("`{}` is no name of a header", self.country_header));
+            }
+            if self.trusted_proxies.is_empty() {
+                faults.add(key, "is read from proxies of server.trusted_proxies alone, and there are none");
+            }
         }
     }
 }

@@ -45,7 +45,7 @@ pub async fn play() -> Result<(), Fault> {
     let shop = DemoShop::start().await?;
     println!("  shop     {}\n  gateway  {}\n", shop.base, shop.sandbox);
     let outcome = tokio::select! {
-        outcome = play(&shop) => outcome,
+        outcome = act(&shop) => outcome,
         _ = tokio::signal::ctrl_c() => Err(Fault::setup("interrupted")),
     };
     if outcome.is_err() {
@@ -61,7 +61,7 @@ pub async fn play() -> Result<(), Fault> {
     Ok(())
 }
 
-async fn play(shop: &DemoShop) -> Result<(), Fault> {
+async fn act(shop: &DemoShop) -> Result<(), Fault> {
     let buyer = Buyer::new(&shop.base)?;
     let (key_variant, file_variant, promised) = look_around(&buyer).await?;
     let order = place(shop, &buyer, &key_variant, &file_variant).await?;

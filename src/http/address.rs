@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use poem::http::HeaderMap;
+use poem::http::{HeaderMap, HeaderName};
+
+use crate::base::country::Country;
 
 pub use crate::base::network::Network;
 
@@ -29,6 +31,20 @@ pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr 
         }
     }
     client
+}
+
+/// The client's country, where the peer is a trusted proxy that writes it into this header.
+pub fn country(
+    peer: IpAddr,
+    headers: &HeaderMap,
+    trusted: &[Network],
+    header: Option<&HeaderName>,
+) -> Option<Country> {
+    let peer = peer.to_canonical();
+    trusted.iter().find(|network| network.contains(peer))?;
+    // A client may have sent one too: the proxy's own is the last.
+    let value = headers.get_all(header?).iter().next_back()?;
+    value.to_str().ok().and_then(Country::parse)
 }
 
 /// An address, with or without a port.

@@ -25,6 +25,7 @@ pub struct Middleware<E> {
     backend: Arc<HttpBackend>,
     origins: Origins,
     trusted: Vec<Network>,
+    country: Option<HeaderName>,
     inner: E,
 }
 
@@ -33,7 +34,8 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
         let server = &backend.config.server;
         let origins = Origins::new(&server.allowed_origins);
         let trusted = server.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect();
-        Self { backend, origins, trusted, inner }
+        let country = server.country_header.parse().ok();
+        Self { backend, origins, trusted, country, inner }
     }
 
     fn caller(&self, request: &Request) -> Caller {
@@ -43,6 +45,7 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
         Caller {
             request_id: request_id::choose(headers, &self.backend.clock),
             address: address::client(peer, headers, &self.trusted),
+            country: address::country(peer, headers, &self.trusted, self.country.as_ref()),
             bearer: credentials::bearer(headers),
             order_tokens: credentials::order_tokens(headers),
             locale: text(header::ACCEPT_LANGUAGE).and_then(Locale::negotiate),

@@ -5,6 +5,7 @@ use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::Actor;
 use crate::base::caller::Caller;
+use crate::base::country::Country;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::UserId;
 use crate::base::outcome::Outcome;
@@ -24,6 +25,7 @@ pub struct Proof {
     /// Keyed digests of the client's network address and device; `None` for the program itself.
     pub client: Option<String>,
     pub device: Option<String>,
+    pub country: Option<Country>,
 }
 
 /// What a client sends to prove something.
@@ -40,6 +42,7 @@ impl Proof {
         let mut proof = Self {
             client: Some(throttle::client_key(kit, caller)),
             device: Some(throttle::device_key(kit, caller)),
+            country: caller.country,
             ..Self::default()
         };
         if let Some(typed) = &evidence.email_code {
@@ -84,6 +87,7 @@ pub struct Buyer {
     pub captcha: bool,
     pub client: Option<String>,
     pub device: Option<String>,
+    pub country: Option<Country>,
 }
 
 impl Buyer {
@@ -108,6 +112,7 @@ impl Buyer {
             captcha: proof.captcha,
             client: proof.client.clone(),
             device: proof.device.clone(),
+            country: proof.country,
         })
     }
 

@@ -14,7 +14,7 @@ record! {
     }
 
     pub struct OfBlock {
-        /// `mailbox`, `domain` or `client`.
+        /// `mailbox`, `domain`, `client` or `country`.
         kind: String,
         /// Orders that it held at once.
         held: usize,

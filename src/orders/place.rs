@@ -323,6 +323,7 @@ async fn write(
         mailbox_proven: buyer.proven,
         client_key: buyer.client.clone(),
         device_key: buyer.device.clone(),
+        country: buyer.country,
         limited: lines.iter().any(|line| line.limit_per_buyer.is_some()),
         locale: new.locale.as_str().to_owned(),
         api_client_id: actor.api_client,

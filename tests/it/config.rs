@@ -84,6 +84,17 @@ fn environment_wins_over_dotenv_and_dotenv_over_the_file() {
 
 /// Rows: C12.
 #[test]
+fn a_country_is_read_from_proxies_alone() {
+    let load =
+        |more: &str| Place::new().load(&format!("[server]\ncountry_header = \"CF-IPCountry\"\n{more}"), &[]);
+    let alone = load("").unwrap_err();
+    assert!(keys(&alone).contains(&"server.country_header"), "{alone:?}");
+    let behind = load("trusted_proxies = [\"10.0.0.0/8\"]");
+    assert!(behind.is_ok_and(|config| config.server.country_header == "CF-IPCountry"));
+}
+
+/// Rows: C12.
+#[test]
 fn all_faults_are_told_at_once_with_their_keys() {
     let toml = r#"
         datta = "x"
@@ -92,6 +103,7 @@ fn all_faults_are_told_at_once_with_their_keys() {
         public_url = "shop.example/"
         allowed_origins = ["https://shop.example", "https://shop.example/path", "myapp://"]
         trusted_proxies = ["10.0.0.0/8", "10.0.0.0/99"]
+        country_header = "X Country"
         graphql = true
         [database]
         connections = 0
@@ -147,6 +159,7 @@ fn all_faults_are_told_at_once_with_their_keys() {
         "server.public_url",
         "server.allowed_origins",
         "server.trusted_proxies",
+        "server.country_header",
         "server.graphql",
         "database.connections",
         "database.url",

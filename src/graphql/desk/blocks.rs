@@ -23,6 +23,8 @@ pub enum BlockKind {
     Domain,
     /// The network address that orders are placed from; of IPv6 its network of 56 bits.
     Client,
+    /// The country that orders are placed from, by its code of two letters, where a proxy in front of the shop names it.
+    Country,
 }
 
 /// A buyer whose orders a person looks at before anything leaves.
@@ -33,7 +35,7 @@ pub struct Block {
     pub id: ID,
     /// By what the buyer is recognised.
     kind: BlockKind,
-    /// The address, domain or network address.
+    /// The address, domain, network address or country.
     value: String,
     /// Why.
     reason: String,
@@ -65,7 +67,7 @@ impl From<blocks::Block> for Block {
 pub struct BlockAddInput {
     /// By what the buyer is recognised.
     kind: BlockKind,
-    /// The address, domain or network address.
+    /// The address, domain, network address or country.
     value: String,
     /// Why; at most 500 characters. Staff alone reads it.
     reason: String,

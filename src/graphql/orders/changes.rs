@@ -75,8 +75,13 @@ impl OrderSubscription {
             found.and_then(|order| level(&order).map(|level| (order, level))).ok_or_else(unseen)?;
         turn.follow(Topic::Order(order.id)).await?;
         let order = load::load_followed(ctx, order, level).await?.ok_or_else(unseen)?;
-        let news = news(ctx, turn, &order.0, after);
-        Ok(stream::iter(news.map(|News { cursor, event, at }| OrderChange { cursor, event, at, order })))
+        let happened = happened(ctx, turn, &order.0, after);
+        Ok(stream::iter(happened.map(|Happened { cursor, event, at }| OrderChange {
+            cursor,
+            event,
+            at,
+            order,
+        })))
     }
 
     /// The state of a watch ticket's order: as it is now, then again after each change, until nothing more will happen or
@@ -95,8 +100,8 @@ impl OrderSubscription {
         turn.follow(Topic::Order(opened.order)).await?;
         let status = status::find(ctx, ticket).await?.ok_or_else(unseen)?;
         turn.until(status.ends);
-        let news = news(ctx, turn, &status.whole, after);
-        Ok(stream::iter(news.map(|News { cursor, event, at }| OrderStatusChange {
+        let happened = happened(ctx, turn, &status.whole, after);
+        Ok(stream::iter(happened.map(|Happened { cursor, event, at }| OrderStatusChange {
             cursor,
             event,
             at,
@@ -111,14 +116,14 @@ fn unseen() -> async_graphql::Error {
 }
 
 /// What a follower does not know yet.
-struct News {
+struct Happened {
     cursor: String,
     event: Option<String>,
     at: DateTime,
 }
 
 /// Whether the follower is given the order, and what of it ends.
-fn news(ctx: &Context<'_>, turn: &Turn, whole: &Whole, after: Option<String>) -> Option<News> {
+fn happened(ctx: &Context<'_>, turn: &Turn, whole: &Whole, after: Option<String>) -> Option<Happened> {
     if stage::poll_after(whole, ctx.backend().clock.now()).is_none() {
         turn.end();
     }
@@ -129,5 +134,5 @@ fn news(ctx: &Context<'_>, turn: &Turn, whole: &Whole, after: Option<String>) ->
     }
     turn.give(cursor.clone());
     let event = kind.filter(|_| after.is_some());
-    Some(News { cursor, event, at: at.unwrap_or(whole.order.placed_at).into() })
+    Some(Happened { cursor, event, at: at.unwrap_or(whole.order.placed_at).into() })
 }

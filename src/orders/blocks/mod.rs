@@ -1,5 +1,5 @@
-//! Buyers whose orders a person looks at before anything leaves: by mailbox, by the domain of the address, or by the network
-//! address an order was placed from. Their orders are taken and paid like all others and then held; nobody learns from the
+//! Buyers whose orders a person looks at before anything leaves: by mailbox, by the domain of the address, by the network
+//! address an order was placed from, or by its country. Their orders are taken and paid like all others and then held; nobody learns from the
 //! shop that they are on the list.
 
 mod store;
@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use crate::base::actor::Actor;
 use crate::base::caller::Caller;
+use crate::base::country::Country;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::BlockId;
 use crate::base::outcome::{Outcome, Refusal};
@@ -30,16 +31,18 @@ pub enum BlockKind {
     Mailbox,
     Domain,
     Client,
+    Country,
 }
 
 impl BlockKind {
-    const ALL: [Self; 3] = [Self::Mailbox, Self::Domain, Self::Client];
+    const ALL: [Self; 4] = [Self::Mailbox, Self::Domain, Self::Client, Self::Country];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Mailbox => "mailbox",
             Self::Domain => "domain",
             Self::Client => "client",
+            Self::Country => "country",
         }
     }
 
@@ -112,6 +115,13 @@ fn compared_with(kit: &Kit, kind: BlockKind, value: &str) -> Result<(String, Str
                 value.trim().parse().map_err(|_| invalid("this is no address of a network"))?;
             let caller = Caller { address, ..Caller::local() };
             Ok((client_key(kit, &caller), prefix(address).to_string()))
+        }
+        BlockKind::Country if kit.config.server.country_header.is_empty() => Err(invalid(
+            "this shop does not know the countries of its buyers: `server.country_header` is not set",
+        )),
+        BlockKind::Country => {
+            let country = Country::parse(value).ok_or_else(|| invalid("a country is a code such as DE"))?;
+            Ok((country.to_string(), country.to_string()))
         }
     }
 }

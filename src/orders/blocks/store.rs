@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use crate::base::country::Country;
 use crate::base::ids::{BlockId, OrderId, UserId};
 use crate::base::page::{Page, PageArgs};
 use crate::infra::db::statement::Statement;
@@ -85,6 +86,7 @@ pub(super) async fn hold_unpaid(conn: &mut AsyncPgConnection, block: &Block) -> 
         BlockKind::Mailbox => "o.mailbox = ",
         BlockKind::Domain => "split_part(o.mailbox, '@', 2) = ",
         BlockKind::Client => "o.client_key = ",
+        BlockKind::Country => "o.country = ",
     };
     let mut query =
         Statement::new("insert into hold (order_id, unit_id, cause, cause_id) select o.id, null, 'review', ");
@@ -96,7 +98,7 @@ pub(super) async fn hold_unpaid(conn: &mut AsyncPgConnection, block: &Block) -> 
 
 const HOLD: &str = "insert into hold (order_id, unit_id, cause, cause_id)
   select $1, null, 'review', b.id from block_entry b where b.removed_at is null and (b.kind, b.value) in
-    (('mailbox', $2), ('domain', split_part($3, '@', 2)), ('client', $4)) order by b.added_at limit 1";
+    (('mailbox', $2), ('domain', split_part($3, '@', 2)), ('client', $4), ('country', $5)) order by b.added_at limit 1";
 
 /// Holds an order that is being placed by somebody who is blocked.
 pub(in crate::orders) async fn hold_if_blocked(
@@ -108,6 +110,7 @@ pub(in crate::orders) async fn hold_if_blocked(
         .bind::<Text, _>(&order.mailbox)
         .bind::<Text, _>(&order.mailbox)
         .bind::<Text, _>(order.client_key.as_deref().unwrap_or_default())
+        .bind::<Text, _>(order.country.as_ref().map_or("", Country::as_str))
         .execute(conn)
         .await
 }

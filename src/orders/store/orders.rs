@@ -8,6 +8,7 @@ use diesel::sql_types::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
+use crate::base::country::Country;
 use crate::base::ids::{ApiClientId, LineId, OrderId, ProductId, SellerId, UserId, VariantId};
 use crate::goods::Terms;
 use crate::infra::db::schema::{order_line, orders};
@@ -65,6 +66,7 @@ pub struct NewOrder {
     pub mailbox_proven: bool,
     pub client_key: Option<String>,
     pub device_key: Option<String>,
+    pub country: Option<Country>,
     pub limited: bool,
     pub locale: String,
     pub api_client_id: Option<ApiClientId>,
@@ -76,10 +78,10 @@ pub struct NewOrder {
 
 const INSERT: &str =
     "insert into orders (id, number, currency, subtotal_minor, discount_minor, total_minor, user_id, email,
-    email_normalised, mailbox, mailbox_proven, client_key, device_key, limited, locale, api_client_id, reference, metadata,
-    pay_by)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-    app_now() + make_interval(secs => $19))
+    email_normalised, mailbox, mailbox_proven, client_key, device_key, country, limited, locale, api_client_id, reference,
+    metadata, pay_by)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+    app_now() + make_interval(secs => $20))
   on conflict on constraint orders_number_key do nothing";
 
 /// Writes an order. 0 when its number was given before: draw another.
@@ -98,6 +100,7 @@ pub async fn insert(conn: &mut AsyncPgConnection, new: &NewOrder) -> QueryResult
         .bind::<Bool, _>(new.mailbox_proven)
         .bind::<Nullable<Text>, _>(new.client_key.as_deref())
         .bind::<Nullable<Text>, _>(new.device_key.as_deref())
+        .bind::<Nullable<Text>, _>(new.country.as_ref().map(Country::as_str))
         .bind::<Bool, _>(new.limited)
         .bind::<Text, _>(new.locale.as_str())
         .bind::<Nullable<SqlUuid>, _>(new.api_client_id.map(|c| c.0))

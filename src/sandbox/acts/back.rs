@@ -172,7 +172,7 @@ pub(in crate::sandbox) fn refund_for_shop(desk: &Arc<Desk>, payment: &Payment, r
     let course = trouble.refunds.filter(possible).unwrap_or(RefundCourse::Succeeded);
     let refund = refund.entering(course.as_str(), desk.clock.unix());
     desk.change(|book| book.refund(&payment.id, refund.clone()));
-    let order = refund_notices(desk, &payment.id, &refund, None, trouble.report.unwrap_or_default());
+    let sent = refund_notices(desk, &payment.id, &refund, None, trouble.report.unwrap_or_default());
     notices::send(desk, sent);
     refund
 }

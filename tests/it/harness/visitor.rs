@@ -20,6 +20,7 @@ pub struct Visitor {
     base: String,
     address: String,
     device: String,
+    country: Option<&'static str>,
     token: Option<String>,
     sent: Sent,
 }
@@ -32,6 +33,7 @@ impl TestApp {
             base: self.base.clone(),
             address: address.into(),
             device: "a browser".into(),
+            country: None,
             token: None,
             sent: self.sent.clone(),
         }
@@ -66,6 +68,11 @@ impl Visitor {
         Self { token: Some(access.to_owned()), ..self.clone() }
     }
 
+    /// The same client, whose country a proxy names in `X-Client-Country`.
+    pub fn in_country(&self, country: &'static str) -> Self {
+        Self { country: Some(country), ..self.clone() }
+    }
+
     /// The same place, another device.
     pub fn with_device(&self, device: &str) -> Self {
         Self { device: device.into(), ..self.clone() }
@@ -84,6 +91,9 @@ impl Visitor {
             .header("content-type", "application/json")
             .header("x-forwarded-for", &self.address)
             .header("user-agent", &self.device);
+        if let Some(country) = self.country {
+            request = request.header("x-client-country", country);
+        }
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }

@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
-use dispense::http::address::{Network, client};
+use dispense::base::country::Country;
+use dispense::http::address::{Network, client, country};
 use poem::http::HeaderMap;
 
 fn seen(peer: &str, forwarded: &[&str], trusted: &[&str]) -> IpAddr {
@@ -21,7 +22,7 @@ fn a_forwarded_address_counts_only_from_a_trusted_proxy_and_only_as_far_as_proxi
         ("192.0.2.1", &["198.51.100.7"], &[], "192.0.2.1"),
         ("192.0.2.1", &["198.51.100.7"], &["10.0.0.0/8"], "192.0.2.1"),
         ("10.1.2.3", &["198.51.100.7"], &["10.0.0.0/8"], "198.51.100.7"),
-        // What the client wrote itself stands to the left.
+        // What the client wrote itself is to the left.
         ("10.1.2.3", &["1.1.1.1, 198.51.100.7"], &["10.0.0.0/8"], "198.51.100.7"),
         ("10.1.2.3", &["1.1.1.1", "198.51.100.7"], &["10.0.0.0/8"], "198.51.100.7"),
         ("10.1.2.3", &["1.1.1.1, 198.51.100.7, 10.9.9.9"], &["10.0.0.0/8"], "198.51.100.7"),
@@ -40,4 +41,24 @@ fn a_forwarded_address_counts_only_from_a_trusted_proxy_and_only_as_far_as_proxi
         assert_eq!(Network::parse(bad), None, "{bad}");
     }
     assert!(Network::parse("0.0.0.0/0").unwrap().contains([203, 0, 113, 5].into()));
+}
+
+/// Rows: X1.
+#[test]
+fn a_country_counts_only_from_a_trusted_proxy() {
+    let trusted = [Network::parse("10.0.0.0/8").unwrap()];
+    let name = "cf-ipcountry".parse().unwrap();
+    let seen = |peer: &str, lines: &[&str]| {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append("cf-ipcountry", line.parse().unwrap());
+        }
+        country(peer.parse().unwrap(), &headers, &trusted, Some(&name))
+    };
+    assert_eq!(seen("10.1.2.3", &["fr"]), Country::parse("FR"));
+    assert_eq!(seen("::ffff:10.1.2.3", &["FR"]), Country::parse("FR"));
+    assert_eq!(seen("10.1.2.3", &["DE", "FR"]), Country::parse("FR"), "the proxy's own is the last");
+    for (peer, lines) in [("192.0.2.1", vec!["FR"]), ("10.1.2.3", vec![]), ("10.1.2.3", vec!["FR", "XX"])] {
+        assert_eq!(seen(peer, &lines), None, "{peer} {lines:?}");
+    }
 }

@@ -176,6 +176,8 @@ async fn only_staff_blocks_and_what_no_buyer_has_is_refused() {
         ("DOMAIN", "a@b.example"),
         ("CLIENT", "example.com"),
         ("CLIENT", "192.0.2.0/24"),
+        // This shop has no proxy that names countries.
+        ("COUNTRY", "FR"),
     ] {
         assert_eq!(codes(&block(&boss, kind, value).await), ["INVALID"], "{kind} {value}");
     }
@@ -205,5 +207,46 @@ async fn only_staff_blocks_and_what_no_buyer_has_is_refused() {
         let refused = ada.raw(&query, json!({ "i": input })).await;
         assert_eq!(refused["errors"][0]["extensions"]["code"], "FORBIDDEN", "{name}");
     }
+    t.finish_with_jobs().await;
+}
+
+/// Rows: O6 (orderPlace).
+/// Sends: blockAdd.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_country_is_blocked_where_a_trusted_proxy_names_it() {
+    let t = TestApp::start_with(|config| {
+        with_generic(config);
+        behind_a_proxy(config);
+        config.server.country_header = "X-Client-Country".into();
+    })
+    .await;
+    t.person("boss@shop.example", &[Role::Admin]).await;
+    let boss = t.visitor("192.0.2.9").signed_in(&t.sign_in("boss@shop.example").await.tokens.access);
+    let variant = t.selling_keys(9, 500).await.to_string();
+    let ada = t.visitor("192.0.2.1");
+    let early = buys(&ada.in_country("fr"), &variant, "early@example.com").await;
+    for (value, code) in [("Nowhere", "INVALID"), ("XX", "INVALID"), ("", "INVALID")] {
+        assert_eq!(codes(&block(&boss, "COUNTRY", value).await), [code], "{value}");
+    }
+    let added = block(&boss, "COUNTRY", "fr").await;
+    assert_eq!((codes(&added), &added["block"]["value"]), (NONE.to_vec(), &json!("FR")));
+
+    let late = buys(&ada.in_country("FR"), &variant, "late@example.com").await;
+    let free = [
+        buys(&ada.in_country("DE"), &variant, "a@example.com").await,
+        buys(&ada.in_country("XX"), &variant, "b@example.com").await,
+        buys(&ada.in_country("France, probably"), &variant, "c@example.com").await,
+        buys(&ada, &variant, "d@example.com").await,
+    ];
+    for placed in [&early, &late].into_iter().chain(&free) {
+        t.pay(placed).await;
+    }
+    for placed in [&early, &late] {
+        assert_eq!(sees(&ada, placed).await.1, "IN_REVIEW");
+    }
+    for placed in &free {
+        assert_eq!(sees(&ada, placed).await.0, "DELIVERED");
+    }
+    sound(&t).await;
     t.finish_with_jobs().await;
 }

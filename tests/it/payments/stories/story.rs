@@ -19,10 +19,10 @@ pub struct Story {
     pub faults: Vec<String>,
 }
 
-/// Tells the story of a seed. A panic on the way is a fault of the story and not the end of all.
+/// Plays the story of a seed. A panic on the way is a fault of the story and not the end of all.
 pub async fn play(shop: &Shop, seed: u64) -> Story {
     let steps = Mutex::new(Vec::new());
-    let faults = match AssertUnwindSafe(play(shop, seed, &steps)).catch_unwind().await {
+    let faults = match AssertUnwindSafe(act(shop, seed, &steps)).catch_unwind().await {
         Ok(faults) => faults,
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();
@@ -35,7 +35,7 @@ pub async fn play(shop: &Shop, seed: u64) -> Story {
     Story { seed, steps, faults }
 }
 
-async fn play(shop: &Shop, seed: u64, steps: &Mutex<Vec<String>>) -> Vec<String> {
+async fn act(shop: &Shop, seed: u64, steps: &Mutex<Vec<String>>) -> Vec<String> {
     let mut chance = Chance::of(seed);
     shop.keep_staff().await;
     let (street, simulator) = (&shop.street, &shop.street.simulator);
