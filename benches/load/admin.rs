@@ -42,10 +42,6 @@ impl Admin {
         admin
     }
 
-    pub fn bearer(&self) -> &str {
-        &self.bearer
-    }
-
     /// The data of an answer; any error ends the run.
     pub async fn ask(&self, query: &str, variables: Value) -> Value {
         let body = json!({ "query": query, "variables": variables }).to_string();
