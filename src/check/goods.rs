@@ -45,7 +45,7 @@ pub(super) const HANDED_OVER: Invariant = Invariant {
         // Nobody is needed for a unit whose variant has something to deliver: a job must be on its way. Not while its
         // money is disputed or on its way back.
         Question {
-            name: "no unit awaits a person although it can be handed over",
+            name: "no unit awaits a person although it can be delivered",
             sql: "select 'unit ' || u.id || ' of variant ' || u.variant_id as counter
               from unit u join order_line l on l.id = u.line_id join orders o on o.id = u.order_id
               where u.state = 'awaiting_person' and u.superseded_by is null and o.state in ('paid', 'closed')
@@ -84,7 +84,7 @@ pub(super) const HANDED_OVER: Invariant = Invariant {
 
 pub(super) const PAID_FOR: Invariant = Invariant {
     number: 3,
-    title: "nothing is handed over without a captured payment that matches",
+    title: "nothing is delivered without a captured payment that matches",
     questions: &[
         Question {
             name: "an order is paid exactly when one payment is allocated to it",

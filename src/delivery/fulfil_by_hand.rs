@@ -38,7 +38,7 @@ pub async fn fulfil(kit: &Kit, actor: &Actor, unit: UnitId, text: &str) -> Outco
     let lines = orders::read::list_lines_by_ids(&mut tx, &[piece.line_id]).await?;
     let line = lines.first().ok_or_else(missing)?;
     if !matches!(goods::supply(&line.kind), Some(Supply::Person | Supply::Supplier)) {
-        let text = "goods of this kind are not handed over by a person";
+        let text = "goods of this kind are not delivered by a person";
         return Err(Refusal::new(ErrorCode::Invalid, text).at(["deliveryId"]).into());
     }
     match may_hand_over(&standing.of(&order)) {

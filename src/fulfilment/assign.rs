@@ -23,7 +23,7 @@ pub async fn list_lines(conn: &AsyncPgConnection, orders: &[OrderId]) -> Result<
     Ok(store::list_unassigned(conn, orders).await?)
 }
 
-/// Hands over what there is. A line gets all its units or none, unless its product allows partial delivery; what is
+/// Assigns what there is. A line gets all its units or none, unless its product allows partial delivery; what is
 /// short waits for stock. Runs in statements after the one that locked the orders: a claim in the locking statement
 /// was seen to miss a key committed meanwhile.
 pub async fn assign(conn: &AsyncPgConnection, kit: &Kit, lines: &[PaidLine]) -> Result<Handed, Failure> {

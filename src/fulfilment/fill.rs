@@ -83,7 +83,7 @@ async fn fill_by_hand(conn: &mut AsyncPgConnection, kit: &Kit, variant_id: Varia
         }
         Err(failure) => {
             AnsiTransactionManager::rollback_transaction(conn).await?;
-            tracing::warn!(variant = %variant_id, ?failure, "what is left to a person cannot be handed over yet");
+            tracing::warn!(variant = %variant_id, ?failure, "what is left to a person cannot be delivered yet");
             let lines = store::list_waiting(conn, variant_id, UnitState::AwaitingPerson, LINES).await?;
             tasks::open(conn, &kit.clock, &lines.iter().map(failed).collect::<Vec<_>>()).await?;
             Ok(Filled::default())

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// A headless shop that sells digital goods and hands them over the moment the payment is real.
+/// A headless shop that sells digital goods and delivers them the moment the payment is real.
 #[derive(Parser)]
 #[command(name = "dispense", version, arg_required_else_help = true)]
 pub struct Cli {
@@ -79,7 +79,7 @@ pub enum Command {
     Schema,
     /// Print the OpenAPI document of the REST routes
     Openapi,
-    /// Take keys in, make them, or hand them out, beside a running shop too
+    /// Import, generate or export keys, beside a running shop too
     Keys {
         #[command(subcommand)]
         act: KeysAct,
@@ -221,7 +221,7 @@ pub enum StatementsAct {
         /// The day of the gateway's own calendar
         #[arg(long, value_name = "YYYY-MM-DD")]
         date: chrono::NaiveDate,
-        /// The file as the gateway hands it out; without one it is fetched
+        /// The file as the gateway gives it; without one it is fetched
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },

@@ -1,4 +1,4 @@
-//! Rows of people and what actions hand out.
+//! Rows of people and what actions return.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;

@@ -138,9 +138,9 @@ event_kinds! {
     pub enum ExportEvent {
         /// Somebody asked for a file of keys; why is kept beside it.
         "keys.export_asked" Asked(KeyExportId, Asked),
-        /// The file begins to be handed out.
+        /// The file begins to be sent.
         "keys.export_begun" Begun(KeyExportId, Exported),
-        /// The file was handed out to its end.
+        /// The file was sent to its end.
         "keys.exported" Ended(KeyExportId, Exported),
     }
 }

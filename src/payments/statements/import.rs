@@ -77,7 +77,7 @@ pub async fn request(kit: &PaymentKit, actor: &Actor, account_id: &str, day: Nai
     }
     let (account, gateway) = check(kit, account_id, day)?;
     if !gateway.abilities(&account.keys).statement {
-        let text = "this account's gateway hands out no statements; import a file of it";
+        let text = "this account's gateway has no statements to fetch; import a file of it";
         return Err(Refusal::new(ErrorCode::Invalid, text).at(["accountId"]).into());
     }
     let mut tx = kit.db.begin().await?;
@@ -167,7 +167,7 @@ pub async fn import_fetched(
     loop {
         match work(kit, run.id).await? {
             Progress::Later(gap) if gap > Duration::ZERO => {
-                let text = format!("the gateway does not hand out the statement of {day} now");
+                let text = format!("the gateway does not give the statement of {day} now");
                 return Err(Refusal::new(ErrorCode::Unavailable, text).into());
             }
             Progress::Later(_) => {}
@@ -220,7 +220,9 @@ pub async fn work(kit: &PaymentKit, id: StatementRunId) -> Outcome<Progress> {
                     crate::fault_point!("statement.kept");
                     Ok(Progress::Later(Duration::ZERO))
                 }
-                Ok(Statement::Unsupported) => fail(kit, &run, "this gateway hands out no statements").await,
+                Ok(Statement::Unsupported) => {
+                    fail(kit, &run, "this gateway has no statements to fetch").await
+                }
                 _ if late => fail(kit, &run, "the gateway did not hand the statement over").await,
                 Ok(Statement::NotReady) => Ok(Progress::Later(NOT_READY)),
                 Ok(Statement::Unknown(why)) => {

@@ -231,7 +231,7 @@ pub(super) struct NewRefresh {
     pub id: Uuid,
     pub session_id: SessionId,
     pub digest: Vec<u8>,
-    /// Its own text, for the predecessor to hand out again.
+    /// Its own text, for the predecessor to return again.
     pub sealed: Option<Vec<u8>>,
     pub expires_at: DateTime<Utc>,
 }

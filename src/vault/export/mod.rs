@@ -98,7 +98,7 @@ pub async fn get(conn: &mut AsyncPgConnection, actor: &Actor, id: KeyExportId) -
     Ok(store::find(conn, id).await?.filter(own).ok_or_else(missing)?)
 }
 
-/// An export that this actor asked for and may fetch now. What it is about to hand out is recorded before it does.
+/// An export that this actor asked for and may fetch now. What it is about to send is recorded before it does.
 /// `NOT_FOUND`, `LINK_EXPIRED`.
 pub async fn begin(kit: &Kit, actor: &Actor, id: KeyExportId) -> Outcome<Export> {
     let mut tx = kit.db.begin().await?;
@@ -188,7 +188,7 @@ async fn write(
     Ok(())
 }
 
-/// Records that an export was handed out to its end.
+/// Records that an export was sent to its end.
 pub async fn end(kit: &Kit, actor: &Actor, export: &Export, keys: i64) -> Result<(), Fault> {
     let ended = ExportEvent::Ended(export.id, Exported { variant: export.variant_id, keys });
     let event = ended.by(actor.label()).of_seller(export.seller_id);

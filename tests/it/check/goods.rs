@@ -116,7 +116,7 @@ async fn a_key_that_is_sold_twice_or_lost_is_found() {
             sql: "delete from job where kind in ('fulfilment.fill', 'downloads.published');
                 update unit set state = 'awaiting_person' where id = (select u.id from unit u
                   join order_line l on l.id = u.line_id where l.kind = 'file' and u.state = 'assigned' limit 1)",
-            found_by: "no unit awaits a person although it can be handed over",
+            found_by: "no unit awaits a person although it can be delivered",
             names: "unit ",
         },
         Planted {
@@ -126,7 +126,7 @@ async fn a_key_that_is_sold_twice_or_lost_is_found() {
                 update unit set state = 'awaiting_person' where id = (select u.id from unit u
                   join order_line l on l.id = u.line_id where l.kind = 'key' and l.quantity = 1
                   and u.state = 'assigned' limit 1)",
-            found_by: "no unit awaits a person although it can be handed over",
+            found_by: "no unit awaits a person although it can be delivered",
             names: "unit ",
         },
     ];
