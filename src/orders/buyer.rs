@@ -11,6 +11,7 @@ use crate::base::outcome::Outcome;
 use crate::base::secret::Secret;
 use crate::base::text::Email;
 use crate::infra::kit::Kit;
+use crate::orders::visits::Visit;
 use crate::people::captcha::{self, Gate};
 use crate::people::{self, code, throttle};
 
@@ -24,6 +25,8 @@ pub struct Proof {
     /// Keyed digests of the client's network address and device; `None` for the program itself.
     pub client: Option<String>,
     pub device: Option<String>,
+    /// From where it was shown.
+    pub visit: Option<Visit>,
 }
 
 /// What a client sends to prove something.
@@ -40,6 +43,7 @@ impl Proof {
         let mut proof = Self {
             client: Some(throttle::client_key(kit, caller)),
             device: Some(throttle::device_key(kit, caller)),
+            visit: Some(Visit::of(caller)),
             ..Self::default()
         };
         if let Some(typed) = &evidence.email_code {
@@ -84,6 +88,8 @@ pub struct Buyer {
     pub captcha: bool,
     pub client: Option<String>,
     pub device: Option<String>,
+    /// From where the order is placed; none for an API client, whose own server that is.
+    pub visit: Option<Visit>,
 }
 
 impl Buyer {
@@ -108,6 +114,7 @@ impl Buyer {
             captcha: proof.captcha,
             client: proof.client.clone(),
             device: proof.device.clone(),
+            visit: proof.visit.clone().filter(|_| actor.api_client.is_none()),
         })
     }
 

@@ -1199,6 +1199,7 @@ diesel::table! {
         terms -> Jsonb,
         reservation_minutes -> Nullable<Integer>,
         low_stock_alert -> Nullable<Integer>,
+        restock_expected_at -> Nullable<Timestamptz>,
     }
 }
 
