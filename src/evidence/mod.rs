@@ -100,11 +100,7 @@ pub async fn collect(kit: &Kit, actor: &Actor, of: EvidenceOf) -> Outcome<Eviden
     Ok(Evidence { dispute, order, collected_at: kit.clock.now(), sections })
 }
 
-async fn sections(
-    conn: &mut AsyncPgConnection,
-    kit: &Kit,
-    order: &Order,
-) -> Outcome<Vec<EvidenceSection>> {
+async fn sections(conn: &mut AsyncPgConnection, kit: &Kit, order: &Order) -> Outcome<Vec<EvidenceSection>> {
     let mut rows = read::list(conn, order.id).await?;
     let masked = masked(conn, kit, &rows).await?;
     for row in rows.iter_mut().filter(|row| row.section == "DELIVERIES") {

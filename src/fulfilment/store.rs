@@ -352,8 +352,7 @@ const LINES_OVER: &str = "select l.id from order_line l
 
 /// Lines of an order for which keys were held and of which nothing waits any more.
 pub async fn list_lines_over(conn: &mut AsyncPgConnection, order: OrderId) -> QueryResult<Vec<LineId>> {
-    let rows: Vec<Awaited> =
-        Statement::new(LINES_OVER).bind::<SqlUuid, _>(order.0).load(conn).await?;
+    let rows: Vec<Awaited> = Statement::new(LINES_OVER).bind::<SqlUuid, _>(order.0).load(conn).await?;
     Ok(rows.into_iter().map(|row| LineId(row.id)).collect())
 }
 

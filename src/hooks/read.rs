@@ -178,8 +178,10 @@ pub struct HookHealth {
 }
 
 /// The code and the description of what waits to be sent, beside what waits elsewhere in the shop.
-pub const WAITING: (&str, &str) =
-    ("HOOKS_QUEUED", "events that are still to be sent to active hook endpoints, since they were put into the queue");
+pub const WAITING: (&str, &str) = (
+    "HOOKS_QUEUED",
+    "events that are still to be sent to active hook endpoints, since they were put into the queue",
+);
 
 pub async fn health(conn: &mut AsyncPgConnection) -> QueryResult<HookHealth> {
     let sql = "select count(h.id) as waiting, min(h.next_at) filter (where h.next_at <= app_now()) as oldest_due, \

@@ -13,8 +13,8 @@ use crate::http::backend::HttpBackend;
 use crate::http::limits::LimitedPath;
 use crate::rest::openapi::{self, Document, Operation};
 use crate::rest::{
-    downloads, events, evidence, health, keys, licences, mails, metrics, pay, results, storefront, suppliers, uploads,
-    webhooks,
+    downloads, events, evidence, health, keys, licences, mails, metrics, pay, results, storefront, suppliers,
+    uploads, webhooks,
 };
 
 /// Every route of the program.

@@ -21,7 +21,9 @@ use crate::infra::sequence::Numbered;
 use crate::licences::events::LicenceEvent;
 use crate::mail::events::{MessageEvent, SuppressionEvent};
 use crate::orders::events::{BlockEvent, OrderEvent, UnitEvent};
-use crate::payments::events::{DisputeEvent, EvidenceEvent, PaymentEvent, RefundEvent, ShopEvent, StatementEvent};
+use crate::payments::events::{
+    DisputeEvent, EvidenceEvent, PaymentEvent, RefundEvent, ShopEvent, StatementEvent,
+};
 use crate::people::events::{ApiClientEvent, SessionEvent, UserEvent};
 use crate::suppliers::events::{OfferEvent, PurchaseEvent, SupplierEvent};
 use crate::vault::events::{BatchEvent, ExportEvent, HoldEvent, KeyEvent, SecretEvent, StockEvent};

@@ -8,7 +8,9 @@ use chrono::TimeDelta;
 use crate::base::ids::{LineId, OrderId};
 use crate::base::outcome::Outcome;
 use crate::fulfilment::release;
-use crate::fulfilment::tasks::{DeliveryByHand, DeliveryOverdue, GoodsOverdue, LateLine, LateVariant, OfVariant};
+use crate::fulfilment::tasks::{
+    DeliveryByHand, DeliveryOverdue, GoodsOverdue, LateLine, LateVariant, OfVariant,
+};
 use crate::infra::effects::tasks::{self, NewTask, Over, TaskKind};
 use crate::infra::kit::Kit;
 use crate::orders;
@@ -95,8 +97,7 @@ pub async fn sweep_overdue(kit: &Kit) -> Outcome<usize> {
         let body = LateLine { variant: late.variant_id, state: late.state, since: late.since };
         DeliveryOverdue::open(late.line_id, body).of_order(late.order_id).of_line(late.line_id)
     };
-    let new: Vec<NewTask> =
-        goods.into_iter().map(of_goods).chain(lines.into_iter().map(of_line)).collect();
+    let new: Vec<NewTask> = goods.into_iter().map(of_goods).chain(lines.into_iter().map(of_line)).collect();
     let opened = tasks::open(&tx, &kit.clock, &new).await?;
     tx.commit().await?;
     Ok(ended + opened)

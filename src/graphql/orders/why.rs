@@ -53,11 +53,7 @@ pub async fn of_order(ctx: &Context<'_>, whole: &Whole) -> Answer<Option<Explana
 }
 
 /// Why some lines of a paid order are not all delivered.
-pub async fn of_lines(
-    ctx: &Context<'_>,
-    whole: &Whole,
-    lines: &[&WholeLine],
-) -> Answer<Option<Explanation>> {
+pub async fn of_lines(ctx: &Context<'_>, whole: &Whole, lines: &[&WholeLine]) -> Answer<Option<Explanation>> {
     let Some((reason, state)) = why_not(whole, lines, ctx.locale()) else { return Ok(None) };
     let mut expected = None;
     if let Some(state @ (UnitState::AwaitingStock | UnitState::AwaitingSupplier)) = state {
@@ -154,9 +150,10 @@ fn mail(trouble: &MailTrouble, gift: bool, locale: Locale) -> Reason {
         TroubleKind::NotSent => "MAIL_NOT_SENT",
     };
     let (english, chinese) = match (trouble.kind, gift) {
-        (TroubleKind::Delayed, true) => {
-            ("The mail with the gift could not be sent yet. It is tried again.", "发送礼物的邮件暂未发出，系统会自动重试。")
-        }
+        (TroubleKind::Delayed, true) => (
+            "The mail with the gift could not be sent yet. It is tried again.",
+            "发送礼物的邮件暂未发出，系统会自动重试。",
+        ),
         (TroubleKind::Delayed, false) => (
             "The mail with the goods could not be sent yet. They are on this page; the mail is tried again.",
             "发送商品的邮件暂未发出，系统会自动重试。您可以在本页查看商品。",
@@ -179,9 +176,8 @@ fn mail(trouble: &MailTrouble, gift: bool, locale: Locale) -> Reason {
 
 /// Why what was paid for is not all delivered, with the state of what is missing where that is the reason.
 fn why_not(whole: &Whole, lines: &[&WholeLine], locale: Locale) -> Option<(Reason, Option<UnitState>)> {
-    let because = |code, english, chinese| {
-        Some((Reason { code, message: say(locale, english, chinese) }, None))
-    };
+    let because =
+        |code, english, chinese| Some((Reason { code, message: say(locale, english, chinese) }, None));
     if !whole.order.state.is_paid() {
         if whole.order.state == OrderState::Cancelled || !stage::holds_money(whole) {
             return None;

@@ -81,7 +81,13 @@ fn told(payload: &Value) -> String {
     let job = &change["job"];
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     assert!(change["at"].is_string(), "{payload}");
-    format!("{} {} {}/{}", text(&change["event"]), text(&job["state"]), text(&job["done"]), text(&job["total"]))
+    format!(
+        "{} {} {}/{}",
+        text(&change["event"]),
+        text(&job["state"]),
+        text(&job["done"]),
+        text(&job["total"])
+    )
 }
 
 fn cursor(payload: &Value) -> String {
@@ -132,10 +138,7 @@ async fn an_import_is_followed_chunk_by_chunk_to_its_end_and_a_cursor_goes_on() 
     socket.complete("known").await;
     // Of each chunk one event, and never one of a key.
     let events = "select string_agg(kind, ' ' order by id) from event where object_id = (select id from key_batch where lines = 2500)";
-    assert_eq!(
-        t.db.one(events).await,
-        "keys.batch_opened keys.added keys.added keys.added keys.batch_ended"
-    );
+    assert_eq!(t.db.one(events).await, "keys.batch_opened keys.added keys.added keys.added keys.batch_ended");
     shop.finish().await;
 }
 
@@ -209,7 +212,10 @@ async fn previews_wait_for_whoever_began_them_and_recalls_exports_and_generation
     // A recall, whose progress is that of those who hold keys.
     t.paid_order(shop.keys, 2).await;
     t.drain().await;
-    let sold = format!("select distinct batch_id from vault_key where state = 'sold' and variant_id = '{}'", shop.keys.0);
+    let sold = format!(
+        "select distinct batch_id from vault_key where state = 'sold' and variant_id = '{}'",
+        shop.keys.0
+    );
     let sold = BatchId(t.db.one(&sold).await.parse().unwrap()).to_string();
     let wish = json!({ "idempotencyKey": once(), "batchId": sold, "action": "REPLACE", "reason": "leaked" });
     let made = boss.door.act("keyBatchRecall", wish, "job { id }").await;
@@ -246,7 +252,7 @@ async fn previews_wait_for_whoever_began_them_and_recalls_exports_and_generation
     shop.finish().await;
 }
 
-/// Rows: O7 (jobChanged), P5.
+/// Rows: O7, P5.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_ends_sends_followers_of_an_import_to_another_and_nothing_is_missed() {
     let t = TestApp::start_with(with_generic).await;

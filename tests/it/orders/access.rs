@@ -36,7 +36,11 @@ async fn a_guest_shows_the_key_by_the_orders_token_alone_and_the_first_time_is_r
     for wrong in
         [None, Some(""), Some("oat_00"), placed.order.email.as_deref(), Some(placed.order.number.as_str())]
     {
-        assert_eq!(refused(reveal(&t.app, &guest, &target, wrong, 10, 0, None).await), "NOT_FOUND", "{wrong:?}");
+        assert_eq!(
+            refused(reveal(&t.app, &guest, &target, wrong, 10, 0, None).await),
+            "NOT_FOUND",
+            "{wrong:?}"
+        );
     }
     let (ticket, _) = access::watch_ticket(&t.app, placed.order.id, placed.order.access_generation);
     assert_eq!(refused(reveal(&t.app, &guest, &target, Some(&ticket), 10, 0, None).await), "FORBIDDEN");

@@ -220,9 +220,11 @@ async fn a_reviewed_order_is_refunded_in_place_of_being_released_and_its_goods_n
     assert_eq!(codes(&block(&shop.support, "MAILBOX", "mallory@example.com").await), NONE);
     let before = t.db.one(stock).await;
     let bought =
-        doors::order(&shop.street, &shop.guest, &[(&shop.keys, 2)], "25.00", Some("mallory@example.com")).await;
+        doors::order(&shop.street, &shop.guest, &[(&shop.keys, 2)], "25.00", Some("mallory@example.com"))
+            .await;
     doors::pay(&shop.street, &bought).await;
-    let placed = json!({ "order": { "id": bought.id, "number": bought.number }, "accessToken": bought.token });
+    let placed =
+        json!({ "order": { "id": bought.id, "number": bought.number }, "accessToken": bought.token });
     let seen = sees(&shop.guest, &placed).await;
     assert_eq!(seen, ("NEEDS_ATTENTION".into(), json!("IN_REVIEW"), vec!["NOT_READY".to_owned()]));
     let refund = json!({ "idempotencyKey": doors::once(), "orderId": bought.id, "reason": "a stolen card" });
@@ -239,7 +241,10 @@ async fn a_reviewed_order_is_refunded_in_place_of_being_released_and_its_goods_n
     t.drain().await;
     assert_eq!(sees(&shop.guest, &placed).await.0, "REFUNDED");
     assert_eq!(t.db.one(stock).await, before);
-    let mails = format!("select count(*) from message where kind = 'order_delivered' and order_id = (select id from orders where number = '{}')", bought.number);
+    let mails = format!(
+        "select count(*) from message where kind = 'order_delivered' and order_id = (select id from orders where number = '{}')",
+        bought.number
+    );
     assert_eq!(t.db.one(&mails).await, "0");
     assert_eq!(
         t.db.one("select count(*) from task where kind = 'order_review' and state <> 'resolved'").await,

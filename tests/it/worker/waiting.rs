@@ -24,7 +24,8 @@ async fn staff(t: &TestApp) -> Visitor {
 
 /// `count` and whether there is an oldest, of one kind of waiting.
 async fn waits(who: &Visitor, code: &str) -> (String, bool) {
-    let list = who.ask("{ desk { health { waiting { code description count oldestSince } } } }", json!({})).await;
+    let list =
+        who.ask("{ desk { health { waiting { code description count oldestSince } } } }", json!({})).await;
     let list = list["desk"]["health"]["waiting"].as_array().unwrap().clone();
     assert_eq!(list.len(), KINDS.len() + 1);
     let row = list.iter().find(|row| row["code"] == code).unwrap_or_else(|| panic!("no {code}"));
@@ -33,7 +34,9 @@ async fn waits(who: &Visitor, code: &str) -> (String, bool) {
 }
 
 async fn tasks(t: &TestApp, kind: &str) -> String {
-    let sql = format!("select coalesce(string_agg(state, ' ' order by created_at, id), '') from task where kind = '{kind}'");
+    let sql = format!(
+        "select coalesce(string_agg(state, ' ' order by created_at, id), '') from task where kind = '{kind}'"
+    );
     t.db.one(&sql).await
 }
 
@@ -42,9 +45,8 @@ async fn tasks(t: &TestApp, kind: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_desk_counts_what_waits_and_each_question_reads_an_index_of_what_waits() {
     let t = TestApp::start_with(with_generic).await;
-    let (keys, by_hand) = (t.selling_keys(1, 990).await, t.shelf("manual", 500).await);
-    t.paid_order(keys, 1).await;
-    t.paid_order(keys, 2).await;
+    let (keys, by_hand) = (t.shelf("key", 990).await, t.shelf("manual", 500).await);
+    t.waiting_orders(keys, 2).await;
     t.paid_order(by_hand, 1).await;
     t.drain().await;
     let support = staff(&t).await;
@@ -63,8 +65,7 @@ async fn the_desk_counts_what_waits_and_each_question_reads_an_index_of_what_wai
     for kind in KINDS {
         let sql = format!("set enable_seqscan = off; explain {}", kind.sql);
         let rows = t.db.sql(&sql).await;
-        let plan: String =
-            rows.into_iter().flatten().flatten().map(|line| line + "\n").collect();
+        let plan: String = rows.into_iter().flatten().flatten().map(|line| line + "\n").collect();
         assert!(plan.contains(kind.index), "{}:\n{plan}", kind.code);
         assert!(!plan.contains("Seq Scan"), "{}:\n{plan}", kind.code);
     }
@@ -95,10 +96,8 @@ async fn the_desk_counts_what_waits_and_each_question_reads_an_index_of_what_wai
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn buyers_who_wait_too_long_are_one_task_for_each_cause_which_ends_with_it() {
     let t = TestApp::start_with(with_generic).await;
-    let keys = t.selling_keys(0, 990).await;
-    for _ in 0..3 {
-        t.paid_order(keys, 1).await;
-    }
+    let keys = t.shelf("key", 990).await;
+    t.waiting_orders(keys, 3).await;
     t.drain().await;
     t.sweep().await;
     assert_eq!(tasks(&t, "goods_overdue").await, "");
@@ -110,7 +109,10 @@ async fn buyers_who_wait_too_long_are_one_task_for_each_cause_which_ends_with_it
     // Staff ends it: it is not opened again for the same wait.
     let support = staff(&t).await;
     let listed = support
-        .ask("{ desk { tasks(filter: { kinds: [\"goods_overdue\"] }) { nodes { id subject detail } } } }", json!({}))
+        .ask(
+            "{ desk { tasks(filter: { kinds: [\"goods_overdue\"] }) { nodes { id subject detail } } } }",
+            json!({}),
+        )
         .await;
     let task = listed["desk"]["tasks"]["nodes"][0].clone();
     assert_eq!(task["subject"], keys.to_string());
@@ -123,7 +125,7 @@ async fn buyers_who_wait_too_long_are_one_task_for_each_cause_which_ends_with_it
     // Another wait is another cause, and ends by itself.
     t.import(keys, 3).await;
     t.drain().await;
-    t.paid_order(keys, 1).await;
+    t.waiting_orders(keys, 1).await;
     t.drain().await;
     t.advance(TimeDelta::hours(25)).await;
     t.sweep().await;
@@ -161,7 +163,8 @@ async fn a_line_whose_task_was_ended_without_a_delivery_comes_back_to_a_person()
     // Delivered: both end.
     let unit = t.db.one("select id from unit").await.parse().unwrap();
     let support = staff(&t).await;
-    let deliver = json!({ "deliveryId": dispense::base::ids::UnitId(unit).to_string(), "secretText": "made by hand" });
+    let deliver =
+        json!({ "deliveryId": dispense::base::ids::UnitId(unit).to_string(), "secretText": "made by hand" });
     assert_eq!(codes(&support.act("deliveryFulfilManually", deliver, "").await), NONE);
     t.drain().await;
     t.sweep().await;

@@ -16,8 +16,12 @@ async fn evidence(who: &Visitor, target: Value) -> Value {
 /// `title: key=value …` of each entry of a section.
 fn section(found: &Value, code: &str) -> Vec<String> {
     let sections = found["sections"].as_array().unwrap();
-    let section = sections.iter().find(|section| section["code"] == code).unwrap_or_else(|| panic!("no {code}: {found}"));
-    let fact = |fact: &Value| format!("{}={}", fact["key"].as_str().unwrap(), fact["value"].as_str().unwrap());
+    let section = sections
+        .iter()
+        .find(|section| section["code"] == code)
+        .unwrap_or_else(|| panic!("no {code}: {found}"));
+    let fact =
+        |fact: &Value| format!("{}={}", fact["key"].as_str().unwrap(), fact["value"].as_str().unwrap());
     let entry = |entry: &Value| {
         let facts: Vec<String> = entry["facts"].as_array().unwrap().iter().map(fact).collect();
         format!("{}: {}", entry["title"].as_str().unwrap(), facts.join(" "))
@@ -40,18 +44,30 @@ async fn a_disputed_sale_is_proven_in_one_bundle_that_shows_no_secret_and_only_t
     let t = shop.t();
     // The guest looks at the keys, the buyer downloads the book.
     let seen = shop.see(&shop.by_guest).await;
-    let target = json!({ "target": { "deliveryIds": deliveries(&seen, "key") }, "accessToken": shop.by_guest.token });
+    let target =
+        json!({ "target": { "deliveryIds": deliveries(&seen, "key") }, "accessToken": shop.by_guest.token });
     let shown = shop.guest.act("deliveryReveal", target, "secrets { text }").await;
-    let texts: Vec<&str> = shown["secrets"].as_array().unwrap().iter().map(|s| s["text"].as_str().unwrap()).collect();
+    let texts: Vec<&str> =
+        shown["secrets"].as_array().unwrap().iter().map(|s| s["text"].as_str().unwrap()).collect();
     let own = shop.see(&shop.by_buyer).await;
     let grant = own["lines"].as_array().unwrap().iter().find(|line| line["kind"] == "file").unwrap()["grants"][0]["id"].clone();
     let link = shop.buyer.act("downloadLinkCreate", json!({ "grantId": grant }), "link { url }").await;
     assert_eq!(refusal(&link), "done");
-    let bytes = t.http().get(link["link"]["url"].as_str().unwrap()).header("user-agent", "a reader").send().await.unwrap();
+    let bytes = t
+        .http()
+        .get(link["link"]["url"].as_str().unwrap())
+        .header("user-agent", "a reader")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(bytes.status().as_u16(), 200);
     bytes.bytes().await.unwrap();
     for bought in [&shop.by_guest, &shop.by_buyer] {
-        assert_eq!(evidence(&shop.support, json!({ "paymentId": bought.payment })).await, Value::Null, "no dispute");
+        assert_eq!(
+            evidence(&shop.support, json!({ "paymentId": bought.payment })).await,
+            Value::Null,
+            "no dispute"
+        );
         shop.street.act(&bought.number, "dispute");
     }
     shop.street.settled().await;
@@ -75,8 +91,13 @@ async fn a_disputed_sale_is_proven_in_one_bundle_that_shows_no_secret_and_only_t
     let of_buyer = evidence(&shop.admin, json!({ "paymentId": shop.by_buyer.payment })).await;
     has(&section(&of_buyer, "DOWNLOADS"), "", "bytes served=32");
     has(&section(&of_buyer, "ADDRESSES"), "downloaded", "device=a reader");
-    assert_eq!(evidence(&shop.support, json!({ "disputeId": found["disputeId"] })).await["orderId"], found["orderId"]);
-    for unknown in [json!({ "disputeId": "dsp_00000000000000000000000001" }), json!({ "paymentId": "nonsense" })] {
+    assert_eq!(
+        evidence(&shop.support, json!({ "disputeId": found["disputeId"] })).await["orderId"],
+        found["orderId"]
+    );
+    for unknown in
+        [json!({ "disputeId": "dsp_00000000000000000000000001" }), json!({ "paymentId": "nonsense" })]
+    {
         assert_eq!(evidence(&shop.support, unknown).await, Value::Null);
     }
     for other in [&*shop.buyer, &*shop.seller, &shop.guest] {
@@ -92,12 +113,17 @@ async fn a_disputed_sale_is_proven_in_one_bundle_that_shows_no_secret_and_only_t
             request = request.bearer_auth(token);
         }
         let answer = request.send().await.unwrap();
-        let header = |name: &str| answer.headers().get(name).map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default();
+        let header = |name: &str| {
+            answer.headers().get(name).map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default()
+        };
         let kept = (header("content-type"), header("cache-control"), header("content-disposition"));
         (answer.status().as_u16(), kept, answer.text().await.unwrap())
     };
     let (status, (kind, cache, name), page) = get(Some(&shop.support.access), url).await;
-    assert_eq!((status, kind.as_str(), cache.as_str()), (200, "text/html; charset=utf-8", "private, no-store"));
+    assert_eq!(
+        (status, kind.as_str(), cache.as_str()),
+        (200, "text/html; charset=utf-8", "private, no-store")
+    );
     assert_eq!(name, format!("attachment; filename=\"evidence-{}.html\"", shop.by_guest.number));
     for part in ["<!doctype html>", "guest@people.example", "unit.revealed", "Message-ID", "25.00 USD"] {
         assert!(page.contains(part), "no {part}");
@@ -117,7 +143,10 @@ async fn a_disputed_sale_is_proven_in_one_bundle_that_shows_no_secret_and_only_t
     assert_eq!(fetched, "4", "three queries and a file");
     t.drain().await;
     // What is kept of addresses is sealed, and gone when its time is over.
-    assert_eq!(t.db.one("select count(*) from order_visit where position('127.0.0.1'::bytea in sealed) > 0").await, "0");
+    assert_eq!(
+        t.db.one("select count(*) from order_visit where position('127.0.0.1'::bytea in sealed) > 0").await,
+        "0"
+    );
     assert!(t.db.one("select count(*) from order_visit").await.parse::<i64>().unwrap() >= 5);
     t.db.sql("update order_visit set at = at - interval '181 days'").await;
     dispense::orders::visits::sweep(&t.app).await.unwrap();
