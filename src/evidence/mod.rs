@@ -10,7 +10,6 @@ use diesel_async::AsyncPgConnection;
 use crate::base::actor::Actor;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::{DisputeId, PaymentId, UnitId};
-use crate::base::money::Money;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::record::Nothing;
@@ -33,7 +32,7 @@ pub enum EvidenceOf {
 
 /// All of it.
 #[derive(Clone, Debug)]
-pub struct Evidence {
+pub struct EvidenceBundle {
     pub dispute: Dispute,
     pub order: Order,
     pub collected_at: DateTime<Utc>,
@@ -47,7 +46,7 @@ pub struct EvidenceSection {
     /// Open code.
     pub code: &'static str,
     pub title: &'static str,
-    /// The earliest first.
+    /// The earliest first; what has no time comes last.
     pub entries: Vec<EvidenceEntry>,
 }
 
@@ -80,7 +79,7 @@ const MASKED: usize = 500;
 
 /// Collects the evidence of a dispute, for support and admins; that somebody did is recorded in the same transaction.
 /// `FORBIDDEN`, `NOT_FOUND`.
-pub async fn collect(kit: &Kit, actor: &Actor, of: EvidenceOf) -> Outcome<Evidence> {
+pub async fn collect(kit: &Kit, actor: &Actor, of: EvidenceOf) -> Outcome<EvidenceBundle> {
     if !actor.is_staff() {
         return Err(Refusal::new(ErrorCode::Forbidden, "the evidence of a dispute is for staff").into());
     }
@@ -97,7 +96,7 @@ pub async fn collect(kit: &Kit, actor: &Actor, of: EvidenceOf) -> Outcome<Eviden
     events::append(&tx, &[event.of_order(order.id)]).await?;
     tx.commit().await?;
     kit.bell.ring();
-    Ok(Evidence { dispute, order, collected_at: kit.clock.now(), sections })
+    Ok(EvidenceBundle { dispute, order, collected_at: kit.clock.now(), sections })
 }
 
 async fn sections(conn: &mut AsyncPgConnection, kit: &Kit, order: &Order) -> Outcome<Vec<EvidenceSection>> {
@@ -135,18 +134,10 @@ async fn sections(conn: &mut AsyncPgConnection, kit: &Kit, order: &Order) -> Out
         add("TIMELINE", story(row));
     }
     for section in &mut found {
-        section.entries.sort_by_key(|entry| entry.at);
+        section.entries.sort_by_key(|entry| (entry.at.is_none(), entry.at));
     }
     found.retain(|section| !section.entries.is_empty());
-    add_total(&mut found, order);
     Ok(found)
-}
-
-fn add_total(sections: &mut [EvidenceSection], order: &Order) {
-    let total: Money = order.total();
-    if let Some(entry) = sections.first_mut().and_then(|section| section.entries.first_mut()) {
-        entry.facts.push(("total".into(), format!("{} {}", total.decimal(), order.currency)));
-    }
 }
 
 fn story(row: operations::TimelineRow) -> EvidenceEntry {

@@ -22,7 +22,7 @@ pub(super) struct EvidenceRow {
 }
 
 #[derive(QueryableByName)]
-struct Row {
+struct StoredFact {
     #[diesel(sql_type = Text)]
     section: String,
     #[diesel(sql_type = Nullable<Timestamptz>)]
@@ -43,7 +43,8 @@ const MOST: &str = "1000";
 const ALL: &str = "with o as (select * from orders where id = $1)
   select 'ORDER' as section, o.placed_at as at, 'order ' || o.number as title, jsonb_build_array(
       jsonb_build_array('paid at', o.paid_at), jsonb_build_array('delivered at', o.delivered_at),
-      jsonb_build_array('language', o.locale), jsonb_build_array('state', o.state)) as facts, null::uuid as unit from o
+      jsonb_build_array('language', o.locale), jsonb_build_array('state', o.state),
+      jsonb_build_array('total', '¤' || o.total_minor || ' ' || o.currency)) as facts, null::uuid as unit from o
   union all
   select 'ORDER', null, l.title || case when l.variant_title in ('', l.title) then '' else ', ' || l.variant_title end,
       jsonb_build_array(jsonb_build_array('line', l.id), jsonb_build_array('kind', l.kind),
@@ -122,8 +123,8 @@ const ALL: &str = "with o as (select * from orders where id = $1)
 
 pub(super) async fn list(conn: &mut AsyncPgConnection, order: OrderId) -> QueryResult<Vec<EvidenceRow>> {
     static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| ALL.replace("{most}", MOST));
-    let rows: Vec<Row> = Statement::new(&SQL).bind::<SqlUuid, _>(order.0).load(conn).await?;
-    let read = |row: Row| EvidenceRow {
+    let rows: Vec<StoredFact> = Statement::new(&SQL).bind::<SqlUuid, _>(order.0).load(conn).await?;
+    let read = |row: StoredFact| EvidenceRow {
         facts: facts(&row.facts),
         section: row.section,
         at: row.at,

@@ -10,7 +10,7 @@ use poem::{Response, handler};
 
 use crate::base::caller::Caller;
 use crate::base::ids::DisputeId;
-use crate::evidence::{self, Evidence, EvidenceEntry, EvidenceOf};
+use crate::evidence::{self, EvidenceBundle, EvidenceEntry, EvidenceOf};
 use crate::people;
 use crate::rest::page::escape;
 use crate::rest::problem::Problem;
@@ -49,7 +49,7 @@ fn time(at: DateTime<Utc>) -> String {
 }
 
 /// Everything in it that came from outside is escaped.
-fn page(found: &Evidence, shop: &str) -> String {
+fn page(found: &EvidenceBundle, shop: &str) -> String {
     let number = escape(&found.order.number);
     let mut text = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Evidence: order {number}</title>\

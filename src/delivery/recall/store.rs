@@ -218,14 +218,14 @@ pub(super) async fn list_forgotten(conn: &mut AsyncPgConnection, kind: &str) -> 
 }
 
 #[derive(QueryableByName)]
-struct Counted {
+struct OpenPieces {
     #[diesel(sql_type = BigInt)]
     open: i64,
 }
 
 /// Pieces of a recall that have not been seen to.
 pub(super) async fn count_open(conn: &mut AsyncPgConnection, id: RecallId) -> QueryResult<i64> {
-    let row: Counted =
+    let row: OpenPieces =
         Statement::new("select count(*) as open from recall_piece where recall_id = $1 and state = 'open'")
             .bind::<SqlUuid, _>(id.0)
             .get_result(conn)

@@ -55,13 +55,14 @@ macro_rules! free {
 }
 
 const LEFT: &str = concat!(
-    "select distinct u.line_id, u.order_id, u.variant_id from unit u
-  where u.state = 'awaiting_person' and u.superseded_by is null and u.waiting_since < app_now() - make_interval(secs => $1)
-    and ",
+    "with w as (select app_now() - make_interval(secs => $1) as since, app_now() - make_interval(secs => $2) as rested,
+      $3::bigint as most)
+  select distinct u.line_id, u.order_id, u.variant_id from unit u
+  where u.state = 'awaiting_person' and u.superseded_by is null and u.waiting_since < (select since from w) and ",
     free!(),
     " and not exists (select 1 from task t where t.kind in ('delivery_by_hand', 'delivery_failed')
-      and t.subject = u.line_id::text and (t.state <> 'resolved' or t.resolved_at > app_now() - make_interval(secs => $2)))
-  limit $3"
+      and t.subject = u.line_id::text and (t.state <> 'resolved' or t.resolved_at > (select rested from w)))
+  limit (select most from w)"
 );
 
 /// Lines that wait for a person and have no open task, nor one that was ended within `rest`.
@@ -93,15 +94,16 @@ pub(super) struct LateVariantRow {
 }
 
 const LATE_VARIANTS: &str = concat!(
-    "select late.* from (
+    "with w as (select app_now() - make_interval(secs => $1) as since, $2::text as kind, $3::bigint as most)
+  select late.* from (
     select u.variant_id, u.state, count(*) as pieces, min(u.waiting_since) as since from unit u
      where u.state in ('awaiting_stock', 'awaiting_supplier') and u.superseded_by is null
-       and u.waiting_since < app_now() - make_interval(secs => $1) and ",
+       and u.waiting_since < (select since from w) and ",
     free!(),
     " group by u.variant_id, u.state) late
-  where not exists (select 1 from task t where t.kind = $2 and t.subject = late.variant_id::text
+  where not exists (select 1 from task t where t.kind = (select kind from w) and t.subject = late.variant_id::text
     and (t.state <> 'resolved' or t.created_at >= late.since))
-  order by late.since limit $3"
+  order by late.since limit (select most from w)"
 );
 
 /// Variants for whose stock, or at whose suppliers, something has waited for longer than this, and about which no task was
@@ -137,21 +139,22 @@ pub(super) struct LateLineRow {
 }
 
 const LATE_LINES: &str = concat!(
-    "select late.* from (
+    "with w as (select app_now() - make_interval(secs => $1) as since, $2::text as kind, $3::bigint as most)
+  select late.* from (
     select u.line_id, u.order_id, u.variant_id, 'AWAITING_PERSON' as state, min(u.waiting_since) as since from unit u
      where u.state = 'awaiting_person' and u.superseded_by is null
-       and u.waiting_since < app_now() - make_interval(secs => $1) and ",
+       and u.waiting_since < (select since from w) and ",
     free!(),
     " group by u.line_id, u.order_id, u.variant_id
     union all
     select u.line_id, u.order_id, u.variant_id, 'IN_REVIEW', o.paid_at from orders o join unit u on u.order_id = o.id
-     where o.state = 'paid' and o.delivered_at is null and o.paid_at < app_now() - make_interval(secs => $2)
+     where o.state = 'paid' and o.delivered_at is null and o.paid_at < (select since from w)
        and u.state = 'unassigned' and u.superseded_by is null
        and exists (select 1 from hold h where h.order_id = o.id and h.cause = 'review')
      group by u.line_id, u.order_id, u.variant_id, o.paid_at) late
-  where not exists (select 1 from task t where t.kind = $3 and t.subject = late.line_id::text
+  where not exists (select 1 from task t where t.kind = (select kind from w) and t.subject = late.line_id::text
     and (t.state <> 'resolved' or t.created_at >= late.since))
-  order by late.since limit $4"
+  order by late.since limit (select most from w)"
 );
 
 /// Lines that have waited for a person for longer than this, under review or otherwise, and about which no task was opened since
@@ -163,7 +166,6 @@ pub(super) async fn list_late_lines(
     limit: i64,
 ) -> QueryResult<Vec<LateLineRow>> {
     Statement::new(LATE_LINES)
-        .bind::<Double, _>(secs(after))
         .bind::<Double, _>(secs(after))
         .bind::<Text, _>(kind)
         .bind::<BigInt, _>(limit)

@@ -21,7 +21,7 @@ pub enum DisputeEvidenceTarget {
 }
 
 /// What proves to a bank that a disputed sale was real. Secrets are masked.
-pub struct DisputeEvidence(evidence::Evidence);
+pub struct DisputeEvidence(evidence::EvidenceBundle);
 
 /// A part of the evidence.
 #[derive(SimpleObject)]
@@ -31,7 +31,7 @@ pub struct EvidenceSection {
     code: String,
     /// What people read, in English.
     title: String,
-    /// The facts, the earliest first.
+    /// The facts, the earliest first; what has no time comes last.
     entries: Vec<EvidenceEntry>,
 }
 

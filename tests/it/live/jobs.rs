@@ -177,7 +177,7 @@ async fn somebody_elses_job_looks_like_a_missing_one() {
     let mut socket = Socket::ready(t, json!({ "authorization": bearer(&support) })).await;
     socket.subscribe("s", JOB, json!({ "id": batch })).await;
     assert_eq!(told(&socket.next("s").await), "- RUNNING 0/-");
-    t.appoint("support@example.com", &[]).await;
+    t.appoint("support@example.com", &[Role::Buyer]).await;
     Upload::begin(t, &t.base, &boss.token, &batch).end().await;
     t.drain().await;
     assert_eq!(socket.error("s").await, "FORBIDDEN");

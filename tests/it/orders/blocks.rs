@@ -232,7 +232,7 @@ async fn a_reviewed_order_is_refunded_in_place_of_being_released_and_its_goods_n
     shop.street.settled().await;
     assert_eq!(shop.street.refunded(&bought.number), 2_500);
     let seen = sees(&shop.guest, &placed).await;
-    assert_eq!((seen.0.as_str(), seen.2), ("REFUNDED", vec!["REFUNDED".to_owned()]));
+    assert_eq!((seen.0.as_str(), seen.2), ("REFUNDED", vec!["REVOKED".to_owned()]));
     assert_eq!(t.db.one(stock).await, before, "the stock is what it was");
     // Whoever releases it now, lets nothing leave.
     release(&shop.support, &placed).await;
