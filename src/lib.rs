@@ -4,7 +4,7 @@
 //! What must go up leaves as an event row, which a worker reads.
 //!
 //! ```text
-//! main → app → http, worker, demo → graphql, rest, sandbox → kinds → features → infra → base
+//! main → app → http, worker, demo → graphql, rest, sandbox → evidence → kinds → features → infra → base
 //! features: mail, hooks, operations → delivery, licences → payments → fulfilment → orders → catalogue → goods → vault, files, suppliers → people → sellers → audit
 //! ```
 
@@ -36,6 +36,8 @@ pub mod payments;
 pub mod check;
 
 pub mod kinds;
+
+pub mod evidence;
 
 pub mod graphql;
 pub mod rest;

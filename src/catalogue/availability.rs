@@ -1,5 +1,7 @@
 //! What buyers are shown of stock. Pure: it is given what was counted.
 
+use chrono::{DateTime, Utc};
+
 use crate::base::error_code::ErrorCode;
 use crate::base::text::Locale;
 use crate::catalogue::model::StockDisplay;
@@ -25,6 +27,8 @@ pub struct Availability {
     /// Open code: `OUT_OF_STOCK`, `NOT_ON_SALE`.
     pub reason: Option<ErrorCode>,
     pub text: String,
+    /// Of what is out of stock: when its seller expects more; may have passed.
+    pub restock_expected_at: Option<DateTime<Utc>>,
 }
 
 /// How far stock must be counted to say what the variant shows.
@@ -114,7 +118,10 @@ pub fn of_product(variants: &[Availability], locale: Locale) -> Availability {
             };
             plain(best.level, text)
         }
-        Some(best) => Availability { quantity: None, ..best.clone() },
+        Some(best) => {
+            let restock_expected_at = variants.iter().filter_map(|a| a.restock_expected_at).min();
+            Availability { quantity: None, restock_expected_at, ..best.clone() }
+        }
         None => nothing(ErrorCode::NotOnSale, say(locale, "Not on sale", "已下架")),
     }
 }
@@ -127,10 +134,17 @@ fn say(locale: Locale, english: &'static str, chinese: &'static str) -> String {
 }
 
 fn plain(level: StockLevel, text: String) -> Availability {
-    Availability { level, quantity: None, can_buy: true, reason: None, text }
+    Availability { level, quantity: None, can_buy: true, reason: None, text, restock_expected_at: None }
 }
 
 fn nothing(reason: ErrorCode, text: String) -> Availability {
     let level = StockLevel::OutOfStock;
-    Availability { level, quantity: None, can_buy: false, reason: Some(reason), text }
+    Availability {
+        level,
+        quantity: None,
+        can_buy: false,
+        reason: Some(reason),
+        text,
+        restock_expected_at: None,
+    }
 }

@@ -112,6 +112,8 @@ pub struct Variant {
     pub reservation_minutes: Option<i32>,
     /// At how many keys left an alert is given; none: never.
     pub low_stock_alert: Option<i32>,
+    /// When its seller expects new stock; may have passed.
+    pub restock_expected_at: Option<DateTime<Utc>>,
 }
 
 /// The texts of one object, in the wanted language and its fall-back.

@@ -55,6 +55,7 @@ pub(super) struct VariantColumns {
     pub restock_unseen: Option<bool>,
     pub reservation_minutes: Option<Option<i32>>,
     pub low_stock_alert: Option<Option<i32>>,
+    pub restock_expected_at: Option<Option<DateTime<Utc>>>,
     pub terms: Option<Terms>,
 }
 

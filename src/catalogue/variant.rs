@@ -1,5 +1,6 @@
 //! A seller makes, edits and retires variants of a product.
 
+use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 
 use crate::base::actor::Actor;
@@ -66,6 +67,8 @@ pub struct VariantEdit {
     pub reservation_minutes: Option<Option<i32>>,
     /// At how many keys left an alert is given.
     pub low_stock_alert: Option<Option<i32>>,
+    /// When new stock is expected.
+    pub restock_expected_at: Option<Option<DateTime<Utc>>>,
     /// Of a bundle: all parts together.
     pub parts: Option<Vec<PartInput>>,
     /// The version that the editor saw.
@@ -152,7 +155,7 @@ async fn apply(
         let text = "keys are there already, compared by the other rule";
         return Err(Refusal::new(ErrorCode::Invalid, text).at(["foldCase"]).into());
     }
-    let columns = columns(seen, &edit)?;
+    let columns = columns(seen, &edit, kit.clock.now())?;
     let variant =
         store::advance_variant(conn, seen, &columns).await.on_constraint("variant_sku_key", || {
             Refusal::new(ErrorCode::SkuTaken, "another of your variants has this SKU").at(["sku"])
@@ -181,7 +184,7 @@ async fn apply(
 }
 
 /// Checks the numbers as they will be together.
-fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal> {
+fn columns(seen: &Variant, edit: &VariantEdit, now: DateTime<Utc>) -> Result<VariantColumns, Refusal> {
     let refuse = |field: &str, text: &str| Err(Refusal::new(ErrorCode::Invalid, text).at([field]));
     let least = edit.min_quantity.unwrap_or(seen.min_quantity);
     let most = edit.max_quantity.unwrap_or(seen.max_quantity);
@@ -208,6 +211,14 @@ fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal
     }
     if edit.low_stock_alert.flatten().is_some() && goods::supply(&seen.kind) != Some(Supply::Keys) {
         return refuse("lowStockAlert", "only keys are counted");
+    }
+    if let Some(expected) = edit.restock_expected_at.flatten() {
+        if !matches!(goods::supply(&seen.kind), Some(Supply::Keys | Supply::Shared)) {
+            return refuse("restockExpectedAt", "only keys and shared secrets run out");
+        }
+        if expected <= now {
+            return refuse("restockExpectedAt", "new stock is expected at a time to come");
+        }
     }
     if let Some(minutes) = edit.reservation_minutes.flatten() {
         if goods::supply(&seen.kind) != Some(Supply::Keys) {
@@ -260,6 +271,7 @@ fn columns(seen: &Variant, edit: &VariantEdit) -> Result<VariantColumns, Refusal
         restock_unseen: edit.restock_unseen,
         reservation_minutes: edit.reservation_minutes,
         low_stock_alert: edit.low_stock_alert,
+        restock_expected_at: edit.restock_expected_at,
         terms: Some(terms(&seen.terms, edit)),
     })
 }

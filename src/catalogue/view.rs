@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::base::error_code::ErrorCode;
 use crate::base::money::{Currency, Money};
 use crate::base::text::Locale;
 use crate::catalogue::availability::{self, Availability, Counted};
@@ -125,7 +126,10 @@ impl VariantView {
             return availability::paused(because);
         }
         let v = &self.variant;
-        availability::of_variant(counted, v.stock_display, v.low_stock_threshold, v.min_quantity, self.locale)
+        let (display, low, least) = (v.stock_display, v.low_stock_threshold, v.min_quantity);
+        let shown = availability::of_variant(counted, display, low, least, self.locale);
+        let expected = v.restock_expected_at.filter(|_| shown.reason == Some(ErrorCode::OutOfStock));
+        Availability { restock_expected_at: expected, ..shown }
     }
 
     /// What the buyer is promised; none for kinds that this program does not know.

@@ -45,12 +45,13 @@ pub(super) const INVARIANT: Invariant = Invariant {
               where u.state in ('unassigned', 'awaiting_stock', 'awaiting_supplier', 'awaiting_person', 'cancelled')",
         },
         Question {
+            // Or for one that is left to a person, who looks at the order or at the delivery.
             name: "a held key is held for an unpaid line of its variant",
             sql: "select 'key ' || k.id || ' of line ' || coalesce(k.reserved_line_id::text, 'none') as counter
               from vault_key k left join order_line l on l.id = k.reserved_line_id left join orders o on o.id = l.order_id
               where k.state = 'reserved' and (l.id is null or l.variant_id <> k.variant_id or l.seller_id <> k.seller_id
                 or (o.state <> 'pending_payment' and not exists (select 1 from unit u where u.line_id = l.id
-                  and u.state = 'awaiting_person' and u.superseded_by is null)))",
+                  and u.state in ('awaiting_person', 'unassigned') and u.superseded_by is null)))",
         },
         Question {
             name: "a line has no more keys than pieces",

@@ -26,6 +26,7 @@ mod run;
 mod seals;
 mod secrets;
 mod suppliers;
+mod waiting;
 mod warranty;
 
 pub use asked::Since;

@@ -12,7 +12,7 @@ use crate::check::asked::{self, Since};
 use crate::check::report::{CheckReport, CheckVerdict, Finding, Invariant};
 use crate::check::{
     attempts, bundles, buyers, callers, chain, downloads, goods, hooks, keys, licences, messages, money,
-    money_back, notices, seals, secrets, suppliers, warranty,
+    money_back, notices, seals, secrets, suppliers, waiting, warranty,
 };
 use crate::config::{Config, Secrets};
 use crate::goods::{Supply, codes_of};
@@ -22,7 +22,7 @@ use crate::infra::seal::Sealer;
 use crate::orders::messages::WITH_GOODS;
 use crate::payments::accounts::Accounts;
 
-const INVARIANTS: [Invariant; 18] = [
+const INVARIANTS: [Invariant; 19] = [
     keys::INVARIANT,
     goods::HANDED_OVER,
     goods::PAID_FOR,
@@ -41,6 +41,7 @@ const INVARIANTS: [Invariant; 18] = [
     bundles::INVARIANT,
     warranty::INVARIANT,
     hooks::INVARIANT,
+    waiting::INVARIANT,
 ];
 
 /// Sales go on while this reads: it takes no lock. It holds one snapshot for as long as it runs, which keeps dead rows

@@ -158,6 +158,18 @@ const MOST: &[Key] = &[
     ),
     key("shop.order_prefix", Kind::Text, "\"D\"", "Prefix of order numbers: 1 to 6 of 0-9 and A-Z."),
     optional("shop.support_email", Kind::Text, "\"help@shop.example\"", "Where buyers find help."),
+    optional(
+        "shop.support_url",
+        Kind::Text,
+        "\"https://shop.example/help\"",
+        "The page where buyers find help; without it the address above is where they write.",
+    ),
+    optional(
+        "shop.order_url",
+        Kind::Text,
+        "\"https://shop.example/orders/{number}\"",
+        "The shop's own page of an order; `{number}` stands for the order's number.",
+    ),
     key("shop.colour", Kind::Text, "\"#24292f\"", "The band above mails, as #rrggbb."),
     optional("shop.logo_url", Kind::Text, "\"https://shop.example/logo.png\"", "The picture in that band."),
     optional("shop.terms_url", Kind::Text, "\"https://shop.example/terms\"", "The shop's terms."),
@@ -221,6 +233,19 @@ const MOST: &[Key] = &[
         COUNT,
         "2",
         "After how many days a buyer's report that nobody has answered becomes a task of staff: 0 to 365; 0 is at once.",
+    ),
+    key(
+        "shop.waiting_alert_hours",
+        Kind::Int(1, 240),
+        "24",
+        "After how many hours something that is paid and not delivered becomes a task of staff, 1 to 240.",
+    ),
+    key(
+        "shop.keep_addresses_days",
+        Kind::Int(0, 3_650),
+        "180",
+        "For how many days it is kept, sealed, from which network address and device buyers placed, revealed and downloaded: \
+         evidence for disputes. 0: it is not kept.",
     ),
     key(
         "live.connections",

@@ -4,6 +4,9 @@ use crate::base::money::Currency;
 use crate::base::text::{Email, Locale};
 use crate::config::load::Faults;
 
+/// Stands for an order's number in `shop.order_url`.
+const ORDER_NUMBER: &str = "{number}";
+
 /// `[shop]`: what the shop is and how it treats orders.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -16,6 +19,10 @@ pub struct Shop {
     /// Prefix of order numbers: up to 6 of `[0-9A-Z]`.
     pub order_prefix: String,
     pub support_email: Option<String>,
+    /// The page where buyers find help.
+    pub support_url: Option<String>,
+    /// The shop's own page of an order, with `{number}` in it.
+    pub order_url: Option<String>,
     /// The band above mails, `#rrggbb`.
     pub colour: String,
     /// A picture in that band.
@@ -45,6 +52,10 @@ pub struct Shop {
     pub resends_per_hour: i64,
     /// After how many days a buyer's report that nobody has answered becomes a task of the shop's staff.
     pub case_answer_days: i64,
+    /// After how many hours something paid that is not delivered becomes a task of the shop's staff.
+    pub waiting_alert_hours: i64,
+    /// For how many days it is kept, sealed, from where buyers acted; 0: it is not kept.
+    pub keep_addresses_days: i64,
 }
 
 impl Default for Shop {
@@ -55,6 +66,8 @@ impl Default for Shop {
             currencies: vec!["USD".into(), "EUR".into(), "CNY".into()],
             order_prefix: "D".into(),
             support_email: None,
+            support_url: None,
+            order_url: None,
             colour: "#24292f".into(),
             logo_url: None,
             terms_url: None,
@@ -73,11 +86,24 @@ impl Default for Shop {
             resend_gap_seconds: 60,
             resends_per_hour: 5,
             case_answer_days: 2,
+            waiting_alert_hours: 24,
+            keep_addresses_days: 180,
         }
     }
 }
 
 impl Shop {
+    /// The shop's own page of an order.
+    pub fn order_page(&self, number: &str) -> Option<String> {
+        self.order_url.as_ref().map(|address| address.replace(ORDER_NUMBER, number))
+    }
+
+    /// Where a buyer writes to the shop: its page, else its mail address.
+    pub fn contact(&self) -> Option<String> {
+        let mail = || self.support_email.as_ref().map(|email| format!("mailto:{email}"));
+        self.support_url.clone().or_else(mail)
+    }
+
     pub(super) fn check(&self, faults: &mut Faults) {
         if self.name.trim().is_empty() || self.name.chars().any(char::is_control) {
             faults.add("shop.name", "must not be empty or have control characters");
@@ -110,7 +136,15 @@ impl Shop {
         if self.logo_url.as_deref().is_some_and(|url| !shown(url)) {
             faults.add("shop.logo_url", "takes an address of https, without a name or password");
         }
-        for (key, address) in [("shop.terms_url", &self.terms_url), ("shop.privacy_url", &self.privacy_url)] {
+        if self.order_url.as_deref().is_some_and(|address| !address.contains(ORDER_NUMBER)) {
+            faults.add("shop.order_url", "has `{number}` where the order's number belongs");
+        }
+        for (key, address) in [
+            ("shop.terms_url", &self.terms_url),
+            ("shop.privacy_url", &self.privacy_url),
+            ("shop.support_url", &self.support_url),
+            ("shop.order_url", &self.order_url),
+        ] {
             let web =
                 |text: &str| url::Url::parse(text).is_ok_and(|u| ["http", "https"].contains(&u.scheme()));
             if address.as_deref().is_some_and(|a| !web(a)) {

@@ -35,6 +35,12 @@ record! {
         action: String,
     }
 
+    pub struct AdvancedRecall {
+        recall: RecallId,
+        /// Pieces that have not been seen to yet.
+        open: i64,
+    }
+
     pub struct EndedRecall {
         recall: RecallId,
         /// Pieces that were replaced, those that wait for their successor's goods included.
@@ -61,6 +67,8 @@ event_kinds! {
 event_kinds! {
     /// Events of recalls.
     pub enum RecallEvent {
+        /// Some of those who held keys of a recalled batch were seen to; at most one in a second.
+        "batch.recall_advanced" Advanced(BatchId, AdvancedRecall),
         /// All who held keys of a recalled batch were seen to.
         "batch.recall_ended" Ended(BatchId, EndedRecall),
     }

@@ -16,6 +16,7 @@ use crate::orders::read;
 use crate::orders::store;
 use crate::orders::unit::Target;
 use crate::orders::unit::{UnitChange, UnitState};
+use crate::orders::visits::{self, Visit, VisitAct};
 use crate::payments::standing::{self, UnitStanding};
 use crate::vault;
 use crate::vault::reveal::OpenedKey;
@@ -41,6 +42,7 @@ pub struct Revealed {
 
 /// Shows up to `first` secrets (1 to 500). Refusals: `NOT_FOUND`, `FORBIDDEN` (a watch ticket shows nothing, and
 /// a gift is shown to its recipient alone), `NOT_PAID`, `NOT_READY`, `REFUNDED`, `REVOKED`, `REPLACED`. Showing again shows the same and keeps the first time.
+/// `visit`: from where it is asked for, when that is a buyer's own device.
 pub async fn reveal(
     kit: &Kit,
     actor: &Actor,
@@ -48,6 +50,7 @@ pub async fn reveal(
     token: Option<&str>,
     first: i64,
     after: i32,
+    visit: Option<&Visit>,
 ) -> Outcome<Revealed> {
     let missing =
         || Failure::from(Refusal::new(ErrorCode::NotFound, "there is no such delivery").at(["target"]));
@@ -77,6 +80,10 @@ pub async fn reveal(
     let newly: Vec<&Unit> =
         standings.iter().map(|s| &s.unit).filter(|u| u.state == UnitState::Assigned).filter(shown).collect();
     record(&mut tx, kit, actor, order_id, &newly).await?;
+    if !opened.is_empty() {
+        let visit = visit.filter(|_| actor.api_client.is_none());
+        visits::keep(&mut tx, kit, order_id, (VisitAct::Revealed, None), visit).await?;
+    }
     let secrets = standings
         .into_iter()
         .filter_map(|standing| {

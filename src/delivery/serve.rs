@@ -25,6 +25,7 @@ use crate::delivery::store;
 use crate::delivery::{access, session};
 use crate::files::model::FileVersion;
 use crate::infra::db::Db;
+use crate::orders::visits::Visit;
 
 /// Bytes after which a running stream asks again whether it may go on.
 const CHECK_EVERY: i64 = 8 * 1024 * 1024;
@@ -42,6 +43,8 @@ pub struct Ask<'a> {
     pub head: bool,
     pub conditions: Conditions<'a>,
     pub address: Option<IpAddr>,
+    /// `User-Agent`, cleaned and cut.
+    pub device: Option<&'a str>,
 }
 
 /// What to answer. `body` is there when `plan` has one and the request wants it; an error in it means that the
@@ -56,6 +59,7 @@ pub struct ServedFile {
 pub async fn serve(kit: &DeliveryKit, ask: Ask<'_>) -> Outcome<ServedFile> {
     let ticket = Ticket::of_download(kit, ask.token)?;
     ticket.allows(kit, ask.address)?;
+    let visit = ask.address.map(|address| Visit { address, device: ask.device.map(str::to_owned) });
     let mut conn = kit.db.conn().await?;
     let mut entry = session::look(&mut conn, &ticket).await?;
     drop(conn);
@@ -71,7 +75,7 @@ pub async fn serve(kit: &DeliveryKit, ask: Ask<'_>) -> Outcome<ServedFile> {
         // while it waits for the grant's lock.
         let turn = kit.streams.turn(entry.link.grant_id);
         let _turn = turn.lock().await;
-        entry = session::open(kit, &ticket).await?;
+        entry = session::open(kit, &ticket, visit.as_ref()).await?;
     }
     let Some(session) = entry.session_id else {
         return Err(crate::base::outcome::Fault::bug("an opened entry has a session").into());

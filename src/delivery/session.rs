@@ -16,6 +16,7 @@ use crate::delivery::{events, read};
 use crate::files::model::FileVersion;
 use crate::infra;
 use crate::infra::kit::Kit;
+use crate::orders::visits::{self, Visit, VisitAct};
 
 /// How long a session may be resumed after its first byte, seconds.
 const LIFE: i64 = 86_400;
@@ -65,7 +66,8 @@ pub async fn look(conn: &mut AsyncPgConnection, ticket: &Ticket) -> Outcome<Admi
 
 /// The session of a link that is to get its first byte: the one its grant has open, or a new one, which counts. Of
 /// any number of first requests at once, the first to lock the grant opens it and the others find it.
-pub async fn open(kit: &Kit, ticket: &Ticket) -> Outcome<Admission> {
+/// `visit`: from where it is asked for.
+pub async fn open(kit: &Kit, ticket: &Ticket, visit: Option<&Visit>) -> Outcome<Admission> {
     let mut tx = kit.db.begin().await?;
     store::lock_grant_of_link(&mut tx, ticket.link_id).await?;
     store::advance_lapsed_of_link(&mut tx, ticket.link_id).await?;
@@ -81,7 +83,10 @@ pub async fn open(kit: &Kit, ticket: &Ticket) -> Outcome<Admission> {
                 if let Some(worn_out) = open {
                     store::advance_session_closed(&mut tx, worn_out).await?;
                 }
-                count(&mut tx, kit, &entry).await?
+                let session = count(&mut tx, kit, &entry).await?;
+                let act = (VisitAct::Downloaded, Some(session));
+                visits::keep(&mut tx, kit, entry.standing.order_id, act, visit).await?;
+                session
             }
         };
         if store::advance_link_joined(&mut tx, entry.link.id, session).await? != 1 {

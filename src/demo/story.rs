@@ -30,11 +30,15 @@ const BUY: &str = "mutation Buy($in: OrderPlaceInput!) { orderPlace(input: $in) 
   paymentErrors { code message } } }";
 const ORDER: &str =
     "query DemoOrder($n: String!, $t: String) { order(number: $n, accessToken: $t) { state stage
-  lines { id title kind state grants { id canDownload file { name size sha256 } } } } }";
+  lines { id title kind state deliveries { nodes { id } } grants { id canDownload file { name size sha256 } } } } }";
 const STATUS: &str = "query Status($t: String!) { orderStatus(ticket: $t) { number stage } }";
 const REVEAL: &str =
     "mutation Reveal($line: ID!, $t: String) { deliveryReveal(input: {target: {lineId: $line},
   accessToken: $t}) { secrets { text } line { state } userErrors { code message } } }";
+const REPORT: &str = "mutation Report($in: DeliveryReportInput!) { deliveryReport(input: $in) {
+  userErrors { code message } } }";
+const CASES: &str = "query Cases($n: String!, $t: String) { order(number: $n, accessToken: $t) {
+  lines { kind canReport cases { problem wish state } } } }";
 const LINK: &str =
     "mutation Link($in: DownloadLinkCreateInput!) { downloadLinkCreate(input: $in) { link { url }
   userErrors { code message } } }";
@@ -70,6 +74,7 @@ async fn act(shop: &DemoShop) -> Result<(), Fault> {
     let key = reveal(&buyer, &order, &paid).await?;
     download(&buyer, &order, &paid, &promised).await?;
     read_mail(&shop.data().join("mail"), &key).await?;
+    report(&buyer, &order, &paid).await?;
     search_log(&shop.log()?, &[("the key", &key), ("the guest's token", &order.token)])
 }
 
@@ -216,6 +221,27 @@ async fn reveal(buyer: &Buyer, order: &DemoOrder, seen: &Value) -> Result<String
     let key = text(&shown, "/secrets/0/text")?;
     println!("The guest reveals the key (GraphQL: deliveryReveal).\n  key  {key}\n");
     Ok(key)
+}
+
+/// A bad key becomes a case, which those who sell answer.
+async fn report(buyer: &Buyer, order: &DemoOrder, seen: &Value) -> Result<(), Fault> {
+    let input = json!({ "in": {
+        "idempotencyKey": format!("demo-{}", hex::encode(random::<16>())), "accessToken": order.token,
+        "deliveryId": text(line(seen, goods::KEY)?, "/deliveries/nodes/0/id")?,
+        "problem": "INVALID_KEY", "wish": "REPLACE", "text": "It says that the key is used already.",
+    } });
+    buyer.ask(REPORT, input, "deliveryReport").await?;
+    let seen = buyer.ask(CASES, json!({ "n": order.number, "t": order.token }), "order").await?;
+    let case = &line(&seen, goods::KEY)?["cases"][0];
+    println!("The guest reports that the key does not work (GraphQL: deliveryReport).");
+    println!(
+        "  {}, wish {}: the case is {}. Those who sell find it at `seller.cases` and answer it by `caseAnswer`; a whole \
+         bad batch is taken back by `keyBatchRecall`.\n",
+        text(case, "/problem")?,
+        text(case, "/wish")?,
+        text(case, "/state")?
+    );
+    Ok(())
 }
 
 /// Hashes what arrives, not what somebody says about it.

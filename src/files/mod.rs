@@ -1,5 +1,6 @@
 //! Files that are sold: uploading and publishing them, and the right to download one (a *grant*).
 
+pub mod contents;
 pub mod events;
 pub mod grant;
 pub mod model;
@@ -9,6 +10,7 @@ pub mod read;
 pub mod state;
 pub mod store;
 pub mod sweep;
+pub mod tasks;
 pub mod upload;
 
 pub use grant::{grant, revoke};

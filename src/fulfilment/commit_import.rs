@@ -38,6 +38,7 @@ pub async fn commit(kit: &Kit, actor: &Actor, id: BatchId) -> Outcome<Batch> {
         jobs::add(&tx, &[job.at(kit.clock.now() + generate::HEAD_START)]).await?;
     }
     tx.commit().await?;
+    kit.bell.ring();
     Ok(batch)
 }
 
@@ -67,9 +68,7 @@ pub async fn run(kit: &Kit, actor: &Actor, id: BatchId) -> Outcome<Batch> {
         }
         crate::fault_point!("import.committing");
         tx.commit().await?;
-        if filled.lines > 0 {
-            kit.bell.ring();
-        }
+        kit.bell.ring();
     }
 }
 

@@ -21,5 +21,6 @@ pub mod revoke;
 mod store;
 pub mod supplier;
 pub mod tasks;
+pub mod waiting;
 
 pub use store::{Handed, HandedLine, PaidLine};

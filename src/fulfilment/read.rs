@@ -1,15 +1,17 @@
 //! The true figures, for those who sell.
 
+use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::QueryableByName;
-use diesel::sql_types::{Array, BigInt, Bool, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::base::ids::{SellerId, VariantId};
+use crate::base::ids::{LineId, OrderId, SellerId, VariantId};
 use crate::base::page::{Page, PageArgs};
 use crate::goods::{self, Supply};
 use crate::infra::db::statement::Statement;
 use crate::infra::db::total;
+use crate::orders::UnitState;
 
 /// How many keys of a variant there are.
 #[derive(Clone, Debug, QueryableByName)]
@@ -84,4 +86,41 @@ pub async fn list_stock(
     }
     query.push(&format!(" order by v.id {direction} limit ")).push_bind::<BigInt, _>(args.size + 1);
     Ok(Page::cut(query.load(conn).await?, args))
+}
+
+/// When goods are expected for pieces of a line that wait in this state.
+#[derive(Clone, Debug, QueryableByName)]
+pub struct ExpectedGoods {
+    #[diesel(sql_type = SqlUuid)]
+    pub order_id: OrderId,
+    #[diesel(sql_type = SqlUuid)]
+    pub line_id: LineId,
+    #[diesel(sql_type = Text)]
+    pub state: UnitState,
+    #[diesel(sql_type = Timestamptz)]
+    pub at: DateTime<Utc>,
+}
+
+const EXPECTED: &str = "select w.order_id, w.line_id, w.state, min(w.at) as at from (
+    select u.order_id, u.line_id, u.state, v.restock_expected_at as at from unit u join variant v on v.id = u.variant_id
+      where u.order_id = any($1) and u.superseded_by is null and u.state = 'awaiting_stock'
+    union all
+    select u.order_id, u.line_id, u.state, greatest(p.next_at, s.open_until) from unit u
+      join supplier_purchase p on p.unit_id = u.id and p.state in ('queued', 'sending', 'pending', 'unknown')
+      join supplier s on s.id = p.supplier_id
+      where u.order_id = any($2) and u.superseded_by is null and u.state = 'awaiting_supplier') w
+  where w.at is not null group by w.order_id, w.line_id, w.state";
+
+/// When goods are expected that these orders wait for: new stock by the word of its seller, bought ones when the supplier is
+/// called next. Where nothing is known there is no row; a time may have passed.
+pub async fn list_expected(
+    conn: &mut AsyncPgConnection,
+    orders: &[OrderId],
+) -> QueryResult<Vec<ExpectedGoods>> {
+    let ids: Vec<_> = orders.iter().map(|id| id.0).collect();
+    Statement::new(EXPECTED)
+        .bind::<Array<SqlUuid>, _>(ids.clone())
+        .bind::<Array<SqlUuid>, _>(ids)
+        .load(conn)
+        .await
 }

@@ -1,5 +1,7 @@
 //! Staff lets the order of a blocked buyer be delivered.
 
+use diesel_async::AsyncPgConnection;
+
 use crate::base::actor::Actor;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::OrderId;
@@ -35,15 +37,25 @@ pub async fn release(kit: &Kit, actor: &Actor, id: OrderId) -> Outcome<Order> {
     }
     events::append(&tx, &[BlockEvent::Released(id, Nothing {}).by(actor.label())]).await?;
     if order.state.is_paid() {
-        let lines = assign::list_lines(&tx, &[id]).await?;
-        let handed = assign::assign_or_leave_to_a_person(&mut tx, kit, &lines).await?;
-        let effects = effects::of_assignment(kit, &[&order], &handed, Occasion::Paid, &actor.label());
-        effects.write(&tx, &kit.clock).await?;
-        orders::store::advance_delivered(&mut tx, &[id]).await?;
+        hand_over(&mut tx, kit, &order, &actor.label()).await?;
     }
     tasks::resolve(&tx, &[OrderReview::over(id)], &actor.label()).await?;
     let order = orders::store::lock(&mut tx, id).await?.ok_or_else(missing)?;
     tx.commit().await?;
     kit.bell.ring();
     Ok(order)
+}
+
+/// Gives a locked and paid order what it has not been given, as if it were paid now; whether there was anything.
+pub(super) async fn hand_over(
+    conn: &mut AsyncPgConnection,
+    kit: &Kit,
+    order: &Order,
+    actor: &str,
+) -> Outcome<bool> {
+    let lines = assign::list_lines(conn, &[order.id]).await?;
+    let handed = assign::assign_or_leave_to_a_person(conn, kit, &lines).await?;
+    effects::of_assignment(kit, &[order], &handed, Occasion::Paid, actor).write(conn, &kit.clock).await?;
+    orders::store::advance_delivered(conn, &[order.id]).await?;
+    Ok(!lines.is_empty())
 }

@@ -184,9 +184,8 @@ async fn store_chunk(kit: &Kit, actor: &Actor, open: Batch, chunk: Chunk) -> Out
     }
     crate::fault_point!("restock.chunk");
     tx.commit().await?;
-    if filled.lines > 0 {
-        kit.bell.ring();
-    }
+    // For those who follow the batch: once a chunk.
+    kit.bell.ring();
     Ok(inserted.batch)
 }
 
@@ -200,5 +199,6 @@ async fn finish(kit: &Kit, actor: &Actor, open: &Batch) -> Outcome<Batch> {
         return Err(Failure::from(Refusal::new(ErrorCode::InProgress, text).retry_after(1)));
     }
     tx.commit().await?;
+    kit.bell.ring();
     Ok(done)
 }

@@ -11,10 +11,13 @@ use crate::base::outcome::{Fault, Outcome};
 use crate::fulfilment::events::{LineEvent, Revoked};
 use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::store::{self, HeldUnit};
+use crate::fulfilment::tasks::OrderReview;
 use crate::goods::{self, Piece};
 use crate::infra::effects::events::{self, Event, NewEvent};
 use crate::infra::effects::jobs::{self, NewJob, Payload};
+use crate::infra::effects::tasks::{self, TaskKind};
 use crate::orders;
+use crate::orders::blocks;
 use crate::orders::unit::{UnitChange, UnitState};
 
 /// Revokes the named units of an order, or all of them: delivered ones lose their key and grants, waiting ones are
@@ -51,11 +54,25 @@ pub async fn revoke(
         .map(|variant| Fill { variant }.job())
         .collect();
     jobs::add(conn, &fills).await?;
+    if moves.iter().any(|m| m.2 == UnitState::Cancelled) {
+        end_waiting(conn, order_id, actor).await?;
+    }
     let changed: Vec<&HeldUnit> = held.iter().filter(|u| moves.iter().any(|m| m.0 == u.id)).collect();
     events::append(conn, &line_events(order_id, &changed, actor)).await?;
     let mut lines: Vec<LineId> = changed.iter().map(|u| u.line_id).collect();
     lines.dedup();
     Ok(lines)
+}
+
+/// Pieces of a paid order wait no longer: keys that are held for lines of which none waits are on sale again, and an order of
+/// which nothing is left to be reviewed is reviewed no more.
+async fn end_waiting(conn: &mut AsyncPgConnection, order: OrderId, actor: &str) -> Outcome<()> {
+    let lines = store::list_lines_over(conn, order).await?;
+    orders::reserve::release_lines(conn, order, lines, actor).await?;
+    if !store::has_unassigned(conn, order).await? && blocks::end_review(conn, order).await? {
+        tasks::resolve(conn, &[OrderReview::over(order)], actor).await?;
+    }
+    Ok(())
 }
 
 /// Has each kind take its pieces back, kinds in the order of their codes. Answers the variants that have stock again.

@@ -344,3 +344,25 @@ pub async fn is_awaiting_person(conn: &mut AsyncPgConnection, variant_id: Varian
     .await?;
     Ok(!rows.is_empty())
 }
+
+const LINES_OVER: &str = "select l.id from order_line l
+  where l.order_id = $1 and l.reserved_until is not null and not exists (select 1 from unit u
+    where u.line_id = l.id and u.superseded_by is null
+      and u.state in ('unassigned', 'awaiting_stock', 'awaiting_supplier', 'awaiting_person'))";
+
+/// Lines of an order for which keys were held and of which nothing waits any more.
+pub async fn list_lines_over(conn: &mut AsyncPgConnection, order: OrderId) -> QueryResult<Vec<LineId>> {
+    let rows: Vec<Awaited> = Statement::new(LINES_OVER).bind::<SqlUuid, _>(order.0).load(conn).await?;
+    Ok(rows.into_iter().map(|row| LineId(row.id)).collect())
+}
+
+/// Whether a piece of an order has nothing and waits for nothing.
+pub async fn has_unassigned(conn: &mut AsyncPgConnection, order: OrderId) -> QueryResult<bool> {
+    let rows: Vec<Awaited> = Statement::new(
+        "select u.id from unit u where u.order_id = $1 and u.state = 'unassigned' and u.superseded_by is null limit 1",
+    )
+    .bind::<SqlUuid, _>(order.0)
+    .load(conn)
+    .await?;
+    Ok(!rows.is_empty())
+}

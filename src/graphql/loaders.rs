@@ -19,6 +19,8 @@ use crate::delivery::cases::{self, AnswerRow, CaseRow};
 use crate::delivery::model::GrantStanding;
 use crate::files;
 use crate::files::model::FileVersion;
+use crate::fulfilment;
+use crate::fulfilment::read::ExpectedGoods;
 use crate::graphql::catalogue::types::{Product, Variant};
 use crate::graphql::context::GraphqlBackend;
 use crate::graphql::error::{Answer, fault};
@@ -88,6 +90,8 @@ key! {
     GiftSentOf(OrderId);
     /// Whether an order's mail came back.
     MailOf(OrderId);
+    /// When goods are expected that an order waits for.
+    ExpectedOf(OrderId);
     /// When a line last changed.
     LineChange(LineId);
     /// What is kept of a notice, by its number in the inbox.
@@ -286,6 +290,21 @@ impl Loader<MailOf> for Batch {
     }
 }
 
+impl Loader<ExpectedOf> for Batch {
+    type Value = Vec<ExpectedGoods>;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[ExpectedOf]) -> Result<HashMap<ExpectedOf, Self::Value>, Shared> {
+        let ids: Vec<_> = keys.iter().map(|k| k.0).collect();
+        let mut conn = self.backend.db.conn().await?;
+        let mut found: HashMap<ExpectedOf, Self::Value> = HashMap::new();
+        for goods in fulfilment::read::list_expected(&mut conn, &ids).await? {
+            found.entry(ExpectedOf(goods.order_id)).or_default().push(goods);
+        }
+        Ok(found)
+    }
+}
+
 impl Loader<LineChange> for Batch {
     type Value = DateTime<Utc>;
     type Error = Shared;
@@ -381,6 +400,11 @@ pub async fn gift_sent(ctx: &Context<'_>, id: OrderId) -> Answer<Option<DateTime
 /// What keeps an order's mail with goods from its reader, if anything does.
 pub async fn mail_trouble(ctx: &Context<'_>, id: OrderId) -> Answer<Option<MailTrouble>> {
     one(ctx, MailOf(id)).await
+}
+
+/// When goods are expected that an order waits for.
+pub async fn expected_goods(ctx: &Context<'_>, id: OrderId) -> Answer<Vec<ExpectedGoods>> {
+    Ok(one(ctx, ExpectedOf(id)).await?.unwrap_or_default())
 }
 
 /// When a line last changed.

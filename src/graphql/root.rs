@@ -24,7 +24,8 @@ use crate::graphql::orders::{
 use crate::graphql::payments::{PaymentMutation, PaymentQuery, RefundMutation};
 use crate::graphql::people::{PasswordMutation, PeopleMutation, PeopleQuery};
 use crate::graphql::seller::{
-    ExportMutation, ImportMutation, JobQuery, KeyMutation, RecallMutation, SellerQuery, StockMutation,
+    ExportMutation, ImportMutation, JobQuery, JobSubscription, KeyMutation, RecallMutation, SellerQuery,
+    StockMutation,
 };
 use crate::graphql::shop::ShopQuery;
 use crate::graphql::suppliers::SupplierMutation;
@@ -96,7 +97,7 @@ pub struct Mutation(BuyerMutation, SellerMutation, StaffMutation);
 
 /// What can be followed.
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(OrderSubscription, AlertSubscription);
+pub struct Subscription(OrderSubscription, AlertSubscription, JobSubscription);
 
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 

@@ -169,13 +169,23 @@ pub struct HookHealth {
     /// Since when the first of them should have been sent.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub oldest_due: Option<DateTime<Utc>>,
+    /// Since when the oldest of them waits.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub oldest: Option<DateTime<Utc>>,
     /// Endpoints that took nothing lately, or that the program disabled.
     #[diesel(sql_type = BigInt)]
     pub failing: i64,
 }
 
+/// The code and the description of what waits to be sent, beside what waits elsewhere in the shop.
+pub const WAITING: (&str, &str) = (
+    "HOOKS_QUEUED",
+    "events that are still to be sent to active hook endpoints, since they were put into the queue",
+);
+
 pub async fn health(conn: &mut AsyncPgConnection) -> QueryResult<HookHealth> {
     let sql = "select count(h.id) as waiting, min(h.next_at) filter (where h.next_at <= app_now()) as oldest_due, \
+          min(h.created_at) as oldest, \
           (select count(*) from hook_endpoint where failing_since is not null or disabled_for is not null) as failing \
         from hook_delivery h join hook_endpoint e on e.id = h.endpoint_id \
         where h.state in ('queued', 'sending') and e.state = 'active'";

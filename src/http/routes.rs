@@ -13,8 +13,8 @@ use crate::http::backend::HttpBackend;
 use crate::http::limits::LimitedPath;
 use crate::rest::openapi::{self, Document, Operation};
 use crate::rest::{
-    downloads, events, health, keys, licences, mails, metrics, pay, results, storefront, suppliers, uploads,
-    webhooks,
+    downloads, events, evidence, health, keys, licences, mails, metrics, pay, results, storefront, suppliers,
+    uploads, webhooks,
 };
 
 /// Every route of the program.
@@ -91,6 +91,13 @@ pub fn table() -> Vec<RouteRow> {
             .signed_in()
             .limited()
             .untimed(),
+        get("/disputes/{id}/evidence", evidence::file, "The evidence about a dispute as one HTML file; each time is recorded")
+            .tag("disputes")
+            .answers(200, "text/html", "The order, its buyer, deliveries, downloads, mails and refunds. Secrets are masked.")
+            .answers(403, "application/problem+json", "`FORBIDDEN`: it is for support and admins.")
+            .answers(404, "application/problem+json", "`NOT_FOUND`: there is no such dispute.")
+            .signed_in()
+            .limited(),
         row(Method::POST, "/suppliers/{connection}/callback", suppliers::callback, "A supplier's late answer about a purchase")
             .tag("suppliers")
             .parameter("header", "webhook-id", "Any name of the message, without dots.")

@@ -104,6 +104,15 @@ impl Blobs {
         Ok(whole.boxed())
     }
 
+    /// Whether the content is there, with so many bytes.
+    pub async fn holds(&self, key: &str, size: u64) -> Result<bool, Fault> {
+        match fs::metadata(self.path(key)?).await {
+            Ok(found) => Ok(found.is_file() && found.len() == size),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(fault(error)),
+        }
+    }
+
     /// Removes a content; one that is gone already is no error.
     pub async fn remove(&self, key: &str) -> Result<(), Fault> {
         match fs::remove_file(self.path(key)?).await {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tracing::warn;
+use uuid::Uuid;
 
 use crate::base::ids::OrderId;
 use crate::base::outcome::Fault;
@@ -32,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub enum Topic {
     /// Events of one order.
     Order(OrderId),
+    /// Events of one object that is no order.
+    Object(Uuid),
     /// Events of the kinds that the hub was made for.
     Kinds,
 }
@@ -174,7 +177,9 @@ impl Hub {
     fn wake(&self, traces: &[Trace]) {
         let topics = self.topics();
         for trace in traces {
-            if let Some(news) = trace.order_id.and_then(|id| topics.get(&Topic::Order(OrderId(id)))) {
+            let order = trace.order_id.map(|id| Topic::Order(OrderId(id)));
+            let object = trace.object_id.map(Topic::Object);
+            for news in [order, object].into_iter().flatten().filter_map(|topic| topics.get(&topic)) {
                 news.send_replace(trace.seq);
             }
             let kind = trace.kind.as_deref().unwrap_or_default();

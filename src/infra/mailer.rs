@@ -97,7 +97,7 @@ impl Mailer {
                 let (folder, name) = (folder.clone(), file_name(&letter.message_id, now));
                 let written = tokio::task::spawn_blocking(move || write_file(&folder, &name, &bytes)).await;
                 match written {
-                    Ok(Ok(())) => SendAttempt::Sent,
+                    Ok(Ok(())) => SendAttempt::Sent(None),
                     Ok(Err(e)) => {
                         SendAttempt::Temporary(format!("the mail's file could not be written: {e}"))
                     }

@@ -8,12 +8,13 @@
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use diesel::{QueryResult, QueryableByName};
+use diesel::{OptionalExtension, QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::base::ids::OrderId;
 use crate::base::outcome::Fault;
 use crate::infra::db::Db;
 use crate::infra::db::statement::Statement;
@@ -336,13 +337,15 @@ pub struct Trace {
     #[diesel(sql_type = Nullable<Text>)]
     pub kind: Option<String>,
     #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub object_id: Option<Uuid>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
     pub order_id: Option<Uuid>,
 }
 
 /// What the events numbered above `after` are about, at most `limit`, in order.
 pub async fn traces(conn: &mut AsyncPgConnection, after: i64, limit: i64) -> QueryResult<Vec<Trace>> {
     Statement::new(
-        "select s.seq, e.kind, e.order_id \
+        "select s.seq, e.kind, e.object_id, e.order_id \
          from (select seq, event_id from event_seq where seq > $1 order by seq limit $2) s \
          left join event e on e.id = s.event_id order by s.seq",
     )
@@ -350,6 +353,47 @@ pub async fn traces(conn: &mut AsyncPgConnection, after: i64, limit: i64) -> Que
     .bind::<BigInt, _>(limit)
     .load(conn)
     .await
+}
+
+/// The last thing that happened to an object.
+#[derive(Clone, Debug, QueryableByName)]
+pub struct LastEvent {
+    #[diesel(sql_type = BigInt)]
+    pub seq: i64,
+    #[diesel(sql_type = Text)]
+    pub kind: String,
+    #[diesel(sql_type = Timestamptz)]
+    pub at: DateTime<Utc>,
+    /// Something happened since that has no number yet.
+    #[diesel(sql_type = Bool)]
+    pub more: bool,
+}
+
+/// The last numbered event of an object that is no order; none when there is none, or it is older than events are kept.
+pub async fn last_of(conn: &mut AsyncPgConnection, object: Uuid) -> QueryResult<Option<LastEvent>> {
+    Statement::new(
+        "select s.seq, e.kind, e.created_at as at, exists (select 1 from event n \
+           where n.object_id = e.object_id and n.order_id is null and n.id > e.id) as more \
+         from event e join event_seq s on s.event_id = e.id \
+         where e.object_id = $1 and e.order_id is null order by e.id desc limit 1",
+    )
+    .bind::<SqlUuid, _>(object)
+    .get_result(conn)
+    .await
+    .optional()
+}
+
+/// Whether something happened to an order since its event of this number that has no number yet.
+pub async fn has_more(conn: &mut AsyncPgConnection, order: OrderId, seq: i64) -> QueryResult<bool> {
+    let row: Yes = Statement::new(
+        "select exists (select 1 from event e where e.order_id = $1 \
+           and e.id > coalesce((select event_id from event_seq where seq = $2), 0)) as yes",
+    )
+    .bind::<SqlUuid, _>(order)
+    .bind::<BigInt, _>(seq)
+    .get_result(conn)
+    .await?;
+    Ok(row.yes)
 }
 
 /// The events numbered above `after` whose kind begins with one of `prefixes`, in order, at most `limit`. Of what is

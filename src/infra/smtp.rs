@@ -28,7 +28,8 @@ const IDLE: Duration = Duration::from_secs(30);
 /// What became of one attempt. Reasons have addresses masked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendAttempt {
-    Sent,
+    /// The server took it, and what it said; none where mails are files.
+    Sent(Option<String>),
     /// Worth trying again: no connection, a 4yz answer, or trouble that has nothing to do with the recipient.
     Temporary(String),
     /// The server will never take this message for this recipient (5yz to RCPT, DATA or the text).
@@ -111,9 +112,10 @@ impl Server {
             Err(_) => return SendAttempt::Temporary("the server was too slow".into()),
         }
         match timeout_at(deadline, conn.message(message)).await {
-            Ok(Ok(_)) => {
+            Ok(Ok(taken)) => {
                 self.keep(conn);
-                SendAttempt::Sent
+                let said = format!("{} {}", taken.code(), taken.message().collect::<Vec<_>>().join(" "));
+                SendAttempt::Sent(Some(shown(&said)))
             }
             Ok(Err(e)) if e.is_permanent() => {
                 part(conn).await;
@@ -219,7 +221,12 @@ fn reason(error: &Error) -> String {
         text = format!("{text}: {inner}");
         source = inner.source();
     }
-    mask_addresses(&text).chars().filter(|c| !c.is_control()).take(300).collect()
+    shown(&text)
+}
+
+/// What a server said, as it may be stored and shown.
+fn shown(text: &str) -> String {
+    mask_addresses(text).chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
 /// Masks every address in a text.

@@ -21,13 +21,15 @@ use crate::infra::sequence::Numbered;
 use crate::licences::events::LicenceEvent;
 use crate::mail::events::{MessageEvent, SuppressionEvent};
 use crate::orders::events::{BlockEvent, OrderEvent, UnitEvent};
-use crate::payments::events::{DisputeEvent, PaymentEvent, RefundEvent, ShopEvent, StatementEvent};
+use crate::payments::events::{
+    DisputeEvent, EvidenceEvent, PaymentEvent, RefundEvent, ShopEvent, StatementEvent,
+};
 use crate::people::events::{ApiClientEvent, SessionEvent, UserEvent};
 use crate::suppliers::events::{OfferEvent, PurchaseEvent, SupplierEvent};
 use crate::vault::events::{BatchEvent, ExportEvent, HoldEvent, KeyEvent, SecretEvent, StockEvent};
 
 /// Each feature's kinds, in the order of the documentation, and who sees them.
-const ALL: [(Audience, &[EventKind]); 35] = [
+const ALL: [(Audience, &[EventKind]); 36] = [
     (Audience::Client, OrderEvent::KINDS),
     (Audience::Client, LineEvent::KINDS),
     (Audience::Seller, StockLevelEvent::KINDS),
@@ -36,6 +38,7 @@ const ALL: [(Audience, &[EventKind]); 35] = [
     (Audience::Client, PaymentEvent::KINDS),
     (Audience::Client, RefundEvent::KINDS),
     (Audience::Client, DisputeEvent::KINDS),
+    (Audience::Staff, EvidenceEvent::KINDS),
     (Audience::Staff, StatementEvent::KINDS),
     (Audience::Staff, ShopEvent::KINDS),
     (Audience::Client, GrantEvent::KINDS),

@@ -8,15 +8,16 @@ use serde_json::Value;
 
 use crate::infra::effects::tasks::TaskDoc;
 use crate::infra::queue;
-use crate::{delivery, fulfilment, hooks, mail, orders, payments, suppliers, vault};
+use crate::{delivery, files, fulfilment, hooks, mail, orders, payments, suppliers, vault};
 
 /// Each feature's kinds, in the order of the documentation.
-const ALL: [&[TaskDoc]; 12] = [
+const ALL: [&[TaskDoc]; 13] = [
     payments::tasks::TASKS,
     payments::tasks::REFUND_TASKS,
     payments::tasks::DISPUTE_TASKS,
     payments::tasks::STATEMENT_TASKS,
     fulfilment::tasks::TASKS,
+    files::tasks::TASKS,
     orders::tasks::TASKS,
     delivery::tasks::TASKS,
     vault::tasks::TASKS,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Bool, Integer, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -204,9 +204,38 @@ pub async fn count_suppressions(
 pub struct MailTrouble {
     #[diesel(sql_type = SqlUuid)]
     pub order_id: OrderId,
-    /// It was sent and came back; else it could not be sent.
-    #[diesel(sql_type = Bool)]
-    pub bounced: bool,
+    #[diesel(sql_type = Text)]
+    pub kind: TroubleKind,
+    /// When it is tried again by itself.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub next_at: Option<DateTime<Utc>>,
+}
+
+crate::text_column!(TroubleKind);
+
+/// What became of a mail that did not arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TroubleKind {
+    /// An attempt failed, and there will be another.
+    Delayed,
+    /// It was sent and came back.
+    Bounced,
+    /// It could not be sent.
+    NotSent,
+}
+
+impl TroubleKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delayed => "delayed",
+            Self::Bounced => "bounced",
+            Self::NotSent => "not_sent",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Delayed, Self::Bounced, Self::NotSent].into_iter().find(|kind| kind.as_str() == text)
+    }
 }
 
 /// Those of the orders whose last mail with goods did not arrive.
@@ -215,10 +244,14 @@ pub async fn list_troubles(
     orders: &[OrderId],
 ) -> QueryResult<Vec<MailTrouble>> {
     Statement::new(
-        "select last.order_id, last.bounced_at is not null as bounced from ( \
-           select distinct on (m.order_id) m.order_id, m.state, m.bounced_at from message m \
-           where m.order_id = any($1) and m.kind = any($2) \
-           order by m.order_id, m.created_at desc, m.id desc) last where last.state = 'needs_attention'",
+        "select last.order_id, case when last.state <> 'needs_attention' then 'delayed' \
+             when last.bounced_at is not null then 'bounced' else 'not_sent' end as kind, \
+           (select min(j.run_at) from job j where j.kind = 'message.send' and j.dedupe_key = last.id::text \
+              and j.state = 'queued') as next_at from ( \
+           select distinct on (m.order_id) m.order_id, m.id, m.state, m.bounced_at, m.attempts > m.attempts_before as tried \
+           from message m where m.order_id = any($1) and m.kind = any($2) \
+           order by m.order_id, m.created_at desc, m.id desc) last \
+         where last.state = 'needs_attention' or (last.state = 'queued' and last.tried)",
     )
     .bind::<Array<SqlUuid>, _>(orders.iter().map(|id| id.0).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(&WITH_GOODS[..])

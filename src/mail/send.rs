@@ -157,21 +157,21 @@ async fn withhold(
 
 async fn end(kit: &Kit, message: &Message, attempt: i32, outcome: SendAttempt) -> Outcome<Next> {
     let (name, reason) = match &outcome {
-        SendAttempt::Sent => ("sent", None),
+        SendAttempt::Sent(said) => ("sent", said.as_deref()),
         SendAttempt::Temporary(reason) => ("retry", Some(reason.as_str())),
         SendAttempt::Permanent(reason) | SendAttempt::NoMailbox(reason) => ("refused", Some(reason.as_str())),
         SendAttempt::Unknown(reason) => ("unknown", Some(reason.as_str())),
     };
     metrics::counter!("dispense_mail_attempts_total", "outcome" => name).increment(1);
     let gap = match &outcome {
-        SendAttempt::Sent | SendAttempt::Permanent(_) | SendAttempt::NoMailbox(_) => None,
+        SendAttempt::Sent(_) | SendAttempt::Permanent(_) | SendAttempt::NoMailbox(_) => None,
         SendAttempt::Temporary(_) | SendAttempt::Unknown(_) => {
             let tried = usize::try_from(attempt - message.attempts_before).unwrap_or(usize::MAX);
             kit.config.worker.message_gaps.get(tried.saturating_sub(1)).copied()
         }
     };
     let (state, kind) = match (&outcome, gap) {
-        (SendAttempt::Sent, _) => {
+        (SendAttempt::Sent(_), _) => {
             (after(MessageState::Sending, MessageChange::Deliver)?, Some(MessageEvent::Sent as Made))
         }
         (_, Some(_)) => (after(MessageState::Sending, MessageChange::Postpone)?, None),

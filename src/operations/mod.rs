@@ -9,6 +9,7 @@ mod state;
 mod store;
 mod tasks;
 mod twins;
+pub mod waiting;
 
 pub use quarantine::decide_quarantined;
 pub use read::{TimelineRow, timeline};

@@ -12,6 +12,7 @@ use crate::base::outcome::Outcome;
 use crate::base::secret::Secret;
 use crate::base::text::Email;
 use crate::infra::kit::Kit;
+use crate::orders::visits::Visit;
 use crate::people::captcha::{self, Gate};
 use crate::people::{self, code, throttle};
 
@@ -26,6 +27,8 @@ pub struct Proof {
     pub client: Option<String>,
     pub device: Option<String>,
     pub country: Option<Country>,
+    /// From where it was shown.
+    pub visit: Option<Visit>,
 }
 
 /// What a client sends to prove something.
@@ -43,6 +46,7 @@ impl Proof {
             client: Some(throttle::client_key(kit, caller)),
             device: Some(throttle::device_key(kit, caller)),
             country: caller.country,
+            visit: Some(Visit::of(caller)),
             ..Self::default()
         };
         if let Some(typed) = &evidence.email_code {
@@ -88,6 +92,8 @@ pub struct Buyer {
     pub client: Option<String>,
     pub device: Option<String>,
     pub country: Option<Country>,
+    /// From where the order is placed; none for an API client, whose own server that is.
+    pub visit: Option<Visit>,
 }
 
 impl Buyer {
@@ -113,6 +119,7 @@ impl Buyer {
             client: proof.client.clone(),
             device: proof.device.clone(),
             country: proof.country,
+            visit: proof.visit.clone().filter(|_| actor.api_client.is_none()),
         })
     }
 

@@ -30,6 +30,7 @@ pub mod store;
 pub mod sync;
 pub mod tasks;
 pub mod unit;
+pub mod visits;
 
 pub use model::{Line, Order, Unit};
 pub use state::{OrderChange, OrderState};

@@ -20,6 +20,7 @@ use crate::orders::gifts::{self, GiftTo, GiftWish};
 use crate::orders::model::Order;
 use crate::orders::quote::{self, Cart, CartLine, Quote};
 use crate::orders::store::{self, NewOrder};
+use crate::orders::visits::{self, VisitAct};
 use crate::orders::{access, blocks, limits, lines, number, reserve};
 use crate::people;
 
@@ -329,10 +330,12 @@ async fn write(
         api_client_id: actor.api_client,
         reference: new.reference.clone(),
         metadata: json!(metadata),
+        terms_version: kit.config.shop.terms_url.clone(),
         pay_within: i32::try_from(kit.config.shop.pay_within_seconds).unwrap_or(i32::MAX),
     };
     insert_numbered(conn, &kit.config.shop.order_prefix, &mut row).await?;
     blocks::hold_if_blocked(conn, &row).await?;
+    visits::keep(conn, kit, id, (VisitAct::Placed, None), buyer.visit.as_ref()).await?;
     if let Some(gift) = gift {
         one(gifts::insert(conn, id, gift).await?, "gift")?;
     }

@@ -99,6 +99,20 @@ pub(super) async fn release(conn: &mut AsyncPgConnection, order: OrderId, actor:
     write(conn, freed, Cause::OrderOver, actor).await
 }
 
+/// Gives back what is held for these lines of a locked order, of which nothing waits any more.
+pub async fn release_lines(
+    conn: &mut AsyncPgConnection,
+    order: OrderId,
+    lines: Vec<LineId>,
+    actor: &str,
+) -> Outcome<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let freed = reserved::release(conn, lines).await?.into_iter().map(|line| (order, line)).collect();
+    write(conn, freed, Cause::OrderOver, actor).await
+}
+
 /// Sweep: gives back what is held longer than it was to be. The order stays as it is: it may be paid, and then gets what
 /// there is. Returns how many keys.
 pub async fn sweep(kit: &Kit) -> Outcome<usize> {

@@ -182,6 +182,14 @@ event_kinds! {
 }
 
 event_kinds! {
+    /// Events of the evidence of disputes.
+    pub enum EvidenceEvent {
+        /// Staff collected the evidence of a dispute.
+        "evidence.fetched" Fetched(DisputeId, Nothing),
+    }
+}
+
+event_kinds! {
     /// Events of statements.
     pub enum StatementEvent {
         /// A statement is to be compared.

@@ -43,6 +43,7 @@ pub async fn download(
             if_none_match: only(headers, header::IF_NONE_MATCH),
         },
         address: Some(caller.address),
+        device: caller.device.as_deref(),
     };
     let answer = noted(serve::serve(&backend.downloads, ask).await, &caller)?;
     Ok(respond(answer, &caller))

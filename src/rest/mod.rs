@@ -4,6 +4,7 @@ pub mod accept;
 pub mod credentials;
 pub mod downloads;
 pub mod events;
+pub mod evidence;
 pub mod health;
 pub mod keys;
 pub mod licences;

@@ -104,6 +104,8 @@ event_kinds! {
         "keys.batch_opened" Opened(BatchId, Opened),
         /// Keys of a batch were stored.
         "keys.added" Added(BatchId, Added),
+        /// Keys of an import were stored that is looked at before they are sold.
+        "keys.staged" Staged(BatchId, Added),
         /// A batch has ended.
         "keys.batch_ended" Ended(BatchId, Ended),
         /// A batch was recalled, or those who hold keys of a recalled one are to get something; why is kept beside it.

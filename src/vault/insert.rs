@@ -105,11 +105,11 @@ pub async fn insert_chunk(
             Refusal::new(ErrorCode::InProgress, "another run of this batch was faster").retry_after(1),
         ));
     };
-    if batch.preview {
-        return Ok(Inserted { batch: counted, added, duplicates });
-    }
     let stored = Added { variant: batch.variant_id, added, refused };
-    let event = BatchEvent::Added(batch.id, stored).by(actor.label()).of_seller(batch.seller_id);
-    events::append(conn, &[event]).await?;
+    let event = match batch.preview {
+        true => BatchEvent::Staged(batch.id, stored),
+        false => BatchEvent::Added(batch.id, stored),
+    };
+    events::append(conn, &[event.by(actor.label()).of_seller(batch.seller_id)]).await?;
     Ok(Inserted { batch: counted, added, duplicates })
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::reactions::{self, Done, React};
-use super::{hooks, schedule};
+use super::{ages, hooks, schedule};
 use crate::base::outcome::{Failure, Fault};
 use crate::infra::queue::{self, Job};
 use crate::infra::sequence::{self, Step};
@@ -35,8 +35,9 @@ pub async fn run_with(backend: Arc<WorkerBackend>, react: React, shutdown: Cance
     let sequencer = tokio::spawn(number_events(backend.clone(), shutdown.clone()));
     let sweeper = tokio::spawn(schedule::run(backend.clone(), shutdown.clone()));
     let sender = tokio::spawn(hooks::send(backend.clone(), shutdown.clone()));
+    let counter = tokio::spawn(ages::run(backend.clone(), shutdown.clone()));
     take_jobs(backend, react, shutdown).await;
-    for task in [sequencer, sweeper, sender] {
+    for task in [sequencer, sweeper, sender, counter] {
         if let Err(e) = task.await {
             error!(error = %e, "a loop of the worker ended badly");
         }

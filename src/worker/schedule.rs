@@ -54,6 +54,9 @@ pub const SWEEPS: &[Sweep] = &[
     sweep("lapsed_reservations", 15, |backend| {
         Box::pin(async move { crate::orders::reserve::sweep(&backend).await })
     }),
+    sweep("old_visits", 3_600, |backend| {
+        Box::pin(async move { crate::orders::visits::sweep(&backend).await })
+    }),
     sweep("finished_orders", 60, |backend| {
         Box::pin(async move { crate::orders::close::sweep(&backend).await })
     }),
@@ -80,6 +83,18 @@ pub const SWEEPS: &[Sweep] = &[
     }),
     sweep("neglected_lines", 60, |backend| {
         Box::pin(async move { crate::fulfilment::fill::sweep(&backend).await })
+    }),
+    sweep("unassigned_orders", 60, |backend| {
+        Box::pin(async move { crate::fulfilment::waiting::sweep_unassigned(&backend).await })
+    }),
+    sweep("lines_left_to_nobody", 60, |backend| {
+        Box::pin(async move { crate::fulfilment::waiting::sweep_persons(&backend).await })
+    }),
+    sweep("overdue_deliveries", 60, |backend| {
+        Box::pin(async move { crate::fulfilment::waiting::sweep_overdue(&backend).await })
+    }),
+    sweep("missing_contents", 3_600, |backend| {
+        Box::pin(async move { crate::files::contents::sweep(&backend).await })
     }),
     sweep("abandoned_imports", 3_600, |backend| {
         Box::pin(async move { crate::fulfilment::commit_import::sweep(&backend).await })

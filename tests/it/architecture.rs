@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// Modules by layer, highest first; within a line no module uses another.
-const LAYERS: [&[&str]; 20] = [
+const LAYERS: [&[&str]; 21] = [
     &["main"],
     &["app"],
     &["http", "worker", "demo"],
     &["graphql"],
     &["rest", "sandbox"],
+    &["evidence"],
     &["kinds"],
     &["check", "mail", "hooks", "operations"],
     &["delivery", "licences"],

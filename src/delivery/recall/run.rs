@@ -1,10 +1,14 @@
 //! The job of a recall: it sees to one piece after the other.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::base::actor::Actor;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::{RecallId, RefundId, UnitId};
 use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
-use crate::delivery::events::{EndedRecall, RecallEvent};
+use crate::delivery::events::{AdvancedRecall, EndedRecall, RecallEvent};
 use crate::delivery::jobs::HandleRecall;
 use crate::delivery::recall::model::{PieceOutcome, RecallAction, RecallRow};
 use crate::delivery::recall::store::Handled;
@@ -13,7 +17,7 @@ use crate::delivery::replace::{self, Why};
 use crate::delivery::tasks::{NotHandled, RecallNotHandled};
 use crate::infra::db::one;
 use crate::infra::effects::Effects;
-use crate::infra::effects::events::Event;
+use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::effects::tasks::TaskKind;
 use crate::infra::kit::Kit;
@@ -25,6 +29,9 @@ use crate::payments::refunds::request::{self, RefundOf, RefundRequest};
 /// Pieces handled before the job looks whether it is to stop.
 const AT_ONCE: usize = 50;
 
+/// How long those who follow a recall wait for what it has done.
+const REPORTED_AFTER: Duration = Duration::from_secs(1);
+
 /// Faults after which a piece is put before a person.
 const MOST_TRIES: i64 = 5;
 
@@ -33,6 +40,7 @@ pub async fn run(kit: &PaymentKit, id: RecallId) -> Outcome<bool> {
     let recall = read::find(&mut *kit.db.conn().await?, id).await?;
     let recall = recall.ok_or_else(|| Fault::bug("a job of no recall"))?;
     let mut faults = 0;
+    let mut reported = Instant::now();
     for _ in 0..AT_ONCE {
         let next = store::next_open(&mut *kit.db.conn().await?, id).await?;
         let Some(unit) = next else {
@@ -53,9 +61,26 @@ pub async fn run(kit: &PaymentKit, id: RecallId) -> Outcome<bool> {
             }
         }
         crate::fault_point!("recall.handled");
+        if reported.elapsed() >= REPORTED_AFTER {
+            report(kit, &recall).await?;
+            reported = Instant::now();
+        }
     }
-    kit.bell.ring();
+    report(kit, &recall).await?;
     Ok(true)
+}
+
+/// How far it has come, for those who follow it. Beside the pieces' transactions: a report that a kill swallows is no loss,
+/// for whoever looks counts the pieces.
+async fn report(kit: &Kit, recall: &RecallRow) -> Outcome<()> {
+    let mut tx = kit.db.begin().await?;
+    let open = store::count_open(&mut tx, recall.id).await?;
+    let body = AdvancedRecall { recall: recall.id, open };
+    let event = RecallEvent::Advanced(recall.batch_id, body).by("system").of_seller(recall.seller_id);
+    events::append(&tx, &[event]).await?;
+    tx.commit().await?;
+    kit.bell.ring();
+    Ok(())
 }
 
 /// Handles one piece in one transaction, which marks it. A refund is sent when it is committed.

@@ -216,3 +216,19 @@ pub(super) async fn list_forgotten(conn: &mut AsyncPgConnection, kind: &str) -> 
     let rows: Vec<Forgotten> = Statement::new(FORGOTTEN).bind::<Text, _>(kind).load(conn).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
+
+#[derive(QueryableByName)]
+struct OpenPieces {
+    #[diesel(sql_type = BigInt)]
+    open: i64,
+}
+
+/// Pieces of a recall that have not been seen to.
+pub(super) async fn count_open(conn: &mut AsyncPgConnection, id: RecallId) -> QueryResult<i64> {
+    let row: OpenPieces =
+        Statement::new("select count(*) as open from recall_piece where recall_id = $1 and state = 'open'")
+            .bind::<SqlUuid, _>(id.0)
+            .get_result(conn)
+            .await?;
+    Ok(row.open)
+}

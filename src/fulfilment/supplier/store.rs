@@ -1,7 +1,7 @@
 //! How a unit is that something is bought for.
 
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Double, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::{LineId, SellerId, UnitId, VariantId};
@@ -44,4 +44,36 @@ const WAITING: &str = "select u.seller_id, u.line_id, u.variant_id, u.state, o.s
 
 pub(super) async fn find(conn: &mut AsyncPgConnection, id: UnitId) -> QueryResult<Option<WaitingUnit>> {
     Statement::new(WAITING).bind::<SqlUuid, _>(id).get_result(conn).await.optional()
+}
+
+#[derive(QueryableByName)]
+struct UnboughtRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: UnitId,
+}
+
+const UNBOUGHT: &str = "select u.id from (select $1::text as kind) w cross join unit u
+  where u.state = 'awaiting_supplier' and u.superseded_by is null and u.waiting_since < app_now() - make_interval(secs => $2)
+    and not exists (select 1 from supplier_purchase p where p.unit_id = u.id
+      and p.state in ('queued', 'sending', 'pending', 'unknown'))
+    and not exists (select 1 from job j where j.kind = w.kind and j.dedupe_key = u.id::text and j.state in ('queued', 'running'))
+    and not exists (select 1 from job j join task t on t.kind = 'job_dead' and t.subject = j.id::text and t.state <> 'resolved'
+      where j.kind = w.kind and j.dedupe_key = u.id::text and j.state = 'dead')
+  order by u.waiting_since limit $3";
+
+/// Units that have waited for a supplier for so many seconds while nothing is bought for them, no job does so, and none that was
+/// given up is before a person.
+pub(super) async fn list_unbought(
+    conn: &mut AsyncPgConnection,
+    kind: &str,
+    seconds: i32,
+    limit: i64,
+) -> QueryResult<Vec<UnitId>> {
+    let rows: Vec<UnboughtRow> = Statement::new(UNBOUGHT)
+        .bind::<Text, _>(kind)
+        .bind::<Double, _>(f64::from(seconds))
+        .bind::<BigInt, _>(limit)
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }

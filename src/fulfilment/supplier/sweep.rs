@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::base::outcome::Outcome;
+use crate::fulfilment::supplier::store as units;
 use crate::infra::effects::Effects;
 use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::effects::tasks::{self, TaskKind};
@@ -25,6 +26,13 @@ pub async fn sweep(kit: &Kit) -> Outcome<usize> {
     let again: Vec<_> =
         due.iter().map(|purchase| BuyFromSupplier { piece: purchase.unit_id }.job()).collect();
     let mut done = jobs::add(&tx, &again).await?;
+    let unbought = units::list_unbought(&mut tx, BuyFromSupplier::KIND, FORGOTTEN, ROUND).await?;
+    if !unbought.is_empty() {
+        tracing::warn!(pieces = unbought.len(), "pieces waited for a supplier whom nobody asked");
+        metrics::counter!("dispense_defects_total", "kind" => "unbought").increment(unbought.len() as u64);
+        let jobs: Vec<_> = unbought.into_iter().map(|piece| BuyFromSupplier { piece }.job()).collect();
+        done += jobs::add(&tx, &jobs).await?;
+    }
     let patience = i64::try_from(kit.config.worker.supplier_silent_minutes).unwrap_or(i64::MAX / 60_000);
     let silent = read::list_silent(&mut tx, now - TimeDelta::minutes(patience), ROUND).await?;
     let mut effects = Effects::default();

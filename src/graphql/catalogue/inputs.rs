@@ -167,6 +167,8 @@ pub struct VariantFields {
     reservation_minutes: MaybeUndefined<i32>,
     /// Of keys: at how many left an alert is given, once until there are more again; null: never.
     low_stock_alert: MaybeUndefined<i32>,
+    /// Of keys and shared secrets: when new stock is expected, a time to come; null: unknown. Buyers see it while there is none.
+    restock_expected_at: MaybeUndefined<DateTime>,
     /// Of a bundle: all parts together, 1 to 20, with at most 100 pieces; they replace those before. Orders keep theirs.
     parts: Option<Vec<BundlePartInput>>,
 }
@@ -231,6 +233,7 @@ impl VariantFields {
             restock_unseen: self.restock_unseen,
             reservation_minutes: inner(self.reservation_minutes),
             low_stock_alert: inner(self.low_stock_alert),
+            restock_expected_at: inner(self.restock_expected_at).map(|at| at.map(|at| at.0)),
             parts: self.parts.map(|list| list.into_iter().map(part).collect()),
             expected_version,
         }

@@ -86,16 +86,20 @@ pub struct Availability {
     pub reason: Option<String>,
     /// Ready to show.
     pub text: String,
+    /// Of what is out of stock: when its seller expects more; null when that is unknown, or has passed.
+    pub restock_expected_at: Option<DateTime>,
 }
 
-impl From<availability::Availability> for Availability {
-    fn from(it: availability::Availability) -> Self {
+impl Availability {
+    fn of(ctx: &Context<'_>, it: availability::Availability) -> Self {
+        let now = ctx.backend().clock.now();
         Self {
             level: it.level.into(),
             quantity: it.quantity.and_then(|q| i32::try_from(q).ok()),
             can_buy: it.can_buy,
             reason: it.reason.map(|code| code.to_string()),
             text: it.text,
+            restock_expected_at: it.restock_expected_at.filter(|at| *at > now).map(Into::into),
         }
     }
 }
@@ -158,8 +162,8 @@ impl Product {
     }
 
     /// Whether any variant can be had now.
-    async fn availability(&self) -> Availability {
-        self.0.availability().into()
+    async fn availability(&self, ctx: &Context<'_>) -> Availability {
+        Availability::of(ctx, self.0.availability())
     }
 
     /// Whether it is for sale at all.
@@ -282,8 +286,8 @@ impl Variant {
     }
 
     /// Whether it can be had now.
-    async fn availability(&self) -> Availability {
-        self.view.availability().into()
+    async fn availability(&self, ctx: &Context<'_>) -> Availability {
+        Availability::of(ctx, self.view.availability())
     }
 
     /// What it costs; null when it is not sold in that currency.

@@ -4,6 +4,7 @@ mod accounts;
 mod alerts;
 mod blocks;
 mod deliveries;
+mod evidence;
 mod fulfil;
 mod grants;
 mod mails;

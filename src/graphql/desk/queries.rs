@@ -6,6 +6,7 @@ use crate::graphql::connection::{Connection, counted};
 use crate::graphql::context::ContextExt;
 use crate::graphql::desk::accounts::GatewayAccount;
 use crate::graphql::desk::blocks::Block;
+use crate::graphql::desk::evidence::{self, DisputeEvidence, DisputeEvidenceTarget};
 use crate::graphql::desk::mails::{MailSuppression, MailSuppressionFilter};
 use crate::graphql::desk::notices::{DeskNoticeFilter, Notice};
 use crate::graphql::desk::statements::{self, DeskStatementFilter, StatementRun};
@@ -256,11 +257,22 @@ impl Desk {
         GatewayAccount::list(ctx.backend())
     }
 
+    /// The evidence about a dispute: what was bought, delivered, seen and downloaded, from where, which mails went out, and what was
+    /// given back. Null when there is no such dispute. That somebody collected it is recorded.
+    async fn dispute_evidence(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which dispute.")] target: DisputeEvidenceTarget,
+    ) -> Answer<Option<DisputeEvidence>> {
+        evidence::find(ctx, target).await
+    }
+
     /// How the shop does, in numbers.
     async fn health(&self, ctx: &Context<'_>) -> Answer<Health> {
         let mut conn = ctx.backend().db.conn().await.or_top()?;
         let row = operations::health(&mut conn).await.or_top()?;
+        let waiting = operations::waiting::list(&mut conn).await.or_top()?;
         let sending = hooks::read::health(&mut conn).await.or_top()?;
-        Ok(Health::of(row, sending, &ctx.backend().payments.accounts.complaints()))
+        Ok(Health::of(row, waiting, sending, &ctx.backend().payments.accounts.complaints()))
     }
 }

@@ -4,6 +4,7 @@ use crate::base::ids::TaskId;
 use crate::graphql::connection::Listed;
 use crate::graphql::people::types::User;
 use crate::graphql::scalars::{DateTime, Int64};
+use crate::hooks;
 use crate::hooks::read::HookHealth;
 use crate::kinds::tasks;
 use crate::operations;
@@ -96,6 +97,19 @@ fn id(task: TaskId) -> ID {
     task.into()
 }
 
+/// How many of a kind wait, and for how long.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct WaitingState {
+    /// Open code, such as `AWAITING_STOCK`; `OPERATIONS.md` says what to do about each.
+    pub code: String,
+    /// What is counted, and since when it counts as waiting.
+    pub description: String,
+    /// How many there are.
+    pub count: Int64,
+    /// Since when the oldest waits; null when there is none.
+    pub oldest_since: Option<DateTime>,
+}
+
 /// How the shop does, in numbers.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct Health {
@@ -119,6 +133,8 @@ pub struct Health {
     pub oldest_hook_due: Option<DateTime>,
     /// Hook endpoints that did not take the last event, or that the shop disabled.
     pub hook_endpoints_failing: Int64,
+    /// What waits, by how long: each kind of waiting, also where nothing does.
+    pub waiting: Vec<WaitingState>,
     /// The number of the last event.
     pub last_event: Int64,
     /// What is wrong with the configuration: with the one in its files, which is then not in force, and with the one in
@@ -128,8 +144,26 @@ pub struct Health {
 
 impl Health {
     /// The numbers, and the faults of the configuration.
-    pub fn of(row: operations::Health, sending: HookHealth, refused: &[Complaint]) -> Self {
+    pub fn of(
+        row: operations::Health,
+        waiting: Vec<operations::waiting::WaitingRow>,
+        sending: HookHealth,
+        refused: &[Complaint],
+    ) -> Self {
+        let state = |row: operations::waiting::WaitingRow| WaitingState {
+            code: row.kind().code.into(),
+            description: row.kind().doc.into(),
+            count: Int64(row.count),
+            oldest_since: row.oldest.map(Into::into),
+        };
+        let hooks = WaitingState {
+            code: hooks::read::WAITING.0.into(),
+            description: hooks::read::WAITING.1.into(),
+            count: Int64(sending.waiting),
+            oldest_since: sending.oldest.map(Into::into),
+        };
         Self {
+            waiting: waiting.into_iter().map(state).chain([hooks]).collect(),
             configuration_faults: refused.iter().map(|(key, text)| format!("{key}: {text}")).collect(),
             open_tasks: Int64(row.open_tasks),
             jobs_due: Int64(row.jobs_due),

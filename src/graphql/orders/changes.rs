@@ -14,6 +14,7 @@ use crate::graphql::orders::stage;
 use crate::graphql::orders::status::{self, OrderStatus};
 use crate::graphql::scalars::DateTime;
 use crate::infra::hub::Topic;
+use crate::infra::sequence;
 use crate::orders::access::{self, AccessLevel};
 use crate::orders::store;
 
@@ -75,7 +76,7 @@ impl OrderSubscription {
             found.and_then(|order| level(&order).map(|level| (order, level))).ok_or_else(unseen)?;
         turn.follow(Topic::Order(order.id)).await?;
         let order = load::load_followed(ctx, order, level).await?.ok_or_else(unseen)?;
-        let happened = happened(ctx, turn, &order.0, after);
+        let happened = happened(ctx, turn, &order.0, after).await?;
         Ok(stream::iter(happened.map(|Happened { cursor, event, at }| OrderChange {
             cursor,
             event,
@@ -100,7 +101,7 @@ impl OrderSubscription {
         turn.follow(Topic::Order(opened.order)).await?;
         let status = status::find(ctx, ticket).await?.ok_or_else(unseen)?;
         turn.until(status.ends);
-        let happened = happened(ctx, turn, &status.whole, after);
+        let happened = happened(ctx, turn, &status.whole, after).await?;
         Ok(stream::iter(happened.map(|Happened { cursor, event, at }| OrderStatusChange {
             cursor,
             event,
@@ -123,16 +124,29 @@ struct Happened {
 }
 
 /// Whether the follower is given the order, and what of it ends.
-fn happened(ctx: &Context<'_>, turn: &Turn, whole: &Whole, after: Option<String>) -> Option<Happened> {
-    if stage::poll_after(whole, ctx.backend().clock.now()).is_none() {
-        turn.end();
-    }
-    let LastEvent { seq, kind, at } = whole.last.clone()?;
+async fn happened(
+    ctx: &Context<'_>,
+    turn: &Turn,
+    whole: &Whole,
+    after: Option<String>,
+) -> async_graphql::Result<Option<Happened>> {
+    let over = stage::poll_after(whole, ctx.backend().clock.now()).is_none();
+    let Some(LastEvent { seq, kind, at }) = whole.last.clone() else { return Ok(None) };
     let (cursor, after) = (seq.to_string(), turn.after(after));
     if after.as_ref() == Some(&cursor) {
-        return None;
+        // Whoever knows all that has a number may not know the end yet.
+        if over {
+            let mut conn = ctx.backend().db.conn().await.or_top()?;
+            if !sequence::has_more(&mut conn, whole.order.id, seq).await.or_top()? {
+                turn.end();
+            }
+        }
+        return Ok(None);
+    }
+    if over {
+        turn.end();
     }
     turn.give(cursor.clone());
     let event = kind.filter(|_| after.is_some());
-    Some(Happened { cursor, event, at: at.unwrap_or(whole.order.placed_at).into() })
+    Ok(Some(Happened { cursor, event, at: at.unwrap_or(whole.order.placed_at).into() }))
 }

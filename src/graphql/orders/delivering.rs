@@ -24,6 +24,7 @@ use crate::orders::access::{self, AccessLevel};
 use crate::orders::gifts;
 use crate::orders::store;
 use crate::orders::unit::Target;
+use crate::orders::visits::Visit;
 
 /// Most secrets shown at once.
 const MOST: i64 = 500;
@@ -237,7 +238,9 @@ impl DeliveryMutation {
         let done = async {
             let (target, size, from) = page_of(&input.target, input.first, after)?;
             let token = input.access_token.as_deref();
-            let shown = reveal::reveal(ctx.backend(), ctx.actor(), &target, token, size, from).await?;
+            let visit = Visit::of(ctx.caller());
+            let shown =
+                reveal::reveal(ctx.backend(), ctx.actor(), &target, token, size, from, Some(&visit)).await?;
             Ok((target, shown))
         };
         let (target, revealed) = match split(done.await)? {

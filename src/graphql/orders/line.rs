@@ -15,7 +15,7 @@ use crate::graphql::orders::cases::ReportedCase;
 use crate::graphql::orders::delivery::{Delivery, DownloadGrant};
 use crate::graphql::orders::load::{Whole, WholeLine};
 use crate::graphql::orders::order::Order;
-use crate::graphql::orders::stage;
+use crate::graphql::orders::why;
 use crate::graphql::payments::types::Explanation;
 use crate::graphql::scalars::{DateTime, Money};
 use crate::orders::access::AccessLevel;
@@ -303,10 +303,10 @@ impl OrderLine {
     }
 
     /// Why it is paid and not all delivered; null when it is.
-    async fn why_not_delivered(&self, ctx: &Context<'_>) -> Option<Explanation> {
+    async fn why_not_delivered(&self, ctx: &Context<'_>) -> Answer<Option<Explanation>> {
         let lines = self.with_goods();
         let lines: Vec<&WholeLine> = lines.iter().map(OrderLine::line).collect();
-        stage::why_not(&self.whole, &lines, ctx.locale())
+        why::of_lines(ctx, &self.whole, &lines).await
     }
 
     /// What was delivered, one entry per piece; of a bundle one per part and piece. One that was replaced comes before what took

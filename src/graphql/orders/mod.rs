@@ -18,6 +18,7 @@ mod stage;
 mod status;
 mod timeline;
 mod warranty;
+mod why;
 
 pub use cases::{ReportedCase, SellerCaseFilter, load_cases};
 pub use changes::OrderSubscription;

@@ -14,6 +14,7 @@ use crate::graphql::orders::load::Whole;
 use crate::graphql::orders::stage::{self, OrderStage};
 use crate::graphql::orders::status::{self, LiveHint};
 use crate::graphql::orders::timeline::{self, TimelineEntry};
+use crate::graphql::orders::why;
 use crate::graphql::payments::Attribute;
 use crate::graphql::payments::types::{Explanation, Payment, PaymentMethod, Refund};
 use crate::graphql::scalars::{CurrencyCode, DateTime, LocaleTag, Money};
@@ -172,12 +173,7 @@ impl Order {
 
     /// Whether a payment can be started now.
     async fn can_pay(&self, ctx: &Context<'_>) -> bool {
-        let order = &self.0.order;
-        self.whole()
-            && order.state == State::PendingPayment
-            && !stage::holds_money(&self.0)
-            && order.total_minor > 0
-            && order.pay_by > ctx.backend().clock.now()
+        self.whole() && stage::can_pay(&self.0, ctx.backend().clock.now())
     }
 
     /// Whether it can be given up now.
@@ -246,10 +242,11 @@ impl Order {
         self.0.order.closed_at.map(Into::into)
     }
 
-    /// Why it is paid and not all delivered, or why the mail with the goods did not arrive (`MAIL_BOUNCED`,
-    /// `MAIL_NOT_SENT`); null when all is well.
+    /// Why it is not all delivered: it is to be paid (`AWAITING_PAYMENT`, `CONFIRMING_PAYMENT`), something waits
+    /// (`AWAITING_STOCK`, `AWAITING_SUPPLIER`, `AWAITING_PERSON`, `IN_REVIEW`, `PAYMENT_NEEDS_ATTENTION`, `PAYMENT_DISPUTED`), or
+    /// the mail with the goods did not arrive (`MAIL_DELAYED`, `MAIL_BOUNCED`, `MAIL_NOT_SENT`); null when all is well.
     async fn why_not_delivered(&self, ctx: &Context<'_>) -> Answer<Option<Explanation>> {
-        stage::why_not_arrived(ctx, &self.0).await
+        why::of_order(ctx, &self.0).await
     }
 
     /// How to follow it.

@@ -10,6 +10,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::orders::load::{Whole, load_followed};
 use crate::graphql::orders::stage::{self, OrderStage};
+use crate::graphql::orders::why;
 use crate::graphql::payments::types::Explanation;
 use crate::graphql::scalars::{DateTime, Money};
 use crate::orders::access::{self, AccessLevel};
@@ -85,9 +86,10 @@ impl OrderStatus {
         hint(ctx, &self.whole, (self.ticket.clone(), self.ends))
     }
 
-    /// Why it is paid and not all delivered, or why the mail with the goods did not arrive (`MAIL_BOUNCED`,
-    /// `MAIL_NOT_SENT`); null when all is well.
+    /// Why it is not all delivered: it is to be paid (`AWAITING_PAYMENT`, `CONFIRMING_PAYMENT`), something waits
+    /// (`AWAITING_STOCK`, `AWAITING_SUPPLIER`, `AWAITING_PERSON`, `IN_REVIEW`, `PAYMENT_NEEDS_ATTENTION`, `PAYMENT_DISPUTED`), or
+    /// the mail with the goods did not arrive (`MAIL_DELAYED`, `MAIL_BOUNCED`, `MAIL_NOT_SENT`); null when all is well.
     async fn why_not_delivered(&self, ctx: &Context<'_>) -> Answer<Option<Explanation>> {
-        stage::why_not_arrived(ctx, &self.whole).await
+        why::of_order(ctx, &self.whole).await
     }
 }

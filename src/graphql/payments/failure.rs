@@ -1,12 +1,14 @@
 //! Why a payment is not what it should be, in words that are true for each cause.
 
+use chrono::{DateTime, Utc};
+
 use crate::base::error_code::ErrorCode;
 use crate::base::text::Locale;
 use crate::graphql::payments::types::Explanation;
 use crate::payments::{PaymentState, model};
 
 /// The explanation of a payment that failed, or of which nobody knows; none for all others, whatever was noted before.
-pub fn of(payment: &model::Payment, locale: Locale) -> Option<Explanation> {
+pub fn of(payment: &model::Payment, locale: Locale, now: DateTime<Utc>) -> Option<Explanation> {
     let code = match payment.state {
         PaymentState::Unknown => ErrorCode::GatewayOutcomeUnknown,
         PaymentState::Failed => code(payment.failure_code.as_deref()),
@@ -17,7 +19,14 @@ pub fn of(payment: &model::Payment, locale: Locale) -> Option<Explanation> {
         Locale::En => english,
         Locale::Zh => chinese,
     };
-    Some(Explanation { code: code.to_string(), message: message.into(), expected_at: None })
+    // Nobody knows before the gateway is asked again.
+    let asked = payment.next_check_at.filter(|at| payment.state == PaymentState::Unknown && *at > now);
+    Some(Explanation {
+        code: code.to_string(),
+        message: message.into(),
+        expected_at: asked.map(Into::into),
+        action_url: None,
+    })
 }
 
 /// Our own words are those of `payments/attempts/start.rs`; everything else is a gateway's and means that it refused.

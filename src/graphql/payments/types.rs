@@ -6,7 +6,7 @@ use crate::graphql::error::Answer;
 use crate::graphql::loaders;
 use crate::graphql::payments::actions::{self, PaymentAction, PaymentActionKind};
 use crate::graphql::payments::failure;
-use crate::graphql::scalars::{CurrencyCode, DateTime, Money};
+use crate::graphql::scalars::{CurrencyCode, DateTime, Money, Url};
 use crate::graphql::shop::types::SalesPause;
 use crate::payments::{model, read, refunds, state};
 
@@ -108,8 +108,12 @@ pub struct Explanation {
     pub code: String,
     /// Ready to show.
     pub message: String,
-    /// When it is expected to change; null when that is unknown.
+    /// When something is expected to happen next: new stock by the word of its seller, the next question to a supplier or a
+    /// gateway, the next attempt at a mail. Null when that is unknown, or a person has to act.
     pub expected_at: Option<DateTime>,
+    /// Where the buyer can do something about it: a page to pay on, the shop's own page of the order (`shop.order_url`), or where
+    /// one writes to the shop (`shop.support_url`, else `mailto:` with `shop.support_email`). Null when there is nothing to do.
+    pub action_url: Option<Url>,
 }
 
 /// One attempt to pay.
@@ -162,7 +166,7 @@ impl Payment {
 
     /// Why it failed, or that nobody knows; null for all others.
     async fn failure(&self, ctx: &Context<'_>) -> Option<Explanation> {
-        failure::of(&self.row, ctx.locale())
+        failure::of(&self.row, ctx.locale(), ctx.backend().clock.now())
     }
 
     /// When `paymentCheck` may ask the gateway again; null when there is nothing to ask.

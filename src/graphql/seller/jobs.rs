@@ -1,4 +1,6 @@
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use chrono::Utc;
+use uuid::Uuid;
 
 use crate::base::ids::{self, BatchId, KeyExportId, RecallId, UnitId};
 use crate::base::outcome::{Failure, Outcome};
@@ -49,6 +51,55 @@ impl Job {
     pub fn of_recall(recall: &RecallRow) -> Self {
         Self(Subject::Recall(recall.clone()))
     }
+
+    /// Whose events say how far it has come: those of a recall are its batch's.
+    pub(super) fn object(&self) -> Uuid {
+        match &self.0 {
+            Subject::Batch(batch) => batch.id.0,
+            Subject::Recall(recall) => recall.batch_id.0,
+            Subject::Export(export) => export.id.0,
+        }
+    }
+
+    pub(super) fn begun_at(&self) -> Option<chrono::DateTime<Utc>> {
+        match &self.0 {
+            Subject::Batch(batch) => Some(batch.created_at),
+            Subject::Recall(recall) => Some(recall.created_at),
+            Subject::Export(_) => None,
+        }
+    }
+
+    /// Whether it goes no further by itself or by whoever began it. What is bought one by one has no end, and nobody is woken
+    /// for it.
+    pub(super) fn is_over(&self) -> bool {
+        match &self.0 {
+            Subject::Batch(batch) => batch.origin == Origin::Bought || self.state_now().is_final(),
+            Subject::Recall(_) | Subject::Export(_) => self.state_now().is_final(),
+        }
+    }
+
+    fn state_now(&self) -> JobState {
+        match &self.0 {
+            Subject::Batch(batch) => match batch.state {
+                BatchState::Running | BatchState::Committing => JobState::Running,
+                BatchState::Ready => JobState::Ready,
+                BatchState::Done => JobState::Done,
+                BatchState::Failed => JobState::Failed,
+                BatchState::Cancelled => JobState::Cancelled,
+            },
+            Subject::Recall(recall) if recall.finished_at.is_none() => JobState::Running,
+            Subject::Recall(_) | Subject::Export(_) => JobState::Done,
+        }
+    }
+}
+
+impl JobState {
+    fn is_final(self) -> bool {
+        match self {
+            Self::Running | Self::Ready => false,
+            Self::Done | Self::Failed | Self::Cancelled => true,
+        }
+    }
 }
 
 /// Something that runs long: an import or generation of keys, a recall, a file of keys.
@@ -78,17 +129,7 @@ impl Job {
 
     /// How far it has come. A file of keys is made while it is fetched, so it is done from the beginning.
     async fn state(&self) -> JobState {
-        match &self.0 {
-            Subject::Batch(batch) => match batch.state {
-                BatchState::Running | BatchState::Committing => JobState::Running,
-                BatchState::Ready => JobState::Ready,
-                BatchState::Done => JobState::Done,
-                BatchState::Failed => JobState::Failed,
-                BatchState::Cancelled => JobState::Cancelled,
-            },
-            Subject::Recall(recall) if recall.finished_at.is_none() => JobState::Running,
-            Subject::Recall(_) | Subject::Export(_) => JobState::Done,
-        }
+        self.state_now()
     }
 
     /// Parts that were seen to: lines of an import, keys of a generation, deliveries of a recall.
@@ -172,15 +213,20 @@ impl JobQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The id of a batch, a recall or an export.")] id: ID,
     ) -> Answer<Option<Job>> {
-        match find(ctx, &id).await {
-            Ok(kind) => Ok(kind.map(Job)),
-            Err(Failure::Refused(_)) => Ok(None),
-            Err(fault) => Err(fault).or_top(),
-        }
+        find(ctx, &id).await
     }
 }
 
-async fn find(ctx: &Context<'_>, id: &ID) -> Outcome<Option<Subject>> {
+/// A job by its id; none when there is no such thing, or the caller may not see it.
+pub(super) async fn find(ctx: &Context<'_>, id: &ID) -> Answer<Option<Job>> {
+    match find_subject(ctx, id).await {
+        Ok(kind) => Ok(kind.map(Job)),
+        Err(Failure::Refused(_)) => Ok(None),
+        Err(fault) => Err(fault).or_top(),
+    }
+}
+
+async fn find_subject(ctx: &Context<'_>, id: &ID) -> Outcome<Option<Subject>> {
     let actor = ctx.actor();
     let Ok((prefix, uuid)) = ids::decode(id) else { return Ok(None) };
     let mut conn = ctx.backend().db.conn().await?;

@@ -2,6 +2,7 @@
 
 mod export;
 mod imports;
+mod job_changes;
 mod jobs;
 mod keys;
 mod queries;
@@ -11,6 +12,7 @@ mod types;
 
 pub use export::ExportMutation;
 pub use imports::ImportMutation;
+pub use job_changes::JobSubscription;
 pub use jobs::JobQuery;
 pub use keys::KeyMutation;
 pub use queries::SellerQuery;

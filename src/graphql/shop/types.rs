@@ -90,6 +90,11 @@ impl Shop {
         ctx.backend().config.shop.support_email.clone()
     }
 
+    /// The page where buyers find help.
+    async fn support_url(&self, ctx: &Context<'_>) -> Option<Url> {
+        ctx.backend().config.shop.support_url.clone().map(Url)
+    }
+
     /// Whether one can buy without signing in.
     async fn guest_checkout(&self, ctx: &Context<'_>) -> bool {
         ctx.backend().config.shop.guest_checkout

@@ -289,6 +289,8 @@ diesel::table! {
         blob -> Text,
         published_at -> Timestamptz,
         yanked_at -> Nullable<Timestamptz>,
+        looked_at -> Nullable<Timestamptz>,
+        missing_since -> Nullable<Timestamptz>,
     }
 }
 
@@ -623,6 +625,17 @@ diesel::table! {
         scope -> Text,
         reference -> Text,
         order_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    order_visit (id) {
+        id -> Uuid,
+        order_id -> Uuid,
+        act -> Text,
+        object_id -> Nullable<Uuid>,
+        sealed -> Bytea,
+        at -> Timestamptz,
     }
 }
 
@@ -1199,6 +1212,7 @@ diesel::table! {
         terms -> Jsonb,
         reservation_minutes -> Nullable<Integer>,
         low_stock_alert -> Nullable<Integer>,
+        restock_expected_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -1270,6 +1284,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     order_gift,
     order_line,
     order_reference,
+    order_visit,
     orders,
     payment,
     persisted_query,

@@ -134,6 +134,13 @@ pub async fn is_held_by_money(conn: &mut AsyncPgConnection, id: OrderId) -> Quer
     Ok(row.held)
 }
 
+/// Whether anything holds an order, or a unit of it.
+pub async fn is_held(conn: &mut AsyncPgConnection, id: OrderId) -> QueryResult<bool> {
+    let sql = "select exists (select 1 from hold where order_id = $1) as held";
+    let row: Held = Statement::new(sql).bind::<SqlUuid, _>(id.0).get_result(conn).await?;
+    Ok(row.held)
+}
+
 /// Sort values of a block.
 pub fn block_keys(block: &Block) -> Vec<String> {
     vec![block.id.0.to_string()]

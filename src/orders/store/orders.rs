@@ -72,6 +72,8 @@ pub struct NewOrder {
     pub api_client_id: Option<ApiClientId>,
     pub reference: Option<String>,
     pub metadata: Value,
+    /// Address of the shop's terms of sale.
+    pub terms_version: Option<String>,
     /// Seconds it may be paid in.
     pub pay_within: i32,
 }
@@ -79,9 +81,9 @@ pub struct NewOrder {
 const INSERT: &str =
     "insert into orders (id, number, currency, subtotal_minor, discount_minor, total_minor, user_id, email,
     email_normalised, mailbox, mailbox_proven, client_key, device_key, country, limited, locale, api_client_id, reference,
-    metadata, pay_by)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-    app_now() + make_interval(secs => $20))
+    metadata, terms_version, pay_by)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+    app_now() + make_interval(secs => $21))
   on conflict on constraint orders_number_key do nothing";
 
 /// Writes an order. 0 when its number was given before: draw another.
@@ -106,6 +108,7 @@ pub async fn insert(conn: &mut AsyncPgConnection, new: &NewOrder) -> QueryResult
         .bind::<Nullable<SqlUuid>, _>(new.api_client_id.map(|c| c.0))
         .bind::<Nullable<Text>, _>(new.reference.as_deref())
         .bind::<Jsonb, _>(new.metadata.clone())
+        .bind::<Nullable<Text>, _>(new.terms_version.as_deref())
         .bind::<diesel::sql_types::Double, _>(f64::from(new.pay_within))
         .execute(conn)
         .await

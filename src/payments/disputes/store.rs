@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::base::ids::{OrderId, PaymentId};
+use crate::base::ids::{DisputeId, OrderId, PaymentId};
 use crate::infra::db::schema::dispute;
 use crate::infra::db::statement::Statement;
 use crate::payments::disputes::model::Dispute;
@@ -20,6 +20,24 @@ pub async fn list_of_orders(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> Qu
         .select(Dispute::as_select())
         .load(&mut conn)
         .await
+}
+
+pub async fn find(conn: &mut AsyncPgConnection, id: DisputeId) -> QueryResult<Option<Dispute>> {
+    dispute::table.find(id).select(Dispute::as_select()).first(conn).await.optional()
+}
+
+/// The last dispute about a payment.
+pub async fn find_last_of_payment(
+    conn: &mut AsyncPgConnection,
+    id: PaymentId,
+) -> QueryResult<Option<Dispute>> {
+    dispute::table
+        .filter(dispute::payment_id.eq(id))
+        .order((dispute::opened_at.desc(), dispute::id.desc()))
+        .select(Dispute::as_select())
+        .first(conn)
+        .await
+        .optional()
 }
 
 /// Whether somebody has still to decide about this payment's money.

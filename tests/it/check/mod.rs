@@ -7,3 +7,4 @@ mod hooks;
 pub mod planted;
 mod records;
 mod statements;
+mod waiting;

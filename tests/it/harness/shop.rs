@@ -249,6 +249,20 @@ impl TestApp {
         placed
     }
 
+    /// Paid orders of one key each, the last key of whose variant went to an order before them.
+    pub async fn waiting_orders(&self, variant: VariantId, count: usize) -> Vec<Placed> {
+        self.import(variant, 1).await;
+        let mut orders = Vec::new();
+        for _ in 0..=count {
+            orders.push(self.order(variant, 1).await);
+        }
+        for placed in &orders {
+            let paid = Said::paid(placed, &format!("T{}", placed.order.number));
+            assert_eq!(self.notify(&paid).await.0, 200);
+        }
+        orders.split_off(1)
+    }
+
     pub async fn order_state(&self, id: OrderId) -> String {
         self.db.one(&format!("select state from orders where id = '{}'", id.0)).await
     }

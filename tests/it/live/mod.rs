@@ -4,6 +4,7 @@ mod alerts;
 mod client;
 mod follow;
 mod hostile;
+mod jobs;
 mod many;
 mod protocol;
 mod rights;

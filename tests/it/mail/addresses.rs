@@ -104,7 +104,9 @@ async fn a_sender_with_a_domain_beyond_ascii_is_sent_in_ascii_too() {
         language: "en",
         date: chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
     };
-    assert_eq!(mailer.send(&letter, letter.date).await, SendAttempt::Sent);
+    assert!(
+        matches!(mailer.send(&letter, letter.date).await, SendAttempt::Sent(Some(said)) if said.starts_with("250"))
+    );
     assert_eq!(server.taken()[0].from, "laden@xn--bcher-kva.example");
 }
 

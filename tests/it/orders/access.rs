@@ -36,16 +36,20 @@ async fn a_guest_shows_the_key_by_the_orders_token_alone_and_the_first_time_is_r
     for wrong in
         [None, Some(""), Some("oat_00"), placed.order.email.as_deref(), Some(placed.order.number.as_str())]
     {
-        assert_eq!(refused(reveal(&t.app, &guest, &target, wrong, 10, 0).await), "NOT_FOUND", "{wrong:?}");
+        assert_eq!(
+            refused(reveal(&t.app, &guest, &target, wrong, 10, 0, None).await),
+            "NOT_FOUND",
+            "{wrong:?}"
+        );
     }
     let (ticket, _) = access::watch_ticket(&t.app, placed.order.id, placed.order.access_generation);
-    assert_eq!(refused(reveal(&t.app, &guest, &target, Some(&ticket), 10, 0).await), "FORBIDDEN");
+    assert_eq!(refused(reveal(&t.app, &guest, &target, Some(&ticket), 10, 0, None).await), "FORBIDDEN");
     assert_eq!(t.db.one("select revealed_at is null from vault_key").await, "t");
     let token = placed.access_token.expose().to_owned();
-    let first = reveal(&t.app, &guest, &target, Some(&token), 10, 0).await.unwrap();
+    let first = reveal(&t.app, &guest, &target, Some(&token), 10, 0, None).await.unwrap();
     assert_eq!(first.secrets[0].text.expose(), texts[0]);
     let seen = t.db.one("select revealed_at from vault_key").await;
-    let again = reveal(&t.app, &guest, &target, Some(&token), 10, 0).await.unwrap();
+    let again = reveal(&t.app, &guest, &target, Some(&token), 10, 0, None).await.unwrap();
     assert_eq!(again.secrets[0].text.expose(), texts[0]);
     assert_eq!(t.db.one("select revealed_at from vault_key").await, seen);
     assert_eq!(t.db.one("select count(*) from event where kind = 'unit.revealed'").await, "1");

@@ -4,6 +4,7 @@ use dispense::base::actor::Role;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
+use crate::graphql::doors::shop as doors;
 use crate::harness::visitor::Visitor;
 use crate::harness::{TestApp, behind_a_proxy, codes, with_generic};
 
@@ -249,4 +250,49 @@ async fn a_country_is_blocked_where_a_trusted_proxy_names_it() {
     }
     sound(&t).await;
     t.finish_with_jobs().await;
+}
+
+/// Rows: O6 (orderRelease), P9 (orderRefund).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reviewed_order_is_refunded_in_place_of_being_released_and_its_goods_never_leave() {
+    let shop = doors::shop().await;
+    let t = shop.t();
+    let stock = "select string_agg(state || ':' || n, ' ' order by state) from (select state, count(*) as n from vault_key group by state) s";
+    let hold = json!({ "variantId": shop.keys.variant, "fields": { "reservationMinutes": 30 } });
+    assert_eq!(codes(&shop.seller.act("variantUpdate", hold, "variant { id }").await), NONE);
+    assert_eq!(codes(&block(&shop.support, "MAILBOX", "mallory@example.com").await), NONE);
+    let before = t.db.one(stock).await;
+    let bought =
+        doors::order(&shop.street, &shop.guest, &[(&shop.keys, 2)], "25.00", Some("mallory@example.com"))
+            .await;
+    doors::pay(&shop.street, &bought).await;
+    let placed =
+        json!({ "order": { "id": bought.id, "number": bought.number }, "accessToken": bought.token });
+    let seen = sees(&shop.guest, &placed).await;
+    assert_eq!(seen, ("NEEDS_ATTENTION".into(), json!("IN_REVIEW"), vec!["NOT_READY".to_owned()]));
+    let refund = json!({ "idempotencyKey": doors::once(), "orderId": bought.id, "reason": "a stolen card" });
+    assert_eq!(codes(&shop.support.act("orderRefund", refund, "").await), NONE);
+    shop.street.settled().await;
+    assert_eq!(shop.street.refunded(&bought.number), 2_500);
+    let seen = sees(&shop.guest, &placed).await;
+    assert_eq!((seen.0.as_str(), seen.2), ("REFUNDED", vec!["REVOKED".to_owned()]));
+    assert_eq!(t.db.one(stock).await, before, "the stock is what it was");
+    // Whoever releases it now, lets nothing leave.
+    release(&shop.support, &placed).await;
+    shop.street.settled().await;
+    t.sweep().await;
+    t.drain().await;
+    assert_eq!(sees(&shop.guest, &placed).await.0, "REFUNDED");
+    assert_eq!(t.db.one(stock).await, before);
+    let mails = format!(
+        "select count(*) from message where kind = 'order_delivered' and order_id = (select id from orders where number = '{}')",
+        bought.number
+    );
+    assert_eq!(t.db.one(&mails).await, "0");
+    assert_eq!(
+        t.db.one("select count(*) from task where kind = 'order_review' and state <> 'resolved'").await,
+        "0",
+        "nothing is left to be reviewed"
+    );
+    shop.sound().await;
 }

@@ -12,3 +12,4 @@ mod pauses;
 mod place;
 mod reservation;
 mod state;
+mod why;

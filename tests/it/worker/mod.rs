@@ -1,2 +1,3 @@
 mod jobs;
+mod waiting;
 mod wake;

@@ -6,6 +6,7 @@ mod buying;
 mod catalogue;
 mod delivery;
 mod desk;
+mod evidence;
 mod goods;
 mod made;
 mod money;

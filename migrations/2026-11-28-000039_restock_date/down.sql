@@ -1,0 +1,1 @@
+alter table variant drop column restock_expected_at;
