@@ -12,6 +12,7 @@ const STEP: i64 = 100;
 pub async fn sweep(kit: &Kit) -> Result<usize, Fault> {
     let mut tx = kit.db.begin().await?;
     let done = data_keys::rewrap(&mut tx, &kit.sealer, STEP).await?;
+    crate::fault_point!("vault.rewrapped");
     tx.commit().await?;
     if done > 0 {
         tracing::info!(done, kek = kit.sealer.first_kek(), "data keys wrapped by the first key of the ring");

@@ -3,8 +3,11 @@
 mod acts;
 mod commit;
 mod crowds;
+mod four;
 mod imports;
 mod kills;
 mod reservations;
+mod rows;
 pub mod shop;
 mod storm;
+pub mod town;

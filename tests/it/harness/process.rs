@@ -6,6 +6,7 @@
 //! server.kill();                       // SIGKILL: nothing gets a chance to tidy up
 //! let again = server.start_again();    // same configuration, data folder, environment
 //! again.terminate();                   // SIGTERM, waits for a clean end
+//! let worker = Server::of(&db.app_url()).works().start();          // `dispense work`
 //! ```
 
 use std::fs::File;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use dispense::config::{RingKey, Secrets};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
@@ -40,11 +42,11 @@ pub struct Setup {
     user: Option<(u32, u32)>,
 }
 
-/// A running `dispense serve`, in its own process group. Dropping it kills it by its id.
+/// A running `dispense serve` or `dispense work`, in its own process group. Dropping it kills it by its id.
 pub struct Server {
     child: Child,
     setup: Setup,
-    /// `127.0.0.1:…`
+    /// `127.0.0.1:…`; of a worker alone nothing.
     pub address: String,
     log: PathBuf,
 }
@@ -145,6 +147,20 @@ impl Server {
         self.wait(patience).signal() == Some(Signal::SIGKILL as i32)
     }
 
+    /// Waits until it stands still, by a signal or an armed fault point. Panics when it does not, or ends instead.
+    pub fn wait_until_stopped(&self, patience: Duration) {
+        let (pid, deadline) = (Pid::from_raw(self.child.id() as i32), Instant::now() + patience);
+        loop {
+            match waitpid(pid, Some(WaitPidFlag::WUNTRACED | WaitPidFlag::WNOHANG)).unwrap() {
+                WaitStatus::Stopped(..) => return,
+                WaitStatus::StillAlive => {}
+                other => panic!("it has ended: {other:?}\n{}", self.log()),
+            }
+            assert!(Instant::now() < deadline, "it does not stop:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Another process of the same set-up; this one must have ended.
     pub fn start_again(&mut self) -> Server {
         assert!(self.child.try_wait().unwrap().is_some(), "the server still runs");
@@ -191,6 +207,18 @@ impl Setup {
         self
     }
 
+    /// The background work alone, as `dispense work` does it.
+    pub fn works(mut self) -> Self {
+        self.arguments = vec!["work".into()];
+        self
+    }
+
+    /// The configuration file written in another way.
+    pub fn edit(mut self, edit: impl FnOnce(String) -> String) -> Self {
+        self.config = edit(self.config);
+        self
+    }
+
     /// A data folder shared with another server.
     pub fn data(mut self, data: &Path) -> Self {
         self.data = data.to_owned();
@@ -225,7 +253,7 @@ impl Setup {
         command
     }
 
-    /// Starts it on a free port and waits until it says that it listens. Panics with its log when it does not.
+    /// Starts it on a free port and waits until it says that it listens, or works. Panics with its log when it does not.
     pub fn start(self) -> Server {
         self.try_start().unwrap_or_else(|log| panic!("the server did not start:\n{log}"))
     }
@@ -241,8 +269,8 @@ impl Setup {
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
-            let address = line.strip_prefix("listening on http://")?;
-            Some(address.to_owned())
+            let address = line.strip_prefix("listening on http://").or((line == "working").then_some(""));
+            address.map(str::to_owned)
         });
         // What it prints later is read away, so that a full pipe never stops it.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));

@@ -1,7 +1,7 @@
 //! Subscriptions over real sockets.
 
 mod alerts;
-mod client;
+pub mod client;
 mod follow;
 mod hostile;
 mod jobs;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::harness::{TestApp, with_generic};
 
 /// As little of an order as shows how it goes.
-const FOLLOW: &str = "subscription($n: String!, $t: String, $after: String) {
+pub const FOLLOW: &str = "subscription($n: String!, $t: String, $after: String) {
     orderChanged(number: $n, accessToken: $t, after: $after) { cursor event at order { id stage live { cursor pollAfterSeconds } } } }";
 
 /// The same by a ticket.

@@ -40,12 +40,18 @@ impl Bazaar {
     }
 
     pub async fn open_over(db: TestDatabase) -> Self {
+        Self::open_with(db, |_| {}).await
+    }
+
+    /// With a changed configuration.
+    pub async fn open_with(db: TestDatabase, change: impl FnOnce(&mut Config)) -> Self {
         let clock = Clock::default();
         let config = SimulatorConfig::new(&["generic"], Drawer::default(), clock.clone());
         let simulator = Simulator::start(config).await.unwrap();
         let t = TestApp::start_by(clock, db, |config| {
             with_generic(config);
             calls_loopback(config, &simulator);
+            change(config);
         })
         .await;
         t.canary("SUP-");

@@ -111,7 +111,7 @@ async fn order(world: &World, gateway: &'static str, units: i32, key: &str) -> O
 }
 
 /// What the buyer has to do, as the client reads it.
-fn action(said: &Value) -> Option<Action> {
+pub fn action(said: &Value) -> Option<Action> {
     let text = |name: &str| said[name].as_str().map(str::to_owned);
     if let Some(text) = text("qrText") {
         return Some(Action::Qr { text });

@@ -2,7 +2,7 @@
 //! back in every form, keys come in and mails leave. At the end the gateways' own books equal the shop's, and no key went
 //! to two. `make storm` makes three of two minutes; `STORM_SECONDS` says how long one lasts, `STORM_SEED` which.
 
-mod buyers;
+pub mod buyers;
 mod proof;
 mod seller;
 mod trouble;
