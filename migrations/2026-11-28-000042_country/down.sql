@@ -2,4 +2,4 @@ delete from hold where cause = 'review' and cause_id in (select id from block_en
 delete from block_entry where kind = 'country';
 alter table block_entry drop constraint block_entry_kind,
   add constraint block_entry_kind check (kind in ('mailbox', 'domain', 'client'));
-alter table orders drop column country;
+drop table order_country;

@@ -168,7 +168,7 @@ const MOST: &[Key] = &[
         "shop.order_url",
         Kind::Text,
         "\"https://shop.example/orders/{number}\"",
-        "The shop's own page of an order; `{number}` stands for the order's number.",
+        "The shop's own page of an order; `{number}` is replaced by the order's number.",
     ),
     key("shop.colour", Kind::Text, "\"#24292f\"", "The band above mails, as #rrggbb."),
     optional("shop.logo_url", Kind::Text, "\"https://shop.example/logo.png\"", "The picture in that band."),

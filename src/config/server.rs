@@ -1,6 +1,5 @@
 use std::net::SocketAddr;
 
-use poem::http::HeaderName;
 use serde::Deserialize;
 use url::Url;
 
@@ -67,7 +66,9 @@ impl Server {
         }
         if !self.country_header.is_empty() {
             let key = "server.country_header";
-            if HeaderName::from_bytes(self.country_header.as_bytes()).is_err() {
+            // RFC 9110, section 5.1: a token.
+            let in_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+            if !self.country_header.bytes().all(in_token) {
                 faults.add(key, format!("`{}` is no name of a header", self.country_header));
             }
             if self.trusted_proxies.is_empty() {

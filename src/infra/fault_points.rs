@@ -2,7 +2,7 @@
 //!
 //! `DISPENSE_FAULT=settle.t3:2` ends the process with SIGKILL the second time `fault_point!("settle.t3")` is
 //! reached: no destructor runs, nothing is flushed, as when the power goes. With `DISPENSE_FAULT_SIGNAL=STOP` beside it
-//! the process stands still there until SIGCONT, as a machine that was suspended.
+//! the process is stopped there until SIGCONT, as a machine that was suspended.
 
 #[macro_export]
 macro_rules! fault_point {

@@ -324,7 +324,6 @@ async fn write(
         mailbox_proven: buyer.proven,
         client_key: buyer.client.clone(),
         device_key: buyer.device.clone(),
-        country: buyer.country,
         limited: lines.iter().any(|line| line.limit_per_buyer.is_some()),
         locale: new.locale.as_str().to_owned(),
         api_client_id: actor.api_client,
@@ -334,7 +333,10 @@ async fn write(
         pay_within: i32::try_from(kit.config.shop.pay_within_seconds).unwrap_or(i32::MAX),
     };
     insert_numbered(conn, &kit.config.shop.order_prefix, &mut row).await?;
-    blocks::hold_if_blocked(conn, &row).await?;
+    if let Some(country) = buyer.country {
+        one(store::insert_country(conn, id, country).await?, "country")?;
+    }
+    blocks::hold_if_blocked(conn, &row, buyer.country).await?;
     visits::keep(conn, kit, id, (VisitAct::Placed, None), buyer.visit.as_ref()).await?;
     if let Some(gift) = gift {
         one(gifts::insert(conn, id, gift).await?, "gift")?;

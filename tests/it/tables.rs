@@ -19,7 +19,10 @@ const OWNERS: [(&str, &str); 14] = [
     ("files", "download_grant file file_version upload"),
     ("fulfilment", "stock_alert"),
     ("suppliers", "supplier supplier_offer supplier_purchase supplier_quarantine"),
-    ("orders", "block_entry hold order_gift order_line order_reference order_visit orders staff_act unit"),
+    (
+        "orders",
+        "block_entry hold order_country order_gift order_line order_reference order_visit orders staff_act unit",
+    ),
     ("catalogue", "bundle_part price product translation variant"),
     (
         "payments",

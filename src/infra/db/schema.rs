@@ -575,6 +575,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    order_country (order_id) {
+        order_id -> Uuid,
+        country -> Text,
+    }
+}
+
+diesel::table! {
     order_gift (order_id) {
         order_id -> Uuid,
         name -> Text,
@@ -1281,6 +1288,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     message_attempt,
     notice,
     notice_body,
+    order_country,
     order_gift,
     order_line,
     order_reference,

@@ -82,17 +82,17 @@ pub(super) async fn advance_removed(conn: &mut AsyncPgConnection, id: BlockId) -
 
 /// Holds the unpaid orders that a new block is about. Answers how many.
 pub(super) async fn hold_unpaid(conn: &mut AsyncPgConnection, block: &Block) -> QueryResult<usize> {
-    let about = match block.kind {
-        BlockKind::Mailbox => "o.mailbox = ",
-        BlockKind::Domain => "split_part(o.mailbox, '@', 2) = ",
-        BlockKind::Client => "o.client_key = ",
-        BlockKind::Country => "o.country = ",
+    let (about, end) = match block.kind {
+        BlockKind::Mailbox => ("o.mailbox = ", ""),
+        BlockKind::Domain => ("split_part(o.mailbox, '@', 2) = ", ""),
+        BlockKind::Client => ("o.client_key = ", ""),
+        BlockKind::Country => ("o.id in (select c.order_id from order_country c where c.country = ", ")"),
     };
     let mut query =
         Statement::new("insert into hold (order_id, unit_id, cause, cause_id) select o.id, null, 'review', ");
     query.push_bind::<SqlUuid, _>(block.id.0);
     query.push(" from orders o where o.state in ('pending_payment', 'expired') and ").push(about);
-    query.push_bind::<Text, _>(block.value.clone()).push(" on conflict do nothing");
+    query.push_bind::<Text, _>(block.value.clone()).push(end).push(" on conflict do nothing");
     query.execute(conn).await
 }
 
@@ -104,13 +104,14 @@ const HOLD: &str = "insert into hold (order_id, unit_id, cause, cause_id)
 pub(in crate::orders) async fn hold_if_blocked(
     conn: &mut AsyncPgConnection,
     order: &NewOrder,
+    country: Option<Country>,
 ) -> QueryResult<usize> {
     Statement::new(HOLD)
         .bind::<SqlUuid, _>(order.id.0)
         .bind::<Text, _>(&order.mailbox)
         .bind::<Text, _>(&order.mailbox)
         .bind::<Text, _>(order.client_key.as_deref().unwrap_or_default())
-        .bind::<Text, _>(order.country.as_ref().map_or("", Country::as_str))
+        .bind::<Text, _>(country.as_ref().map_or("", Country::as_str))
         .execute(conn)
         .await
 }

@@ -66,7 +66,6 @@ pub struct NewOrder {
     pub mailbox_proven: bool,
     pub client_key: Option<String>,
     pub device_key: Option<String>,
-    pub country: Option<Country>,
     pub limited: bool,
     pub locale: String,
     pub api_client_id: Option<ApiClientId>,
@@ -80,10 +79,10 @@ pub struct NewOrder {
 
 const INSERT: &str =
     "insert into orders (id, number, currency, subtotal_minor, discount_minor, total_minor, user_id, email,
-    email_normalised, mailbox, mailbox_proven, client_key, device_key, country, limited, locale, api_client_id, reference,
-    metadata, terms_version, pay_by)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-    app_now() + make_interval(secs => $21))
+    email_normalised, mailbox, mailbox_proven, client_key, device_key, limited, locale, api_client_id, reference, metadata,
+    terms_version, pay_by)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+    app_now() + make_interval(secs => $20))
   on conflict on constraint orders_number_key do nothing";
 
 /// Writes an order. 0 when its number was given before: draw another.
@@ -102,7 +101,6 @@ pub async fn insert(conn: &mut AsyncPgConnection, new: &NewOrder) -> QueryResult
         .bind::<Bool, _>(new.mailbox_proven)
         .bind::<Nullable<Text>, _>(new.client_key.as_deref())
         .bind::<Nullable<Text>, _>(new.device_key.as_deref())
-        .bind::<Nullable<Text>, _>(new.country.as_ref().map(Country::as_str))
         .bind::<Bool, _>(new.limited)
         .bind::<Text, _>(new.locale.as_str())
         .bind::<Nullable<SqlUuid>, _>(new.api_client_id.map(|c| c.0))
@@ -110,6 +108,19 @@ pub async fn insert(conn: &mut AsyncPgConnection, new: &NewOrder) -> QueryResult
         .bind::<Jsonb, _>(new.metadata.clone())
         .bind::<Nullable<Text>, _>(new.terms_version.as_deref())
         .bind::<diesel::sql_types::Double, _>(f64::from(new.pay_within))
+        .execute(conn)
+        .await
+}
+
+/// Keeps the country that an order is placed from.
+pub async fn insert_country(
+    conn: &mut AsyncPgConnection,
+    order: OrderId,
+    country: Country,
+) -> QueryResult<usize> {
+    Statement::new("insert into order_country (order_id, country) values ($1, $2)")
+        .bind::<SqlUuid, _>(order.0)
+        .bind::<Text, _>(country.as_str())
         .execute(conn)
         .await
 }

@@ -83,12 +83,8 @@ impl Town {
     pub async fn connect_hook(&self, path: &str, types: &[&str], ordered: bool) {
         let url = format!("{}{path}", self.receiver.url);
         let input = json!({ "url": url, "eventTypes": types, "ordered": ordered });
-        let made = self
-            .shop
-            .boss()
-            .await
-            .act("hookEndpointCreate", input, "endpoint { id } signingSecret")
-            .await;
+        let made =
+            self.shop.boss().await.act("hookEndpointCreate", input, "endpoint { id } signingSecret").await;
         self.t().canary(made["signingSecret"].as_str().unwrap_or_else(|| panic!("{made}")));
     }
 
@@ -134,7 +130,8 @@ impl Town {
 
     /// What a buyer is shown of the goods of an order.
     pub async fn reveal(&self, buyer: &Visitor, placed: &Placed) -> Value {
-        let pieces: Vec<String> = self.shop.units(placed.order.id).await.iter().map(ToString::to_string).collect();
+        let pieces: Vec<String> =
+            self.shop.units(placed.order.id).await.iter().map(ToString::to_string).collect();
         let token = placed.access_token.expose();
         let input = json!({ "target": { "deliveryIds": pieces }, "accessToken": token });
         buyer.act("deliveryReveal", input, "secrets { text }").await

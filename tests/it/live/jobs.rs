@@ -76,7 +76,7 @@ async fn stored(t: &TestApp, batch: &str, lines: usize) {
 }
 
 /// `event state done/total` of a result.
-fn told(payload: &Value) -> String {
+fn reported(payload: &Value) -> String {
     let change = &payload["data"]["jobChanged"];
     let job = &change["job"];
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
@@ -107,13 +107,13 @@ async fn an_import_is_followed_chunk_by_chunk_to_its_end_and_a_cursor_goes_on() 
     let mut socket = boss.socket(t).await;
     socket.subscribe("j", JOB, of.clone()).await;
     let first = socket.next("j").await;
-    assert_eq!(told(&first), "- RUNNING 0/-");
+    assert_eq!(reported(&first), "- RUNNING 0/-");
     let mut upload = Upload::begin(t, &t.base, &boss.token, &batch);
     upload.keys(0..1_100).await;
     stored(t, &batch, 1_000).await;
     t.drain().await;
     let second = socket.next("j").await;
-    assert_eq!(told(&second), "keys.added RUNNING 1000/-");
+    assert_eq!(reported(&second), "keys.added RUNNING 1000/-");
     drop(socket);
     upload.keys(1_100..2_500).await;
     upload.end().await;
@@ -122,17 +122,17 @@ async fn an_import_is_followed_chunk_by_chunk_to_its_end_and_a_cursor_goes_on() 
     let mut socket = boss.socket(t).await;
     socket.subscribe("j", JOB, json!({ "id": batch, "after": cursor(&second) })).await;
     let last = socket.next("j").await;
-    assert_eq!(told(&last), "keys.batch_ended DONE 2500/-");
+    assert_eq!(reported(&last), "keys.batch_ended DONE 2500/-");
     socket.complete("j").await;
     let (bearer, before) = (boss.bearer(), cursor(&first));
     let headers = [("authorization", bearer.as_str()), ("last-event-id", before.as_str())];
     let mut events = Events::post(&t.base, JOB, of.clone(), &headers).await.unwrap().recorded(t, JOB);
     let shown = events.hear().await.unwrap();
-    assert_eq!((told(&shown.data), shown.id), (told(&last), Some(cursor(&last))));
+    assert_eq!((reported(&shown.data), shown.id), (reported(&last), Some(cursor(&last))));
     events.complete().await;
     // What has ended is complete at once: with its state, and without for who knows it.
     socket.subscribe("done", JOB, of).await;
-    assert_eq!(told(&socket.next("done").await), "- DONE 2500/-");
+    assert_eq!(reported(&socket.next("done").await), "- DONE 2500/-");
     socket.complete("done").await;
     socket.subscribe("known", JOB, json!({ "id": batch, "after": cursor(&last) })).await;
     socket.complete("known").await;
@@ -176,7 +176,7 @@ async fn somebody_elses_job_looks_like_a_missing_one() {
     // Staff may look. A right that was taken away shows nothing more from the next change on.
     let mut socket = Socket::ready(t, json!({ "authorization": bearer(&support) })).await;
     socket.subscribe("s", JOB, json!({ "id": batch })).await;
-    assert_eq!(told(&socket.next("s").await), "- RUNNING 0/-");
+    assert_eq!(reported(&socket.next("s").await), "- RUNNING 0/-");
     t.appoint("support@example.com", &[Role::Buyer]).await;
     Upload::begin(t, &t.base, &boss.token, &batch).end().await;
     t.drain().await;
@@ -195,19 +195,19 @@ async fn previews_wait_for_whoever_began_them_and_recalls_exports_and_generation
     let batch = boss.open(t.shelf("key", 500).await, true).await;
     t.drain().await;
     socket.subscribe("p", JOB, json!({ "id": batch })).await;
-    assert_eq!(told(&socket.next("p").await), "- RUNNING 0/-");
+    assert_eq!(reported(&socket.next("p").await), "- RUNNING 0/-");
     let mut upload = Upload::begin(t, &t.base, &boss.token, &batch);
     upload.keys(0..1_100).await;
     stored(t, &batch, 1_000).await;
     t.drain().await;
-    assert_eq!(told(&socket.next("p").await), "keys.staged RUNNING 1000/-");
+    assert_eq!(reported(&socket.next("p").await), "keys.staged RUNNING 1000/-");
     upload.end().await;
     t.drain().await;
-    assert_eq!(told(&socket.next("p").await), "keys.batch_ended READY 1100/-");
+    assert_eq!(reported(&socket.next("p").await), "keys.batch_ended READY 1100/-");
     let commit = json!({ "importId": batch });
     assert_eq!(boss.door.act("keyImportCommit", commit, "").await["userErrors"], json!([]));
     t.drain().await;
-    assert_eq!(told(&socket.next("p").await), "keys.batch_ended DONE 1100/-");
+    assert_eq!(reported(&socket.next("p").await), "keys.batch_ended DONE 1100/-");
     socket.complete("p").await;
     // A recall, whose progress is that of those who hold keys.
     t.paid_order(shop.keys, 2).await;
@@ -220,13 +220,13 @@ async fn previews_wait_for_whoever_began_them_and_recalls_exports_and_generation
     let wish = json!({ "idempotencyKey": once(), "batchId": sold, "action": "REPLACE", "reason": "leaked" });
     let made = boss.door.act("keyBatchRecall", wish, "job { id }").await;
     socket.subscribe("r", JOB, json!({ "id": made["job"]["id"] })).await;
-    assert_eq!(told(&socket.next("r").await), "- RUNNING 0/2");
+    assert_eq!(reported(&socket.next("r").await), "- RUNNING 0/2");
     t.drain().await;
-    let mut seen = told(&socket.next("r").await);
+    let mut seen = reported(&socket.next("r").await);
     while seen != "batch.recall_ended DONE 2/2" {
         // The recall itself is numbered while it is followed already; a slow machine is shown steps.
         assert!(seen.starts_with("batch.recall"), "{seen}");
-        seen = told(&socket.next("r").await);
+        seen = reported(&socket.next("r").await);
     }
     socket.complete("r").await;
     // A generation, of which is known how many there are to be.
@@ -234,10 +234,10 @@ async fn previews_wait_for_whoever_began_them_and_recalls_exports_and_generation
     let made = boss.door.act("keysGenerate", generate, "batch { id }").await;
     let id = made["batch"]["id"].clone();
     socket.subscribe("g", JOB, json!({ "id": id })).await;
-    let mut seen = told(&socket.next("g").await);
+    let mut seen = reported(&socket.next("g").await);
     while !seen.ends_with("DONE 1500/1500") {
         t.drain().await;
-        seen = told(&socket.next("g").await);
+        seen = reported(&socket.next("g").await);
     }
     socket.complete("g").await;
     // A file of keys is made while it is fetched.
@@ -246,7 +246,7 @@ async fn previews_wait_for_whoever_began_them_and_recalls_exports_and_generation
     let id = made["resultUrl"].as_str().unwrap().split('/').rev().nth(1).unwrap().to_owned();
     socket.subscribe("e", JOB, json!({ "id": id })).await;
     let shown = socket.next("e").await;
-    assert_eq!(told(&shown), "- DONE 0/-");
+    assert_eq!(reported(&shown), "- DONE 0/-");
     assert!(shown["data"]["jobChanged"]["job"]["resultUrl"].is_string());
     socket.complete("e").await;
     shop.finish().await;
@@ -270,11 +270,11 @@ async fn a_server_that_ends_sends_followers_of_an_import_to_another_and_nothing_
     };
     let mut socket = socket_at(&shows.url("")).await;
     socket.subscribe("j", JOB, json!({ "id": batch })).await;
-    assert_eq!(told(&socket.next("j").await), "- RUNNING 0/-");
+    assert_eq!(reported(&socket.next("j").await), "- RUNNING 0/-");
     let mut upload = Upload::begin(&t, &imports.url(""), &boss.token, &batch);
     upload.keys(0..1_100).await;
     let seen = socket.next("j").await;
-    assert_eq!(told(&seen), "keys.added RUNNING 1000/-");
+    assert_eq!(reported(&seen), "keys.added RUNNING 1000/-");
     let ended = tokio::task::spawn_blocking(move || (shows.terminate(), shows));
     assert_eq!(socket.hear().await, Heard::Closed(1012, "Come again".into()));
     let (status, mut shows) = ended.await.unwrap();
@@ -284,9 +284,9 @@ async fn a_server_that_ends_sends_followers_of_an_import_to_another_and_nothing_
     let again = shows.start_again();
     let mut socket = socket_at(&again.url("")).await;
     socket.subscribe("j", JOB, json!({ "id": batch, "after": cursor(&seen) })).await;
-    let mut last = told(&socket.next("j").await);
+    let mut last = reported(&socket.next("j").await);
     while !last.ends_with("DONE 2000/-") {
-        last = told(&socket.next("j").await);
+        last = reported(&socket.next("j").await);
     }
     socket.complete("j").await;
     drop((imports, again));

@@ -23,7 +23,10 @@ async fn until(world: &World, deadline: Instant, what: &str, sql: &str, evidence
     while db.one(sql).await != "t" {
         if Instant::now() > deadline {
             for row in db.sql(evidence).await {
-                println!("  left: {}", row.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>().join(" | "));
+                println!(
+                    "  left: {}",
+                    row.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>().join(" | ")
+                );
             }
             panic!("{what} never came true: {sql}");
         }
@@ -46,13 +49,20 @@ async fn heal(world: &World, bought: &[Purchase]) -> Duration {
     let (t, began) = (&world.shop.street.t, Instant::now());
     let deadline = began + HEAL;
     let ids: Vec<String> = bought.iter().map(|one| format!("'{}'", one.bought.id.0)).collect();
-    let paid = format!("select count(*) = {} from orders where paid_at is not null and id in ({})", ids.len(), ids.join(", "));
+    let paid = format!(
+        "select count(*) = {} from orders where paid_at is not null and id in ({})",
+        ids.len(),
+        ids.join(", ")
+    );
     until(world, deadline, "everybody has paid", &paid, OPEN).await;
     // Enough for everybody who waits.
     for goods in world.goods.iter().filter(|goods| !goods.from_supplier) {
         t.import(goods.variant, bought.len() * 3).await;
     }
-    let delivered = format!("select not exists (select 1 from unit where state <> 'assigned' and order_id in ({}))", ids.join(", "));
+    let delivered = format!(
+        "select not exists (select 1 from unit where state <> 'assigned' and order_id in ({}))",
+        ids.join(", ")
+    );
     until(world, deadline, "everybody has the goods", &delivered, OPEN).await;
     until(world, deadline, "nothing is open", QUIET, OPEN).await;
     began.elapsed()
@@ -83,12 +93,12 @@ pub async fn prove(world: World, bought: Vec<Purchase>) {
     if !audit.status.success() {
         wrong.push(String::from_utf8_lossy(&audit.stdout).into_owned());
     }
-    tell(&world, &bought, healed, wrong.len()).await;
+    report(&world, &bought, healed, wrong.len()).await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     world.shop.street.t.finish_with_jobs().await;
 }
 
-async fn tell(world: &World, bought: &[Purchase], healed: Duration, wrong: usize) {
+async fn report(world: &World, bought: &[Purchase], healed: Duration, wrong: usize) {
     let counts = &world.counts;
     let kills: Vec<usize> = counts.kills.iter().map(|n| n.load(Ordering::Relaxed)).collect();
     let one = async |sql: &str| world.shop.street.t.db.one(sql).await;
@@ -98,7 +108,10 @@ async fn tell(world: &World, bought: &[Purchase], healed: Duration, wrong: usize
         bought.len(),
         bought.iter().filter(|one| one.goods.from_supplier).count(),
         counts.imports.load(Ordering::Relaxed),
-        one("select count(*) from vault_key k join key_batch b on b.id = k.batch_id where b.origin = 'import'").await,
+        one(
+            "select count(*) from vault_key k join key_batch b on b.id = k.batch_id where b.origin = 'import'"
+        )
+        .await,
         one("select count(*) from supplier_purchase").await,
         one("select coalesce(sum(calls), 0) from supplier_purchase").await,
         one("select count(*) from hook_delivery").await,
@@ -127,20 +140,23 @@ async fn shown(world: &World, bought: &[Purchase]) -> HashMap<String, BTreeSet<S
 }
 
 /// Each piece was bought once, for whoever paid for it, and what the supplier says that it sold is what the buyers have.
-async fn supplier(world: &World, bought: &[Purchase], shown: &HashMap<String, BTreeSet<String>>) -> Vec<String> {
+async fn supplier(
+    world: &World,
+    bought: &[Purchase],
+    shown: &HashMap<String, BTreeSet<String>>,
+) -> Vec<String> {
     let (t, mut wrong) = (&world.shop.street.t, Vec::new());
     let journal = world.shop.street.simulator.supplier_journal()["sold"].as_object().unwrap().clone();
-    let mut sold: BTreeMap<String, Value> = journal
-        .into_iter()
-        .map(|(key, sold)| (key.rsplit('/').next().unwrap().to_owned(), sold))
-        .collect();
+    let mut sold: BTreeMap<String, Value> =
+        journal.into_iter().map(|(key, sold)| (key.rsplit('/').next().unwrap().to_owned(), sold)).collect();
     for one in bought.iter().filter(|one| one.goods.from_supplier) {
         let sql = format!("select id from unit where order_id = '{}'", one.bought.id.0);
         let mut texts = BTreeSet::new();
         for row in t.db.sql(&sql).await {
             let unit = UnitId(row[0].as_ref().unwrap().parse().unwrap()).to_string();
             match sold.remove(&unit) {
-                Some(sold) => texts.extend(sold["texts"].as_array().unwrap().iter().map(|t| t.as_str().unwrap().to_owned())),
+                Some(sold) => texts
+                    .extend(sold["texts"].as_array().unwrap().iter().map(|t| t.as_str().unwrap().to_owned())),
                 None => wrong.push(format!("{unit} was never sold by the supplier")),
             }
         }
@@ -149,7 +165,8 @@ async fn supplier(world: &World, bought: &[Purchase], shown: &HashMap<String, BT
         }
     }
     wrong.extend(sold.keys().map(|unit| format!("the supplier sold {unit}, which nobody paid for")));
-    let bought_keys = "select count(*) from vault_key k join key_batch b on b.id = k.batch_id where b.origin = 'bought'";
+    let bought_keys =
+        "select count(*) from vault_key k join key_batch b on b.id = k.batch_id where b.origin = 'bought'";
     let recorded = "select count(*) from supplier_purchase where state = 'delivered'";
     let (kept, recorded) = (t.db.one(bought_keys).await, t.db.one(recorded).await);
     if kept != recorded {
@@ -169,15 +186,22 @@ async fn hooks(world: &World) -> Vec<String> {
             "select d.id from hook_delivery d join hook_endpoint e on e.id = d.endpoint_id
              where e.url like '%{path}' and d.state = 'delivered'"
         );
-        let name = |row: Vec<Option<String>>| HookDeliveryId(row[0].as_ref().unwrap().parse().unwrap()).to_string();
+        let name =
+            |row: Vec<Option<String>>| HookDeliveryId(row[0].as_ref().unwrap().parse().unwrap()).to_string();
         let ours: BTreeSet<String> = t.db.sql(&sql).await.into_iter().map(name).collect();
         let theirs: BTreeSet<String> = world.receiver.ids(path).into_iter().collect();
         if ours != theirs || ours.len() != events {
             let (n, m) = (ours.len(), theirs.len());
-            wrong.push(format!("{path}: {events} events, {n} of them delivered by our books and {m} received"));
+            wrong.push(format!(
+                "{path}: {events} events, {n} of them delivered by our books and {m} received"
+            ));
         }
-        let seqs: Vec<i64> =
-            world.receiver.seen(path).iter().map(|seen| body(seen)["data"]["seq"].as_i64().unwrap()).collect();
+        let seqs: Vec<i64> = world
+            .receiver
+            .seen(path)
+            .iter()
+            .map(|seen| body(seen)["data"]["seq"].as_i64().unwrap())
+            .collect();
         if seqs.iter().collect::<HashSet<_>>().len() != theirs.len() {
             wrong.push(format!("{path}: an event has two names"));
         }
@@ -211,7 +235,8 @@ async fn imports(world: &World) -> Vec<String> {
 fn mails(world: &World, bought: &[Purchase], shown: &HashMap<String, BTreeSet<String>>) -> Vec<String> {
     let mut wrong = Vec::new();
     let numbers: HashSet<&str> = bought.iter().map(|one| one.bought.number.as_str()).collect();
-    let (mut keys, mut texts): (HashMap<String, BTreeSet<String>>, HashMap<String, String>) = Default::default();
+    let (mut keys, mut texts): (HashMap<String, BTreeSet<String>>, HashMap<String, String>) =
+        Default::default();
     for (number, secrets) in shown {
         for secret in secrets {
             keys.entry(secret.clone()).or_default().insert(number.clone());

@@ -94,7 +94,11 @@ async fn a_gateway_that_is_down_or_talks_nonsense_leaves_the_payment_open_until_
                  from payment where order_id = '{id}'"
             );
             bank.until(&what, &asked).await;
-            assert_eq!(bank.street.t.order_state(placed.order.id).await, "pending_payment", "{what}: no guess");
+            assert_eq!(
+                bank.street.t.order_state(placed.order.id).await,
+                "pending_payment",
+                "{what}: no guess"
+            );
             assert_eq!(bank.street.t.unit_states(placed.order.id).await, "unassigned:1", "{what}");
             bank.check(&format!("{what}, while it lasts"));
             bank.street.simulator.set_trouble(json!({})).unwrap();
@@ -127,14 +131,16 @@ async fn a_refund_whose_server_dies_at_any_step_or_that_is_asked_for_twice_is_ma
     let servers = [bank.setup().arg("--no-worker").start(), bank.setup().arg("--no-worker").start()];
     for gateway in GATEWAYS {
         for (step, there) in STEPS {
-            let what = format!("I2: {gateway}: killed at {}", if step.is_empty() { "refund.r2" } else { step });
+            let what =
+                format!("I2: {gateway}: killed at {}", if step.is_empty() { "refund.r2" } else { step });
             let placed = bank.started(gateway).await;
             let number = placed.order.number.clone();
             bank.street.act(&number, "pay");
             bank.street.settled().await;
             assert_eq!(bank.street.t.unit_states(placed.order.id).await, "assigned:1", "{what}");
             let key = format!("a refund of {number}");
-            let input = json!({ "orderId": placed.order.id.to_string(), "idempotencyKey": key, "reason": "a fault" });
+            let input =
+                json!({ "orderId": placed.order.id.to_string(), "idempotencyKey": key, "reason": "a fault" });
             let mut setup = bank.setup().arg("--no-worker");
             if step.is_empty() {
                 bank.street.simulator.set_trouble(json!({ "lose_answers": true })).unwrap();

@@ -16,7 +16,8 @@ use crate::live::FOLLOW;
 use crate::live::client::{Heard, PROTOCOL, Socket};
 
 /// A server that has little patience.
-const LIVE: &str = "[live]\ninit_seconds = 1\nmessages_per_minute = 300\nsend_seconds = 1\nheartbeat_seconds = 1\n";
+const LIVE: &str =
+    "[live]\ninit_seconds = 1\nmessages_per_minute = 300\nsend_seconds = 1\nheartbeat_seconds = 1\n";
 
 struct Shore {
     town: Town,
@@ -52,7 +53,8 @@ impl Shore {
 
     /// Lines of the server's figures that begin like this.
     async fn figures(&self, name: &str) -> String {
-        let text = self.town.t().http().get(self.server.url("/metrics")).send().await.unwrap().text().await.unwrap();
+        let text =
+            self.town.t().http().get(self.server.url("/metrics")).send().await.unwrap().text().await.unwrap();
         text.lines().filter(|line| line.starts_with(name)).collect::<Vec<_>>().join("\n")
     }
 }

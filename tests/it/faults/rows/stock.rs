@@ -68,7 +68,10 @@ async fn a_rotation_of_the_vaults_keys_that_is_killed_goes_on_and_no_server_star
         }
     }
     let wrapped = async |kek: &str| {
-        t.db.one(&format!("select count(*) from data_key where kek_id = '{kek}'")).await.parse::<usize>().unwrap()
+        t.db.one(&format!("select count(*) from data_key where kek_id = '{kek}'"))
+            .await
+            .parse::<usize>()
+            .unwrap()
     };
     let all = wrapped("k1").await;
     let mut old = String::new();
@@ -83,7 +86,9 @@ async fn a_rotation_of_the_vaults_keys_that_is_killed_goes_on_and_no_server_star
     let mut dying = ring(town.worker(), &both).env("DISPENSE_FAULT", "vault.rewrapped:2").start();
     assert!(dying.was_killed(Duration::from_secs(20)));
     assert_eq!((wrapped("k2").await, wrapped("k1").await), (100, all - 100));
-    for (what, setup) in [("the old key alone", plain.clone()), ("the new key alone", ring(plain.clone(), &new))] {
+    for (what, setup) in
+        [("the old key alone", plain.clone()), ("the new key alone", ring(plain.clone(), &new))]
+    {
         let log = setup.try_start().err().unwrap_or_else(|| panic!("it started with {what}"));
         assert!(log.contains("k1") || log.contains("k2"), "{what}: {log}");
     }
