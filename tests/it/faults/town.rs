@@ -21,9 +21,9 @@ use crate::suppliers::shop::Bazaar;
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Gaps and times of a shop that is in a hurry: a job has five seconds, its lease lasts eleven; what failed is tried again
-/// at once, so often that no row uses it up.
-pub const HURRIED: &str = "[worker]\njob_seconds = 5\nhook_seconds = 1\nmessage_gaps = [0, 0, 0, 0, 0, 0, 0]\n\
-    hook_gaps = [0, 0, 1, 1, 1, 1, 1]\npayment_check_gaps = [1, 1, 1, 1, 1, 1, 1, 1]\n";
+/// a second later, so often that no row uses it up.
+pub const HURRIED: &str = "[worker]\njob_seconds = 5\nhook_seconds = 1\nmessage_gaps = [1, 1, 1, 1, 1, 1, 1]\n\
+    hook_gaps = [1, 1, 1, 1, 1, 1, 1]\npayment_check_gaps = [1, 1, 1, 1, 1, 1, 1, 1]\n";
 
 /// Nothing that is due is left: no job, no event without its number, nothing on its way to anybody.
 pub const QUIET: &str = "select not exists (select 1 from job where state = 'running'
@@ -83,12 +83,8 @@ impl Town {
     pub async fn connect_hook(&self, path: &str, types: &[&str], ordered: bool) {
         let url = format!("{}{path}", self.receiver.url);
         let input = json!({ "url": url, "eventTypes": types, "ordered": ordered });
-        let made = self
-            .shop
-            .boss()
-            .await
-            .act("hookEndpointCreate", input, "endpoint { id } signingSecret")
-            .await;
+        let made =
+            self.shop.boss().await.act("hookEndpointCreate", input, "endpoint { id } signingSecret").await;
         self.t().canary(made["signingSecret"].as_str().unwrap_or_else(|| panic!("{made}")));
     }
 
@@ -134,7 +130,8 @@ impl Town {
 
     /// What a buyer is shown of the goods of an order.
     pub async fn reveal(&self, buyer: &Visitor, placed: &Placed) -> Value {
-        let pieces: Vec<String> = self.shop.units(placed.order.id).await.iter().map(ToString::to_string).collect();
+        let pieces: Vec<String> =
+            self.shop.units(placed.order.id).await.iter().map(ToString::to_string).collect();
         let token = placed.access_token.expose();
         let input = json!({ "target": { "deliveryIds": pieces }, "accessToken": token });
         buyer.act("deliveryReveal", input, "secrets { text }").await

@@ -131,6 +131,16 @@ impl SmtpServer {
         self.inner.lock().unwrap().troubles.push_back(trouble);
     }
 
+    /// Troubles that nobody has got yet.
+    pub fn waiting(&self) -> usize {
+        self.inner.lock().unwrap().troubles.len()
+    }
+
+    /// All goes well from now on.
+    pub fn be_well(&self) {
+        self.inner.lock().unwrap().troubles.clear();
+    }
+
     /// Lets what waits go on, now and later.
     pub fn go_on(&self) {
         self.gate.add_permits(1);
@@ -182,7 +192,9 @@ impl SmtpServer {
                     if answer.starts_with('3') {
                         write.write_all(format!("{answer}\r\n").as_bytes()).await.ok()?;
                         let mut text = String::new();
-                        while let Some(line) = lines.next_line().await.ok()? {
+                        // Whoever goes away before the last dot has sent nothing.
+                        loop {
+                            let line = lines.next_line().await.ok()??;
                             if line == "." {
                                 break;
                             }

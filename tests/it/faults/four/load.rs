@@ -38,11 +38,14 @@ pub async fn buy(world: Arc<World>, seed: u64, buyer: u64) -> Vec<Purchase> {
             break;
         }
         let gateway = *chance.pick(&GATEWAYS);
-        let of: Vec<Goods> = world.goods.iter().filter(|goods| goods.currency == currency(gateway)).copied().collect();
+        let of: Vec<Goods> =
+            world.goods.iter().filter(|goods| goods.currency == currency(gateway)).copied().collect();
         let goods = *chance.pick(&of);
         let units = i32::try_from(chance.below(3)).unwrap() + 1;
         let lost = chance.percent(20);
-        if let Some(one) = order(&world, (gateway, goods, units), &format!("kills-{seed}-{buyer}-{n:04}"), lost).await {
+        if let Some(one) =
+            order(&world, (gateway, goods, units), &format!("kills-{seed}-{buyer}-{n:04}"), lost).await
+        {
             bought.push(one);
         }
     }
@@ -96,14 +99,20 @@ async fn order(
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     let act = if lost { "lose-notice" } else { "pay" };
-    world.shop.street.simulator.act(&payment, act, json!({})).unwrap_or_else(|said| panic!("{gateway}: {said}"));
+    world
+        .shop
+        .street
+        .simulator
+        .act(&payment, act, json!({}))
+        .unwrap_or_else(|said| panic!("{gateway}: {said}"));
     let id = OrderId::parse(&id).unwrap();
     Some(Purchase { bought: Bought { id, number, token, gateway, payment, units }, goods })
 }
 
 const CREATE: &str = "mutation($in: KeyImportCreateInput!) { keyImportCreate(input: $in) {
     batch { id } uploadUrl userErrors { code } } }";
-const COMMIT: &str = "mutation($id: ID!) { keyImportCommit(input: { importId: $id }) { userErrors { code } } }";
+const COMMIT: &str =
+    "mutation($id: ID!) { keyImportCommit(input: { importId: $id }) { userErrors { code } } }";
 
 /// Files of keys, small ones and such of several chunks; every third is looked at first and committed then.
 pub async fn bring(world: Arc<World>, seed: u64, seller: u64) {
@@ -154,23 +163,30 @@ async fn import(world: &World, goods: Goods, texts: Vec<String>, preview: bool) 
 /// The supplier, the mail server and the receiver misbehave for moments.
 pub async fn vex(world: Arc<World>, seed: u64) {
     use crate::hooks::receiver::Manner;
-    const SUPPLIER: [&str; 7] = ["lose_answer", "lose_request", "spoil", "bad_json", "pending", "busy", "none"];
+    const SUPPLIER: [&str; 7] =
+        ["lose_answer", "lose_request", "spoil", "bad_json", "pending", "busy", "none"];
     let mut chance = Chance::of(seed ^ 0x0bad);
     let simulator = &world.shop.street.simulator;
     while !world.is_over() {
         simulator.set_supplier_trouble(json!({ "next": [chance.pick(&SUPPLIER)] })).unwrap();
-        world.smtp.next(match chance.below(4) {
+        let trouble = match chance.below(4) {
             0 => Trouble::CutAfterDot,
             1 => Trouble::Say("RCPT", "451 later"),
             2 => Trouble::Cut("DATA"),
             _ => Trouble::Say(".", "452 full"),
-        });
+        };
+        if world.smtp.waiting() == 0 {
+            world.smtp.next(trouble);
+        }
         let path = super::world::ENDPOINTS[chance.below(2)].0;
-        world.receiver.answers(path, if chance.percent(30) { Manner::Status(503) } else { Manner::Status(200) });
+        world
+            .receiver
+            .answers(path, if chance.percent(30) { Manner::Status(503) } else { Manner::Status(200) });
         world.counts.troubles.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(200 + chance.below(600) as u64)).await;
     }
     simulator.set_supplier_trouble(json!({ "next": [] })).unwrap();
+    world.smtp.be_well();
     for (path, _) in super::world::ENDPOINTS {
         world.receiver.answers(path, Manner::Status(200));
     }

@@ -33,10 +33,8 @@ async fn two_servers_and_two_workers_of_which_one_is_killed_every_second_lose_no
     let buying: Vec<_> = buying.collect();
     let selling = (0..SELLERS).map(|n| tokio::spawn(load::bring(world.clone(), seed, n)));
     let selling: Vec<_> = selling.collect();
-    let others = [
-        tokio::spawn(world::kill(world.clone(), seed)),
-        tokio::spawn(load::vex(world.clone(), seed)),
-    ];
+    let others =
+        [tokio::spawn(world::kill(world.clone(), seed)), tokio::spawn(load::vex(world.clone(), seed))];
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     world.end();
     for other in others {

@@ -36,7 +36,7 @@ struct Row {
     /// Where: a fault point; none: while the supplier has the call and has not answered yet.
     at: &'static str,
     fate: Fate,
-    /// How often the mail server, the supplier or the receiver was sent it in the end.
+    /// How often the mail server, the supplier or the receiver was sent it in the end; at most, where somebody comes back.
     sends: usize,
 }
 
@@ -162,6 +162,7 @@ impl Hands<'_> {
 
     async fn play(&mut self, row: &Row, placed: &Placed) {
         let (town, what) = (self.town, format!("{} {:?} {} {:?}", row.row, row.work, row.at, row.fate));
+        let began = Instant::now();
         assert_eq!(town.pay(&self.server, placed).await, 200, "{what}");
         let lame = self.lame(row).await;
         town.pass(PAST_EVERY_LEASE).await;
@@ -180,11 +181,14 @@ impl Hands<'_> {
             lame.kill();
             self.logs.push(lame.log());
         }
-        assert_eq!(self.sends(row.work, placed).await, row.sends, "{what}");
+        let sends = self.sends(row.work, placed).await;
+        // One that notices at once that its lease is lost sends nothing more.
+        let fewest = if row.fate == StandsStill { 1 } else { row.sends };
+        assert!((fewest..=row.sends).contains(&sends), "{what}: {sends} times");
         other.kill();
         self.logs.push(other.log());
         town.check(&what);
-        println!("{what}: sent {} times, ended once", row.sends);
+        println!("{what}: sent {sends} times, ended once, {:.1} s", began.elapsed().as_secs_f64());
     }
 }
 

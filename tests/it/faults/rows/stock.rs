@@ -68,7 +68,10 @@ async fn a_rotation_of_the_vaults_keys_that_is_killed_goes_on_and_no_server_star
         }
     }
     let wrapped = async |kek: &str| {
-        t.db.one(&format!("select count(*) from data_key where kek_id = '{kek}'")).await.parse::<usize>().unwrap()
+        t.db.one(&format!("select count(*) from data_key where kek_id = '{kek}'"))
+            .await
+            .parse::<usize>()
+            .unwrap()
     };
     let all = wrapped("k1").await;
     let mut old = String::new();
@@ -76,14 +79,16 @@ async fn a_rotation_of_the_vaults_keys_that_is_killed_goes_on_and_no_server_star
         old = config.lines().find(|line| line.starts_with("vault = ")).unwrap().to_owned();
         config
     });
-    let fresh = format!("k2:{}", "ab".repeat(32));
+    let fresh = format!("k2:{}", hex::encode(dispense::base::clock::random::<32>()));
     let both = old.replace("[", &format!("[\"{fresh}\", "));
     let new = format!("vault = [\"{fresh}\"]");
     // In the middle of its second hundred, after that was written and before it was committed.
     let mut dying = ring(town.worker(), &both).env("DISPENSE_FAULT", "vault.rewrapped:2").start();
     assert!(dying.was_killed(Duration::from_secs(20)));
     assert_eq!((wrapped("k2").await, wrapped("k1").await), (100, all - 100));
-    for (what, setup) in [("the old key alone", plain.clone()), ("the new key alone", ring(plain.clone(), &new))] {
+    for (what, setup) in
+        [("the old key alone", plain.clone()), ("the new key alone", ring(plain.clone(), &new))]
+    {
         let log = setup.try_start().err().unwrap_or_else(|| panic!("it started with {what}"));
         assert!(log.contains("k1") || log.contains("k2"), "{what}: {log}");
     }
