@@ -34,7 +34,8 @@ fuzz:
 chaos:
 	tests/cluster.sh with tests/chaos.sh
 
-## Three storms of two minutes: kills of two servers and their database amid purchases, refunds and disputes.
+## Three storms: a minute of kills among two servers and two workers, then two minutes of kills of two servers and their
+## database amid purchases, refunds and disputes.
 storm:
 	tests/cluster.sh with tests/storm.sh
 

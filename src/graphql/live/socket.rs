@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, interval_at, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -128,6 +128,8 @@ impl Socket {
         let started = Instant::now();
         let beat = Duration::from_secs(config.heartbeat_seconds.max(1));
         let mut beats = interval_at(started + beat, beat);
+        // A server that stood still for several beats makes them up at once otherwise, and takes all its clients for gone.
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let init = started + Duration::from_secs(config.init_seconds);
         let end = started + Duration::from_secs(config.stream_seconds).mul_f64(clock::jitter() - 0.2);
         loop {

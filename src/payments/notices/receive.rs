@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-
 use crate::base::ids::PaymentId;
 use crate::base::outcome::Fault;
 use crate::infra::db::Purpose;
@@ -23,7 +21,7 @@ use crate::payments::report::{PaymentReport, Settled};
 use crate::payments::tasks::{NoticeOrphan, Orphan};
 
 /// How long a notice about an unknown order is answered with failure: its order may still be on its way.
-const ORPHAN_PATIENCE: TimeDelta = TimeDelta::minutes(10);
+const ORPHAN_PATIENCE: Duration = Duration::from_secs(600);
 
 /// Time for the one question to the gateway before a notice is believed.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(3);
@@ -209,8 +207,8 @@ async fn orphan(
     notice: &Notice,
 ) -> Result<Verdict, Fault> {
     let mut conn = kit.db.conn_for(Purpose::Notices).await?;
-    let seen = inbox::find_first_seen(&mut conn, &account.id, notice.event_key()).await?;
-    if seen.is_none_or(|first| kit.clock.now() - first < ORPHAN_PATIENCE) {
+    let age = inbox::find_age(&mut conn, &account.id, notice.event_key()).await?;
+    if age.is_none_or(|seconds| seconds < ORPHAN_PATIENCE.as_secs_f64()) {
         return Ok(Verdict::TryLater);
     }
     let said = ask::ask_by_number(kit, account, gateway, notice.facts(), CONFIRM_TIMEOUT).await;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// Where the server does something else than what is usual, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +106,8 @@ pub struct SmtpServer {
     pub address: SocketAddr,
     inner: Arc<Mutex<Inner>>,
     gate: Arc<Semaphore>,
+    /// Ends conversations that wait for their next command.
+    over: watch::Sender<()>,
 }
 
 impl SmtpServer {
@@ -115,6 +117,7 @@ impl SmtpServer {
             address: listener.local_addr().unwrap(),
             inner: Arc::default(),
             gate: Arc::new(Semaphore::new(0)),
+            over: watch::Sender::new(()),
         };
         let own = server.clone();
         tokio::spawn(async move {
@@ -129,6 +132,21 @@ impl SmtpServer {
     /// One conversation each gets the next trouble; without any left all goes well.
     pub fn next(&self, trouble: Trouble) {
         self.inner.lock().unwrap().troubles.push_back(trouble);
+    }
+
+    /// Troubles that nobody has got yet.
+    pub fn waiting(&self) -> usize {
+        self.inner.lock().unwrap().troubles.len()
+    }
+
+    /// Closes connections that are kept for another message, so that the next one begins a conversation.
+    pub fn hang_up(&self) {
+        self.over.send_replace(());
+    }
+
+    /// All goes well from now on.
+    pub fn be_well(&self) {
+        self.inner.lock().unwrap().troubles.clear();
     }
 
     /// Lets what waits go on, now and later.
@@ -151,6 +169,7 @@ impl SmtpServer {
             inner.connections += 1;
             inner.troubles.pop_front()
         };
+        let mut over = self.over.subscribe();
         let (read, mut write) = stream.into_split();
         let mut lines = BufReader::new(read).lines();
         let say = |stage: &str, usual: &'static str| -> Option<&'static str> {
@@ -165,7 +184,11 @@ impl SmtpServer {
         }
         write.write_all(format!("{}\r\n", say("greeting", "220 test ready")?).as_bytes()).await.ok()?;
         let (mut from, mut to) = (String::new(), Vec::new());
-        while let Some(line) = lines.next_line().await.ok()? {
+        loop {
+            let line = tokio::select! {
+                line = lines.next_line() => line.ok()??,
+                _ = over.changed() => return None,
+            };
             let verb = line.split([' ', ':']).next().unwrap_or_default().to_uppercase();
             let answer = match verb.as_str() {
                 "EHLO" => say("EHLO", "250-test\r\n250-8BITMIME\r\n250 SIZE 1000000")?,
@@ -182,7 +205,9 @@ impl SmtpServer {
                     if answer.starts_with('3') {
                         write.write_all(format!("{answer}\r\n").as_bytes()).await.ok()?;
                         let mut text = String::new();
-                        while let Some(line) = lines.next_line().await.ok()? {
+                        // Whoever goes away before the last dot has sent nothing.
+                        loop {
+                            let line = lines.next_line().await.ok()??;
                             if line == "." {
                                 break;
                             }
@@ -211,7 +236,6 @@ impl SmtpServer {
                 return Some(());
             }
         }
-        Some(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use diesel::sql_types::{
-    Array, BigInt, Bytea, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
+    Array, BigInt, Bytea, Double, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
@@ -49,26 +49,25 @@ pub async fn list_handled(
 }
 
 #[derive(QueryableByName)]
-struct FirstSeen {
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    first_seen: Option<chrono::DateTime<chrono::Utc>>,
+struct Age {
+    #[diesel(sql_type = Nullable<Double>)]
+    seconds: Option<f64>,
 }
 
-const FIRST_SEEN: &str = "select min(received_at) as first_seen from notice
+/// By the database's clock, which is where the first sight was written down: a server whose own clock is ahead must not
+/// answer success to what it has just seen for the first time.
+const AGE: &str = "select extract(epoch from app_now() - min(received_at))::float8 as seconds from notice
   where account_id = $1 and event_key = $2 and verdict = 'orphan'";
 
-/// When an event about an unknown order was first seen.
-pub async fn find_first_seen(
+/// Seconds since an event about an unknown order was first seen.
+pub async fn find_age(
     conn: &mut AsyncPgConnection,
     account_id: &str,
     event_key: &str,
-) -> QueryResult<Option<chrono::DateTime<chrono::Utc>>> {
-    let row: FirstSeen = Statement::new(FIRST_SEEN)
-        .bind::<Text, _>(account_id)
-        .bind::<Text, _>(event_key)
-        .get_result(conn)
-        .await?;
-    Ok(row.first_seen)
+) -> QueryResult<Option<f64>> {
+    let row: Age =
+        Statement::new(AGE).bind::<Text, _>(account_id).bind::<Text, _>(event_key).get_result(conn).await?;
+    Ok(row.seconds)
 }
 
 const INSERT: &str = "with given as materialized (

@@ -169,12 +169,15 @@ pub async fn vex(world: Arc<World>, seed: u64) {
     let simulator = &world.shop.street.simulator;
     while !world.is_over() {
         simulator.set_supplier_trouble(json!({ "next": [chance.pick(&SUPPLIER)] })).unwrap();
-        world.smtp.next(match chance.below(4) {
+        let trouble = match chance.below(4) {
             0 => Trouble::CutAfterDot,
             1 => Trouble::Say("RCPT", "451 later"),
             2 => Trouble::Cut("DATA"),
             _ => Trouble::Say(".", "452 full"),
-        });
+        };
+        if world.smtp.waiting() == 0 {
+            world.smtp.next(trouble);
+        }
         let path = super::world::ENDPOINTS[chance.below(2)].0;
         world
             .receiver
@@ -183,6 +186,7 @@ pub async fn vex(world: Arc<World>, seed: u64) {
         tokio::time::sleep(Duration::from_millis(200 + chance.below(600) as u64)).await;
     }
     simulator.set_supplier_trouble(json!({ "next": [] })).unwrap();
+    world.smtp.be_well();
     for (path, _) in super::world::ENDPOINTS {
         world.receiver.answers(path, Manner::Status(200));
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use dispense::base::ids::VariantId;
 use dispense::base::secret::Secret;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::faults::town::outbound;
 use crate::goods::shop::Counter;
@@ -177,9 +178,12 @@ impl World {
         }
     }
 
-    /// Kills the process in this place, and starts it again at once.
+    /// Kills the process in this place, and starts it again at once. One that is being started is not there to be killed: then
+    /// it is the next one's turn.
     async fn kill(&self, place: usize) {
-        let mut held = self.processes[place].lock().await;
+        let there =
+            (0..4).map(|n| (place + n) % 4).find_map(|at| Some((at, self.processes[at].try_lock().ok()?)));
+        let Some((place, mut held)) = there else { return };
         let mut process = held.take().unwrap();
         process.kill();
         self.logs.lock().unwrap().push(process.log());
@@ -192,13 +196,15 @@ impl World {
     }
 }
 
-/// Kills one of the four every second.
+/// Kills one of the four every second, whether the last one is back or not.
 pub async fn kill(world: Arc<World>, seed: u64) {
     let mut chance = Chance::of(seed ^ 0x0dead);
-    let mut next = Instant::now();
+    let (mut next, mut starting) = (Instant::now(), JoinSet::new());
     while !world.is_over() {
         next += Duration::from_secs(1);
         tokio::time::sleep_until(next.into()).await;
-        world.kill(chance.below(4)).await;
+        let (world, place) = (world.clone(), chance.below(4));
+        starting.spawn(async move { world.kill(place).await });
     }
+    starting.join_all().await;
 }

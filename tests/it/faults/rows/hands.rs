@@ -36,7 +36,7 @@ struct Row {
     /// Where: a fault point; none: while the supplier has the call and has not answered yet.
     at: &'static str,
     fate: Fate,
-    /// How often the mail server, the supplier or the receiver was sent it in the end.
+    /// How often the mail server, the supplier or the receiver was sent it in the end; at most, where somebody comes back.
     sends: usize,
 }
 
@@ -63,8 +63,9 @@ const ROWS: [Row; 16] = [
     row("F2", Purchase, "supplier.applied", Dies, 1),
 ];
 
-/// Longer than every lease of the hurried shop: a job's, an event's, a call's.
-const PAST_EVERY_LEASE: i64 = 20;
+/// Longer than every lease of the hurried shop: a job's, an event's, a call's. All rows together move the database's clock by
+/// less than the five minutes by which a gateway's clock may be behind it.
+const PAST_EVERY_LEASE: i64 = 18;
 
 /// What one of the three says when what it did counts for nothing any more.
 const FENCED: [&str; 3] = [
@@ -162,6 +163,7 @@ impl Hands<'_> {
 
     async fn play(&mut self, row: &Row, placed: &Placed) {
         let (town, what) = (self.town, format!("{} {:?} {} {:?}", row.row, row.work, row.at, row.fate));
+        let began = Instant::now();
         assert_eq!(town.pay(&self.server, placed).await, 200, "{what}");
         let lame = self.lame(row).await;
         town.pass(PAST_EVERY_LEASE).await;
@@ -180,11 +182,14 @@ impl Hands<'_> {
             lame.kill();
             self.logs.push(lame.log());
         }
-        assert_eq!(self.sends(row.work, placed).await, row.sends, "{what}");
+        let sends = self.sends(row.work, placed).await;
+        // One that notices at once that its lease is lost sends nothing more.
+        let fewest = if row.fate == StandsStill { 1 } else { row.sends };
+        assert!((fewest..=row.sends).contains(&sends), "{what}: {sends} times");
         other.kill();
         self.logs.push(other.log());
         town.check(&what);
-        println!("{what}: sent {} times, ended once", row.sends);
+        println!("{what}: sent {sends} times, ended once, {:.1} s", began.elapsed().as_secs_f64());
     }
 }
 

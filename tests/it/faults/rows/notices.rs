@@ -78,6 +78,8 @@ impl Street {
     async fn worked_until(&self, what: &str, sql: &str) {
         let worker = self.town.worker().start();
         self.town.until(what, sql).await;
+        // Killed with nothing in its hands.
+        self.town.settled(what).await;
         self.town.t().search_log(&worker.log());
     }
 }
@@ -183,8 +185,10 @@ async fn unknown_order(s: &Street) {
     let placed = s.town.t().place(&[(s.keys, 1)]).await;
     let said = Said { number: format!("{}-9", placed.order.number), ..paid(&placed) };
     assert!(s.say(0, &said).await >= 400 && s.say(1, &said).await >= 400);
-    // Its first sight was long ago, by the clock of the database.
-    s.town.pass(11 * 60).await;
+    // By the clock of the database, in which its first sight was written down.
+    s.town.pass(9 * 60).await;
+    assert!(s.say(0, &said).await >= 400);
+    s.town.pass(2 * 60).await;
     assert_eq!(s.say(1, &said).await, 200);
     assert_eq!(s.one("select count(*) from task where kind = 'notice_orphan'").await, "1");
     assert_eq!(s.town.t().order_state(placed.order.id).await, "pending_payment");

@@ -1,5 +1,5 @@
-//! Sockets that say nothing, too much or nothing of what they must, that do not read, or whose token ends, at a server
-//! process with an honest follower beside them (row K6).
+//! Sockets that say nothing, too early or too much, that do not read, or whose token ends, and a server that stands still,
+//! with an honest follower beside them (row K6).
 
 use std::time::{Duration, Instant};
 
@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use dispense::base::actor::Role;
 use futures::future::BoxFuture;
 use futures::{SinkExt, StreamExt};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -17,7 +18,7 @@ use crate::live::client::{Heard, PROTOCOL, Socket};
 
 /// A server that has little patience.
 const LIVE: &str =
-    "[live]\ninit_seconds = 1\nmessages_per_minute = 300\nsend_seconds = 1\nheartbeat_seconds = 1\n";
+    "[live]\ninit_seconds = 1\nmessages_per_minute = 300\nsend_seconds = 3\nheartbeat_seconds = 1\n";
 
 struct Shore {
     town: Town,
@@ -29,13 +30,14 @@ struct Row {
     play: for<'a> fn(&'a Shore) -> BoxFuture<'a, ()>,
 }
 
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 7] = [
     Row { fault: "says nothing", play: |s| Box::pin(silent(s)) },
     Row { fault: "subscribes before it is let in", play: |s| Box::pin(early(s)) },
     Row { fault: "floods", play: |s| Box::pin(flood(s)) },
     Row { fault: "sends a huge frame", play: |s| Box::pin(huge(s)) },
     Row { fault: "does not read", play: |s| Box::pin(does_not_read(s)) },
-    Row { fault: "its token ends", play: |s| Box::pin(token_ends(s)) },
+    Row { fault: "outlives its token", play: |s| Box::pin(token_ends(s)) },
+    Row { fault: "speaks to a server that stands still for a while", play: |s| Box::pin(server_stops(s)) },
 ];
 
 impl Shore {
@@ -125,8 +127,40 @@ async fn token_ends(s: &Shore) {
     assert!(reason.starts_with("TOKEN_EXPIRED"), "{reason}");
 }
 
+/// Longer than the beats after which a silent client is taken for gone. The honest one beside it is asked for at the end.
+async fn server_stops(s: &Shore) {
+    let mut socket = s.open(json!({})).await;
+    s.server.signal(Signal::SIGSTOP);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    s.server.signal(Signal::SIGCONT);
+    for n in 0..4 {
+        socket.subscribe(&n.to_string(), "{ shop { name } }", json!({})).await;
+        assert_eq!(socket.next(&n.to_string()).await["data"]["shop"]["name"], "Dispense");
+        socket.complete(&n.to_string()).await;
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+}
+
+/// Reads all the time and answers every sign of life, until the order is delivered. A debug build that answers whom nobody
+/// reads may keep it waiting for a while.
+async fn follow(mut honest: Socket) {
+    loop {
+        let heard = tokio::time::timeout(Duration::from_secs(60), honest.stream.next()).await;
+        let message = match heard.expect("silence") {
+            Some(Ok(Message::Text(text))) => serde_json::from_str::<Value>(text.as_str()).unwrap(),
+            other => panic!("the honest one was sent away: {other:?}"),
+        };
+        match message["type"].as_str().unwrap() {
+            "ping" => honest.say(json!({ "type": "pong" })).await,
+            "next" if message["payload"]["data"]["orderChanged"]["order"]["stage"] == "DELIVERED" => return,
+            "next" => {}
+            other => panic!("{other}: {message}"),
+        }
+    }
+}
+
 /// Rows: O7, X4.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sockets_that_misbehave_are_closed_and_an_honest_one_beside_them_misses_nothing() {
     let town = Town::open().await;
     let keys = town.t().selling_keys(2, 990).await;
@@ -137,7 +171,7 @@ async fn sockets_that_misbehave_are_closed_and_an_honest_one_beside_them_misses_
     let mut honest = shore.open(json!({})).await;
     let of = json!({ "n": placed.order.number, "t": placed.access_token.expose() });
     honest.subscribe("o", FOLLOW, of).await;
-    let mut stage = honest.next("o").await["data"]["orderChanged"]["order"]["stage"].clone();
+    let following = tokio::spawn(follow(honest));
     for row in &ROWS {
         let what = format!("K6: a socket that {}", row.fault);
         println!("{what}");
@@ -146,10 +180,7 @@ async fn sockets_that_misbehave_are_closed_and_an_honest_one_beside_them_misses_
     }
     let worker = shore.town.worker().start();
     assert_eq!(shore.town.pay(&shore.server, &placed).await, 200);
-    while stage != "DELIVERED" {
-        stage = honest.next("o").await["data"]["orderChanged"]["order"]["stage"].clone();
-    }
-    honest.complete("o").await;
+    following.await.unwrap();
     shore.town.settled("K6").await;
     let Shore { town, server } = shore;
     let logs = [server.log(), worker.log()];

@@ -79,7 +79,7 @@ async fn a_rotation_of_the_vaults_keys_that_is_killed_goes_on_and_no_server_star
         old = config.lines().find(|line| line.starts_with("vault = ")).unwrap().to_owned();
         config
     });
-    let fresh = format!("k2:{}", "ab".repeat(32));
+    let fresh = format!("k2:{}", hex::encode(dispense::base::clock::random::<32>()));
     let both = old.replace("[", &format!("[\"{fresh}\", "));
     let new = format!("vault = [\"{fresh}\"]");
     // In the middle of its second hundred, after that was written and before it was committed.
