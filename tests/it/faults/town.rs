@@ -21,8 +21,8 @@ use crate::suppliers::shop::Bazaar;
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Gaps and times of a shop that is in a hurry: a job has five seconds, its lease lasts eleven; what failed is tried again
-/// a second later, so often that no row uses it up. A transaction of a process that stands still is ended after six seconds.
-pub const HURRIED: &str = "[database]\nstatement_timeout_ms = 3000\nlock_timeout_ms = 2000\n[worker]\njob_seconds = 5\nhook_seconds = 1\nmessage_gaps = [1, 1, 1, 1, 1, 1, 1]\n\
+/// a second later, so often that no row uses it up. A transaction of a process that stands still is ended after five seconds.
+pub const HURRIED: &str = "[database]\nstatement_timeout_ms = 2400\nlock_timeout_ms = 2000\n[worker]\njob_seconds = 5\nhook_seconds = 1\nmessage_gaps = [1, 1, 1, 1, 1, 1, 1]\n\
     hook_gaps = [1, 1, 1, 1, 1, 1, 1]\npayment_check_gaps = [1, 1, 1, 1, 1, 1, 1, 1]\n";
 
 /// Nothing that is due is left: no job, no event without its number, nothing on its way to anybody.
