@@ -259,8 +259,7 @@ async fn a_refund_that_is_heard_before_its_payment_gives_no_key_and_another_mode
     }
     assert_eq!(request.send().await.unwrap().status(), 200, "the gateway need not come again");
     assert_eq!(t.order_state(placed.order.id).await, "pending_payment");
-    let task = format!("select count(*) from task where kind = 'notice_foreign'");
-    assert_eq!(t.db.one(&task).await, "1");
+    assert_eq!(t.db.one("select count(*) from task where kind = 'notice_foreign'").await, "1");
     let money = format!("select count(*) from ledger_entry where order_id = '{}'", placed.order.id.0);
     assert_eq!(t.db.one(&money).await, "0");
     bank.check("B6: another mode");
