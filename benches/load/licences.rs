@@ -31,7 +31,7 @@ pub async fn measure() {
     let mut results: Vec<_> = LEVELS.map(|level| (level, Vec::new(), Vec::new())).into();
     for _ in 0..rounds() {
         for (level, ours, plain) in &mut results {
-            sql.batch_execute("checkpoint").await.unwrap();
+            shop::checkpoint(&sql).await;
             let done = over_http(&shop, &product, *level, next, run).await;
             ours.push(per_second(run, done.took));
             plain.push(by_pgbench(&shop, *level, next + run, run));
@@ -58,11 +58,11 @@ async fn number_keys(sql: &Client) {
     sql.batch_execute(
         "create table bench_key as select row_number() over (order by k.pos) - 1 as n, coalesce(k.fp_next, k.fp) as fp, v.product_id
            from vault_key k join variant v on v.id = k.variant_id where k.state = 'sold';
-         create unique index on bench_key (n);
-         vacuum analyze",
+         create unique index on bench_key (n)",
     )
     .await
     .unwrap();
+    sql.batch_execute("vacuum analyze").await.unwrap();
 }
 
 async fn over_http(shop: &Shop, product: &str, in_flight: usize, start: usize, count: usize) -> client::Run {

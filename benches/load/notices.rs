@@ -66,7 +66,7 @@ pub async fn measure() {
     for _ in 0..rounds() {
         for (product, level, _, ours, plain) in &mut results {
             let next = if product.starts_with("one") { &mut orders.hot } else { &mut orders.many };
-            sql.batch_execute("checkpoint").await.ok();
+            shop::checkpoint(&sql).await;
             let before = count(&sql).await;
             let start = std::mem::replace(next, *next + run);
             let done = over_http(&shop, *level, start, run).await;

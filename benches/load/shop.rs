@@ -185,6 +185,11 @@ fn configure(home: &Path, more: &str) -> PathBuf {
     config
 }
 
+/// Begins a measurement with nothing to be written yet, where the owner of the schema may ask for that.
+pub async fn checkpoint(sql: &Client) {
+    sql.batch_execute("checkpoint").await.ok();
+}
+
 /// What pgbench reports, the time to connect left out.
 pub fn transactions_per_second(output: &Output) -> f64 {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio_postgres::Client;
@@ -20,7 +20,8 @@ const MOST_MIB: f64 = 64.0;
 pub async fn measure() {
     println!("\n(g) keys imported over HTTP");
     let home = shop::folder();
-    let shop = Shop::start(home.path());
+    // What an import does not fill itself its worker does.
+    let shop = Shop::start_working(home.path(), "");
     let admin = Admin::of(home.path(), &shop).await;
     let sql = shop.sql().await;
     beside_copy(&shop, &admin, &sql).await;
@@ -52,7 +53,8 @@ async fn beside_copy(shop: &Shop, admin: &Admin, sql: &Client) {
         .get(0);
     let rows = shop.data.join("rows.copy");
     psql(shop, &format!("\\copy vault_key ({columns}) to '{}'", rows.display()));
-    sql.batch_execute("truncate vault_key cascade; checkpoint").await.unwrap();
+    sql.batch_execute("truncate vault_key cascade").await.unwrap();
+    shop::checkpoint(sql).await;
     let began = Instant::now();
     psql(shop, &format!("\\copy vault_key ({columns}) from '{}'", rows.display()));
     let copied = began.elapsed();
@@ -81,15 +83,16 @@ async fn with_waiters(shop: &Shop, admin: &Admin, sql: &Client) {
         notices::over_http(shop, 32, from, count).await;
         let waiting = "select count(*) from unit where state = 'awaiting_stock'";
         assert_eq!(sql.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) as usize, count);
-        sql.batch_execute("checkpoint").await.unwrap();
+        shop::checkpoint(sql).await;
         let began = Instant::now();
         admin.import(&alone, &format!("ALONE-{round}-"), count).await;
         plain.push(per_second(count, began.elapsed()));
         let began = Instant::now();
         admin.import(&awaited, &format!("AWAITED-{round}-"), count).await;
+        while sql.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         filled.push(per_second(count, began.elapsed()));
-        let left: i64 = sql.query_one(waiting, &[]).await.unwrap().get(0);
-        assert_eq!(left, 0, "the import fills all that wait");
     }
     let ratio = median(filled.iter().zip(&plain).map(|(filled, plain)| filled / plain).collect());
     println!(
