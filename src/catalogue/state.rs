@@ -85,7 +85,7 @@ impl ProductChange {
     ];
 }
 
-/// A variant is on its product's shelf, or taken off it for ever.
+/// A variant is sold with its product, or withdrawn for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum VariantState {
     Active,

@@ -1,4 +1,4 @@
-//! The shelf: pages of products, filtered and sorted.
+//! Pages of products, filtered and sorted.
 
 pub mod listing;
 mod memory;

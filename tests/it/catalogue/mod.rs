@@ -1,11 +1,11 @@
-//! Products on their way to the shelf, and the shelf.
+//! Products on their way to being sold, and the lists of those that are.
 
 mod availability;
 mod fixture;
 mod order;
 mod prices;
 mod product;
+mod product_list;
 mod review;
-mod shelf;
 mod state;
 mod variant;

@@ -30,7 +30,7 @@ pub async fn busy_shop() -> TestApp {
     assert_eq!(t.notify(&refund).await.0, 200);
     assert_eq!(t.notify(&refund).await.0, 200);
     assert_eq!(t.notify(&Said::paid(&large, "LARGE")).await.0, 200);
-    let files = FileShop { variant: t.shelf("file", 500).await };
+    let files = FileShop { variant: t.variant_on_sale("file", 500).await };
     files.publish(&t, "book.zip", "1", &content(5_000, 1)).await;
     t.paid_order(files.variant, 1).await;
     let grant = t.db.one("select id from download_grant").await.parse().map(GrantId).unwrap();

@@ -233,8 +233,8 @@ async fn what_was_moved_swapped_or_rewritten_at_rest_is_found() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_text_under_two_fingerprints_is_found_by_opening() {
     let t = busy_shop().await;
-    let exact = t.shelf("key", 100).await;
-    let folded = t.shelf("key", 100).await;
+    let exact = t.variant_on_sale("key", 100).await;
+    let folded = t.variant_on_sale("key", 100).await;
     t.db.sql(&format!("update variant set fold_case = true where id = '{}'", folded.0)).await;
     let text = vec!["SAME-TEXT-IN-BOTH".to_owned()];
     t.import_texts(folded, &text).await;

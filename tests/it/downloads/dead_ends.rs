@@ -42,7 +42,7 @@ async fn clean(t: &TestApp) {
 async fn an_order_whose_file_was_yanked_is_served_once_a_version_is_published() {
     let t = TestApp::start_with(with_generic).await;
     let boss = boss(&t).await;
-    let files = FileShop { variant: t.shelf("file", 500).await };
+    let files = FileShop { variant: t.variant_on_sale("file", 500).await };
     let one = files.publish(&t, "book.zip", "1", &content(500, 1)).await;
     t.drain().await;
     let order = t.order(files.variant, 2).await;
@@ -113,7 +113,7 @@ async fn ids(t: &TestApp) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_version_published_while_the_payment_was_settled_is_seen() {
     let t = TestApp::start_with(with_generic).await;
-    let files = FileShop { variant: t.shelf("file", 500).await };
+    let files = FileShop { variant: t.variant_on_sale("file", 500).await };
     let one = files.publish(&t, "book.zip", "1", &content(400, 0)).await;
     t.drain().await;
     let order = t.order(files.variant, 1).await;
@@ -229,7 +229,7 @@ async fn one_that_cannot_be_handed_over_stops_no_other_and_goes_before_a_person(
 async fn a_corrected_address_is_told_that_a_person_has_to_hand_the_goods_over() {
     let t = TestApp::start_with(with_generic).await;
     let boss = boss(&t).await;
-    let files = FileShop { variant: t.shelf("file", 500).await };
+    let files = FileShop { variant: t.variant_on_sale("file", 500).await };
     let one = files.publish(&t, "book.zip", "1", &content(500, 1)).await;
     t.drain().await;
     let order = t.order(files.variant, 1).await;

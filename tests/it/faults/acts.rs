@@ -39,7 +39,7 @@ async fn a_kill_before_the_commit_of_an_act_leaves_nothing_and_its_repeat_does_i
     t.canary("CANARY-ACT");
     t.person("boss@shop.example", &[Role::Admin]).await;
     let token = t.sign_in("boss@shop.example").await.tokens.access;
-    let (by_hand, shared) = (t.shelf("manual", 500).await, t.shelf("secret", 500).await);
+    let (by_hand, shared) = (t.variant_on_sale("manual", 500).await, t.variant_on_sale("secret", 500).await);
     let waiting = t.paid_order(by_hand, 1).await;
     let unit = t.db.one(&format!("select id from unit where order_id = '{}'", waiting.order.id.0)).await;
     let delivery = UnitId(unit.parse().unwrap()).to_string();

@@ -68,7 +68,7 @@ async fn one_notice_a_hundred_times_over_two_servers_is_one_assignment_and_a_hun
 async fn stock_that_is_imported_while_a_notice_settles_reaches_the_order_in_either_interleaving() {
     // The import holds the variant first; the notice finds nothing and leaves a fill behind.
     let t = TestApp::start_with(with_generic).await;
-    let variant = t.shelf("key", 990).await;
+    let variant = t.variant_on_sale("key", 990).await;
     let orders = many_orders(&t, variant, 2).await;
     let holder = t.db.client().await;
     let lock = format!("select pg_advisory_xact_lock(hashtextextended('fill:' || '{}', 0))", variant.0);

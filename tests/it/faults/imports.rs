@@ -31,7 +31,7 @@ async fn send(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_within_or_behind_a_chunk_loses_no_key_whichever_way_the_file_goes_on() {
     let (_cluster, t) = durable().await;
-    let variant = t.shelf("key", 990).await;
+    let variant = t.variant_on_sale("key", 990).await;
     t.person("boss@shop.example", &[Role::Admin]).await;
     let token = t.sign_in("boss@shop.example").await.tokens.access;
     let mut expected = 0;
@@ -81,7 +81,7 @@ async fn a_kill_within_or_behind_a_chunk_loses_no_key_whichever_way_the_file_goe
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_command_line_goes_on_with_a_batch() {
     let t = TestApp::start().await;
-    let variant = t.shelf("key", 990).await;
+    let variant = t.variant_on_sale("key", 990).await;
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("keys.txt");
     let file: String = (0..1_200).map(|n| format!("KEY-{n:05}\n")).collect();
@@ -122,7 +122,7 @@ async fn the_command_line_goes_on_with_a_batch() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_while_an_import_is_committed_or_cleared_is_gone_on_from_by_the_job() {
     let (_cluster, t) = durable().await;
-    let variant = t.shelf("key", 990).await;
+    let variant = t.variant_on_sale("key", 990).await;
     for (round, (point, cancelled)) in
         [("import.committing", false), ("import.committing:2", false), ("import.clearing", true)]
             .into_iter()

@@ -21,7 +21,7 @@ async fn what_a_person_makes_waits_for_a_person_and_is_handed_over_once() {
     let shop = Counter::open().await;
     let t = &shop.t;
     t.canary("CANARY-HAND");
-    let variant = t.shelf("manual", 500).await;
+    let variant = t.variant_on_sale("manual", 500).await;
     let placed = t.paid_order(variant, 1).await;
     t.drain().await;
     t.sweep().await;
@@ -79,7 +79,7 @@ async fn nothing_is_handed_over_by_hand_that_is_unpaid_held_given_back_or_comes_
     let shop = Counter::open().await;
     let t = &shop.t;
     t.canary("CANARY-HAND");
-    let variant = t.shelf("manual", 500).await;
+    let variant = t.variant_on_sale("manual", 500).await;
     let keys = t.selling_keys(0, 500).await;
     let code = async |placed: &Placed| {
         let unit = delivery(&shop, placed).await;
@@ -118,7 +118,7 @@ async fn support_and_the_sellers_own_people_deliver_and_nobody_else() {
     let shop = Counter::open().await;
     let t = &shop.t;
     t.canary("CANARY-HAND");
-    let variant = t.shelf("manual", 500).await;
+    let variant = t.variant_on_sale("manual", 500).await;
     t.person("sue@shop.example", &[Role::Support]).await;
     let other = t.person("olga@other.example", &[Role::Seller]).await;
     t.person("sam@shop.example", &[Role::Seller]).await;
@@ -152,7 +152,7 @@ async fn a_delivery_by_hand_races_with_a_refund() {
     let shop = Counter::open().await;
     let t = &shop.t;
     t.canary("CANARY-HAND");
-    let variant = t.shelf("manual", 500).await;
+    let variant = t.variant_on_sale("manual", 500).await;
     for round in 0..12 {
         let placed = t.paid_order(variant, 1).await;
         let unit = delivery(&shop, &placed).await;

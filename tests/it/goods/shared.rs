@@ -15,7 +15,7 @@ async fn a_shared_secret_is_sold_to_many_and_its_next_version_reaches_those_it_b
     let shop = Counter::open().await;
     let t = &shop.t;
     t.canary("CANARY-SHARED-");
-    let variant = t.shelf("secret", 500).await;
+    let variant = t.variant_on_sale("secret", 500).await;
     let first = shop.publish(&shop.boss, variant, ONE).await;
     assert_eq!((&first["secretVersion"]["number"], &first["userErrors"]), (&json!(1), &json!([])));
     assert_eq!(first["variant"]["availability"]["canBuy"], true);
@@ -93,7 +93,7 @@ async fn only_its_seller_publishes_a_secret_and_only_where_one_is_sold() {
     let shop = Counter::open().await;
     let t = &shop.t;
     t.canary("CANARY-SHARED-");
-    let variant = t.shelf("secret", 500).await;
+    let variant = t.variant_on_sale("secret", 500).await;
     let keys = t.selling_keys(1, 500).await;
     let refused = |answer: serde_json::Value| answer["userErrors"][0].clone();
     let of = |code: &str, field: &str| json!({ "code": code, "field": [field] });
@@ -130,7 +130,7 @@ async fn the_last_piece_under_a_cap_goes_to_one_buyer_and_the_other_waits_until_
     let shop = Counter::open().await;
     let t = &shop.t;
     t.canary("CANARY-SHARED-");
-    let variant = t.shelf("secret", 500).await;
+    let variant = t.variant_on_sale("secret", 500).await;
     shop.publish(&shop.boss, variant, ONE).await;
     assert_eq!(shop.edit(variant, json!({ "saleCap": 2 })).await, None);
     t.paid_order(variant, 1).await;

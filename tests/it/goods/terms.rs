@@ -10,7 +10,7 @@ use crate::downloads::shop::{FileShop, content};
 async fn an_edit_of_the_seller_changes_no_terms_of_earlier_buyers() {
     let shop = Counter::open().await;
     let t = &shop.t;
-    let files = FileShop { variant: t.shelf("file", 500).await };
+    let files = FileShop { variant: t.variant_on_sale("file", 500).await };
     files.publish(t, "book.zip", "1", &content(50, 1)).await;
     let generous = json!({ "warrantyDays": 30, "downloadLimit": 5, "accessDays": 90, "updatesIncluded": true, "activationLimit": null });
     assert_eq!(shop.edit(files.variant, generous.clone()).await, None);

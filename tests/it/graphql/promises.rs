@@ -213,7 +213,7 @@ async fn page_sizes_may_be_left_out_or_null_and_are_then_the_documented_ones() {
 async fn every_time_of_rfc_3339_is_read_and_nothing_else() {
     let t = TestApp::start().await;
     let admin = Wire::person(&t, "admin@example.com", &[dispense::base::actor::Role::Admin]).await;
-    let variant = t.shelf("key", 100).await.to_string();
+    let variant = t.variant_on_sale("key", 100).await.to_string();
     let kept = async |text: &str| {
         let open = "mutation($v: ID!, $at: DateTime) { keyImportCreate(input: {variantId: $v, keysExpireAt: $at}) { batch { id } userErrors { code field } } }";
         let said = admin.ask(open, json!({ "v": variant, "at": text })).await;

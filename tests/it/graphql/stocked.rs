@@ -46,7 +46,7 @@ impl Stocked {
         })
         .await;
         let keys = t.selling_keys(12, 1_250).await;
-        let files = t.shelf("file", 300).await;
+        let files = t.variant_on_sale("file", 300).await;
         let file = FileShop { variant: files }.publish(&t, "a.bin", "1", b"content").await.id;
         let order = t.paid_order(keys, 2).await;
         let download = t.paid_order(files, 1).await;

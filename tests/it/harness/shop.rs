@@ -1,4 +1,4 @@
-//! A shop with something on its shelf, and buyers.
+//! A shop with something on sale, and buyers.
 
 use std::io::Cursor;
 
@@ -123,13 +123,13 @@ pub async fn notify(
 impl TestApp {
     /// A variant of unique keys on sale at this price in US cents.
     pub async fn selling_keys(&self, keys: usize, unit_minor: i64) -> VariantId {
-        let variant = self.shelf("key", unit_minor).await;
+        let variant = self.variant_on_sale("key", unit_minor).await;
         self.import(variant, keys).await;
         variant
     }
 
     /// A product on sale with one variant of this kind and no goods yet.
-    pub async fn shelf(&self, kind: &str, unit_minor: i64) -> VariantId {
+    pub async fn variant_on_sale(&self, kind: &str, unit_minor: i64) -> VariantId {
         let (product, variant) = (self.app.clock.uuid(), self.app.clock.uuid());
         let (seller, slug) = (SHOP.0, format!("p-{}", &product.simple().to_string()[20..]));
         let sql = format!(

@@ -93,7 +93,7 @@ async fn what_is_no_licence_or_not_delivered_has_none() {
     t.paid_order(s.variant, 1).await;
     assert_eq!(t.notify(&Said::paid(&waits, "LATE")).await.0, 200);
     let plain = t.selling_keys(1, 500).await;
-    let secret = t.shelf("secret", 500).await;
+    let secret = t.variant_on_sale("secret", 500).await;
     t.canary("CANARY-SHARED-");
     s.shop.publish(&s.shop.boss, secret, "CANARY-SHARED-1").await;
     let others = [t.paid_order(plain, 1).await, t.paid_order(secret, 1).await];

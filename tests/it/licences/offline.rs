@@ -138,7 +138,7 @@ async fn keys_are_signed_only_where_case_counts_and_the_shop_has_a_key_to_sign_w
     assert_eq!(key_set(t).await, json!({ "keys": [] }));
     let no = json!([{ "code": "INVALID", "field": ["format", "signed"] }]);
     assert_eq!(s.generate(s.variant, 1, json!({ "signed": true })).await["userErrors"], no);
-    let folding = t.shelf("key", 500).await;
+    let folding = t.variant_on_sale("key", 500).await;
     assert_eq!(s.shop.edit(folding, json!({ "foldCase": true })).await, None);
     assert_eq!(s.generate(folding, 1, json!({ "signed": true })).await["userErrors"], no);
     assert_eq!(s.generate(s.variant, 1, json!({ "signed": true, "prefix": "VC-" })).await["userErrors"], no);

@@ -14,7 +14,7 @@ async fn a_variant_of_keys_sells_licences_for_so_many_devices_and_nothing_else_d
     let shop = Counter::open().await;
     let t = &shop.t;
     let keys = t.selling_keys(3, 500).await;
-    let files = t.shelf("file", 500).await;
+    let files = t.variant_on_sale("file", 500).await;
     let visitor = t.visitor("198.51.100.7");
     let boss = visitor.signed_in(&t.sign_in("boss@shop.example").await.tokens.access);
     let edit = async |variant: dispense::base::ids::VariantId, fields: Value| {

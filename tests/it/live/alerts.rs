@@ -19,7 +19,7 @@ async fn alert(socket: &mut Socket) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn staff_hears_of_each_task_and_goes_on_from_a_cursor() {
     let shop = LiveShop::open().await;
-    let by_hand = shop.t.shelf("manual", 500).await;
+    let by_hand = shop.t.variant_on_sale("manual", 500).await;
     shop.t.person("support@example.com", &[Role::Support]).await;
     shop.t.buyer("buyer@example.com").await;
     let token = async |email: &str| format!("Bearer {}", shop.t.sign_in(email).await.tokens.access.expose());

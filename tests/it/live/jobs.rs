@@ -100,7 +100,7 @@ fn cursor(payload: &Value) -> String {
 async fn an_import_is_followed_chunk_by_chunk_to_its_end_and_a_cursor_goes_on() {
     let shop = LiveShop::open().await;
     let (t, boss) = (&shop.t, boss(&shop.t).await);
-    let variant = t.shelf("key", 500).await;
+    let variant = t.variant_on_sale("key", 500).await;
     let batch = boss.open(variant, false).await;
     t.drain().await;
     let of = json!({ "id": batch });
@@ -192,7 +192,7 @@ async fn previews_wait_for_whoever_began_them_and_recalls_exports_and_generation
     let (t, boss) = (&shop.t, boss(&shop.t).await);
     let mut socket = boss.socket(t).await;
     // An import that is looked at first.
-    let batch = boss.open(t.shelf("key", 500).await, true).await;
+    let batch = boss.open(t.variant_on_sale("key", 500).await, true).await;
     t.drain().await;
     socket.subscribe("p", JOB, json!({ "id": batch })).await;
     assert_eq!(reported(&socket.next("p").await), "- RUNNING 0/-");
@@ -257,7 +257,7 @@ async fn previews_wait_for_whoever_began_them_and_recalls_exports_and_generation
 async fn a_server_that_ends_sends_followers_of_an_import_to_another_and_nothing_is_missed() {
     let t = TestApp::start_with(with_generic).await;
     let boss = boss(&t).await;
-    let batch = boss.open(t.shelf("key", 500).await, false).await;
+    let batch = boss.open(t.variant_on_sale("key", 500).await, false).await;
     t.drain().await;
     let imports = server(&t).start();
     let mut shows = server(&t).arg("--no-worker").start();

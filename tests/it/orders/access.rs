@@ -27,7 +27,7 @@ fn refused<T>(result: Result<T, Failure>) -> &'static str {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guest_shows_the_key_by_the_orders_token_alone_and_the_first_time_is_recorded() {
     let t = TestApp::start_with(with_generic).await;
-    let variant = t.shelf("key", 990).await;
+    let variant = t.variant_on_sale("key", 990).await;
     let texts = t.import(variant, 1).await;
     let placed = t.paid_order(variant, 1).await;
     let line = t.db.one("select id from order_line").await;

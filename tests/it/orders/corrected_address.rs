@@ -213,7 +213,7 @@ async fn staff_sees_a_key_only_with_a_reason_it_is_counted_and_the_key_never_goe
         behind_a_proxy(config);
     })
     .await;
-    let variant = t.shelf("key", 500).await;
+    let variant = t.variant_on_sale("key", 500).await;
     let texts = t.import(variant, 2).await;
     t.db.sql("update variant set mail_policy = 'link'").await;
     let guest = t.visitor("192.0.2.1");

@@ -130,7 +130,7 @@ async fn placing_an_order_holds_keys_that_nobody_else_gets_and_that_it_is_given_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_alone_are_held_and_for_a_day_at_most() {
     let t = shop().await;
-    let (keys, files) = (t.selling_keys(1, 500).await, t.shelf("file", 500).await);
+    let (keys, files) = (t.selling_keys(1, 500).await, t.variant_on_sale("file", 500).await);
     t.person("boss@shop.example", &[Role::Admin, Role::Seller]).await;
     let boss = t.visitor("192.0.2.9").signed_in(&t.sign_in("boss@shop.example").await.tokens.access);
     for (variant, minutes, expected) in [

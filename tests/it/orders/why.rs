@@ -60,7 +60,7 @@ fn time(value: &Value) -> DateTime<Utc> {
 async fn new_stock_is_expected_when_its_seller_says_so_and_at_no_other_time() {
     let t = TestApp::start_with(with_pages).await;
     let boss = boss(&t).await;
-    let variant = t.shelf("key", 500).await;
+    let variant = t.variant_on_sale("key", 500).await;
     let placed = t.waiting_orders(variant, 1).await.remove(0);
     t.drain().await;
     let (order, line, status) = why(&t, &placed).await;
@@ -78,7 +78,7 @@ async fn new_stock_is_expected_when_its_seller_says_so_and_at_no_other_time() {
             "{refused}"
         );
     }
-    let by_hand = t.shelf("manual", 500).await;
+    let by_hand = t.variant_on_sale("manual", 500).await;
     assert_eq!(codes(&restock(&boss, by_hand, json!(at.to_rfc3339())).await), ["INVALID"]);
     assert_eq!(codes(&restock(&boss, variant, json!(at.to_rfc3339())).await), [""; 0]);
     for seen in [why(&t, &placed).await.0, why(&t, &placed).await.1, why(&t, &placed).await.2] {
@@ -108,7 +108,7 @@ async fn new_stock_is_expected_when_its_seller_says_so_and_at_no_other_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_person_looks_after_names_where_to_ask_and_what_is_unpaid_where_to_pay() {
     let t = TestApp::start_with(with_pages).await;
-    let by_hand = t.shelf("manual", 500).await;
+    let by_hand = t.variant_on_sale("manual", 500).await;
     let placed = t.order(by_hand, 1).await;
     let (order, line, status) = why(&t, &placed).await;
     assert_eq!(order["code"], "AWAITING_PAYMENT");
@@ -129,7 +129,7 @@ async fn what_a_person_looks_after_names_where_to_ask_and_what_is_unpaid_where_t
         config.shop.support_url = Some("https://shop.example/help".into());
     })
     .await;
-    let variant = t.shelf("manual", 500).await;
+    let variant = t.variant_on_sale("manual", 500).await;
     let placed = t.paid_order(variant, 1).await;
     t.drain().await;
     assert_eq!(why(&t, &placed).await.0["actionUrl"], "https://shop.example/help");

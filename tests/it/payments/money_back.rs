@@ -44,7 +44,7 @@ async fn a_dispute_closes_every_door_a_won_one_opens_them_and_a_lost_one_takes_t
     let street = street().await;
     let t = &street.t;
     let keys = t.selling_keys(1, 990).await;
-    let files = FileShop { variant: t.shelf("file", 990).await };
+    let files = FileShop { variant: t.variant_on_sale("file", 990).await };
     files.publish(t, "book.zip", "1", &content(5_000, 7)).await;
     let placed = t.place(&[(keys, 1), (files.variant, 1)]).await;
     street.start(&placed, "stripe").await;

@@ -16,13 +16,13 @@ async fn what_was_exported_comes_in_again_byte_for_byte_in_another_shop() {
     let (here, there) = (Desk::open().await, Desk::open().await);
     here.t.canary("CANARY-");
     there.t.canary("CANARY-");
-    let variant = here.t.shelf("key", 500).await;
+    let variant = here.t.variant_on_sale("key", 500).await;
     here.take(variant, json!({ "format": "JSONL" }), "application/jsonl", FILE).await;
     let many: String = (0..1_300).map(|n| format!("CANARY-M{n:05}\n")).collect();
     here.take(variant, json!({}), "text/plain", many).await;
     for (format, kind) in [("CSV", "text/csv"), ("JSONL", "application/jsonl")] {
         let file = here.export(variant, format).await;
-        let copy = there.t.shelf("key", 500).await;
+        let copy = there.t.variant_on_sale("key", 500).await;
         let report = there.take(copy, json!({ "format": format }), kind, file.clone()).await;
         assert_eq!((&report["added"], &report["refused"]), (&json!(1_304), &json!(0)), "{report}");
         assert_eq!(there.export(copy, format).await, file, "{format}");
@@ -46,7 +46,7 @@ async fn what_was_exported_comes_in_again_byte_for_byte_in_another_shop() {
 async fn keys_leave_for_a_reason_for_whoever_asked_and_for_an_hour() {
     let desk = Desk::open().await;
     let t = &desk.t;
-    let (variant, files) = (t.selling_keys(3, 500).await, t.shelf("file", 500).await);
+    let (variant, files) = (t.selling_keys(3, 500).await, t.variant_on_sale("file", 500).await);
     let ask = async |fields: Value| {
         let mut input = json!({ "variantId": variant.to_string(), "format": "CSV", "reason": "we move" });
         input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -111,7 +111,7 @@ async fn the_command_line_takes_rows_looks_at_them_and_hands_them_out_again() {
     let desk = Desk::open().await;
     let t = &desk.t;
     t.canary("CANARY-");
-    let variant = t.shelf("key", 500).await.to_string();
+    let variant = t.variant_on_sale("key", 500).await.to_string();
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     std::fs::write(place("in.csv"), "code;until\nCANARY-1;\n\"CANARY;2\";2099-01-01\nCANARY-1;\n").unwrap();

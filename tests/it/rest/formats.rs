@@ -12,7 +12,7 @@ use crate::harness::test_config;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_are_read_as_their_header_says_and_a_bad_one_loses_no_other() {
     let desk = Desk::open().await;
-    let variant = desk.t.shelf("key", 500).await;
+    let variant = desk.t.variant_on_sale("key", 500).await;
     desk.t.canary("CANARY-");
     let fields = json!({ "format": "CSV", "columns": { "key": "code", "expiresAt": "until" } });
     let file = "\u{feff}note,code,until\r\n\
@@ -72,7 +72,8 @@ async fn rows_are_read_as_their_header_says_and_a_bad_one_loses_no_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn objects_and_keys_of_several_lines_are_read_and_dates_of_the_batch_fill_in() {
     let desk = Desk::open().await;
-    let (variant, blocks) = (desk.t.shelf("key", 500).await, desk.t.shelf("key", 500).await);
+    let (variant, blocks) =
+        (desk.t.variant_on_sale("key", 500).await, desk.t.variant_on_sale("key", 500).await);
     desk.t.canary("CANARY-");
     let fields =
         json!({ "format": "JSONL", "columns": { "key": "licence" }, "keysExpireAt": "2098-01-01T00:00:00Z" });
@@ -111,7 +112,7 @@ async fn objects_and_keys_of_several_lines_are_read_and_dates_of_the_batch_fill_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_layout_that_fits_no_file_is_refused_before_or_by_the_first_row() {
     let desk = Desk::open().await;
-    let variant = desk.t.shelf("key", 500).await;
+    let variant = desk.t.variant_on_sale("key", 500).await;
     for (fields, field) in [
         (json!({ "separator": ";" }), json!(["separator"])),
         (json!({ "format": "JSONL", "separator": ";" }), json!(["separator"])),
@@ -160,7 +161,7 @@ async fn a_layout_that_fits_no_file_is_refused_before_or_by_the_first_row() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_of_rows_that_broke_off_goes_on_in_its_middle_without_its_header() {
     let desk = Desk::open().await;
-    let variant = desk.t.shelf("key", 500).await;
+    let variant = desk.t.variant_on_sale("key", 500).await;
     let row = |n: usize| format!("{n},\"ROW-{n:05}\n of two lines\",2099-01-01\n");
     let file: String = std::iter::once("n,key,expires_at\n".to_owned()).chain((0..1_200).map(row)).collect();
     let batch = desk.import(variant, json!({ "format": "CSV" })).await;

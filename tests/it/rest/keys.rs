@@ -20,7 +20,7 @@ async fn send(t: &TestApp, path: &str, token: Option<&str>, kind: &str, body: St
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_of_keys_is_taken_line_by_line_and_its_problems_are_named_without_their_text() {
     let t = TestApp::start().await;
-    let variant = t.shelf("key", 500).await;
+    let variant = t.variant_on_sale("key", 500).await;
     let opened = intake::open_batch(&t.app, &Actor::system(), NewBatch::import(variant)).await.unwrap();
     t.person("boss@shop.example", &[Role::Admin]).await;
     let token = t.sign_in("boss@shop.example").await.tokens.access;
@@ -45,7 +45,7 @@ async fn a_body_of_keys_is_taken_line_by_line_and_its_problems_are_named_without
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn guests_buyers_and_other_content_types_bring_no_keys() {
     let t = TestApp::start().await;
-    let variant = t.shelf("key", 500).await;
+    let variant = t.variant_on_sale("key", 500).await;
     let opened = intake::open_batch(&t.app, &Actor::system(), NewBatch::import(variant)).await.unwrap();
     let path = format!("/keys/import/{}", opened.id);
     t.buyer("ada@buyer.example").await;

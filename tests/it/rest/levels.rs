@@ -95,7 +95,7 @@ async fn low_stock_is_told_once_and_again_only_after_more_came() {
     .await;
     t.person("boss@shop.example", &[Role::Admin, Role::Seller]).await;
     let boss = t.visitor("192.0.2.9").signed_in(&t.sign_in("boss@shop.example").await.tokens.access);
-    let (variant, files) = (t.selling_keys(4, 500).await, t.shelf("file", 500).await);
+    let (variant, files) = (t.selling_keys(4, 500).await, t.variant_on_sale("file", 500).await);
     let alert = async |variant: VariantId, at: Value| {
         let edit = json!({ "variantId": variant.to_string(), "fields": { "lowStockAlert": at } });
         boss.act("variantUpdate", edit, "variant { lowStockAlert }").await
@@ -146,7 +146,7 @@ async fn low_stock_is_told_once_and_again_only_after_more_came() {
 async fn keys_that_expire_soon_are_reported_by_variant_and_day() {
     let desk = Desk::open().await;
     let t = &desk.t;
-    let (one, two) = (t.selling_keys(2, 500).await, t.shelf("key", 500).await);
+    let (one, two) = (t.selling_keys(2, 500).await, t.variant_on_sale("key", 500).await);
     let midnight = |days: i64| {
         let day = t.app.clock.now() + TimeDelta::days(days);
         day.with_hour(0)

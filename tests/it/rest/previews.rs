@@ -64,7 +64,7 @@ async fn keys_that_are_looked_at_are_not_sold_until_the_import_is_committed() {
     }
     t.drain().await;
     assert_eq!(t.db.one("select count(*) from unit where state = 'awaiting_stock'").await, "2");
-    let other = t.shelf("key", 500).await;
+    let other = t.variant_on_sale("key", 500).await;
     desk.take(other, json!({}), "text/plain", "CANARY-00003\n").await;
 
     let done = commit(&desk, &batch).await;
@@ -90,7 +90,7 @@ async fn keys_that_are_looked_at_are_not_sold_until_the_import_is_committed() {
 async fn an_import_that_is_given_up_leaves_nothing_behind_and_its_texts_may_come_again() {
     let desk = Desk::open().await;
     let t = &desk.t;
-    let variant = t.shelf("key", 500).await;
+    let variant = t.variant_on_sale("key", 500).await;
     let file: String = (0..6_000).map(|n| format!("AGAIN-{n:05}\n")).collect();
     let batch = desk.import(variant, json!({ "preview": true })).await;
     assert_eq!(desk.send(&batch, "text/plain", file.clone()).await.1["staged"], 6_000);
@@ -141,7 +141,7 @@ async fn an_import_that_is_given_up_leaves_nothing_behind_and_its_texts_may_come
 async fn two_who_commit_at_once_do_it_once_and_one_who_cancels_meanwhile_is_too_late_or_first() {
     let desk = Desk::open().await;
     let t = &desk.t;
-    let variant = t.shelf("key", 500).await;
+    let variant = t.variant_on_sale("key", 500).await;
     for round in 0..4 {
         let batch = desk.import(variant, json!({ "preview": true })).await;
         let file: String = (0..1_200).map(|n| format!("R{round}-{n:05}\n")).collect();
@@ -184,7 +184,7 @@ async fn two_who_commit_at_once_do_it_once_and_one_who_cancels_meanwhile_is_too_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_list_of_imports_has_what_was_brought_in_and_not_what_was_made() {
     let desk = Desk::open().await;
-    let variant = desk.t.shelf("key", 500).await;
+    let variant = desk.t.variant_on_sale("key", 500).await;
     let made = json!({ "variantId": variant.to_string(), "quantity": 3 });
     assert_eq!(codes(&desk.seller.act("keysGenerate", made, "batch { format }").await), [""; 0]);
     for n in 0..3 {

@@ -20,7 +20,7 @@ struct Importer {
 impl Importer {
     async fn start() -> Self {
         let t = TestApp::start().await;
-        let variant = t.shelf("key", 500).await;
+        let variant = t.variant_on_sale("key", 500).await;
         t.person("boss@shop.example", &[Role::Admin]).await;
         let token = t.sign_in("boss@shop.example").await.tokens.access.expose().to_owned();
         Self { t, token, variant }

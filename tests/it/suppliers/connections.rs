@@ -131,7 +131,7 @@ async fn offers_are_of_the_sellers_own_suppliers_and_decide_whether_it_can_be_bo
     let shop = Bazaar::open().await;
     let t = shop.t();
     let supplier = shop.connect("Gifts").await;
-    let variant = t.shelf("supplier", 990).await;
+    let variant = t.variant_on_sale("supplier", 990).await;
     let offer = |id: &str, product: &str, price: &str| json!({ "supplierId": id, "product": product, "maxPrice": price });
     let seen = shop.offer(variant, json!([])).await;
     assert_eq!(seen["variant"]["availability"], json!({ "level": "OUT_OF_STOCK", "canBuy": false }));

@@ -106,7 +106,7 @@ impl Bazaar {
 
     /// A variant on sale that is bought at these suppliers for up to 5.00.
     pub async fn selling(&self, suppliers: &[&str]) -> VariantId {
-        let variant = self.t().shelf("supplier", 990).await;
+        let variant = self.t().variant_on_sale("supplier", 990).await;
         let offer = |id: &&str| json!({ "supplierId": id, "product": "GIFT", "maxPrice": "5.00" });
         let set = self.offer(variant, suppliers.iter().map(offer).collect()).await;
         assert_eq!(set["userErrors"], json!([]), "{set}");

@@ -96,7 +96,7 @@ async fn a_shared_text_is_replaced_by_its_newest_version_and_work_by_new_work() 
         t.canary(text);
     }
     let boss = t.visitor("198.51.100.9").signed_in(&t.sign_in("boss@shop.example").await.tokens.access);
-    let shared = t.shelf("secret", 500).await;
+    let shared = t.variant_on_sale("secret", 500).await;
     shop.publish(&shop.boss, shared, "CANARY-ONE").await;
     let (bad, other) = (t.paid_order(shared, 1).await, t.paid_order(shared, 1).await);
     assert_eq!(shop.texts(&bad).await, ["CANARY-ONE"]);
@@ -113,7 +113,7 @@ async fn a_shared_text_is_replaced_by_its_newest_version_and_work_by_new_work() 
     assert_eq!(shop.texts(&bad).await, ["CANARY-TWO"]);
     assert_eq!(shop.texts(&other).await.len(), 1, "nothing of another buyer's is taken back");
 
-    let manual = t.shelf("manual", 900).await;
+    let manual = t.variant_on_sale("manual", 900).await;
     let work = t.paid_order(manual, 1).await;
     t.drain().await;
     let waiting =

@@ -45,7 +45,7 @@ async fn tasks(t: &TestApp, kind: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_desk_counts_what_waits_and_each_question_reads_an_index_of_what_waits() {
     let t = TestApp::start_with(with_generic).await;
-    let (keys, by_hand) = (t.shelf("key", 990).await, t.shelf("manual", 500).await);
+    let (keys, by_hand) = (t.variant_on_sale("key", 990).await, t.variant_on_sale("manual", 500).await);
     t.waiting_orders(keys, 2).await;
     t.paid_order(by_hand, 1).await;
     t.drain().await;
@@ -102,7 +102,7 @@ async fn the_desk_counts_what_waits_and_each_question_reads_an_index_of_what_wai
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn buyers_who_wait_too_long_are_one_task_for_each_cause_which_ends_with_it() {
     let t = TestApp::start_with(with_generic).await;
-    let keys = t.shelf("key", 990).await;
+    let keys = t.variant_on_sale("key", 990).await;
     t.waiting_orders(keys, 3).await;
     t.drain().await;
     t.sweep().await;
@@ -148,7 +148,7 @@ async fn buyers_who_wait_too_long_are_one_task_for_each_cause_which_ends_with_it
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_line_whose_task_was_ended_without_a_delivery_comes_back_to_a_person() {
     let t = TestApp::start_with(with_generic).await;
-    let by_hand = t.shelf("manual", 500).await;
+    let by_hand = t.variant_on_sale("manual", 500).await;
     let placed = t.paid_order(by_hand, 1).await;
     t.drain().await;
     assert_eq!(tasks(&t, "delivery_by_hand").await, "open");
@@ -238,7 +238,7 @@ async fn a_piece_that_nobody_buys_any_more_is_bought() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_content_that_is_gone_is_put_before_a_person_until_it_is_back() {
     let t = TestApp::start_with(with_generic).await;
-    let files = FileShop { variant: t.shelf("file", 500).await };
+    let files = FileShop { variant: t.variant_on_sale("file", 500).await };
     files.publish(&t, "book.zip", "1", &content(5_000, 1)).await;
     t.paid_order(files.variant, 1).await;
     t.drain().await;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::shop::{Shop, denied, draft, order, put_on_sale, refusal, shop};
 use crate::harness::visitor::Visitor;
 
-async fn shelf(shop: &Shop, arguments: &str) -> Vec<Value> {
+async fn list_all(shop: &Shop, arguments: &str) -> Vec<Value> {
     let query = format!("{{ products{arguments} {{ nodes {{ slug name }} totalCount }} }}");
     let products = shop.guest.ask(&query, json!({})).await["products"].clone();
     assert_eq!(products["totalCount"], products["nodes"].as_array().unwrap().len());
@@ -78,12 +78,12 @@ async fn a_product_goes_through_review_on_sale_and_off_again_beside_others() {
     assert_eq!(approve(&shop.support, &which).await, "done");
     let product = seen(&shop.guest).await;
     assert_eq!((&product["onSale"], &product["name"]), (&json!(true), &json!("A big globe")));
-    assert_eq!(shelf(&shop, "").await, ["big-globe", "book", "editor"]);
-    assert_eq!(shelf(&shop, "(search: \"GLOBE\")").await, ["big-globe"]);
-    assert_eq!(shelf(&shop, "(filter: { kinds: [\"file\"] })").await, ["book"]);
-    assert_eq!(shelf(&shop, "(filter: { tags: [\"maps\"] })").await, ["big-globe"]);
-    assert_eq!(shelf(&shop, "(sort: PRICE_LOW)").await, ["book", "big-globe", "editor"]);
-    assert_eq!(shelf(&shop, "(filter: { priceMin: \"8.00\" })").await, ["editor"]);
+    assert_eq!(list_all(&shop, "").await, ["big-globe", "book", "editor"]);
+    assert_eq!(list_all(&shop, "(search: \"GLOBE\")").await, ["big-globe"]);
+    assert_eq!(list_all(&shop, "(filter: { kinds: [\"file\"] })").await, ["book"]);
+    assert_eq!(list_all(&shop, "(filter: { tags: [\"maps\"] })").await, ["big-globe"]);
+    assert_eq!(list_all(&shop, "(sort: PRICE_LOW)").await, ["book", "big-globe", "editor"]);
+    assert_eq!(list_all(&shop, "(filter: { priceMin: \"8.00\" })").await, ["editor"]);
     let bad = shop.guest.raw("{ products(first: 101) { totalCount } }", json!({})).await;
     assert_eq!(bad["errors"][0]["extensions"]["code"], "BAD_REQUEST");
 
@@ -95,7 +95,7 @@ async fn a_product_goes_through_review_on_sale_and_off_again_beside_others() {
     assert_eq!(submit(&shop.seller, &which).await, "NOT_SUBMITTABLE");
     assert_eq!(seen(&shop.seller).await["state"], "RETIRED");
     assert_eq!(
-        (seen(&shop.guest).await, shelf(&shop, "").await),
+        (seen(&shop.guest).await, list_all(&shop, "").await),
         (Value::Null, vec![json!("book"), json!("editor")])
     );
     shop.sound().await;

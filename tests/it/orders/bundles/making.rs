@@ -1,4 +1,4 @@
-//! A seller makes a bundle, from nothing to the shelf.
+//! A seller makes a bundle, from nothing to its sale.
 
 use dispense::base::actor::Role;
 use dispense::base::ids::VariantId;
@@ -24,7 +24,7 @@ async fn a_bundle_is_made_of_own_variants_that_are_sold_in_its_currencies_and_of
     };
     // What nobody of this seller sells looks like what does not exist.
     let stranger = VariantId(t.app.clock.uuid());
-    let foreign = t.shelf("key", 100).await;
+    let foreign = t.variant_on_sale("key", 100).await;
     let other = t.app.clock.uuid();
     t.db.sql(&format!(
         "insert into seller (id, slug, name) values ('{other}', 'another', 'Another');
@@ -33,7 +33,7 @@ async fn a_bundle_is_made_of_own_variants_that_are_sold_in_its_currencies_and_of
         foreign.0
     ))
     .await;
-    let retired = t.shelf("key", 100).await;
+    let retired = t.variant_on_sale("key", 100).await;
     t.db.sql(&format!("update variant set state = 'retired' where id = '{}'", retired.0)).await;
     let one = |given: Value| json!({ "parts": [given] });
     let many: Vec<Value> = (0..21).map(|_| part(&VariantId(t.app.clock.uuid()), 1)).collect();
@@ -84,7 +84,7 @@ async fn a_bundle_is_made_of_own_variants_that_are_sold_in_its_currencies_and_of
     assert_eq!(codes(&lacking), ["NOT_SUBMITTABLE"]);
     assert!(lacking["userErrors"][0]["message"].as_str().unwrap().contains("no parts"), "{lacking}");
     // A file that is not there yet is missing from the bundle, too; keys may come later.
-    let empty = t.shelf("file", 100).await;
+    let empty = t.variant_on_sale("file", 100).await;
     shop.consists_of(bundle, &[(empty, 1), (shop.key, 1)]).await;
     assert_eq!(codes(&submit().await), ["NOT_SUBMITTABLE"]);
     shop.consists_of(bundle, &[(shop.key, 3), (shop.file, 1)]).await;

@@ -47,7 +47,7 @@ async fn what_is_stored_sums_over_odd_prices_to_the_unit_of_each_bundle() {
     let t = &shop.t;
     let mut any = numbers(7);
     t.import(shop.key, 40).await;
-    let free = t.shelf("file", 0).await;
+    let free = t.variant_on_sale("file", 0).await;
     crate::downloads::shop::FileShop { variant: free }.publish(t, "a", "1", b"free").await;
     shop.consists_of(shop.bundle, &[(shop.key, 3), (free, 2), (shop.secret, 1), (shop.manual, 1)]).await;
     let mut wanted = 0;

@@ -45,11 +45,11 @@ impl Shelf {
         t.canary("CANARY-SHARED");
         t.person("boss@shop.example", &[Role::Admin, Role::Seller]).await;
         let key = t.selling_keys(0, 700).await;
-        let file = t.shelf("file", 500).await;
+        let file = t.variant_on_sale("file", 500).await;
         FileShop { variant: file }.publish(&t, "book.zip", "1", &content(500, 1)).await;
-        let secret = t.shelf("secret", 300).await;
-        let manual = t.shelf("manual", 1_000).await;
-        let bundle = t.shelf("bundle", 1_999).await;
+        let secret = t.variant_on_sale("secret", 300).await;
+        let manual = t.variant_on_sale("manual", 1_000).await;
+        let bundle = t.variant_on_sale("bundle", 1_999).await;
         let shelf = Self { t, key, file, secret, manual, bundle };
         let boss = shelf.boss().await;
         let text = json!({ "variantId": secret.to_string(), "secretText": SECRET });

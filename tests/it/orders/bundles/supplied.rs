@@ -14,7 +14,7 @@ async fn a_part_from_a_supplier_comes_later_than_the_keys_beside_it() {
     let t = shop.t();
     let supplier = shop.connect("Gifts").await;
     let (gift, key) = (shop.selling(&[&supplier]).await, t.selling_keys(1, 500).await);
-    let bundle = t.shelf("bundle", 1_000).await;
+    let bundle = t.variant_on_sale("bundle", 1_000).await;
     let part = |id: dispense::base::ids::VariantId, n| json!({ "variantId": id.to_string(), "quantity": n });
     let edit =
         json!({ "variantId": bundle.to_string(), "fields": { "parts": [part(gift, 2), part(key, 1)] } });

@@ -145,7 +145,7 @@ impl Scene {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_comes_first_money_that_goes_back_lets_nothing_out_after_it() {
     let mut street = street().await;
-    let files = FileShop { variant: street.t.shelf("file", 990).await };
+    let files = FileShop { variant: street.t.variant_on_sale("file", 990).await };
     files.publish(&street.t, "book.zip", "1", &content(5_000, 7)).await;
     street.t.person("support@shop.example", &[dispense::base::actor::Role::Support]).await;
     for first in ACTORS {

@@ -40,7 +40,7 @@ pub async fn bought_at(gateway: &str, quantity: i32) -> Bought {
 pub async fn bought_with_file(content: &[u8]) -> Bought {
     let street = street().await;
     let keys = street.t.selling_keys(1, 900).await;
-    let files = FileShop { variant: street.t.shelf("file", 1_000).await };
+    let files = FileShop { variant: street.t.variant_on_sale("file", 1_000).await };
     files.publish(&street.t, "book.bin", "1", content).await;
     paid(placed(street, &[(keys, 1), (files.variant, 1)]).await).await
 }
