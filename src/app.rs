@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::base::clock::Clock;
 use crate::base::outcome::Fault;
 use crate::catalogue::kit::CatalogueKit;
+use crate::catalogue::product_list;
 use crate::config::Config;
 use crate::delivery::kit::DeliveryKit;
 use crate::graphql::Live;
@@ -49,6 +50,7 @@ impl App {
         let kit = Kit::start(config, clock, url).await?;
         let people = PeopleKit::new(kit.clone())?;
         let payments = PaymentKit::start(kit.clone()).await?;
+        product_list::kept::start(&kit).await?;
         let (catalogue, downloads) = (CatalogueKit::new(kit.clone()), DeliveryKit::new(kit.clone()));
         let hooks = HookKit::new(kit.clone(), events::KNOWN);
         let live = live_of(&kit.config.live);

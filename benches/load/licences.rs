@@ -1,7 +1,5 @@
 //! (h) Licences activated on a first device per second over HTTP, against `pgbench` doing the same statements.
 
-use std::process::Command;
-
 use serde_json::json;
 use tokio_postgres::Client;
 
@@ -34,7 +32,7 @@ pub async fn measure() {
             shop::checkpoint(&sql).await;
             let done = over_http(&shop, &product, *level, next, run).await;
             ours.push(per_second(run, done.took));
-            plain.push(by_pgbench(&shop, *level, next + run, run));
+            plain.push(shop.pgbench("activate.sql", *level, next + run, run));
             next += run * 2;
         }
     }
@@ -73,17 +71,4 @@ async fn over_http(shop: &Shop, product: &str, in_flight: usize, start: usize, c
         client::post("/licences/activate", &[], &body.to_string())
     };
     client::run(&shop.address, in_flight, count, activate).await
-}
-
-fn by_pgbench(shop: &Shop, clients: usize, start: usize, count: usize) -> f64 {
-    let output = Command::new(shop::postgres_program("pgbench"))
-        .args(["-n", "-M", "prepared", "-j", "2", "-f"])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/activate.sql"))
-        .args(["-c", &clients.to_string(), "-t", &(count / clients).to_string()])
-        .args(["-D", "i=-1", "-D", &format!("start={start}"), "-D", &format!("step={clients}")])
-        .args(["-h", &shop.socket().display().to_string(), "-U", "dispense_owner", "dispense"])
-        .env("PGOPTIONS", "-c plan_cache_mode=force_generic_plan")
-        .output()
-        .unwrap();
-    shop::transactions_per_second(&output)
 }

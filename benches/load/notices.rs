@@ -1,7 +1,6 @@
 //! (a) Notices settled per second over HTTP, signatures checked, every commit on the disk, against `pgbench` doing the
 //! same work statement by statement on the same cluster.
 
-use std::process::Command;
 use std::time::Instant;
 
 use base64::Engine;
@@ -73,7 +72,7 @@ pub async fn measure() {
             ours.push(per_second(run, done.took));
             let between = count(&sql).await;
             let start = std::mem::replace(next, *next + run);
-            plain.push(by_pgbench(&shop, *level, start, run));
+            plain.push(shop.pgbench("notice.sql", *level, start, run));
             let after = count(&sql).await;
             compare(run, &before, &between, &after);
             println!(
@@ -171,19 +170,6 @@ pub async fn over_http(shop: &Shop, in_flight: usize, start: usize, count: usize
         client::post("/webhooks/bench", &headers, &body)
     };
     client::run(&shop.address, in_flight, count, notice).await
-}
-
-fn by_pgbench(shop: &Shop, clients: usize, start: usize, count: usize) -> f64 {
-    let output = Command::new(shop::postgres_program("pgbench"))
-        .args(["-n", "-M", "prepared", "-j", "2", "-f"])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/notice.sql"))
-        .args(["-c", &clients.to_string(), "-t", &(count / clients).to_string()])
-        .args(["-D", "i=-1", "-D", &format!("start={start}"), "-D", &format!("step={clients}")])
-        .args(["-h", &shop.socket().display().to_string(), "-U", "dispense_owner", "dispense"])
-        .env("PGOPTIONS", "-c plan_cache_mode=force_generic_plan")
-        .output()
-        .unwrap();
-    shop::transactions_per_second(&output)
 }
 
 async fn count(sql: &Client) -> Vec<i64> {

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -117,6 +117,24 @@ impl Shop {
         client
     }
 
+    /// Transactions per second of a script of `benches/`, as pgbench reports them, the time to connect left out. It does
+    /// `count` of them, from the row of this number on, with so many clients.
+    pub fn pgbench(&self, script: &str, clients: usize, start: usize, count: usize) -> f64 {
+        let output = Command::new(postgres_program("pgbench"))
+            .args(["-n", "-M", "prepared", "-j", "2", "-f"])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches").join(script))
+            .args(["-c", &clients.to_string(), "-t", &(count / clients).to_string()])
+            .args(["-D", "i=-1", "-D", &format!("start={start}"), "-D", &format!("step={clients}")])
+            .args(["-h", &self.socket().display().to_string(), "-U", "dispense_owner", "dispense"])
+            .env("PGOPTIONS", "-c plan_cache_mode=force_generic_plan")
+            .output()
+            .unwrap();
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{out}{err}");
+        let line = out.lines().find(|l| l.starts_with("tps = ")).unwrap_or_else(|| panic!("{out}{err}"));
+        line.split_whitespace().nth(2).unwrap().parse().unwrap()
+    }
+
     pub fn stop(mut self) {
         self.end();
     }
@@ -188,14 +206,6 @@ fn configure(home: &Path, more: &str) -> PathBuf {
 /// Begins a measurement with nothing to be written yet, where the owner of the schema may ask for that.
 pub async fn checkpoint(sql: &Client) {
     sql.batch_execute("checkpoint").await.ok();
-}
-
-/// What pgbench reports, the time to connect left out.
-pub fn transactions_per_second(output: &Output) -> f64 {
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{out}{err}");
-    let line = out.lines().find(|l| l.starts_with("tps = ")).unwrap_or_else(|| panic!("{out}{err}"));
-    line.split_whitespace().nth(2).unwrap().parse().unwrap()
 }
 
 /// The folder with the cluster: the data folder's own, or where the note in it points.

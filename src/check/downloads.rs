@@ -70,5 +70,16 @@ pub(super) const INVARIANT: Invariant = Invariant {
             sql: "select 'session ' || id || ' served ' || served_bytes || ' of ' || byte_cap as counter
               from download_session where served_bytes > byte_cap or served_bytes < 0",
         },
+        Question {
+            name: "a session has reserved what its bodies still need, and no more than it may serve",
+            sql: "select 'session ' || s.id || ' reserved ' || s.reserved_bytes as counter from download_session s
+              cross join lateral (select coalesce(sum(d.bytes_left), 0) as bytes from download_stream d
+                where d.session_id = s.id) d
+              where s.reserved_bytes <> d.bytes or s.served_bytes + s.reserved_bytes > s.byte_cap",
+        },
+        Question {
+            name: "a body of which nothing is heard has given back what it reserved",
+            sql: "select 'stream ' || id as counter from download_stream where alive_until < app_now() - interval '1 day'",
+        },
     ],
 };

@@ -17,6 +17,7 @@ mod goods;
 mod hooks;
 mod keys;
 mod licences;
+mod lists;
 mod messages;
 mod money;
 mod money_back;

@@ -11,8 +11,8 @@ use crate::base::outcome::Fault;
 use crate::check::asked::{self, Since};
 use crate::check::report::{CheckReport, CheckVerdict, Finding, Invariant};
 use crate::check::{
-    attempts, bundles, buyers, callers, chain, downloads, goods, hooks, keys, licences, messages, money,
-    money_back, notices, seals, secrets, suppliers, waiting, warranty,
+    attempts, bundles, buyers, callers, chain, downloads, goods, hooks, keys, licences, lists, messages,
+    money, money_back, notices, seals, secrets, suppliers, waiting, warranty,
 };
 use crate::config::{Config, Secrets};
 use crate::goods::{Supply, codes_of};
@@ -22,7 +22,7 @@ use crate::infra::seal::Sealer;
 use crate::orders::messages::WITH_GOODS;
 use crate::payments::accounts::Accounts;
 
-const INVARIANTS: [Invariant; 19] = [
+const INVARIANTS: [Invariant; 20] = [
     keys::INVARIANT,
     goods::HANDED_OVER,
     goods::PAID_FOR,
@@ -42,6 +42,7 @@ const INVARIANTS: [Invariant; 19] = [
     warranty::INVARIANT,
     hooks::INVARIANT,
     waiting::INVARIANT,
+    lists::INVARIANT,
 ];
 
 /// Sales go on while this reads: it takes no lock. It holds one snapshot for as long as it runs, which keeps dead rows
@@ -63,6 +64,8 @@ struct CountedRows {
 pub async fn run_at(url: &str, config: &Config, since: Option<Since>) -> Result<CheckReport, Fault> {
     let limits = Limits {
         connections: 2,
+        report_connections: 1,
+        background_connections: 1,
         wait: Duration::from_secs(30),
         statement_timeout: Duration::from_millis(config.database.statement_timeout_ms),
         lock_timeout: Duration::from_millis(config.database.lock_timeout_ms),

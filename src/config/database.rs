@@ -23,8 +23,12 @@ pub struct Database {
     pub programs: Option<PathBuf>,
     /// Name of the runtime role that the migrations grant rights to.
     pub runtime_role: String,
-    /// Connections for everything but notices, which have four of their own.
+    /// Connections for requests. Notices have eight of their own beside all these.
     pub connections: usize,
+    /// Connections for the requests of those who sell and of staff.
+    pub report_connections: usize,
+    /// Connections for jobs and sweeps.
+    pub background_connections: usize,
     pub statement_timeout_ms: u64,
     pub lock_timeout_ms: u64,
     /// How long a request waits for a free connection.
@@ -40,6 +44,8 @@ impl Default for Database {
             programs: None,
             runtime_role: "dispense_app".into(),
             connections: 16,
+            report_connections: 4,
+            background_connections: 8,
             statement_timeout_ms: 5_000,
             lock_timeout_ms: 3_000,
             wait_ms: 1_000,

@@ -92,8 +92,15 @@ const MOST: &[Key] = &[
         "database.connections",
         Kind::Int(2, 1_000),
         "16",
-        "Connections for everything but notices, which have four of their own.",
+        "Connections for requests. Notices have eight of their own beside all these; each is opened when it is needed.",
     ),
+    key(
+        "database.report_connections",
+        Kind::Int(1, 1_000),
+        "4",
+        "Connections for the requests of those who sell and of staff, whose lists may be long.",
+    ),
+    key("database.background_connections", Kind::Int(2, 1_000), "8", "Connections for jobs and sweeps."),
     key(
         "database.statement_timeout_ms",
         Kind::Int(100, 600_000),

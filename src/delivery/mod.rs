@@ -22,10 +22,11 @@ pub mod reveal_for_staff;
 pub mod serve;
 pub mod session;
 pub mod store;
+pub mod streams;
 pub mod sweep;
 pub mod tasks;
 
 pub use grant::{extend_grant, revoke_grant};
 pub use link::{ClaimLink, DownloadLink, claim_links, create_download_link};
 pub use model::GrantStanding;
-pub use serve::Streams;
+pub use streams::Streams;

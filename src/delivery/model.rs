@@ -90,12 +90,3 @@ pub struct Link {
     #[diesel(sql_type = Integer)]
     pub generation: i32,
 }
-
-/// How far a session has got.
-#[derive(Clone, Debug, QueryableByName)]
-pub struct Progress {
-    #[diesel(sql_type = BigInt)]
-    pub served_bytes: i64,
-    #[diesel(sql_type = BigInt)]
-    pub byte_cap: i64,
-}

@@ -43,7 +43,7 @@ pub async fn resend(
         return Err(most_telling(verdicts).into());
     }
     let subject = format!("{}:{}", id.0, kit.clock.uuid());
-    let Some(message) = to_buyer(OrderResend::to, &order, subject, Lines { lines: None }) else {
+    let Some(message) = to_buyer(OrderResend::to, &order, subject, Lines::all()) else {
         return Err(Refusal::new(ErrorCode::NotReady, "there is nobody to send it to").into());
     };
     let now = kit.clock.now();

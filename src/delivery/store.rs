@@ -6,7 +6,7 @@ use diesel::sql_types::{Array, BigInt, Integer, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::{DownloadSessionId, GrantId, LinkId};
-use crate::delivery::model::{Link, Progress};
+use crate::delivery::model::Link;
 use crate::files::model::FileVersion;
 use crate::infra::db::statement::Statement;
 
@@ -158,21 +158,5 @@ pub async fn advance_lapsed(conn: &mut AsyncPgConnection, most: i64) -> QueryRes
     )
     .bind::<BigInt, _>(most)
     .execute(conn)
-    .await
-}
-
-/// Adds to what the session has served.
-pub async fn advance_served(
-    conn: &mut AsyncPgConnection,
-    id: DownloadSessionId,
-    bytes: i64,
-) -> QueryResult<Progress> {
-    Statement::new(
-        "update download_session set served_bytes = served_bytes + $1 where id = $2 \
-         returning served_bytes, byte_cap",
-    )
-    .bind::<BigInt, _>(bytes)
-    .bind::<SqlUuid, _>(id)
-    .get_result(conn)
     .await
 }

@@ -52,6 +52,21 @@ impl DemoShop {
         std::fs::read_to_string(&path).map_err(|e| unusable(&path, e))
     }
 
+    /// Makes an administrator beside the running shop, by the command line; the password.
+    pub async fn create_admin(&self, email: &str) -> Result<String, Fault> {
+        let mut command = alone(&self.folder)?;
+        command.args(["admin", "create", email, "--data"]).arg(self.data());
+        let made = tokio::time::timeout(START, command.output()).await;
+        let made = made.map_err(|_| Fault::setup("no administrator was made in time"))?;
+        let made = made.map_err(|e| Fault::setup(format!("no administrator was made: {e}")))?;
+        let printed = String::from_utf8_lossy(&made.stdout).into_owned();
+        let password = printed.lines().find_map(|line| line.strip_prefix("password: "));
+        password.map(str::to_owned).ok_or_else(|| {
+            let trouble = String::from_utf8_lossy(&made.stderr).into_owned();
+            Fault::setup(format!("no administrator was made: {}", trouble.trim_end()))
+        })
+    }
+
     /// Asks it to end, waits until it has, and takes its folder away.
     pub async fn stop(mut self) -> Result<(), Fault> {
         let ended = end(&mut self.child).await;
@@ -60,22 +75,28 @@ impl DemoShop {
     }
 }
 
-async fn launch(folder: &Path) -> Result<(Child, String, String), Fault> {
+/// This program, in a private shop's folder: neither the environment nor a file of the current folder has a say there.
+fn alone(folder: &Path) -> Result<Command, Fault> {
     let program =
         std::env::current_exe().map_err(|e| Fault::setup(format!("this program's own file: {e}")))?;
-    let log = folder.join("server.log");
-    let stderr = File::create(&log).map_err(|e| unusable(&log, e))?;
     let mut command = Command::new(program);
-    command
-        .args(["serve", "--demo", "--sandbox", "--listen", "127.0.0.1:0", "--data"])
-        .arg(folder.join("data"));
-    // Neither the environment nor a file of the current folder has a say in a private shop.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DISPENSE_")) {
         command.env_remove(name);
     }
-    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
+    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    Ok(command)
+}
+
+async fn launch(folder: &Path) -> Result<(Child, String, String), Fault> {
+    let log = folder.join("server.log");
+    let stderr = File::create(&log).map_err(|e| unusable(&log, e))?;
+    let mut command = alone(folder)?;
+    command
+        .args(["serve", "--demo", "--sandbox", "--listen", "127.0.0.1:0", "--data"])
+        .arg(folder.join("data"))
+        .stderr(stderr);
     // A group of its own: an interrupt at the terminal reaches the story alone, which then ends the shop in order.
-    command.process_group(0).kill_on_drop(true);
+    command.process_group(0);
     let mut child = command.spawn().map_err(|e| Fault::setup(format!("the shop did not start: {e}")))?;
     let stdout = child.stdout.take().ok_or_else(|| Fault::bug("a child without its output"))?;
     let mut lines = BufReader::new(stdout).lines();

@@ -2,12 +2,13 @@
 
 mod bundle;
 pub mod seed;
+mod seller;
 pub mod story;
 #[cfg(feature = "sandbox")]
 pub mod supplier;
 
-mod buyer;
 mod child;
+mod client;
 
 pub use seed::seed;
 pub use story::play;

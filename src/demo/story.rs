@@ -9,9 +9,10 @@ use sha2::{Digest, Sha256};
 
 use crate::base::clock::random;
 use crate::base::outcome::Fault;
-use crate::demo::buyer::{Buyer, text};
 use crate::demo::child::DemoShop;
+use crate::demo::client::{Client, text};
 use crate::demo::seed;
+use crate::demo::seller;
 use crate::goods;
 
 const EMAIL: &str = "ada@buyer.example";
@@ -66,7 +67,7 @@ pub async fn play() -> Result<(), Fault> {
 }
 
 async fn act(shop: &DemoShop) -> Result<(), Fault> {
-    let buyer = Buyer::new(&shop.base)?;
+    let buyer = Client::new(&shop.base)?;
     let (key_variant, file_variant, promised) = look_around(&buyer).await?;
     let order = place(shop, &buyer, &key_variant, &file_variant).await?;
     pay(shop, &buyer, &order).await?;
@@ -75,11 +76,22 @@ async fn act(shop: &DemoShop) -> Result<(), Fault> {
     download(&buyer, &order, &paid, &promised).await?;
     read_mail(&shop.data().join("mail"), &key).await?;
     report(&buyer, &order, &paid).await?;
-    search_log(&shop.log()?, &[("the key", &key), ("the guest's token", &order.token)])
+    let seller = seller::sign_in(shop).await?;
+    seller::answer_case(&seller).await?;
+    let second = reveal_another(&buyer, &order, &paid, &[&key]).await?;
+    seller::recall_batch(&seller, &key_variant).await?;
+    let third = reveal_another(&buyer, &order, &paid, &[&key, &second]).await?;
+    let keys = [("the key", key.as_str()), ("the second key", &second), ("the third key", &third)];
+    search_log(&shop.log()?, &[&keys[..], &[("the guest's token", &order.token)]].concat())
+}
+
+/// An idempotency key: made once for one act, and sent again with every repeat of it.
+pub(super) fn once() -> String {
+    format!("demo-{}", hex::encode(random::<16>()))
 }
 
 /// The variants to buy, and the hash that the shop promises for its file.
-async fn look_around(buyer: &Buyer) -> Result<(String, String, String), Fault> {
+async fn look_around(buyer: &Client) -> Result<(String, String, String), Fault> {
     println!("A guest looks around (GraphQL: products).");
     let products = buyer.ask(PRODUCTS, json!({}), "products").await?;
     let nodes = products["nodes"].as_array().cloned().unwrap_or_default();
@@ -110,7 +122,7 @@ struct DemoOrder {
     hosted_url: String,
 }
 
-async fn place(shop: &DemoShop, buyer: &Buyer, key: &str, file: &str) -> Result<DemoOrder, Fault> {
+async fn place(shop: &DemoShop, buyer: &Client, key: &str, file: &str) -> Result<DemoOrder, Fault> {
     let lines = json!([
         { "key": "a", "variantId": key, "quantity": 1 },
         { "key": "b", "variantId": file, "quantity": 1 },
@@ -123,7 +135,7 @@ async fn place(shop: &DemoShop, buyer: &Buyer, key: &str, file: &str) -> Result<
     let method = method.ok_or_else(|| Fault::setup("the shop offers no way to pay"))?;
     println!("The guest puts a key and a file into the cart: {total} USD, and buys (GraphQL: orderPlace).");
     let input = json!({ "in": {
-        "idempotencyKey": format!("demo-{}", hex::encode(random::<16>())),
+        "idempotencyKey": once(),
         "lines": lines, "currency": "USD", "expectedTotal": total, "quoteToken": quote["token"], "email": EMAIL,
         "start": { "methodId": method["id"], "accepts": ["REDIRECT"],
                    "returnUrl": format!("{}/storefront/", shop.base) },
@@ -139,7 +151,7 @@ async fn place(shop: &DemoShop, buyer: &Buyer, key: &str, file: &str) -> Result<
 }
 
 /// The way of a browser: the hosted page, the gateway's page, its button, and back.
-async fn pay(shop: &DemoShop, buyer: &Buyer, order: &DemoOrder) -> Result<(), Fault> {
+async fn pay(shop: &DemoShop, buyer: &Client, order: &DemoOrder) -> Result<(), Fault> {
     println!("The browser opens the payment page and lands at the gateway.");
     let at_gateway = buyer.follow(&buyer.get(&order.hosted_url).await?).await?;
     if !at_gateway.starts_with(&shop.sandbox) {
@@ -165,7 +177,7 @@ async fn pay(shop: &DemoShop, buyer: &Buyer, order: &DemoOrder) -> Result<(), Fa
 }
 
 /// The gateway's own record of the notice and of our answer to it.
-async fn await_notice(shop: &DemoShop, buyer: &Buyer, order: &DemoOrder) -> Result<String, Fault> {
+async fn await_notice(shop: &DemoShop, buyer: &Client, order: &DemoOrder) -> Result<String, Fault> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let journal = buyer.get(&format!("{}/sandbox/journal", shop.sandbox)).await?;
@@ -188,7 +200,7 @@ async fn await_notice(shop: &DemoShop, buyer: &Buyer, order: &DemoOrder) -> Resu
     }
 }
 
-async fn await_delivery(buyer: &Buyer, order: &DemoOrder) -> Result<Value, Fault> {
+async fn await_delivery(buyer: &Client, order: &DemoOrder) -> Result<Value, Fault> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let seen = buyer.ask(ORDER, json!({ "n": order.number, "t": order.token }), "order").await?;
@@ -215,7 +227,7 @@ fn line<'a>(order: &'a Value, kind: &str) -> Result<&'a Value, Fault> {
         .ok_or_else(|| Fault::setup(format!("no line of kind {kind}")))
 }
 
-async fn reveal(buyer: &Buyer, order: &DemoOrder, seen: &Value) -> Result<String, Fault> {
+async fn reveal(buyer: &Client, order: &DemoOrder, seen: &Value) -> Result<String, Fault> {
     let variables = json!({ "line": text(line(seen, goods::KEY)?, "/id")?, "t": order.token });
     let shown = buyer.ask(REVEAL, variables, "deliveryReveal").await?;
     let key = text(&shown, "/secrets/0/text")?;
@@ -223,10 +235,10 @@ async fn reveal(buyer: &Buyer, order: &DemoOrder, seen: &Value) -> Result<String
     Ok(key)
 }
 
-/// A bad key becomes a case, which those who sell answer.
-async fn report(buyer: &Buyer, order: &DemoOrder, seen: &Value) -> Result<(), Fault> {
+/// A bad key becomes a case.
+async fn report(buyer: &Client, order: &DemoOrder, seen: &Value) -> Result<(), Fault> {
     let input = json!({ "in": {
-        "idempotencyKey": format!("demo-{}", hex::encode(random::<16>())), "accessToken": order.token,
+        "idempotencyKey": once(), "accessToken": order.token,
         "deliveryId": text(line(seen, goods::KEY)?, "/deliveries/nodes/0/id")?,
         "problem": "INVALID_KEY", "wish": "REPLACE", "text": "It says that the key is used already.",
     } });
@@ -235,8 +247,7 @@ async fn report(buyer: &Buyer, order: &DemoOrder, seen: &Value) -> Result<(), Fa
     let case = &line(&seen, goods::KEY)?["cases"][0];
     println!("The guest reports that the key does not work (GraphQL: deliveryReport).");
     println!(
-        "  {}, wish {}: the case is {}. Those who sell find it at `seller.cases` and answer it by `caseAnswer`; a whole \
-         bad batch is taken back by `keyBatchRecall`.\n",
+        "  {}, wish {}: the case is {}.\n",
         text(case, "/problem")?,
         text(case, "/wish")?,
         text(case, "/state")?
@@ -244,8 +255,32 @@ async fn report(buyer: &Buyer, order: &DemoOrder, seen: &Value) -> Result<(), Fa
     Ok(())
 }
 
+/// What the guest sees instead of keys that do not count any more.
+async fn reveal_another(
+    buyer: &Client,
+    order: &DemoOrder,
+    seen: &Value,
+    before: &[&str],
+) -> Result<String, Fault> {
+    let variables = json!({ "line": text(line(seen, goods::KEY)?, "/id")?, "t": order.token });
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let shown = buyer.ask(REVEAL, variables.clone(), "deliveryReveal").await;
+        let key = shown.and_then(|shown| text(&shown, "/secrets/0/text"));
+        match key {
+            Ok(key) if !before.contains(&key.as_str()) => {
+                println!("  The guest reveals another key: {key}\n");
+                return Ok(key);
+            }
+            Err(fault) if Instant::now() > deadline => return Err(fault),
+            _ if Instant::now() > deadline => return Err(Fault::setup("no other key came")),
+            _ => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
 /// Hashes what arrives, not what somebody says about it.
-async fn download(buyer: &Buyer, order: &DemoOrder, seen: &Value, promised: &str) -> Result<(), Fault> {
+async fn download(buyer: &Client, order: &DemoOrder, seen: &Value, promised: &str) -> Result<(), Fault> {
     let grant = text(line(seen, goods::FILE)?, "/grants/0/id")?;
     let input = json!({ "in": { "grantId": grant, "accessToken": order.token } });
     let made = buyer.ask(LINK, input, "downloadLinkCreate").await?;
@@ -324,7 +359,7 @@ fn search_log(log: &str, secrets: &[(&str, &str)]) -> Result<(), Fault> {
         }
     }
     println!(
-        "The server's log has {} lines, and neither the key nor the guest's token in them.",
+        "The server's log has {} lines, and neither a key nor the guest's token in them.",
         log.lines().count()
     );
     Ok(())

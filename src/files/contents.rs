@@ -2,23 +2,25 @@
 //! only a person can bring it back.
 
 use crate::base::outcome::{Fault, Outcome};
-use crate::files::store;
+use crate::files::store::{self, UnseenVersion};
 use crate::files::tasks::{ContentMissing, OfVersion};
 use crate::infra::effects::Effects;
 use crate::infra::effects::tasks::TaskKind;
 use crate::infra::kit::Kit;
+use crate::infra::stuck::{self, RowName};
 
 /// Contents looked at in one step.
 const AT_ONCE: i64 = 100;
 
-/// A content is looked at again after so many seconds, one that is missing after fewer.
+/// Seconds after which a content is looked at again: one that was missing, and one that was there.
 const AGAIN: (i32, i32) = (3_000, 86_400);
 
 /// Sweep: a content that is missing, or has another size, is put before a person once, until it is back or is not sold any
 /// more. Returns how many were looked at.
 pub async fn sweep(kit: &Kit) -> Outcome<usize> {
     let due = store::list_unseen(&mut *kit.db.conn().await?, AGAIN, AT_ONCE).await?;
-    for version in &due {
+    let name = |version: &UnseenVersion| RowName::of(version.id.0, version.id);
+    stuck::each(kit, "missing_contents", due, name, |version: UnseenVersion| async move {
         let size = u64::try_from(version.size).map_err(|e| Fault::bug(e.to_string()))?;
         let missing = !version.yanked && !kit.blobs.holds(&version.blob, size).await?;
         let mut tx = kit.db.begin().await?;
@@ -33,6 +35,7 @@ pub async fn sweep(kit: &Kit) -> Outcome<usize> {
         }
         effects.write(&tx, &kit.clock).await?;
         tx.commit().await?;
-    }
-    Ok(due.len())
+        Ok(1)
+    })
+    .await
 }

@@ -11,6 +11,7 @@ use crate::fulfilment::jobs::Fill;
 use crate::fulfilment::{fill, store};
 use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::kit::Kit;
+use crate::infra::stuck::{self, RowName};
 use crate::vault::jobs::{ClearImport, CommitImport};
 use crate::vault::state::{BatchChange, BatchState};
 use crate::vault::{Batch, batch, generate, preview};
@@ -108,18 +109,19 @@ pub async fn clear(kit: &Kit, id: BatchId) -> Outcome<()> {
 /// Sweep: gives up imports that nobody has committed for a week. Returns how many.
 pub async fn sweep(kit: &Kit) -> Outcome<usize> {
     let abandoned = preview::list_abandoned(&mut *kit.db.conn().await?, PATIENCE).await?;
-    let mut given_up = 0;
-    for id in abandoned {
+    let name = |id: &BatchId| RowName::of(id.0, id);
+    stuck::each(kit, "abandoned_imports", abandoned, name, |id| async move {
         match cancel(kit, &Actor::system(), id).await {
-            Ok(_) => given_up += 1,
+            Ok(_) => Ok(1),
             // Somebody was faster.
             Err(Failure::Refused(refusal)) => {
-                tracing::info!(batch = %id, code = %refusal.code, "an import was not given up")
+                tracing::info!(batch = %id, code = %refusal.code, "an import was not given up");
+                Ok(0)
             }
-            Err(fault) => return Err(fault),
+            Err(fault) => Err(fault),
         }
-    }
-    Ok(given_up)
+    })
+    .await
 }
 
 async fn locked(conn: &mut diesel_async::AsyncPgConnection, actor: &Actor, id: BatchId) -> Outcome<Batch> {

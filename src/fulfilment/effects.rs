@@ -100,7 +100,7 @@ fn task(task: NewTask, line: &PaidLine) -> NewTask {
 
 fn order_messages(kit: &Kit, order: &Order, lines: &[&HandedLine], occasion: Occasion) -> Vec<NewMessage> {
     let message = |made: Made<Lines>, subject: String, lines: Vec<LineId>| {
-        to_buyer(made, order, subject, Lines { lines: Some(lines) })
+        to_buyer(made, order, subject, Lines::only(lines))
     };
     let ids = |wanted: fn(&HandedLine) -> bool| -> Vec<LineId> {
         lines.iter().filter(|h| wanted(h)).map(|h| h.line.line_id).collect()

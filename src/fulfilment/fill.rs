@@ -14,6 +14,7 @@ use crate::goods::{self, AskedVariant, Available};
 use crate::infra::effects::jobs::{NewJob, Payload};
 use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::kit::Kit;
+use crate::infra::stuck::{self, RowName};
 use crate::orders;
 use crate::orders::model::Order;
 use crate::orders::unit::UnitState;
@@ -189,16 +190,16 @@ pub async fn sweep(kit: &Kit) -> Outcome<usize> {
         let mut conn = kit.db.conn().await?;
         store::list_neglected(&mut conn).await?
     };
-    let mut filled = 0;
-    for variant_id in neglected {
+    let name = |id: &VariantId| RowName::of(id.0, id);
+    stuck::each(kit, "neglected_lines", neglected, name, |variant_id| async move {
         let done = run(kit, variant_id).await?;
         if done.lines > 0 {
             tracing::warn!(variant = %variant_id, lines = done.lines, "lines waited beside free keys");
             metrics::counter!("dispense_neglected_lines_total").increment(done.lines as u64);
-            filled += done.lines;
         }
-    }
-    Ok(filled)
+        Ok(done.lines)
+    })
+    .await
 }
 
 /// Ends the tasks about lines that no person has to look at any more, and about the variant once no unit of it waits.

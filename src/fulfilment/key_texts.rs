@@ -1,9 +1,11 @@
 //! Brings the fingerprints of stored keys to the present definition of a key's text, a few keys at a time beside sales.
 
+use crate::base::ids::VariantId;
 use crate::base::outcome::Outcome;
 use crate::catalogue;
 use crate::fulfilment::store;
 use crate::infra::kit::Kit;
+use crate::infra::stuck::{self, RowName};
 use crate::vault::fingerprints;
 
 /// Keys of one call of the sweep, which is called again at once while it finds some.
@@ -16,9 +18,9 @@ pub async fn sweep(kit: &Kit) -> Outcome<usize> {
         let mut conn = kit.db.conn().await?;
         fingerprints::list_variants(&mut conn).await?
     };
-    let mut seen_to = 0;
-    for variant in variants {
-        let mut after = None;
+    let name = |id: &VariantId| RowName::of(id.0, id);
+    stuck::each(kit, "key_fingerprints", variants, name, |variant| async move {
+        let (mut seen_to, mut after) = (0, None);
         loop {
             let mut tx = kit.db.begin().await?;
             store::lock_variant(&mut tx, variant).await?;
@@ -28,13 +30,10 @@ pub async fn sweep(kit: &Kit) -> Outcome<usize> {
             tx.commit().await?;
             seen_to += stepped.done + stepped.twins;
             after = stepped.last;
-            if seen_to >= MOST {
+            if seen_to >= MOST || after.is_none() {
                 return Ok(seen_to);
             }
-            if after.is_none() {
-                break;
-            }
         }
-    }
-    Ok(seen_to)
+    })
+    .await
 }

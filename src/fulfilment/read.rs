@@ -40,13 +40,21 @@ pub fn stock_keys(stock: &VariantStock) -> Vec<String> {
     vec![stock.variant_id.to_string()]
 }
 
-const STOCK: &str = "select v.id as variant_id, v.kind, k.available, k.reserved, k.sold, u.waiting,
+/// Each count goes by a partial index of its own.
+const STOCK: &str = "select v.id as variant_id, v.kind, k.available, r.reserved, s.sold, u.waiting,
     v.kind = any($1) and k.available <= v.low_stock_threshold as low
   from variant v
-  cross join lateral (select count(*) filter (where state = 'available' and expires_at > app_now()) as available,
-      count(*) filter (where state = 'reserved') as reserved, count(*) filter (where state = 'sold') as sold from vault_key where variant_id = v.id) k
+  cross join lateral (select count(*) as available from vault_key
+    where variant_id = v.id and state = 'available' and expires_at > app_now()) k
+  cross join lateral (select count(*) as reserved from vault_key where variant_id = v.id and state = 'reserved') r
+  cross join lateral (select count(*) as sold from vault_key where variant_id = v.id and state = 'sold') s
   cross join lateral (select count(*) as waiting from unit where variant_id = v.id and state = 'awaiting_stock') u
   where v.state = 'active' and v.seller_id = any($2)";
+
+/// Whether the keys of a variant are few: they are counted no further than to one above the threshold.
+const IS_LOW: &str = "v.low_stock_threshold >= (select count(*) from (select 1 from vault_key k
+    where k.variant_id = v.id and k.state = 'available' and k.expires_at > app_now()
+    order by k.expires_at, k.pos limit v.low_stock_threshold + 1) counted)";
 
 /// How many such variants there are; none above 10,000. Keys are counted only where the list is narrowed by them.
 pub async fn count_stock(
@@ -58,10 +66,7 @@ pub async fn count_stock(
     query.push_bind::<Array<SqlUuid>, _>(sellers.iter().map(|s| s.0).collect::<Vec<_>>()).push(")");
     if low {
         query.push(" and v.kind = any(").push_bind::<Array<Text>, _>(goods::codes_of(Supply::Keys));
-        query.push(
-            ") and v.low_stock_threshold >= (select count(*) from vault_key k \
-               where k.variant_id = v.id and k.state = 'available' and k.expires_at > app_now())",
-        );
+        query.push(") and ").push(IS_LOW);
     }
     total::count(conn, query).await
 }
@@ -77,7 +82,7 @@ pub async fn list_stock(
         .bind::<Array<Text>, _>(goods::codes_of(Supply::Keys))
         .bind::<Array<SqlUuid>, _>(sellers.iter().map(|s| s.0).collect::<Vec<_>>());
     if low {
-        query.push(" and v.kind = any($1) and k.available <= v.low_stock_threshold");
+        query.push(" and v.kind = any($1) and ").push(IS_LOW);
     }
     let (compare, direction) = if args.backwards { (">", "asc") } else { ("<", "desc") };
     let from = args.from.as_deref().and_then(|keys| VariantId::parse(keys.iter().next()?).ok());

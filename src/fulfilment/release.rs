@@ -14,9 +14,9 @@ use crate::infra::effects::record::Nothing;
 use crate::infra::effects::tasks::{self, TaskKind};
 use crate::infra::kit::Kit;
 use crate::orders;
-use crate::orders::blocks;
 use crate::orders::events::BlockEvent;
 use crate::orders::model::Order;
+use crate::orders::{blocks, holds};
 
 /// Ends the review of an order. What is paid gets its goods in the same transaction, as if it were paid now; what is not
 /// paid is delivered when it is. `FORBIDDEN`, `NOT_FOUND`, `ILLEGAL_TRANSITION` while a refund or
@@ -28,7 +28,7 @@ pub async fn release(kit: &Kit, actor: &Actor, id: OrderId) -> Outcome<Order> {
     let missing = || Refusal::new(ErrorCode::NotFound, "there is no such order").at(["orderId"]);
     let mut tx = kit.db.begin().await?;
     let order = orders::store::lock(&mut tx, id).await?.ok_or_else(missing)?;
-    if blocks::is_held_by_money(&mut tx, id).await? {
+    if holds::is_held_by_money(&mut tx, id).await? {
         let text = "a refund or dispute of this order is not over: release it afterwards";
         return Err(Refusal::new(ErrorCode::IllegalTransition, text).at(["orderId"]).into());
     }

@@ -13,6 +13,7 @@ use crate::goods::{self, Given, LineGiven, Terms, Wanted};
 use crate::infra::db::statement::Statement;
 use crate::infra::effects::Effects;
 use crate::infra::stock_lock;
+use crate::orders::holds::unit_is_held;
 use crate::orders::unit::{UnitChange, UnitState};
 
 /// A paid line with its units that have no goods yet.
@@ -186,8 +187,9 @@ const WAITING: &str = concat!(
     paid_line!(before),
     "from unit u join order_line l on l.id = u.line_id join orders o on o.id = u.order_id
     join variant v on v.id = l.variant_id
-  where u.variant_id = $1 and u.state = $2 and u.superseded_by is null and o.state in ('paid', 'closed')
-    and not exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id))
+  where u.superseded_by is null and o.state in ('paid', 'closed') and not ",
+    unit_is_held!(),
+    " and u.variant_id = $1 and u.state = $2
   group by l.id, v.id, o.paid_at, o.id order by o.paid_at, o.id, l.position limit $3"
 );
 
@@ -238,9 +240,12 @@ struct NeglectedRow {
     variant_id: VariantId,
 }
 
-const NEGLECTED: &str = "select distinct u.variant_id from unit u join variant v on v.id = u.variant_id
-  where u.state in ('awaiting_stock', 'awaiting_person') and u.superseded_by is null
-    and not exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id)) and ";
+const NEGLECTED: &str = concat!(
+    "select distinct u.variant_id from unit u join variant v on v.id = u.variant_id
+  where u.state in ('awaiting_stock', 'awaiting_person') and u.superseded_by is null and not ",
+    unit_is_held!(),
+    " and "
+);
 
 /// Variants of which something can be given beside waiting lines.
 pub async fn list_neglected(conn: &mut AsyncPgConnection) -> QueryResult<Vec<VariantId>> {

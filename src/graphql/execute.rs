@@ -19,6 +19,7 @@ use crate::graphql::error::{self, Refused};
 use crate::graphql::limits::{self, Manner};
 use crate::graphql::request::Parts;
 use crate::graphql::{caching, loaders, persisted, scan, schema, viewer};
+use crate::infra::db::within;
 
 /// How an operation came.
 #[derive(Clone, Copy, Debug)]
@@ -150,8 +151,10 @@ pub fn furnished(backend: &Arc<GraphqlBackend>, operation: Operation, viewer: Vi
 pub async fn run(backend: &Arc<GraphqlBackend>, prepared: Prepared, viewer: Viewer) -> Ran {
     let Prepared { operation, cost, to_keep, .. } = prepared;
     let caller = viewer.caller.clone();
+    let purpose = loaders::purpose_of(&viewer.actor);
     let request = furnished(backend, operation, viewer);
-    let task = tokio::spawn(AssertUnwindSafe(schema().execute(request)).catch_unwind().in_current_span());
+    let executed = AssertUnwindSafe(within(purpose, schema().execute(request)));
+    let task = tokio::spawn(executed.catch_unwind().in_current_span());
     let limit = Duration::from_secs(backend.config.limits.request_seconds);
     let mut ran = match tokio::time::timeout(limit, task).await {
         Ok(Ok(Ok(response))) => Ran { response, status: None },

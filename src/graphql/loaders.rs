@@ -24,6 +24,7 @@ use crate::fulfilment::read::ExpectedGoods;
 use crate::graphql::catalogue::types::{Product, Variant};
 use crate::graphql::context::GraphqlBackend;
 use crate::graphql::error::{Answer, fault};
+use crate::infra::db::{Purpose, within};
 use crate::licences::{self, LicenceRow};
 use crate::mail;
 use crate::mail::read::MailTrouble;
@@ -53,9 +54,16 @@ impl<E: Into<Fault>> From<E> for Shared {
 
 type Loaders = DataLoader<Batch>;
 
+/// Whose connections the requests of this caller use: what those who sell read may be large.
+pub fn purpose_of(actor: &Actor) -> Purpose {
+    let sells = actor.person.as_ref().is_some_and(|person| !person.sellers.is_empty());
+    if actor.is_staff() || sells { Purpose::Reports } else { Purpose::Requests }
+}
+
 /// What one request asks of the database together.
 pub fn of_request(backend: Arc<GraphqlBackend>, actor: Actor, locale: Locale) -> Loaders {
-    DataLoader::new(Batch { backend, actor, locale }, tokio::spawn)
+    let purpose = purpose_of(&actor);
+    DataLoader::new(Batch { backend, actor, locale }, move |batch| tokio::spawn(within(purpose, batch)))
         .delay(Duration::from_micros(200))
         .max_batch_size(500)
 }

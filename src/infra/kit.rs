@@ -39,6 +39,8 @@ impl Kit {
     pub async fn start(config: Config, clock: Clock, url: &str) -> Result<Arc<Self>, Fault> {
         let limits = Limits {
             connections: config.database.connections,
+            report_connections: config.database.report_connections,
+            background_connections: config.database.background_connections,
             wait: Duration::from_millis(config.database.wait_ms),
             statement_timeout: Duration::from_millis(config.database.statement_timeout_ms),
             lock_timeout: Duration::from_millis(config.database.lock_timeout_ms),

@@ -24,6 +24,7 @@ pub mod sign;
 pub mod signing_secret;
 pub mod smtp;
 pub mod stock_lock;
+pub mod stuck;
 pub mod telemetry;
 pub mod throttle;
 pub mod wake;

@@ -7,11 +7,11 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use crate::infra::effects::tasks::TaskDoc;
-use crate::infra::queue;
+use crate::infra::{queue, stuck};
 use crate::{delivery, files, fulfilment, hooks, mail, orders, payments, suppliers, vault};
 
 /// Each feature's kinds, in the order of the documentation.
-const ALL: [&[TaskDoc]; 13] = [
+const ALL: [&[TaskDoc]; 14] = [
     payments::tasks::TASKS,
     payments::tasks::REFUND_TASKS,
     payments::tasks::DISPUTE_TASKS,
@@ -25,6 +25,7 @@ const ALL: [&[TaskDoc]; 13] = [
     mail::tasks::TASKS,
     hooks::tasks::TASKS,
     queue::TASKS,
+    stuck::TASKS,
 ];
 
 /// Every kind.

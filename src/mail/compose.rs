@@ -12,7 +12,7 @@ use crate::catalogue::model::MailPolicy;
 use crate::delivery;
 use crate::delivery::cases::{self, CaseRow};
 use crate::delivery::messages::{CaseAnswered, CaseOpened, OfAnswer, OfCase};
-use crate::infra::effects::messages::MessageKind;
+use crate::infra::effects::messages::{self, MessageKind};
 use crate::infra::effects::record::Record;
 use crate::infra::kit::Kit;
 use crate::mail::facts::{Access, Content, DeliveredLine, FileLink};
@@ -129,8 +129,10 @@ async fn delivered(
     again: bool,
 ) -> Outcome<Option<Content>> {
     let order = order_of(conn, message).await?;
-    let lines = lines_of(conn, message, order.id).await?;
-    let lines = goods_of(conn, kit, &order, lines).await?;
+    let mut lines = lines_of(conn, message, order.id).await?;
+    may_leave(conn, &order, &mut lines).await?;
+    as_before(conn, message, &mut lines).await?;
+    let lines = goods_of(conn, kit, lines).await?;
     let to_buyer = |access, lines| Content::OrderDelivered { access, lines, again };
     for_whom(conn, kit, &order, lines, again, to_buyer).await
 }
@@ -155,27 +157,53 @@ async fn for_whom(
     Ok(Some(Content::GiftDelivered { name, giver, message, token, lines, again }))
 }
 
-/// Those of the pieces of these lines that may leave now, with their keys where the mail carries them.
-async fn goods_of(
-    conn: &mut AsyncPgConnection,
-    kit: &Kit,
-    order: &Order,
-    mut lines: Vec<MailLine>,
-) -> Outcome<Vec<DeliveredLine>> {
-    // The order is locked: what may leave now is marked before anybody can take it back.
+/// Leaves the pieces that may leave now.
+async fn may_leave(conn: &mut AsyncPgConnection, order: &Order, lines: &mut Vec<MailLine>) -> Outcome<()> {
     let may_leave: Vec<UnitId> = standing::list_standings_of_order(conn, order.id)
         .await?
         .into_iter()
         .filter(|unit| may_hand_over(&unit.of(order)).is_ok())
         .map(|unit| unit.unit.id)
         .collect();
-    for line in &mut lines {
+    for line in &mut *lines {
         line.units.retain(|unit| may_leave.contains(unit));
     }
     lines.retain(|line| !line.units.is_empty());
+    Ok(())
+}
+
+/// Leaves the pieces that were in the first attempt; the first attempt keeps them. A repeat has the same name, and whoever
+/// took the first throws it away: what came meanwhile would be lost in it, and has a mail of its own.
+async fn as_before(
+    conn: &mut AsyncPgConnection,
+    message: &Message,
+    lines: &mut Vec<MailLine>,
+) -> Outcome<()> {
+    let payload: Lines = payload(message)?;
+    let Some(pieces) = payload.pieces else {
+        let pieces = lines.iter().flat_map(|line| line.units.iter().copied()).collect();
+        messages::keep(conn, message.id, &Lines { pieces: Some(pieces), ..payload }).await?;
+        return Ok(());
+    };
+    for line in &mut *lines {
+        let there = line.units.len();
+        line.units.retain(|unit| pieces.contains(unit));
+        line.waiting += (there - line.units.len()) as i64;
+    }
+    lines.retain(|line| !line.units.is_empty());
+    Ok(())
+}
+
+/// These pieces, with their keys where the mail carries them.
+async fn goods_of(
+    conn: &mut AsyncPgConnection,
+    kit: &Kit,
+    lines: Vec<MailLine>,
+) -> Outcome<Vec<DeliveredLine>> {
     if lines.is_empty() {
         return Ok(Vec::new());
     }
+    // The order is locked: what may leave now is marked before anybody can take it back.
     let in_clear: Vec<UnitId> = lines
         .iter()
         .filter(|l| l.mail_policy == MailPolicy::Key.as_str())
@@ -226,8 +254,9 @@ async fn lines_of_pieces(
 
 async fn replaced(conn: &mut AsyncPgConnection, kit: &Kit, message: &Message) -> Outcome<Option<Content>> {
     let order = order_of(conn, message).await?;
-    let lines = lines_of_pieces(conn, message, order.id).await?;
-    let lines = goods_of(conn, kit, &order, lines).await?;
+    let mut lines = lines_of_pieces(conn, message, order.id).await?;
+    may_leave(conn, &order, &mut lines).await?;
+    let lines = goods_of(conn, kit, lines).await?;
     let to_buyer = |access, lines| Content::DeliveryReplaced { access, lines };
     for_whom(conn, kit, &order, lines, true, to_buyer).await
 }

@@ -147,7 +147,7 @@ async fn send_again(tx: &mut Transaction, kit: &Kit, order: &Order, queued: &[Me
             continue;
         }
         let subject = format!("{}:{}", order.id.0, kit.clock.uuid());
-        messages.extend(to_buyer(made, order, subject, Lines { lines: Some(rest) }));
+        messages.extend(to_buyer(made, order, subject, Lines::only(rest)));
     }
     messages::enqueue(tx, &kit.clock, &messages).await?;
     Ok(())

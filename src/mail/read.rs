@@ -11,6 +11,8 @@ use crate::base::page::{Page, PageArgs};
 use crate::infra::db::schema::mail_suppression;
 use crate::infra::db::statement::Statement;
 use crate::infra::db::total;
+use crate::infra::effects::jobs::Payload;
+use crate::infra::effects::messages::SendMessage;
 use crate::mail::model::{MailLine, Suppression};
 use crate::orders::messages::WITH_GOODS;
 
@@ -246,13 +248,14 @@ pub async fn list_troubles(
     Statement::new(
         "select last.order_id, case when last.state <> 'needs_attention' then 'delayed' \
              when last.bounced_at is not null then 'bounced' else 'not_sent' end as kind, \
-           (select min(j.run_at) from job j where j.kind = 'message.send' and j.dedupe_key = last.id::text \
+           (select min(j.run_at) from job j where j.kind = $1 and j.dedupe_key = last.id::text \
               and j.state = 'queued') as next_at from ( \
            select distinct on (m.order_id) m.order_id, m.id, m.state, m.bounced_at, m.attempts > m.attempts_before as tried \
-           from message m where m.order_id = any($1) and m.kind = any($2) \
+           from message m where m.order_id = any($2) and m.kind = any($3) \
            order by m.order_id, m.created_at desc, m.id desc) last \
          where last.state = 'needs_attention' or (last.state = 'queued' and last.tried)",
     )
+    .bind::<Text, _>(SendMessage::KIND)
     .bind::<Array<SqlUuid>, _>(orders.iter().map(|id| id.0).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(&WITH_GOODS[..])
     .load(conn)

@@ -74,7 +74,7 @@ async fn begin(kit: &Kit, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> 
     if let Some(gift) = gift.filter(|gift| gift.email != message.recipient) {
         let changed = messages::advance_recipient(&mut tx, id, message.state.as_str(), &gift.email).await?;
         one(changed, "message")?;
-        message.recipient = gift.email;
+        message = store::lock(&mut tx, id).await?.ok_or_else(|| Fault::bug("a locked message is gone"))?;
     }
     let attempt = message.attempts + 1;
     store::advance_lost_attempts(&mut tx, id).await?;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
@@ -13,6 +13,7 @@ use crate::infra::db::schema::task;
 use crate::infra::db::statement::Statement;
 use crate::infra::db::total;
 use crate::operations::state::TaskState;
+use crate::orders::holds::unit_is_held;
 use crate::text_column;
 
 text_column!(TaskState);
@@ -124,10 +125,11 @@ impl Waiting {
 
 /// Pieces by their ids.
 pub(super) async fn list_waiting(conn: &mut AsyncPgConnection, ids: &[UnitId]) -> QueryResult<Vec<Waiting>> {
-    let mut query = Statement::new(
-        "select u.id, u.variant_id, u.state, v.kind,
-           exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id)) as held, ",
-    );
+    let mut query = Statement::new(concat!(
+        "select u.id, u.variant_id, u.state, v.kind, ",
+        unit_is_held!(),
+        " as held, "
+    ));
     query.push(&goods::ready("v", "1"));
     query.push(" as ready from unit u join variant v on v.id = u.variant_id where u.id = any(");
     query.push_bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.0).collect::<Vec<_>>());
@@ -135,38 +137,20 @@ pub(super) async fn list_waiting(conn: &mut AsyncPgConnection, ids: &[UnitId]) -
     query.load(conn).await
 }
 
-/// How the shop does, in numbers.
+/// How the shop does beside what waits in it.
 #[derive(Clone, Debug, QueryableByName)]
 pub struct Health {
     #[diesel(sql_type = BigInt)]
-    pub open_tasks: i64,
-    #[diesel(sql_type = BigInt)]
-    pub jobs_due: i64,
-    #[diesel(sql_type = BigInt)]
-    pub jobs_dead: i64,
-    #[diesel(sql_type = BigInt)]
-    pub units_waiting: i64,
-    #[diesel(sql_type = BigInt)]
     pub payments_unknown: i64,
     #[diesel(sql_type = BigInt)]
-    pub mails_waiting: i64,
-    #[diesel(sql_type = BigInt)]
     pub last_seq: i64,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    pub oldest_job_due: Option<DateTime<Utc>>,
 }
 
 const HEALTH: &str = "select
-    (select count(*) from task where state <> 'resolved') as open_tasks,
-    (select count(*) from job where state = 'queued' and run_at <= app_now()) as jobs_due,
-    (select count(*) from job where state = 'dead') as jobs_dead,
-    (select count(*) from unit where state = 'awaiting_stock') as units_waiting,
     (select count(*) from payment where state = 'unknown') as payments_unknown,
-    (select count(*) from message where state in ('queued', 'sending', 'failed', 'needs_attention')) as mails_waiting,
-    (select coalesce(max(seq), 0) from event_seq) as last_seq,
-    (select min(run_at) from job where state = 'queued' and run_at <= app_now()) as oldest_job_due";
+    (select coalesce(max(seq), 0) from event_seq) as last_seq";
 
-/// Counts what staff looks at first.
+/// What of the shop's health [`waiting`](crate::operations::waiting) does not say.
 pub async fn health(conn: &mut AsyncPgConnection) -> QueryResult<Health> {
     Statement::new(HEALTH).get_result(conn).await
 }

@@ -47,7 +47,7 @@ pub async fn claim(kit: &Kit, actor: &Actor, id: OrderId, token: Option<&str>) -
     // So is a gift's recipient, who is sent what opens it now.
     if order.state.is_paid() && gifts::find(&mut tx, id).await?.is_some() {
         let subject = format!("{}:{}", id.0, kit.clock.uuid());
-        let mail = to_buyer(OrderResend::to, &order, subject, Lines { lines: None });
+        let mail = to_buyer(OrderResend::to, &order, subject, Lines::all());
         messages::enqueue(&tx, &kit.clock, mail.as_slice()).await?;
     }
     tx.commit().await?;

@@ -9,11 +9,26 @@ record! {
     pub struct Lines {
         /// Which lines of the order; none: all.
         lines: Option<Vec<LineId>>,
+        /// The pieces in its first attempt. A repeat has these and no others, whatever came meanwhile; none before the
+        /// first attempt.
+        pieces: Option<Vec<UnitId>>,
     }
 
     pub struct Pieces {
         /// Those that take the place of others.
         pieces: Vec<UnitId>,
+    }
+}
+
+impl Lines {
+    /// Whatever of the order is there when the message is sent.
+    pub fn all() -> Self {
+        Self { lines: None, pieces: None }
+    }
+
+    /// Whatever of these lines is there when the message is sent.
+    pub fn only(lines: Vec<LineId>) -> Self {
+        Self { lines: Some(lines), pieces: None }
     }
 }
 

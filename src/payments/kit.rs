@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::base::outcome::Fault;
 use crate::infra::kit::Kit;
 use crate::leads_to_kit;
+use crate::payments::accounts::circuit::Circuits;
 use crate::payments::accounts::{self, Accounts};
 use crate::payments::notices::intake::Intake;
 use crate::payments::notices::refuse::FullDays;
@@ -14,6 +15,8 @@ pub struct PaymentKit {
     pub kit: Arc<Kit>,
     /// The accounts at gateways, each checked.
     pub accounts: Accounts,
+    /// How much of this program each gateway may keep waiting.
+    pub circuits: Circuits,
     /// Accounts that keep no more forged notices today.
     pub full_days: FullDays,
     /// The way of notices into slices.
@@ -30,8 +33,8 @@ impl PaymentKit {
         if !changed.is_empty() {
             return Err(setup(&changed));
         }
-        let (full_days, intake) = (FullDays::default(), Intake::default());
-        let kit = Arc::new(Self { kit, accounts, full_days, intake });
+        let (circuits, full_days, intake) = (Circuits::default(), FullDays::default(), Intake::default());
+        let kit = Arc::new(Self { kit, accounts, circuits, full_days, intake });
         Intake::start(&kit);
         Ok(kit)
     }

@@ -126,6 +126,11 @@ impl PaymentState {
         matches!(self, Self::Started | Self::Pending | Self::Unknown)
     }
 
+    /// It may have brought money already, and nobody knows yet.
+    pub fn is_confirming(self) -> bool {
+        matches!(self, Self::Pending | Self::Unknown)
+    }
+
     /// Its money came in at some time.
     pub fn was_captured(self) -> bool {
         matches!(

@@ -4,16 +4,16 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use poem::http::{StatusCode, header};
+use poem::http::header;
 use poem::web::{Data, Path};
 use poem::{Response, handler};
 
 use crate::base::caller::Caller;
 use crate::base::ids::DisputeId;
 use crate::evidence::{self, EvidenceBundle, EvidenceEntry, EvidenceOf};
-use crate::people;
 use crate::rest::page::escape;
 use crate::rest::problem::Problem;
+use crate::rest::signed_in;
 use crate::rest::state::RestBackend;
 
 /// `GET /disputes/{id}/evidence`: for support and admins. Each time is recorded. 401 without a session, 403 without the role,
@@ -24,10 +24,7 @@ pub async fn file(
     caller: Data<&Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let actor = people::authenticate(&backend.people, &caller).await?;
-    if actor.person.is_none() {
-        return Err(Problem::from_status(StatusCode::UNAUTHORIZED));
-    }
+    let actor = signed_in::person(&backend, &caller).await?;
     let id = DisputeId::parse(&id).map_err(|_| Problem::not_found())?;
     let found = evidence::collect(&backend, &actor, EvidenceOf::Dispute(id)).await?;
     let disposition = format!("attachment; filename=\"{}\"", evidence::file_name(&found.order));

@@ -15,7 +15,7 @@ use crate::base::ids::BatchId;
 use crate::base::outcome::{Failure, Fault};
 use crate::fulfilment::restock::{self, Imported, Start};
 use crate::rest::problem::Problem;
-use crate::rest::seller;
+use crate::rest::signed_in;
 use crate::rest::state::RestBackend;
 use crate::rest::uploads::{invalid, number};
 use crate::vault::layout::KeyFileFormat;
@@ -31,7 +31,7 @@ pub async fn look(
     caller: Data<&Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let actor = seller::authenticate(&backend, &caller).await?;
+    let actor = signed_in::seller(&backend, &caller).await?;
     let batch = find(&backend, &actor, &id).await?;
     let mut response = Response::builder().header(header::CACHE_CONTROL, "no-store").finish();
     response.headers_mut().insert("upload-offset", HeaderValue::from(batch.bytes));
@@ -50,7 +50,7 @@ pub async fn import(
     caller: Data<&Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let actor = seller::authenticate(&backend, &caller).await?;
+    let actor = signed_in::seller(&backend, &caller).await?;
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if !MEDIA_TYPES.iter().any(|(_, types)| types.contains(&kind.as_str())) {

@@ -16,7 +16,7 @@ pub mod pay;
 pub mod problem;
 pub mod qr;
 pub mod results;
-pub mod seller;
+pub mod signed_in;
 pub mod state;
 pub mod storefront;
 pub mod suppliers;

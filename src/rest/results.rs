@@ -14,7 +14,7 @@ use crate::base::error_code::ErrorCode;
 use crate::base::ids::KeyExportId;
 use crate::base::outcome::{Failure, Refusal};
 use crate::rest::problem::Problem;
-use crate::rest::seller;
+use crate::rest::signed_in;
 use crate::rest::state::RestBackend;
 use crate::vault::export::{self, Export, Place};
 
@@ -25,7 +25,7 @@ pub async fn result(
     caller: Data<&Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let actor = seller::authenticate(&backend, &caller).await?;
+    let actor = signed_in::seller(&backend, &caller).await?;
     let id = KeyExportId::parse(&id).map_err(|_| Problem::not_found())?;
     let export = match export::begin(&backend, &actor, id).await {
         Ok(export) => export,

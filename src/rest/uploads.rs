@@ -17,7 +17,7 @@ use crate::base::ids::{SHOP, SellerId, UploadId};
 use crate::files::model::Upload;
 use crate::files::upload::{self, NewUpload};
 use crate::rest::problem::Problem;
-use crate::rest::seller;
+use crate::rest::signed_in;
 use crate::rest::state::RestBackend;
 
 const VERSION: &str = "1.0.0";
@@ -42,7 +42,7 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let headers = request.headers();
     spoken(headers)?;
-    let actor = seller::authenticate(&backend, &caller).await?;
+    let actor = signed_in::seller(&backend, &caller).await?;
     if headers.contains_key("upload-defer-length") {
         return Err(invalid("`Upload-Length` must be known from the beginning"));
     }
@@ -75,7 +75,7 @@ pub async fn look(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     spoken(request.headers())?;
-    let actor = seller::authenticate(&backend, &caller).await?;
+    let actor = signed_in::seller(&backend, &caller).await?;
     let upload = upload::find_upload(&backend, &actor, parsed(&id)?).await?;
     Ok(described(StatusCode::OK, &upload))
 }
@@ -91,7 +91,7 @@ pub async fn receive(
 ) -> Result<Response, Problem> {
     let headers = request.headers();
     spoken(headers)?;
-    let actor = seller::authenticate(&backend, &caller).await?;
+    let actor = signed_in::seller(&backend, &caller).await?;
     let upload = upload::find_upload(&backend, &actor, parsed(&id)?).await?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if !kind.eq_ignore_ascii_case("application/offset+octet-stream") {
@@ -121,7 +121,7 @@ pub async fn remove(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     spoken(request.headers())?;
-    let actor = seller::authenticate(&backend, &caller).await?;
+    let actor = signed_in::seller(&backend, &caller).await?;
     upload::remove_upload(&backend, &actor, parsed(&id)?).await?;
     Ok(answer(StatusCode::NO_CONTENT))
 }

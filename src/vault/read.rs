@@ -87,12 +87,10 @@ pub struct ExpiringKeys {
 
 /// By variant, so that the index of what is available is used and nothing else is looked at.
 const EXPIRING: &str = "\
-    select v.id as variant_id, k.day, k.keys
-      from (select distinct variant_id as id from key_batch where seller_id = any($1)) v
-      cross join lateral (select date_trunc('day', expires_at, 'UTC') as day, count(*) as keys from vault_key
-         where variant_id = v.id and state = 'available' and expires_at > app_now()
-           and expires_at <= app_now() + make_interval(days => $2) group by 1) k
-     order by k.day, v.id limit $3";
+    select variant_id, date_trunc('day', expires_at, 'UTC') as day, count(*) as keys from vault_key
+     where state = 'available' and expires_at < 'infinity' and seller_id = any($1)
+       and expires_at > app_now() and expires_at <= app_now() + make_interval(days => $2)
+     group by variant_id, day order by day, variant_id limit $3";
 
 /// Keys of these sellers that may be sold and whose date is within so many days, by variant and day, the soonest first.
 pub async fn list_expiring(

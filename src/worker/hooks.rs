@@ -10,12 +10,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::hooks::deliver::{self, Begun, Capacity, Claimed};
+use crate::infra::db::{Purpose, within};
 use crate::worker::backend::WorkerBackend;
 
 /// How often it looks for events that nobody rang for.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long attempts may go on after the worker was asked to stop.
-const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Sends until `shutdown`, then lets what was begun end.
 pub(super) async fn send(backend: Arc<WorkerBackend>, shutdown: CancellationToken) {
@@ -29,10 +30,10 @@ pub(super) async fn send(backend: Arc<WorkerBackend>, shutdown: CancellationToke
         let claimed = claim(&backend, room).await;
         let found = claimed.well.len() + claimed.failing.len();
         for begun in claimed.well {
-            well.spawn(attempt(backend.clone(), begun));
+            well.spawn(within(Purpose::Background, attempt(backend.clone(), begun)));
         }
         for begun in claimed.failing {
-            failing.spawn(attempt(backend.clone(), begun));
+            failing.spawn(within(Purpose::Background, attempt(backend.clone(), begun)));
         }
         // There may be more.
         if found > 0 && found < free {

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 
 use crate::base::actor::Actor;
 use crate::base::ids::VariantId;
-use crate::base::outcome::{Fault, Outcome};
+use crate::base::outcome::{Failure, Fault, Outcome};
 use crate::catalogue::jobs::CapRaised;
 use crate::delivery;
 use crate::delivery::jobs::{CloseGrant, HandleRecall};
@@ -51,8 +51,22 @@ pub type React = Arc<dyn Fn(Arc<WorkerBackend>, Job) -> BoxFuture<'static, Outco
 
 /// The table in the form workers take.
 pub fn table() -> React {
-    Arc::new(|backend, job| Box::pin(async move { of_job(&backend, &job).await }))
+    Arc::new(|backend, job| {
+        Box::pin(async move {
+            match of_job(&backend, &job).await {
+                // What it needs has no room now: it made no attempt.
+                Err(Failure::Fault(Fault::Overloaded(why))) => {
+                    tracing::info!(job = job.id, kind = job.kind, why, "a job is put off");
+                    Ok(Done::Later(PUT_OFF))
+                }
+                done => done,
+            }
+        })
+    })
 }
+
+/// When a job comes back for which there was no room: its gateway's share of calls, a connection.
+const PUT_OFF: Duration = Duration::from_secs(5);
 
 async fn of_job(backend: &Arc<WorkerBackend>, job: &Job) -> Outcome<Done> {
     match job.kind.as_str() {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use metrics::counter;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -12,6 +14,7 @@ use tracing::{error, warn};
 use super::reactions::{self, Done, React};
 use super::{ages, hooks, schedule};
 use crate::base::outcome::{Failure, Fault};
+use crate::infra::db::{Purpose, within};
 use crate::infra::queue::{self, Job};
 use crate::infra::sequence::{self, Step};
 use crate::worker::backend::WorkerBackend;
@@ -23,7 +26,7 @@ const LOOK_FOR_EVENTS: Duration = Duration::from_secs(5);
 /// How often expired leases are looked for.
 const RESCUE: Duration = Duration::from_secs(5);
 /// How long running jobs may go on after the worker was asked to stop.
-const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Works until `shutdown`, then lets running jobs end and gives the others back.
 pub async fn run(backend: Arc<WorkerBackend>, shutdown: CancellationToken) {
@@ -32,11 +35,12 @@ pub async fn run(backend: Arc<WorkerBackend>, shutdown: CancellationToken) {
 
 /// `run` with another table of reactions.
 pub async fn run_with(backend: Arc<WorkerBackend>, react: React, shutdown: CancellationToken) {
-    let sequencer = tokio::spawn(number_events(backend.clone(), shutdown.clone()));
-    let sweeper = tokio::spawn(schedule::run(backend.clone(), shutdown.clone()));
-    let sender = tokio::spawn(hooks::send(backend.clone(), shutdown.clone()));
-    let counter = tokio::spawn(ages::run(backend.clone(), shutdown.clone()));
-    take_jobs(backend, react, shutdown).await;
+    let background = |task: BoxFuture<'static, ()>| tokio::spawn(within(Purpose::Background, task));
+    let sequencer = background(number_events(backend.clone(), shutdown.clone()).boxed());
+    let sweeper = background(schedule::run(backend.clone(), shutdown.clone()).boxed());
+    let sender = background(hooks::send(backend.clone(), shutdown.clone()).boxed());
+    let counter = background(ages::run(backend.clone(), shutdown.clone()).boxed());
+    within(Purpose::Background, take_jobs(backend, react, shutdown)).await;
     for task in [sequencer, sweeper, sender, counter] {
         if let Err(e) = task.await {
             error!(error = %e, "a loop of the worker ended badly");
@@ -60,7 +64,7 @@ async fn take_jobs(backend: Arc<WorkerBackend>, react: React, shutdown: Cancella
         let found = jobs.len();
         for job in jobs {
             let (backend, react) = (backend.clone(), react.clone());
-            running.spawn(async move { execute(&backend, &react, job).await });
+            running.spawn(within(Purpose::Background, async move { execute(&backend, &react, job).await }));
         }
         if found > 0 && found == free {
             // There may be more, but no room: wait for one to end.
@@ -131,7 +135,7 @@ pub(super) async fn execute(backend: &Arc<WorkerBackend>, react: &React, job: Jo
     let (kind, id, attempt) = (job.kind.clone(), job.id, job.attempt);
     crate::fault_point!("job.leased");
     // A task of its own: a handler that panics ends alone.
-    let mut handler = tokio::spawn(react(backend.clone(), job.clone()));
+    let mut handler = tokio::spawn(within(Purpose::Background, react(backend.clone(), job.clone())));
     let deadline = tokio::time::sleep(time);
     tokio::pin!(deadline);
     let mut heartbeat = tokio::time::interval_at(Instant::now() + lease / 3, lease / 3);

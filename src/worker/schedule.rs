@@ -1,15 +1,20 @@
 //! Sweeps: what must happen without anybody asking. Each has its gap; while one server runs a sweep, others skip it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use metrics::histogram;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::base::outcome::Outcome;
+use crate::infra::db::{Purpose, within};
 use crate::infra::queue;
 use crate::infra::session_lock::SessionLocks;
 use crate::worker::backend::WorkerBackend;
@@ -35,6 +40,9 @@ const DAY: u64 = 86_400;
 pub const SWEEPS: &[Sweep] = &[
     sweep("done_jobs", 600, |backend| Box::pin(async move { delete_done_jobs(&backend).await })),
     sweep("partitions", 6 * 3_600, |backend| Box::pin(async move { make_partitions(&backend).await })),
+    sweep("forgotten_rows", 3_600, |backend| {
+        Box::pin(async move { crate::infra::stuck::sweep(&backend).await })
+    }),
     sweep("task_alerts", 15, |backend| Box::pin(async move { crate::mail::alert::sweep(&backend).await })),
     sweep("unsent_messages", 120, |backend| {
         Box::pin(async move { crate::mail::unsent::sweep(&backend).await })
@@ -99,6 +107,9 @@ pub const SWEEPS: &[Sweep] = &[
     sweep("abandoned_imports", 3_600, |backend| {
         Box::pin(async move { crate::fulfilment::commit_import::sweep(&backend).await })
     }),
+    sweep("price_changes", 15, |backend| {
+        Box::pin(async move { crate::catalogue::product_list::kept::sweep(&backend).await })
+    }),
     sweep("low_stock", 60, |backend| {
         Box::pin(async move { crate::fulfilment::low_stock::sweep(&backend).await })
     }),
@@ -110,6 +121,9 @@ pub const SWEEPS: &[Sweep] = &[
     }),
     sweep("lapsed_downloads", 60, |backend| {
         Box::pin(async move { Ok(crate::delivery::sweep::close_lapsed_sessions(&backend).await?) })
+    }),
+    sweep("lost_streams", 60, |backend| {
+        Box::pin(async move { Ok(crate::delivery::streams::sweep(&backend).await?) })
     }),
     sweep("upload_leftovers", 3_600, |backend| {
         Box::pin(async move { Ok(crate::files::sweep::remove_leftovers(&backend).await?) })
@@ -134,52 +148,88 @@ pub const SWEEPS: &[Sweep] = &[
     }),
 ];
 
-/// Runs every sweep at its gap until `shutdown`, first soon after the start.
+/// How long a sweep may take before the others of its kind elsewhere get their turn: what it has begun ends, and it comes again.
+const LONGEST: Duration = Duration::from_secs(900);
+
+/// How long sweeps may go on after the worker was asked to stop. What is cut off rolls back and comes again.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Runs every sweep at its gap until `shutdown`, first soon after the start. Each runs by itself: one that waits for
+/// somebody else's server keeps no other from its turn.
 pub async fn run(backend: Arc<WorkerBackend>, shutdown: CancellationToken) {
-    let mut locks = SessionLocks::default();
-    let mut due: Vec<Instant> = SWEEPS.iter().map(|_| Instant::now()).collect();
-    let mut tick = tokio::time::interval(Duration::from_millis(500));
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let locks = Arc::new(Mutex::new(SessionLocks::default()));
+    let mut loops = JoinSet::new();
+    for sweep in SWEEPS {
+        let (backend, locks, shutdown) = (backend.clone(), locks.clone(), shutdown.clone());
+        loops.spawn(within(Purpose::Background, async move {
+            repeat(&backend, &locks, sweep, &shutdown).await;
+        }));
+    }
+    shutdown.cancelled().await;
+    let all = async { while loops.join_next().await.is_some() {} };
+    if timeout(PATIENCE, all).await.is_err() {
+        warn!("sweeps were cut off by the end of the program; they come again");
+    }
+}
+
+async fn repeat(
+    backend: &Arc<WorkerBackend>,
+    locks: &Mutex<SessionLocks>,
+    sweep: &Sweep,
+    shutdown: &CancellationToken,
+) {
+    let mut due = Instant::now();
     loop {
         tokio::select! {
-            _ = tick.tick() => {}
+            () = tokio::time::sleep_until(due) => {}
             () = shutdown.cancelled() => return,
         }
-        for (sweep, due) in SWEEPS.iter().zip(&mut due) {
-            if shutdown.is_cancelled() {
-                return;
-            }
-            if *due <= Instant::now() {
-                *due = Instant::now() + sweep.every.mul_f64(crate::base::clock::jitter());
-                guarded(&backend, &mut locks, sweep).await;
-            }
+        let late = due.elapsed();
+        due = Instant::now() + sweep.every.mul_f64(crate::base::clock::jitter());
+        let round = guarded(backend, locks, sweep, late, shutdown);
+        // One that panics has failed, and comes again.
+        match AssertUnwindSafe(timeout(LONGEST, round)).catch_unwind().await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => warn!(sweep = sweep.name, "a sweep took too long and was cut off"),
+            Err(_) => error!(sweep = sweep.name, "a sweep panicked"),
         }
     }
 }
 
-async fn guarded(backend: &Arc<WorkerBackend>, locks: &mut SessionLocks, sweep: &Sweep) {
-    match locks.try_lock(&backend.db, sweep.name).await {
+async fn guarded(
+    backend: &Arc<WorkerBackend>,
+    locks: &Mutex<SessionLocks>,
+    sweep: &Sweep,
+    late: Duration,
+    shutdown: &CancellationToken,
+) {
+    match locks.lock().await.try_lock(&backend.db, sweep.name).await {
         Ok(true) => {}
         Ok(false) => return,
         Err(e) => return warn!(sweep = sweep.name, error = %e, "could not take the sweep's lock"),
     }
     let started = Instant::now();
-    if let Err(failure) = until_clean(backend, sweep).await {
+    histogram!("dispense_sweep_late_seconds", "sweep" => sweep.name).record(late.as_secs_f64());
+    if let Err(failure) = until_clean(backend, sweep, shutdown).await {
         warn!(sweep = sweep.name, error = ?failure, "a sweep failed");
     }
     histogram!("dispense_sweep_seconds", "sweep" => sweep.name).record(started.elapsed().as_secs_f64());
-    locks.unlock(sweep.name).await;
+    locks.lock().await.unlock(sweep.name).await;
 }
 
-/// A sweep that always finds something must not keep the others waiting.
+/// A sweep that always finds something must not run for ever under its lock.
 const ROUNDS: usize = 100;
 
-async fn until_clean(backend: &Arc<WorkerBackend>, sweep: &Sweep) -> Outcome<usize> {
+async fn until_clean(
+    backend: &Arc<WorkerBackend>,
+    sweep: &Sweep,
+    shutdown: &CancellationToken,
+) -> Outcome<usize> {
     let mut all = 0;
     for _ in 0..ROUNDS {
         let changed = (sweep.run)(backend.clone()).await?;
         all += changed;
-        if changed == 0 {
+        if changed == 0 || shutdown.is_cancelled() {
             break;
         }
         backend.bell.ring();
@@ -191,7 +241,7 @@ async fn until_clean(backend: &Arc<WorkerBackend>, sweep: &Sweep) -> Outcome<usi
 pub async fn sweep_all(backend: &Arc<WorkerBackend>) -> Outcome<usize> {
     let mut all = 0;
     for sweep in SWEEPS {
-        all += until_clean(backend, sweep).await?;
+        all += until_clean(backend, sweep, &CancellationToken::new()).await?;
     }
     Ok(all)
 }

@@ -11,7 +11,7 @@ use crate::architecture::{may_use, sources};
 const OWNERS: [(&str, &str); 14] = [
     (
         "infra",
-        "data_key epoch event event_cursor event_head event_seq idempotency job message persisted_query setting task",
+        "data_key epoch event event_cursor event_head event_seq idempotency job message persisted_query setting stuck_row task",
     ),
     ("people", "api_client app_user email_code refresh_token registration seller_member session user_role"),
     ("sellers", "seller"),
@@ -23,7 +23,7 @@ const OWNERS: [(&str, &str); 14] = [
         "orders",
         "block_entry hold order_country order_gift order_line order_reference order_visit orders staff_act unit",
     ),
-    ("catalogue", "bundle_part price product translation variant"),
+    ("catalogue", "bundle_part price price_currency product product_name product_price translation variant"),
     (
         "payments",
         "asked_trade dispute epoch_question gateway_account ledger_entry notice notice_body payment refund refund_unit \
@@ -31,7 +31,7 @@ const OWNERS: [(&str, &str); 14] = [
     ),
     (
         "delivery",
-        "batch_recall case_answer delivery_case download_link download_session recall_piece replacement",
+        "batch_recall case_answer delivery_case download_link download_session download_stream recall_piece replacement",
     ),
     ("licences", "licence_activation"),
     ("mail", "mail_report mail_suppression message_attempt"),

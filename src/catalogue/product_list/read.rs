@@ -136,7 +136,8 @@ fn page_query(
         beyond(&mut query, key, listing, descends, from)?;
     }
     let direction = if descends { "desc" } else { "asc" };
-    query.push(&format!(" order by {key} {direction}, p.id {direction} limit "));
+    let id = sort_id(listing.sort);
+    query.push(&format!(" order by {key} {direction}, {id} {direction} limit "));
     query.push_bind::<BigInt, _>(page.size + 1);
     Ok(query)
 }
@@ -163,33 +164,34 @@ fn sort_key(scope: &Scope, sort: Sort) -> &'static str {
         Sort::Newest => "p.created_at",
         Sort::Changed => "p.updated_at",
         Sort::Name => "n.name",
-        Sort::PriceLow => "coalesce(f.price, 9223372036854775807)",
-        Sort::PriceHigh => "coalesce(f.price, -1)",
+        Sort::PriceLow => LOW,
+        Sort::PriceHigh => "coalesce(f.unit_minor, -1)",
     }
 }
 
-/// What sort and filter need beside the product: its name in the reader's language, and what it costs from.
+/// The product's id in the row that the list is sorted by, which is where its index has it.
+fn sort_id(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Newest | Sort::Changed => "p.id",
+        Sort::Name => "n.product_id",
+        Sort::PriceLow | Sort::PriceHigh => "f.product_id",
+    }
+}
+
+/// What a product costs from, as an index has it: what has no price is the dearest.
+const LOW: &str = "coalesce(f.unit_minor, 9223372036854775807)";
+
+/// What sort and filter need beside the product: its name in the reader's language, and what it costs from. Both are kept
+/// by the database beside the product; what is shown is computed.
 fn join(query: &mut Statement<'static>, listing: &Listing) {
     if listing.sort == Sort::Name {
-        query.push(
-            " cross join lateral (select lower(coalesce(\
-               (select t.value from translation t where t.object_id = p.id and t.field = 'name' \
-                 and t.locale = a.locale), \
-               (select t.value from translation t where t.object_id = p.id and t.field = 'name' \
-                 and t.locale = p.default_locale), p.slug)) as name) n",
-        );
+        query.push(" join product_name n on n.product_id = p.id and n.locale = a.locale");
     }
     let filter = &listing.filter;
     let by_price = matches!(listing.sort, Sort::PriceLow | Sort::PriceHigh);
     if by_price || filter.price_min.is_some() || filter.price_max.is_some() {
-        // Tiers never grow dearer, so the least of those that apply is the one that applies.
-        query.push(
-            " cross join lateral (select min(c.unit_minor) as price from variant v \
-               join price c on c.variant_id = v.id and c.min_quantity <= v.min_quantity \
-                and c.valid_from <= app_now() and c.valid_to > app_now() and c.currency = ",
-        );
+        query.push(" join product_price f on f.product_id = p.id and f.currency = ");
         query.push_bind::<Text, _>(listing.currency);
-        query.push(" where v.product_id = p.id and v.state = 'active') f");
     }
 }
 
@@ -212,10 +214,10 @@ fn narrow(query: &mut Statement<'static>, listing: &Listing) {
         query.push(" and p.updated_at >= ").push_bind::<Timestamptz, _>(since);
     }
     if let Some(least) = filter.price_min {
-        query.push(" and f.price >= ").push_bind::<BigInt, _>(least);
+        query.push(&format!(" and f.unit_minor is not null and {LOW} >= ")).push_bind::<BigInt, _>(least);
     }
     if let Some(most) = filter.price_max {
-        query.push(" and f.price <= ").push_bind::<BigInt, _>(most);
+        query.push(&format!(" and {LOW} <= ")).push_bind::<BigInt, _>(most);
     }
     if let Some(in_stock) = filter.in_stock {
         query.push(if in_stock { " and " } else { " and not " });
@@ -255,7 +257,8 @@ fn beyond(
         let refused = |_| Refusal::new(ErrorCode::InvalidCursor, "this cursor belongs to another list");
         value.parse::<i64>().map_err(refused)
     };
-    query.push(&format!(" and ({key}, p.id) {} (", if descends { "<" } else { ">" }));
+    let of = sort_id(listing.sort);
+    query.push(&format!(" and ({key}, {of}) {} (", if descends { "<" } else { ">" }));
     match listing.sort {
         Sort::Newest | Sort::Changed => {
             query.push_bind::<Timestamptz, _>(DateTime::from_timestamp_micros(number()?).unwrap_or_default())

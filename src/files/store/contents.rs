@@ -6,6 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::{FileId, FileVersionId};
 use crate::infra::db::statement::Statement;
+use crate::infra::stuck::is_put_off;
 
 /// A content that is to be looked at.
 #[derive(QueryableByName)]
@@ -25,7 +26,8 @@ pub struct UnseenVersion {
     pub yanked: bool,
 }
 
-const UNSEEN: &str = "select * from (
+const UNSEEN: &str = concat!(
+    "select * from (
     select v.id, v.file_id, v.name, v.size, v.blob, v.yanked_at is not null as yanked, v.looked_at from file_version v
      where v.missing_since is not null and v.looked_at < app_now() - make_interval(secs => $1)
     union all
@@ -33,7 +35,10 @@ const UNSEEN: &str = "select * from (
       where v.missing_since is null and v.yanked_at is null
         and (v.looked_at is null or v.looked_at < app_now() - make_interval(secs => $2))
       order by v.looked_at nulls first, v.id limit $3)) due
-  order by looked_at nulls first, id limit $4";
+  where not ",
+    is_put_off!("missing_contents", "due.id::text"),
+    " order by looked_at nulls first, id limit $4"
+);
 
 /// Versions that buyers may get at which nobody has looked for so many seconds, and those that were missing when somebody did,
 /// after fewer of them.

@@ -10,23 +10,25 @@ use crate::infra::effects::Effects;
 use crate::infra::effects::events::Event;
 use crate::infra::effects::tasks::TaskKind;
 use crate::infra::kit::Kit;
+use crate::infra::stuck::{self, RowName};
 use store::Watched;
 
 /// The sweep. Keys are counted no further than a variant's threshold. Returns how many variants changed.
 pub async fn sweep(kit: &Kit) -> Outcome<usize> {
     let watched = store::list_changed(&mut *kit.db.conn().await?).await?;
-    let mut changed = 0;
-    for variant in watched {
+    let name = |watched: &Watched| RowName::of(watched.variant_id.0, watched.variant_id);
+    stuck::each(kit, "low_stock", watched, name, |variant: Watched| async move {
         let mut tx = kit.db.begin().await?;
         // Whoever else saw it was faster.
-        if store::advance(&mut tx, variant.variant_id, variant.is_low).await? == 1 {
+        let changed = store::advance(&mut tx, variant.variant_id, variant.is_low).await?;
+        if changed == 1 {
             effects(&variant).write(&tx, &kit.clock).await?;
-            changed += 1;
         }
         crate::fault_point!("low_stock.noted");
         tx.commit().await?;
-    }
-    Ok(changed)
+        Ok(changed)
+    })
+    .await
 }
 
 /// The event, and the task whose mail reaches the shop's operator.

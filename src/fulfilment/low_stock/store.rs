@@ -7,6 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::base::ids::{SellerId, VariantId};
 use crate::goods::{self, Supply};
 use crate::infra::db::statement::Statement;
+use crate::infra::stuck::is_put_off;
 
 /// A variant whose stock is on the other side of its threshold than when it was looked at last.
 #[derive(Clone, Debug, QueryableByName)]
@@ -25,8 +26,8 @@ pub(super) struct Watched {
 }
 
 /// What is retired, or watched no longer, is not low.
-const CHANGED: &str = "\
-    select w.variant_id, w.seller_id, w.threshold, w.available, w.is_low
+const CHANGED: &str = concat!(
+    "select w.variant_id, w.seller_id, w.threshold, w.available, w.is_low
       from (select v.id as variant_id, v.seller_id, coalesce(v.low_stock_alert, 0)::bigint as threshold, k.available,
           v.state = 'active' and v.low_stock_alert is not null and k.available <= v.low_stock_alert as is_low,
           coalesce(a.low, false) as was_low
@@ -35,7 +36,10 @@ const CHANGED: &str = "\
             and k.state = 'available' and k.expires_at > app_now()
             order by k.expires_at, k.pos limit coalesce(v.low_stock_alert, 0) + 1) counted) k
         where v.kind = any($1) and (v.low_stock_alert is not null or a.low)) w
-     where w.is_low <> w.was_low order by w.variant_id limit 500";
+     where w.is_low <> w.was_low and not ",
+    is_put_off!("low_stock", "w.variant_id::text"),
+    " order by w.variant_id limit 500"
+);
 
 pub(super) async fn list_changed(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Watched>> {
     Statement::new(CHANGED).bind::<Array<Text>, _>(goods::codes_of(Supply::Keys)).load(conn).await

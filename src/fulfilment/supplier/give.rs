@@ -76,7 +76,7 @@ pub(super) async fn to_a_person(
     effects.tasks.push(task.of_order(order.id).of_line(unit.line_id));
     // A mail per line: further pieces of it that nobody sells are no news.
     let subject = format!("{}:{}", order.id.0, unit.line_id.0);
-    let lines = Lines { lines: Some(vec![unit.line_id]) };
+    let lines = Lines::only(vec![unit.line_id]);
     effects.messages.extend(to_buyer(OrderAwaitingPerson::to, order, subject, lines));
     Ok(effects.write(conn, &kit.clock).await?)
 }

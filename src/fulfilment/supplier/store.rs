@@ -7,6 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::base::ids::{LineId, SellerId, UnitId, VariantId};
 use crate::infra::db::statement::Statement;
 use crate::orders::UnitState;
+use crate::orders::holds::unit_is_held;
 
 /// A unit of a locked order.
 #[derive(Clone, Debug, QueryableByName)]
@@ -38,9 +39,12 @@ impl WaitingUnit {
     }
 }
 
-const WAITING: &str = "select u.seller_id, u.line_id, u.variant_id, u.state, o.state in ('paid', 'closed') as paid,
-    exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id)) as held
-  from unit u join orders o on o.id = u.order_id where u.id = $1 and u.superseded_by is null";
+const WAITING: &str = concat!(
+    "select u.seller_id, u.line_id, u.variant_id, u.state, o.state in ('paid', 'closed') as paid, ",
+    unit_is_held!(),
+    " as held
+  from unit u join orders o on o.id = u.order_id where u.id = $1 and u.superseded_by is null"
+);
 
 pub(super) async fn find(conn: &mut AsyncPgConnection, id: UnitId) -> QueryResult<Option<WaitingUnit>> {
     Statement::new(WAITING).bind::<SqlUuid, _>(id).get_result(conn).await.optional()

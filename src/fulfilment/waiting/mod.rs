@@ -13,8 +13,9 @@ use crate::fulfilment::tasks::{
 };
 use crate::infra::effects::tasks::{self, NewTask, Over, TaskKind};
 use crate::infra::kit::Kit;
+use crate::infra::stuck::{self, RowName};
 use crate::orders;
-use crate::orders::blocks;
+use crate::orders::holds;
 
 /// Rows that one step looks at.
 const AT_ONCE: i64 = 200;
@@ -26,17 +27,21 @@ const HEAD_START: TimeDelta = TimeDelta::minutes(1);
 /// a defect and is counted as one. Returns how many orders got something.
 pub async fn sweep_unassigned(kit: &Kit) -> Outcome<usize> {
     let found = store::list_unassigned(&mut *kit.db.conn().await?, HEAD_START, AT_ONCE).await?;
-    let mut served = 0;
-    for id in found {
-        served += usize::from(serve(kit, id).await?);
-    }
-    Ok(served)
+    let name = |id: &OrderId| RowName::of(id.0, id);
+    stuck::each(
+        kit,
+        "unassigned_orders",
+        found,
+        name,
+        |id| async move { Ok(usize::from(serve(kit, id).await?)) },
+    )
+    .await
 }
 
 async fn serve(kit: &Kit, id: OrderId) -> Outcome<bool> {
     let mut tx = kit.db.begin().await?;
     let Some(order) = orders::store::lock(&mut tx, id).await? else { return Ok(false) };
-    if !order.state.is_paid() || blocks::is_held(&mut tx, id).await? {
+    if !order.state.is_paid() || holds::is_held(&mut tx, id).await? {
         return Ok(false);
     }
     if !release::hand_over(&mut tx, kit, &order, "system").await? {

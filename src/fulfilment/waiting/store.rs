@@ -8,7 +8,9 @@ use uuid::Uuid;
 
 use crate::base::ids::{LineId, OrderId, VariantId};
 use crate::infra::db::statement::Statement;
+use crate::infra::stuck::is_put_off;
 use crate::orders::UnitState;
+use crate::orders::holds::unit_is_held;
 
 #[derive(QueryableByName)]
 struct OrderRow {
@@ -16,10 +18,14 @@ struct OrderRow {
     id: OrderId,
 }
 
-const UNASSIGNED: &str = "select o.id from orders o
+const UNASSIGNED: &str = concat!(
+    "select o.id from orders o
   where o.state = 'paid' and o.delivered_at is null and o.paid_at < app_now() - make_interval(secs => $1)
     and exists (select 1 from unit u where u.order_id = o.id and u.state = 'unassigned' and u.superseded_by is null)
-    and not exists (select 1 from hold h where h.order_id = o.id) order by o.paid_at, o.id limit $2";
+    and not exists (select 1 from hold h where h.order_id = o.id) and not ",
+    is_put_off!("unassigned_orders", "o.id::text"),
+    " order by o.paid_at, o.id limit $2"
+);
 
 /// Orders paid so long ago with pieces that have nothing and wait for nothing, although nothing holds them.
 pub(super) async fn list_unassigned(
@@ -47,19 +53,12 @@ pub(super) struct LeftLine {
     pub variant_id: VariantId,
 }
 
-/// Nothing holds it.
-macro_rules! free {
-    () => {
-        "not exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id))"
-    };
-}
-
 const LEFT: &str = concat!(
     "with w as (select app_now() - make_interval(secs => $1) as since, app_now() - make_interval(secs => $2) as rested,
       $3::bigint as most)
   select distinct u.line_id, u.order_id, u.variant_id from unit u
-  where u.state = 'awaiting_person' and u.superseded_by is null and u.waiting_since < (select since from w) and ",
-    free!(),
+  where u.state = 'awaiting_person' and u.superseded_by is null and u.waiting_since < (select since from w) and not ",
+    unit_is_held!(),
     " and not exists (select 1 from task t where t.kind in ('delivery_by_hand', 'delivery_failed')
       and t.subject = u.line_id::text and (t.state <> 'resolved' or t.resolved_at > (select rested from w)))
   limit (select most from w)"
@@ -80,6 +79,11 @@ pub(super) async fn list_left_to_nobody(
         .await
 }
 
+/// A question about what has waited for longer than `after`, and about which no task of this kind was opened since that began.
+fn late<'a>(sql: &'static str, kind: &'a str, after: TimeDelta, limit: i64) -> Statement<'a> {
+    Statement::new(sql).bind::<Double, _>(secs(after)).bind::<Text, _>(kind).bind::<BigInt, _>(limit)
+}
+
 /// A variant whose buyers have waited for too long.
 #[derive(QueryableByName)]
 pub(super) struct LateVariantRow {
@@ -98,8 +102,8 @@ const LATE_VARIANTS: &str = concat!(
   select late.* from (
     select u.variant_id, u.state, count(*) as pieces, min(u.waiting_since) as since from unit u
      where u.state in ('awaiting_stock', 'awaiting_supplier') and u.superseded_by is null
-       and u.waiting_since < (select since from w) and ",
-    free!(),
+       and u.waiting_since < (select since from w) and not ",
+    unit_is_held!(),
     " group by u.variant_id, u.state) late
   where not exists (select 1 from task t where t.kind = (select kind from w) and t.subject = late.variant_id::text
     and (t.state <> 'resolved' or t.created_at >= late.since))
@@ -114,12 +118,7 @@ pub(super) async fn list_late_variants(
     after: TimeDelta,
     limit: i64,
 ) -> QueryResult<Vec<LateVariantRow>> {
-    Statement::new(LATE_VARIANTS)
-        .bind::<Double, _>(secs(after))
-        .bind::<Text, _>(kind)
-        .bind::<BigInt, _>(limit)
-        .load(conn)
-        .await
+    late(LATE_VARIANTS, kind, after, limit).load(conn).await
 }
 
 /// A line that has waited for a person for too long.
@@ -143,8 +142,8 @@ const LATE_LINES: &str = concat!(
   select late.* from (
     select u.line_id, u.order_id, u.variant_id, 'AWAITING_PERSON' as state, min(u.waiting_since) as since from unit u
      where u.state = 'awaiting_person' and u.superseded_by is null
-       and u.waiting_since < (select since from w) and ",
-    free!(),
+       and u.waiting_since < (select since from w) and not ",
+    unit_is_held!(),
     " group by u.line_id, u.order_id, u.variant_id
     union all
     select u.line_id, u.order_id, u.variant_id, 'IN_REVIEW', o.paid_at from orders o join unit u on u.order_id = o.id
@@ -165,12 +164,7 @@ pub(super) async fn list_late_lines(
     after: TimeDelta,
     limit: i64,
 ) -> QueryResult<Vec<LateLineRow>> {
-    Statement::new(LATE_LINES)
-        .bind::<Double, _>(secs(after))
-        .bind::<Text, _>(kind)
-        .bind::<BigInt, _>(limit)
-        .load(conn)
-        .await
+    late(LATE_LINES, kind, after, limit).load(conn).await
 }
 
 /// An open task whose cause has ended.

@@ -8,6 +8,9 @@ use crate::hooks;
 use crate::hooks::read::HookHealth;
 use crate::kinds::tasks;
 use crate::operations;
+use crate::operations::waiting::{
+    AWAITING_STOCK, JOBS_DEAD, JOBS_DUE, MAILS_QUEUED, MAILS_UNDELIVERED, TASKS_OPEN, WaitingRow,
+};
 use crate::payments::accounts::Complaint;
 
 impl Listed for User {
@@ -146,11 +149,11 @@ impl Health {
     /// The numbers, and the faults of the configuration.
     pub fn of(
         row: operations::Health,
-        waiting: Vec<operations::waiting::WaitingRow>,
+        waiting: Vec<WaitingRow>,
         sending: HookHealth,
         refused: &[Complaint],
     ) -> Self {
-        let state = |row: operations::waiting::WaitingRow| WaitingState {
+        let state = |row: WaitingRow| WaitingState {
             code: row.kind().code.into(),
             description: row.kind().doc.into(),
             count: Int64(row.count),
@@ -162,16 +165,18 @@ impl Health {
             count: Int64(sending.waiting),
             oldest_since: sending.oldest.map(Into::into),
         };
+        let of = |code: &'static str| waiting.iter().filter(move |row| row.kind().code == code);
+        let count = |code| Int64(of(code).map(|row| row.count).sum());
         Self {
+            open_tasks: count(TASKS_OPEN),
+            jobs_due: count(JOBS_DUE),
+            jobs_dead: count(JOBS_DEAD),
+            oldest_job_due: of(JOBS_DUE).find_map(|row| row.oldest).map(Into::into),
+            deliveries_waiting: count(AWAITING_STOCK),
+            mails_waiting: Int64(count(MAILS_QUEUED).0 + count(MAILS_UNDELIVERED).0),
             waiting: waiting.into_iter().map(state).chain([hooks]).collect(),
             configuration_faults: refused.iter().map(|(key, text)| format!("{key}: {text}")).collect(),
-            open_tasks: Int64(row.open_tasks),
-            jobs_due: Int64(row.jobs_due),
-            jobs_dead: Int64(row.jobs_dead),
-            oldest_job_due: row.oldest_job_due.map(Into::into),
-            deliveries_waiting: Int64(row.units_waiting),
             payments_unknown: Int64(row.payments_unknown),
-            mails_waiting: Int64(row.mails_waiting),
             hooks_waiting: Int64(sending.waiting),
             oldest_hook_due: sending.oldest_due.map(Into::into),
             hook_endpoints_failing: Int64(sending.failing),

@@ -20,7 +20,7 @@ use crate::graphql::error::{self, Refused};
 use crate::graphql::execute::{self, Prepared};
 use crate::graphql::live::frame::StreamStep;
 use crate::graphql::live::slots::Entered;
-use crate::graphql::live::turn::{Outcome, Turn};
+use crate::graphql::live::turn::{Turn, TurnReport};
 use crate::graphql::{persisted, schema};
 use crate::infra::hub::Following;
 
@@ -203,7 +203,7 @@ impl Follower {
             self.execute(operation, viewer, turn.clone()).await
         };
         metrics::counter!("dispense_live_turns_total").increment(1);
-        let Outcome { following: followed, mut cursors, over, more, ends } = turn.take();
+        let TurnReport { following: followed, mut cursors, over, more, ends } = turn.take();
         let following = followed.or(following);
         for mut response in responses {
             let passing = !first && response.errors.iter().any(is_passing);

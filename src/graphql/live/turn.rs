@@ -16,12 +16,12 @@ pub struct Turn {
     after: Option<String>,
     /// Nobody follows for it yet.
     first: bool,
-    outcome: Mutex<Outcome>,
+    report: Mutex<TurnReport>,
 }
 
 /// What the resolver said.
 #[derive(Default)]
-pub struct Outcome {
+pub struct TurnReport {
     /// What is to be waited for; on the first turn alone.
     pub following: Option<Following>,
     /// The cursors of what it gives, in that order.
@@ -36,18 +36,18 @@ pub struct Outcome {
 
 impl Turn {
     pub fn new(hub: Arc<Hub>, after: Option<String>, first: bool) -> Self {
-        Self { hub, after, first, outcome: Mutex::default() }
+        Self { hub, after, first, report: Mutex::default() }
     }
 
-    fn outcome(&self) -> MutexGuard<'_, Outcome> {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
+    fn report(&self) -> MutexGuard<'_, TurnReport> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Follows a topic, on the first turn. To be called before the state is read that the client is shown.
     pub async fn follow(&self, topic: Topic) -> Answer<()> {
         if self.first {
             let following = self.hub.follow(topic).await.or_top()?;
-            self.outcome().following = Some(following);
+            self.report().following = Some(following);
         }
         Ok(())
     }
@@ -59,27 +59,27 @@ impl Turn {
 
     /// The client is given something with this cursor.
     pub fn give(&self, cursor: String) {
-        self.outcome().cursors.push_back(cursor);
+        self.report().cursors.push_back(cursor);
     }
 
     /// Nothing more will happen.
     pub fn end(&self) {
-        self.outcome().over = true;
+        self.report().over = true;
     }
 
     /// There is more than one turn gives.
     pub fn repeat(&self) {
-        self.outcome().more = true;
+        self.report().more = true;
     }
 
     /// What is shown is shown until then.
     pub fn until(&self, end: DateTime<Utc>) {
-        self.outcome().ends = Some(end);
+        self.report().ends = Some(end);
     }
 
     /// What the resolver said.
-    pub fn take(&self) -> Outcome {
-        std::mem::take(&mut self.outcome())
+    pub fn take(&self) -> TurnReport {
+        std::mem::take(&mut self.report())
     }
 }
 

@@ -56,8 +56,7 @@ pub fn of(whole: &Whole) -> OrderStage {
         }
         OrderState::Expired => return OrderStage::Expired,
         OrderState::PendingPayment => {
-            let confirming = |p: &Payment| matches!(p.state, PaymentState::Pending | PaymentState::Unknown);
-            return match whole.payments.iter().any(confirming) {
+            return match whole.payments.iter().any(|p| p.state.is_confirming()) {
                 true => OrderStage::ConfirmingPayment,
                 false => OrderStage::AwaitingPayment,
             };

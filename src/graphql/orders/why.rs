@@ -133,8 +133,8 @@ fn unpaid(ctx: &Context<'_>, whole: &Whole) -> Option<Explanation> {
                 "付款正在确认中，请勿重复付款。",
             );
             let now = ctx.backend().clock.now();
-            let confirming = |p: &&Payment| matches!(p.state, PaymentState::Pending | PaymentState::Unknown);
-            let asked = whole.payments.iter().filter(confirming).filter_map(|p| p.next_check_at);
+            let confirming = whole.payments.iter().filter(|p| p.state.is_confirming());
+            let asked = confirming.filter_map(|p| p.next_check_at);
             let asked = asked.filter(|at| *at > now).min();
             Some(explain(ctx, whole, Reason { code: "CONFIRMING_PAYMENT", message }, asked))
         }

@@ -60,11 +60,11 @@ impl JobSubscription {
         if job.is_over() && !(knows_all && more) {
             turn.end();
         }
-        let news = (!knows_all).then(|| {
+        let change = (!knows_all).then(|| {
             turn.give(cursor.clone());
             JobChange { cursor, event: event.filter(|_| after.is_some()), at: at.into(), job }
         });
-        Ok(stream::iter(news))
+        Ok(stream::iter(change))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::graphql::seller::stock::ExpiringKeys;
 use crate::graphql::seller::types::{KeyBatch, VariantStock};
 use crate::graphql::suppliers::{self, Supplier, SupplierOffer};
 use crate::orders::access::AccessLevel;
-use crate::orders::{staff, sync};
+use crate::orders::staff;
 use crate::vault;
 
 /// The screens of sellers.
@@ -195,7 +195,7 @@ impl Seller {
         Ok(Connection::new(Page { rows, has_next, has_previous }).with_total(total))
     }
 
-    /// Paid lines, the newest first. Who bought them is masked.
+    /// Paid lines, those placed last first. Who bought them is masked.
     async fn order_lines(
         &self,
         ctx: &Context<'_>,
@@ -211,11 +211,8 @@ impl Seller {
             let mut conn = ctx.backend().db.conn().await.or_top()?;
             staff::lines_of_sellers(&mut conn, &self.0, &args).await.or_top()?
         };
-        let cursors: Vec<String> = page
-            .rows
-            .iter()
-            .map(|row| page::encode(&list, &sync::keys(row.paid_at, row.line_id.0)))
-            .collect();
+        let cursors: Vec<String> =
+            page.rows.iter().map(|row| page::encode(&list, &[row.line_id.to_string()])).collect();
         let (has_next, has_previous) = (page.has_next, page.has_previous);
         let lines = page.rows.iter().map(|row| (row.order_id, row.line_id)).collect();
         let lines = orders::line_page(ctx, lines, AccessLevel::Status).await?;

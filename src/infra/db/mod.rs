@@ -8,6 +8,7 @@ pub mod migrate;
 pub mod partitions;
 mod place;
 mod pool;
+mod purpose;
 #[rustfmt::skip]
 pub mod schema;
 pub mod settled;
@@ -17,7 +18,8 @@ pub mod total;
 pub use address::Address;
 pub use errors::{ResultExt, one, violated};
 pub use place::DatabasePlace;
-pub use pool::{Connection, Db, Limits, Purpose, Transaction};
+pub use pool::{Connection, Db, Limits, Transaction};
+pub use purpose::{Purpose, within};
 
 diesel::define_sql_function! {
     /// The database's clock; a test moves it.

@@ -1,8 +1,8 @@
-//! Two pools over one database: one for everything, one that only notices use, so that a crowd of readers cannot
-//! keep a payment from being settled. A transaction that is dropped without `commit` is rolled back.
+//! A pool for each purpose over one database, so that neither a crowd of readers nor a long report can keep a payment from
+//! being settled or a job from running. A transaction that is dropped without `commit` is rolled back.
 
 use std::ops::{Deref, DerefMut};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
 use deadpool::managed::{Object, PoolError};
@@ -11,34 +11,31 @@ use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AnsiTransactionManager, AsyncPgConnection, SimpleAsyncConnection, TransactionManager};
 use futures::FutureExt;
+use metrics::{counter, histogram};
 
 use crate::base::outcome::Fault;
 use crate::infra::db::address::Address;
 use crate::infra::db::errors::is_connection_lost;
-
-/// What a connection is wanted for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    General,
-    /// Settling notices: a reserved pool with plans that do not depend on how long an array is.
-    Notices,
-}
+use crate::infra::db::purpose::Purpose;
 
 /// The way to the database. Cheap to clone.
 #[derive(Clone)]
 pub struct Db {
-    general: Pool<AsyncPgConnection>,
-    notices: Pool<AsyncPgConnection>,
+    /// By purpose.
+    pools: [Pool<AsyncPgConnection>; 4],
     address: Address,
 }
 
 /// One connection outside a transaction: for a single statement, or reads that need no common snapshot.
 pub type Connection = Object<AsyncDieselConnectionManager<AsyncPgConnection>>;
 
-/// Limits of a pool and its sessions.
+/// Limits of the pools and their sessions.
 #[derive(Clone, Debug)]
 pub struct Limits {
+    /// For requests.
     pub connections: usize,
+    pub report_connections: usize,
+    pub background_connections: usize,
     /// How long a caller waits for a free connection.
     pub wait: Duration,
     pub statement_timeout: Duration,
@@ -52,31 +49,33 @@ const NOTICES: usize = 8;
 impl Db {
     /// Opens no connection yet; the first use does.
     pub fn new(address: Address, limits: &Limits) -> Result<Self, Fault> {
-        Ok(Self {
-            general: pool(&address, limits, limits.connections, Purpose::General)?,
-            notices: pool(&address, limits, NOTICES, Purpose::Notices)?,
-            address,
-        })
+        let [requests, reports, background, notices] =
+            Purpose::ALL.map(|purpose| pool(&address, limits, purpose));
+        Ok(Self { pools: [requests?, reports?, background?, notices?], address })
     }
 
+    /// A connection for the purpose of the current task.
     pub async fn conn(&self) -> Result<Connection, Fault> {
-        self.conn_for(Purpose::General).await
+        self.conn_for(Purpose::current()).await
     }
 
     pub async fn conn_for(&self, purpose: Purpose) -> Result<Connection, Fault> {
-        let pool = match purpose {
-            Purpose::General => &self.general,
-            Purpose::Notices => &self.notices,
-        };
-        pool.get().await.map_err(|error| match error {
-            PoolError::Timeout(_) => Fault::Overloaded("all database connections are in use"),
+        let began = Instant::now();
+        let got = self.pools[purpose as usize].get().await;
+        histogram!("dispense_db_wait_seconds", "purpose" => purpose.name())
+            .record(began.elapsed().as_secs_f64());
+        got.map_err(|error| match error {
+            PoolError::Timeout(_) => {
+                counter!("dispense_db_refused_total", "purpose" => purpose.name()).increment(1);
+                Fault::Overloaded("all database connections are in use")
+            }
             other => Fault::Database(other.to_string()),
         })
     }
 
-    /// Opens a transaction.
+    /// Opens a transaction for the purpose of the current task.
     pub async fn begin(&self) -> Result<Transaction, Fault> {
-        self.begin_for(Purpose::General).await
+        self.begin_for(Purpose::current()).await
     }
 
     pub async fn begin_for(&self, purpose: Purpose) -> Result<Transaction, Fault> {
@@ -134,12 +133,13 @@ impl DerefMut for Transaction {
     }
 }
 
-fn pool(
-    address: &Address,
-    limits: &Limits,
-    size: usize,
-    purpose: Purpose,
-) -> Result<Pool<AsyncPgConnection>, Fault> {
+fn pool(address: &Address, limits: &Limits, purpose: Purpose) -> Result<Pool<AsyncPgConnection>, Fault> {
+    let size = match purpose {
+        Purpose::Requests => limits.connections,
+        Purpose::Reports => limits.report_connections,
+        Purpose::Background => limits.background_connections,
+        Purpose::Notices => NOTICES,
+    };
     let settings = format!(
         "set statement_timeout = {}; set lock_timeout = {}; set idle_in_transaction_session_timeout = {}; \
          set timezone = 'UTC'; set plan_cache_mode = {}; set application_name = 'dispense'",

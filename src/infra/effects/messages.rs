@@ -131,6 +131,15 @@ pub async fn advance_started(
     .await
 }
 
+/// Keeps what a repeat of the message must know of its first attempt.
+pub async fn keep<P: Record>(conn: &mut AsyncPgConnection, id: Uuid, payload: &P) -> QueryResult<usize> {
+    Statement::new("update message set payload = $1 where id = $2")
+        .bind::<Jsonb, _>(payload.stored())
+        .bind::<SqlUuid, _>(id)
+        .execute(conn)
+        .await
+}
+
 /// Ends what the given attempt began. 0 rows: a later attempt has begun or the message goes elsewhere, and this one's end
 /// counts for nothing.
 pub async fn advance(
@@ -164,23 +173,26 @@ pub async fn advance_bounced(conn: &mut AsyncPgConnection, id: Uuid) -> QueryRes
     .await
 }
 
-/// Sends a message that was not sent yet to another address than it was written for.
+/// Sends a message that was not sent yet to another address than it was written for. Nothing of it was there before: what
+/// its attempts had in them counts for nothing.
 pub async fn advance_recipient(
     conn: &mut AsyncPgConnection,
     id: Uuid,
     from: &'static str,
     recipient: &str,
 ) -> QueryResult<usize> {
-    Statement::new("update message set recipient = $1 where id = $2 and state = $3")
-        .bind::<Text, _>(recipient)
-        .bind::<SqlUuid, _>(id)
-        .bind::<Text, _>(from)
-        .execute(conn)
-        .await
+    Statement::new(
+        "update message set recipient = $1, payload = payload - 'pieces' where id = $2 and state = $3",
+    )
+    .bind::<Text, _>(recipient)
+    .bind::<SqlUuid, _>(id)
+    .bind::<Text, _>(from)
+    .execute(conn)
+    .await
 }
 
 /// Puts a message back into the queue with a fresh number of attempts, perhaps to a corrected address. Elsewhere it is another mail:
-/// what is reported of the one before says nothing about this one.
+/// what is reported of the one before says nothing about this one, and neither does what it had in it.
 pub async fn advance_again(
     conn: &mut AsyncPgConnection,
     id: Uuid,
@@ -190,8 +202,10 @@ pub async fn advance_again(
     Statement::new(
         "update message set state = 'queued', attempts_before = attempts, bounced_at = null, \
          message_id = case when $1 <> recipient then id || '.' || attempts || '@dispense' else message_id end, \
-         recipient = coalesce($2, recipient) where id = $3 and state = $4",
+         payload = case when $2 <> recipient then payload - 'pieces' else payload end, \
+         recipient = coalesce($3, recipient) where id = $4 and state = $5",
     )
+    .bind::<Nullable<Text>, _>(recipient)
     .bind::<Nullable<Text>, _>(recipient)
     .bind::<Nullable<Text>, _>(recipient)
     .bind::<SqlUuid, _>(id)

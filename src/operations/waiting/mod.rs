@@ -17,6 +17,14 @@ pub struct WaitingKind {
     pub sql: &'static str,
 }
 
+// Codes of which the shop's health names the figures apart too.
+pub const AWAITING_STOCK: &str = "AWAITING_STOCK";
+pub const MAILS_QUEUED: &str = "MAILS_QUEUED";
+pub const MAILS_UNDELIVERED: &str = "MAILS_UNDELIVERED";
+pub const JOBS_DUE: &str = "JOBS_DUE";
+pub const JOBS_DEAD: &str = "JOBS_DEAD";
+pub const TASKS_OPEN: &str = "TASKS_OPEN";
+
 /// Everything that can wait, beside what is sent to hook endpoints.
 pub const KINDS: &[WaitingKind] = &[
     WaitingKind {
@@ -35,7 +43,7 @@ pub const KINDS: &[WaitingKind] = &[
           and not exists (select 1 from hold h where h.order_id = o.id)",
     },
     WaitingKind {
-        code: "AWAITING_STOCK",
+        code: AWAITING_STOCK,
         doc: "paid pieces that wait for stock",
         index: "unit_waits",
         sql: "select count(*) as count, min(waiting_since) as oldest from unit where state = 'awaiting_stock'",
@@ -87,13 +95,13 @@ pub const KINDS: &[WaitingKind] = &[
           where kind = 'notice_orphan' and state <> 'resolved'",
     },
     WaitingKind {
-        code: "MAILS_QUEUED",
+        code: MAILS_QUEUED,
         doc: "mails that are still to be sent, or are being tried again, since they were written",
         index: "message_unsent",
         sql: "select count(*) as count, min(created_at) as oldest from message where state in ('queued', 'sending')",
     },
     WaitingKind {
-        code: "MAILS_UNDELIVERED",
+        code: MAILS_UNDELIVERED,
         doc: "mails that did not arrive and that a person looks at, since they were written",
         index: "message_undelivered",
         sql: "select count(*) as count, min(created_at) as oldest from message where state in ('failed', 'needs_attention')",
@@ -147,19 +155,19 @@ pub const KINDS: &[WaitingKind] = &[
         sql: "select count(*) as count, min(missing_since) as oldest from file_version where missing_since is not null",
     },
     WaitingKind {
-        code: "JOBS_DUE",
+        code: JOBS_DUE,
         doc: "jobs that should run now, since they should",
         index: "job_due",
         sql: "select count(*) as count, min(run_at) as oldest from job where state = 'queued' and run_at <= app_now()",
     },
     WaitingKind {
-        code: "JOBS_DEAD",
+        code: JOBS_DEAD,
         doc: "jobs that were given up, since then",
         index: "job_dead",
         sql: "select count(*) as count, min(finished_at) as oldest from job where state = 'dead'",
     },
     WaitingKind {
-        code: "TASKS_OPEN",
+        code: TASKS_OPEN,
         doc: "tasks that wait for a person, since they were opened",
         index: "task_open",
         sql: "select count(*) as count, min(created_at) as oldest from task where state <> 'resolved'",

@@ -20,7 +20,7 @@ use crate::orders::events::{BlockEvent, OfBlock};
 use crate::people::throttle::client_key;
 
 pub(super) use store::hold_if_blocked;
-pub use store::{Block, block_keys, count, end_review, is_held, is_held_by_money, list};
+pub use store::{Block, block_keys, count, end_review, list};
 
 /// Longest reason, characters.
 const LONGEST_REASON: usize = 500;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::country::Country;
@@ -120,26 +120,6 @@ pub(in crate::orders) async fn hold_if_blocked(
 pub async fn end_review(conn: &mut AsyncPgConnection, id: OrderId) -> QueryResult<bool> {
     let sql = "delete from hold where order_id = $1 and cause = 'review'";
     Ok(Statement::new(sql).bind::<SqlUuid, _>(id.0).execute(conn).await? > 0)
-}
-
-#[derive(QueryableByName)]
-struct Held {
-    #[diesel(sql_type = Bool)]
-    held: bool,
-}
-
-/// Whether money that is disputed or on its way back holds an order, or a unit of it.
-pub async fn is_held_by_money(conn: &mut AsyncPgConnection, id: OrderId) -> QueryResult<bool> {
-    let sql = "select exists (select 1 from hold where order_id = $1 and cause <> 'review') as held";
-    let row: Held = Statement::new(sql).bind::<SqlUuid, _>(id.0).get_result(conn).await?;
-    Ok(row.held)
-}
-
-/// Whether anything holds an order, or a unit of it.
-pub async fn is_held(conn: &mut AsyncPgConnection, id: OrderId) -> QueryResult<bool> {
-    let sql = "select exists (select 1 from hold where order_id = $1) as held";
-    let row: Held = Statement::new(sql).bind::<SqlUuid, _>(id.0).get_result(conn).await?;
-    Ok(row.held)
 }
 
 /// Sort values of a block.

@@ -11,7 +11,15 @@ pub use crate::orders::hand_over::HoldCause as Cause;
 use crate::orders::hand_over::{PieceState, Standing};
 use crate::orders::model::Order;
 use crate::orders::unit::UnitState;
-pub use store::replace;
+pub use store::{is_held, is_held_by_money, replace};
+
+/// Whether anything holds a unit `u`, itself or with its order, as SQL.
+macro_rules! unit_is_held {
+    () => {
+        "exists (select 1 from hold h where h.order_id = u.order_id and (h.unit_id is null or h.unit_id = u.id))"
+    };
+}
+pub(crate) use unit_is_held;
 
 /// One reason to withhold delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! SQL of holds.
 
-use diesel::sql_types::{Array, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Nullable, Text, Uuid as SqlUuid};
+use diesel::{QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::base::ids::OrderId;
@@ -17,11 +18,7 @@ const SET: &str = "insert into hold (order_id, unit_id, cause, cause_id)
 
 /// Makes the holds that money causes of a locked order these and no others; a review is none of them. Says whether one was
 /// lifted.
-pub async fn replace(
-    conn: &mut AsyncPgConnection,
-    order_id: OrderId,
-    wanted: &[Hold],
-) -> diesel::QueryResult<bool> {
+pub async fn replace(conn: &mut AsyncPgConnection, order_id: OrderId, wanted: &[Hold]) -> QueryResult<bool> {
     let of = |sql| {
         Statement::new(sql)
             .bind::<SqlUuid, _>(order_id.0)
@@ -36,4 +33,24 @@ pub async fn replace(
         of(SET).execute(conn).await?;
     }
     Ok(lifted > 0)
+}
+
+#[derive(QueryableByName)]
+struct Held {
+    #[diesel(sql_type = Bool)]
+    held: bool,
+}
+
+/// Whether money that is disputed or on its way back holds an order, or a unit of it.
+pub async fn is_held_by_money(conn: &mut AsyncPgConnection, id: OrderId) -> QueryResult<bool> {
+    let sql = "select exists (select 1 from hold where order_id = $1 and cause <> 'review') as held";
+    let row: Held = Statement::new(sql).bind::<SqlUuid, _>(id.0).get_result(conn).await?;
+    Ok(row.held)
+}
+
+/// Whether anything holds an order, or a unit of it.
+pub async fn is_held(conn: &mut AsyncPgConnection, id: OrderId) -> QueryResult<bool> {
+    let sql = "select exists (select 1 from hold where order_id = $1) as held";
+    let row: Held = Statement::new(sql).bind::<SqlUuid, _>(id.0).get_result(conn).await?;
+    Ok(row.held)
 }

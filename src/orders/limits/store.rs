@@ -43,7 +43,7 @@ pub(super) async fn try_lock_buyers(
     Ok(tried.into_iter().filter(|t| !t.got).map(|t| t.key).collect())
 }
 
-/// How many orders there are that limits look at. Zero where the buyer has not shown what is counted by.
+/// How many orders there are that limits look at, each counted by an index of such orders alone. Zero where the buyer has not shown what is counted by.
 #[derive(QueryableByName)]
 pub(super) struct Counts {
     /// Of the person or the proven mailbox.
@@ -68,14 +68,18 @@ pub(super) struct Counts {
 
 const COUNTS: &str = "with w as (select $1::uuid as user_id, $2::text as proven, $3::text as client, $4::text as device,
       $5::text as mailbox),
-    own as (select o.state, o.total_minor, o.placed_at from w join orders o on o.user_id = w.user_id
-      union all select o.state, o.total_minor, o.placed_at from w join orders o on o.mailbox_proven
-        and o.mailbox = w.proven and (w.user_id is null or o.user_id is distinct from w.user_id)),
+    own_unpaid as (select o.id from w join orders o on o.user_id = w.user_id and o.state = 'pending_payment'
+      union select o.id from w join orders o on o.mailbox_proven and o.mailbox = w.proven
+        and o.state = 'pending_payment'),
+    own_free as (select o.id from w join orders o on o.user_id = w.user_id and o.total_minor = 0
+        and o.placed_at > app_now() - interval '1 day'
+      union select o.id from w join orders o on o.mailbox_proven and o.mailbox = w.proven and o.total_minor = 0
+        and o.placed_at > app_now() - interval '1 day'),
     unpaid as (select o.device_key = w.device as same_device, o.mailbox = w.mailbox as same_mailbox
       from w join orders o on o.client_key = w.client and o.state = 'pending_payment' and not o.mailbox_proven)
   select
-    (select count(*) from own where state = 'pending_payment') as own_unpaid,
-    (select count(*) from own where total_minor = 0 and placed_at > app_now() - interval '1 day') as own_free,
+    (select count(*) from own_unpaid) as own_unpaid,
+    (select count(*) from own_free) as own_free,
     (select count(*) from unpaid) as client_unpaid,
     (select count(*) from unpaid where same_device) as device_unpaid,
     (select count(*) from unpaid where same_mailbox) as address_unpaid,

@@ -82,13 +82,15 @@ pub async fn count_orders(conn: &mut AsyncPgConnection, filter: &OrderFilter) ->
 
 fn narrow(query: &mut Statement<'static>, filter: &OrderFilter) {
     if let Some(search) = filter.search.as_deref().map(str::trim).filter(|s| !s.is_empty()) {
-        query.push(" and (o.number = upper(").push_bind::<Text, _>(search.to_owned());
+        // Each way by its own index.
+        query.push(" and o.id in (select id from orders where number = upper(");
+        query.push_bind::<Text, _>(search.to_owned());
         // A whole address is found however its domain is written.
         let address =
             Email::parse(search).map_or_else(|_| search.to_lowercase(), |e| e.normalised().to_owned());
-        query.push(") or starts_with(o.email_normalised, ").push_bind::<Text, _>(address);
-        query.push(") or o.id = any(");
-        query.push_bind::<Array<SqlUuid>, _>(filter.found.clone()).push("))");
+        query.push(") union all select id from orders where email_normalised ^@ ");
+        query.push_bind::<Text, _>(address).push(" union all select unnest(");
+        query.push_bind::<Array<SqlUuid>, _>(filter.found.clone()).push("::uuid[]))");
     }
     if let Some(client) = filter.api_client {
         query.push(" and o.api_client_id = ").push_bind::<SqlUuid, _>(client);
@@ -97,8 +99,9 @@ fn narrow(query: &mut Statement<'static>, filter: &OrderFilter) {
         query.push(" and o.reference = ").push_bind::<Text, _>(reference.clone());
     }
     if !filter.states.is_empty() {
-        let states: Vec<&'static str> = filter.states.iter().map(|s| s.as_str()).collect();
-        query.push(" and o.state = any(").push_bind::<Array<Text>, _>(states).push(")");
+        // In the statement itself: only so does an index of rare states serve it.
+        let states: Vec<String> = filter.states.iter().map(|s| format!("'{}'", s.as_str())).collect();
+        query.push(&format!(" and o.state in ({})", states.join(", ")));
     }
 }
 
@@ -119,19 +122,22 @@ pub struct SoldLine {
     pub line_id: LineId,
     #[diesel(sql_type = SqlUuid)]
     pub order_id: OrderId,
-    #[diesel(sql_type = Timestamptz)]
-    pub paid_at: DateTime<Utc>,
 }
 
-/// Paid lines of these sellers, the newest first; a bundle is one.
+/// Paid lines of these sellers, those placed last first; a bundle is one. Their ids are in the order of their placing.
 pub async fn lines_of_sellers(
     conn: &mut AsyncPgConnection,
     sellers: &[SellerId],
     args: &PageArgs,
 ) -> QueryResult<Page<SoldLine>> {
-    let mut query = Statement::new("select l.id as line_id, o.id as order_id, o.paid_at");
+    let mut query = Statement::new("select l.id as line_id, o.id as order_id");
     sold_by(&mut query, sellers);
-    newest_first(&mut query, "o.paid_at", "l.id", args);
+    let (compare, direction) = if args.backwards { (">", "asc") } else { ("<", "desc") };
+    let from = args.from.as_deref().and_then(|keys| LineId::parse(keys.iter().next()?).ok());
+    if let Some(from) = from {
+        query.push(&format!(" and l.id {compare} ")).push_bind::<SqlUuid, _>(from);
+    }
+    query.push(&format!(" order by l.id {direction} limit ")).push_bind::<BigInt, _>(args.size + 1);
     Ok(Page::cut(query.load(conn).await?, args))
 }
 

@@ -2,6 +2,7 @@
 //! changes. Their rows in `gateway_account` are never deleted; one that is retired, or leaves the configuration, starts
 //! nothing.
 
+pub mod circuit;
 pub mod keys;
 pub mod needed;
 pub mod pause;

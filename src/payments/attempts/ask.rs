@@ -13,6 +13,7 @@ use crate::infra::effects::jobs::{self, NewJob, Payload};
 use crate::orders::state::OrderState;
 use crate::orders::store as orders;
 use crate::payments::accounts::Account;
+use crate::payments::accounts::circuit::Lane;
 use crate::payments::attempts::store as attempts;
 use crate::payments::attempts::unstarted;
 use crate::payments::gateways::gateway::{
@@ -39,21 +40,40 @@ pub enum Asked {
     CannotAsk,
 }
 
-/// One question about one payment, outside any transaction.
-pub async fn ask(kit: &PaymentKit, payment_id: PaymentId, timeout: Duration) -> Result<Asked, Fault> {
+/// One question about one payment, outside any transaction. `Overloaded` when its gateway may not be asked now.
+pub async fn ask(
+    kit: &PaymentKit,
+    payment_id: PaymentId,
+    lane: Lane,
+    timeout: Duration,
+) -> Result<Asked, Fault> {
     let payment = {
         let mut conn = kit.db.conn_for(Purpose::Notices).await?;
         attempts::find(&mut conn, payment_id).await?
     };
     let Some(payment) = payment else { return Ok(Asked::NotFound) };
-    Ok(ask_about(kit, &payment, timeout).await)
+    ask_about(kit, &payment, lane, timeout).await
 }
 
-async fn ask_about(kit: &PaymentKit, payment: &Payment, timeout: Duration) -> Asked {
-    let Some((account, gateway)) = kit.accounts.find(&payment.account_id) else { return Asked::CannotAsk };
+async fn ask_about(
+    kit: &PaymentKit,
+    payment: &Payment,
+    lane: Lane,
+    timeout: Duration,
+) -> Result<Asked, Fault> {
+    let Some((account, gateway)) = kit.accounts.find(&payment.account_id) else {
+        return Ok(Asked::CannotAsk);
+    };
     let asked_at = kit.clock.now();
     let call = Call { keys: &account.keys, now_unix: asked_at.timestamp(), timeout };
-    heard(payment, asked_at, tokio::time::timeout(timeout, gateway.query(&call, &named(payment))).await)
+    let reference = named(payment);
+    let query = tokio::time::timeout(timeout, gateway.query(&call, &reference));
+    let answer = kit.circuits.call(&account.id, lane, query, is_clear).await?;
+    Ok(heard(payment, asked_at, answer))
+}
+
+fn is_clear<E>(answer: &Result<Queried, E>) -> bool {
+    matches!(answer, Ok(queried) if !matches!(queried, Queried::Unknown(_)))
 }
 
 /// How a payment's gateway knows it.
@@ -107,7 +127,8 @@ async fn capture(kit: &PaymentKit, payment: &Payment, state: &GatewayState) -> R
     let asked_at = kit.clock.now();
     let call = Call { keys: &account.keys, now_unix: asked_at.timestamp(), timeout: TIMEOUT };
     crate::fault_point!("payment.capture");
-    let answer = tokio::time::timeout(TIMEOUT, gateway.capture(&call, &reference)).await;
+    let capture = tokio::time::timeout(TIMEOUT, gateway.capture(&call, &reference));
+    let answer = kit.circuits.call(&account.id, Lane::Background, capture, is_clear).await?;
     Ok(Some(heard(payment, asked_at, answer)))
 }
 
@@ -137,18 +158,19 @@ pub async fn ask_by_number(
         money: Money::new(facts.amount_minor.unwrap_or(0), currency),
     };
     let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout };
-    match tokio::time::timeout(timeout, gateway.query(&call, &reference)).await {
-        Ok(Queried::Known(state)) => state.meaning.as_str(),
-        Ok(Queried::NotFound) => "not_found",
-        Ok(Queried::Unsupported) => "unasked",
-        Ok(Queried::Unknown(_)) | Err(_) => "unclear",
+    let query = tokio::time::timeout(timeout, gateway.query(&call, &reference));
+    match kit.circuits.call(&account.id, Lane::Notices, query, is_clear).await {
+        Ok(Ok(Queried::Known(state))) => state.meaning.as_str(),
+        Ok(Ok(Queried::NotFound)) => "not_found",
+        Ok(Ok(Queried::Unsupported)) | Err(_) => "unasked",
+        Ok(Ok(Queried::Unknown(_)) | Err(_)) => "unclear",
     }
 }
 
 /// Asks now, takes the money where the buyer has approved it, and applies the answer. Returns whether something
-/// changed.
+/// changed. `Overloaded` when the gateway may not be asked now.
 pub async fn reconcile(kit: &PaymentKit, payment: &Payment) -> Outcome<bool> {
-    let mut asked = ask_about(kit, payment, TIMEOUT).await;
+    let mut asked = ask_about(kit, payment, Lane::Background, TIMEOUT).await?;
     if let Asked::Known(state) = &asked
         && state.meaning == Meaning::Approved
         && let Some(taken) = capture(kit, payment, state).await?

@@ -11,6 +11,7 @@ use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::record::Nothing;
 use crate::orders::store as order_store;
 use crate::payments::accounts::Spoken;
+use crate::payments::accounts::circuit::Lane;
 pub use crate::payments::attempts::expire::{expire, expire_overdue};
 use crate::payments::attempts::store as attempts;
 use crate::payments::attempts::unstarted;
@@ -82,10 +83,13 @@ pub(super) async fn close_there(kit: &PaymentKit, (account, gateway): &Spoken, p
     };
     let asked_at = kit.clock.now();
     let call = Call { keys: &account.keys, now_unix: asked_at.timestamp(), timeout: TIMEOUT };
-    match tokio::time::timeout(TIMEOUT, gateway.close(&call, &reference)).await {
-        Ok(Closing::AlreadyPaid(state)) => Closing::AlreadyPaid(state.asked(asked_at)),
-        Ok(closing) => closing,
-        Err(_) => Closing::Unknown("no answer in time".into()),
+    let closing = tokio::time::timeout(TIMEOUT, gateway.close(&call, &reference));
+    let is_clear = |closing: &_| matches!(closing, Ok(closing) if !matches!(closing, Closing::Unknown(_)));
+    match kit.circuits.call(&account.id, Lane::Background, closing, is_clear).await {
+        Ok(Ok(Closing::AlreadyPaid(state))) => Closing::AlreadyPaid(state.asked(asked_at)),
+        Ok(Ok(closing)) => closing,
+        Ok(Err(_)) => Closing::Unknown("no answer in time".into()),
+        Err(put_off) => Closing::Unknown(put_off.to_string()),
     }
 }
 

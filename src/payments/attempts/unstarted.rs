@@ -11,6 +11,7 @@ use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::orders::model::Order;
 use crate::orders::state::OrderState;
 use crate::orders::store as orders;
+use crate::payments::accounts::circuit::Lane;
 use crate::payments::attempts::ask::{self, Asked};
 use crate::payments::attempts::store as attempts;
 use crate::payments::attempts::{close, start};
@@ -60,7 +61,7 @@ pub async fn repeat(kit: &PaymentKit, payment: Payment) -> Outcome<Payment> {
 
 /// Asks for the first start and applies what is known. True when the gateway has never heard of it.
 async fn settle_first(kit: &PaymentKit, payment: &Payment) -> Outcome<bool> {
-    match ask::ask(kit, payment.id, TIMEOUT).await? {
+    match ask::ask(kit, payment.id, Lane::Background, TIMEOUT).await? {
         Asked::NotFound | Asked::CannotAsk => Ok(true),
         Asked::Unclear => Ok(false),
         Asked::Known(state) => {

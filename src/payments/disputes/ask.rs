@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::base::ids::PaymentId;
 use crate::base::outcome::{Fault, Outcome};
 use crate::infra::effects::jobs::{self, NewJob, Payload};
+use crate::payments::accounts::circuit::Lane;
 use crate::payments::attempts::ask::named;
 use crate::payments::attempts::store as attempts;
 use crate::payments::disputes::store as disputes;
@@ -36,7 +37,7 @@ pub async fn ask(kit: &PaymentKit, id: PaymentId) -> Outcome<()> {
     let payment = attempts::find(&mut *kit.db.conn().await?, id).await?;
     let Some(payment) = payment.filter(|p| p.state.was_captured()) else { return Ok(()) };
     let asked_at = kit.clock.now();
-    match there(kit, &payment).await {
+    match there(kit, &payment).await? {
         DisputesThere::Known(states) if !states.is_empty() => {
             for state in states {
                 let state = Box::new(state.asked(asked_at));
@@ -49,13 +50,14 @@ pub async fn ask(kit: &PaymentKit, id: PaymentId) -> Outcome<()> {
     }
 }
 
-async fn there(kit: &PaymentKit, payment: &Payment) -> DisputesThere {
+async fn there(kit: &PaymentKit, payment: &Payment) -> Result<DisputesThere, Fault> {
     let Some((account, gateway)) = kit.accounts.find(&payment.account_id) else {
-        return DisputesThere::Unsupported;
+        return Ok(DisputesThere::Unsupported);
     };
     let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout: TIMEOUT };
-    match tokio::time::timeout(TIMEOUT, gateway.disputes(&call, &named(payment))).await {
-        Ok(answer) => answer,
-        Err(_) => DisputesThere::Unknown("no answer in time".into()),
-    }
+    let reference = named(payment);
+    let disputes = tokio::time::timeout(TIMEOUT, gateway.disputes(&call, &reference));
+    let is_clear = |answer: &_| matches!(answer, Ok(there) if !matches!(there, DisputesThere::Unknown(_)));
+    let answer = kit.circuits.call(&account.id, Lane::Background, disputes, is_clear).await?;
+    Ok(answer.unwrap_or_else(|_| DisputesThere::Unknown("no answer in time".into())))
 }

@@ -12,6 +12,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::base::ids::RefundId;
 use crate::base::outcome::Fault;
 use crate::infra::db::Purpose;
+use crate::payments::accounts::circuit::Lane;
 use crate::payments::attempts::number;
 use crate::payments::gateways::gateway::{Call, Facts, Meaning, Named, Notice, NumberThere};
 use crate::payments::kit::PaymentKit;
@@ -104,7 +105,9 @@ async fn whose(kit: &PaymentKit, account_id: &str, trade_no: &str) -> Result<Opt
         }
     }
     let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout: TIMEOUT };
-    let answer = tokio::time::timeout(TIMEOUT, gateway.number_of(&call, trade_no)).await;
+    let question = tokio::time::timeout(TIMEOUT, gateway.number_of(&call, trade_no));
+    let is_clear = |answer: &_| matches!(answer, Ok(there) if !matches!(there, NumberThere::Unknown(_)));
+    let answer = kit.circuits.call(&account.id, Lane::Notices, question, is_clear).await?;
     let number = match answer {
         Ok(NumberThere::Number(number)) => Some(number),
         Ok(NumberThere::None) => None,

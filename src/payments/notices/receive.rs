@@ -1,6 +1,7 @@
 //! A gateway's notice from its raw bytes to the answer in the gateway's own form.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::base::ids::PaymentId;
@@ -9,6 +10,7 @@ use crate::infra::db::Purpose;
 use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::effects::tasks::{self, TaskKind};
 use crate::payments::accounts::Account;
+use crate::payments::accounts::circuit::Lane;
 use crate::payments::attempts::ask::{self, Asked};
 use crate::payments::gateways::gateway::{
     Call, Gateway, GatewayState, Meaning, Named, Notice, NoticeRefusal, RawNotice, Reply, Verdict,
@@ -52,8 +54,9 @@ pub async fn receive(
     };
     let (account, gateway) = (account.as_ref(), gateway.as_ref());
     let notice = match authenticate(kit, account, gateway, &raw).await {
-        Ok(notice) => notice,
-        Err(refusal) => {
+        Err(_) => return Acknowledgement::Overloaded,
+        Ok(Ok(notice)) => notice,
+        Ok(Err(refusal)) => {
             let others = match &refusal.named {
                 Some(named) => ignore(kit, account, named, &raw, refusal.reason).await,
                 None => Ok(false),
@@ -84,17 +87,26 @@ pub async fn receive(
     }
 }
 
-/// Fetches what the check needs, then checks: the check itself is pure.
+/// Fetches what the check needs, then checks: the check itself is pure. `Overloaded` when something must be fetched and
+/// may not be now.
 pub(super) async fn authenticate(
     kit: &PaymentKit,
     account: &Account,
     gateway: &dyn Gateway,
     raw: &RawNotice,
-) -> Result<Notice, NoticeRefusal> {
+) -> Result<Result<Notice, NoticeRefusal>, Fault> {
     let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout: EVIDENCE_TIMEOUT };
-    let evidence = gateway.evidence(&call, raw).await?;
-    let notice = gateway.authenticate(&account.keys, raw, &evidence)?;
-    if storable(&notice) { Ok(notice) } else { Err(NoticeRefusal::unstorable()) }
+    let mut evidence = gateway.evidence(&call, raw);
+    let evidence = match futures::poll!(&mut evidence) {
+        // Nothing has to be fetched: no gateway is called, and a silent one keeps nobody waiting.
+        Poll::Ready(evidence) => evidence,
+        Poll::Pending => kit.circuits.call(&account.id, Lane::Notices, evidence, Result::is_ok).await?,
+    };
+    let check = || {
+        let notice = gateway.authenticate(&account.keys, raw, &evidence?)?;
+        if storable(&notice) { Ok(notice) } else { Err(NoticeRefusal::unstorable()) }
+    };
+    Ok(check())
 }
 
 fn word_of(verdict: Verdict) -> &'static str {
@@ -191,7 +203,11 @@ async fn confirm(
         use Meaning::{DisputeOpened, Paid, PartiallyRefunded, Refunded};
         matches!(meaning, Paid | Refunded | PartiallyRefunded | DisputeOpened)
     };
-    match ask::ask(kit, payment_id, CONFIRM_TIMEOUT).await? {
+    let asked = match ask::ask(kit, payment_id, Lane::Notices, CONFIRM_TIMEOUT).await {
+        Err(Fault::Overloaded(_)) => Asked::Unclear,
+        asked => asked?,
+    };
+    match asked {
         Asked::Known(state) if money(notice.meaning) && !money(state.meaning) => Ok(None),
         Asked::Known(state) => Ok(Some(state)),
         Asked::NotFound | Asked::Unclear | Asked::CannotAsk => Ok(None),
@@ -235,6 +251,7 @@ async fn store_unsettled(
     let mut row = delivery(kit, notice.account_id(), raw, verdict, why.to_owned());
     row.event_key = Some(notice.event_key().to_owned());
     row.verified_by = Some(notice.verified_by() as i16);
+    row.names = inbox::names(notice.facts());
     inbox::insert(&*kit.db.conn_for(Purpose::Notices).await?, &[row]).await?;
     Ok(())
 }
@@ -254,6 +271,7 @@ pub(super) fn delivery(
         payment_id: None,
         verified_by: None,
         reason: Some(reason),
+        names: Vec::new(),
         kept: raw::keep(&kit.sealer, raw),
     }
 }

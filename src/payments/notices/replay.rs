@@ -88,6 +88,7 @@ async fn judge(kit: &PaymentKit, actor: &Actor, stored: Stored) -> Outcome<&'sta
         .ok_or_else(|| unverifiable(format!("account {account_id} is not configured")))?;
     let notice = receive::authenticate(kit, &account, gateway.as_ref(), &raw)
         .await
+        .map_err(|_| unavailable())?
         .map_err(|refusal| unverifiable(format!("{}: {}", refusal.stage.as_str(), refusal.reason)))?;
     let settled = receive::settle(kit, &Arc::new(notice), &Arc::new(raw)).await?;
     if matches!(settled, Settled::Confirm(_) | Settled::AskWhose) {

@@ -267,6 +267,10 @@ fn deliveries(kit: &PaymentKit, slice: &Slice<'_>) -> Vec<Delivery> {
             payment_id: own.map(|f| f.payment_id),
             verified_by: Some(notice.verified_by() as i16),
             reason: settled.reason().map(String::from),
+            names: match settled {
+                Settled::Orphan => inbox::names(notice.facts()),
+                _ => Vec::new(),
+            },
             kept: raw::keep(&kit.sealer, raw),
         })
     };

@@ -7,6 +7,7 @@ use crate::base::ids::PaymentId;
 use crate::base::outcome::{Fault, Outcome};
 use crate::infra::effects::jobs::{NewJob, Payload};
 use crate::orders::store as orders;
+use crate::payments::accounts::circuit::Lane;
 use crate::payments::attempts::ask;
 use crate::payments::attempts::ask::Asked;
 use crate::payments::attempts::store as attempts;
@@ -26,7 +27,7 @@ pub fn job(payment: PaymentId, at: DateTime<Utc>) -> NewJob {
 pub async fn ask(kit: &PaymentKit, id: PaymentId) -> Outcome<()> {
     let payment = attempts::find(&mut *kit.db.conn().await?, id).await?;
     let Some(payment) = payment.filter(|p| p.state.was_captured()) else { return Ok(()) };
-    let asked = ask::ask(kit, id, ask::TIMEOUT).await?;
+    let asked = ask::ask(kit, id, Lane::Background, ask::TIMEOUT).await?;
     let unclear = matches!(asked, Asked::Unclear);
     if let Asked::Known(state) = asked {
         kit.intake.settle(PaymentReport::Answer { payment_id: id, state }).await?;

@@ -7,10 +7,11 @@ use diesel_async::AsyncPgConnection;
 
 use crate::base::ids::RefundId;
 use crate::base::money::Money;
-use crate::base::outcome::{Fault, Outcome};
+use crate::base::outcome::{Failure, Fault, Outcome};
 use crate::infra::effects::jobs::{self, NewJob, Payload};
 use crate::infra::effects::tasks::{self, NewTask, TaskKind};
 use crate::orders::store as orders;
+use crate::payments::accounts::circuit::Lane;
 use crate::payments::attempts::ask;
 use crate::payments::attempts::store as attempts;
 use crate::payments::case::SumToAsk;
@@ -61,10 +62,17 @@ pub async fn work(kit: &PaymentKit, id: RefundId) -> Outcome<()> {
     if refund.origin == "gateway" {
         return follow(kit, &refund, &payment).await;
     }
-    if refund.state == RefundState::Requested && !repeatable(kit, &payment) && !mark_sent(kit, id).await? {
-        return Ok(());
-    }
-    let answer = ask_gateway(kit, &refund, &payment).await;
+    // Within the account's share from before it is marked as sent: what may not be called now must not look sent.
+    let sent = async {
+        let once = refund.state == RefundState::Requested && !repeatable(kit, &payment);
+        Ok::<_, Failure>(match once && !mark_sent(kit, id).await? {
+            true => None,
+            false => Some(ask_gateway(kit, &refund, &payment).await),
+        })
+    };
+    let is_clear = |answer: &_| !matches!(answer, Ok(Some(Refunding::Unknown(_))));
+    let sent = kit.circuits.call(&payment.account_id, Lane::Background, sent, is_clear).await?;
+    let Some(answer) = sent? else { return Ok(()) };
     crate::fault_point!("refund.r3");
     apply(kit, &refund, answer).await
 }
@@ -76,7 +84,10 @@ async fn follow(kit: &PaymentKit, refund: &Refund, payment: &Payment) -> Outcome
         Some((account, gateway)) => {
             let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout: TIMEOUT };
             let id = refund.id.to_string();
-            gateway.refund_query(&call, &question(refund, payment, &id)).await
+            let reference = question(refund, payment, &id);
+            let query = gateway.refund_query(&call, &reference);
+            let is_clear = |answer: &_| !matches!(answer, Refunding::Unknown(_));
+            kit.circuits.call(&account.id, Lane::Background, query, is_clear).await?
         }
         // It waits for its next turn as any other, so that it does not hold up those behind it.
         None => Refunding::Unsupported,

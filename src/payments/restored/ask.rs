@@ -8,10 +8,12 @@ use futures::StreamExt;
 use uuid::Uuid;
 
 use crate::base::ids::PaymentId;
-use crate::base::outcome::Outcome;
+use crate::base::outcome::{Fault, Outcome};
 use crate::infra::effects::tasks::{self, NewTask, TaskKind};
 use crate::infra::epoch::{self, Epoch};
+use crate::infra::stuck::{self, RowName};
 use crate::payments::accounts::Spoken;
+use crate::payments::accounts::circuit::Lane;
 use crate::payments::attempts::ask::{self, Asked};
 use crate::payments::attempts::number;
 use crate::payments::attempts::store as attempts;
@@ -126,7 +128,11 @@ async fn one(kit: &PaymentKit, id: PaymentId) -> Outcome<One> {
         unstarted::step(kit, payment).await?;
         return found().await;
     }
-    match ask::ask(kit, id, TIMEOUT).await? {
+    let asked = match ask::ask(kit, id, Lane::Background, TIMEOUT).await {
+        Err(Fault::Overloaded(_)) => Asked::Unclear,
+        asked => asked?,
+    };
+    match asked {
         Asked::Known(state) => {
             kit.intake.settle(PaymentReport::Answer { payment_id: id, state }).await?;
             found().await
@@ -144,20 +150,24 @@ pub(super) async fn day(kit: &PaymentKit, epoch: &Epoch, mut question: Question)
         return Ok(question);
     };
     let call = Call { keys: &spoken.0.keys, now_unix: kit.clock.unix(), timeout: STATEMENT_TIMEOUT };
-    let answer = tokio::time::timeout(STATEMENT_TIMEOUT * 4, spoken.1.statement(&call, question.day)).await;
+    let statement = tokio::time::timeout(STATEMENT_TIMEOUT * 4, spoken.1.statement(&call, question.day));
+    let answer = kit.circuits.call(&spoken.0.id, Lane::Background, statement, Result::is_ok).await;
     let old = kit.clock.now().date_naive() - question.day > PATIENCE;
     (question.state, question.reason) = match answer {
-        Ok(Statement::Entries(entries)) => {
+        Ok(Ok(Statement::Entries(entries))) => {
             question.unknown_lines = compare(kit, &spoken, entries).await?;
             ("answered".into(), None)
         }
-        Ok(Statement::NotReady) if old => ("unanswerable".into(), Some("the statement never came".into())),
-        Ok(Statement::NotReady) => ("waiting".into(), Some(NOT_MADE_YET.into())),
-        Ok(Statement::Unknown(why)) => ("waiting".into(), Some(why.chars().take(200).collect())),
-        Ok(Statement::Unsupported) => {
+        Ok(Ok(Statement::NotReady)) if old => {
+            ("unanswerable".into(), Some("the statement never came".into()))
+        }
+        Ok(Ok(Statement::NotReady)) => ("waiting".into(), Some(NOT_MADE_YET.into())),
+        Ok(Ok(Statement::Unknown(why))) => ("waiting".into(), Some(why.chars().take(200).collect())),
+        Ok(Ok(Statement::Unsupported)) => {
             ("unanswerable".into(), Some("this gateway gives out no statements".into()))
         }
-        Err(_) => ("waiting".into(), Some("no answer in time".into())),
+        Ok(Err(_)) => ("waiting".into(), Some("no answer in time".into())),
+        Err(put_off) => ("waiting".into(), Some(put_off.to_string())),
     };
     store::advance_question(&mut *kit.db.conn().await?, epoch.id, &question).await?;
     Ok(question)
@@ -256,11 +266,16 @@ pub async fn sweep(kit: &PaymentKit) -> Outcome<usize> {
         }
         (epoch, store::list_questions(&mut conn, epoch.id).await?)
     };
-    let mut answered = 0;
-    for question in waiting.into_iter().filter(|q| q.state == "waiting") {
-        let asked = day(kit, &epoch, question).await?;
-        answered += usize::from(asked.state != "waiting");
-    }
+    let waiting: Vec<Question> = waiting.into_iter().filter(|q| q.state == "waiting").collect();
+    let name = |question: &Question| {
+        let name = format!("{}:{}", question.account_id, question.day);
+        RowName { subject: name.clone(), public: name }
+    };
+    let current = &epoch;
+    let answered = stuck::each(kit, "restored_questions", waiting, name, |question| async move {
+        Ok(usize::from(day(kit, current, question).await?.state != "waiting"))
+    })
+    .await?;
     if answered > 0 {
         release::release_if_nothing_is_unknown(kit, &epoch).await?;
     }

@@ -14,6 +14,7 @@ use crate::base::outcome::{Failure, Fault, Outcome, Refusal};
 use crate::infra::effects::events::{self, Event};
 use crate::infra::effects::jobs::{self, NewJob, Payload};
 use crate::payments::accounts::Spoken;
+use crate::payments::accounts::circuit::Lane;
 use crate::payments::events::{OfStatement, StatementEvent, StatementRequested};
 use crate::payments::gateways::gateway::{Call, Statement, StatementLine};
 use crate::payments::jobs::ImportStatement;
@@ -212,24 +213,25 @@ pub async fn work(kit: &PaymentKit, id: StatementRunId) -> Outcome<Progress> {
         RunState::Requested => {
             let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout: TIMEOUT };
             let late = kit.clock.now() - run.requested_at > PATIENCE;
-            match tokio::time::timeout(TIMEOUT, gateway.statement(&call, run.day)).await {
-                Ok(Statement::Entries(entries)) => {
+            let statement = tokio::time::timeout(TIMEOUT, gateway.statement(&call, run.day));
+            match kit.circuits.call(&account.id, Lane::Background, statement, Result::is_ok).await {
+                Ok(Ok(Statement::Entries(entries))) => {
                     let mut tx = kit.db.begin().await?;
                     keep::keep(&mut tx, kit, &run, &account, &entries).await?;
                     tx.commit().await?;
                     crate::fault_point!("statement.kept");
                     Ok(Progress::Later(Duration::ZERO))
                 }
-                Ok(Statement::Unsupported) => {
+                Ok(Ok(Statement::Unsupported)) => {
                     fail(kit, &run, "this gateway has no statements to fetch").await
                 }
                 _ if late => fail(kit, &run, "the gateway did not hand the statement over").await,
-                Ok(Statement::NotReady) => Ok(Progress::Later(NOT_READY)),
-                Ok(Statement::Unknown(why)) => {
+                Ok(Ok(Statement::NotReady)) => Ok(Progress::Later(NOT_READY)),
+                Ok(Ok(Statement::Unknown(why))) => {
                     tracing::warn!(why, run = %run.id, "a statement could not be fetched");
                     Ok(Progress::Later(NO_ANSWER))
                 }
-                Err(_) => Ok(Progress::Later(NO_ANSWER)),
+                Ok(Err(_)) | Err(_) => Ok(Progress::Later(NO_ANSWER)),
             }
         }
         RunState::Read => compare_all(kit, &run, &(account, gateway)).await,

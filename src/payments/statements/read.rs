@@ -10,9 +10,11 @@ use crate::infra::db::statement::Statement;
 use crate::infra::db::total;
 use crate::payments::statements::model::{Difference, Run};
 
+/// Lines are counted by their index alone, and only the facts that do not match are looked at.
 pub(super) const RUNS: &str =
-    "select r.*, (select count(*) from statement_line l join statement_fact f on f.id = l.fact_id
-    where l.run_id = r.id and f.outcome = 'matched') as matched from statement_run r";
+    "select r.*, (select count(*) from statement_line l where l.run_id = r.id)
+    - (select count(*) from statement_fact f join statement_line l on l.fact_id = f.id and l.run_id = r.id
+      where f.account_id = r.account_id and f.outcome is distinct from 'matched') as matched from statement_run r";
 
 /// What a list of runs is narrowed to; empty parts narrow nothing.
 #[derive(Clone, Debug, Default)]

@@ -5,6 +5,8 @@ use chrono::{TimeDelta, Timelike};
 use crate::base::ids::StatementRunId;
 use crate::base::outcome::Outcome;
 use crate::infra::effects::jobs;
+use crate::infra::stuck::{self, RowName};
+use crate::payments::accounts::Spoken;
 use crate::payments::kit::PaymentKit;
 use crate::payments::statements::import;
 use crate::payments::statements::store::runs;
@@ -17,10 +19,11 @@ const BACK: i64 = 7;
 
 /// Sweep: asks for the statements of the last days that nobody has asked for. Returns how many.
 pub async fn sweep(kit: &PaymentKit) -> Outcome<usize> {
-    let mut asked = 0;
-    for (account, gateway) in kit.accounts.iter() {
+    let accounts: Vec<Spoken> = kit.accounts.iter().collect();
+    let name = |spoken: &Spoken| RowName { subject: spoken.0.id.clone(), public: spoken.0.id.clone() };
+    stuck::each(kit, "daily_statements", accounts, name, |(account, gateway): Spoken| async move {
         if !gateway.abilities(&account.keys).statement {
-            continue;
+            return Ok(0);
         }
         let now = kit.clock.now().with_timezone(&gateway.calendar());
         let waiting = if now.hour() < READY_HOUR { 2 } else { 1 };
@@ -32,7 +35,7 @@ pub async fn sweep(kit: &PaymentKit) -> Outcome<usize> {
         let jobs: Vec<_> = added.iter().map(|id| import::job(*id)).collect();
         jobs::add(&tx, &jobs).await?;
         tx.commit().await?;
-        asked += added.len();
-    }
-    Ok(asked)
+        Ok(added.len())
+    })
+    .await
 }

@@ -8,6 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::base::ids::{BatchId, VariantId};
 use crate::infra::db::schema::key_batch;
 use crate::infra::db::statement::Statement;
+use crate::infra::stuck::is_put_off;
 use crate::vault::model::{Batch, SealedKey, StoredLine};
 
 /// What exists already, in the vault or in the import itself, is left out; so is a text that another variant has by the
@@ -147,9 +148,12 @@ struct Abandoned {
     id: BatchId,
 }
 
-const ABANDONED: &str = "\
-    select id from key_batch where preview and state in ('running', 'ready')
-       and created_at < app_now() - make_interval(secs => $1) order by created_at limit 100";
+const ABANDONED: &str = concat!(
+    "select id from key_batch where preview and state in ('running', 'ready')
+       and created_at < app_now() - make_interval(secs => $1) and not ",
+    is_put_off!("abandoned_imports", "key_batch.id::text"),
+    " order by created_at limit 100"
+);
 
 /// Imports that nobody has committed or given up for this long.
 pub async fn list_abandoned(conn: &mut AsyncPgConnection, after: TimeDelta) -> QueryResult<Vec<BatchId>> {

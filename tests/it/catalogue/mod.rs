@@ -2,6 +2,7 @@
 
 mod availability;
 mod fixture;
+mod kept;
 mod order;
 mod prices;
 mod product;

@@ -62,3 +62,14 @@ fn a_country_counts_only_from_a_trusted_proxy() {
         assert_eq!(seen(peer, &lines), None, "{peer} {lines:?}");
     }
 }
+
+/// Rows: X1.
+#[test]
+fn codes_of_two_characters_are_countries() {
+    for (text, code) in [("de", "DE"), (" CN ", "CN"), ("T1", "T1")] {
+        assert_eq!(Country::parse(text).unwrap().as_str(), code);
+    }
+    for text in ["", "X", "XX", "xx", "DEU", "1T", "D ", "é", "中"] {
+        assert_eq!(Country::parse(text), None, "{text}");
+    }
+}

@@ -81,6 +81,47 @@ async fn an_answer_lost_after_the_final_dot_is_unknown_and_the_repeat_is_the_sam
     }
 }
 
+/// Rows: D4, D5.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeat_has_the_pieces_of_its_first_attempt_and_what_came_meanwhile_has_a_mail_of_its_own() {
+    let server = SmtpServer::start().await;
+    let t = TestApp::start_with(|config| by_server(config, &server, "?tls=none")).await;
+    let variant = t.selling_keys(0, 990).await;
+    t.db.sql("update variant set partial_delivery = true").await;
+    let first = t.import(variant, 1).await.remove(0);
+    let placed = t.order(variant, 2).await;
+    t.notify(&Said::paid(&placed, "T1")).await;
+    server.next(Trouble::CutAfterDot);
+    t.drain().await;
+    assert_eq!(state(&t).await, "queued 1");
+    let second = t.import(variant, 1).await.remove(0);
+    t.canary(&first);
+    t.canary(&second);
+    t.drain_all().await;
+    assert_eq!(t.unit_states(placed.order.id).await, "assigned:2");
+    let taken = server.taken();
+    let with = |key: &str| taken.iter().filter(|mail| mail.body().contains(key)).collect::<Vec<_>>();
+    let (of_first, of_second) = (with(&first), with(&second));
+    assert_eq!(of_first[0].header("Message-ID"), of_first[1].header("Message-ID"));
+    assert_eq!(of_first[0].text, of_first[1].text, "the same to the last byte");
+    assert!(of_second.iter().any(|mail| mail.header("Message-ID") != of_first[0].header("Message-ID")));
+
+    // To another address it is another mail, which has all that is there.
+    let id =
+        t.db.one("select id from message where kind = 'order_delivered' and attempts = 2")
+            .await
+            .parse()
+            .unwrap();
+    t.db.sql(&format!("update message set state = 'needs_attention', sent_at = null where id = '{id}'"))
+        .await;
+    mail::again::send_again(&t.app, &Actor::system(), id, Some("right@buyer.example")).await.unwrap();
+    t.drain().await;
+    let last = server.taken().pop().unwrap();
+    assert_eq!(last.to, ["right@buyer.example"]);
+    assert!(last.body().contains(&first) && last.body().contains(&second));
+    t.finish().await;
+}
+
 /// Rows: D4, D5, D6.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_mailbox_goes_to_a_person_at_once_who_corrects_the_address() {

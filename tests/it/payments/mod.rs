@@ -4,6 +4,7 @@ mod back_without_paying;
 mod belonging;
 mod buyer_address;
 mod calls_paypal;
+mod circuit;
 mod foreign;
 mod gateways_alipay;
 mod gateways_alipay_calls;

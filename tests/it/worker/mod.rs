@@ -1,3 +1,4 @@
 mod jobs;
+mod sweeps;
 mod waiting;
 mod wake;

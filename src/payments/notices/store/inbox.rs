@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::base::ids::{OrderId, PaymentId};
 use crate::infra::db::statement::Statement;
+use crate::payments::gateways::gateway::Facts;
 use crate::payments::notices::raw::KeptBody;
 
 /// A delivery to be stored.
@@ -21,7 +22,22 @@ pub struct Delivery {
     pub payment_id: Option<PaymentId>,
     pub verified_by: Option<i16>,
     pub reason: Option<String>,
+    /// What a notice that could not be settled calls its payment.
+    pub names: Vec<String>,
     pub kept: KeptBody,
+}
+
+/// What a notice calls its payment.
+pub fn names(facts: &Facts) -> Vec<String> {
+    let names = [&facts.number, &facts.gateway_reference, &facts.trade_no];
+    names.into_iter().flatten().cloned().collect()
+}
+
+impl Delivery {
+    /// Of different numbers in one array of one dimension: no name has a line break.
+    fn joined_names(&self) -> Option<String> {
+        (!self.names.is_empty()).then(|| self.names.join("\n"))
+    }
 }
 
 #[derive(QueryableByName)]
@@ -73,11 +89,12 @@ pub async fn find_age(
 const INSERT: &str = "with given as materialized (
     select nextval(pg_get_serial_sequence('notice', 'id')) as id, g.* from unnest($1::text[], $2::text[], $3::text[],
       $4::uuid[], $5::uuid[], $6::smallint[], $7::bytea[], $8::text[], $9::text[], $10::text[], $11::jsonb[],
-      $12::bytea[], $13::bytea[]) as g (account_id, event_key, verdict, order_id, payment_id, verified_by, body_sha256,
-      reason, method, query, headers, body, sealed)),
+      $12::bytea[], $13::bytea[], $14::text[]) as g (account_id, event_key, verdict, order_id, payment_id, verified_by,
+      body_sha256, reason, method, query, headers, body, sealed, names)),
   narrow as (insert into notice (id, account_id, event_key, verdict, order_id, payment_id, verified_by, body_sha256,
-      reason) overriding system value
-    select id, account_id, event_key, verdict, order_id, payment_id, verified_by, body_sha256, reason from given)
+      reason, names) overriding system value
+    select id, account_id, event_key, verdict, order_id, payment_id, verified_by, body_sha256, reason,
+      string_to_array(names, E'\\n') from given)
   insert into notice_body (notice_id, method, query, headers, body, sealed)
   select id, method, query, headers, body, sealed from given";
 
@@ -102,6 +119,7 @@ pub async fn insert(mut conn: &AsyncPgConnection, deliveries: &[Delivery]) -> Qu
         .bind::<Array<Jsonb>, _>(all().map(|d| d.kept.headers.clone()).collect::<Vec<_>>())
         .bind::<Array<Bytea>, _>(all().map(|d| d.kept.body.as_slice()).collect::<Vec<_>>())
         .bind::<Array<Nullable<Bytea>>, _>(all().map(|d| d.kept.sealed.as_deref()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Text>>, _>(all().map(Delivery::joined_names).collect::<Vec<_>>())
         .execute(&mut conn)
         .await
 }
@@ -155,21 +173,22 @@ pub async fn list(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<
     Statement::new(LIST).bind::<Array<BigInt>, _>(ids.to_vec()).load(conn).await
 }
 
-const UNHANDLED: &str =
-    "select u.* from (select distinct on (n.account_id, n.event_key) n.id, n.account_id, n.received_at, n.body_sha256, b.method, b.query,
-    b.headers, b.body, b.sealed
-  from notice n join notice_body b on b.notice_id = n.id and b.received_at = n.received_at
-  where n.verdict in ('orphan', 'fault') and n.event_key is not null and n.received_at > app_now() - interval '1 day'
-    and not exists (select 1 from notice h where h.account_id = n.account_id and h.event_key = n.event_key
-      and h.verdict in ('applied', 'recorded', 'ignored'))
-    and (n.verdict = 'fault' or n.payment_id is not null or exists (select 1 from payment p
-      where p.account_id = n.account_id and p.started_at > n.received_at - interval '1 hour'
-        and position(p.gateway_number in convert_from(b.body, 'LATIN1') || b.query) > 0))
-  order by n.account_id, n.event_key, n.received_at desc) u order by random() limit $1";
+const UNHANDLED: &str = "select u.id, u.account_id, u.received_at, u.body_sha256, b.method, b.query, b.headers, b.body, b.sealed
+  from (select distinct on (n.account_id, n.event_key) n.id, n.account_id, n.received_at, n.body_sha256 from notice n
+    where n.verdict in ('orphan', 'fault') and n.event_key is not null and n.received_at > app_now() - interval '1 day'
+      and not exists (select 1 from notice h where h.account_id = n.account_id and h.event_key = n.event_key
+        and h.verdict in ('applied', 'recorded'))
+      and not exists (select 1 from notice h where h.account_id = n.account_id and h.event_key = n.event_key
+        and h.verdict = 'ignored')
+      and (n.verdict = 'fault' or n.payment_id is not null or n.names is null
+        or exists (select 1 from payment p where p.account_id = n.account_id and p.gateway_number = any(n.names))
+        or exists (select 1 from payment p where p.account_id = n.account_id and p.gateway_reference = any(n.names))
+        or exists (select 1 from payment p where p.account_id = n.account_id and p.trade_no = any(n.names)))
+    order by n.account_id, n.event_key, n.received_at desc) u
+  join notice_body b on b.notice_id = u.id and b.received_at = u.received_at order by random() limit $1";
 
-/// Genuine notices of the last day that were not handled and whose payment may be there now. The number is looked for
-/// in the stored bytes only to leave out what cannot match; authentication and matching decide. In an order of chance: what
-/// cannot be settled does not come before the others.
+/// Genuine notices of the last day that were not handled and whose payment may be there now: one is known by what they
+/// call it. Authentication and matching decide. In an order of chance: what cannot be settled does not come before the others.
 pub async fn list_unhandled(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<Stored>> {
     Statement::new(UNHANDLED).bind::<BigInt, _>(limit).load(conn).await
 }

@@ -244,41 +244,34 @@ async fn imports(world: &World) -> Vec<String> {
     wrong
 }
 
-/// Every order's goods were mailed, each attempt the same under the same name, and no key went to two. What a supplier sells
-/// comes piece by piece, each with a mail of its own that has what came before it: a repeat may have more of them.
+/// Every order's goods were mailed, each time the same under the same name, and no key went to two.
 fn mails(world: &World, bought: &[Purchase], shown: &HashMap<String, BTreeSet<String>>) -> Vec<String> {
     let mut wrong = Vec::new();
-    let by_piece: HashMap<&str, bool> =
-        bought.iter().map(|one| (one.bought.number.as_str(), one.goods.from_supplier)).collect();
-    let mut keys: HashMap<String, BTreeSet<String>> = HashMap::new();
+    let numbers: HashSet<&str> = bought.iter().map(|one| one.bought.number.as_str()).collect();
+    let (mut keys, mut texts): (HashMap<String, BTreeSet<String>>, HashMap<String, String>) =
+        Default::default();
     for (number, secrets) in shown {
         for secret in secrets {
             keys.entry(secret.clone()).or_default().insert(number.clone());
         }
     }
     let mut mailed: HashSet<&str> = HashSet::new();
-    let mut sent: HashMap<String, (String, BTreeSet<String>)> = HashMap::new();
     for mail in world.smtp.taken() {
-        let text = mail.body();
-        let Some(number) = by_piece.keys().find(|number| text.contains(**number)) else { continue };
-        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'));
-        let keys_of = words.filter(|word| word.starts_with("CANARY-KEY-") || word.starts_with("SUP-"));
-        let held: BTreeSet<String> = keys_of.map(str::to_owned).collect();
-        for key in &held {
-            keys.entry(key.clone()).or_default().insert((*number).to_owned());
-            mailed.insert(number);
+        let (text, name) = (mail.body(), mail.header("Message-ID").unwrap());
+        if texts.entry(name.clone()).or_insert_with(|| mail.text.clone()) != &mail.text {
+            wrong.push(format!("{name} was sent with two contents:\n{}\n---\n{}", texts[&name], mail.text));
         }
-        let name = mail.header("Message-ID").unwrap();
-        let (before, had) = sent.entry(name.clone()).or_insert_with(|| (mail.text.clone(), held.clone()));
-        let grows = by_piece[number] && (had.is_subset(&held) || held.is_subset(had));
-        if *before != mail.text && !grows {
-            wrong.push(format!("{name} was sent with two contents:\n{before}\n---\n{}", mail.text));
+        let Some(number) = numbers.iter().find(|number| text.contains(**number)) else { continue };
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'));
+        for word in words.filter(|word| word.starts_with("CANARY-KEY-") || word.starts_with("SUP-")) {
+            keys.entry(word.to_owned()).or_default().insert((*number).to_owned());
+            mailed.insert(number);
         }
     }
     for (key, orders) in keys.iter().filter(|(_, orders)| orders.len() > 1) {
         wrong.push(format!("{key} went to {orders:?}"));
     }
-    for number in by_piece.keys().filter(|number| !mailed.contains(*number)) {
+    for number in numbers.difference(&mailed) {
         wrong.push(format!("{number}: its goods were never mailed"));
     }
     wrong

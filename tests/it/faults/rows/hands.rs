@@ -68,10 +68,12 @@ const ROWS: [Row; 16] = [
 const PAST_EVERY_LEASE: i64 = 18;
 
 /// What one of the three says when what it did counts for nothing any more.
-const FENCED: [&str; 3] = [
+const FENCED: [&str; 4] = [
     "the lease had ended; what this worker did counts for nothing",
     "lost the lease while working",
     "this attempt's end counts for nothing any more",
+    // Its connection was closed meanwhile: it could not even try to record an end.
+    "could not record how an attempt",
 ];
 
 struct Hands<'a> {

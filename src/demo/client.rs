@@ -1,4 +1,4 @@
-//! What a buyer's program does: GraphQL and plain HTTP against a shop, and no knowledge of its inside.
+//! What the program of a buyer or a seller does: GraphQL and plain HTTP against a shop, and no knowledge of its inside.
 
 use std::time::Duration;
 
@@ -9,14 +9,22 @@ use crate::infra::outbound::{HttpAnswer, Method, Outbound, Request};
 
 const LARGEST: usize = 8 * 1024 * 1024;
 
-pub struct Buyer {
+pub struct Client {
     http: Outbound,
     base: String,
+    /// Of somebody who signed in.
+    access_token: Option<String>,
 }
 
-impl Buyer {
+impl Client {
+    /// A guest's.
     pub fn new(base: &str) -> Result<Self, Fault> {
-        Ok(Self { http: Outbound::new()?, base: base.to_owned() })
+        Ok(Self { http: Outbound::new()?, base: base.to_owned(), access_token: None })
+    }
+
+    /// From now on somebody's who signed in.
+    pub fn sign_in(&mut self, access_token: String) {
+        self.access_token = Some(access_token);
     }
 
     pub async fn get(&self, url: &str) -> Result<HttpAnswer, Fault> {
@@ -39,11 +47,14 @@ impl Buyer {
 
     /// One operation; its root field. Errors of both kinds end the story.
     pub async fn ask(&self, document: &str, variables: Value, field: &str) -> Result<Value, Fault> {
-        let headers = vec![
+        let mut headers = vec![
             ("content-type".to_owned(), "application/json".to_owned()),
             ("accept".to_owned(), "application/graphql-response+json".to_owned()),
             ("accept-language".to_owned(), "en".to_owned()),
         ];
+        if let Some(token) = &self.access_token {
+            headers.push(("authorization".to_owned(), format!("Bearer {token}")));
+        }
         let body = json!({ "query": document, "variables": variables }).to_string().into_bytes();
         let answer = self.call(Method::Post, &format!("{}/graphql", self.base), headers, body).await?;
         let mut body: Value = serde_json::from_slice(&answer.body)

@@ -1,0 +1,2 @@
+drop table download_stream;
+alter table download_session drop column reserved_bytes;
