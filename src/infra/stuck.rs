@@ -39,7 +39,6 @@ task_kinds! {
 const PATIENCE: i32 = 4;
 
 /// Whether a row is put off now. `$sweep` and `$subject` are SQL: the sweep's name and the row's text.
-#[macro_export]
 macro_rules! is_put_off {
     ($sweep:literal, $subject:literal) => {
         concat!(
@@ -51,7 +50,7 @@ macro_rules! is_put_off {
         )
     };
 }
-pub use crate::is_put_off;
+pub(crate) use is_put_off;
 
 /// What a sweep's row is called.
 pub struct RowName {
@@ -116,7 +115,7 @@ where
 }
 
 #[derive(QueryableByName)]
-struct Row {
+struct PutOffRow {
     #[diesel(sql_type = Text)]
     subject: String,
     #[diesel(sql_type = Timestamptz)]
@@ -129,7 +128,7 @@ async fn list(
     sweep: &str,
     subjects: &[&str],
 ) -> QueryResult<HashMap<String, DateTime<Utc>>> {
-    let rows: Vec<Row> =
+    let rows: Vec<PutOffRow> =
         Statement::new("select subject, next_at from stuck_row where sweep = $1 and subject = any($2)")
             .bind::<Text, _>(sweep)
             .bind::<Array<Text>, _>(subjects)

@@ -182,6 +182,16 @@ diesel::table! {
         closed_at -> Nullable<Timestamptz>,
         served_bytes -> BigInt,
         byte_cap -> BigInt,
+        reserved_bytes -> BigInt,
+    }
+}
+
+diesel::table! {
+    download_stream (id) {
+        id -> Uuid,
+        session_id -> Uuid,
+        bytes_left -> BigInt,
+        alive_until -> Timestamptz,
     }
 }
 
@@ -559,6 +569,7 @@ diesel::table! {
         body_sha256 -> Bytea,
         reason -> Nullable<Text>,
         received_at -> Timestamptz,
+        names -> Nullable<Array<Text>>,
     }
 }
 
@@ -744,6 +755,12 @@ diesel::table! {
 }
 
 diesel::table! {
+    price_currency (currency) {
+        currency -> Text,
+    }
+}
+
+diesel::table! {
     product (id) {
         id -> Uuid,
         seller_id -> Uuid,
@@ -758,6 +775,23 @@ diesel::table! {
         updated_at -> Timestamptz,
         paused_because -> Nullable<Text>,
         paused_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    product_name (product_id, locale) {
+        product_id -> Uuid,
+        locale -> Text,
+        name -> Text,
+    }
+}
+
+diesel::table! {
+    product_price (product_id, currency) {
+        product_id -> Uuid,
+        currency -> Text,
+        unit_minor -> Nullable<BigInt>,
+        until -> Nullable<Timestamptz>,
     }
 }
 
@@ -1037,6 +1071,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    stuck_row (sweep, subject) {
+        sweep -> Text,
+        subject -> Text,
+        name -> Text,
+        failures -> Integer,
+        first_at -> Timestamptz,
+        next_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     supplier (id) {
         id -> Uuid,
         seller_id -> Uuid,
@@ -1261,6 +1306,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     download_grant,
     download_link,
     download_session,
+    download_stream,
     email_code,
     epoch,
     epoch_question,
@@ -1297,7 +1343,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     payment,
     persisted_query,
     price,
+    price_currency,
     product,
+    product_name,
+    product_price,
     recall_piece,
     refresh_token,
     refund,
@@ -1318,6 +1367,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     statement_line,
     statement_run,
     stock_alert,
+    stuck_row,
     supplier,
     supplier_offer,
     supplier_purchase,

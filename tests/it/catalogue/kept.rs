@@ -106,12 +106,15 @@ async fn a_price_that_begins_or_ends_moves_its_product_when_its_time_has_come() 
     let t = TestApp::start().await;
     let who = t.visitor("192.0.2.1");
     let now = t.app.clock.now();
-    let sale = PriceInput {
-        valid_from: Some(now + TimeDelta::hours(1)),
-        valid_to: Some(now + TimeDelta::hours(2)),
-        ..PriceInput::plain("EUR", "1")
-    };
-    let edit = VariantEdit { prices: Some(vec![PriceInput::plain("EUR", "5"), sale]), ..keys_at("5") };
+    let (begins, ends) = (now + TimeDelta::hours(1), now + TimeDelta::hours(2));
+    let price =
+        |unit, valid_from, valid_to| PriceInput { valid_from, valid_to, ..PriceInput::plain("EUR", unit) };
+    let prices = vec![
+        price("5", None, Some(begins)),
+        price("1", Some(begins), Some(ends)),
+        price("5", Some(ends), None),
+    ];
+    let edit = VariantEdit { prices: Some(prices), ..keys_at("5") };
     on_sale(&t, "sale", "On sale for an hour", edit).await;
     on_sale(&t, "plain", "Plain", keys_at("3")).await;
     for (hours, expected) in [(0, ["plain", "sale"]), (1, ["sale", "plain"]), (1, ["plain", "sale"])] {
