@@ -27,17 +27,18 @@ pub struct UnseenVersion {
 }
 
 const UNSEEN: &str = concat!(
-    "select * from (
+    "with w as (select $1::float8 as missing, $2::float8 as seen, $3::bigint as few, $4::bigint as most)
+  select * from (
     select v.id, v.file_id, v.name, v.size, v.blob, v.yanked_at is not null as yanked, v.looked_at from file_version v
-     where v.missing_since is not null and v.looked_at < app_now() - make_interval(secs => $1)
+     where v.missing_since is not null and v.looked_at < app_now() - make_interval(secs => (select missing from w))
     union all
     (select v.id, v.file_id, v.name, v.size, v.blob, false, v.looked_at from file_version v
       where v.missing_since is null and v.yanked_at is null
-        and (v.looked_at is null or v.looked_at < app_now() - make_interval(secs => $2))
-      order by v.looked_at nulls first, v.id limit $3)) due
+        and (v.looked_at is null or v.looked_at < app_now() - make_interval(secs => (select seen from w)))
+      order by v.looked_at nulls first, v.id limit (select few from w))) due
   where not ",
     is_put_off!("missing_contents", "due.id::text"),
-    " order by looked_at nulls first, id limit $4"
+    " order by looked_at nulls first, id limit (select most from w)"
 );
 
 /// Versions that buyers may get at which nobody has looked for so many seconds, and those that were missing when somebody did,

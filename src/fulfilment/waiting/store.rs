@@ -19,12 +19,13 @@ struct OrderRow {
 }
 
 const UNASSIGNED: &str = concat!(
-    "select o.id from orders o
-  where o.state = 'paid' and o.delivered_at is null and o.paid_at < app_now() - make_interval(secs => $1)
+    "with w as (select $1::float8 as seconds, $2::bigint as most)
+  select o.id from orders o
+  where o.state = 'paid' and o.delivered_at is null and o.paid_at < app_now() - make_interval(secs => (select seconds from w))
     and exists (select 1 from unit u where u.order_id = o.id and u.state = 'unassigned' and u.superseded_by is null)
     and not exists (select 1 from hold h where h.order_id = o.id) and not ",
     is_put_off!("unassigned_orders", "o.id::text"),
-    " order by o.paid_at, o.id limit $2"
+    " order by o.paid_at, o.id limit (select most from w)"
 );
 
 /// Orders paid so long ago with pieces that have nothing and wait for nothing, although nothing holds them.
