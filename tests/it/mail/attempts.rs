@@ -101,6 +101,8 @@ async fn a_repeat_has_the_pieces_of_its_first_attempt_and_what_came_meanwhile_ha
     let sold = server.taken();
     let first = keys.into_iter().find(|key| !sold.iter().any(|mail| mail.body().contains(key))).unwrap();
     t.notify(&Said::paid(&placed, "T1")).await;
+    // One for the mail about what waits, one for that with the goods.
+    server.next(Trouble::CutAfterDot);
     server.next(Trouble::CutAfterDot);
     t.drain().await;
     assert_eq!(t.unit_states(placed.order.id).await, "assigned:1 awaiting_stock:1");
