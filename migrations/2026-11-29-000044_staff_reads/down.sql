@@ -3,3 +3,4 @@ drop index vault_key_expiring;
 drop index orders_given_up;
 drop index orders_placed;
 drop index vault_key_taken;
+drop extension if exists pg_trgm;
