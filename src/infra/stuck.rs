@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, Double, Integer, Text, Timestamptz};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-
 use uuid::Uuid;
 
 use crate::base::outcome::{Failure, Fault, Outcome};

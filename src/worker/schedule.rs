@@ -186,13 +186,7 @@ async fn repeat(
         }
         let late = due.elapsed();
         due = Instant::now() + sweep.every.mul_f64(crate::base::clock::jitter());
-        let round = guarded(backend, locks, sweep, late, shutdown);
-        // One that panics has failed, and comes again.
-        match AssertUnwindSafe(timeout(LONGEST, round)).catch_unwind().await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => warn!(sweep = sweep.name, "a sweep took too long and was cut off"),
-            Err(_) => error!(sweep = sweep.name, "a sweep panicked"),
-        }
+        guarded(backend, locks, sweep, late, shutdown).await;
     }
 }
 
@@ -210,8 +204,12 @@ async fn guarded(
     }
     let started = Instant::now();
     histogram!("dispense_sweep_late_seconds", "sweep" => sweep.name).record(late.as_secs_f64());
-    if let Err(failure) = until_clean(backend, sweep, shutdown).await {
-        warn!(sweep = sweep.name, error = ?failure, "a sweep failed");
+    // However it ends, its lock is given up: while this process lives, others could not run it.
+    match AssertUnwindSafe(timeout(LONGEST, until_clean(backend, sweep, shutdown))).catch_unwind().await {
+        Ok(Ok(Ok(_))) => {}
+        Ok(Ok(Err(failure))) => warn!(sweep = sweep.name, error = ?failure, "a sweep failed"),
+        Ok(Err(_)) => warn!(sweep = sweep.name, "a sweep took too long and was cut off"),
+        Err(_) => error!(sweep = sweep.name, "a sweep panicked"),
     }
     histogram!("dispense_sweep_seconds", "sweep" => sweep.name).record(started.elapsed().as_secs_f64());
     locks.lock().await.unlock(sweep.name).await;

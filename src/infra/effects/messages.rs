@@ -202,11 +202,9 @@ pub async fn advance_again(
     Statement::new(
         "update message set state = 'queued', attempts_before = attempts, bounced_at = null, \
          message_id = case when $1 <> recipient then id || '.' || attempts || '@dispense' else message_id end, \
-         payload = case when $2 <> recipient then payload - 'pieces' else payload end, \
-         recipient = coalesce($3, recipient) where id = $4 and state = $5",
+         payload = case when $1 <> recipient then payload - 'pieces' else payload end, \
+         recipient = coalesce($1, recipient) where id = $2 and state = $3",
     )
-    .bind::<Nullable<Text>, _>(recipient)
-    .bind::<Nullable<Text>, _>(recipient)
     .bind::<Nullable<Text>, _>(recipient)
     .bind::<SqlUuid, _>(id)
     .bind::<Text, _>(from)

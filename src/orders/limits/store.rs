@@ -43,7 +43,8 @@ pub(super) async fn try_lock_buyers(
     Ok(tried.into_iter().filter(|t| !t.got).map(|t| t.key).collect())
 }
 
-/// How many orders there are that limits look at, each counted by an index of such orders alone. Zero where the buyer has not shown what is counted by.
+/// How many orders there are that limits look at, each counted by an index of such orders alone. Zero where the buyer has
+/// not shown what is counted by.
 #[derive(QueryableByName)]
 pub(super) struct Counts {
     /// Of the person or the proven mailbox.

@@ -60,6 +60,24 @@ impl Default for Circuit {
     }
 }
 
+impl Circuit {
+    fn may_call(&self) -> Result<(), PutOff> {
+        match self.open_until.is_some_and(|until| until > Instant::now()) {
+            true => Err(("silent", "this gateway does not answer at present")),
+            false => Ok(()),
+        }
+    }
+
+    /// Where the gateway was silent this one call tries: the others wait for what becomes of it.
+    fn begin(&mut self) -> Result<(), PutOff> {
+        self.may_call()?;
+        if self.silences >= SILENCES {
+            self.open_until = Some(Instant::now() + FIRST);
+        }
+        Ok(())
+    }
+}
+
 /// The circuits of all accounts.
 #[derive(Default)]
 pub struct Circuits(Mutex<HashMap<String, Circuit>>);
@@ -98,34 +116,21 @@ impl Circuits {
     }
 
     async fn enter<'a>(&'a self, account: &'a str, lane: Lane) -> Result<Place<'a>, PutOff> {
-        let places = self.all().entry(account.to_owned()).or_default().places[lane as usize].clone();
-        self.may_call(account)?;
+        let places = {
+            let mut all = self.all();
+            let circuit = all.entry(account.to_owned()).or_default();
+            circuit.may_call()?;
+            circuit.places[lane as usize].clone()
+        };
         let taken = match lane {
             Lane::Notices => places.try_acquire_owned().ok(),
             Lane::Background => timeout(WAIT, places.acquire_owned()).await.ok().and_then(Result::ok),
         };
         let taken = taken.ok_or(("share", "as many calls of this gateway are under way as may be"))?;
         // It may have become silent while this one waited.
-        self.begin(account)?;
+        self.all().entry(account.to_owned()).or_default().begin()?;
         gauge!("dispense_gateway_calls", "account" => account.to_owned(), "lane" => lane.name()).increment(1);
         Ok(Place { circuits: self, account, lane, _taken: taken })
-    }
-
-    fn may_call(&self, account: &str) -> Result<(), PutOff> {
-        let open_until = self.all().get(account).and_then(|circuit| circuit.open_until);
-        match open_until.is_some_and(|until| until > Instant::now()) {
-            true => Err(("silent", "this gateway does not answer at present")),
-            false => Ok(()),
-        }
-    }
-
-    /// Where the gateway was silent this one call tries: the others wait for what becomes of it.
-    fn begin(&self, account: &str) -> Result<(), PutOff> {
-        self.may_call(account)?;
-        if let Some(circuit) = self.all().get_mut(account).filter(|circuit| circuit.silences >= SILENCES) {
-            circuit.open_until = Some(Instant::now() + FIRST);
-        }
-        Ok(())
     }
 }
 

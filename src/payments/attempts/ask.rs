@@ -17,7 +17,7 @@ use crate::payments::accounts::circuit::Lane;
 use crate::payments::attempts::store as attempts;
 use crate::payments::attempts::unstarted;
 use crate::payments::gateways::gateway::{
-    Call, Expected, Facts, Gateway, GatewayState, Match, Meaning, PaymentRef, Queried, matches,
+    Call, Expected, Facts, Gateway, GatewayState, Match, Meaning, PaymentRef, Queried, came_clearly, matches,
 };
 use crate::payments::jobs::CheckPayment;
 use crate::payments::kit::PaymentKit;
@@ -68,12 +68,8 @@ async fn ask_about(
     let call = Call { keys: &account.keys, now_unix: asked_at.timestamp(), timeout };
     let reference = named(payment);
     let query = tokio::time::timeout(timeout, gateway.query(&call, &reference));
-    let answer = kit.circuits.call(&account.id, lane, query, is_clear).await?;
+    let answer = kit.circuits.call(&account.id, lane, query, came_clearly).await?;
     Ok(heard(payment, asked_at, answer))
-}
-
-fn is_clear<E>(answer: &Result<Queried, E>) -> bool {
-    matches!(answer, Ok(queried) if !matches!(queried, Queried::Unknown(_)))
 }
 
 /// How a payment's gateway knows it.
@@ -128,7 +124,7 @@ async fn capture(kit: &PaymentKit, payment: &Payment, state: &GatewayState) -> R
     let call = Call { keys: &account.keys, now_unix: asked_at.timestamp(), timeout: TIMEOUT };
     crate::fault_point!("payment.capture");
     let capture = tokio::time::timeout(TIMEOUT, gateway.capture(&call, &reference));
-    let answer = kit.circuits.call(&account.id, Lane::Background, capture, is_clear).await?;
+    let answer = kit.circuits.call(&account.id, Lane::Background, capture, came_clearly).await?;
     Ok(Some(heard(payment, asked_at, answer)))
 }
 
@@ -159,7 +155,7 @@ pub async fn ask_by_number(
     };
     let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout };
     let query = tokio::time::timeout(timeout, gateway.query(&call, &reference));
-    match kit.circuits.call(&account.id, Lane::Notices, query, is_clear).await {
+    match kit.circuits.call(&account.id, Lane::Notices, query, came_clearly).await {
         Ok(Ok(Queried::Known(state))) => state.meaning.as_str(),
         Ok(Ok(Queried::NotFound)) => "not_found",
         Ok(Ok(Queried::Unsupported)) | Err(_) => "unasked",

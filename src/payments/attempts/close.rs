@@ -16,7 +16,7 @@ pub use crate::payments::attempts::expire::{expire, expire_overdue};
 use crate::payments::attempts::store as attempts;
 use crate::payments::attempts::unstarted;
 use crate::payments::events::PaymentEvent;
-use crate::payments::gateways::gateway::{Call, Closing, GatewayState, PaymentRef};
+use crate::payments::gateways::gateway::{Call, Closing, GatewayState, PaymentRef, came_clearly};
 use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
 use crate::payments::report::{PaymentReport, Settled};
@@ -84,8 +84,7 @@ pub(super) async fn close_there(kit: &PaymentKit, (account, gateway): &Spoken, p
     let asked_at = kit.clock.now();
     let call = Call { keys: &account.keys, now_unix: asked_at.timestamp(), timeout: TIMEOUT };
     let closing = tokio::time::timeout(TIMEOUT, gateway.close(&call, &reference));
-    let is_clear = |closing: &_| matches!(closing, Ok(closing) if !matches!(closing, Closing::Unknown(_)));
-    match kit.circuits.call(&account.id, Lane::Background, closing, is_clear).await {
+    match kit.circuits.call(&account.id, Lane::Background, closing, came_clearly).await {
         Ok(Ok(Closing::AlreadyPaid(state))) => Closing::AlreadyPaid(state.asked(asked_at)),
         Ok(Ok(closing)) => closing,
         Ok(Err(_)) => Closing::Unknown("no answer in time".into()),

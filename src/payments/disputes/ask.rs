@@ -10,7 +10,7 @@ use crate::payments::accounts::circuit::Lane;
 use crate::payments::attempts::ask::named;
 use crate::payments::attempts::store as attempts;
 use crate::payments::disputes::store as disputes;
-use crate::payments::gateways::gateway::{Call, DisputesThere};
+use crate::payments::gateways::gateway::{Call, DisputesThere, came_clearly};
 use crate::payments::jobs::AskDisputes;
 use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
@@ -57,7 +57,6 @@ async fn there(kit: &PaymentKit, payment: &Payment) -> Result<DisputesThere, Fau
     let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout: TIMEOUT };
     let reference = named(payment);
     let disputes = tokio::time::timeout(TIMEOUT, gateway.disputes(&call, &reference));
-    let is_clear = |answer: &_| matches!(answer, Ok(there) if !matches!(there, DisputesThere::Unknown(_)));
-    let answer = kit.circuits.call(&account.id, Lane::Background, disputes, is_clear).await?;
+    let answer = kit.circuits.call(&account.id, Lane::Background, disputes, came_clearly).await?;
     Ok(answer.unwrap_or_else(|_| DisputesThere::Unknown("no answer in time".into())))
 }

@@ -53,6 +53,28 @@ pub trait Calls: Send + Sync {
     }
 }
 
+/// What a gateway answers when it is called.
+pub trait GatewayAnswer {
+    /// Whether it is of use: from what is not nothing may be concluded.
+    fn is_clear(&self) -> bool;
+}
+
+macro_rules! answers {
+    ($($name:ty),*) => {$(
+        impl GatewayAnswer for $name {
+            fn is_clear(&self) -> bool {
+                !matches!(self, Self::Unknown(_))
+            }
+        }
+    )*};
+}
+answers!(NumberThere, Queried, DisputesThere, Closing, Refunding);
+
+/// Whether it came within its time and is of use.
+pub fn came_clearly<T: GatewayAnswer, E>(answer: &Result<T, E>) -> bool {
+    answer.as_ref().is_ok_and(GatewayAnswer::is_clear)
+}
+
 /// Implements [`Calls`] for a gateway by its functions, in the order of the trait. Each takes `$through` (the gateway itself, or
 /// its HTTP client), then the method's own arguments; what is left out keeps the trait's default.
 macro_rules! forwards {

@@ -11,7 +11,7 @@ use crate::base::money::{Currency, Money};
 pub use crate::payments::accounts::keys::AccountKeys;
 use crate::payments::gateways::amounts;
 pub use crate::payments::gateways::amounts::Unit;
-pub use crate::payments::gateways::calls::Calls;
+pub use crate::payments::gateways::calls::{Calls, GatewayAnswer, came_clearly};
 pub use crate::payments::gateways::notice::{
     DisputeFact, Expected, Facts, GatewayState, Identity, Match, Meaning, Named, Notice, NoticeRefusal,
     RawNotice, RefundFact, Stage, matches,

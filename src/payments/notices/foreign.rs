@@ -14,7 +14,7 @@ use crate::base::outcome::Fault;
 use crate::infra::db::Purpose;
 use crate::payments::accounts::circuit::Lane;
 use crate::payments::attempts::number;
-use crate::payments::gateways::gateway::{Call, Facts, Meaning, Named, Notice, NumberThere};
+use crate::payments::gateways::gateway::{Call, Facts, Meaning, Named, Notice, NumberThere, came_clearly};
 use crate::payments::kit::PaymentKit;
 use crate::payments::notices::slice::Slice;
 use crate::payments::notices::store::asked::{self, AskedTrade};
@@ -106,8 +106,7 @@ async fn whose(kit: &PaymentKit, account_id: &str, trade_no: &str) -> Result<Opt
     }
     let call = Call { keys: &account.keys, now_unix: kit.clock.unix(), timeout: TIMEOUT };
     let question = tokio::time::timeout(TIMEOUT, gateway.number_of(&call, trade_no));
-    let is_clear = |answer: &_| matches!(answer, Ok(there) if !matches!(there, NumberThere::Unknown(_)));
-    let answer = kit.circuits.call(&account.id, Lane::Notices, question, is_clear).await?;
+    let answer = kit.circuits.call(&account.id, Lane::Notices, question, came_clearly).await?;
     let number = match answer {
         Ok(NumberThere::Number(number)) => Some(number),
         Ok(NumberThere::None) => None,

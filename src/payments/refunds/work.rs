@@ -15,7 +15,7 @@ use crate::payments::accounts::circuit::Lane;
 use crate::payments::attempts::ask;
 use crate::payments::attempts::store as attempts;
 use crate::payments::case::SumToAsk;
-use crate::payments::gateways::gateway::{Call, NewRefund, PaymentRef, RefundRef, Refunding};
+use crate::payments::gateways::gateway::{Call, GatewayAnswer, NewRefund, PaymentRef, RefundRef, Refunding};
 use crate::payments::jobs::WorkRefund;
 use crate::payments::kit::PaymentKit;
 use crate::payments::model::Payment;
@@ -70,7 +70,7 @@ pub async fn work(kit: &PaymentKit, id: RefundId) -> Outcome<()> {
             false => Some(ask_gateway(kit, &refund, &payment).await),
         })
     };
-    let is_clear = |answer: &_| !matches!(answer, Ok(Some(Refunding::Unknown(_))));
+    let is_clear = |sent: &_| !matches!(sent, Ok(Some(answer)) if !Refunding::is_clear(answer));
     let sent = kit.circuits.call(&payment.account_id, Lane::Background, sent, is_clear).await?;
     let Some(answer) = sent? else { return Ok(()) };
     crate::fault_point!("refund.r3");
@@ -86,8 +86,7 @@ async fn follow(kit: &PaymentKit, refund: &Refund, payment: &Payment) -> Outcome
             let id = refund.id.to_string();
             let reference = question(refund, payment, &id);
             let query = gateway.refund_query(&call, &reference);
-            let is_clear = |answer: &_| !matches!(answer, Refunding::Unknown(_));
-            kit.circuits.call(&account.id, Lane::Background, query, is_clear).await?
+            kit.circuits.call(&account.id, Lane::Background, query, Refunding::is_clear).await?
         }
         // It waits for its next turn as any other, so that it does not hold up those behind it.
         None => Refunding::Unsupported,
