@@ -53,7 +53,7 @@ impl App {
         product_list::kept::start(&kit).await?;
         let (catalogue, downloads) = (CatalogueKit::new(kit.clone()), DeliveryKit::new(kit.clone()));
         let hooks = HookKit::new(kit.clone(), events::KNOWN);
-        let live = live_of(&kit.config.live);
+        let live = live_of(&kit.config.live, &kit.lasting);
         Ok(Arc::new(Self { kit, people, catalogue, downloads, payments, hooks, live }))
     }
 

@@ -31,7 +31,7 @@ use dispense::demo;
 use dispense::graphql;
 use dispense::http;
 use dispense::infra::db::DatabasePlace;
-use dispense::infra::{logs, wake};
+use dispense::infra::{descriptors, logs, telemetry, wake};
 use dispense::payments::accounts::reload::{self, Origin};
 use dispense::payments::notices::vectors;
 use dispense::payments::{self, statements};
@@ -40,6 +40,7 @@ use dispense::people;
 use dispense::sandbox;
 use dispense::worker;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Why the program ends without success.
@@ -152,15 +153,18 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
 async fn serve(sources: Sources, wanted: Serving) -> Result<(), Ending> {
     let seen = Stamp::of(&sources);
     let mut config = load(&sources)?;
+    telemetry::figures();
+    descriptors::make_room(&mut config)?;
     #[cfg(feature = "demo")]
     if wanted.demo {
         config.server.graphiql = true;
         config.server.storefront = true;
     }
-    let listen = config.server.listen;
-    let no_port = |e: std::io::Error| Fault::setup(format!("cannot listen on {listen}: {e}"));
-    let listener = TcpListener::bind(listen).await.map_err(no_port)?;
-    let address = listener.local_addr().map_err(no_port)?;
+    let (listener, address) = bind(config.server.listen).await?;
+    let admin = match config.server.admin_listen {
+        Some(listen) => Some(bind(listen).await?),
+        None => None,
+    };
     if config.server.public_url.is_empty() {
         config.server.public_url = format!("http://{}", reachable(address));
     }
@@ -193,10 +197,14 @@ async fn serve(sources: Sources, wanted: Serving) -> Result<(), Ending> {
         let woken = tokio::spawn(wake::run(app.db.clone(), app.bell.clone(), ending.clone()));
         let worker = (!wanted.no_worker).then(|| tokio::spawn(worker::run(app.worker(), ending.clone())));
         let watch = tokio::spawn(reload::watch(app.payments.clone(), origin, seen, hangup));
+        let figures = admin.map(|at| figures(&app, "admin", at, &ending));
         println!("listening on http://{address}");
         let served = http::serve(app.http(), listener, stop).await;
         watch.abort();
         ending.cancel();
+        if let Some(figures) = figures {
+            let _ = figures.await;
+        }
         if let Some(worker) = worker {
             let _ = worker.await;
         }
@@ -210,10 +218,36 @@ async fn serve(sources: Sources, wanted: Serving) -> Result<(), Ending> {
     Ok(served?)
 }
 
+/// A listener, and the address it has.
+async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), Fault> {
+    let no_port = |e: std::io::Error| Fault::setup(format!("cannot listen on {listen}: {e}"));
+    let listener = TcpListener::bind(listen).await.map_err(no_port)?;
+    let address = listener.local_addr().map_err(no_port)?;
+    Ok((listener, address))
+}
+
+/// Serves figures and readiness for as long as the program works, and says where.
+fn figures(
+    app: &App,
+    name: &'static str,
+    (listener, address): (TcpListener, SocketAddr),
+    ending: &CancellationToken,
+) -> JoinHandle<()> {
+    println!("figures on http://{address}");
+    let ending = ending.clone();
+    tokio::spawn(http::serve_figures(app.kit.clone(), name, listener, ending.cancelled_owned()))
+}
+
 /// Works until SIGTERM or SIGINT, then lets running jobs end.
 async fn work(sources: Sources) -> Result<(), Ending> {
     let seen = Stamp::of(&sources);
-    let config = load(&sources)?;
+    let mut config = load(&sources)?;
+    telemetry::figures();
+    descriptors::make_room(&mut config)?;
+    let listener = match config.worker.listen {
+        Some(listen) => Some(bind(listen).await?),
+        None => None,
+    };
     let (stop, hangup) = (signals::stop()?, signals::hangup()?);
     let place = DatabasePlace::open(&config, true).await?;
     let worked = async {
@@ -224,11 +258,15 @@ async fn work(sources: Sources) -> Result<(), Ending> {
         let worker = tokio::spawn(worker::run(app.worker(), ending.clone()));
         let origin = Origin { sources, simulated: Vec::new() };
         let watch = tokio::spawn(reload::watch(app.payments.clone(), origin, seen, hangup));
+        let figures = listener.map(|at| figures(&app, "worker", at, &ending));
         println!("working");
         stop.await;
         watch.abort();
         ending.cancel();
         let _ = worker.await;
+        if let Some(figures) = figures {
+            let _ = figures.await;
+        }
         let _ = woken.await;
         Ok::<(), Fault>(())
     };

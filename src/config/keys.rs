@@ -3,15 +3,16 @@
 
 use std::sync::LazyLock;
 
+use crate::config::connection_keys::CONNECTION_KEYS;
 use crate::config::key::{BYTES, COUNT, SECONDS, key, optional};
 pub use crate::config::key::{Key, Kind};
 use crate::config::limit_keys::LIMIT_KEYS;
 pub use crate::config::sections::SECTIONS;
 
 /// Keys of every section but the accounts.
-pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| [MOST, LIMIT_KEYS].concat());
+pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| [MOST, CONNECTION_KEYS, LIMIT_KEYS].concat());
 
-/// Those of all sections but `limits`.
+/// Those of all sections but `connections` and `limits`.
 const MOST: &[Key] = &[
     key(
         "data",
@@ -24,6 +25,12 @@ const MOST: &[Key] = &[
         Kind::Text,
         "\"127.0.0.1:8080\"",
         "Address and port to listen on; port 0 picks a free one. --listen has the last word.",
+    ),
+    optional(
+        "server.admin_listen",
+        Kind::Text,
+        "\"127.0.0.1:9080\"",
+        "Address and port of a listener for operators alone: /metrics and the details of /readyz. Empty: neither is served.",
     ),
     key(
         "server.public_url",
@@ -426,6 +433,12 @@ const MOST: &[Key] = &[
         Kind::Int(1, 8_760),
         "120",
         "Hours after which a hook endpoint that only fails is disabled.",
+    ),
+    optional(
+        "worker.listen",
+        Kind::Text,
+        "\"127.0.0.1:9081\"",
+        "Address and port on which `dispense work` serves /metrics, /healthz and /readyz. Empty: nothing is served.",
     ),
     key("log.format", Kind::Text, "\"text\"", "text or json (one object a line)."),
     key("log.filter", Kind::Text, "\"info\"", "Levels, overall and by module (info,dispense=debug)."),

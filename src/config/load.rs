@@ -83,6 +83,7 @@ impl Config {
         let config = Self {
             data: tree.get("data").and_then(Value::as_str).unwrap_or("data").into(),
             server: section(&tree, "server", &mut faults),
+            connections: section(&tree, "connections", &mut faults),
             database: section(&tree, "database", &mut faults),
             storage: section(&tree, "storage", &mut faults),
             mail: section(&tree, "mail", &mut faults),
@@ -98,6 +99,7 @@ impl Config {
             accounts: accounts(&tree, &mut faults),
         };
         config.server.check(&mut faults);
+        config.connections.check(&mut faults);
         config.database.check(&mut faults);
         config.mail.check(&mut faults);
         config.shop.check(&mut faults);

@@ -3,6 +3,8 @@
 mod account_keys;
 mod accounts;
 mod captcha;
+mod connection_keys;
+mod connections;
 mod database;
 mod fee;
 mod key;
@@ -26,6 +28,7 @@ mod worker;
 
 pub use accounts::{Account, Policy};
 pub use captcha::{CAPTCHA_GATES, Captcha};
+pub use connections::Connections;
 pub use database::Database;
 pub use fee::Fee;
 pub use limits::Limits;
@@ -51,6 +54,7 @@ pub struct Config {
     /// The data folder: the embedded cluster, files, mails, secrets.
     pub data: PathBuf,
     pub server: Server,
+    pub connections: Connections,
     pub database: Database,
     pub storage: Storage,
     pub mail: Mail,

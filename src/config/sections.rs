@@ -9,6 +9,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
           has the last word, then .env, then this file.",
     ),
     ("server", "Where it listens and how the world reaches it."),
+    ("connections", "What may be open at once and how slow a client may be, on every listener."),
     ("database", "PostgreSQL. Without an url, Dispense runs a cluster of its own in the data folder."),
     ("storage", "Files for sale, in a private folder of the data folder."),
     ("mail", "Mail. Without an url, mails are written as .eml files into the data folder."),

@@ -12,6 +12,8 @@ use crate::config::load::Faults;
 pub struct Server {
     /// Address and port to listen on; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// Where figures and the details of readiness are served. None: nowhere.
+    pub admin_listen: Option<SocketAddr>,
     /// The address the world uses, without a slash at the end: it is part of links, mails and notify URLs.
     /// Empty: made from the address it listens on.
     pub public_url: String,
@@ -34,6 +36,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin_listen: None,
             public_url: String::new(),
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
@@ -46,6 +49,11 @@ impl Default for Server {
 }
 
 impl Server {
+    /// The trusted proxies.
+    pub fn proxies(&self) -> Vec<Network> {
+        self.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect()
+    }
+
     pub(super) fn check(&self, faults: &mut Faults) {
         let web = |text: &str| {
             Url::parse(text).is_ok_and(|u| ["http", "https"].contains(&u.scheme()) && u.has_host())
@@ -55,6 +63,9 @@ impl Server {
                 "server.public_url",
                 "takes an address such as https://api.shop.example, no slash at the end",
             );
+        }
+        if self.admin_listen.is_some_and(|admin| admin == self.listen && admin.port() != 0) {
+            faults.add("server.admin_listen", "is the address of server.listen");
         }
         for origin in self.allowed_origins.iter().filter(|o| !is_origin(o)) {
             let text =

@@ -1,9 +1,13 @@
+use std::net::SocketAddr;
+
 use serde::Deserialize;
 
 /// `[worker]`: background work.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Worker {
+    /// Where `dispense work` serves figures and its health. None: nowhere.
+    pub listen: Option<SocketAddr>,
     /// Jobs run at once.
     pub concurrency: usize,
     /// Seconds a job may run; its lease is twice as long.
@@ -28,6 +32,7 @@ pub struct Worker {
 impl Default for Worker {
     fn default() -> Self {
         Self {
+            listen: None,
             concurrency: 4,
             job_seconds: 60,
             message_gaps: vec![60, 300, 1_800, 7_200, 43_200],

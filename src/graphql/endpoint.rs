@@ -1,6 +1,7 @@
 //! GraphQL over HTTP, as its specification says: POST with JSON, GET for queries only, the answer's media type as the
 //! client asks, the status code as the media type means it. A subscription is answered by server-sent events, to GET too.
 
+use std::io::ErrorKind;
 use std::sync::{Arc, LazyLock};
 
 use async_graphql::parser::types::OperationType;
@@ -114,6 +115,11 @@ impl Visit {
                         StatusCode::PAYLOAD_TOO_LARGE,
                         Refused::new(ErrorCode::BadRequest, text),
                     ));
+                }
+                Err(poem::error::ReadBodyError::Io(error)) if error.kind() == ErrorKind::TimedOut => {
+                    let refused =
+                        Refused::new(ErrorCode::BadRequest, "the body came too slowly; nothing was done");
+                    return Err(HttpResult::refused(StatusCode::REQUEST_TIMEOUT, refused));
                 }
                 Err(_) => return Err(HttpResult::bad("the body ended too early")),
             }

@@ -1,10 +1,11 @@
 //! The schema, put together from the features' parts.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
+
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, SchemaBuilder};
+use tokio::sync::Semaphore;
 
 use crate::config;
-use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, SchemaBuilder};
-use std::sync::Arc;
 
 use crate::graphql::catalogue::{
     CatalogueQuery, FileMutation, ProductMutation, SecretMutation, VariantMutation,
@@ -116,8 +117,8 @@ pub fn schema() -> &'static Schema {
 }
 
 /// What streams share, with the events that the subscriptions follow.
-pub fn live_of(config: &config::Live) -> Arc<Live> {
-    Live::new(config, ALERTS)
+pub fn live_of(config: &config::Live, lasting: &Arc<Semaphore>) -> Arc<Live> {
+    Live::new(config, lasting, ALERTS)
 }
 
 /// The schema in its definition language, in an order that does not change by itself.

@@ -9,10 +9,12 @@ use futures::FutureExt;
 use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderValue, Method, StatusCode, header};
 use poem::{Endpoint, Request, Response};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::base::caller::Caller;
 use crate::base::error_code::ErrorCode;
 use crate::http::backend::HttpBackend;
+use crate::http::doors::{BodyTime, UntilAnswered};
 use crate::http::routes::RouteRow;
 use crate::infra::throttle;
 use crate::rest::page::Reader;
@@ -36,6 +38,8 @@ struct Ready {
     paged: bool,
     /// `None`: as long as it takes.
     time: Option<Duration>,
+    /// Holds its connection for as long as a transfer takes.
+    lasting: bool,
     endpoint: BoxEndpoint<'static, Response>,
 }
 
@@ -51,6 +55,7 @@ impl LimitedPath {
             limited: row.limited,
             paged: row.paged,
             time,
+            lasting: row.lasting,
             endpoint: row.endpoint,
         };
         self.rows.push(ready);
@@ -72,13 +77,19 @@ impl LimitedPath {
             let key = throttle::prefix(caller.address);
             self.backend.throttles.requests.take(&key).map_err(Problem::rate_limited)?;
         }
+        let place = if row.lasting { Some(self.place(&request)?) } else { None };
         let work = AssertUnwindSafe(row.endpoint.call(request)).catch_unwind();
         let done = match row.time {
             Some(time) => tokio::time::timeout(time, work).await,
             None => Ok(work.await),
         };
         match done {
-            Ok(Ok(Ok(response))) => Ok(response),
+            Ok(Ok(Ok(mut response))) => {
+                if let Some(place) = place {
+                    UntilAnswered::keep(&mut response, place);
+                }
+                Ok(response)
+            }
             Ok(Ok(Err(error))) => from_error(error),
             Ok(Err(_)) => {
                 let mut problem = Problem::from_status(StatusCode::INTERNAL_SERVER_ERROR);
@@ -87,6 +98,19 @@ impl LimitedPath {
             }
             Err(_) => Err(Problem::new(ErrorCode::Timeout, "this took longer than it may").after(1)),
         }
+    }
+
+    /// A place among the connections that last, for a body that takes its time.
+    fn place(&self, request: &Request) -> Result<OwnedSemaphorePermit, Problem> {
+        let Ok(place) = self.backend.lasting.clone().try_acquire_owned() else {
+            metrics::counter!("dispense_requests_refused_total", "reason" => "lasting").increment(1);
+            let text = "as many uploads, downloads and streams are open as there may be";
+            return Err(Problem::new(ErrorCode::Unavailable, text).after(10));
+        };
+        if let Some(time) = request.extensions().get::<BodyTime>() {
+            time.unbind();
+        }
+        Ok(place)
     }
 
     fn wrong_method(&self) -> Response {

@@ -14,8 +14,11 @@ use crate::base::text::Locale;
 use crate::http::address::{self, Network};
 use crate::http::backend::HttpBackend;
 use crate::http::cors::Origins;
+use crate::http::doors::UntilAnswered;
 use crate::http::limits::Template;
 use crate::http::request_id::{self, REQUEST_ID};
+use crate::infra::shares::Shares;
+use crate::infra::throttle;
 use crate::rest::credentials;
 use crate::rest::page::Reader;
 use crate::rest::problem::Problem;
@@ -26,6 +29,7 @@ pub struct Middleware<E> {
     origins: Origins,
     trusted: Vec<Network>,
     country: Option<HeaderName>,
+    in_flight: Arc<Shares<IpAddr>>,
     inner: E,
 }
 
@@ -33,9 +37,10 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
     pub fn new(backend: Arc<HttpBackend>, inner: E) -> Self {
         let server = &backend.config.server;
         let origins = Origins::new(&server.allowed_origins);
-        let trusted = server.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect();
+        let trusted = server.proxies();
         let country = server.country_header.parse().ok();
-        Self { backend, origins, trusted, country, inner }
+        let in_flight = Shares::new(backend.config.connections.requests_per_client);
+        Self { backend, origins, trusted, country, in_flight, inner }
     }
 
     fn caller(&self, request: &Request) -> Caller {
@@ -80,6 +85,23 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
     }
 }
 
+impl<E> Middleware<E> {
+    /// This client has as many requests in flight as it may.
+    fn too_many(&self, request: &Request, caller: &Caller) -> Response {
+        metrics::counter!("dispense_requests_refused_total", "reason" => "in_flight").increment(1);
+        let problem = Problem::rate_limited(1);
+        match Reader::of(&self.backend.rest, request) {
+            Some(reader) => reader.refusal(&self.backend.rest, &problem, &caller.request_id),
+            None => problem.answer(&caller.request_id),
+        }
+    }
+}
+
+/// An answer by events, which goes on for as long as its client wants.
+fn is_stream(response: &Response) -> bool {
+    response.content_type().is_some_and(|kind| kind.starts_with("text/event-stream"))
+}
+
 impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
     type Output = Response;
 
@@ -94,7 +116,15 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
 
         let running = Running::count();
         let span = tracing::info_span!("request", request_id = caller.request_id);
-        let mut response = self.pass(request).instrument(span).await;
+        let counted = self.in_flight.enter(throttle::prefix(caller.address));
+        let mut response = match &counted {
+            Some(_) => self.pass(request).instrument(span).await,
+            None => self.too_many(&request, &caller),
+        };
+        // Event streams last, and are counted by themselves.
+        if let Some(counted) = counted.filter(|_| !is_stream(&response)) {
+            UntilAnswered::keep(&mut response, counted);
+        }
 
         finish_headers(&mut response, &caller);
         self.origins.mark(&request_headers, response.headers_mut());

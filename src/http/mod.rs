@@ -4,11 +4,14 @@
 pub mod address;
 pub mod backend;
 mod cors;
+mod doors;
+mod figures;
 mod limits;
 mod middleware;
 mod request_id;
 pub mod routes;
 mod server;
 
+pub use figures::serve_figures;
 pub use routes::openapi;
 pub use server::{serve, serve_with};

@@ -13,8 +13,8 @@ use crate::http::backend::HttpBackend;
 use crate::http::limits::LimitedPath;
 use crate::rest::openapi::{self, Document, Operation};
 use crate::rest::{
-    downloads, events, evidence, health, keys, licences, mails, metrics, pay, results, storefront, suppliers,
-    uploads, webhooks,
+    downloads, events, evidence, health, keys, licences, mails, pay, results, storefront, suppliers, uploads,
+    webhooks,
 };
 
 /// Every route of the program.
@@ -24,12 +24,9 @@ pub fn table() -> Vec<RouteRow> {
         get("/healthz", health::healthz, "Whether the process lives")
             .tag("operation")
             .answers(200, "text/plain", "It does."),
-        get("/readyz", health::readyz, "Whether the shop can serve: its database answers and is migrated")
+        get("/readyz", health::readyz, "Whether the shop can serve: its database answers, is migrated and takes writes")
             .tag("operation")
             .answers(200, "text/plain", "It can."),
-        get("/metrics", metrics::metrics, "The process's figures for Prometheus")
-            .tag("operation")
-            .answers(200, "text/plain", "Prometheus' text form."),
         get("/openapi.json", openapi::openapi, "This description")
             .tag("operation")
             .answers(200, "application/json", "OpenAPI 3.1."),
@@ -90,7 +87,7 @@ pub fn table() -> Vec<RouteRow> {
             .answers(410, "application/problem+json", "`LINK_EXPIRED`: ask again.")
             .signed_in()
             .limited()
-            .untimed(),
+            .lasting(),
         get("/disputes/{id}/evidence", evidence::file, "The evidence about a dispute as one HTML file; each time is recorded")
             .tag("disputes")
             .answers(200, "text/html", "The order, its buyer, deliveries, downloads, mails and refunds. Secrets are masked.")
@@ -168,7 +165,7 @@ pub fn table() -> Vec<RouteRow> {
             .answers(429, "application/problem+json", "More than 16 connections of one download.")
             .limited()
             .paged()
-            .untimed(),
+            .lasting(),
         row(Method::HEAD, "/downloads/{token}", downloads::download, "Size, name and hash; counts nothing")
             .tag("downloads")
             .answers(200, "", "The headers of a GET.")
@@ -198,7 +195,7 @@ pub fn table() -> Vec<RouteRow> {
             .answers(409, "application/problem+json", "`CONFLICT`: another offset, or its body is here already.")
             .signed_in()
             .limited()
-            .untimed(),
+            .lasting(),
         row(Method::DELETE, "/uploads/{id}", uploads::remove, "Gives an upload up")
             .tag("uploads")
             .answers(204, "", "It is gone.")
@@ -277,6 +274,8 @@ pub struct RouteRow {
     pub operation: Operation,
     /// Ends after `limits.request_seconds`; not for what streams in or out.
     pub timed: bool,
+    /// A transfer, bounded by its rate; takes one of the places of connections that last.
+    pub lasting: bool,
     /// Counts against `limits.requests_per_minute` of the client's address.
     pub limited: bool,
     /// People open it: a browser gets a page in its language that says why something is refused.
@@ -303,6 +302,7 @@ where
     RouteRow {
         operation,
         timed: true,
+        lasting: false,
         limited: false,
         paged: false,
         endpoint: endpoint.map_to_response().boxed(),
@@ -350,6 +350,12 @@ impl RouteRow {
     pub fn untimed(mut self) -> Self {
         self.timed = false;
         self
+    }
+
+    /// For transfers: no end by the clock, and a place among the connections that last.
+    pub fn lasting(mut self) -> Self {
+        self.lasting = true;
+        self.untimed()
     }
 
     pub fn limited(mut self) -> Self {

@@ -2,20 +2,15 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use poem::Server;
-use poem::listener::TcpAcceptor;
 use tokio::net::TcpListener;
 
 use crate::base::outcome::Fault;
 use crate::http::backend::HttpBackend;
+use crate::http::doors::{self, Doors};
 use crate::http::middleware::Middleware;
 use crate::http::routes::{self, RouteRow};
 use crate::infra::telemetry;
 
-/// How long requests that still run may take after the signal.
-const LAST_REQUESTS: Duration = Duration::from_secs(30);
-/// A connection on which nothing moves is closed, headers that never end included.
-const IDLE: Duration = Duration::from_secs(75);
 /// How often full rate limits are forgotten.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -37,7 +32,6 @@ pub async fn serve_with(
 ) -> Result<(), Fault> {
     telemetry::figures();
     let upkeep = tokio::spawn(upkeep(backend.clone()));
-    let acceptor = TcpAcceptor::from_tokio(listener).map_err(|e| Fault::bug(format!("the listener: {e}")))?;
     let middleware = Middleware::new(backend.clone(), routes::mount(&backend, more));
     // Streams last for an hour: they end with the signal, so that the server can.
     let live = backend.graphql.live.clone();
@@ -45,14 +39,15 @@ pub async fn serve_with(
         shutdown.await;
         live.close();
     };
-    let served = Server::new_with_acceptor(acceptor)
-        .idle_timeout(IDLE)
-        .http2_max_concurrent_streams(128)
-        .run_with_graceful_shutdown(middleware, shutdown, Some(LAST_REQUESTS))
-        .await;
-    live.closed().await;
+    let config = &backend.config;
+    let doors = Doors::new("public", &config.connections, config.server.proxies());
+    // Sockets are none of the server's any more, and close beside it.
+    tokio::join!(doors::serve(doors, listener, middleware, shutdown), async {
+        live.closing.cancelled().await;
+        live.closed().await;
+    });
     upkeep.abort();
-    served.map_err(|e| Fault::bug(format!("the server ended: {e}")))
+    Ok(())
 }
 
 async fn upkeep(backend: Arc<HttpBackend>) {

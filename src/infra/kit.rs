@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use crate::base::clock::Clock;
 use crate::base::outcome::Fault;
 use crate::config::Config;
@@ -12,6 +14,7 @@ use crate::infra::data_keys;
 use crate::infra::db::{Address, Db, Limits};
 use crate::infra::mailer::Mailer;
 use crate::infra::outbound::{Outbound, Rules, SystemLookup};
+use crate::infra::readiness::Readiness;
 use crate::infra::seal::Sealer;
 use crate::infra::throttle::Throttles;
 use crate::infra::wake::Bell;
@@ -32,6 +35,10 @@ pub struct Kit {
     pub throttles: Throttles,
     /// Contents of files.
     pub blobs: Blobs,
+    /// Whether the shop can do its work.
+    pub readiness: Readiness,
+    /// Places for connections that last: the others are kept for short requests.
+    pub lasting: Arc<Semaphore>,
 }
 
 impl Kit {
@@ -64,7 +71,21 @@ impl Kit {
         let throttles = Throttles::new(&config.limits);
         let blobs = Blobs::folder(config.data.join("files"));
         let bell = Bell::default();
-        Ok(Arc::new(Self { config, clock, db, bell, sealer, outbound, mailer, throttles, blobs }))
+        let lasting = Arc::new(Semaphore::new(config.connections.lasting()));
+        let readiness = Readiness::default();
+        Ok(Arc::new(Self {
+            config,
+            clock,
+            db,
+            bell,
+            sealer,
+            outbound,
+            mailer,
+            throttles,
+            blobs,
+            readiness,
+            lasting,
+        }))
     }
 
     /// The address the world uses, without a slash at the end.

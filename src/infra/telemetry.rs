@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
+use crate::infra::figures;
+
 /// Upper bounds of the latency histogram, seconds.
 const LATENCY: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
@@ -24,6 +26,7 @@ pub fn figures() -> &'static PrometheusHandle {
         let handle = recorder.handle();
         // Another recorder can only be there when a test installed one: then these figures stay empty.
         let _ = metrics::set_global_recorder(recorder);
+        figures::begin();
         handle
     })
 }

@@ -1,6 +1,7 @@
 //! `POST /licences/…`: what the seller's own software asks about the key that its user typed. Nobody signs in: whoever has
 //! the key may ask. The key comes in the body, never in an address, and is in no log and no answer.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -145,6 +146,7 @@ impl Fields {
         }
         let bytes = body.into_bytes_limit(LONGEST_BODY).await.map_err(|error| match error {
             ReadBodyError::PayloadTooLarge => Problem::from_status(StatusCode::PAYLOAD_TOO_LARGE),
+            ReadBodyError::Io(error) if error.kind() == ErrorKind::TimedOut => Problem::too_slow(),
             _ => Problem::from_status(StatusCode::BAD_REQUEST),
         })?;
         let Ok(Value::Object(fields)) = serde_json::from_slice(&bytes) else {

@@ -9,7 +9,6 @@ pub mod health;
 pub mod keys;
 pub mod licences;
 pub mod mails;
-pub mod metrics;
 pub mod openapi;
 pub mod page;
 pub mod pay;

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::ErrorKind;
 
 use poem::error::{ReadBodyError, ResponseError};
 use poem::http::{HeaderValue, StatusCode, header};
@@ -53,10 +54,17 @@ impl Problem {
         self
     }
 
+    /// A body that came too slowly; nothing was done with it.
+    pub fn too_slow() -> Self {
+        let text = "the body came too slowly; nothing was done";
+        Self { status: StatusCode::REQUEST_TIMEOUT, ..Self::new(ErrorCode::BadRequest, text) }
+    }
+
     /// A body that could not be read; `too_large`: what is said of one above the limit.
     pub fn of_body(error: &ReadBodyError, too_large: &str) -> Self {
         match error {
             ReadBodyError::PayloadTooLarge => Self::new(ErrorCode::BodyTooLarge, too_large),
+            ReadBodyError::Io(error) if error.kind() == ErrorKind::TimedOut => Self::too_slow(),
             _ => Self::new(ErrorCode::Invalid, "the body could not be read"),
         }
     }

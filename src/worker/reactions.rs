@@ -49,6 +49,28 @@ pub enum Done {
 /// What a worker does with a job. Production has one, `table`; tests pass others to see jobs fail, hang and panic.
 pub type React = Arc<dyn Fn(Arc<WorkerBackend>, Job) -> BoxFuture<'static, Outcome<Done>> + Send + Sync>;
 
+/// The kinds of jobs that it has.
+pub const KINDS: [&str; 18] = [
+    Fill::KIND,
+    FilePublished::KIND,
+    CapRaised::KIND,
+    CommitImport::KIND,
+    ClearImport::KIND,
+    KeysFreed::KIND,
+    GenerateKeys::KIND,
+    CheckPayment::KIND,
+    WorkRefund::KIND,
+    AskRefundSum::KIND,
+    AskDisputes::KIND,
+    ImportStatement::KIND,
+    SendMessage::KIND,
+    BuyFromSupplier::KIND,
+    CloseGrant::KIND,
+    HandleRecall::KIND,
+    CloseLicence::KIND,
+    AlertStaff::KIND,
+];
+
 /// The table in the form workers take.
 pub fn table() -> React {
     Arc::new(|backend, job| {

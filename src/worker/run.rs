@@ -35,6 +35,12 @@ pub async fn run(backend: Arc<WorkerBackend>, shutdown: CancellationToken) {
 
 /// `run` with another table of reactions.
 pub async fn run_with(backend: Arc<WorkerBackend>, react: React, shutdown: CancellationToken) {
+    for kind in reactions::KINDS {
+        counter!("dispense_jobs_dead_total", "kind" => kind).increment(0);
+        for outcome in ["done", "later", "failed"] {
+            counter!("dispense_jobs_total", "kind" => kind, "outcome" => outcome).increment(0);
+        }
+    }
     let background = |task: BoxFuture<'static, ()>| tokio::spawn(within(Purpose::Background, task));
     let sequencer = background(number_events(backend.clone(), shutdown.clone()).boxed());
     let sweeper = background(schedule::run(backend.clone(), shutdown.clone()).boxed());

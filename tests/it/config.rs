@@ -105,6 +105,14 @@ fn all_faults_are_told_at_once_with_their_keys() {
         trusted_proxies = ["10.0.0.0/8", "10.0.0.0/99"]
         country_header = "X Country"
         graphql = true
+        admin_listen = "8080"
+        [connections]
+        most = 100
+        room = 100
+        per_address = 0
+        head_seconds = "soon"
+        [worker]
+        listen = "localhost"
         [database]
         connections = 0
         url = "mysql://x"
@@ -161,6 +169,11 @@ fn all_faults_are_told_at_once_with_their_keys() {
         "server.trusted_proxies",
         "server.country_header",
         "server.graphql",
+        "server.admin_listen",
+        "connections.room",
+        "connections.per_address",
+        "connections.head_seconds",
+        "worker.listen",
         "database.connections",
         "database.url",
         "database.ca",
@@ -315,6 +328,7 @@ fn the_documented_file_is_the_default_configuration() {
     assert_eq!(format!("{documented:?}"), format!("{default:?}"));
     let own: Vec<String> = [
         format!("{:?}", config::Server::default()),
+        format!("{:?}", config::Connections::default()),
         format!("{:?}", config::Database::default()),
         format!("{:?}", config::Storage::default()),
         format!("{:?}", config::Mail::default()),

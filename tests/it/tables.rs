@@ -11,7 +11,8 @@ use crate::architecture::{may_use, sources};
 const OWNERS: [(&str, &str); 14] = [
     (
         "infra",
-        "data_key epoch event event_cursor event_head event_seq idempotency job message persisted_query setting stuck_row task",
+        "data_key epoch event event_cursor event_head event_seq idempotency job message persisted_query readiness setting \
+         task",
     ),
     ("people", "api_client app_user email_code refresh_token registration seller_member session user_role"),
     ("sellers", "seller"),

@@ -46,11 +46,15 @@ pub struct Live {
 }
 
 impl Live {
-    /// `alerts`: how the kinds of events begin that staff follows.
-    pub fn new(config: &config::Live, alerts: &'static [&'static str]) -> Arc<Self> {
+    /// `lasting`: places for connections that last. `alerts`: how the kinds of events begin that staff follows.
+    pub fn new(
+        config: &config::Live,
+        lasting: &Arc<Semaphore>,
+        alerts: &'static [&'static str],
+    ) -> Arc<Self> {
         Arc::new(Self {
             hub: Hub::new(alerts),
-            slots: StreamSlots::new(config.connections, config.connections_per_address),
+            slots: StreamSlots::new(config.connections, config.connections_per_address, lasting),
             reads: Semaphore::new(config.reads.max(1)),
             closing: CancellationToken::new(),
             sockets: TaskTracker::new(),

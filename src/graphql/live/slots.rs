@@ -1,26 +1,23 @@
 //! How many streams are open, in all and from one address.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::infra::shares::{Share, Shares};
 use crate::infra::throttle;
 
 /// Seconds after which somebody who found it full asks again.
 pub const FULL_AGAIN: u32 = 10;
 
-/// Counts open streams.
+/// Shares open streams.
 #[derive(Debug)]
 pub struct StreamSlots {
-    most: usize,
-    most_of_address: usize,
-    open: Mutex<OpenStreams>,
-}
-
-#[derive(Debug, Default)]
-struct OpenStreams {
-    all: usize,
-    by_address: HashMap<IpAddr, usize>,
+    all: Arc<Semaphore>,
+    /// Places of everything that lasts, downloads among it.
+    lasting: Arc<Semaphore>,
+    by_address: Arc<Shares<IpAddr>>,
 }
 
 /// Why nobody may enter.
@@ -35,34 +32,32 @@ pub enum Full {
 /// An open stream, counted until this is dropped.
 #[derive(Debug)]
 pub struct Entered {
-    slots: Arc<StreamSlots>,
-    address: IpAddr,
     transport: &'static str,
+    _of_all: OwnedSemaphorePermit,
+    _lasting: OwnedSemaphorePermit,
+    _of_address: Share<IpAddr>,
 }
 
 impl StreamSlots {
-    pub fn new(most: usize, most_of_address: usize) -> Arc<Self> {
-        Arc::new(Self { most, most_of_address, open: Mutex::default() })
+    /// `lasting`: places of everything that lasts.
+    pub fn new(most: usize, most_of_address: usize, lasting: &Arc<Semaphore>) -> Arc<Self> {
+        Arc::new(Self {
+            all: Arc::new(Semaphore::new(most)),
+            lasting: lasting.clone(),
+            by_address: Shares::new(most_of_address),
+        })
     }
 
-    /// Counts one more stream of this transport.
+    /// Shares one more stream of this transport.
     ///
     /// # Errors
     /// When there are as many as there may be.
-    pub fn enter(self: &Arc<Self>, address: IpAddr, transport: &'static str) -> Result<Entered, Full> {
-        let address = throttle::prefix(address);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.all >= self.most {
-            return Err(Full::Process);
-        }
-        let here = open.by_address.entry(address).or_default();
-        if *here >= self.most_of_address {
-            return Err(Full::Address);
-        }
-        *here += 1;
-        open.all += 1;
+    pub fn enter(&self, address: IpAddr, transport: &'static str) -> Result<Entered, Full> {
+        let place = |of: &Arc<Semaphore>| of.clone().try_acquire_owned().map_err(|_| Full::Process);
+        let (of_all, lasting) = (place(&self.all)?, place(&self.lasting)?);
+        let of_address = self.by_address.enter(throttle::prefix(address)).ok_or(Full::Address)?;
         metrics::gauge!("dispense_live_streams", "transport" => transport).increment(1.0);
-        Ok(Entered { slots: self.clone(), address, transport })
+        Ok(Entered { transport, _of_all: of_all, _lasting: lasting, _of_address: of_address })
     }
 }
 
@@ -75,14 +70,6 @@ impl Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let mut open = self.slots.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.all = open.all.saturating_sub(1);
-        if let Some(here) = open.by_address.get_mut(&self.address) {
-            *here -= 1;
-            if *here == 0 {
-                open.by_address.remove(&self.address);
-            }
-        }
         metrics::gauge!("dispense_live_streams", "transport" => self.transport).decrement(1.0);
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use metrics::gauge;
+use metrics::{counter, gauge};
 use url::Url;
 
 use crate::base::money::Currency;
@@ -107,6 +107,12 @@ impl Accounts {
     pub(super) fn refuse(&self, faults: Vec<Complaint>) {
         *self.refused.write().unwrap_or_else(PoisonError::into_inner) = faults.into();
         gauge!("dispense_config_faults").set(self.complaints().len() as f64);
+        for (account, _) in self.iter() {
+            for verdict in ["success", "try_later", "refused"] {
+                counter!("dispense_notices_total", "account" => account.id.clone(), "verdict" => verdict)
+                    .increment(0);
+            }
+        }
     }
 
     /// The configuration in force has these faults. Says whether they are others than before.

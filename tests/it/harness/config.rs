@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dispense::config::{Bytes32, Config, Limits, RingKey, Secrets, Server};
+use dispense::config::{Bytes32, Config, Connections, Limits, RingKey, Secrets, Server};
 
 fn ring_key(id: &str, fill: u8) -> RingKey {
     let bytes: Vec<u8> = (0..32_u8).map(|i| i.wrapping_mul(7).wrapping_add(fill)).collect();
@@ -14,6 +14,11 @@ pub fn test_config(data: &Path) -> Config {
     Config {
         data: data.to_owned(),
         server: Server { listen: "127.0.0.1:0".parse().unwrap(), ..Server::default() },
+        connections: Connections {
+            per_address: 10_000,
+            requests_per_client: 10_000,
+            ..Connections::default()
+        },
         database: Default::default(),
         storage: Default::default(),
         mail: Default::default(),

@@ -48,6 +48,8 @@ pub struct Server {
     setup: Setup,
     /// `127.0.0.1:…`; of a worker alone nothing.
     pub address: String,
+    /// The same of its listener for operators.
+    figures: String,
     log: PathBuf,
 }
 
@@ -61,9 +63,14 @@ impl Server {
         Setup {
             config: format!(
                 "{secrets}\n[limits]\nrequests_per_minute = 1000000\nsign_ins_per_minute = 1000000\n\
-                 forged_notices_per_minute = 1000000\nmails_per_hour = 1000000\n"
+                 forged_notices_per_minute = 1000000\nmails_per_hour = 1000000\n\
+                 [connections]\nper_address = 10000\nrequests_per_client = 10000\n"
             ),
-            environment: vec![("DISPENSE_DATABASE__URL".into(), database_url.into())],
+            environment: vec![
+                ("DISPENSE_DATABASE__URL".into(), database_url.into()),
+                ("DISPENSE_SERVER__ADMIN_LISTEN".into(), "127.0.0.1:0".into()),
+                ("DISPENSE_WORKER__LISTEN".into(), "127.0.0.1:0".into()),
+            ],
             ..Self::bare(folder, data)
         }
     }
@@ -88,6 +95,11 @@ impl Server {
     /// Address of one of its routes.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// Address of a route of its listener for operators.
+    pub fn admin(&self, path: &str) -> String {
+        format!("http://{}{path}", self.figures)
     }
 
     /// All that it has logged so far.
@@ -268,13 +280,18 @@ impl Setup {
         command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut figures = String::new();
         let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            if let Some(address) = line.strip_prefix("figures on http://") {
+                figures = address.to_owned();
+            }
             let address = line.strip_prefix("listening on http://").or((line == "working").then_some(""));
             address.map(str::to_owned)
         });
         // What it prints later is read away, so that a full pipe never stops it.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        let mut server = Server { child, setup: self, address: address.clone().unwrap_or_default(), log };
+        let mut server =
+            Server { child, setup: self, address: address.clone().unwrap_or_default(), figures, log };
         if address.is_some() {
             return Ok(server);
         }

@@ -19,11 +19,14 @@ pub struct TestApp {
     pub data: tempfile::TempDir,
     /// `http://127.0.0.1:PORT`, where this very `App` is served.
     pub base: String,
+    /// The same of its listener for operators.
+    pub admin: String,
     /// What was sent to its GraphQL endpoint over HTTP.
     pub sent: Sent,
     http: reqwest::Client,
-    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    stop: Option<tokio::sync::watch::Sender<()>>,
     server: Option<tokio::task::JoinHandle<()>>,
+    operators: Option<tokio::task::JoinHandle<()>>,
     canaries: std::sync::Mutex<Vec<String>>,
     finished: bool,
 }
@@ -69,11 +72,22 @@ impl TestApp {
         }
         log::capture();
         let app = App::start(config, clock, &db.app_url()).await.unwrap();
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let (stop, stopped) = tokio::sync::watch::channel(());
+        let until = |mut stopped: tokio::sync::watch::Receiver<()>| async move {
+            while stopped.changed().await.is_ok() {}
+        };
+        let listener_of_admin = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let admin = format!("http://{}", listener_of_admin.local_addr().unwrap());
+        let figures = dispense::http::serve_figures(
+            app.kit.clone(),
+            "admin",
+            listener_of_admin,
+            until(stopped.clone()),
+        );
+        let operators = Some(tokio::spawn(figures));
         let serving = app.http();
         let server = tokio::spawn(async move {
-            let stopped = async { drop(stopped.await) };
-            dispense::http::serve_with(serving, listener, stopped, rows).await.unwrap();
+            dispense::http::serve_with(serving, listener, until(stopped), rows).await.unwrap();
         });
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -83,7 +97,8 @@ impl TestApp {
             .unwrap();
         let (stop, server) = (Some(stop), Some(server));
         let sent = Sent::default();
-        Self { app, db, data, base, sent, http, stop, server, canaries: Default::default(), finished: false }
+        let canaries = Default::default();
+        Self { app, db, data, base, admin, sent, http, stop, server, operators, canaries, finished: false }
     }
 
     /// A client that follows no redirects.
@@ -94,6 +109,12 @@ impl TestApp {
     /// GET of a path of this shop.
     pub async fn get(&self, path: &str) -> reqwest::Response {
         self.http.get(format!("{}{path}", self.base)).send().await.unwrap()
+    }
+
+    /// The process's figures, as operators read them.
+    pub async fn figures(&self) -> String {
+        let answer = self.http.get(format!("{}/metrics", self.admin)).send().await.unwrap();
+        answer.text().await.unwrap()
     }
 
     /// POST of JSON to a path of this shop.
@@ -108,6 +129,9 @@ impl TestApp {
         drop(self.stop.take());
         if let Some(server) = self.server.take() {
             server.await.unwrap();
+        }
+        if let Some(operators) = self.operators.take() {
+            operators.await.unwrap();
         }
     }
 

@@ -144,7 +144,7 @@ async fn the_access_log_names_templates_and_ids_and_never_a_token() {
         (line["fields"]["method"].as_str(), line["fields"]["status"].as_u64()),
         (Some("GET"), Some(504))
     );
-    let figures = t.get("/metrics").await.text().await.unwrap();
+    let figures = t.figures().await;
     assert!(figures.contains(r#"route="/slow/{token}""#) && !figures.contains("canary-in"), "{figures}");
     t.finish().await;
 }

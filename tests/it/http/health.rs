@@ -6,7 +6,7 @@ async fn health_readiness_figures_and_the_description_are_served() {
     let t = TestApp::start().await;
     assert_eq!(t.get("/healthz").await.status(), 200);
     assert_eq!(t.get("/readyz").await.status(), 200);
-    let figures = t.get("/metrics").await.text().await.unwrap();
+    let figures = t.figures().await;
     assert!(figures.contains("dispense_http_requests_total{"), "{figures}");
     assert!(figures.contains(r#"route="/healthz""#), "{figures}");
     assert!(figures.contains("dispense_http_request_seconds_bucket"), "{figures}");

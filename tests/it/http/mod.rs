@@ -1,6 +1,8 @@
 mod address;
 mod cors;
 mod door;
+mod doors;
+mod figures;
 mod health;
 mod limits;
 mod openapi;

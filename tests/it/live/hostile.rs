@@ -117,7 +117,7 @@ async fn a_client_that_does_not_read_is_closed_and_costs_no_more_than_its_few_pl
     assert!(said > 5);
     let slow = async {
         loop {
-            let figures = shop.t.get("/metrics").await.text().await.unwrap();
+            let figures = shop.t.figures().await;
             if figures.contains("dispense_live_slow_readers_total{transport=\"websocket\"} 1") {
                 return;
             }

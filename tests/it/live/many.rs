@@ -11,7 +11,7 @@ const PER_SOCKET: usize = 20;
 
 /// A figure of the process.
 async fn figure(shop: &LiveShop, name: &str) -> u64 {
-    let figures = shop.t.get("/metrics").await.text().await.unwrap();
+    let figures = shop.t.figures().await;
     let line = figures.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
     line.map_or(0, |text| text.parse().unwrap())
 }

@@ -7,6 +7,7 @@ mod hostile;
 mod jobs;
 mod many;
 mod protocol;
+mod quiet;
 mod rights;
 mod servers;
 

@@ -120,7 +120,7 @@ async fn a_faulty_configuration_changes_nothing_and_every_fault_is_told() {
         reported,
         json!(["accounts[generic]: gateway and sandbox of an account never change: give it a new id"])
     );
-    let figures = t.get("/metrics").await.text().await.unwrap();
+    let figures = t.figures().await;
     assert!(figures.contains("dispense_config_faults"), "{figures}");
 
     assert_eq!(file.read(&account(GENERIC, "generic", &[&secret])).await, [""; 0], "{staff}");

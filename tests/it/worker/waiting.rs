@@ -85,7 +85,7 @@ async fn the_desk_counts_what_waits_and_each_question_reads_an_index_of_what_wai
     let metric = "dispense_waiting_oldest_seconds{code=\"AWAITING_STOCK\"}";
     let mut text = String::new();
     for _ in 0..200 {
-        text = t.http().get(worker.url("/metrics")).send().await.unwrap().text().await.unwrap();
+        text = t.http().get(worker.admin("/metrics")).send().await.unwrap().text().await.unwrap();
         if text.contains(metric) {
             break;
         }

@@ -55,8 +55,17 @@ impl Shore {
 
     /// Lines of the server's figures that begin like this.
     async fn figures(&self, name: &str) -> String {
-        let text =
-            self.town.t().http().get(self.server.url("/metrics")).send().await.unwrap().text().await.unwrap();
+        let text = self
+            .town
+            .t()
+            .http()
+            .get(self.server.admin("/metrics"))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
         text.lines().filter(|line| line.starts_with(name)).collect::<Vec<_>>().join("\n")
     }
 }
