@@ -30,7 +30,8 @@ const SECONDS: usize = 10;
 const SHORT: &str = "subscription($n: String!, $t: String) { orderChanged(number: $n, accessToken: $t) { cursor event order { id stage } } }";
 const SHIPPED: &str = include_str!("../../tests/operations/live.graphql");
 
-const CONFIG: &str = "[live]\nconnections = 100000\nconnections_per_address = 100000\n";
+const CONFIG: &str = "[live]\nconnections = 100000\nconnections_per_address = 100000\n\
+    [connections]\nmost = 110000\nper_address = 100000\n";
 
 type Sent = Arc<Mutex<HashMap<usize, Instant>>>;
 

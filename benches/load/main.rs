@@ -1,12 +1,13 @@
 //! Ratios of speed and memory, from one run on one machine. A program of its own: it starts the shop's release build as
 //! a child, speaks to it over HTTP, and does the same work by other means beside it.
 //!
-//! `load [notices|claims|catalogue|readiness|live|stock|licences|outbox]`; nothing is everything.
+//! `load [notices|claims|catalogue|readiness|live|stock|licences|outbox|doors]`; nothing is everything.
 
 mod admin;
 mod catalogue;
 mod claims;
 mod client;
+mod doors;
 mod licences;
 mod live;
 mod notices;
@@ -75,6 +76,9 @@ async fn main() {
     }
     if wants("outbox") {
         outbox::measure().await;
+    }
+    if wants("doors") {
+        doors::measure().await;
     }
 }
 

@@ -57,7 +57,7 @@ pub const CONNECTION_KEYS: &[Key] = &[
     key(
         "connections.end_seconds",
         PATIENCE,
-        "8",
+        "7",
         "Seconds that transfers may go on after the signal to stop. Requests that the shop works on have 30.",
     ),
 ];

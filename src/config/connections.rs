@@ -40,7 +40,7 @@ impl Default for Connections {
             idle_seconds: 75,
             bytes_per_second: 1_000,
             stall_seconds: 30,
-            end_seconds: 8,
+            end_seconds: 7,
         }
     }
 }

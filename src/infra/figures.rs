@@ -100,6 +100,16 @@ pub const FIGURES: &[Figure] = &[
         "Attempts to send a mail.",
     ),
     count(
+        "dispense_mail_failures_total",
+        &[("reason", &["dns", "refused", "tls", "auth", "timeout", "rejected", "broken", "local"])],
+        "Attempts that failed before a mail was spoken of, by what is the matter with the mail server.",
+    ),
+    gauge(
+        "dispense_mail_failing",
+        &[],
+        "1 while several mails in a row could not be handed to their server.",
+    ),
+    count(
         "dispense_mail_reports_total",
         &[("kind", &["bounce", "complaint", "delivered"])],
         "Reports of mail services.",

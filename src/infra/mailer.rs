@@ -19,7 +19,8 @@ use crate::base::email::Email;
 use crate::base::outcome::Fault;
 use crate::config::Mail;
 use crate::infra::dkim::Signer;
-use crate::infra::smtp::{SendAttempt, Server};
+use crate::infra::mail_health::MailHealth;
+use crate::infra::smtp::{MailTrouble, SendAttempt, Server};
 use crate::infra::webhook_signature;
 
 /// What is wrong with the keys of `[mail]`, each with its name.
@@ -60,6 +61,7 @@ pub struct Mailer {
     from: Mailbox,
     way: Carrier,
     signer: Option<Signer>,
+    health: MailHealth,
 }
 
 impl Mailer {
@@ -75,11 +77,23 @@ impl Mailer {
             None => Carrier::Folder(folder.to_owned()),
         };
         let signer = Signer::of(config).map_err(|e| Fault::bug(format!("mail.dkim_key {e}")))?;
-        Ok(Self { from, way, signer })
+        Ok(Self { from, way, signer, health: MailHealth::default() })
+    }
+
+    /// The domain of the sender, as Message-IDs have it.
+    pub fn domain(&self) -> &str {
+        self.from.email.domain()
     }
 
     /// Makes one attempt. `now` names the file when mails are files.
     pub async fn send(&self, letter: &Letter, now: DateTime<Utc>) -> SendAttempt {
+        let attempt = self.attempt(letter, now).await;
+        self.health.note(&attempt);
+        attempt
+    }
+
+    async fn attempt(&self, letter: &Letter, now: DateTime<Utc>) -> SendAttempt {
+        let local = |reason: String| SendAttempt::Failing(MailTrouble::Local, reason);
         let message = match self.compose(letter) {
             Ok(message) => message,
             Err(reason) => return SendAttempt::Permanent(reason),
@@ -88,7 +102,7 @@ impl Mailer {
         if let Some(signer) = &self.signer {
             match signer.header(&bytes, letter.date) {
                 Some(header) => bytes.splice(0..0, header.into_bytes()).for_each(drop),
-                None => return SendAttempt::Temporary("the mail could not be signed".into()),
+                None => return local("the mail could not be signed".into()),
             }
         }
         match &self.way {
@@ -98,10 +112,8 @@ impl Mailer {
                 let written = tokio::task::spawn_blocking(move || write_file(&folder, &name, &bytes)).await;
                 match written {
                     Ok(Ok(())) => SendAttempt::Sent(None),
-                    Ok(Err(e)) => {
-                        SendAttempt::Temporary(format!("the mail's file could not be written: {e}"))
-                    }
-                    Err(e) => SendAttempt::Temporary(format!("the mail's file was not written: {e}")),
+                    Ok(Err(e)) => local(format!("the mail's file could not be written: {e}")),
+                    Err(e) => local(format!("the mail's file was not written: {e}")),
                 }
             }
         }

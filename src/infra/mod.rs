@@ -14,6 +14,7 @@ pub mod hub;
 pub mod idempotency;
 pub mod kit;
 pub mod logs;
+pub mod mail_health;
 pub mod mailer;
 pub mod outbound;
 pub mod persisted;

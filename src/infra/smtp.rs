@@ -2,8 +2,10 @@
 //! command, because what a failure means depends on when it came: before the final dot nothing was sent, after it
 //! nobody knows (RFC 1047).
 
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lettre::Address;
 use lettre::address::Envelope;
@@ -12,15 +14,18 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
-use tokio::time::{timeout, timeout_at};
+use tokio::net::lookup_host;
+use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use crate::base::outcome::Fault;
 use crate::base::secret::Secret;
 use crate::base::text::masked_email;
 
-/// How long connecting may take.
+/// How long connecting may take, TLS and greeting included.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long the answer to user and password may take: servers slow guessing down.
+const AUTH: Duration = Duration::from_secs(15);
 /// Idle connections kept, and for how long.
 const KEEP: usize = 4;
 const IDLE: Duration = Duration::from_secs(30);
@@ -30,14 +35,80 @@ const IDLE: Duration = Duration::from_secs(30);
 pub enum SendAttempt {
     /// The server took it, and what it said; none where mails are files.
     Sent(Option<String>),
-    /// Worth trying again: no connection, a 4yz answer, or trouble that has nothing to do with the recipient.
+    /// Worth trying again: a 4yz answer about this message or its recipient.
     Temporary(String),
+    /// Worth trying again, and no mail would have gone: the server is not there, or does not take this shop's mail.
+    Failing(MailTrouble, String),
     /// The server will never take this message for this recipient (5yz to RCPT, DATA or the text).
     Permanent(String),
     /// The server knows no such mailbox (RFC 3463, 5.1.1 and 5.1.10, in answer to RCPT).
     NoMailbox(String),
     /// The text was on its way and no answer came: it may have arrived.
     Unknown(String),
+}
+
+/// What is the matter with a mail server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailTrouble {
+    /// Its name is not found.
+    Dns,
+    /// Nobody listens there, or no way leads there.
+    Refused,
+    /// It offers no TLS, or its certificate is not believed.
+    Tls,
+    /// It does not take user and password, or offers no way to give them.
+    Auth,
+    /// It does not answer in time.
+    Timeout,
+    /// It answers that it takes nothing from this shop: at its greeting, to EHLO or MAIL.
+    Rejected,
+    /// It closed in the middle, or said what nobody understands.
+    Broken,
+    /// Nothing is wrong with a server: the mail could not be signed or written here.
+    Local,
+}
+
+impl MailTrouble {
+    /// The word for it in logs and figures.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Refused => "refused",
+            Self::Tls => "tls",
+            Self::Auth => "auth",
+            Self::Timeout => "timeout",
+            Self::Rejected => "rejected",
+            Self::Broken => "broken",
+            Self::Local => "local",
+        }
+    }
+
+    /// What an error of the connection means, outside of AUTH.
+    fn of(error: &Error) -> Self {
+        // What lettre itself refuses at this point is a server without STARTTLS.
+        if error.is_tls() || error.is_client() {
+            return Self::Tls;
+        }
+        if error.is_timeout() {
+            return Self::Timeout;
+        }
+        if error.is_permanent() || error.is_transient() {
+            return Self::Rejected;
+        }
+        let mut source = std::error::Error::source(error);
+        while let Some(inner) = source {
+            match inner.downcast_ref::<io::Error>().map(io::Error::kind) {
+                Some(
+                    ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable,
+                ) => return Self::Refused,
+                Some(ErrorKind::TimedOut) => return Self::Timeout,
+                // rustls' own errors come in this kind.
+                Some(ErrorKind::InvalidData) => return Self::Tls,
+                _ => source = inner.source(),
+            }
+        }
+        Self::Broken
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,11 +168,10 @@ impl Server {
 
     /// Sends one message to one recipient.
     pub async fn send(&self, envelope: &Envelope, message: &[u8]) -> SendAttempt {
-        let deadline = tokio::time::Instant::now() + self.whole;
-        let mut conn = match timeout(CONNECT.min(self.whole), self.connection()).await {
-            Ok(Ok(conn)) => conn,
-            Ok(Err(reason)) => return SendAttempt::Temporary(reason),
-            Err(_) => return SendAttempt::Temporary("no greeting in time".into()),
+        let deadline = Instant::now() + self.whole;
+        let mut conn = match self.connection(deadline).await {
+            Ok(conn) => conn,
+            Err((trouble, reason)) => return SendAttempt::Failing(trouble, reason),
         };
         match timeout_at(deadline, announce(&mut conn, envelope)).await {
             Ok(Ok(())) => {}
@@ -109,7 +179,9 @@ impl Server {
                 part(conn).await;
                 return attempt;
             }
-            Err(_) => return SendAttempt::Temporary("the server was too slow".into()),
+            Err(_) => {
+                return SendAttempt::Failing(MailTrouble::Timeout, "the server was too slow".into());
+            }
         }
         match timeout_at(deadline, conn.message(message)).await {
             Ok(Ok(taken)) => {
@@ -131,29 +203,47 @@ impl Server {
     }
 
     /// A kept connection that still answers, or a new one.
-    async fn connection(&self) -> Result<AsyncSmtpConnection, String> {
+    async fn connection(&self, deadline: Instant) -> Result<AsyncSmtpConnection, (MailTrouble, String)> {
+        let late = |what: &str| (MailTrouble::Timeout, format!("{what} in time"));
+        let soon = |long: Duration| deadline.min(Instant::now() + long);
         while let Some(mut conn) = self.take() {
-            if conn.test_connected().await {
+            if timeout_at(soon(CONNECT), conn.test_connected()).await.unwrap_or(false) {
                 return Ok(conn);
             }
         }
-        self.connect().await.map_err(|e| reason(&e))
+        let found = timeout_at(soon(CONNECT), lookup_host((self.host.as_str(), self.port))).await;
+        let addresses: Vec<SocketAddr> = match found {
+            Ok(Ok(found)) => found.collect(),
+            Ok(Err(e)) => return Err((MailTrouble::Dns, shown(&e.to_string()))),
+            Err(_) => return Err((MailTrouble::Dns, "no address in time".into())),
+        };
+        let mut conn = match timeout_at(soon(CONNECT), self.connect(&addresses)).await {
+            Ok(connected) => connected.map_err(|e| (MailTrouble::of(&e), reason(&e)))?,
+            Err(_) => return Err(late("no greeting")),
+        };
+        let Some(credentials) = &self.credentials else { return Ok(conn) };
+        match timeout_at(soon(AUTH), conn.auth(&[Mechanism::Plain, Mechanism::Login], credentials)).await {
+            Ok(Ok(_)) => Ok(conn),
+            // 421 and the like say nothing about the password (RFC 4954, section 6: 454).
+            Ok(Err(e)) if e.is_transient() => Err((MailTrouble::Rejected, format!("AUTH: {}", reason(&e)))),
+            Ok(Err(e)) if e.is_permanent() || e.is_client() => {
+                Err((MailTrouble::Auth, format!("AUTH: {}", reason(&e))))
+            }
+            Ok(Err(e)) => Err((MailTrouble::of(&e), format!("AUTH: {}", reason(&e)))),
+            Err(_) => Err((MailTrouble::Auth, "no answer to AUTH in time".into())),
+        }
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
+    async fn connect(&self, addresses: &[SocketAddr]) -> Result<AsyncSmtpConnection, Error> {
         let hello = ClientId::default();
         let at_once = self.parameters.clone().filter(|_| self.tls == Tls::Implicit);
-        let address = (self.host.as_str(), self.port);
         let mut conn =
-            AsyncSmtpConnection::connect_tokio1(address, Some(CONNECT), &hello, at_once, None).await?;
+            AsyncSmtpConnection::connect_tokio1(addresses, Some(CONNECT), &hello, at_once, None).await?;
         if self.tls == Tls::Demanded
             && let Some(parameters) = &self.parameters
         {
             // lettre refuses when the server does not offer it, so that nobody on the way can take the offer out.
             conn.starttls(parameters.clone(), &hello).await?;
-        }
-        if let Some(credentials) = &self.credentials {
-            conn.auth(&[Mechanism::Plain, Mechanism::Login], credentials).await?;
         }
         Ok(conn)
     }
@@ -176,10 +266,11 @@ impl Server {
 /// MAIL, RCPT, DATA: up to the moment the server wants the text.
 async fn announce(conn: &mut AsyncSmtpConnection, envelope: &Envelope) -> Result<(), SendAttempt> {
     // A refusal of us as a sender is trouble with the shop's settings, not with this recipient.
-    let shop = |e: Error| SendAttempt::Temporary(reason(&e));
-    let recipient = |e: Error| match e.is_permanent() {
-        true => SendAttempt::Permanent(reason(&e)),
-        false => SendAttempt::Temporary(reason(&e)),
+    let shop = |e: Error| SendAttempt::Failing(MailTrouble::of(&e), reason(&e));
+    let recipient = |e: Error| match e {
+        e if e.is_permanent() => SendAttempt::Permanent(reason(&e)),
+        e if e.is_transient() => SendAttempt::Temporary(reason(&e)),
+        e => SendAttempt::Failing(MailTrouble::of(&e), reason(&e)),
     };
     let mut parameters = Vec::new();
     let wide = envelope.to().iter().chain(envelope.from()).any(|a| !AsRef::<str>::as_ref(a).is_ascii());

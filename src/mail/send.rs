@@ -78,7 +78,9 @@ async fn begin(kit: &Kit, id: Uuid) -> Outcome<Option<(Message, i32, Content)>> 
     }
     let attempt = message.attempts + 1;
     store::advance_lost_attempts(&mut tx, id).await?;
-    one(messages::advance_started(&mut tx, id, message.state.as_str(), message.attempts).await?, "message")?;
+    message.message_id = messages::of_domain(&message.message_id, kit.mailer.domain());
+    let before = (message.state.as_str(), message.attempts);
+    one(messages::advance_started(&mut tx, id, before, &message.message_id).await?, "message")?;
     store::insert_attempt(&mut tx, id, attempt, &masked_email(&message.recipient)).await?;
     if let Some(found) = suppression(&mut tx, &message).await? {
         withhold(&mut tx, kit, &message, attempt, &found).await?;
@@ -158,14 +160,14 @@ async fn withhold(
 async fn end(kit: &Kit, message: &Message, attempt: i32, outcome: SendAttempt) -> Outcome<Next> {
     let (name, reason) = match &outcome {
         SendAttempt::Sent(said) => ("sent", said.as_deref()),
-        SendAttempt::Temporary(reason) => ("retry", Some(reason.as_str())),
+        SendAttempt::Temporary(reason) | SendAttempt::Failing(_, reason) => ("retry", Some(reason.as_str())),
         SendAttempt::Permanent(reason) | SendAttempt::NoMailbox(reason) => ("refused", Some(reason.as_str())),
         SendAttempt::Unknown(reason) => ("unknown", Some(reason.as_str())),
     };
     metrics::counter!("dispense_mail_attempts_total", "outcome" => name).increment(1);
     let gap = match &outcome {
         SendAttempt::Sent(_) | SendAttempt::Permanent(_) | SendAttempt::NoMailbox(_) => None,
-        SendAttempt::Temporary(_) | SendAttempt::Unknown(_) => {
+        SendAttempt::Temporary(_) | SendAttempt::Failing(..) | SendAttempt::Unknown(_) => {
             let tried = usize::try_from(attempt - message.attempts_before).unwrap_or(usize::MAX);
             kit.config.worker.message_gaps.get(tried.saturating_sub(1)).copied()
         }

@@ -5,14 +5,14 @@ import { Webhook } from 'standardwebhooks';
 import Stripe from 'stripe';
 import { execFileSync } from 'node:child_process';
 
-const [shop, data, python] = process.argv.slice(2);
+const [shop, operators, data, python] = process.argv.slice(2);
 const kept = JSON.parse(readFileSync(`${data}/sandbox.json`, 'utf8'));
 let failed = 0;
 
 async function send(name, account, headers, body, genuine) {
   const answer = await fetch(`${shop}/webhooks/${account}`, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body });
   const text = await answer.text();
-  const metrics = await (await fetch(`${shop}/metrics`)).text();
+  const metrics = await (await fetch(`${operators}/metrics`)).text();
   const refused = [...metrics.matchAll(/^dispense_notices_refused_total\{[^}]*\} (\d+)/gm)].reduce((sum, m) => sum + Number(m[1]), 0);
   const grew = refused > send.refused;
   send.refused = refused;

@@ -113,20 +113,32 @@ pub async fn enqueue(
     Ok(())
 }
 
-/// Begins the next attempt. 0 rows: somebody else did.
+/// What a Message-ID has in place of a domain before the first attempt.
+const NO_DOMAIN: &str = "@dispense";
+
+/// The Message-ID with the sender's domain. One that has a domain keeps it, whoever the sender is now: repeats are the same mail.
+pub fn of_domain(message_id: &str, domain: &str) -> String {
+    match message_id.strip_suffix(NO_DOMAIN) {
+        Some(local) => format!("{local}@{domain}"),
+        None => message_id.to_owned(),
+    }
+}
+
+/// Begins the next attempt, under this Message-ID. `before`: state and attempts. 0 rows: somebody else did.
 pub async fn advance_started(
     conn: &mut AsyncPgConnection,
     id: Uuid,
-    before: &'static str,
-    attempts: i32,
+    before: (&'static str, i32),
+    message_id: &str,
 ) -> QueryResult<usize> {
     Statement::new(
-        "update message set state = 'sending', attempts = attempts + 1 \
+        "update message set state = 'sending', attempts = attempts + 1, message_id = $4 \
          where id = $1 and state = $2 and attempts = $3",
     )
     .bind::<SqlUuid, _>(id)
-    .bind::<Text, _>(before)
-    .bind::<Integer, _>(attempts)
+    .bind::<Text, _>(before.0)
+    .bind::<Integer, _>(before.1)
+    .bind::<Text, _>(message_id)
     .execute(conn)
     .await
 }

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 /// Where the server does something else than what is usual, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// Answers this line at this stage (`greeting`, `EHLO`, `MAIL`, `RCPT`, `DATA`, `.`).
+    /// Answers this line at this stage (`greeting`, `EHLO`, `AUTH`, `MAIL`, `RCPT`, `DATA`, `.`).
     Say(&'static str, &'static str),
     /// Takes the message and closes without an answer.
     CutAfterDot,
@@ -23,6 +23,8 @@ pub enum Trouble {
     Cut(&'static str),
     /// Never greets.
     NoGreeting,
+    /// Never answers this command.
+    SilentAt(&'static str),
 }
 
 /// A message the server took.
@@ -190,8 +192,13 @@ impl SmtpServer {
                 _ = over.changed() => return None,
             };
             let verb = line.split([' ', ':']).next().unwrap_or_default().to_uppercase();
+            if matches!(trouble, Some(Trouble::SilentAt(at)) if at == verb) {
+                std::future::pending::<()>().await;
+            }
             let answer = match verb.as_str() {
-                "EHLO" => say("EHLO", "250-test\r\n250-8BITMIME\r\n250 SIZE 1000000")?,
+                "EHLO" => {
+                    say("EHLO", "250-test\r\n250-8BITMIME\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE 1000000")?
+                }
                 "MAIL" => {
                     (from, to) = (address(&line), Vec::new());
                     say("MAIL", "250 ok")?
@@ -227,6 +234,7 @@ impl SmtpServer {
                         answer
                     }
                 }
+                "AUTH" => say("AUTH", "235 ok")?,
                 "QUIT" => "221 bye",
                 "RSET" | "NOOP" => "250 ok",
                 _ => "502 what",

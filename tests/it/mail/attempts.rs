@@ -52,6 +52,11 @@ async fn a_server_that_says_later_at_any_stage_gets_the_same_message_again() {
         assert_eq!(outcomes(&t).await, "retry sent", "{stage}");
         let last = server.taken().pop().unwrap();
         assert!(last.body().contains(&key));
+        // The sender's domain, and the same again in the row, which reports of mail services name.
+        let id = last.header("Message-ID").unwrap();
+        assert!(id.ends_with("@localhost>"), "{id}");
+        let kept = t.db.one("select message_id from message where kind = 'order_delivered'").await;
+        assert_eq!(id, format!("<{kept}>"));
         t.finish().await;
     }
 }

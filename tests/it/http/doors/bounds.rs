@@ -6,6 +6,8 @@ use poem::http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::harness::{Server, TestDatabase, program};
+
 use super::{answer, connect_from, figure, get, probe, reaches, shop, shop_with};
 
 /// One that has asked, and stays.
@@ -172,4 +174,41 @@ async fn one_client_has_so_many_requests_in_flight_whatever_proxy_it_comes_throu
     assert_eq!(ask("203.0.113.5").await.status(), 200);
     assert_eq!(figure(&t, "dispense_requests_refused_total", &["in_flight"]).await, 1.0);
     t.finish().await;
+}
+
+/// Rows: X4.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_limit_of_open_files_is_raised_and_what_does_not_fit_is_not_promised() {
+    let db = TestDatabase::migrated().await;
+    let folder = tempfile::tempdir().unwrap();
+    let limited = |limits: &str| {
+        let script = folder.path().join("limited");
+        let text = format!("#!/bin/sh\n{limits}\nexec '{}' \"$@\"\n", program().display());
+        std::fs::write(&script, text).unwrap();
+        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        Server::of(&db.app_url()).program(&script)
+    };
+    let figure = async |server: &Server, name: &str| -> f64 {
+        let text = reqwest::get(server.admin("/metrics")).await.unwrap().text().await.unwrap();
+        text.lines()
+            .find_map(|l| l.strip_prefix(name)?.trim().parse().ok())
+            .unwrap_or_else(|| panic!("{text}"))
+    };
+    let public = "dispense_connections_limit{listener=\"public\"}";
+    let few = limited("ulimit -Sn 400; ulimit -Hn 900").start();
+    assert_eq!(figure(&few, "dispense_open_files_limit").await, 900.0, "raised from 400");
+    let fits = figure(&few, public).await;
+    assert!((200.0..=322.0).contains(&fits), "{fits}");
+    assert!(few.log().contains("too few open files"), "{}", few.log());
+    assert_eq!(reqwest::get(few.url("/healthz")).await.unwrap().status(), 200);
+    drop(few);
+    let enough = limited("ulimit -Sn 1024; ulimit -Hn 4096")
+        .edit(|toml| toml.replace("[connections]", "[connections]\nmost = 1500\nroom = 100"));
+    let enough = enough.start();
+    assert_eq!(figure(&enough, public).await, 1_500.0);
+    assert!(!enough.log().contains("too few open files"), "{}", enough.log());
+    drop(enough);
+    let refused = limited("ulimit -n 280").try_start().err().expect("started with 280 open files");
+    assert!(refused.contains("the system allows 280 open files"), "{refused}");
+    db.finish().await;
 }
