@@ -796,6 +796,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    readiness (id) {
+        id -> SmallInt,
+        written_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     recall_piece (recall_id, unit_id) {
         recall_id -> Uuid,
         unit_id -> Uuid,
@@ -1347,6 +1354,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     product,
     product_name,
     product_price,
+    readiness,
     recall_piece,
     refresh_token,
     refund,

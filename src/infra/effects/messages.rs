@@ -132,13 +132,13 @@ pub async fn advance_started(
     message_id: &str,
 ) -> QueryResult<usize> {
     Statement::new(
-        "update message set state = 'sending', attempts = attempts + 1, message_id = $4 \
-         where id = $1 and state = $2 and attempts = $3",
+        "update message set state = 'sending', attempts = attempts + 1, message_id = $1 \
+         where id = $2 and state = $3 and attempts = $4",
     )
+    .bind::<Text, _>(message_id)
     .bind::<SqlUuid, _>(id)
     .bind::<Text, _>(before.0)
     .bind::<Integer, _>(before.1)
-    .bind::<Text, _>(message_id)
     .execute(conn)
     .await
 }

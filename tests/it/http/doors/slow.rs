@@ -98,7 +98,7 @@ async fn heads_bodies_readers_and_idle_connections_are_closed_in_time_while_othe
 /// The preface of HTTP/2 and an empty SETTINGS frame (RFC 9113, sections 3.4 and 6.5).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 /// HEADERS of stream 1, whole and last: GET, http, `/healthz`, authority `shop` (RFC 7541, static table).
-const HEADERS: &[u8] = b"\0\0\x13\x01\x05\0\0\0\x01\x82\x86\x04\x08/healthz\x01\x04shop";
+const HEADERS: &[u8] = b"\0\0\x12\x01\x05\0\0\0\x01\x82\x86\x04\x08/healthz\x01\x04shop";
 
 /// Reads frames until there is one of this type; its payload.
 async fn frame(stream: &mut tokio::net::TcpStream, wanted: u8) -> Option<Vec<u8>> {
