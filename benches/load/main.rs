@@ -1,7 +1,7 @@
 //! Ratios of speed and memory, from one run on one machine. A program of its own: it starts the shop's release build as
 //! a child, speaks to it over HTTP, and does the same work by other means beside it.
 //!
-//! `load [notices|claims|catalogue|readiness|live|stock|licences|outbox|doors]`; nothing is everything.
+//! `load [notices|claims|catalogue|readiness|live|stock|licences|outbox|doors|retention]`; nothing is everything.
 
 mod admin;
 mod catalogue;
@@ -14,6 +14,7 @@ mod notices;
 mod orders;
 mod outbox;
 mod readiness;
+mod retention;
 mod shop;
 mod stock;
 
@@ -79,6 +80,9 @@ async fn main() {
     }
     if wants("doors") {
         doors::measure().await;
+    }
+    if wants("retention") {
+        retention::measure().await;
     }
 }
 

@@ -50,6 +50,22 @@ pub async fn get_head(conn: &mut AsyncPgConnection) -> QueryResult<ChainHead> {
 }
 
 #[derive(QueryableByName)]
+pub struct Horizon {
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub gone_before: Option<DateTime<Utc>>,
+}
+
+/// Events from before this moment may have left; none while none has.
+pub async fn find_horizon(conn: &mut AsyncPgConnection) -> QueryResult<Option<DateTime<Utc>>> {
+    let row: Horizon = sql_query(
+        "select nullif(gone_before, '-infinity') as gone_before from retention_horizon where name = 'event'",
+    )
+    .get_result(conn)
+    .await?;
+    Ok(row.gone_before)
+}
+
+#[derive(QueryableByName)]
 pub struct EventId {
     #[diesel(sql_type = BigInt)]
     pub id: i64,

@@ -7,8 +7,8 @@ use crate::base::outcome::Fault;
 use crate::infra::kit::Kit;
 use crate::infra::sequence::seal;
 
-/// Events may be gone when they are older than this: their seals stay.
-const KEPT: TimeDelta = TimeDelta::days(90);
+/// How long after its event a seal may have been made at most, when the event was the last of what left.
+const SEALED_WITHIN: TimeDelta = TimeDelta::days(1);
 const PAGE: i64 = 2_000;
 
 /// What the walk found.
@@ -57,7 +57,8 @@ impl std::fmt::Display for Broken {
 pub async fn verify(kit: &Kit) -> Result<ChainVerdict, Fault> {
     let mut conn = kit.db.conn().await?;
     let head = read::get_head(&mut conn).await?;
-    let horizon = kit.clock.now() - KEPT;
+    // What is older may have left; its seals stay. None: nothing has.
+    let horizon = read::find_horizon(&mut conn).await?.map(|horizon| horizon + SEALED_WITHIN);
     let (mut seq, mut hash, mut checked) = (0, vec![0_u8; 32], 0);
     let verdict =
         |checked, seq, hash: &[u8], broken| ChainVerdict { checked, seq, hash: hex::encode(hash), broken };
@@ -76,7 +77,7 @@ pub async fn verify(kit: &Kit) -> Result<ChainVerdict, Fault> {
                 match &row.canonical {
                     Some(text) if seal(&hash, row.seq, text) == row.hash => None,
                     Some(_) => Some(Broken::EventChanged { seq: row.seq, event_id: row.event_id }),
-                    None if row.sealed_at < horizon => None,
+                    None if horizon.is_some_and(|horizon| row.sealed_at < horizon) => None,
                     None => Some(Broken::EventMissing { seq: row.seq, event_id: row.event_id }),
                 }
             };

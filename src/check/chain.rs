@@ -17,9 +17,6 @@ const LINKED: &str = "each seal names the one before it";
 const UNCHANGED: &str = "the seal of an event recomputes from what is written";
 const HEAD: &str = "the head of the sequence is its last seal";
 
-/// Events older than this may have left; their seals stay.
-const KEPT: &str = "89 days";
-
 const PAGE: i64 = 2_000;
 
 #[derive(QueryableByName)]
@@ -56,15 +53,17 @@ pub(super) async fn recompute(conn: &mut AsyncPgConnection) -> Result<Recomputed
     let mut done = Recomputed { events: 0, findings: Vec::new() };
     let (mut seq, mut hash) = (0_i64, vec![0_u8; 32]);
     loop {
-        let page: Vec<Link> = sql_query(format!(
+        // An event is older than its seal: what was sealed before the horizon may have left, and only that.
+        let page: Vec<Link> = sql_query(
             "select s.seq, s.event_id, s.prev_hash, s.hash, e.fact,
-               s.sealed_at < app_now() - interval '{KEPT}' as may_be_gone
+               s.sealed_at < h.gone_before + interval '1 day' as may_be_gone
              from (select * from event_seq where seq > $1 order by seq limit $2) s
              left join lateral (select jsonb_build_array(e.id, (extract(epoch from e.created_at) * 1000000)::bigint,
                e.seller_id, e.kind, e.object_id, e.order_id, e.actor, e.body)::text as fact
                from event e where e.id = s.event_id) e on true
-             order by s.seq"
-        ))
+             cross join (select gone_before from retention_horizon where name = 'event') h
+             order by s.seq",
+        )
         .bind::<BigInt, _>(seq)
         .bind::<BigInt, _>(PAGE)
         .load(conn)

@@ -16,14 +16,14 @@ pub(super) const INVARIANT: Invariant = Invariant {
             name: "attempts are numbered from 1 without gaps, as many as the message counts",
             sql: "select 'message ' || m.id || ' counts ' || m.attempts || ', has ' || count(a.attempt) as counter
               from message m left join message_attempt a on a.message_id = m.id
-              group by m.id having count(a.attempt) <> m.attempts
+              where m.created_at > {attempts_kept} group by m.id having count(a.attempt) <> m.attempts
                 or (count(a.attempt) > 0 and (min(a.attempt) <> 1 or max(a.attempt) <> count(a.attempt)))",
         },
         Question {
             // Since it was last put back: an address may be corrected while a server takes the mail for the old one.
             name: "a sent message has one attempt that sent it, its last",
             sql: "select 'message ' || m.id as counter from message m left join message_attempt a on a.message_id = m.id
-              where m.state = 'sent' group by m.id
+              where m.state = 'sent' and m.created_at > {attempts_kept} group by m.id
               having count(*) filter (where a.outcome = 'sent' and a.attempt > m.attempts_before) <> 1
                 or max(a.attempt) filter (where a.outcome = 'sent') <> max(a.attempt)",
         },

@@ -23,6 +23,7 @@ mod money;
 mod money_back;
 mod notices;
 mod report;
+mod retention;
 mod run;
 mod seals;
 mod secrets;

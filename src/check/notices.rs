@@ -21,13 +21,13 @@ pub(super) const INVARIANT: Invariant = Invariant {
         Question {
             name: "an applied notice had its effect in its own transaction",
             sql: "select 'notice ' || n.id as counter from notice n
-              where n.verdict = 'applied' and n.received_at > app_now() - interval '89 days'
+              where n.verdict = 'applied' and n.received_at > {events_kept}
                 and not exists (select 1 from event e where e.order_id = n.order_id and e.created_at = n.received_at)",
         },
         Question {
             name: "an applied notice moved its payment",
             sql: "select 'notice ' || n.id as counter from notice n join payment p on p.id = n.payment_id
-              where n.verdict = 'applied' and p.state = 'started' and not exists (select 1 from event e
+              where n.verdict = 'applied' and p.state = 'started' and n.received_at > {events_kept} and not exists (select 1 from event e
                 where e.kind = 'payment.reopened' and e.object_id = p.id)",
         },
         Question {
@@ -40,7 +40,8 @@ pub(super) const INVARIANT: Invariant = Invariant {
             name: "a notice that was authentic has its bytes",
             sql: "select 'notice ' || n.id || ' is ' || n.verdict as counter from notice n
                 left join notice_body b on b.notice_id = n.id and b.received_at = n.received_at
-              where b.notice_id is null and n.verdict not in ('forged', 'malformed') and n.received_at > app_now() - interval '89 days'",
+              where b.notice_id is null and n.verdict not in ('forged', 'malformed')
+                and n.received_at >= (select gone_before from retention_horizon where name = 'notice_body')",
         },
         Question {
             name: "the bytes of a notice are those that came",

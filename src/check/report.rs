@@ -4,7 +4,8 @@ use std::fmt;
 
 /// A question whose SQL returns one text column, `counter`: a row for each counter-example. It names ids, states and
 /// numbers, never a secret. `{keys}`, `{files}`, `{shared}` and `{person}` are the kinds of goods whose pieces come from there,
-/// `{goods_mails}` the kinds of mails that have goods in them.
+/// `{goods_mails}` the kinds of mails that have goods in them. `{events_kept}`
+/// and `{attempts_kept}`: since when events and attempts to send messages are kept.
 pub(super) struct Question {
     pub name: &'static str,
     pub sql: &'static str,

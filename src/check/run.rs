@@ -12,7 +12,7 @@ use crate::check::asked::{self, Since};
 use crate::check::report::{CheckReport, CheckVerdict, Finding, Invariant};
 use crate::check::{
     attempts, bundles, buyers, callers, chain, downloads, goods, hooks, keys, licences, lists, messages,
-    money, money_back, notices, seals, secrets, suppliers, waiting, warranty,
+    money, money_back, notices, retention, seals, secrets, suppliers, waiting, warranty,
 };
 use crate::config::{Config, Secrets};
 use crate::goods::{Supply, codes_of};
@@ -43,6 +43,7 @@ const INVARIANTS: [Invariant; 20] = [
     hooks::INVARIANT,
     waiting::INVARIANT,
     lists::INVARIANT,
+    retention::INVARIANT,
 ];
 
 /// Sales go on while this reads: it takes no lock. It holds one snapshot for as long as it runs, which keeps dead rows
@@ -140,14 +141,23 @@ pub async fn ask(conn: &mut AsyncPgConnection, secrets: &Secrets) -> Result<Chec
     Ok(CheckReport { verdicts, opened: seals.opened + texts, sealed_events: chain.events, asked: None })
 }
 
-/// Puts the codes of kinds in the place of their names.
+/// Of what happened since, the events are there. A day for clocks that go before ours.
+const EVENTS_KEPT: &str = "(select gone_before + interval '1 day' from retention_horizon where name = 'event')";
+
+/// Of messages since then, the attempts to send them are there.
+const ATTEMPTS_KEPT: &str = "coalesce((select app_now() - make_interval(days => days) from retention_rule \
+    where name = 'message_attempt'), '-infinity')";
+
+/// Puts the codes of kinds, and the time from which events are kept, in the place of their names.
 fn with_kinds(sql: &str) -> String {
     let quoted = |codes: &[&str]| {
         let quoted: Vec<String> = codes.iter().map(|code| format!("'{code}'")).collect();
         format!("({})", quoted.join(", "))
     };
     let list = |supply| quoted(&codes_of(supply));
-    sql.replace("{goods_mails}", &quoted(&WITH_GOODS))
+    sql.replace("{events_kept}", EVENTS_KEPT)
+        .replace("{attempts_kept}", ATTEMPTS_KEPT)
+        .replace("{goods_mails}", &quoted(&WITH_GOODS))
         .replace("{keys}", &list(Supply::Keys))
         .replace("{files}", &list(Supply::Files))
         .replace("{shared}", &list(Supply::Shared))

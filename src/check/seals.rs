@@ -43,32 +43,32 @@ pub(super) const INVARIANT: Invariant = Invariant {
         Question {
             name: "the audit chain names every paid order",
             sql: "select 'order ' || o.number as counter from orders o
-              where o.paid_at > app_now() - interval '89 days' and not exists (select 1 from event e
+              where o.paid_at > {events_kept} and not exists (select 1 from event e
                 where e.order_id = o.id and e.kind = 'order.paid' and e.object_id = o.id)",
         },
         Question {
             name: "the audit chain names every payment that brought money",
             sql: "select 'payment ' || p.id as counter from payment p
-              where p.captured_at > app_now() - interval '89 days' and not exists (select 1 from event e
+              where p.captured_at > {events_kept} and not exists (select 1 from event e
                 where e.order_id = p.order_id and e.kind = 'payment.captured' and e.object_id = p.id)",
         },
         Question {
             name: "the audit chain names every refund that was made",
             sql: "select 'refund ' || r.id as counter from refund r
-              where r.succeeded_at > app_now() - interval '89 days' and not exists (select 1 from event e
+              where r.succeeded_at > {events_kept} and not exists (select 1 from event e
                 where e.order_id = r.order_id and e.kind = 'refund.succeeded' and e.object_id = r.id)",
         },
         Question {
             name: "the audit chain names which unit got which key",
             sql: "select 'key ' || k.id as counter from vault_key k join unit u on u.id = k.unit_id
-              where k.state = 'sold' and k.sold_at > app_now() - interval '89 days' and not exists (select 1 from event e
+              where k.state = 'sold' and k.sold_at > {events_kept} and not exists (select 1 from event e
                 where e.order_id = u.order_id and e.object_id = u.line_id and e.body -> 'units' ? u.id::text
                   and e.body -> 'keys' ? k.id::text)",
         },
         Question {
             name: "the audit chain names every grant that was revoked",
             sql: "select 'grant ' || g.id as counter from download_grant g
-              where g.state = 'revoked' and g.created_at > app_now() - interval '89 days' and not exists (select 1 from event e
+              where g.state = 'revoked' and g.created_at > {events_kept} and not exists (select 1 from event e
                 where e.order_id = g.order_id and e.object_id = g.id and e.kind = 'grant.revoked')",
         },
     ],

@@ -7,12 +7,14 @@ use crate::config::connection_keys::CONNECTION_KEYS;
 use crate::config::key::{BYTES, COUNT, SECONDS, key, optional};
 pub use crate::config::key::{Key, Kind};
 use crate::config::limit_keys::LIMIT_KEYS;
+use crate::config::retention::RETENTION_KEYS;
 pub use crate::config::sections::SECTIONS;
 
 /// Keys of every section but the accounts.
-pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| [MOST, CONNECTION_KEYS, LIMIT_KEYS].concat());
+pub static KEYS: LazyLock<Vec<Key>> =
+    LazyLock::new(|| [MOST, CONNECTION_KEYS, LIMIT_KEYS, RETENTION_KEYS].concat());
 
-/// Those of all sections but `connections` and `limits`.
+/// Those of all sections but `connections`, `limits` and `retention`.
 const MOST: &[Key] = &[
     key(
         "data",

@@ -95,6 +95,7 @@ impl Config {
             outbound: section(&tree, "outbound", &mut faults),
             live: section(&tree, "live", &mut faults),
             worker: section(&tree, "worker", &mut faults),
+            retention: section(&tree, "retention", &mut faults),
             log: section(&tree, "log", &mut faults),
             accounts: accounts(&tree, &mut faults),
         };
@@ -106,6 +107,7 @@ impl Config {
         config.captcha.check(&config.outbound, &mut faults);
         config.outbound.check(&mut faults);
         config.log.check(&mut faults);
+        config.retention.check(&config.limits, &mut faults);
         Account::check_all(&config.accounts, &mut faults);
         more(&config).into_iter().for_each(|(key, text)| faults.add(key, text));
         let given = tree.get("secrets").and_then(Value::as_object).is_some_and(|s| !s.is_empty());

@@ -17,6 +17,7 @@ mod log;
 mod mail;
 mod outbound;
 mod people;
+mod retention;
 mod secrets;
 mod sections;
 mod server;
@@ -38,6 +39,7 @@ pub use log::Log;
 pub use mail::Mail;
 pub use outbound::Outbound;
 pub use people::People;
+pub use retention::Retention;
 pub use secrets::{Bytes32, RingKey, Secrets};
 pub use server::{Server, is_app_scheme};
 pub use shop::Shop;
@@ -63,6 +65,7 @@ pub struct Config {
     pub limits: Limits,
     pub live: Live,
     pub worker: Worker,
+    pub retention: Retention,
     pub people: People,
     pub captcha: Captcha,
     pub outbound: Outbound,

@@ -35,6 +35,11 @@ pub const SECTIONS: &[(&str, &str)] = &[
           https. Gateways' own hosts are not meant.",
     ),
     ("worker", "Background work."),
+    (
+        "retention",
+        "For how many days is kept what leaves by age. What sales, money, keys, access, people's names or a dispute need is not\n\
+          among it; docs/OPERATIONS.md lists every table.",
+    ),
     ("log", "The program's log, on stderr."),
     (
         "accounts",

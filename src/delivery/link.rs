@@ -118,6 +118,14 @@ impl Ticket {
         Ok(ticket)
     }
 
+    /// Why its link is not stored: it left some time after its end, or this shop has forgotten it.
+    pub(super) fn unknown(&self, now_unix: i64) -> Refusal {
+        if self.expires <= now_unix {
+            return Refusal::new(ErrorCode::LinkExpired, "the time of this link has passed, ask for a new one");
+        }
+        Refusal::new(ErrorCode::LinkForged, "this link was not made by this shop")
+    }
+
     /// The ticket of a download token, whatever its age: it may belong to a session that can still be resumed.
     pub fn of_download(kit: &Kit, token: &str) -> Result<Self, Refusal> {
         Self::open(kit, DOWNLOAD, token)
@@ -253,7 +261,8 @@ pub async fn look_at_claim(kit: &Kit, token: &str) -> Outcome<LinkClaim> {
     let ticket = Ticket::open(kit, CLAIM, token)?;
     let mut conn = kit.db.conn().await?;
     let forged = || Refusal::new(ErrorCode::LinkForged, "this link was not made by this shop");
-    let link = read::find_claim_link(&mut conn, ticket.link_id).await?.ok_or_else(forged)?;
+    let unknown = || ticket.unknown(kit.clock.unix());
+    let link = read::find_claim_link(&mut conn, ticket.link_id).await?.ok_or_else(unknown)?;
     let standing = read::find_standing(&mut conn, link.grant_id).await?.ok_or_else(forged)?;
     access::may_download(&standing)?;
     access::may_use(&link, &standing)?;

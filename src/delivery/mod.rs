@@ -13,6 +13,7 @@ pub mod messages;
 pub mod model;
 pub mod range;
 pub mod read;
+pub mod retention;
 pub mod recall;
 pub mod replace;
 pub mod report;

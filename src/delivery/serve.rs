@@ -42,7 +42,7 @@ pub async fn serve(kit: &DeliveryKit, ask: Ask<'_>) -> Outcome<ServedFile> {
     ticket.allows(kit, ask.address)?;
     let visit = ask.address.map(|address| Visit { address, device: ask.device.map(str::to_owned) });
     let mut conn = kit.db.conn().await?;
-    let mut entry = session::look(&mut conn, &ticket).await?;
+    let mut entry = session::look(&mut conn, kit, &ticket).await?;
     drop(conn);
     let size = entry.version.size as u64;
     let plan = range::plan(size, &entry.version.etag(), &ask.conditions, !ask.head);

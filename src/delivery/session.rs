@@ -36,9 +36,10 @@ pub struct Admission {
 }
 
 /// Judges the ticket without counting or changing anything.
-pub async fn look(conn: &mut AsyncPgConnection, ticket: &Ticket) -> Outcome<Admission> {
+pub async fn look(conn: &mut AsyncPgConnection, kit: &Kit, ticket: &Ticket) -> Outcome<Admission> {
     let forged = || Refusal::new(ErrorCode::LinkForged, "this link was not made by this shop");
-    let link = read::find_download_link(conn, ticket.link_id).await?.ok_or_else(forged)?;
+    let unknown = || ticket.unknown(kit.clock.unix());
+    let link = read::find_download_link(conn, ticket.link_id).await?.ok_or_else(unknown)?;
     let standing = read::find_standing(conn, link.grant_id).await?.ok_or_else(forged)?;
     let version =
         files::read::find_version(conn, ticket.version_id.ok_or_else(forged)?).await?.ok_or_else(forged)?;
@@ -72,7 +73,7 @@ pub async fn open(kit: &Kit, ticket: &Ticket, visit: Option<&Visit>) -> Outcome<
     store::lock_grant_of_link(&mut tx, ticket.link_id).await?;
     store::advance_lapsed_of_link(&mut tx, ticket.link_id).await?;
     // Looked at again by statements that begin after the lock was granted.
-    let mut entry = look(&mut tx, ticket).await?;
+    let mut entry = look(&mut tx, kit, ticket).await?;
     if entry.session_id.is_none() {
         let session = match entry.standing.session_id {
             Some(session) if joins(&entry) => {

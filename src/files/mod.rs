@@ -7,6 +7,7 @@ pub mod model;
 pub mod name;
 pub mod publish;
 pub mod read;
+pub mod retention;
 pub mod state;
 pub mod store;
 pub mod sweep;

@@ -10,11 +10,11 @@ pub mod kit;
 mod model;
 mod payload;
 pub mod read;
+pub mod retention;
 pub mod replay;
 mod secret;
 pub mod state;
 mod store;
-pub mod sweep;
 pub mod tasks;
 pub mod test;
 

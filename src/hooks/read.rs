@@ -192,6 +192,19 @@ pub async fn health(conn: &mut AsyncPgConnection) -> QueryResult<HookHealth> {
     Statement::new(sql).get_result(conn).await
 }
 
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    seq: i64,
+}
+
+/// The number of the oldest event that is kept; none when there is none.
+pub async fn first_kept(conn: &mut AsyncPgConnection) -> QueryResult<Option<i64>> {
+    let sql = "select s.seq from event e join event_seq s on s.event_id = e.id order by e.id limit 1";
+    let found: Option<Number> = Statement::new(sql).get_result(conn).await.optional()?;
+    Ok(found.map(|row| row.seq))
+}
+
 /// Numbers looked at for one page of a pull.
 const WINDOW: i64 = 5_000;
 

@@ -20,6 +20,7 @@ pub mod outbound;
 pub mod persisted;
 pub mod queue;
 pub mod readiness;
+pub mod retention;
 pub mod sales;
 pub mod seal;
 pub mod sequence;

@@ -211,19 +211,6 @@ pub async fn rescue(db: &Db, clock: &Clock) -> Result<usize, Fault> {
     Ok(expired.len())
 }
 
-const DELETE_DONE: &str = "delete from job where id in ( \
-      select id from job where state = 'done' and finished_at < app_now() - make_interval(secs => $1) \
-      order by finished_at limit $2 for update skip locked)";
-
-/// Deletes one batch of jobs that were done longer ago than `age`. Returns how many.
-pub async fn delete_done(conn: &mut AsyncPgConnection, age: Duration, batch: i64) -> QueryResult<usize> {
-    Statement::new(DELETE_DONE)
-        .bind::<Double, _>(age.as_secs_f64())
-        .bind::<BigInt, _>(batch)
-        .execute(conn)
-        .await
-}
-
 #[derive(QueryableByName)]
 struct Due {
     #[diesel(sql_type = Timestamptz)]

@@ -1,7 +1,6 @@
 //! What a mail service reports of mails that it took: one came back, was complained about, or arrived. What came back for
 //! good goes before a person, and its address is written to no more.
 
-use chrono::TimeDelta;
 use diesel_async::AsyncPgConnection;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -24,9 +23,6 @@ use crate::mail::store::{self, NewReport};
 use crate::mail::suppress::{self, SuppressionCause};
 use crate::mail::tasks::{MessageUndeliverable, Undelivered};
 use crate::orders;
-
-/// How long reports are kept, and with them the memory of which came.
-const KEPT: TimeDelta = TimeDelta::days(90);
 
 /// What a mail service reports, as JSON. What else a service says is left aside.
 #[derive(Deserialize)]
@@ -225,10 +221,4 @@ impl ReportKind {
             Self::Delivered => "delivered",
         }
     }
-}
-
-/// The sweep: old reports go. Returns how many.
-pub async fn sweep(kit: &Kit) -> Outcome<usize> {
-    let age = KEPT.num_seconds() as f64;
-    Ok(store::delete_old_reports(&mut *kit.db.conn().await?, age).await?)
 }

@@ -12,6 +12,7 @@ pub mod jobs;
 pub mod messages;
 pub mod model;
 pub mod read;
+pub mod retention;
 pub mod send;
 pub mod state;
 mod store;

@@ -2,7 +2,7 @@
 
 use diesel::QueryResult;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Double, Integer, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Bool, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -111,14 +111,6 @@ pub async fn insert_report(conn: &mut AsyncPgConnection, report: &NewReport<'_>)
     .bind::<Nullable<Text>, _>(report.reason)
     .execute(conn)
     .await
-}
-
-/// Reports older than this many seconds go.
-pub async fn delete_old_reports(conn: &mut AsyncPgConnection, age: f64) -> QueryResult<usize> {
-    Statement::new("delete from mail_report where received_at < app_now() - make_interval(secs => $1)")
-        .bind::<Double, _>(age)
-        .execute(conn)
-        .await
 }
 
 /// Suppresses an address. 0 rows: it is already.

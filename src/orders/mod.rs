@@ -22,6 +22,7 @@ pub mod number;
 pub mod place;
 pub mod quote;
 pub mod read;
+pub mod retention;
 pub mod reserve;
 pub mod revoke_access;
 pub mod staff;

@@ -16,6 +16,7 @@ pub mod messages;
 pub mod model;
 pub mod notices;
 pub mod read;
+pub mod retention;
 pub mod refunds;
 pub mod report;
 pub mod restored;

@@ -156,6 +156,22 @@ pub struct NoticeRow {
     pub reason: Option<String>,
     #[diesel(sql_type = Timestamptz)]
     pub received_at: DateTime<Utc>,
+    /// How often its event came again without a row of its own.
+    #[diesel(sql_type = BigInt)]
+    pub repeats: i64,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub repeated_at: Option<DateTime<Utc>>,
+}
+
+/// Rows of the inbox, with how often their event came again.
+macro_rules! notices {
+    ($which:literal) => {
+        concat!(
+            "select n.*, coalesce(r.count, 0) as repeats, r.last_at as repeated_at from notice n \
+             left join notice_repeat r on r.account_id = n.account_id and r.event_key = n.event_key where ",
+            $which
+        )
+    };
 }
 
 /// What a list of notices is narrowed to; empty parts narrow nothing.
@@ -177,7 +193,7 @@ pub async fn list_notices(
     filter: &NoticeFilter,
     args: &PageArgs,
 ) -> QueryResult<Page<NoticeRow>> {
-    let mut query = Statement::new("select n.* from notice n where true");
+    let mut query = Statement::new(notices!("true"));
     narrow(&mut query, filter);
     let (compare, direction) = if args.backwards { (">", "asc") } else { ("<", "desc") };
     let from = args.from.as_deref().and_then(|keys| keys.iter().next()?.parse::<i64>().ok());
@@ -221,7 +237,7 @@ fn narrow(query: &mut Statement<'static>, filter: &NoticeFilter) {
 
 /// Rows of the inbox by their numbers, in any order.
 pub async fn list_notices_by_ids(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<NoticeRow>> {
-    Statement::new("select n.* from notice n where n.id = any($1::bigint[])")
+    Statement::new(notices!("n.id = any($1::bigint[])"))
         .bind::<Array<BigInt>, _>(ids.to_vec())
         .load(conn)
         .await

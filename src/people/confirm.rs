@@ -1,7 +1,7 @@
 use crate::base::actor::Role;
 use crate::base::caller::Caller;
 use crate::base::ids::UserId;
-use crate::base::outcome::{Fault, Outcome};
+use crate::base::outcome::Outcome;
 use crate::base::secret::Secret;
 use crate::base::text::Email;
 use crate::infra::db::Transaction;
@@ -117,11 +117,4 @@ pub async fn resend_confirmation(
     tx.commit().await?;
     kit.bell.ring();
     Ok(())
-}
-
-/// Sweep: registrations that nobody confirmed in their time, and codes that ended.
-pub async fn sweep(kit: &Kit) -> Result<usize, Fault> {
-    let mut conn = kit.db.conn().await?;
-    let gone = store::delete_lapsed_registrations(&mut conn).await?;
-    Ok(gone + store::delete_old_codes(&mut conn).await?)
 }

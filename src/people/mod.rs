@@ -16,6 +16,7 @@ pub mod model;
 pub mod password;
 mod password_rule;
 pub mod read;
+pub mod retention;
 mod refresh;
 pub mod refresh_token;
 mod register;
@@ -32,7 +33,7 @@ mod update_profile;
 
 pub use authenticate::authenticate;
 pub use change_password::change_password;
-pub use confirm::{confirm_email, resend_confirmation, sweep};
+pub use confirm::{confirm_email, resend_confirmation};
 pub use create_admin::create_admin;
 pub use model::{Profile, Session, SignedIn, Tokens, User};
 pub use refresh::refresh;

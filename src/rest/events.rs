@@ -88,7 +88,9 @@ pub async fn list(
         }
     };
     if rows.iter().any(|row| row.kind.is_none()) {
-        return Err(Refusal::new(ErrorCode::CursorTooOld, "these events are not kept any more").into());
+        let first = read::first_kept(&mut conn).await.map_err(Fault::from)?.unwrap_or(head + 1);
+        let text = format!("these events are not kept any more; the oldest that is has the number {first}");
+        return Err(Refusal::new(ErrorCode::CursorTooOld, text).into());
     }
     let body = json!({
         "events": rows.iter().map(events::public).collect::<Vec<_>>(),

@@ -19,6 +19,7 @@ mod lines;
 pub mod model;
 pub mod preview;
 pub mod read;
+pub mod retention;
 pub mod recall;
 mod records;
 pub mod reserved;

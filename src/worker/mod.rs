@@ -6,6 +6,7 @@ pub mod backend;
 mod drain;
 mod hooks;
 pub mod reactions;
+pub mod retention;
 mod run;
 pub mod schedule;
 

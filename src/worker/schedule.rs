@@ -15,7 +15,6 @@ use tracing::{error, warn};
 
 use crate::base::outcome::Outcome;
 use crate::infra::db::{Purpose, within};
-use crate::infra::queue;
 use crate::infra::session_lock::SessionLocks;
 use crate::worker::backend::WorkerBackend;
 
@@ -34,11 +33,11 @@ const fn sweep(
     Sweep { name, every: Duration::from_secs(seconds), run }
 }
 
-const DAY: u64 = 86_400;
-
 /// All sweeps.
 pub const SWEEPS: &[Sweep] = &[
-    sweep("done_jobs", 600, |backend| Box::pin(async move { delete_done_jobs(&backend).await })),
+    sweep("retention", 3_600, |backend| {
+        Box::pin(async move { super::retention::sweep(&backend).await })
+    }),
     sweep("partitions", 6 * 3_600, |backend| Box::pin(async move { make_partitions(&backend).await })),
     sweep("forgotten_rows", 3_600, |backend| {
         Box::pin(async move { crate::infra::stuck::sweep(&backend).await })
@@ -46,9 +45,6 @@ pub const SWEEPS: &[Sweep] = &[
     sweep("task_alerts", 15, |backend| Box::pin(async move { crate::mail::alert::sweep(&backend).await })),
     sweep("unsent_messages", 120, |backend| {
         Box::pin(async move { crate::mail::unsent::sweep(&backend).await })
-    }),
-    sweep("old_mail_reports", 6 * 3_600, |backend| {
-        Box::pin(async move { crate::mail::bounces::sweep(&backend).await })
     }),
     sweep("old_mail_files", 3_600, |backend| Box::pin(async move { remove_old_mails(&backend).await })),
     sweep("overdue_orders", 15, |backend| {
@@ -62,17 +58,11 @@ pub const SWEEPS: &[Sweep] = &[
     sweep("lapsed_reservations", 15, |backend| {
         Box::pin(async move { crate::orders::reserve::sweep(&backend).await })
     }),
-    sweep("old_visits", 3_600, |backend| {
-        Box::pin(async move { crate::orders::visits::sweep(&backend).await })
-    }),
     sweep("finished_orders", 60, |backend| {
         Box::pin(async move { crate::orders::close::sweep(&backend).await })
     }),
     sweep("orphan_notices", 60, |backend| {
         Box::pin(async move { crate::payments::notices::orphans::sweep(&backend.payments).await })
-    }),
-    sweep("refused_notices", 3_600, |backend| {
-        Box::pin(async move { crate::payments::notices::refuse::sweep(&backend.payments).await })
     }),
     sweep("daily_statements", 900, |backend| {
         Box::pin(async move { crate::payments::statements::schedule::sweep(&backend.payments).await })
@@ -136,12 +126,6 @@ pub const SWEEPS: &[Sweep] = &[
     }),
     sweep("key_fingerprints", 60, |backend| {
         Box::pin(async move { crate::fulfilment::key_texts::sweep(&backend).await })
-    }),
-    sweep("lapsed_registrations", 3_600, |backend| {
-        Box::pin(async move { Ok(crate::people::sweep(&backend).await?) })
-    }),
-    sweep("old_hook_deliveries", 3_600, |backend| {
-        Box::pin(async move { crate::hooks::sweep::sweep(&backend).await })
     }),
     sweep("rewrap_data_keys", 3_600, |backend| {
         Box::pin(async move { Ok(crate::vault::rewrap::sweep(&backend).await?) })
@@ -244,12 +228,8 @@ pub async fn sweep_all(backend: &Arc<WorkerBackend>) -> Outcome<usize> {
     Ok(all)
 }
 
-async fn delete_done_jobs(backend: &WorkerBackend) -> Outcome<usize> {
-    Ok(queue::delete_done(&mut *backend.db.conn().await?, Duration::from_secs(7 * DAY), 1_000).await?)
-}
-
 async fn make_partitions(backend: &WorkerBackend) -> Outcome<usize> {
-    crate::infra::db::partitions::make(&mut *backend.db.conn().await?, 2).await?;
+    crate::infra::db::partitions::make(&backend.db, 2).await?;
     Ok(0)
 }
 

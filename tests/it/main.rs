@@ -25,6 +25,7 @@ mod orders;
 mod payments;
 mod people;
 mod rest;
+mod retention;
 mod rows;
 mod sandbox;
 mod suppliers;

@@ -11,8 +11,8 @@ use crate::architecture::{may_use, sources};
 const OWNERS: [(&str, &str); 14] = [
     (
         "infra",
-        "data_key epoch event event_cursor event_head event_seq idempotency job message persisted_query readiness setting \
-         task",
+        "data_key epoch event event_cursor event_head event_seq idempotency job message persisted_query readiness \
+         retention_horizon retention_rule setting stuck_row task",
     ),
     ("people", "api_client app_user email_code refresh_token registration seller_member session user_role"),
     ("sellers", "seller"),
@@ -27,7 +27,7 @@ const OWNERS: [(&str, &str); 14] = [
     ("catalogue", "bundle_part price price_currency product product_name product_price translation variant"),
     (
         "payments",
-        "asked_trade dispute epoch_question gateway_account ledger_entry notice notice_body payment refund refund_unit \
+        "asked_trade dispute epoch_question gateway_account ledger_entry notice notice_body notice_body_kept notice_repeat payment refund refund_unit \
          refused_body refused_tally statement_difference statement_fact statement_line statement_run",
     ),
     (

@@ -9,7 +9,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
 use crate::graphql::loaders;
 use crate::graphql::payments::Attribute;
-use crate::graphql::scalars::DateTime;
+use crate::graphql::scalars::{DateTime, Int64};
 use crate::graphql::user_error::StaffError;
 use crate::payments::notices::raw::KeptBody;
 use crate::payments::notices::replay;
@@ -76,14 +76,19 @@ pub struct Notice {
     pub reason: Option<String>,
     /// When it came.
     pub received_at: DateTime,
+    /// How often its event came again and changed nothing more: those are counted and not listed, except for up to five whose
+    /// bytes differ.
+    pub repeats: Int64,
+    /// When it came again last; null when it did not.
+    pub repeated_at: Option<DateTime>,
     #[graphql(skip)]
     row: i64,
 }
 
 #[ComplexObject]
 impl Notice {
-    /// What came, for admins; null for others, and when it is not kept any more. Numbers of cards are masked, headers
-    /// with credentials are never kept.
+    /// What came, for admins; null for others, and when it is not kept any more. Numbers of cards are masked; of the
+    /// headers those are kept that the gateway signs with.
     async fn raw(&self, ctx: &Context<'_>) -> Answer<Option<NoticeRaw>> {
         if !ctx.actor().has(Role::Admin) {
             return Ok(None);
@@ -132,6 +137,8 @@ impl From<NoticeRow> for Notice {
             payment_id: row.payment_id.map(Into::into),
             reason: row.reason,
             received_at: row.received_at.into(),
+            repeats: Int64(row.repeats),
+            repeated_at: row.repeated_at.map(Into::into),
             row: row.id,
         }
     }

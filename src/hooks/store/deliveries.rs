@@ -168,10 +168,3 @@ pub async fn advance_delivery(
         .execute(conn)
         .await
 }
-
-/// Forgets deliveries that ended so many days ago, with their attempts.
-pub async fn delete_old(conn: &mut AsyncPgConnection, days: i32, batch: i64) -> QueryResult<usize> {
-    let sql = "delete from hook_delivery where id in (select id from hook_delivery \
-        where ended_at < app_now() - make_interval(days => $1) order by ended_at limit $2 for update skip locked)";
-    Statement::new(sql).bind::<Integer, _>(days).bind::<BigInt, _>(batch).execute(conn).await
-}

@@ -155,6 +155,7 @@ diesel::table! {
         expires_at -> Timestamptz,
         bind_address -> Bool,
         created_at -> Timestamptz,
+        forgotten -> Integer,
     }
 }
 
@@ -586,6 +587,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    notice_body_kept (notice_id) {
+        notice_id -> BigInt,
+        received_at -> Timestamptz,
+        method -> Text,
+        query -> Text,
+        headers -> Jsonb,
+        body -> Bytea,
+        sealed -> Nullable<Bytea>,
+    }
+}
+
+diesel::table! {
+    notice_repeat (account_id, event_key) {
+        account_id -> Text,
+        event_key -> Text,
+        count -> BigInt,
+        first_at -> Timestamptz,
+        last_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     order_country (order_id) {
         order_id -> Uuid,
         country -> Text,
@@ -912,6 +935,21 @@ diesel::table! {
         overridden -> Bool,
         made_by -> Nullable<Uuid>,
         made_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    retention_horizon (name) {
+        name -> Text,
+        gone_before -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    retention_rule (name) {
+        name -> Text,
+        days -> Integer,
+        swept_at -> Timestamptz,
     }
 }
 
@@ -1341,6 +1379,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     message_attempt,
     notice,
     notice_body,
+    notice_body_kept,
+    notice_repeat,
     order_country,
     order_gift,
     order_line,
@@ -1363,6 +1403,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     refused_tally,
     registration,
     replacement,
+    retention_horizon,
+    retention_rule,
     secret_version,
     seller,
     seller_member,

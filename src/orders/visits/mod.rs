@@ -5,14 +5,14 @@ mod store;
 
 use std::net::IpAddr;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::base::caller::Caller;
 use crate::base::ids::{DownloadSessionId, OrderId};
-use crate::base::outcome::{Fault, Outcome};
+use crate::base::outcome::Fault;
 use crate::infra::kit::Kit;
 
 /// What the sealed place is called.
@@ -20,9 +20,6 @@ const PURPOSE: &str = "order-visit";
 
 /// Rows kept of one act of one order: a buyer who looks every day fills no table.
 const MOST: i64 = 50;
-
-/// Rows that one step of the sweep deletes.
-const AT_ONCE: i64 = 5_000;
 
 /// What a buyer did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,10 +94,4 @@ pub async fn list(conn: &mut AsyncPgConnection, kit: &Kit, order: OrderId) -> Re
         KeptVisit { act: row.act, at: row.at, visit }
     };
     Ok(store::list(conn, order).await?.into_iter().map(open).collect())
-}
-
-/// Sweep: deletes visits whose time is over. Returns how many.
-pub async fn sweep(kit: &Kit) -> Outcome<usize> {
-    let age = TimeDelta::days(kit.config.shop.keep_addresses_days);
-    Ok(store::delete_old(&mut *kit.db.conn().await?, age, AT_ONCE).await?)
 }

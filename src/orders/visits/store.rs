@@ -1,7 +1,7 @@
 //! SQL of visits.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use diesel::sql_types::{BigInt, Bytea, Double, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{BigInt, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -50,20 +50,5 @@ pub(super) async fn list(conn: &mut AsyncPgConnection, order: OrderId) -> QueryR
     Statement::new("select id, act, at, sealed from order_visit where order_id = $1 order by at, id")
         .bind::<SqlUuid, _>(order.0)
         .load(conn)
-        .await
-}
-
-const DELETE: &str = "delete from order_visit where id in (
-    select id from order_visit where at < app_now() - make_interval(secs => $1) order by at limit $2)";
-
-pub(super) async fn delete_old(
-    conn: &mut AsyncPgConnection,
-    age: TimeDelta,
-    limit: i64,
-) -> QueryResult<usize> {
-    Statement::new(DELETE)
-        .bind::<Double, _>(age.num_seconds() as f64)
-        .bind::<BigInt, _>(limit)
-        .execute(conn)
         .await
 }

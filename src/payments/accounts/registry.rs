@@ -82,6 +82,11 @@ impl Accounts {
         self.now().get(id).cloned()
     }
 
+    /// The headers that a notice to this account is kept with.
+    pub fn signed_headers(&self, id: &str) -> &'static [&'static str] {
+        self.find(id).map_or(&[], |(_, gateway)| gateway.signed_headers())
+    }
+
     /// All accounts as they are configured now, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = Spoken> {
         self.now().values().cloned().collect::<Vec<_>>().into_iter()

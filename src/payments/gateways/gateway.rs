@@ -332,6 +332,10 @@ pub trait Gateway: Calls {
     /// What a notice for this account must say about the merchant and the mode.
     fn identity(&self, keys: &AccountKeys) -> Vec<Identity>;
 
+    /// The headers that `authenticate` reads, in lower case. They are kept with a notice, so that it can be verified again; what
+    /// else its sender put there is not.
+    fn signed_headers(&self) -> &'static [&'static str];
+
     /// Checks a notice and translates it. Pure: no clock, no network, no database.
     fn authenticate(
         &self,

@@ -10,6 +10,7 @@ pub mod orphans;
 pub mod raw;
 pub mod receive;
 pub mod refuse;
+mod repeats;
 pub mod replay;
 pub mod settle;
 mod slice;

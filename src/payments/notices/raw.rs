@@ -1,5 +1,5 @@
-//! What the inbox keeps of a notice: exactly what came, except that nothing that looks like a card's number is stored
-//! in clear. Where something was masked, the exact bytes are kept sealed, because a signature covers them.
+//! What the inbox keeps of a notice: exactly what came, of the headers those that its gateway signs with, except that nothing
+//! that looks like a card's number is stored in clear. Where something was masked, the exact bytes are kept sealed, because a signature covers them.
 
 use std::ops::Range;
 
@@ -15,9 +15,6 @@ use crate::payments::gateways::gateway::RawNotice;
 
 /// Of the sealed bytes' key.
 const PURPOSE: &str = "notice";
-
-/// Names that are never kept, whatever a gateway sends in them.
-const SECRET_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
 /// A notice as it is stored.
 #[derive(Clone, Debug)]
@@ -40,11 +37,11 @@ struct Exact {
     body: String,
 }
 
-/// What is stored of a notice.
-pub fn keep(sealer: &Sealer, raw: &RawNotice) -> KeptBody {
-    let secret = |name: &str| SECRET_HEADERS.iter().any(|s| s.eq_ignore_ascii_case(name));
+/// What is stored of a notice. `signed`: the headers that its gateway reads; the others are the sender's choice.
+pub fn keep(sealer: &Sealer, raw: &RawNotice, signed: &[&str]) -> KeptBody {
+    let reads = |name: &str| signed.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
     let headers: Vec<(String, String)> =
-        raw.headers.iter().filter(|(name, _)| !secret(name)).cloned().collect();
+        raw.headers.iter().filter(|(name, _)| reads(name)).cloned().collect();
     let sha256 = digest(&raw.method, &raw.query, &raw.body);
     let query = masked_text(&raw.query);
     let body = masked(&raw.body);

@@ -129,7 +129,7 @@ async fn ignore(
         return Ok(false);
     }
     let row = delivery(kit, &account.id, raw, "ignored", format!("format: {reason}"));
-    inbox::insert(&*kit.db.conn_for(Purpose::Notices).await?, &[row]).await?;
+    inbox::insert_differing(&*kit.db.conn_for(Purpose::Notices).await?, &[row]).await?;
     metrics::counter!("dispense_notices_total", "account" => account.id.clone(), "verdict" => "success")
         .increment(1);
     Ok(true)
@@ -272,6 +272,6 @@ pub(super) fn delivery(
         verified_by: None,
         reason: Some(reason),
         names: Vec::new(),
-        kept: raw::keep(&kit.sealer, raw),
+        kept: raw::keep(&kit.sealer, raw, kit.accounts.signed_headers(account_id)),
     }
 }

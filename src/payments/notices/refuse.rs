@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::NaiveDate;
 
-use crate::base::outcome::{Fault, Outcome};
+use crate::base::outcome::Fault;
 use crate::infra::db::Purpose;
 use crate::payments::accounts::Account;
 use crate::payments::gateways::gateway::{Gateway, NoticeRefusal, RawNotice, Stage, Verdict};
@@ -72,10 +72,4 @@ async fn store(
     let row = receive::delivery(kit, &account.id, raw, verdict, reason);
     let mut conn = kit.db.conn_for(Purpose::Notices).await?;
     Ok(refused::insert(&mut conn, &row, bounds).await?)
-}
-
-/// Sweep: the bytes of refused notices leave after their days. Returns how many left.
-pub async fn sweep(kit: &PaymentKit) -> Outcome<usize> {
-    let days = i32::try_from(kit.config.limits.forged_days).unwrap_or(i32::MAX);
-    Ok(refused::delete_old(&mut *kit.db.conn().await?, days, 1_000).await?)
 }

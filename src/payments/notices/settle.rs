@@ -24,6 +24,7 @@ use crate::payments::notices::slice::{Slice, SliceEntry};
 use crate::payments::notices::store::asked::AskedTrade;
 use crate::payments::notices::store::inbox::{self, Delivery};
 use crate::payments::notices::store::slice::{self as store, Found, How};
+use crate::payments::notices::repeats::{self, Inbox};
 use crate::payments::notices::{belongs, effects, foreign, raw};
 use crate::payments::report::{PaymentReport, Settled};
 
@@ -202,7 +203,9 @@ async fn write(
     store::give_way(conn, &changed).await?;
     let mut paid: Vec<OrderId> = cases.values().filter(|c| c.paid_now).map(|c| c.order_id).collect();
     paid.sort_unstable();
-    let rows = deliveries(kit, slice);
+    let Inbox { rows, repeats, differing } = repeats::apart(deliveries(kit, slice));
+    inbox::count_repeats(conn, &repeats).await?;
+    inbox::insert_differing(conn, &differing).await?;
     // What does not wait for another's answer goes to the server together: a slice costs few round trips.
     let (_, advanced, lines) = {
         let conn = &*conn;
@@ -247,7 +250,7 @@ async fn write(
     Ok(())
 }
 
-/// The inbox rows of this slice, sorted by (account, event key). Held reports are stored when they are settled, and
+/// What is stored of this slice, sorted by (account, event key). Held reports are stored when they are settled, and
 /// those that wait for the gateway's answer when it is there.
 fn deliveries(kit: &PaymentKit, slice: &Slice<'_>) -> Vec<Delivery> {
     let row = |entry: &SliceEntry<'_>| {
@@ -271,7 +274,7 @@ fn deliveries(kit: &PaymentKit, slice: &Slice<'_>) -> Vec<Delivery> {
                 Settled::Orphan => inbox::names(notice.facts()),
                 _ => Vec::new(),
             },
-            kept: raw::keep(&kit.sealer, raw),
+            kept: raw::keep(&kit.sealer, raw, kit.accounts.signed_headers(entry.report.account_id())),
         })
     };
     let mut rows: Vec<Delivery> = slice.entries.iter().filter_map(row).collect();

@@ -73,13 +73,3 @@ pub(in crate::people) async fn advance_codes_used(
 ) -> QueryResult<usize> {
     Statement::new(USE_CODES).bind::<Text, _>(purpose).bind::<Text, _>(email).execute(conn).await
 }
-
-/// Deletes codes that ended a day ago or longer. Returns how many, at most a thousand.
-pub(in crate::people) async fn delete_old_codes(conn: &mut AsyncPgConnection) -> QueryResult<usize> {
-    Statement::new(
-        "delete from email_code where id in (select id from email_code \
-         where expires_at < app_now() - interval '1 day' limit 1000 for update skip locked)",
-    )
-    .execute(conn)
-    .await
-}

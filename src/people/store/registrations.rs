@@ -122,18 +122,6 @@ pub(in crate::people) async fn delete_registrations(
         .await
 }
 
-/// Deletes registrations whose time has ended. Returns how many, at most a thousand.
-pub(in crate::people) async fn delete_lapsed_registrations(
-    conn: &mut AsyncPgConnection,
-) -> QueryResult<usize> {
-    Statement::new(
-        "delete from registration where id in (select id from registration where expires_at <= app_now() \
-         limit 1000 for update skip locked)",
-    )
-    .execute(conn)
-    .await
-}
-
 #[derive(QueryableByName)]
 struct Settled {
     #[diesel(sql_type = SqlUuid)]

@@ -6,5 +6,6 @@ mod goods;
 mod hooks;
 pub mod planted;
 mod records;
+mod retention;
 mod statements;
 mod waiting;

@@ -39,7 +39,9 @@ async fn a_notice_that_was_handled_twice_or_lost_its_bytes_is_found() {
             names: "payment ",
         },
         Planted {
-            sql: "update notice set event_key = 'never' where verdict = 'duplicate'",
+            sql: "insert into notice (account_id, event_key, verdict, order_id, payment_id, verified_by, body_sha256)
+                select account_id, 'never', 'duplicate', order_id, payment_id, verified_by, body_sha256 from notice
+                where verdict = 'applied' limit 1",
             found_by: "a repeat repeats something handled",
             names: "notice ",
         },

@@ -35,6 +35,17 @@ impl TestApp {
         worker::schedule::sweep_all(&self.app.worker()).await.unwrap()
     }
 
+    /// Lets leave what is old. Returns how many rows and partitions left.
+    pub async fn retain(&self) -> usize {
+        let mut all = 0;
+        loop {
+            match worker::retention::sweep(&self.app).await.unwrap() {
+                0 => return all,
+                gone => all += gone,
+            }
+        }
+    }
+
     /// Jobs that are due and were not run.
     pub(super) async fn forgotten_jobs(&self) -> Vec<Vec<Option<String>>> {
         self.db

@@ -9,7 +9,7 @@ const PLACE: &str = "src/infra/db/schema.rs";
 
 const COLUMNS: &str = "select c.table_name, c.column_name, c.is_nullable, c.udt_name \
     from information_schema.columns c join information_schema.tables t using (table_schema, table_name) \
-    where c.table_schema = 'public' and t.table_type = 'BASE TABLE' and c.table_name not like '%\\_default' \
+    where c.table_schema = 'public' and t.table_type = 'BASE TABLE' and not exists (select 1 from pg_inherits where inhrelid = to_regclass(c.table_name)) \
       and c.table_name <> '__diesel_schema_migrations' \
     order by c.table_name collate \"C\", c.ordinal_position";
 

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use dispense::base::actor::Role;
 use dispense::config::Sources;
 use dispense::payments::accounts::reload::{self, Origin};
-use dispense::payments::notices::{raw, refuse};
+use dispense::payments::notices::raw;
 use futures::StreamExt;
 use serde_json::{Value, json};
 
@@ -184,7 +184,7 @@ async fn notices_are_judged_again_after_their_key_was_mended_and_only_once() {
     assert_eq!(refused["noticeReplay"]["userErrors"][0]["code"], "INVALID");
     // Its bytes leave after some weeks, and then nobody can verify it.
     t.advance(TimeDelta::days(30)).await;
-    assert_eq!(refuse::sweep(&t.app.payments).await.unwrap(), 2);
+    t.retain().await;
     let support = desk_again(&t).await;
     assert_eq!(codes(&replayed(&support, &ids[..1]).await), ["NOTICE_NOT_VERIFIABLE"]);
     t.finish_with_jobs().await;

@@ -165,6 +165,10 @@ impl Gateway for Statements {
     fn identity(&self, keys: &AccountKeys) -> Vec<Identity> {
         self.generic.identity(keys)
     }
+    fn signed_headers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     fn authenticate(
         &self,
         keys: &AccountKeys,

@@ -153,6 +153,10 @@ impl Gateway for Alipay {
         event::identity(keys)
     }
 
+    fn signed_headers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     fn authenticate(
         &self,
         keys: &AccountKeys,

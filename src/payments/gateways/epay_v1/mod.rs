@@ -99,6 +99,10 @@ impl Gateway for EpayV1 {
         epay::identity(account::pid(keys))
     }
 
+    fn signed_headers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     fn authenticate(
         &self,
         keys: &AccountKeys,

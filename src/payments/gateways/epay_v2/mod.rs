@@ -101,6 +101,10 @@ impl Gateway for EpayV2 {
         epay::identity(account::pid(keys))
     }
 
+    fn signed_headers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     fn authenticate(
         &self,
         keys: &AccountKeys,

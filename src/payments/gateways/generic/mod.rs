@@ -89,6 +89,10 @@ impl Gateway for Generic {
         Vec::new()
     }
 
+    fn signed_headers(&self) -> &'static [&'static str] {
+        &signature::HEADERS
+    }
+
     fn authenticate(
         &self,
         keys: &AccountKeys,

@@ -7,6 +7,9 @@ use crate::payments::gateways::gateway::AccountKeys;
 use crate::payments::gateways::notice::{NoticeRefusal, RawNotice};
 
 /// What a verified message was signed as.
+/// The headers that sign a message.
+pub(super) const HEADERS: [&str; 3] = [standard::ID, standard::TIMESTAMP, standard::SIGNATURE];
+
 pub(super) struct Signed<'a> {
     pub id: &'a str,
     /// Which secret, counted from 0.

@@ -210,6 +210,10 @@ impl Gateway for PayPal {
         event::identity(keys.setting("merchant_id").unwrap_or_default())
     }
 
+    fn signed_headers(&self) -> &'static [&'static str] {
+        &signature::HEADERS
+    }
+
     fn authenticate(
         &self,
         keys: &AccountKeys,

@@ -10,6 +10,15 @@ use crate::payments::gateways::gateway::{AccountKeys, NoticeRefusal, RawNotice};
 /// The only algorithm; the header is compared with it and chooses nothing.
 const ALGORITHM: &str = "SHA256withRSA";
 
+/// The headers that sign a notice.
+pub(super) const HEADERS: [&str; 5] = [
+    "paypal-auth-algo",
+    "paypal-transmission-id",
+    "paypal-transmission-time",
+    "paypal-transmission-sig",
+    "paypal-cert-url",
+];
+
 /// What the headers say.
 pub(super) struct Transmission<'a> {
     pub id: &'a str,

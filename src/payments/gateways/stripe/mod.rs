@@ -105,6 +105,10 @@ impl Gateway for Stripe {
         event::identity(!keys.sandbox, "")
     }
 
+    fn signed_headers(&self) -> &'static [&'static str] {
+        &[signature::HEADER]
+    }
+
     fn authenticate(
         &self,
         keys: &AccountKeys,

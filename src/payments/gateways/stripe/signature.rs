@@ -9,11 +9,14 @@ use aws_lc_rs::hmac;
 use crate::base::secret::Secret;
 use crate::payments::gateways::notice::{NoticeRefusal, RawNotice};
 
+/// The header that signs a notice.
+pub(super) const HEADER: &str = "stripe-signature";
+
 const TOLERANCE: i64 = 300;
 
 /// Which secret fits, counted from 0.
 pub(super) fn verify(secrets: &[Secret], raw: &RawNotice) -> Result<usize, NoticeRefusal> {
-    let header = raw.header("stripe-signature")?.ok_or(NoticeRefusal::signature("sign_missing"))?;
+    let header = raw.header(HEADER)?.ok_or(NoticeRefusal::signature("sign_missing"))?;
     let (t, given) = parse(header)?;
     let mut found = None;
     for (index, secret) in secrets.iter().enumerate() {

@@ -69,7 +69,16 @@ pub(super) fn public_key_id(keys: &AccountKeys) -> Option<String> {
     serials.into_iter().find(|serial| serial.starts_with(PUBLIC_KEY_ID))
 }
 
-/// The headers that sign a notice or an answer.
+/// The headers that sign a notice, and the one that may say how.
+pub(super) const HEADERS: [&str; 5] = [
+    "wechatpay-timestamp",
+    "wechatpay-nonce",
+    "wechatpay-signature",
+    "wechatpay-serial",
+    "wechatpay-signature-type",
+];
+
+/// What they say, of a notice or an answer.
 pub(super) struct Signed<'a> {
     timestamp: &'a str,
     nonce: &'a str,

@@ -200,6 +200,10 @@ impl Gateway for WechatPay {
         event::identity(keys)
     }
 
+    fn signed_headers(&self) -> &'static [&'static str] {
+        &keys::HEADERS
+    }
+
     fn authenticate(
         &self,
         keys: &AccountKeys,

@@ -1,4 +1,4 @@
-//! The inbox: every delivery is a row; only a handled one stops its repeat.
+//! The inbox: every delivery is a row, until its event was handled; repeats of that are counted.
 
 use diesel::prelude::*;
 use diesel::sql_types::{
@@ -11,6 +11,7 @@ use crate::base::ids::{OrderId, PaymentId};
 use crate::infra::db::statement::Statement;
 use crate::payments::gateways::gateway::Facts;
 use crate::payments::notices::raw::KeptBody;
+use crate::payments::notices::repeats::Repeat;
 
 /// A delivery to be stored.
 #[derive(Clone, Debug)]
@@ -86,26 +87,68 @@ pub async fn find_age(
     Ok(row.seconds)
 }
 
-const INSERT: &str = "with given as materialized (
-    select nextval(pg_get_serial_sequence('notice', 'id')) as id, g.* from unnest($1::text[], $2::text[], $3::text[],
+/// Stores deliveries: which of them, and what else.
+macro_rules! insert {
+    ($which:literal, $more:literal) => {
+        concat!(
+            "with came as materialized (select g.*, ",
+            $which,
+            " as fresh from unnest($1::text[], $2::text[], $3::text[],
       $4::uuid[], $5::uuid[], $6::smallint[], $7::bytea[], $8::text[], $9::text[], $10::text[], $11::jsonb[],
-      $12::bytea[], $13::bytea[], $14::text[]) as g (account_id, event_key, verdict, order_id, payment_id, verified_by,
-      body_sha256, reason, method, query, headers, body, sealed, names)),
+      $12::bytea[], $13::bytea[], $14::text[]) as g (account_id, event_key, verdict, order_id, payment_id,
+      verified_by, body_sha256, reason, method, query, headers, body, sealed, names)),
+  given as materialized (
+    select nextval(pg_get_serial_sequence('notice', 'id')) as id, came.* from came where fresh),
   narrow as (insert into notice (id, account_id, event_key, verdict, order_id, payment_id, verified_by, body_sha256,
       reason, names) overriding system value
     select id, account_id, event_key, verdict, order_id, payment_id, verified_by, body_sha256, reason,
-      string_to_array(names, E'\\n') from given)
-  insert into notice_body (notice_id, method, query, headers, body, sealed)
-  select id, method, query, headers, body, sealed from given";
+      string_to_array(names, E'\\n') from given)",
+            $more,
+            " insert into notice_body (notice_id, method, query, headers, body, sealed)
+  select id, method, query, headers, body, sealed from given"
+        )
+    };
+}
+
+const INSERT: &str = insert!("true", "");
+
+// Each question goes by an index of its own, and each finds five rows at most.
+const INSERT_DIFFERING: &str = insert!(
+    "((select count(*) from notice h where h.account_id = g.account_id and h.event_key = g.event_key
+        and h.verdict in ('applied', 'recorded') and h.body_sha256 = g.body_sha256) = 0
+      and (select count(*) filter (where o.body_sha256 = g.body_sha256) * 5 + count(*) from notice o
+        where o.account_id = g.account_id and o.event_key = g.event_key and o.verdict in ('orphan', 'fault')
+          and o.verdict = g.verdict) < 5
+      and (select count(*) filter (where d.body_sha256 = g.body_sha256) * 5 + count(*) from notice d
+        where d.account_id = g.account_id and d.event_key = g.event_key
+          and d.verdict in ('duplicate', 'ignored', 'foreign') and d.verdict = g.verdict) < 5)",
+    ", counted as (insert into notice_repeat as r (account_id, event_key, count)
+    select account_id, event_key, count(*) from came where not fresh and verdict <> 'duplicate' group by 1, 2 order by 1, 2
+    on conflict (account_id, event_key) do update set count = r.count + excluded.count, last_at = app_now())"
+);
 
 /// Stores deliveries with their bytes, in one statement. They come sorted by account and event key, so that two
 /// writers never wait for each other crosswise.
-pub async fn insert(mut conn: &AsyncPgConnection, deliveries: &[Delivery]) -> QueryResult<usize> {
+pub async fn insert(conn: &AsyncPgConnection, deliveries: &[Delivery]) -> QueryResult<usize> {
+    store(conn, INSERT, deliveries).await
+}
+
+/// Stores what settled nothing, unless the same bytes of its event met the same end before, or five others did: that is counted.
+/// Whoever looks into a gateway sees what it said, and repeating it fills no disk. In the same order.
+pub async fn insert_differing(conn: &AsyncPgConnection, deliveries: &[Delivery]) -> QueryResult<usize> {
+    store(conn, INSERT_DIFFERING, deliveries).await
+}
+
+async fn store(
+    mut conn: &AsyncPgConnection,
+    sql: &'static str,
+    deliveries: &[Delivery],
+) -> QueryResult<usize> {
     if deliveries.is_empty() {
         return Ok(0);
     }
     let all = || deliveries.iter();
-    Statement::new(INSERT)
+    Statement::new(sql)
         .bind::<Array<Text>, _>(all().map(|d| d.account_id.as_str()).collect::<Vec<_>>())
         .bind::<Array<Nullable<Text>>, _>(all().map(|d| d.event_key.as_deref()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(all().map(|d| d.verdict).collect::<Vec<_>>())
@@ -120,6 +163,23 @@ pub async fn insert(mut conn: &AsyncPgConnection, deliveries: &[Delivery]) -> Qu
         .bind::<Array<Bytea>, _>(all().map(|d| d.kept.body.as_slice()).collect::<Vec<_>>())
         .bind::<Array<Nullable<Bytea>>, _>(all().map(|d| d.kept.sealed.as_deref()).collect::<Vec<_>>())
         .bind::<Array<Nullable<Text>>, _>(all().map(Delivery::joined_names).collect::<Vec<_>>())
+        .execute(&mut conn)
+        .await
+}
+
+const COUNT_REPEATS: &str = "insert into notice_repeat as r (account_id, event_key, count)
+    select * from unnest($1::text[], $2::text[], $3::bigint[])
+  on conflict (account_id, event_key) do update set count = r.count + excluded.count, last_at = app_now()";
+
+/// Counts notices of events that were handled before; sorted by account and event key.
+pub async fn count_repeats(mut conn: &AsyncPgConnection, repeats: &[Repeat]) -> QueryResult<usize> {
+    if repeats.is_empty() {
+        return Ok(0);
+    }
+    Statement::new(COUNT_REPEATS)
+        .bind::<Array<Text>, _>(repeats.iter().map(|r| r.account_id.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(repeats.iter().map(|r| r.event_key.as_str()).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(repeats.iter().map(|r| r.count).collect::<Vec<_>>())
         .execute(&mut conn)
         .await
 }
@@ -161,11 +221,12 @@ impl Stored {
     }
 }
 
-const LIST: &str = "select n.id, n.account_id, n.received_at, n.body_sha256, coalesce(b.method, r.method) as method,
-    coalesce(b.query, r.query) as query, coalesce(b.headers, r.headers) as headers, coalesce(b.body, r.body) as body,
-    coalesce(b.sealed, r.sealed) as sealed
+const LIST: &str = "select n.id, n.account_id, n.received_at, n.body_sha256,
+    coalesce(b.method, r.method, k.method) as method, coalesce(b.query, r.query, k.query) as query,
+    coalesce(b.headers, r.headers, k.headers) as headers, coalesce(b.body, r.body, k.body) as body,
+    coalesce(b.sealed, r.sealed, k.sealed) as sealed
   from notice n left join notice_body b on b.notice_id = n.id and b.received_at = n.received_at
-    left join refused_body r on r.notice_id = n.id
+    left join refused_body r on r.notice_id = n.id left join notice_body_kept k on k.notice_id = n.id
   where n.id = any($1::bigint[])";
 
 /// These notices, in any order.

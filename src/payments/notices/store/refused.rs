@@ -1,7 +1,7 @@
 //! Notices that failed authentication: kept within bounds, because anybody can send them.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bytea, Integer, Jsonb, Nullable, Text};
+use diesel::sql_types::{BigInt, Bytea, Jsonb, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::infra::db::statement::Statement;
@@ -60,16 +60,4 @@ pub async fn insert(conn: &mut AsyncPgConnection, one: &Delivery, bounds: Bounds
         .get_result(conn)
         .await?;
     Ok(row.count > 0)
-}
-
-/// Deletes the bytes of those that are older than `days`. The notices themselves stay.
-pub async fn delete_old(conn: &mut AsyncPgConnection, days: i32, limit: i64) -> QueryResult<usize> {
-    Statement::new(
-        "delete from refused_body where notice_id in (select notice_id from refused_body
-           where received_at < app_now() - make_interval(days => $1) order by received_at limit $2)",
-    )
-    .bind::<Integer, _>(days)
-    .bind::<BigInt, _>(limit)
-    .execute(conn)
-    .await
 }

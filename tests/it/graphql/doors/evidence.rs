@@ -149,7 +149,7 @@ async fn a_disputed_sale_is_proven_in_one_bundle_that_shows_no_secret_and_only_t
     );
     assert!(t.db.one("select count(*) from order_visit").await.parse::<i64>().unwrap() >= 5);
     t.db.sql("update order_visit set at = at - interval '181 days'").await;
-    dispense::orders::visits::sweep(&t.app).await.unwrap();
+    t.retain().await;
     assert_eq!(t.db.one("select count(*) from order_visit").await, "0");
     shop.sound().await;
 }

@@ -142,7 +142,7 @@ async fn support_has_a_notice_judged_again_and_a_day_of_the_gateway_compared() {
     let t = shop.t();
     let filter = json!({ "orderNumber": shop.by_guest.number });
     let query =
-        "query($f: DeskNoticeFilter) { desk { notices(filter: $f) { nodes { id verdict orderId } } } }";
+        "query($f: DeskNoticeFilter) { desk { notices(filter: $f) { nodes { id verdict orderId repeats } } } }";
     let notices = async |who: &Visitor| {
         let found = who.ask(query, json!({ "f": filter })).await["desk"]["notices"]["nodes"].clone();
         found.as_array().unwrap().clone()
@@ -160,9 +160,9 @@ async fn support_has_a_notice_judged_again_and_a_day_of_the_gateway_compared() {
         (&mixed["results"][0]["verdict"], refusal(&mixed["results"][1]).as_str()),
         (&json!("duplicate"), "NOT_FOUND")
     );
-    let verdicts: Vec<Value> =
-        notices(&shop.support).await.into_iter().map(|n| n["verdict"].clone()).collect();
-    assert_eq!(verdicts, ["duplicate", "applied"], "what was judged again is listed beside the first");
+    let listed: Vec<Value> =
+        notices(&shop.support).await.into_iter().map(|n| json!([n["verdict"], n["repeats"]])).collect();
+    assert_eq!(listed, [json!(["applied", "1"])], "what was judged again is counted at the first");
     assert_eq!(shop.see(&shop.by_guest).await["paid"]["amount"], "25.00");
 
     let day = t.app.clock.now().date_naive();

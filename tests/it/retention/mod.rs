@@ -1,0 +1,7 @@
+//! What leaves by age, and what does not.
+
+mod document;
+mod months;
+mod repeats;
+mod requests;
+mod rows;
