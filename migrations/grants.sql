@@ -14,11 +14,11 @@ declare
   partition regclass;
 begin
   for partition in select inhrelid from pg_inherits where inhparent in ('event'::regclass, 'notice_body'::regclass) loop
-    execute format('revoke all on %s from dispense_app', partition);
+    execute format('revoke insert, update, delete, truncate on %s from dispense_app', partition);
   end loop;
 end $$;
 revoke insert, update, delete, truncate on retention_horizon from dispense_app;
-revoke insert, update, truncate on notice_body_kept from dispense_app;
+revoke insert, truncate on notice_body_kept from dispense_app;
 revoke delete, truncate on notice_repeat, retention_rule from dispense_app;
 revoke delete, truncate on orders, order_gift, order_line, unit, payment, notice, refund, refund_unit, dispute, vault_key, data_key,
   key_batch, secret_version, unit_secret, supplier, supplier_purchase, supplier_quarantine, gateway_account, seller, order_reference, order_country, statement_run, statement_line, statement_difference,

@@ -37,7 +37,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("worker", "Background work."),
     (
         "retention",
-        "For how many days is kept what leaves by age. What sales, money, keys, access, people's names or a dispute need is not\n\
+        "For how many days is kept what leaves by age. What sales, money, keys, access or a dispute need is not\n\
           among it; docs/OPERATIONS.md lists every table.",
     ),
     ("log", "The program's log, on stderr."),

@@ -1,14 +1,13 @@
 //! What leaves by age: links and sessions of downloads.
 
 use crate::infra::retention::{Leaves, Rule};
-use crate::old_rows;
 
 /// Rules of the tables of deliveries.
 pub const RETENTION: &[Rule] = &[
     Rule {
         table: "download_link",
         days: |config| config.retention.link_days,
-        leaves: old_rows!("download_link", "id", "expires_at", "session_id is null"),
+        leaves: crate::infra::retention::old_rows!("download_link", "id", "expires_at", "session_id is null"),
     },
     // A download with the links it was made by. What was downloaded may have to be proven to a bank: not while it asks. The
     // database itself goes on counting it (the trigger `download_session_forgotten`).

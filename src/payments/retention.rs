@@ -2,7 +2,6 @@
 //! cannot be paid for any more.
 
 use crate::infra::retention::{Leaves, Rule};
-use crate::old_rows;
 
 /// Rules of the tables of payments.
 pub const RETENTION: &[Rule] = &[
@@ -15,7 +14,7 @@ pub const RETENTION: &[Rule] = &[
     Rule {
         table: "notice_body_kept",
         days: |config| config.retention.notice_days,
-        leaves: old_rows!(
+        leaves: crate::infra::retention::old_rows!(
             "notice_body_kept",
             "notice_id",
             "received_at",
@@ -26,7 +25,7 @@ pub const RETENTION: &[Rule] = &[
     Rule {
         table: "refused_body",
         days: |config| config.limits.forged_days,
-        leaves: old_rows!("refused_body", "notice_id", "received_at", "true"),
+        leaves: crate::infra::retention::old_rows!("refused_body", "notice_id", "received_at", "true"),
     },
     // The runtime role deletes no notice; the function deletes these alone.
     Rule {
@@ -52,7 +51,7 @@ pub const RETENTION: &[Rule] = &[
     Rule {
         table: "idempotency",
         days: |config| config.retention.idempotency_days,
-        leaves: old_rows!(
+        leaves: crate::infra::retention::old_rows!(
             "idempotency",
             "scope, operation, key",
             "created_at",

@@ -1,16 +1,15 @@
 //! What leaves by age: registrations that nobody confirmed, codes and sign-ins that ended.
 
 use crate::infra::retention::{Leaves, Rule};
-use crate::old_rows;
 
 /// Rules of the tables of people.
 pub const RETENTION: &[Rule] = &[
     // With it leaves a password's hash: at once.
-    Rule { table: "registration", days: |_| 0, leaves: old_rows!("registration", "id", "expires_at", "true") },
+    Rule { table: "registration", days: |_| 0, leaves: crate::infra::retention::old_rows!("registration", "id", "expires_at", "true") },
     Rule {
         table: "email_code",
         days: |config| config.retention.mailed_code_days,
-        leaves: old_rows!("email_code", "id", "expires_at", "true"),
+        leaves: crate::infra::retention::old_rows!("email_code", "id", "expires_at", "true"),
     },
     // A sign-in with its whole family of refresh tokens: while it may be used, a spent token shows a thief.
     Rule {

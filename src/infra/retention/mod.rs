@@ -38,7 +38,6 @@ pub enum Leaves {
 
 /// [`Leaves::Rows`] of a table by its key, the column with the time from which days are counted, and which rows leave at all.
 /// An index of that column over those rows is needed: where nothing is due, it is looked at once.
-#[macro_export]
 macro_rules! old_rows {
     ($table:literal, $key:literal, $column:literal, $when:literal) => {
         $crate::infra::retention::Leaves::Rows {
@@ -65,6 +64,7 @@ macro_rules! old_rows {
         }
     };
 }
+pub(crate) use old_rows;
 
 /// Goes through the rules once: at most one batch of rows and one partition of each. Answers how many rows and partitions left.
 /// One that fails is reported and does not keep the others from leaving.

@@ -1,7 +1,6 @@
 //! What of the tables of this layer leaves.
 
 use crate::infra::retention::{Leaves, Rule};
-use crate::old_rows;
 
 /// Bodies of events, done jobs, idempotency keys, mails that are about no order.
 pub const RETENTION: &[Rule] = &[
@@ -13,14 +12,14 @@ pub const RETENTION: &[Rule] = &[
     Rule {
         table: "job",
         days: |config| config.retention.job_days,
-        leaves: old_rows!("job", "id", "finished_at", "state = 'done'"),
+        leaves: crate::infra::retention::old_rows!("job", "id", "finished_at", "state = 'done'"),
     },
     // Keys of what moves money or gives goods a second time stay, see the index `idempotency_leaving`. Those that make orders
     // and payments are judged by who knows orders (payments/retention.rs).
     Rule {
         table: "idempotency",
         days: |config| config.retention.idempotency_days,
-        leaves: old_rows!(
+        leaves: crate::infra::retention::old_rows!(
             "idempotency",
             "scope, operation, key",
             "created_at",
@@ -32,12 +31,12 @@ pub const RETENTION: &[Rule] = &[
     Rule {
         table: "message",
         days: |config| config.retention.other_mail_days,
-        leaves: old_rows!(
+        leaves: crate::infra::retention::old_rows!(
             "message",
             "id",
             "created_at",
             "order_id is null and state = 'sent' \
-             and not exists (select 1 from task t where t.state <> 'resolved' and t.id::text = subject)"
+             and not exists (select 1 from task t where t.state <> 'resolved' and t.id::text = message.subject)"
         ),
     },
 ];

@@ -8,13 +8,13 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::infra::db::statement::Statement;
 
 #[derive(QueryableByName)]
-struct Count {
+struct Gone {
     #[diesel(sql_type = BigInt)]
     count: i64,
 }
 
 #[derive(QueryableByName)]
-struct Name {
+struct Dropped {
     #[diesel(sql_type = Nullable<Text>)]
     name: Option<String>,
 }
@@ -49,7 +49,7 @@ pub(super) async fn delete(
     days: i32,
     most: i64,
 ) -> QueryResult<usize> {
-    let gone: Count =
+    let gone: Gone =
         Statement::new(sql).bind::<Integer, _>(days).bind::<BigInt, _>(most).get_result(conn).await?;
     Ok(usize::try_from(gone.count).unwrap_or_default())
 }
@@ -68,7 +68,7 @@ pub(super) async fn drop_old_partition(
     table: &'static str,
     days: i32,
 ) -> QueryResult<Option<String>> {
-    let row: Name = Statement::new("select drop_old_partition($1, app_now() - make_interval(days => $2)) as name")
+    let row: Dropped = Statement::new("select drop_old_partition($1, app_now() - make_interval(days => $2)) as name")
         .bind::<Text, _>(table)
         .bind::<Integer, _>(days)
         .get_result(conn)
@@ -83,7 +83,7 @@ pub(super) async fn delete_from_default(
     days: i32,
     most: i64,
 ) -> QueryResult<usize> {
-    let gone: Count = Statement::new(
+    let gone: Gone = Statement::new(
         "select delete_from_default($1, app_now() - make_interval(days => $2), $3::int)::bigint as count",
     )
     .bind::<Text, _>(table)

@@ -40,6 +40,7 @@ pub fn test_config(data: &Path) -> Config {
         },
         live: Default::default(),
         worker: Default::default(),
+        retention: Default::default(),
         people: Default::default(),
         captcha: Default::default(),
         outbound: Default::default(),
