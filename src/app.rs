@@ -12,6 +12,7 @@ use crate::delivery::kit::DeliveryKit;
 use crate::graphql::Live;
 use crate::graphql::context::GraphqlBackend;
 use crate::graphql::live_of;
+use crate::graphql::orders::followed_orders;
 use crate::hooks::kit::HookKit;
 use crate::http::backend::HttpBackend;
 use crate::infra::kit::Kit;
@@ -66,6 +67,7 @@ impl App {
             payments: self.payments.clone(),
             hooks: self.hooks.clone(),
             live: self.live.clone(),
+            followed: followed_orders(self.kit.db.clone()),
         };
         let rest = RestBackend {
             kit: self.kit.clone(),

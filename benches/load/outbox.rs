@@ -28,14 +28,16 @@ pub async fn measure() {
     println!("\n(i) the outbox, one process of work");
     let home = shop::folder();
     let (sink, receiver) = (sink().await, Receiver::start().await);
+    // As the program has it by itself.
+    let plain = format!(
+        "[mail]\nurl = \"smtp://127.0.0.1:{sink}?tls=none\"\nfrom = \"shop@bench.example\"\n\
+         [outbound]\nprivate_networks = [\"127.0.0.0/8\"]\nplain_http = true\nports = [{}]\n",
+        receiver.port
+    );
     let config = |places: usize| {
+        let hooks = 2 * places;
         format!(
-            "[mail]\nurl = \"smtp://127.0.0.1:{sink}?tls=none\"\nfrom = \"shop@bench.example\"\n\
-             [outbound]\nprivate_networks = [\"127.0.0.0/8\"]\nplain_http = true\nports = [{}]\n\
-             [worker]\nconcurrency = {places}\nhook_concurrency = {}\nhook_concurrency_per_endpoint = {}\n",
-            receiver.port,
-            places.max(2),
-            places.min(64)
+            "{plain}[worker]\nconcurrency = {places}\nhook_concurrency = {hooks}\nhook_concurrency_per_endpoint = {places}\n"
         )
     };
     let shop = Shop::start_apart(home.path(), &config(4));
@@ -66,7 +68,7 @@ pub async fn measure() {
     for n in 1..ENDPOINTS {
         endpoint(&admin, &receiver, &format!("/well-{n}")).await;
     }
-    let worker = Worker::start(home.path(), &config(32));
+    let worker = Worker::start(home.path(), &plain);
     let calm = times(&sql, &receiver).await;
     endpoint(&admin, &receiver, "/hangs").await;
     let beside = times(&sql, &receiver).await;

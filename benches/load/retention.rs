@@ -49,7 +49,9 @@ pub async fn measure() {
     worker.stop();
     let after = total(&sql).await;
     let left = sizes(&sql).await;
-    println!("    {orders:.0} orders in {MONTHS} months; tables and their indexes, vacuumed in full; bytes per order");
+    println!(
+        "    {orders:.0} orders in {MONTHS} months; tables and their indexes, vacuumed in full; bytes per order"
+    );
     for (table, bytes) in tables.iter().take(SHOWN) {
         let now = left.iter().find(|(name, _)| name == table).map_or(0, |(_, bytes)| *bytes);
         println!("    {table:<22} {:>7.0} {:>7.0}", *bytes as f64 / orders, now as f64 / orders);
@@ -88,7 +90,9 @@ async fn asked(sql: &Client, from: usize, count: usize) {
 async fn work(home: &std::path::Path, sql: &Client, mails: usize) {
     let worker = Worker::start(home, "");
     while count(sql, "select count(*) from message where state = 'sent'").await < mails as i64
-        || count(sql, "select count(*) from job where state in ('queued', 'running') and run_at <= app_now()").await > 0
+        || count(sql, "select count(*) from job where state in ('queued', 'running') and run_at <= app_now()")
+            .await
+            > 0
         || count(sql, "select seq - (select min(seq) from event_cursor) from event_head").await > 0
     {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;

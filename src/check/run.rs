@@ -22,7 +22,7 @@ use crate::infra::seal::Sealer;
 use crate::orders::messages::WITH_GOODS;
 use crate::payments::accounts::Accounts;
 
-const INVARIANTS: [Invariant; 20] = [
+const INVARIANTS: [Invariant; 21] = [
     keys::INVARIANT,
     goods::HANDED_OVER,
     goods::PAID_FOR,
@@ -142,7 +142,8 @@ pub async fn ask(conn: &mut AsyncPgConnection, secrets: &Secrets) -> Result<Chec
 }
 
 /// Of what happened since, the events are there. A day for clocks that go before ours.
-const EVENTS_KEPT: &str = "(select gone_before + interval '1 day' from retention_horizon where name = 'event')";
+const EVENTS_KEPT: &str =
+    "(select gone_before + interval '1 day' from retention_horizon where name = 'event')";
 
 /// Of messages since then, the attempts to send them are there.
 const ATTEMPTS_KEPT: &str = "coalesce((select app_now() - make_interval(days => days) from retention_rule \

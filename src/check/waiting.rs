@@ -12,6 +12,12 @@ pub(super) const INVARIANT: Invariant = Invariant {
               where state in ('awaiting_stock', 'awaiting_supplier', 'awaiting_person') and waiting_since is null",
         },
         Question {
+            name: "a piece that waits for stock or a person has its place in the queue",
+            sql: "select 'unit ' || u.id as counter from unit u join orders o on o.id = u.order_id
+              where u.state in ('awaiting_stock', 'awaiting_person') and u.superseded_by is null
+                and u.paid_at is distinct from o.paid_at",
+        },
+        Question {
             name: "a piece that is left to a person was put before one",
             sql: "select 'unit ' || u.id as counter from unit u
               where u.state = 'awaiting_person' and u.superseded_by is null and not exists (select 1 from task t

@@ -104,6 +104,7 @@ impl Config {
         config.database.check(&mut faults);
         config.mail.check(&mut faults);
         config.shop.check(&mut faults);
+        config.worker.check(&mut faults);
         config.captcha.check(&config.outbound, &mut faults);
         config.outbound.check(&mut faults);
         config.log.check(&mut faults);

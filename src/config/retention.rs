@@ -140,6 +140,11 @@ pub const RETENTION_KEYS: &[Key] = &[
         "Mails about no order (codes, alerts), with their attempts. Those that were not sent stay, and alerts of open tasks.",
     ),
     key("retention.mail_report_days", DAYS, "90", "What mail services reported of mails."),
-    key("retention.import_problem_days", DAYS, "90", "Which lines of an import of keys were refused, and why."),
+    key(
+        "retention.import_problem_days",
+        DAYS,
+        "90",
+        "Which lines of an import of keys were refused, and why.",
+    ),
     key("retention.upload_days", DAYS, "30", "Uploads that were given up or ended unused."),
 ];

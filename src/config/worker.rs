@@ -2,6 +2,8 @@ use std::net::SocketAddr;
 
 use serde::Deserialize;
 
+use crate::config::load::Faults;
+
 /// `[worker]`: background work.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -43,6 +45,15 @@ impl Default for Worker {
             hook_concurrency: 32,
             hook_concurrency_per_endpoint: 4,
             hook_disable_hours: 120,
+        }
+    }
+}
+
+impl Worker {
+    pub(super) fn check(&self, faults: &mut Faults) {
+        if self.hook_concurrency_per_endpoint * 2 > self.hook_concurrency {
+            let text = "is more than half of worker.hook_concurrency: one endpoint that hangs could keep all others waiting";
+            faults.add("worker.hook_concurrency_per_endpoint", text);
         }
     }
 }

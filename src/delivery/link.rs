@@ -121,7 +121,10 @@ impl Ticket {
     /// Why its link is not stored: it left some time after its end, or this shop has forgotten it.
     pub(super) fn unknown(&self, now_unix: i64) -> Refusal {
         if self.expires <= now_unix {
-            return Refusal::new(ErrorCode::LinkExpired, "the time of this link has passed, ask for a new one");
+            return Refusal::new(
+                ErrorCode::LinkExpired,
+                "the time of this link has passed, ask for a new one",
+            );
         }
         Refusal::new(ErrorCode::LinkForged, "this link was not made by this shop")
     }

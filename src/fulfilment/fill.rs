@@ -8,7 +8,7 @@ use crate::base::outcome::Outcome;
 use crate::fulfilment::assign::{self, PaidLine};
 use crate::fulfilment::effects::{self, Occasion, failed};
 use crate::fulfilment::jobs::Fill;
-use crate::fulfilment::store;
+use crate::fulfilment::store::{self, Queue};
 use crate::fulfilment::tasks::{AwaitingStock, DeliveryByHand, DeliveryFailed};
 use crate::goods::{self, AskedVariant, Available};
 use crate::infra::effects::jobs::{NewJob, Payload};
@@ -17,10 +17,9 @@ use crate::infra::kit::Kit;
 use crate::infra::stuck::{self, RowName};
 use crate::orders;
 use crate::orders::model::Order;
-use crate::orders::unit::UnitState;
 
-/// Lines looked at in one transaction.
-const LINES: i64 = 200;
+/// Units looked at in one transaction, and those of the last one's line.
+const UNITS: i64 = 200;
 
 /// How long a large line that cannot be filled keeps smaller ones behind it waiting.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
@@ -65,7 +64,7 @@ pub async fn jobs_of_order(conn: &mut AsyncPgConnection, id: OrderId) -> Outcome
 /// waiting lines together meanwhile, so no line is left asleep beside a free key.
 pub async fn fill(conn: &mut AsyncPgConnection, kit: &Kit, variant_id: VariantId) -> Outcome<Filled> {
     let by_hand = fill_by_hand(conn, kit, variant_id).await?;
-    let stock = fill_waiting(conn, kit, variant_id, UnitState::AwaitingStock).await?;
+    let stock = fill_waiting(conn, kit, variant_id, Queue::AwaitingStock).await?;
     Ok(Filled {
         lines: by_hand.lines + stock.lines,
         units: by_hand.units + stock.units,
@@ -77,7 +76,7 @@ pub async fn fill(conn: &mut AsyncPgConnection, kit: &Kit, variant_id: VariantId
 /// now. Behind a savepoint: should it fail again, those that wait for stock are served all the same.
 async fn fill_by_hand(conn: &mut AsyncPgConnection, kit: &Kit, variant_id: VariantId) -> Outcome<Filled> {
     AnsiTransactionManager::begin_transaction(conn).await?;
-    match fill_waiting(conn, kit, variant_id, UnitState::AwaitingPerson).await {
+    match fill_waiting(conn, kit, variant_id, Queue::AwaitingPerson).await {
         Ok(filled) => {
             AnsiTransactionManager::commit_transaction(conn).await?;
             Ok(filled)
@@ -85,7 +84,7 @@ async fn fill_by_hand(conn: &mut AsyncPgConnection, kit: &Kit, variant_id: Varia
         Err(failure) => {
             AnsiTransactionManager::rollback_transaction(conn).await?;
             tracing::warn!(variant = %variant_id, ?failure, "what is left to a person cannot be delivered yet");
-            let lines = store::list_waiting(conn, variant_id, UnitState::AwaitingPerson, LINES).await?;
+            let lines = store::list_waiting(conn, variant_id, Queue::AwaitingPerson, UNITS).await?;
             tasks::open(conn, &kit.clock, &lines.iter().map(failed).collect::<Vec<_>>()).await?;
             Ok(Filled::default())
         }
@@ -96,9 +95,9 @@ async fn fill_waiting(
     conn: &mut AsyncPgConnection,
     kit: &Kit,
     variant_id: VariantId,
-    before: UnitState,
+    queue: Queue,
 ) -> Outcome<Filled> {
-    let seen = store::list_waiting(conn, variant_id, before, LINES).await?;
+    let seen = store::list_waiting(conn, variant_id, queue, UNITS).await?;
     if seen.is_empty() {
         return Ok(Filled::default());
     }
@@ -107,13 +106,13 @@ async fn fill_waiting(
     ids.dedup();
     let orders = orders::store::lock_free(conn, &ids).await?;
     // Looked at again under the locks: an order may have been refunded meanwhile.
-    let waiting: Vec<PaidLine> = store::list_waiting(conn, variant_id, before, LINES)
+    let waiting: Vec<PaidLine> = store::list_waiting(conn, variant_id, queue, UNITS)
         .await?
         .into_iter()
         .filter(|l| orders.iter().any(|o| o.id == l.order_id && o.state.is_paid()))
         .collect();
     let chosen = choose(conn, kit, variant_id, waiting).await?;
-    let mut handed = assign::hand_over(conn, kit, &chosen, before).await?;
+    let mut handed = assign::hand_over(conn, kit, &chosen, queue.state()).await?;
     handed.lines.retain(|h| !h.assigned.is_empty());
     let units = handed.lines.iter().map(|h| h.assigned.len()).sum();
     let touched: Vec<&Order> =
@@ -122,7 +121,8 @@ async fn fill_waiting(
     effects.write(conn, &kit.clock).await?;
     orders::store::advance_delivered(conn, &touched.iter().map(|o| o.id).collect::<Vec<_>>()).await?;
     end_tasks(conn, variant_id, &handed.lines.iter().map(|h| h.line.line_id).collect::<Vec<_>>()).await?;
-    let more = (seen.len() as i64 == LINES && !handed.lines.is_empty()) || orders.len() < ids.len();
+    let looked_at: usize = seen.iter().map(|line| line.unit_ids.len()).sum();
+    let more = (looked_at as i64 >= UNITS && !handed.lines.is_empty()) || orders.len() < ids.len();
     Ok(Filled { lines: handed.lines.len(), units, more })
 }
 

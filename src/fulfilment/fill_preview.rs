@@ -6,13 +6,12 @@ use crate::base::ids::{LineId, OrderId, VariantId};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::catalogue::intake;
 use crate::fulfilment::fill::{free, pick};
-use crate::fulfilment::store;
+use crate::fulfilment::store::{self, Queue};
 use crate::infra::kit::Kit;
-use crate::orders::unit::UnitState;
 use crate::vault::batch::LARGEST_BATCH;
 
 /// Lines looked at.
-const LINES: i64 = 1_000;
+const UNITS: i64 = 1_000;
 
 /// A line that would get keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +34,7 @@ pub struct FillPreview {
 }
 
 /// What so many new keys of a variant would fill, as an import fills: first what was left to a person, then what waits for
-/// stock, the earliest paid first; keys that are free already count too. Looks at the first 1,000 lines of each. `NOT_FOUND`,
+/// stock, the earliest paid first; keys that are free already count too. Looks at the first 1,000 units of each. `NOT_FOUND`,
 /// `INVALID`, `TOO_MANY`.
 pub async fn preview(kit: &Kit, actor: &Actor, variant: VariantId, count: i64) -> Outcome<FillPreview> {
     if !(0..=LARGEST_BATCH).contains(&count) {
@@ -46,8 +45,8 @@ pub async fn preview(kit: &Kit, actor: &Actor, variant: VariantId, count: i64) -
     intake::key_variant(&mut tx, actor, variant).await?;
     let mut preview = FillPreview { lines: Vec::new(), left: count as usize, waiting: 0 };
     let mut counted = false;
-    for state in [UnitState::AwaitingPerson, UnitState::AwaitingStock] {
-        let waiting = store::list_waiting(&mut tx, variant, state, LINES).await?;
+    for queue in [Queue::AwaitingPerson, Queue::AwaitingStock] {
+        let waiting = store::list_waiting(&mut tx, variant, queue, UNITS).await?;
         let wanted: usize = waiting.iter().map(|line| line.unit_ids.len()).sum();
         if !counted && !waiting.is_empty() {
             counted = true;

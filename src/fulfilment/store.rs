@@ -182,31 +182,63 @@ pub async fn list_unassigned(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> Q
         .await
 }
 
-const WAITING: &str = concat!(
-    "select ",
-    paid_line!(before),
-    "from unit u join order_line l on l.id = u.line_id join orders o on o.id = u.order_id
-    join variant v on v.id = l.variant_id
-  where u.superseded_by is null and o.state in ('paid', 'closed') and not ",
-    unit_is_held!(),
-    " and u.variant_id = $1 and u.state = $2
-  group by l.id, v.id, o.paid_at, o.id order by o.paid_at, o.id, l.position limit $3"
-);
+/// Lines with units among the first of a variant's queue. The state is a part of the text: the index of queues has it in its
+/// condition.
+macro_rules! waiting {
+    ($state:literal) => {
+        concat!(
+            "with w as (select $1::uuid as variant_id),
+  first as materialized (select u.line_id from unit u join orders o on o.id = u.order_id
+    where u.variant_id = (select variant_id from w) and u.state = ",
+            $state,
+            " and u.superseded_by is null and o.state in ('paid', 'closed') and not ",
+            unit_is_held!(),
+            " order by u.paid_at, u.order_id, u.line_id limit $2)
+  select ",
+            paid_line!(before),
+            "from (select distinct line_id from first) f join order_line l on l.id = f.line_id
+    join unit u on u.line_id = l.id join orders o on o.id = l.order_id join variant v on v.id = l.variant_id
+  where u.superseded_by is null and u.state = ",
+            $state,
+            " and not ",
+            unit_is_held!(),
+            " group by l.id, v.id, o.paid_at, o.id order by o.paid_at, o.id, l.position"
+        )
+    };
+}
 
-/// Lines of a variant that wait in this state, the earliest paid first. Units on hold are left out: nothing is assigned
-/// while its money goes back.
+const AWAITING_STOCK: &str = waiting!("'awaiting_stock'");
+const AWAITING_PERSON: &str = waiting!("'awaiting_person'");
+
+/// A queue of a variant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    AwaitingStock,
+    AwaitingPerson,
+}
+
+impl Queue {
+    pub fn state(self) -> UnitState {
+        match self {
+            Self::AwaitingStock => UnitState::AwaitingStock,
+            Self::AwaitingPerson => UnitState::AwaitingPerson,
+        }
+    }
+}
+
+/// Lines that have one of the first units of a queue, the earliest paid first, each with all of its units that wait: as many
+/// units as `limit` or more, unless there are fewer. Units on hold are left out: nothing is assigned while its money goes back.
 pub async fn list_waiting(
     conn: &mut AsyncPgConnection,
     variant_id: VariantId,
-    state: UnitState,
+    queue: Queue,
     limit: i64,
 ) -> QueryResult<Vec<PaidLine>> {
-    Statement::new(WAITING)
-        .bind::<SqlUuid, _>(variant_id)
-        .bind::<Text, _>(state.as_str())
-        .bind::<BigInt, _>(limit)
-        .load(conn)
-        .await
+    let sql = match queue {
+        Queue::AwaitingStock => AWAITING_STOCK,
+        Queue::AwaitingPerson => AWAITING_PERSON,
+    };
+    Statement::new(sql).bind::<SqlUuid, _>(variant_id).bind::<BigInt, _>(limit).load(conn).await
 }
 
 const OF_UNITS: &str = concat!(

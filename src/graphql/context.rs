@@ -12,6 +12,7 @@ use crate::base::text::Locale;
 use crate::catalogue::kit::CatalogueKit;
 use crate::graphql::error::{Answer, coded};
 use crate::graphql::live::Live;
+use crate::graphql::orders::FollowedOrders;
 use crate::graphql::user_error::{FromRefusal, user_errors};
 use crate::hooks::kit::HookKit;
 use crate::infra::kit::Kit;
@@ -27,6 +28,7 @@ pub struct GraphqlBackend {
     pub payments: Arc<PaymentKit>,
     pub hooks: Arc<HookKit>,
     pub live: Arc<Live>,
+    pub followed: FollowedOrders,
 }
 
 leads_to_kit!(GraphqlBackend);

@@ -342,11 +342,14 @@ where
     K: Send + Sync + std::hash::Hash + Eq + Clone + 'static,
     Batch: Loader<K, Error = Shared>,
 {
-    ctx.data_unchecked::<Loaders>().load_one(key).await.map_err(|shared: Shared| {
-        fault(match &*shared.0 {
-            Fault::Bug(text) => Fault::Bug(text.clone()),
-            other => Fault::Database(other.to_string()),
-        })
+    ctx.data_unchecked::<Loaders>().load_one(key).await.map_err(failed)
+}
+
+/// What a field of a batch that failed gets.
+pub fn failed(shared: Shared) -> async_graphql::Error {
+    fault(match &*shared.0 {
+        Fault::Bug(text) => Fault::Bug(text.clone()),
+        other => Fault::Database(other.to_string()),
     })
 }
 

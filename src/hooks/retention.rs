@@ -7,7 +7,12 @@ pub const RETENTION: &[Rule] = &[
     Rule {
         table: "hook_delivery",
         days: |config| config.retention.hook_days,
-        leaves: crate::infra::retention::old_rows!("hook_delivery", "id", "ended_at", "ended_at is not null and state = 'delivered'"),
+        leaves: crate::infra::retention::old_rows!(
+            "hook_delivery",
+            "id",
+            "ended_at",
+            "ended_at is not null and state = 'delivered'"
+        ),
     },
     // It may be sent again for as long as there is something to be sent.
     Rule {

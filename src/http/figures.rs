@@ -24,7 +24,6 @@ pub async fn serve_figures(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    telemetry::figures();
     let few = Connections { most: MOST, per_address: MOST, room: 4, ..kit.config.connections.clone() };
     let upkeep = tokio::spawn(telemetry::keep_figures());
     doors::serve(Doors::new(name, &few, Vec::new()), listener, Figures(kit), shutdown).await;

@@ -30,7 +30,6 @@ pub async fn serve_with(
     shutdown: impl Future<Output = ()> + Send,
     more: Vec<RouteRow>,
 ) -> Result<(), Fault> {
-    telemetry::figures();
     let upkeep = tokio::spawn(upkeep(backend.clone()));
     let middleware = Middleware::new(backend.clone(), routes::mount(&backend, more));
     // Streams last for an hour: they end with the signal, so that the server can.

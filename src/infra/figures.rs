@@ -36,6 +36,10 @@ const fn spread(name: &'static str, labels: &'static [LabelValues], help: &'stat
 
 const LISTENER: LabelValues = ("listener", &[]);
 const ACCOUNT: LabelValues = ("account", &[]);
+const PURPOSE: LabelValues = ("purpose", &["requests", "reports", "background", "notices"]);
+const LANE: LabelValues = ("lane", &["notices", "background"]);
+const SWEEP: LabelValues = ("sweep", &[]);
+const TABLE: LabelValues = ("table", &[]);
 const TRANSPORT: LabelValues = ("transport", &["sse", "websocket"]);
 
 /// Every figure.
@@ -131,6 +135,28 @@ pub const FIGURES: &[Figure] = &[
         &[],
         "Faults of the configuration that was read last and is not in force.",
     ),
+    count(
+        "dispense_retention_rows_total",
+        &[TABLE],
+        "Rows that left because they were as old as they may be.",
+    ),
+    count("dispense_retention_partitions_total", &[TABLE], "Partitions of months that left."),
+    gauge("dispense_retention_oldest_seconds", &[TABLE], "Age of the oldest row that will leave."),
+    spread("dispense_db_wait_seconds", &[PURPOSE], "Time a task waited for a connection to the database."),
+    count(
+        "dispense_db_refused_total",
+        &[PURPOSE],
+        "Tasks that got no connection to the database in their time.",
+    ),
+    gauge("dispense_gateway_calls", &[ACCOUNT, LANE], "Calls of gateways under way."),
+    count(
+        "dispense_gateway_calls_put_off_total",
+        &[ACCOUNT, LANE, ("why", &["share", "silent"])],
+        "Calls of gateways that were not made: the account's share was used (share), or it does not answer (silent).",
+    ),
+    gauge("dispense_gateway_silent", &[ACCOUNT], "1: the gateway does not answer and is left alone."),
+    spread("dispense_sweep_late_seconds", &[SWEEP], "How much later than it was due a sweep began."),
+    spread("dispense_sweep_seconds", &[SWEEP], "Time a sweep took."),
 ];
 
 /// Describes every figure, and begins the counters whose labels are known with 0.

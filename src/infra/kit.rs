@@ -16,6 +16,7 @@ use crate::infra::mailer::Mailer;
 use crate::infra::outbound::{Outbound, Rules, SystemLookup};
 use crate::infra::readiness::Readiness;
 use crate::infra::seal::Sealer;
+use crate::infra::telemetry;
 use crate::infra::throttle::Throttles;
 use crate::infra::wake::Bell;
 
@@ -44,6 +45,8 @@ pub struct Kit {
 impl Kit {
     /// Builds the parts over a migrated database. `url` is the runtime role's.
     pub async fn start(config: Config, clock: Clock, url: &str) -> Result<Arc<Self>, Fault> {
+        // What its parts report is written from their beginning.
+        telemetry::figures();
         let limits = Limits {
             connections: config.database.connections,
             report_connections: config.database.report_connections,

@@ -24,7 +24,7 @@ const TICKET: &str = "wat";
 const WATCH_TICKET: TimeDelta = TimeDelta::hours(1);
 
 /// How far a right to see an order goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AccessLevel {
     /// Its state alone: a watch ticket.
     Status,

@@ -8,7 +8,9 @@ pub const RETENTION: &[Rule] = &[
     Rule {
         table: "notice_body",
         days: |config| config.retention.notice_days,
-        leaves: Leaves::Months { oldest: "select received_at as oldest from notice_body order by notice_id limit 1" },
+        leaves: Leaves::Months {
+            oldest: "select received_at as oldest from notice_body order by notice_id limit 1",
+        },
     },
     // Kept because it was not settled: it leaves once it is.
     Rule {

@@ -5,7 +5,11 @@ use crate::infra::retention::{Leaves, Rule};
 /// Rules of the tables of people.
 pub const RETENTION: &[Rule] = &[
     // With it leaves a password's hash: at once.
-    Rule { table: "registration", days: |_| 0, leaves: crate::infra::retention::old_rows!("registration", "id", "expires_at", "true") },
+    Rule {
+        table: "registration",
+        days: |_| 0,
+        leaves: crate::infra::retention::old_rows!("registration", "id", "expires_at", "true"),
+    },
     Rule {
         table: "email_code",
         days: |config| config.retention.mailed_code_days,

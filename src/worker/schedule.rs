@@ -35,9 +35,7 @@ const fn sweep(
 
 /// All sweeps.
 pub const SWEEPS: &[Sweep] = &[
-    sweep("retention", 3_600, |backend| {
-        Box::pin(async move { super::retention::sweep(&backend).await })
-    }),
+    sweep("retention", 3_600, |backend| Box::pin(async move { super::retention::sweep(&backend).await })),
     sweep("partitions", 6 * 3_600, |backend| Box::pin(async move { make_partitions(&backend).await })),
     sweep("forgotten_rows", 3_600, |backend| {
         Box::pin(async move { crate::infra::stuck::sweep(&backend).await })

@@ -112,6 +112,8 @@ fn all_faults_are_told_at_once_with_their_keys() {
         per_address = 0
         head_seconds = "soon"
         [worker]
+        hook_concurrency = 8
+        hook_concurrency_per_endpoint = 5
         listen = "localhost"
         [database]
         connections = 0
@@ -174,6 +176,7 @@ fn all_faults_are_told_at_once_with_their_keys() {
         "connections.per_address",
         "connections.head_seconds",
         "worker.listen",
+        "worker.hook_concurrency_per_endpoint",
         "database.connections",
         "database.url",
         "database.ca",

@@ -8,7 +8,8 @@ use crate::base::error_code::ErrorCode;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{OutcomeExt, coded};
 use crate::graphql::live::{Turn, TurnExt};
-use crate::graphql::orders::load::{self, LastEvent, Whole};
+use crate::graphql::orders::followed;
+use crate::graphql::orders::load::{LastEvent, Whole};
 use crate::graphql::orders::order::Order;
 use crate::graphql::orders::stage;
 use crate::graphql::orders::status::{self, OrderStatus};
@@ -16,7 +17,6 @@ use crate::graphql::scalars::DateTime;
 use crate::infra::hub::Topic;
 use crate::infra::sequence;
 use crate::orders::access::{self, AccessLevel};
-use crate::orders::store;
 
 /// An order that somebody follows, as it is now.
 #[derive(SimpleObject)]
@@ -64,18 +64,15 @@ impl OrderSubscription {
         after: Option<String>,
     ) -> async_graphql::Result<impl Stream<Item = OrderChange>> {
         let turn = ctx.turn();
-        let found = {
-            let mut conn = ctx.backend().db.conn().await.or_top()?;
-            store::find_by_number(&mut conn, number.trim()).await.or_top()?
-        };
+        let found = followed::find_by_number(ctx, number.trim()).await?;
         let level = |order: &crate::orders::Order| {
             access::access_level(ctx.backend(), ctx.actor(), order, access_token.as_deref())
                 .filter(|level| *level >= AccessLevel::Buyer)
         };
-        let (order, level) =
-            found.and_then(|order| level(&order).map(|level| (order, level))).ok_or_else(unseen)?;
-        turn.follow(Topic::Order(order.id)).await?;
-        let order = load::load_followed(ctx, order, level).await?.ok_or_else(unseen)?;
+        let (id, level) =
+            found.and_then(|order| level(&order).map(|level| (order.id, level))).ok_or_else(unseen)?;
+        turn.follow(Topic::Order(id)).await?;
+        let order = followed::find(ctx, id, level).await?.map(Order).ok_or_else(unseen)?;
         let happened = happened(ctx, turn, &order.0, after).await?;
         Ok(stream::iter(happened.map(|Happened { cursor, event, at }| OrderChange {
             cursor,

@@ -7,6 +7,7 @@ use async_graphql::{Context, SelectionField};
 use chrono::{DateTime, Utc};
 
 use crate::base::ids::{LineId, OrderId};
+use crate::base::outcome::Fault;
 use crate::base::page::{self, Page, PageArgs};
 use crate::graphql::connection::{Connection, counted};
 use crate::graphql::context::ContextExt;
@@ -56,26 +57,47 @@ pub struct WholeLine {
     pub refunded_minor: i64,
 }
 
-/// Reads what belongs to these orders: six statements whatever their number, and one before them when they are to be
-/// followed, which reads the orders again together with their last events.
+/// Orders whose visibility is settled already.
+type Seen = Vec<(orders::Order, AccessLevel)>;
+
+/// Reads orders together with their last events: the part of [`wholes`] that comes first.
+async fn seen(
+    conn: &mut db::Connection,
+    ids: &[OrderId],
+) -> Result<(Vec<orders::Order>, HashMap<OrderId, LastEvent>), Fault> {
+    let (mut found, mut last) = (Vec::new(), HashMap::new());
+    for seen in orders::sync::seen(conn, ids).await? {
+        last.insert(seen.order.id, LastEvent { seq: seen.seq, kind: seen.last_kind, at: seen.last_at });
+        found.push(seen.order);
+    }
+    Ok((found, last))
+}
+
+/// Orders with their last events. One with several levels of access is there for each of them.
+pub async fn list_followed(
+    conn: &mut db::Connection,
+    wanted: &[(OrderId, AccessLevel)],
+) -> Result<Vec<Arc<Whole>>, Fault> {
+    let ids: Vec<OrderId> = wanted.iter().map(|(id, _)| *id).collect();
+    let (orders, last) = seen(conn, &ids).await?;
+    let mut all = Vec::new();
+    for level in [AccessLevel::Status, AccessLevel::Recipient, AccessLevel::Buyer, AccessLevel::Staff] {
+        let of_level = |order: &&orders::Order| wanted.contains(&(order.id, level));
+        let rows = orders.iter().filter(of_level).map(|order| (order.clone(), level)).collect();
+        all.extend(wholes(conn, rows, last.clone()).await?);
+    }
+    Ok(all)
+}
+
+/// Reads what belongs to these orders: six statements whatever their number.
 async fn wholes(
     conn: &mut db::Connection,
-    mut orders: Vec<(orders::Order, AccessLevel)>,
-    followed: bool,
-) -> Result<Vec<Arc<Whole>>, crate::base::outcome::Failure> {
+    orders: Seen,
+    mut last: HashMap<OrderId, LastEvent>,
+) -> Result<Vec<Arc<Whole>>, Fault> {
     let ids: Vec<OrderId> = orders.iter().map(|(order, _)| order.id).collect();
     if ids.is_empty() {
         return Ok(Vec::new());
-    }
-    let mut last: HashMap<OrderId, LastEvent> = HashMap::new();
-    if followed {
-        for seen in orders::sync::seen(conn, &ids).await? {
-            let (id, at) = (seen.order.id, seen.last_at);
-            last.insert(id, LastEvent { seq: seen.seq, kind: seen.last_kind, at });
-            if let Some((order, _)) = orders.iter_mut().find(|(order, _)| order.id == id) {
-                *order = seen.order;
-            }
-        }
     }
     let mut lines: HashMap<OrderId, Vec<WholeLine>> = HashMap::new();
     let mut units: HashMap<LineId, Vec<orders::Unit>> = HashMap::new();
@@ -120,26 +142,34 @@ async fn wholes(
     Ok(orders.into_iter().map(whole).collect())
 }
 
-/// Orders whose visibility is settled already.
-pub async fn load(ctx: &Context<'_>, orders: Vec<(orders::Order, AccessLevel)>) -> Answer<Vec<Order>> {
+/// Orders with what is asked of them: where that is how to follow them, they are read again together with their last events.
+pub async fn load(ctx: &Context<'_>, orders: Seen) -> Answer<Vec<Order>> {
     let mut conn = ctx.backend().db.conn().await.or_top()?;
-    let followed = asks_live(ctx.field());
-    Ok(wholes(&mut conn, orders, followed).await.or_top()?.into_iter().map(Order).collect())
+    Ok(as_asked(&mut conn, ctx, orders).await.or_top()?.into_iter().map(Order).collect())
+}
+
+async fn as_asked(
+    conn: &mut db::Connection,
+    ctx: &Context<'_>,
+    mut orders: Seen,
+) -> Result<Vec<Arc<Whole>>, Fault> {
+    let mut last = HashMap::new();
+    if asks_live(ctx.field()) {
+        let ids: Vec<OrderId> = orders.iter().map(|(order, _)| order.id).collect();
+        let (again, events) = seen(conn, &ids).await?;
+        last = events;
+        for order in again {
+            if let Some(old) = orders.iter_mut().find(|(old, _)| old.id == order.id) {
+                old.0 = order;
+            }
+        }
+    }
+    wholes(conn, orders, last).await
 }
 
 /// Whether a field called `live` is asked for anywhere below.
 fn asks_live(field: SelectionField<'_>) -> bool {
     field.selection_set().any(|field| field.name() == "live" || asks_live(field))
-}
-
-/// One order together with its last event.
-pub async fn load_followed(
-    ctx: &Context<'_>,
-    order: orders::Order,
-    access_level: AccessLevel,
-) -> Answer<Option<Order>> {
-    let mut conn = ctx.backend().db.conn().await.or_top()?;
-    Ok(wholes(&mut conn, vec![(order, access_level)], true).await.or_top()?.pop().map(Order))
 }
 
 /// A page of a list of orders, each with the time it is sorted by.
@@ -232,7 +262,7 @@ pub async fn line_page(
     ids.dedup();
     let rows = orders::read::list_by_ids(&mut conn, &ids).await.or_top()?;
     let rows = rows.into_iter().map(|order| (order, access_level)).collect();
-    let wholes = wholes(&mut conn, rows, asks_live(ctx.field())).await.or_top()?;
+    let wholes = as_asked(&mut conn, ctx, rows).await.or_top()?;
     let line = |(order, line): (OrderId, LineId)| {
         let whole = wholes.iter().find(|w| w.order.id == order)?;
         let at = whole.lines.iter().position(|l| l.line.id == line)?;

@@ -8,13 +8,13 @@ use chrono::Utc;
 use crate::base::outcome::Fault;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{Answer, OutcomeExt};
-use crate::graphql::orders::load::{Whole, load_followed};
+use crate::graphql::orders::followed;
+use crate::graphql::orders::load::Whole;
 use crate::graphql::orders::stage::{self, OrderStage};
 use crate::graphql::orders::why;
 use crate::graphql::payments::types::Explanation;
 use crate::graphql::scalars::{DateTime, Money};
 use crate::orders::access::{self, AccessLevel};
-use crate::orders::store;
 
 /// How to follow an order without asking too often.
 #[derive(Clone, Debug, SimpleObject)]
@@ -54,13 +54,9 @@ pub struct OrderStatus {
 /// The order of a watch ticket; none when the ticket is over, not ours, or access to the order was given anew.
 pub async fn find(ctx: &Context<'_>, ticket: String) -> Answer<Option<OrderStatus>> {
     let Some(opened) = access::open_watch_ticket(ctx.backend(), &ticket) else { return Ok(None) };
-    let found = {
-        let mut conn = ctx.backend().db.conn().await.or_top()?;
-        store::find(&mut conn, opened.order).await.or_top()?
-    };
-    let Some(order) = found.filter(|order| opened.shows(order)) else { return Ok(None) };
-    let order = load_followed(ctx, order, AccessLevel::Status).await?;
-    Ok(order.map(|order| OrderStatus { whole: order.0, ticket, ends: opened.ends }))
+    let whole = followed::find(ctx, opened.order, AccessLevel::Status).await?;
+    let whole = whole.filter(|whole| opened.shows(&whole.order));
+    Ok(whole.map(|whole| OrderStatus { whole, ticket, ends: opened.ends }))
 }
 
 /// What a watch ticket shows of its order: how far it has come. Has no id, so that a cache never mixes it with the order.

@@ -1235,6 +1235,7 @@ diesel::table! {
         revoked_at -> Nullable<Timestamptz>,
         superseded_by -> Nullable<Uuid>,
         revoked_for -> Nullable<Uuid>,
+        paid_at -> Nullable<Timestamptz>,
     }
 }
 

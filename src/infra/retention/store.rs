@@ -68,11 +68,12 @@ pub(super) async fn drop_old_partition(
     table: &'static str,
     days: i32,
 ) -> QueryResult<Option<String>> {
-    let row: Dropped = Statement::new("select drop_old_partition($1, app_now() - make_interval(days => $2)) as name")
-        .bind::<Text, _>(table)
-        .bind::<Integer, _>(days)
-        .get_result(conn)
-        .await?;
+    let row: Dropped =
+        Statement::new("select drop_old_partition($1, app_now() - make_interval(days => $2)) as name")
+            .bind::<Text, _>(table)
+            .bind::<Integer, _>(days)
+            .get_result(conn)
+            .await?;
     Ok(row.name)
 }
 

@@ -24,6 +24,11 @@ pub async fn find_by_number(conn: &mut AsyncPgConnection, number: &str) -> Query
     orders::table.filter(orders::number.eq(number)).select(Order::as_select()).first(conn).await.optional()
 }
 
+/// The orders that have these numbers.
+pub async fn list_by_numbers(conn: &mut AsyncPgConnection, numbers: &[&str]) -> QueryResult<Vec<Order>> {
+    orders::table.filter(orders::number.eq_any(numbers)).select(Order::as_select()).load(conn).await
+}
+
 /// Locks an order: the first lock of whoever changes anything about it.
 pub async fn lock(conn: &mut AsyncPgConnection, id: OrderId) -> QueryResult<Option<Order>> {
     orders::table.find(id).select(Order::as_select()).for_update().first(conn).await.optional()

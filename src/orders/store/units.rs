@@ -162,6 +162,7 @@ pub async fn insert_units(
 const ADVANCE_UNITS: &str = "update unit u set state = w.state,
     assigned_at = case when w.state = 'assigned' then app_now() else u.assigned_at end,
     waiting_since = case when w.state like 'awaiting%' then coalesce(u.waiting_since, app_now()) end,
+    paid_at = case when w.state like 'awaiting%' then (select o.paid_at from orders o where o.id = u.order_id) end,
     revoked_at = case when w.state = 'revoked' then app_now() else u.revoked_at end
   from unnest($1::uuid[], $2::text[], $3::text[]) as w (id, before, state) where u.id = w.id and u.state = w.before";
 

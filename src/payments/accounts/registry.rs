@@ -73,6 +73,13 @@ impl Accounts {
 
     /// These accounts, each checked by its gateway.
     pub fn of(spoken: Vec<Spoken>) -> Self {
+        // Counters that begin at their first notice would hide its rise.
+        for (account, _) in &spoken {
+            for verdict in ["success", "try_later", "refused"] {
+                counter!("dispense_notices_total", "account" => account.id.clone(), "verdict" => verdict)
+                    .increment(0);
+            }
+        }
         let by_id: ById = spoken.into_iter().map(|one| (one.0.id.clone(), one)).collect();
         Self { by_id: RwLock::new(Arc::new(by_id)), ..Self::default() }
     }
@@ -112,12 +119,6 @@ impl Accounts {
     pub(super) fn refuse(&self, faults: Vec<Complaint>) {
         *self.refused.write().unwrap_or_else(PoisonError::into_inner) = faults.into();
         gauge!("dispense_config_faults").set(self.complaints().len() as f64);
-        for (account, _) in self.iter() {
-            for verdict in ["success", "try_later", "refused"] {
-                counter!("dispense_notices_total", "account" => account.id.clone(), "verdict" => verdict)
-                    .increment(0);
-            }
-        }
     }
 
     /// The configuration in force has these faults. Says whether they are others than before.

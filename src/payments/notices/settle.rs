@@ -19,12 +19,12 @@ use crate::payments::case::{self, Cases, Tracked};
 use crate::payments::kit::PaymentKit;
 use crate::payments::ledger;
 use crate::payments::notices::decide::{self, AccountView};
+use crate::payments::notices::repeats::{self, Inbox};
 pub use crate::payments::notices::slice::SliceResult;
 use crate::payments::notices::slice::{Slice, SliceEntry};
 use crate::payments::notices::store::asked::AskedTrade;
 use crate::payments::notices::store::inbox::{self, Delivery};
 use crate::payments::notices::store::slice::{self as store, Found, How};
-use crate::payments::notices::repeats::{self, Inbox};
 use crate::payments::notices::{belongs, effects, foreign, raw};
 use crate::payments::report::{PaymentReport, Settled};
 

@@ -14,6 +14,11 @@ async fn what_waits_and_is_before_nobody_is_found() {
             names: "unit ",
         },
         Planted {
+            sql: "update unit set paid_at = null where id = (select id from unit where state = 'awaiting_stock' limit 1)",
+            found_by: "a piece that waits for stock or a person has its place in the queue",
+            names: "unit ",
+        },
+        Planted {
             sql: "update unit set state = 'awaiting_person' where id = (select id from unit where state = 'awaiting_stock' limit 1)",
             found_by: "a piece that is left to a person was put before one",
             names: "unit ",

@@ -88,8 +88,8 @@ async fn figures_have_help_and_form_and_counters_are_there_from_the_start() {
             let zero = Regex::new(&format!(r"(?m)^{}(\{{[^}}]*\}})? \d+$", figure.name)).unwrap();
             assert!(!known || zero.is_match(text), "{} is missing:\n{text}", figure.name);
         }
-        assert!(text.contains("dispense_notices_total{account="), "{text}");
     }
+    assert!(shop.contains("dispense_notices_total{account="), "{shop}");
     assert!(work.contains("dispense_jobs_dead_total{kind=\"message.send\"} 0"), "{work}");
     assert!(
         shop.contains("dispense_connections_closed_total{listener=\"public\",reason=\"slow_head\"} 0"),

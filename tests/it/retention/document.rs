@@ -10,7 +10,8 @@ const PLACE: &str = "docs/OPERATIONS.md";
 /// Table, how it is kept, and why.
 fn documented() -> BTreeMap<String, (String, String)> {
     let text = std::fs::read_to_string(PLACE).unwrap();
-    let (_, section) = text.split_once("\n## What is kept, and for how long\n").expect("the section is there");
+    let (_, section) =
+        text.split_once("\n## What is kept, and for how long\n").expect("the section is there");
     let section = section.split("\n## ").next().unwrap();
     let row = Regex::new(r"(?m)^\| `(\w+)` \| (days|months|bounded|for ever) \| (.+) \|$").unwrap();
     let mut tables = BTreeMap::new();
@@ -31,7 +32,10 @@ fn every_table_has_a_decision_how_long_its_rows_are_kept() {
     let listed: BTreeSet<String> = documented.keys().cloned().collect();
     let (missing, gone): (Vec<_>, Vec<_>) =
         (tables.difference(&listed).collect(), listed.difference(&tables).collect());
-    assert!(missing.is_empty() && gone.is_empty(), "{PLACE}: missing {missing:?}, not in the schema {gone:?}");
+    assert!(
+        missing.is_empty() && gone.is_empty(),
+        "{PLACE}: missing {missing:?}, not in the schema {gone:?}"
+    );
 
     // What the worker deletes is what is said to leave by age, by a setting that exists.
     let leaves: BTreeMap<&str, bool> = retention::rules()

@@ -9,7 +9,8 @@ use crate::graphql::client::Client;
 use crate::harness::shop::{GENERIC, generic_secret};
 use crate::harness::{Said, TestApp, signing, with_generic};
 
-const NOTICES: &str = "{ desk { notices { nodes { id verdict eventKey repeats repeatedAt raw { headers { key } } } } } }";
+const NOTICES: &str =
+    "{ desk { notices { nodes { id verdict eventKey repeats repeatedAt raw { headers { key } } } } } }";
 
 async fn notices(t: &TestApp) -> Vec<Value> {
     let token = t.sign_in("admin@shop.example").await.tokens.access;
@@ -40,8 +41,15 @@ async fn six_hundred_replays_of_a_notice_are_one_row_and_a_number() {
     let body = said.body();
     let bulky = [("x-anything", "a".repeat(6_000)), ("user-agent", "a sender of its own".to_owned())];
     assert_eq!(send(&t, &said.id, &body, &bulky).await, 200);
-    let size = async || t.db.one("select pg_total_relation_size('notice') + sum(pg_total_relation_size(inhrelid))
-        from pg_inherits where inhparent = 'notice_body'::regclass").await.parse::<i64>().unwrap();
+    let size = async || {
+        t.db.one(
+            "select pg_total_relation_size('notice') + sum(pg_total_relation_size(inhrelid))
+        from pg_inherits where inhparent = 'notice_body'::regclass",
+        )
+        .await
+        .parse::<i64>()
+        .unwrap()
+    };
     let before = size().await;
     futures::stream::iter(0..600)
         .for_each_concurrent(16, async |_| assert_eq!(send(&t, &said.id, &body, &bulky).await, 200))

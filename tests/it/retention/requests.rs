@@ -6,7 +6,8 @@ use serde_json::json;
 use crate::graphql::client::Client;
 use crate::harness::{TestApp, with_generic};
 
-const PLACE: &str = "mutation($in: OrderPlaceInput!) { orderPlace(input: $in) { replayed order { id number state }
+const PLACE: &str =
+    "mutation($in: OrderPlaceInput!) { orderPlace(input: $in) { replayed order { id number state }
     userErrors { code } } }";
 
 /// Rows: O2, D8.
@@ -47,7 +48,8 @@ async fn an_order_is_placed_anew_after_a_week_and_not_while_it_may_be_paid_for()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_would_pay_or_give_twice_is_known_for_ever() {
     let t = TestApp::start_with(with_generic).await;
-    let operations = ["caseAnswer", "deliveryReplace", "deliveryReport", "keyBatchRecall", "orderRefund", "paymentStart"];
+    let operations =
+        ["caseAnswer", "deliveryReplace", "deliveryReport", "keyBatchRecall", "orderRefund", "paymentStart"];
     for operation in operations {
         t.db.sql(&format!(
             "insert into idempotency (scope, operation, key, request_digest, result_id)

@@ -192,7 +192,9 @@ async fn a_round_deletes_a_batch_and_goes_on_where_it_was_stopped() {
     // Somebody holds a row: it is passed over, and nobody waits.
     let mut other = t.db.client().await;
     let tx = other.transaction().await.unwrap();
-    tx.batch_execute("select 1 from job where kind = 'test.old' order by finished_at limit 1 for update").await.unwrap();
+    tx.batch_execute("select 1 from job where kind = 'test.old' order by finished_at limit 1 for update")
+        .await
+        .unwrap();
     assert_eq!(dispense::worker::retention::sweep(&t.app).await.unwrap(), 1_000);
     assert_eq!(left().await, "1500");
     t.retain().await;
@@ -200,10 +202,14 @@ async fn a_round_deletes_a_batch_and_goes_on_where_it_was_stopped() {
     tx.rollback().await.unwrap();
     t.retain().await;
     assert_eq!(left().await, "0");
-    assert_eq!(t.db.one("select string_agg(kind, ' ' order by kind) from job").await, "test.undone test.young");
-    let metrics = t.get("/metrics").await.text().await.unwrap();
+    assert_eq!(
+        t.db.one("select string_agg(kind, ' ' order by kind) from job").await,
+        "test.undone test.young"
+    );
+    let metrics = t.figures().await;
     assert!(metrics.contains("dispense_retention_rows_total{table=\"job\"}"), "{metrics}");
-    let oldest = metrics.lines().find(|line| line.starts_with("dispense_retention_oldest_seconds{table=\"job\"}"));
+    let oldest =
+        metrics.lines().find(|line| line.starts_with("dispense_retention_oldest_seconds{table=\"job\"}"));
     let age: f64 = oldest.unwrap().rsplit(' ').next().unwrap().parse().unwrap();
     assert!((500_000.0..530_000.0).contains(&age), "{age}");
     t.finish_with_jobs().await;

@@ -141,8 +141,7 @@ async fn support_has_a_notice_judged_again_and_a_day_of_the_gateway_compared() {
     let shop = shop().await;
     let t = shop.t();
     let filter = json!({ "orderNumber": shop.by_guest.number });
-    let query =
-        "query($f: DeskNoticeFilter) { desk { notices(filter: $f) { nodes { id verdict orderId repeats } } } }";
+    let query = "query($f: DeskNoticeFilter) { desk { notices(filter: $f) { nodes { id verdict orderId repeats } } } }";
     let notices = async |who: &Visitor| {
         let found = who.ask(query, json!({ "f": filter })).await["desk"]["notices"]["nodes"].clone();
         found.as_array().unwrap().clone()

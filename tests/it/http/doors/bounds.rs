@@ -97,25 +97,24 @@ async fn transfers_leave_places_for_short_requests() {
     let mut transfers = Vec::new();
     for n in 0..8 {
         let mut stream = connect_from(&t.base, &format!("127.0.1.{n}")).await;
-        let request = match n % 2 {
-            0 => get("/big"),
-            _ => "POST /counts HTTP/1.1\r\nhost: shop\r\ncontent-length: 10\r\n\r\nhalf".to_owned(),
+        // The answer's first line says that it holds its place.
+        let (request, first) = match n % 2 {
+            0 => (get("/big"), b"HTTP/1.1 200"),
+            _ => (
+                "POST /counts HTTP/1.1\r\nhost: shop\r\ncontent-length: 10\r\nexpect: 100-continue\r\n\r\n"
+                    .to_owned(),
+                b"HTTP/1.1 100",
+            ),
         };
         stream.write_all(request.as_bytes()).await.unwrap();
-        transfers.push(stream);
-    }
-    // Until all of them hold their places.
-    let refused = loop {
-        let mut stream = connect_from(&t.base, "127.0.2.1").await;
-        stream.write_all(get("/big").as_bytes()).await.unwrap();
         let mut head = [0; 12];
         stream.read_exact(&mut head).await.unwrap();
-        if head == *b"HTTP/1.1 503" {
-            break stream;
-        }
-        drop(stream);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+        assert_eq!(&head, first);
+        transfers.push(stream);
+    }
+    let mut refused = connect_from(&t.base, "127.0.2.1").await;
+    refused.write_all(get("/big").as_bytes()).await.unwrap();
+    assert_eq!(answer(&mut refused).await, 503);
     drop(refused);
     for path in ["/healthz", "/readyz", "/openapi.json"] {
         assert_eq!(probe(&t.base, path).await, 200, "{path}");
