@@ -159,10 +159,12 @@ pub async fn insert_units(
         .await
 }
 
+// What is paid in this transaction may be written down after its units are.
 const ADVANCE_UNITS: &str = "update unit u set state = w.state,
     assigned_at = case when w.state = 'assigned' then app_now() else u.assigned_at end,
     waiting_since = case when w.state like 'awaiting%' then coalesce(u.waiting_since, app_now()) end,
-    paid_at = case when w.state like 'awaiting%' then (select o.paid_at from orders o where o.id = u.order_id) end,
+    paid_at = case when w.state like 'awaiting%'
+      then coalesce((select o.paid_at from orders o where o.id = u.order_id), app_now()) end,
     revoked_at = case when w.state = 'revoked' then app_now() else u.revoked_at end
   from unnest($1::uuid[], $2::text[], $3::text[]) as w (id, before, state) where u.id = w.id and u.state = w.before";
 
