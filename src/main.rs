@@ -31,7 +31,7 @@ use dispense::demo;
 use dispense::graphql;
 use dispense::http;
 use dispense::infra::db::DatabasePlace;
-use dispense::infra::{descriptors, logs, telemetry, wake};
+use dispense::infra::{clock_difference, descriptors, logs, telemetry, wake};
 use dispense::payments::accounts::reload::{self, Origin};
 use dispense::payments::notices::vectors;
 use dispense::payments::{self, statements};
@@ -121,7 +121,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Ending> {
         Command::Restored { since, open, release: None, .. } => {
             return restored(load(&sources)?, since, open).await;
         }
-        Command::Audit { act: AuditAct::Verify } => return verify_audit(load(&sources)?).await,
+        Command::Audit { act: AuditAct::Verify { since } } => {
+            return verify_audit(load(&sources)?, since).await;
+        }
         Command::Config { default: true } => print!("{}", config::documented()),
         Command::Config { default: false } => print!("{}", config::effective(&sources)?),
         Command::Migrate => {
@@ -195,6 +197,7 @@ async fn serve(sources: Sources, wanted: Serving) -> Result<(), Ending> {
         }
         let ending = CancellationToken::new();
         let woken = tokio::spawn(wake::run(app.db.clone(), app.bell.clone(), ending.clone()));
+        let clocks = tokio::spawn(clock_difference::run(app.kit.clone(), ending.clone()));
         let worker = (!wanted.no_worker).then(|| tokio::spawn(worker::run(app.worker(), ending.clone())));
         let watch = tokio::spawn(reload::watch(app.payments.clone(), origin, seen, hangup));
         let figures = admin.map(|at| figures(&app, "admin", at, &ending));
@@ -208,7 +211,7 @@ async fn serve(sources: Sources, wanted: Serving) -> Result<(), Ending> {
         if let Some(worker) = worker {
             let _ = worker.await;
         }
-        let _ = woken.await;
+        let _ = tokio::join!(woken, clocks);
         served
     };
     let served: Result<(), Fault> = served.await;
@@ -255,6 +258,7 @@ async fn work(sources: Sources) -> Result<(), Ending> {
         let app = App::start(config, Clock::default(), place.url()).await?;
         let ending = CancellationToken::new();
         let woken = tokio::spawn(wake::run(app.db.clone(), app.bell.clone(), ending.clone()));
+        let clocks = tokio::spawn(clock_difference::run(app.kit.clone(), ending.clone()));
         let worker = tokio::spawn(worker::run(app.worker(), ending.clone()));
         let origin = Origin { sources, simulated: Vec::new() };
         let watch = tokio::spawn(reload::watch(app.payments.clone(), origin, seen, hangup));
@@ -267,7 +271,7 @@ async fn work(sources: Sources) -> Result<(), Ending> {
         if let Some(figures) = figures {
             let _ = figures.await;
         }
-        let _ = woken.await;
+        let _ = tokio::join!(woken, clocks);
         Ok::<(), Fault>(())
     };
     let worked = worked.await;
@@ -358,11 +362,11 @@ async fn create_admin(config: Config, email: &str, password_stdin: bool) -> Resu
 }
 
 /// Prints where the chain ends, for comparing with a head recorded elsewhere, and what is wrong with it first.
-async fn verify_audit(config: Config) -> Result<ExitCode, Ending> {
+async fn verify_audit(config: Config, since: Option<audit::Mark>) -> Result<ExitCode, Ending> {
     let mut code = ExitCode::SUCCESS;
     beside(config, async |app| {
-        let verdict = audit::verify(app).await?;
-        println!("{} seals checked; the last good one is {} {}", verdict.checked, verdict.seq, verdict.hash);
+        let verdict = audit::verify(app, since.as_ref()).await?;
+        println!("{} seals checked; the last good one is {}", verdict.checked, verdict.mark);
         if let Some(broken) = &verdict.broken {
             println!("broken: {broken}");
             code = ExitCode::FAILURE;

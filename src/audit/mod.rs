@@ -3,4 +3,4 @@
 mod read;
 mod verify;
 
-pub use verify::{Broken, ChainVerdict, verify};
+pub use verify::{Broken, ChainVerdict, Mark, verify};

@@ -24,6 +24,23 @@ pub struct Seal {
     pub canonical: Option<String>,
 }
 
+/// What a mark is compared with.
+#[derive(QueryableByName)]
+pub struct SealMark {
+    #[diesel(sql_type = Binary)]
+    pub hash: Vec<u8>,
+    #[diesel(sql_type = Timestamptz)]
+    pub sealed_at: DateTime<Utc>,
+}
+
+pub async fn find_seal(conn: &mut AsyncPgConnection, seq: i64) -> QueryResult<Option<SealMark>> {
+    sql_query("select hash, sealed_at from event_seq where seq = $1")
+        .bind::<BigInt, _>(seq)
+        .get_result(conn)
+        .await
+        .optional()
+}
+
 pub async fn list_seals(conn: &mut AsyncPgConnection, after: i64, limit: i64) -> QueryResult<Vec<Seal>> {
     sql_query(format!(
         "select s.seq, s.event_id, s.prev_hash, s.hash, s.sealed_at, \
@@ -71,13 +88,19 @@ pub struct EventId {
     pub id: i64,
 }
 
-/// An event that has no seal although the sequence has passed its transaction: it was put in later.
-pub async fn find_unsealed(conn: &mut AsyncPgConnection) -> QueryResult<Option<i64>> {
+/// An event that has no seal although the sequence has passed its transaction: it was put in later. With `from` among those
+/// of that time and after it.
+pub async fn find_unsealed(
+    conn: &mut AsyncPgConnection,
+    from: Option<DateTime<Utc>>,
+) -> QueryResult<Option<i64>> {
     let row: Option<EventId> = sql_query(
         "select e.id from event e \
-         where pg_visible_in_snapshot(e.xid::text::xid8, (select numbered::pg_snapshot from event_head)) \
+         where e.created_at >= coalesce($1, '-infinity'::timestamptz) \
+         and pg_visible_in_snapshot(e.xid::text::xid8, (select numbered::pg_snapshot from event_head)) \
          and not exists (select 1 from event_seq s where s.event_id = e.id) order by e.id limit 1",
     )
+    .bind::<Nullable<Timestamptz>, _>(from)
     .get_result(conn)
     .await
     .optional()?;

@@ -16,11 +16,49 @@ const PAGE: i64 = 2_000;
 pub struct ChainVerdict {
     /// Seals looked at, up to the first bad one.
     pub checked: i64,
-    /// The last good seal's number and hash, in hex: compare it with one recorded elsewhere, because whoever owns
-    /// the database can build the whole chain anew.
-    pub seq: i64,
-    pub hash: String,
+    /// The last good seal: compare it with one recorded elsewhere, because whoever owns the database can build the whole
+    /// chain anew.
+    pub mark: Mark,
     pub broken: Option<Broken>,
+}
+
+/// A place in the chain: the number of a seal and its hash. Written `17:9f86…`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub seq: i64,
+    pub hash: [u8; 32],
+}
+
+impl Mark {
+    /// Before the first seal.
+    const BEGINNING: Self = Self { seq: 0, hash: [0; 32] };
+
+    fn of(seq: i64, hash: &[u8]) -> Result<Self, Fault> {
+        let hash =
+            hash.try_into().map_err(|_| Fault::bug(format!("the hash of seal {seq} is no SHA-256")))?;
+        Ok(Self { seq, hash })
+    }
+}
+
+impl std::fmt::Display for Mark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.seq, hex::encode(self.hash))
+    }
+}
+
+impl std::str::FromStr for Mark {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let read = || {
+            let (seq, hash) = text.trim().split_once(':')?;
+            let seq = seq.parse().ok().filter(|seq| *seq >= 0)?;
+            Some(Self { seq, hash: hex::decode(hash).ok()?.try_into().ok()? })
+        };
+        read().ok_or(
+            "a mark is what `dispense audit verify` printed: a number, a colon and 64 hexadecimal digits",
+        )
+    }
 }
 
 /// The first row that is wrong.
@@ -38,6 +76,8 @@ pub enum Broken {
     HeadDiffers { seq: i64 },
     /// An event that was put in without a seal.
     EventUnsealed { event_id: i64 },
+    /// The seal with the mark's number is gone or has another hash.
+    MarkDiffers { seq: i64 },
 }
 
 impl std::fmt::Display for Broken {
@@ -48,58 +88,68 @@ impl std::fmt::Display for Broken {
             Self::EventChanged { seq, event_id } => write!(f, "event {event_id} (seal {seq}) was changed"),
             Self::EventMissing { seq, event_id } => write!(f, "event {event_id} (seal {seq}) is gone"),
             Self::HeadDiffers { seq } => write!(f, "the chain does not end where its head says (seal {seq})"),
+            Self::MarkDiffers { seq } => {
+                write!(f, "seal {seq} is not the one of the mark: what came before was built anew")
+            }
             Self::EventUnsealed { event_id } => write!(f, "event {event_id} was put in without a seal"),
         }
     }
 }
 
-/// Verifies the chain from its beginning. Needs no rest of the shop: events may go on being written meanwhile.
-pub async fn verify(kit: &Kit) -> Result<ChainVerdict, Fault> {
+/// Verifies the chain from its beginning, or from a mark that an earlier run gave: that one vouches for what lies before. Needs
+/// no rest of the shop: events may go on being written meanwhile. Reads a page at a time, whatever the length.
+pub async fn verify(kit: &Kit, since: Option<&Mark>) -> Result<ChainVerdict, Fault> {
     let mut conn = kit.db.conn().await?;
     let head = read::get_head(&mut conn).await?;
     // What is older may have left; its seals stay. None: nothing has.
     let horizon = read::find_horizon(&mut conn).await?.map(|horizon| horizon + SEALED_WITHIN);
-    let (mut seq, mut hash, mut checked) = (0, vec![0_u8; 32], 0);
-    let verdict =
-        |checked, seq, hash: &[u8], broken| ChainVerdict { checked, seq, hash: hex::encode(hash), broken };
+    let mut mark = since.cloned().unwrap_or(Mark::BEGINNING);
+    let mut checked = 0;
+    let mut sealed_from = None;
+    if mark.seq > 0 {
+        let seal = read::find_seal(&mut conn, mark.seq).await?;
+        let Some(seal) = seal.filter(|seal| seal.hash == mark.hash) else {
+            let broken = Some(Broken::MarkDiffers { seq: mark.seq });
+            return Ok(ChainVerdict { checked, mark, broken });
+        };
+        sealed_from = Some(seal.sealed_at - SEALED_WITHIN);
+    }
     loop {
-        let seals = read::list_seals(&mut conn, seq, PAGE).await?;
+        let seals = read::list_seals(&mut conn, mark.seq, PAGE).await?;
         if seals.is_empty() {
             break;
         }
         for row in seals {
             checked += 1;
-            let broken = if row.seq != seq + 1 {
-                Some(Broken::SealMissing { seq: seq + 1 })
-            } else if row.prev_hash != hash {
+            let broken = if row.seq != mark.seq + 1 {
+                Some(Broken::SealMissing { seq: mark.seq + 1 })
+            } else if row.prev_hash != mark.hash {
                 Some(Broken::ChainBroken { seq: row.seq })
             } else {
                 match &row.canonical {
-                    Some(text) if seal(&hash, row.seq, text) == row.hash => None,
+                    Some(text) if seal(&mark.hash, row.seq, text) == row.hash => None,
                     Some(_) => Some(Broken::EventChanged { seq: row.seq, event_id: row.event_id }),
                     None if horizon.is_some_and(|horizon| row.sealed_at < horizon) => None,
                     None => Some(Broken::EventMissing { seq: row.seq, event_id: row.event_id }),
                 }
             };
             if broken.is_some() {
-                return Ok(verdict(checked, seq, &hash, broken));
+                return Ok(ChainVerdict { checked, mark, broken });
             }
             if row.seq == head.seq && row.hash != head.hash {
-                return Ok(verdict(checked, seq, &hash, Some(Broken::HeadDiffers { seq: row.seq })));
+                let broken = Some(Broken::HeadDiffers { seq: row.seq });
+                return Ok(ChainVerdict { checked, mark, broken });
             }
-            (seq, hash) = (row.seq, row.hash);
+            mark = Mark::of(row.seq, &row.hash)?;
         }
     }
-    let broken = if seq < head.seq {
+    let broken = if mark.seq < head.seq {
         Some(Broken::HeadDiffers { seq: head.seq })
+    } else if mark.seq > read::get_head(&mut conn).await?.seq {
+        Some(Broken::HeadDiffers { seq: mark.seq })
     } else {
-        let now = read::get_head(&mut conn).await?;
-        if seq > now.seq {
-            Some(Broken::HeadDiffers { seq })
-        } else {
-            let unsealed = read::find_unsealed(&mut conn).await?;
-            unsealed.map(|event_id| Broken::EventUnsealed { event_id })
-        }
+        let unsealed = read::find_unsealed(&mut conn, sealed_from).await?;
+        unsealed.map(|event_id| Broken::EventUnsealed { event_id })
     };
-    Ok(verdict(checked, seq, &hash, broken))
+    Ok(ChainVerdict { checked, mark, broken })
 }

@@ -23,6 +23,8 @@ pub struct Database {
     pub programs: Option<PathBuf>,
     /// Name of the runtime role that the migrations grant rights to.
     pub runtime_role: String,
+    /// Works on a database that a newer version migrated.
+    pub accept_newer: bool,
     /// Connections for requests. Notices have eight of their own beside all these.
     pub connections: usize,
     /// Connections for the requests of those who sell and of staff.
@@ -43,6 +45,7 @@ impl Default for Database {
             ca: None,
             programs: None,
             runtime_role: "dispense_app".into(),
+            accept_newer: false,
             connections: 16,
             report_connections: 4,
             background_connections: 8,

@@ -98,6 +98,12 @@ const MOST: &[Key] = &[
         "Name of the runtime role that the migrations grant rights to.",
     ),
     key(
+        "database.accept_newer",
+        Kind::Bool,
+        "false",
+        "Start although a newer version migrated the database; for going back to the version before.",
+    ),
+    key(
         "database.connections",
         Kind::Int(2, 1_000),
         "16",

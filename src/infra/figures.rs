@@ -155,6 +155,11 @@ pub const FIGURES: &[Figure] = &[
         "Calls of gateways that were not made: the account's share was used (share), or it does not answer (silent).",
     ),
     gauge("dispense_gateway_silent", &[ACCOUNT], "1: the gateway does not answer and is left alone."),
+    gauge(
+        "dispense_clock_difference_seconds",
+        &[],
+        "How far the database's clock is ahead of this machine's.",
+    ),
     spread("dispense_sweep_late_seconds", &[SWEEP], "How much later than it was due a sweep began."),
     spread("dispense_sweep_seconds", &[SWEEP], "Time a sweep took."),
 ];

@@ -1,6 +1,7 @@
 //! The outside world: database, queue, event sequence, sealing, signing, files, HTTP calls, mail server, logs.
 
 pub mod blob;
+pub mod clock_difference;
 pub mod cursor;
 pub mod data_keys;
 pub mod db;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use dispense::audit::Mark;
 
 /// A headless shop that sells digital goods and delivers them the moment the payment is real.
 #[derive(Parser)]
@@ -229,8 +230,12 @@ pub enum StatementsAct {
 
 #[derive(Subcommand)]
 pub enum AuditAct {
-    /// Walk the whole chain; exit 1 when an event or a seal was changed, taken out or put in
-    Verify,
+    /// Walk the chain; exit 1 when an event or a seal was changed, taken out or put in
+    Verify {
+        /// The mark that a run printed: only what was sealed after it is walked, and the chain must go on from it
+        #[arg(long, value_name = "NUMBER:HASH")]
+        since: Option<Mark>,
+    },
 }
 
 #[derive(Subcommand)]

@@ -6,7 +6,7 @@ use crate::base::outcome::Fault;
 use crate::config::{Config, Database};
 use crate::infra::db::address::Address;
 use crate::infra::db::embedded::{Cluster, DatabaseRole};
-use crate::infra::db::migrate;
+use crate::infra::db::migrate::{self, SchemaState};
 
 /// An open way to the database, and the cluster behind it when it is ours.
 pub struct DatabasePlace {
@@ -15,6 +15,7 @@ pub struct DatabasePlace {
     app: Address,
     owner: Address,
     runtime_role: String,
+    accept_newer: bool,
 }
 
 impl DatabasePlace {
@@ -37,6 +38,7 @@ impl DatabasePlace {
             app: Address::new(url, database)?,
             owner: Address::new(owner, database)?,
             runtime_role: database.runtime_role.clone(),
+            accept_newer: database.accept_newer,
         })
     }
 
@@ -53,6 +55,7 @@ impl DatabasePlace {
             owner: Address::new(&cluster.url(DatabaseRole::Owner), database)?,
             url,
             runtime_role: DatabaseRole::App.as_str().to_owned(),
+            accept_newer: database.accept_newer,
             cluster: Some(cluster),
         })
     }
@@ -68,7 +71,7 @@ impl DatabasePlace {
 
     /// Brings the schema up to date as its owner; answers how many migrations ran.
     pub async fn migrate(&self) -> Result<usize, Fault> {
-        migrate::up(self.owner.connect().await?, &self.runtime_role).await
+        migrate::up(self.owner.connect().await?, &self.runtime_role, self.accept_newer).await
     }
 
     /// Makes sure that the schema is up to date: our own cluster's is brought there, another's is only looked at,
@@ -77,10 +80,13 @@ impl DatabasePlace {
         if self.is_own() {
             return self.migrate().await.map(|_| ());
         }
-        if migrate::is_current(&mut self.app.connect().await?).await? {
-            return Ok(());
+        let state = migrate::state(&mut self.app.connect().await?).await?;
+        state.admit(self.accept_newer)?;
+        if state == SchemaState::Behind {
+            let text = "the database lacks migrations of this program; run `dispense migrate` first";
+            return Err(Fault::setup(text));
         }
-        Err(Fault::setup("the database lacks migrations of this program; run `dispense migrate` first"))
+        Ok(())
     }
 
     /// Stops the cluster when it is ours and waits for it.

@@ -1,4 +1,4 @@
-use dispense::audit::{self, Broken};
+use dispense::audit::{self, Broken, Mark};
 use dispense::infra::effects::events::{self, NewEvent};
 
 use crate::harness::TestApp;
@@ -22,13 +22,14 @@ async fn tamper(t: &TestApp, sql: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_untouched_chain_verifies() {
     let t = TestApp::start().await;
-    let empty = audit::verify(&t.app).await.unwrap();
+    let empty = audit::verify(&t.app, None).await.unwrap();
     assert_eq!((empty.checked, empty.broken), (0, None));
     chain(&t, 5).await;
     chain(&t, 4).await;
-    let verdict = audit::verify(&t.app).await.unwrap();
-    assert_eq!((verdict.checked, verdict.seq, verdict.broken), (9, 9, None));
-    assert_eq!(verdict.hash, t.db.one("select encode(hash, 'hex') from event_head").await);
+    let verdict = audit::verify(&t.app, None).await.unwrap();
+    assert_eq!((verdict.checked, verdict.mark.seq, verdict.broken), (9, 9, None));
+    let head = t.db.one("select seq || ':' || encode(hash, 'hex') from event_head").await;
+    assert_eq!(verdict.mark.to_string(), head);
     t.finish().await;
 }
 
@@ -60,7 +61,7 @@ async fn what_an_owner_of_the_database_changes_is_found_at_its_first_row() {
         chain(&t, 6).await;
         let third: i64 = t.db.one(&format!("select {id_of_third}")).await.parse().unwrap();
         tamper(&t, &sql.replace("{}", &third.to_string())).await;
-        let verdict = audit::verify(&t.app).await.unwrap();
+        let verdict = audit::verify(&t.app, None).await.unwrap();
         assert_eq!(verdict.broken, Some(expected(third)), "{sql}");
         t.finish().await;
     }
@@ -77,7 +78,7 @@ async fn swapped_events_and_one_put_in_behind_the_sequence_are_found() {
          update event_seq set event_id = (select id from event order by id offset -event_id - 1 limit 1) where event_id < 0",
     )
     .await;
-    let verdict = audit::verify(&t.app).await.unwrap();
+    let verdict = audit::verify(&t.app, None).await.unwrap();
     assert!(matches!(verdict.broken, Some(Broken::EventChanged { seq: 2, .. })), "{verdict:?}");
     t.finish().await;
 
@@ -88,8 +89,37 @@ async fn swapped_events_and_one_put_in_behind_the_sequence_are_found() {
         values (0, gen_random_uuid(), 'test.invented', gen_random_uuid(), 'system', 0)",
     )
     .await;
-    let verdict = audit::verify(&t.app).await.unwrap();
+    let verdict = audit::verify(&t.app, None).await.unwrap();
     assert_eq!(verdict.broken, Some(Broken::EventUnsealed { event_id: 0 }));
+    t.finish().await;
+}
+
+/// Rows: C9, K15.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_a_mark_only_what_came_later_is_walked_and_a_chain_that_was_built_anew_is_found() {
+    let t = TestApp::start().await;
+    chain(&t, 6).await;
+    let mark: Mark = audit::verify(&t.app, None).await.unwrap().mark.to_string().parse().unwrap();
+    let verdict = audit::verify(&t.app, Some(&mark)).await.unwrap();
+    assert_eq!((verdict.checked, &verdict.mark, verdict.broken), (0, &mark, None));
+    chain(&t, 3).await;
+    let verdict = audit::verify(&t.app, Some(&mark)).await.unwrap();
+    assert_eq!((verdict.checked, verdict.mark.seq, verdict.broken), (3, 9, None));
+    // What lies before is vouched for by the mark; what comes after is not.
+    let eighth: i64 = t.db.one("select event_id from event_seq where seq = 8").await.parse().unwrap();
+    tamper(&t, "update event set actor = 'nobody' where id = (select event_id from event_seq where seq = 2)")
+        .await;
+    assert_eq!(audit::verify(&t.app, Some(&mark)).await.unwrap().broken, None);
+    tamper(&t, &format!("update event set actor = 'nobody' where id = {eighth}")).await;
+    let broken = audit::verify(&t.app, Some(&mark)).await.unwrap().broken;
+    assert_eq!(broken, Some(Broken::EventChanged { seq: 8, event_id: eighth }));
+    // An owner who builds the chain anew keeps its numbers and not the mark.
+    tamper(&t, "update event_seq set hash = sha256('anew') where seq = 6").await;
+    let broken = audit::verify(&t.app, Some(&mark)).await.unwrap().broken;
+    assert_eq!(broken, Some(Broken::MarkDiffers { seq: 6 }));
+    for no_mark in ["", "6", "6:", "6:zz", "-1:00", &format!("6:{}", "0".repeat(62))] {
+        assert!(no_mark.parse::<Mark>().is_err(), "{no_mark}");
+    }
     t.finish().await;
 }
 

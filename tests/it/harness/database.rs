@@ -215,7 +215,7 @@ async fn template() -> String {
         admin.batch_execute(&format!("drop database if exists {name} with (force)")).await.unwrap();
         admin.batch_execute(&format!("create database {name} template template0")).await.unwrap();
         let owner = AsyncPgConnection::establish(&url("dispense_owner", &name)).await.unwrap();
-        migrate::up(owner, "dispense_app").await.unwrap();
+        migrate::up(owner, "dispense_app", false).await.unwrap();
         // A template must have no session left; the connection above may still be closing.
         admin
             .batch_execute(&format!("alter database {name} with is_template true allow_connections false"))

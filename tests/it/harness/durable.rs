@@ -122,7 +122,7 @@ impl DurableCluster {
         let admin = self.client("dispense_owner", "postgres").await;
         admin.batch_execute(&format!("create database {name} template template0")).await.unwrap();
         let owner = AsyncPgConnection::establish(&self.url("dispense_owner", &name)).await.unwrap();
-        migrate::up(owner, "dispense_app").await.unwrap();
+        migrate::up(owner, "dispense_app", false).await.unwrap();
         DurableDatabase {
             app_url: self.url("dispense_app", &name),
             owner_url: self.url("dispense_owner", &name),

@@ -25,7 +25,7 @@ async fn owner(db: &TestDatabase) -> AsyncPgConnection {
 #[tokio::test(flavor = "multi_thread")]
 async fn migrations_go_up_down_and_up_again_to_the_same_schema() {
     let db = TestDatabase::empty().await;
-    let ran = migrate::up(owner(&db).await, "dispense_app").await.unwrap();
+    let ran = migrate::up(owner(&db).await, "dispense_app", false).await.unwrap();
     assert!(ran > 0);
     let first = db.one(SHAPE).await;
     assert_eq!(migrate::down(owner(&db).await).await.unwrap(), ran);
@@ -36,9 +36,13 @@ async fn migrations_go_up_down_and_up_again_to_the_same_schema() {
     assert_eq!(left.await, "0", "down leaves nothing");
     let functions = "select count(*) from pg_proc where pronamespace = 'public'::regnamespace and proname not like 'diesel%'";
     assert_eq!(db.one(functions).await, "0", "down leaves no function");
-    assert_eq!(migrate::up(owner(&db).await, "dispense_app").await.unwrap(), ran);
+    assert_eq!(migrate::up(owner(&db).await, "dispense_app", false).await.unwrap(), ran);
     assert_eq!(db.one(SHAPE).await, first);
-    assert_eq!(migrate::up(owner(&db).await, "dispense_app").await.unwrap(), 0, "nothing is left to do");
+    assert_eq!(
+        migrate::up(owner(&db).await, "dispense_app", false).await.unwrap(),
+        0,
+        "nothing is left to do"
+    );
     db.finish().await;
 }
 
@@ -47,8 +51,8 @@ async fn of_programs_that_migrate_at_once_one_does_the_work() {
     let db = TestDatabase::empty().await;
     let (a, b) = (owner(&db).await, owner(&db).await);
     let (a, b) = (
-        tokio::spawn(async { migrate::up(a, "dispense_app").await.unwrap() }),
-        tokio::spawn(async { migrate::up(b, "dispense_app").await.unwrap() }),
+        tokio::spawn(async { migrate::up(a, "dispense_app", false).await.unwrap() }),
+        tokio::spawn(async { migrate::up(b, "dispense_app", false).await.unwrap() }),
     );
     let (a, b) = (a.await.unwrap(), b.await.unwrap());
     assert!(a.min(b) == 0 && a.max(b) > 0, "{a} and {b} ran");
@@ -66,6 +70,34 @@ async fn a_server_over_a_database_without_its_migrations_does_not_start() {
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let mut server = owned.without_env("DISPENSE_DATABASE__OWNER_URL").start();
     assert!(server.terminate().success(), "{}", server.log());
+    db.finish().await;
+}
+
+/// Rows: X4.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_a_newer_version_is_served_only_where_that_is_wanted_and_a_foreign_one_never() {
+    let db = TestDatabase::migrated().await;
+    let server = Server::of(&db.app_url());
+    let owned = server.clone().env("DISPENSE_DATABASE__OWNER_URL", db.owner_url());
+    let refuses = |why: &str, what: &[&str]| {
+        let said = server.clone().try_start().err().expect(why);
+        assert!(what.iter().all(|part| said.contains(part)), "{why}: {said}");
+        let shape = || owned.command(&["migrate"]).output().unwrap();
+        let out = shape();
+        assert!(!out.status.success(), "{why}");
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(what.iter().all(|part| said.contains(part)), "{why}: {said}");
+    };
+    db.sql("insert into __diesel_schema_migrations (version) values ('20991231000001')").await;
+    refuses("newer", &["newer version", "20991231000001", "database.accept_newer"]);
+    let accepting = server.clone().env("DISPENSE_DATABASE__ACCEPT_NEWER", "true");
+    let mut running = accepting.start();
+    assert!(running.terminate().success(), "{}", running.log());
+    // Some of ours are missing beside it: not the same line.
+    db.sql("delete from __diesel_schema_migrations where version in (select min(version) from __diesel_schema_migrations)").await;
+    refuses("foreign", &["something else", "database.url"]);
+    let said = server.clone().env("DISPENSE_DATABASE__ACCEPT_NEWER", "true").try_start().err();
+    assert!(said.expect("foreign all the same").contains("something else"));
     db.finish().await;
 }
 

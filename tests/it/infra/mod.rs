@@ -1,3 +1,4 @@
+mod clocks;
 mod durable;
 mod embedded;
 mod events;
