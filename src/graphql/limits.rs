@@ -18,6 +18,9 @@ use crate::graphql::secrets;
 /// Mutations that make an order or move money: one per request, so that an answer is about one thing.
 pub const MONEY: [&str; 5] = ["orderPlace", "paymentStart", "orderRefund", "paymentRefund", "refundRetry"];
 
+/// What finding one thing by its id costs beside what is shown of it: whose it is takes as many statements as an order page.
+const LOOK_UP: u64 = 8;
+
 /// Depth of an operation that asks for nothing but the schema; generators nest `ofType` deeply.
 const INTROSPECTION_DEPTH: u64 = 20;
 /// Fields and spreads after expansion; the largest screen has 165.
@@ -264,6 +267,7 @@ impl<'a> Walk<'a> {
         let name = field.name.node.as_str();
         let mut size = if name == "deliveries" { DEFAULT_DELIVERIES } else { DEFAULT_PAGE };
         let mut times = if matches!(name, "edges" | "nodes" | "secrets") { page } else { 1 };
+        let mut looked_up = 0;
         if name == "deliveryReveal" {
             size = DEFAULT_REVEAL;
         }
@@ -277,7 +281,10 @@ impl<'a> Walk<'a> {
             self.look(argument, &value, parent, true)?;
             match (argument, &value) {
                 ("first" | "last", Value::Number(n)) => size = n.as_u64().unwrap_or(u64::from(n.is_f64())),
-                ("ids", Value::List(ids)) if name == "nodes" => times = ids.len() as u64,
+                ("ids", Value::List(ids)) if name == "nodes" => {
+                    (times, looked_up) = (ids.len() as u64, LOOK_UP)
+                }
+                ("id", _) if name == "node" => looked_up = LOOK_UP,
                 ("input", Value::Object(input)) if name == "deliveryReveal" => {
                     if let Some(Value::Number(n)) = input.get("first") {
                         size = n.as_u64().unwrap_or_default();
@@ -287,7 +294,7 @@ impl<'a> Walk<'a> {
             }
         }
         let inner = self.measure(&field.selection_set.node, name, size)?;
-        let own = u64::from(!field.selection_set.node.items.is_empty());
+        let own = looked_up + u64::from(!field.selection_set.node.items.is_empty());
         Ok(Tally {
             cost: own.saturating_add(inner.cost).saturating_mul(times),
             depth: inner.depth + 1,

@@ -5,6 +5,7 @@ use crate::delivery;
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Interface, Object};
+use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::base::ids::{
     self, ActivationId, BatchId, CaseId, FileVersionId, GrantId, LineId, OrderId, PaymentId, ProductId,
@@ -61,8 +62,9 @@ pub enum Node {
 #[derive(Default)]
 pub struct NodeQuery;
 
-/// Things read at once.
+/// Things of one field, and how many of them are looked up at once.
 const MOST: usize = 100;
+const AT_ONCE: usize = 4;
 
 #[Object]
 impl NodeQuery {
@@ -80,11 +82,7 @@ impl NodeQuery {
         if ids.len() > MOST {
             return Err(coded(ErrorCode::BadRequest, format!("`ids` has at most {MOST} entries")));
         }
-        let mut nodes = Vec::with_capacity(ids.len());
-        for id in &ids {
-            nodes.push(find(ctx, id).await?);
-        }
-        Ok(nodes)
+        stream::iter(&ids).map(|id| find(ctx, id)).buffered(AT_ONCE).try_collect().await
     }
 }
 

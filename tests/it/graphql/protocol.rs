@@ -1,3 +1,4 @@
+use dispense::base::ids::OrderId;
 use poem::http::{Method, StatusCode};
 use serde_json::json;
 
@@ -126,6 +127,27 @@ async fn the_cost_is_told_when_asked_for() {
     let client = Client::new(&t.app);
     let reply = client.post(json!({ "query": SHOP, "extensions": { "cost": true } }).to_string()).await;
     assert_eq!(reply.json()["extensions"]["cost"]["requested"], 1);
+    t.finish().await;
+}
+
+/// Rows: A5, X3.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn things_that_are_looked_up_by_their_ids_cost_what_that_reads() {
+    let t = TestApp::start().await;
+    let client = Client::new(&t.app);
+    let ids: Vec<String> = (0..100).map(|_| OrderId(t.app.clock.uuid()).to_string()).collect();
+    let one = format!("{{ node(id: \"{}\") {{ id }} }}", ids[0]);
+    let several = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }".to_owned();
+    for (query, cost) in [(one, 9), (several, 900)] {
+        let body =
+            json!({ "query": query, "variables": { "ids": ids.clone() }, "extensions": { "cost": true } });
+        let reply = client.post(body.to_string()).await;
+        assert_eq!(reply.json()["extensions"]["cost"]["requested"], cost, "{query}: {}", reply.text);
+    }
+    // Cheap one by one, and refused together before anything is read.
+    let many: String = (0..15).map(|n| format!("a{n}: nodes(ids: $ids) {{ id }} ")).collect();
+    let reply = client.ask(&format!("query($ids: [ID!]!) {{ {many} }}"), json!({ "ids": ids })).await;
+    assert_eq!(reply.code(), "TOO_COMPLEX", "{}", reply.text);
     t.finish().await;
 }
 
