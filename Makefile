@@ -1,7 +1,7 @@
 # The commands of this repository. `make demo` and `make test` need a Rust toolchain and nothing else: what is missing
 # of PostgreSQL they install, or they say the one command that does.
 
-.PHONY: demo test run interop bench fuzz chaos storm lint
+.PHONY: demo test run interop bench scale fuzz chaos storm lint
 
 ## Plays one whole purchase against a private, temporary shop and prints it as a story.
 demo:
@@ -25,6 +25,10 @@ interop:
 ## Ratios of speed and memory, release build.
 bench:
 	benches/run.sh
+
+## What operations cost in a small shop and in a large one (BENCH_SCALE times 200,000 orders), release build.
+scale:
+	benches/run.sh scale
 
 ## Feeds random bytes to what reads notices, for FUZZ_SECONDS each (default 60).
 fuzz:

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use crate::client::{self, Connection};
 use crate::shop::{PROGRAM, Shop};
 
-const EMAIL: &str = "admin@bench.example";
+pub const EMAIL: &str = "admin@bench.example";
 const PASSWORD: &str = "a long password for the bench";
 
 pub struct Admin {
@@ -20,6 +20,11 @@ pub struct Admin {
 }
 
 impl Admin {
+    /// Somebody who is not signed in.
+    pub fn nobody(shop: &Shop) -> Self {
+        Self { address: shop.address.clone(), bearer: String::new() }
+    }
+
     /// Makes the admin by the command line and signs in.
     pub async fn of(home: &Path, shop: &Shop) -> Self {
         let mut child = Command::new(PROGRAM)
