@@ -79,4 +79,5 @@ select at, :shop, kind, id, id, 'system' from made, unnest('{order.placed,order.
 insert into task (id, kind, subject, order_id, state, created_at, resolved_at)
 select pg_temp.id(14, n), 'message_failed', n::text, id, case when n % 5000 = 0 then 'open' else 'resolved' end, at,
   case when n % 5000 <> 0 then at end from made where n % 50 = 0;
+set client_min_messages = error;
 vacuum analyze;

@@ -1,7 +1,7 @@
 //! Ratios of speed and memory, from one run on one machine. A program of its own: it starts the shop's release build as
 //! a child, speaks to it over HTTP, and does the same work by other means beside it.
 //!
-//! `load [notices|claims|catalogue|readiness|live|stock|licences|outbox|doors|retention|scale]`; nothing is everything.
+//! `load [notices|claims|catalogue|readiness|live|stock|licences|outbox|doors|retention|timing|scale]`; nothing is everything.
 
 mod admin;
 mod catalogue;
@@ -18,6 +18,7 @@ mod retention;
 mod scale;
 mod shop;
 mod stock;
+mod timing;
 
 use std::time::Duration;
 
@@ -84,6 +85,9 @@ async fn main() {
     }
     if wants("retention") {
         retention::measure().await;
+    }
+    if wants("timing") {
+        timing::measure().await;
     }
     // It takes a quarter of an hour: only where it is named.
     if arguments.iter().any(|a| a == "scale") {

@@ -194,7 +194,7 @@ impl Drop for Worker {
 fn configure(home: &Path, more: &str) -> PathBuf {
     let config = home.join("bench.toml");
     let text = format!(
-        "[limits]\nrequests_per_minute = 1000000\nforged_notices_per_minute = 1000000\n\
+        "[limits]\nrequests_per_minute = 1000000\nsign_ins_per_minute = 1000000\nmails_per_hour = 1000000\nforged_notices_per_minute = 1000000\n\
          [log]\nfilter = \"error\"\n{more}\
          [[accounts]]\nid = \"bench\"\ngateway = \"generic\"\ncurrencies = [\"USD\"]\n\
          secrets = [\"{SECRET}\"]\nsandbox = true\n"

@@ -195,4 +195,35 @@ end $$;
 revoke all on function events_may_leave, keep_unsettled_notices, drop_old_partition, delete_from_default,
   delete_refused_notices, count_forgotten_downloads from public;
 
+create or replace function make_partitions(parent text, key_column text, months int) returns int
+  language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  made int := 0;
+  month_start timestamptz;
+  month_end timestamptz;
+  name text;
+  from_month int;
+begin
+  if (parent, key_column) not in (('event', 'created_at'), ('notice_body', 'received_at')) then
+    raise exception 'no table to make partitions for: %', parent;
+  end if;
+  -- This month too, where months have partitions: a worker that was away for long has made none for it. The first month of a shop
+  -- stays where its rows are.
+  from_month := case when exists (select 1 from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = to_regclass(parent) and c.relname ~ '_p[0-9]{4}_[0-9]{2}$'
+      and c.relname < parent || to_char(app_now() at time zone 'UTC', '"_p"YYYY"_"MM')) then 0 else 1 end;
+  for ahead in from_month..months loop
+    month_start := (date_trunc('month', app_now() at time zone 'UTC') + make_interval(months => ahead)) at time zone 'UTC';
+    month_end := ((month_start at time zone 'UTC') + interval '1 month') at time zone 'UTC';
+    name := parent || to_char(month_start at time zone 'UTC', '"_p"YYYY"_"MM');
+    continue when to_regclass(name) is not null;
+    execute format('create table %I (like %I including defaults including constraints)', name, parent);
+    execute format('with moved as (delete from %I where %I >= %L and %I < %L returning *) insert into %I select * from moved',
+      parent || '_default', key_column, month_start, key_column, month_end, name);
+    execute format('alter table %I attach partition %I for values from (%L) to (%L)', parent, name, month_start, month_end);
+    made := made + 1;
+  end loop;
+  return made;
+end $$;
+
 select make_partitions('event', 'created_at', 2), make_partitions('notice_body', 'received_at', 2);

@@ -9,12 +9,13 @@ pub use crate::config::key::{Key, Kind};
 use crate::config::limit_keys::LIMIT_KEYS;
 use crate::config::retention::RETENTION_KEYS;
 pub use crate::config::sections::SECTIONS;
+use crate::config::worker_keys::WORKER_KEYS;
 
 /// Keys of every section but the accounts.
 pub static KEYS: LazyLock<Vec<Key>> =
-    LazyLock::new(|| [MOST, CONNECTION_KEYS, LIMIT_KEYS, RETENTION_KEYS].concat());
+    LazyLock::new(|| [MOST, CONNECTION_KEYS, LIMIT_KEYS, RETENTION_KEYS, WORKER_KEYS].concat());
 
-/// Those of all sections but `connections`, `limits` and `retention`.
+/// Those of all sections but `connections`, `limits`, `retention` and `worker`.
 const MOST: &[Key] = &[
     key(
         "data",
@@ -397,57 +398,6 @@ const MOST: &[Key] = &[
     ),
     key("outbound.plain_http", Kind::Bool, "false", "Whether plain http may be called."),
     key("outbound.ports", Kind::Ints(1, 65_535), "[443]", "Ports that may be called."),
-    key("worker.concurrency", Kind::Int(1, 256), "4", "Jobs run at once."),
-    key("worker.job_seconds", SECONDS, "60", "Seconds a job may run; its lease is twice as long."),
-    key(
-        "worker.message_gaps",
-        Kind::Ints(1, 31_536_000),
-        "[60, 300, 1800, 7200, 43200]",
-        "Gaps between the attempts of a message, seconds. After the last it goes to a person.",
-    ),
-    key(
-        "worker.payment_check_gaps",
-        Kind::Ints(1, 31_536_000),
-        "[30, 120, 600, 1800, 3600, 10800, 21600, 43200]",
-        "Gaps between questions to the gateway about a quiet payment, seconds.",
-    ),
-    key(
-        "worker.supplier_silent_minutes",
-        Kind::Int(1, 100_000),
-        "30",
-        "Minutes after which a person is asked about a purchase that its supplier says nothing of.",
-    ),
-    key(
-        "worker.hook_gaps",
-        Kind::Ints(1, 31_536_000),
-        "[5, 300, 1800, 7200, 18000, 36000, 36000]",
-        "Gaps between the attempts to send an event to a hook endpoint, seconds. After the last it is given up.",
-    ),
-    key("worker.hook_seconds", Kind::Int(1, 60), "15", "Seconds a hook endpoint has to answer."),
-    key(
-        "worker.hook_concurrency",
-        Kind::Int(2, 1_024),
-        "32",
-        "Events sent to hook endpoints at once; endpoints that fail get half of it at most.",
-    ),
-    key(
-        "worker.hook_concurrency_per_endpoint",
-        Kind::Int(1, 64),
-        "4",
-        "Events sent to one hook endpoint at once; one to an endpoint that fails or wants them in order.",
-    ),
-    key(
-        "worker.hook_disable_hours",
-        Kind::Int(1, 8_760),
-        "120",
-        "Hours after which a hook endpoint that only fails is disabled.",
-    ),
-    optional(
-        "worker.listen",
-        Kind::Text,
-        "\"127.0.0.1:9081\"",
-        "Address and port on which `dispense work` serves /metrics, /healthz and /readyz. Empty: nothing is served.",
-    ),
     key("log.format", Kind::Text, "\"text\"", "text or json (one object a line)."),
     key("log.filter", Kind::Text, "\"info\"", "Levels, overall and by module (info,dispense=debug)."),
 ];

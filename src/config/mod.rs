@@ -26,6 +26,7 @@ mod show;
 mod stamp;
 mod storage;
 mod worker;
+mod worker_keys;
 
 pub use accounts::{Account, Policy};
 pub use captcha::{CAPTCHA_GATES, Captcha};

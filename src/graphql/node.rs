@@ -5,7 +5,7 @@ use crate::delivery;
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Interface, Object};
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::future::try_join_all;
 
 use crate::base::ids::{
     self, ActivationId, BatchId, CaseId, FileVersionId, GrantId, LineId, OrderId, PaymentId, ProductId,
@@ -82,7 +82,12 @@ impl NodeQuery {
         if ids.len() > MOST {
             return Err(coded(ErrorCode::BadRequest, format!("`ids` has at most {MOST} entries")));
         }
-        stream::iter(&ids).map(|id| find(ctx, id)).buffered(AT_ONCE).try_collect().await
+        let mut nodes = Vec::with_capacity(ids.len());
+        for few in ids.chunks(AT_ONCE) {
+            let found: Vec<_> = few.iter().map(|id| find(ctx, id)).collect();
+            nodes.extend(try_join_all(found).await?);
+        }
+        Ok(nodes)
     }
 }
 

@@ -8,9 +8,11 @@ use crate::base::error_code::ErrorCode;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::secret::Secret;
 use crate::base::text::{Email, Locale};
+use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::effects::messages::MessageKind;
 use crate::infra::kit::Kit;
 use crate::orders::access;
+use crate::orders::jobs::MailAccess;
 use crate::orders::model::Order;
 use crate::orders::read;
 use crate::people::code::{self, Holder, Purpose};
@@ -32,13 +34,32 @@ pub async fn request(
 ) -> Outcome<()> {
     let email = Email::parse(email)?;
     throttle::mail(kit, caller, Purpose::OrderAccess.as_str())?;
+    let asked = MailAccess {
+        email: email.typed().to_owned(),
+        number: number.unwrap_or_default().to_owned(),
+        locale: locale.as_str().to_owned(),
+        client: throttle::client_key(kit, caller),
+    };
+    let tx = kit.db.begin().await?;
+    jobs::add(&tx, &[asked.job()]).await?;
+    tx.commit().await?;
+    kit.bell.ring();
+    Ok(())
+}
+
+/// Job `orders.mail_access`: mails the code when there are such orders, unless the address got too many. Whether there are is
+/// not looked at while the client waits, so that the time of the answer discloses nothing.
+pub async fn mail(kit: &Kit, asked: &MailAccess) -> Outcome<()> {
+    let email = Email::parse(&asked.email)?;
+    let number = Some(asked.number.as_str()).filter(|number| !number.is_empty());
     let mut tx = kit.db.begin().await?;
-    if read::has_orders(&mut tx, email.normalised(), number).await?
-        && let Some(id) =
-            code::issue(&mut tx, kit, caller, Purpose::OrderAccess, &email, Holder::Anybody, LIVES).await?
-    {
-        code::mail(&tx, kit, OrderAccessCode::to, id, &email, locale).await?;
+    if !read::has_orders(&mut tx, email.normalised(), number).await? {
+        return Ok(());
     }
+    let (purpose, holder) = (Purpose::OrderAccess, Holder::Anybody);
+    let made = code::issue(&mut tx, kit, &asked.client, purpose, &email, holder, LIVES).await?;
+    let Some(code) = made else { return Ok(()) };
+    code::mail(&tx, kit, OrderAccessCode::to, code, &email, Locale::choose(&asked.locale)).await?;
     tx.commit().await?;
     kit.bell.ring();
     Ok(())

@@ -13,6 +13,7 @@ pub mod expire;
 pub mod gifts;
 pub mod hand_over;
 pub mod holds;
+pub mod jobs;
 pub mod limits;
 pub mod lines;
 pub mod lost;

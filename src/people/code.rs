@@ -72,18 +72,17 @@ pub enum Holder {
 }
 
 /// Writes a code for the address. `None` when the address got as many as it may within an hour, from this client or from
-/// all: then no mail goes out and the caller answers as if one did.
+/// all: then no mail goes out and the caller answers as if one did. `client`: [`throttle::client_key`] of who asked.
 pub async fn issue(
     conn: &mut AsyncPgConnection,
     kit: &Kit,
-    caller: &Caller,
+    client: &str,
     purpose: Purpose,
     email: &Email,
     holder: Holder,
     lives: TimeDelta,
 ) -> Result<Option<Uuid>, Fault> {
-    let client = throttle::client_key(kit, caller);
-    let recent = store::count_codes(conn, purpose.as_str(), email.normalised(), &client).await?;
+    let recent = store::count_codes(conn, purpose.as_str(), email.normalised(), client).await?;
     let most = kit.config.people.codes_per_hour;
     if recent.here >= most || recent.everywhere >= most.saturating_mul(EVERYWHERE) {
         return Ok(None);
@@ -99,7 +98,7 @@ pub async fn issue(
         email: email.normalised(),
         user_id,
         registration_id,
-        client_key: &client,
+        client_key: client,
         expires_at: kit.clock.now() + lives,
     };
     store::insert_code(conn, &new).await?;
@@ -165,7 +164,8 @@ pub async fn request_proof(kit: &Kit, caller: &Caller, email: &str, locale: Loca
     throttle::mail(kit, caller, Purpose::ProveEmail.as_str())?;
     let lives = TimeDelta::minutes(kit.config.people.email_code_minutes);
     let mut tx = kit.db.begin().await?;
-    let made = issue(&mut tx, kit, caller, Purpose::ProveEmail, &email, Holder::Anybody, lives).await?;
+    let client = throttle::client_key(kit, caller);
+    let made = issue(&mut tx, kit, &client, Purpose::ProveEmail, &email, Holder::Anybody, lives).await?;
     if let Some(id) = made {
         mail(&tx, kit, ProveEmail::to, id, &email, locale).await?;
     }

@@ -6,11 +6,12 @@ use crate::base::ids::{self};
 use crate::base::outcome::Outcome;
 use crate::base::secret::Secret;
 use crate::base::text::{self, Email, Locale};
-use crate::infra::db::Transaction;
+use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::effects::messages::{self, MessageKind};
 use crate::infra::effects::record::Nothing;
 use crate::infra::kit::Kit;
 use crate::people::code::{self, Holder, Purpose};
+use crate::people::jobs::MailRegistration;
 use crate::people::kit::PeopleKit;
 use crate::people::messages::{Coded, ConfirmEmail, EmailTaken};
 use crate::people::store::{self, NewRegistration};
@@ -63,17 +64,7 @@ pub async fn register(kit: &PeopleKit, caller: &Caller, input: Registration) -> 
             expires_at: kit.clock.now() + lives,
         };
         store::insert_registration(&mut tx, &new).await?;
-        let owner = store::find_credentials(&mut tx, email.normalised()).await?.filter(|p| p.confirmed);
-        match owner {
-            None => mail_confirmation(kit, caller, &mut tx, &email, id, locale.as_str()).await?,
-            Some(owner) => {
-                // At most once an hour.
-                let subject = format!("{}:{}", owner.id, kit.clock.unix() / 3_600);
-                let to = Some(owner.id);
-                let message = EmailTaken::to(&owner.email, &owner.locale, subject, Nothing {});
-                messages::enqueue(&tx, &kit.clock, &[message.of_user(to)]).await?;
-            }
-        }
+        jobs::add(&tx, &[MailRegistration { registration: id, client }.job()]).await?;
     }
     tx.commit().await?;
     kit.bell.ring();
@@ -95,20 +86,30 @@ fn locale_of(kit: &PeopleKit, caller: &Caller, typed: Option<&str>) -> Locale {
         .unwrap_or_else(|| Locale::choose(&kit.config.shop.default_locale))
 }
 
-/// Mails a code that confirms this registration, unless the address got too many.
-pub(super) async fn mail_confirmation(
-    kit: &Kit,
-    caller: &Caller,
-    tx: &mut Transaction,
-    email: &Email,
-    registration: Uuid,
-    locale: &str,
-) -> Outcome<()> {
-    let lives = TimeDelta::minutes(kit.config.people.confirm_code_minutes);
-    let holder = Holder::Registration(registration);
-    let made = code::issue(tx, kit, caller, Purpose::ConfirmEmail, email, holder, lives).await?;
-    let Some(code) = made else { return Ok(()) };
-    let message = ConfirmEmail::to(email.typed(), locale, code.to_string(), Coded { code });
-    messages::enqueue(tx, &kit.clock, &[message]).await?;
+/// Job `people.mail_registration`: mails a code that confirms a registration, unless the address got too many. Whoever has the
+/// address already is mailed, at most once an hour, that somebody registered it again.
+pub async fn mail(kit: &Kit, registration: Uuid, client: &str) -> Outcome<()> {
+    let mut tx = kit.db.begin().await?;
+    let Some(pending) = store::find_registration(&mut tx, registration).await? else { return Ok(()) };
+    let email = Email::parse(&pending.email)?;
+    let owner = store::find_credentials(&mut tx, email.normalised()).await?.filter(|p| p.confirmed);
+    let message = match owner {
+        None => {
+            let lives = TimeDelta::minutes(kit.config.people.confirm_code_minutes);
+            let holder = Holder::Registration(registration);
+            let purpose = Purpose::ConfirmEmail;
+            let Some(code) = code::issue(&mut tx, kit, client, purpose, &email, holder, lives).await? else {
+                return Ok(());
+            };
+            ConfirmEmail::to(email.typed(), &pending.locale, code.to_string(), Coded { code })
+        }
+        Some(owner) => {
+            let subject = format!("{}:{}", owner.id, kit.clock.unix() / 3_600);
+            EmailTaken::to(&owner.email, &owner.locale, subject, Nothing {}).of_user(owner.id)
+        }
+    };
+    messages::enqueue(&tx, &kit.clock, &[message]).await?;
+    tx.commit().await?;
+    kit.bell.ring();
     Ok(())
 }

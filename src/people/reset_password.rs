@@ -6,9 +6,12 @@ use crate::base::outcome::Outcome;
 use crate::base::secret::Secret;
 use crate::base::text::Email;
 use crate::infra::effects::events as event_rows;
+use crate::infra::effects::jobs::{self, Payload};
 use crate::infra::effects::messages::{self, MessageKind};
 use crate::infra::effects::record::Nothing;
+use crate::infra::kit::Kit;
 use crate::people::code::{self, Holder, Purpose};
+use crate::people::jobs::MailReset;
 use crate::people::kit::PeopleKit;
 use crate::people::messages::{Coded, PasswordChanged, ResetPassword};
 use crate::people::revoke::end_sessions;
@@ -20,18 +23,28 @@ pub async fn request_password_reset(kit: &PeopleKit, caller: &Caller, email: &st
     let email = Email::parse(email)?;
     throttle::by_account(kit, caller, &email)?;
     throttle::mail(kit, caller, Purpose::ResetPassword.as_str())?;
+    let asked = MailReset { email: email.normalised().to_owned(), client: throttle::client_key(kit, caller) };
+    let tx = kit.db.begin().await?;
+    jobs::add(&tx, &[asked.job()]).await?;
+    tx.commit().await?;
+    kit.bell.ring();
+    Ok(())
+}
+
+/// Job `people.mail_reset`: mails the code when the address has an account, unless it got too many.
+pub async fn mail(kit: &Kit, email: &str, client: &str) -> Outcome<()> {
+    let email = Email::parse(email)?;
     let mut tx = kit.db.begin().await?;
     let found = store::find_credentials(&mut tx, email.normalised()).await?;
-    if let Some(person) = found.filter(|p| p.state == UserState::Active) {
-        let lives = TimeDelta::minutes(kit.config.people.reset_code_minutes);
-        let holder = Holder::User(person.id);
-        let made = code::issue(&mut tx, kit, caller, Purpose::ResetPassword, &email, holder, lives).await?;
-        if let Some(code) = made {
-            let message = ResetPassword::to(&person.email, &person.locale, code.to_string(), Coded { code });
-            messages::enqueue(&tx, &kit.clock, &[message.of_user(person.id)]).await?;
-        }
-    }
+    let Some(person) = found.filter(|p| p.state == UserState::Active) else { return Ok(()) };
+    let lives = TimeDelta::minutes(kit.config.people.reset_code_minutes);
+    let holder = Holder::User(person.id);
+    let made = code::issue(&mut tx, kit, client, Purpose::ResetPassword, &email, holder, lives).await?;
+    let Some(code) = made else { return Ok(()) };
+    let message = ResetPassword::to(&person.email, &person.locale, code.to_string(), Coded { code });
+    messages::enqueue(&tx, &kit.clock, &[message.of_user(person.id)]).await?;
     tx.commit().await?;
+    kit.bell.ring();
     Ok(())
 }
 

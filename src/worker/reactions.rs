@@ -27,9 +27,13 @@ use crate::licences;
 use crate::licences::jobs::CloseLicence;
 use crate::mail;
 use crate::mail::jobs::AlertStaff;
+use crate::orders;
+use crate::orders::jobs::MailAccess;
 use crate::payments;
 use crate::payments::events::PaymentEvent;
 use crate::payments::jobs::{AskDisputes, AskRefundSum, CheckPayment, ImportStatement, WorkRefund};
+use crate::people;
+use crate::people::jobs::{MailRegistration, MailReset};
 use crate::suppliers::jobs::BuyFromSupplier;
 use crate::vault::events::KeyEvent;
 use crate::vault::jobs::{ClearImport, CommitImport, GenerateKeys, KeysFreed};
@@ -50,7 +54,7 @@ pub enum Done {
 pub type React = Arc<dyn Fn(Arc<WorkerBackend>, Job) -> BoxFuture<'static, Outcome<Done>> + Send + Sync>;
 
 /// The kinds of jobs that it has.
-pub const KINDS: [&str; 18] = [
+pub const KINDS: [&str; 21] = [
     Fill::KIND,
     FilePublished::KIND,
     CapRaised::KIND,
@@ -69,6 +73,9 @@ pub const KINDS: [&str; 18] = [
     HandleRecall::KIND,
     CloseLicence::KIND,
     AlertStaff::KIND,
+    MailReset::KIND,
+    MailRegistration::KIND,
+    MailAccess::KIND,
 ];
 
 /// The table in the form workers take.
@@ -153,6 +160,15 @@ async fn of_job(backend: &Arc<WorkerBackend>, job: &Job) -> Outcome<Done> {
         CloseLicence::KIND => {
             licences::close::close(backend, job.payload::<CloseLicence>()?.licence_key).await?
         }
+        MailReset::KIND => {
+            let asked = job.payload::<MailReset>()?;
+            people::reset_password::mail(backend, &asked.email, &asked.client).await?;
+        }
+        MailRegistration::KIND => {
+            let asked = job.payload::<MailRegistration>()?;
+            people::register::mail(backend, asked.registration, &asked.client).await?;
+        }
+        MailAccess::KIND => orders::lost::mail(backend, &job.payload::<MailAccess>()?).await?,
         AlertStaff::KIND => mail::alert::alert(backend, job.payload::<AlertStaff>()?.task).await?,
         other => return Err(Fault::bug(format!("no reaction to jobs of kind {other}")).into()),
     }

@@ -208,6 +208,23 @@ async fn a_month_is_dropped_when_nobody_holds_it_and_once_by_two_workers() {
     t.finish_with_jobs().await;
 }
 
+/// Rows: D8, K4.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_was_away_for_months_makes_the_month_that_is_running_too() {
+    let t = aged().await;
+    t.advance(TimeDelta::days(130)).await;
+    let variant = t.selling_keys(1, 990).await;
+    t.paid_order(variant, 1).await;
+    let astray = "select count(*) > 0 from event_default where created_at > app_now() - interval '1 hour'";
+    assert_eq!(t.db.one(astray).await, "t", "nobody has made its month");
+    t.sweep().await;
+    t.drain().await;
+    assert_eq!(t.db.one(astray).await, "f");
+    assert_eq!(audit::verify(&t.app, None).await.unwrap().broken, None);
+    is_sound(&t).await;
+    t.finish_with_jobs().await;
+}
+
 /// Rows: D8, X3.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_is_killed_while_a_month_leaves_has_done_nothing_or_all() {

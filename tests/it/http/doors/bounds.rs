@@ -188,10 +188,15 @@ async fn the_limit_of_open_files_is_raised_and_what_does_not_fit_is_not_promised
         Server::of(&db.app_url()).program(&script)
     };
     let figure = async |server: &Server, name: &str| -> f64 {
-        let text = reqwest::get(server.admin("/metrics")).await.unwrap().text().await.unwrap();
-        text.lines()
-            .find_map(|l| l.strip_prefix(name)?.trim().parse().ok())
-            .unwrap_or_else(|| panic!("{text}"))
+        // The listener of the shop may be open a moment later than that of the figures.
+        for _ in 0..100 {
+            let text = reqwest::get(server.admin("/metrics")).await.unwrap().text().await.unwrap();
+            if let Some(value) = text.lines().find_map(|l| l.strip_prefix(name)?.trim().parse().ok()) {
+                return value;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{name} is missing")
     };
     let public = "dispense_connections_limit{listener=\"public\"}";
     let few = limited("ulimit -Sn 400; ulimit -Hn 900").start();
