@@ -187,13 +187,13 @@ pub async fn list_unassigned(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> Q
 macro_rules! waiting {
     ($state:literal) => {
         concat!(
-            "with w as (select $1::uuid as variant_id),
+            "with w as (select $1::uuid as variant_id, $2::bigint as most),
   first as materialized (select u.line_id from unit u join orders o on o.id = u.order_id
     where u.variant_id = (select variant_id from w) and u.state = ",
             $state,
             " and u.superseded_by is null and o.state in ('paid', 'closed') and not ",
             unit_is_held!(),
-            " order by u.paid_at, u.order_id, u.line_id limit $2)
+            " order by u.paid_at, u.order_id, u.line_id limit (select most from w))
   select ",
             paid_line!(before),
             "from (select distinct line_id from first) f join order_line l on l.id = f.line_id

@@ -19,6 +19,7 @@ impl TestApp {
 
     /// The code in the newest mail of a kind to the address.
     pub async fn mailed_code(&self, purpose: Purpose, email: &str) -> Secret {
+        self.answer_requests().await;
         let id = self
             .db
             .one(&format!(

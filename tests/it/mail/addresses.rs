@@ -33,6 +33,7 @@ async fn mail_to_a_domain_beyond_ascii_goes_to_its_ascii_form() {
     // Lost orders, accounts and claims know both spellings as one.
     let input = json!({ "email": "ada@xn--bcher-kva.example" });
     visitor.act("orderAccessRequest", input, "").await;
+    t.answer_requests().await;
     assert_eq!(t.db.one("select count(*) from message where kind = 'order_access_code'").await, "1");
     t.buyer("ada@bücher.example").await;
     let ada = visitor.signed_in(&t.sign_in("ADA@XN--BCHER-KVA.example").await.tokens.access);

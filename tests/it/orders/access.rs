@@ -86,8 +86,10 @@ async fn a_lost_order_is_found_by_a_mailed_code_and_unknown_addresses_are_answer
     let placed = t.order(variant, 1).await;
     let email = placed.order.email.clone().unwrap();
     lost::request(&t.app, &Caller::local(), "nobody@buyer.example", None, Locale::En).await.unwrap();
+    t.answer_requests().await;
     assert_eq!(t.db.one("select count(*) from message").await, "0");
     lost::request(&t.app, &Caller::local(), &email, None, Locale::En).await.unwrap();
+    t.answer_requests().await;
     assert_eq!(t.db.one("select count(*) from message where kind = 'order_access_code'").await, "1");
     let id = t.db.one("select payload->>'code' from message").await.parse().unwrap();
     let right = code::text(&t.app.config.secrets.access, Purpose::OrderAccess, id);

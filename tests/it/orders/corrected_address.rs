@@ -103,6 +103,7 @@ async fn staff_corrects_an_address_the_mail_goes_there_and_the_old_one_opens_not
     // The guest's way to lost orders goes by the new address, and the guest's key by none.
     for (email, expected) in [(WRONG, 0), (RIGHT, 1)] {
         s.guest.act("orderAccessRequest", json!({ "email": email }), "").await;
+        s.t.answer_requests().await;
         let sql = format!(
             "select count(*) from message where kind = 'order_access_code' and recipient = '{email}'"
         );

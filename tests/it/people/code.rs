@@ -17,7 +17,9 @@ async fn a_mailed_code_sets_a_new_password_once_and_ends_every_session() {
     t.buyer("ada@example.com").await;
     let old = t.sign_in("ada@example.com").await;
     request_password_reset(&t.app.people, &Caller::local(), "ada@example.com").await.unwrap();
+    t.answer_requests().await;
     request_password_reset(&t.app.people, &Caller::local(), "nobody@example.com").await.unwrap();
+    t.answer_requests().await;
     assert_eq!(t.db.one("select count(*) from message where kind = 'reset_password'").await, "1");
 
     let code = t.mailed_code(Purpose::ResetPassword, "ada@example.com").await;
@@ -49,6 +51,7 @@ async fn a_strangers_wrong_tries_use_up_nobodys_code_and_a_code_ends_with_its_ti
     let t = TestApp::start().await;
     t.buyer("ada@example.com").await;
     request_password_reset(&t.app.people, &Caller::local(), "ada@example.com").await.unwrap();
+    t.answer_requests().await;
     let code = t.mailed_code(Purpose::ResetPassword, "ada@example.com").await;
     let tries = (0..12).map(|n| {
         let app = t.app.clone();
@@ -69,6 +72,7 @@ async fn a_strangers_wrong_tries_use_up_nobodys_code_and_a_code_ends_with_its_ti
 
     // A thousand are enough for everybody: 50 bits stay 50 bits.
     request_password_reset(&t.app.people, &Caller::local(), "ada@example.com").await.unwrap();
+    t.answer_requests().await;
     t.db.sql("update email_code set attempts = 1000 where used_at is null").await;
     let code = t.mailed_code(Purpose::ResetPassword, "ada@example.com").await;
     let late =
@@ -76,6 +80,7 @@ async fn a_strangers_wrong_tries_use_up_nobodys_code_and_a_code_ends_with_its_ti
     assert_eq!(refused(late), "CODE_WRONG");
 
     request_password_reset(&t.app.people, &Caller::local(), "ada@example.com").await.unwrap();
+    t.answer_requests().await;
     let code = t.mailed_code(Purpose::ResetPassword, "ada@example.com").await;
     t.advance(TimeDelta::minutes(31)).await;
     let late =
@@ -92,13 +97,16 @@ async fn a_stranger_who_asks_for_codes_leaves_the_owner_some() {
     let from = |last: u8| Caller { address: [192, 0, 2, last].into(), ..Caller::local() };
     for _ in 0..12 {
         request_password_reset(&t.app.people, &from(1), "ada@example.com").await.unwrap();
+        t.answer_requests().await;
     }
     let mailed = "select count(*) from message where kind = 'reset_password'";
     assert_eq!(t.db.one(mailed).await, "5");
     request_password_reset(&t.app.people, &from(2), "ADA@example.com").await.unwrap();
+    t.answer_requests().await;
     assert_eq!(t.db.one(mailed).await, "6", "another client has its own share");
     for last in 3..30 {
         request_password_reset(&t.app.people, &from(last), "ada@example.com").await.unwrap();
+        t.answer_requests().await;
     }
     assert_eq!(t.db.one(mailed).await, "20", "a mailbox is not flooded by many either");
     t.finish_with_jobs().await;

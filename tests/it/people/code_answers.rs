@@ -75,6 +75,7 @@ async fn a_code_that_is_not_taken_tells_nothing_of_the_address_at_any_door() {
     assert_eq!(ask(11, ADA, wrong()).await, unknown);
     assert_eq!(ask(12, BEN, wrong()).await, unknown);
     // A right code whose time is over, one that was used, and one for another door.
+    t.answer_requests().await;
     let id = t.db.one("select payload->>'code' from message where kind = 'order_access_code'").await;
     let key = &t.app.config.secrets.access;
     let access = code::text(key, Purpose::OrderAccess, id.parse().unwrap()).expose().to_owned();

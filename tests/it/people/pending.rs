@@ -113,6 +113,7 @@ async fn nobody_learns_whether_an_address_has_an_account() {
         let input = json!({ "email": email, "registration": name });
         assert_eq!(codes(&stranger.act("emailConfirmationResend", input, "").await), [""; 0]);
     }
+    t.answer_requests().await;
     let to_owner = format!(
         "select string_agg(kind, ' ' order by created_at, id) from message where recipient = '{ADA}'"
     );
@@ -141,6 +142,7 @@ async fn another_code_is_for_the_clients_own_registration() {
     register(&t2.visitor("192.0.2.1"), ADA, PASSWORD).await;
     register(&t2.visitor("192.0.2.2"), ADA, STRANGERS).await;
     t2.visitor("192.0.2.3").act("emailConfirmationResend", json!({ "email": ADA }), "").await;
+    t2.answer_requests().await;
     assert_eq!(t2.db.one("select count(*) from message where kind = 'confirm_email'").await, "2");
     t2.finish_with_jobs().await;
     t.finish_with_jobs().await;
