@@ -90,7 +90,7 @@ fn locale_of(kit: &PeopleKit, caller: &Caller, typed: Option<&str>) -> Locale {
 /// address already is mailed, at most once an hour, that somebody registered it again.
 pub async fn mail(kit: &Kit, registration: Uuid, client: &str) -> Outcome<()> {
     let mut tx = kit.db.begin().await?;
-    let Some(pending) = store::find_registration(&mut tx, registration).await? else { return Ok(()) };
+    let Some(pending) = store::lock_registration(&mut tx, registration).await? else { return Ok(()) };
     let email = Email::parse(&pending.email)?;
     let owner = store::find_credentials(&mut tx, email.normalised()).await?.filter(|p| p.confirmed);
     let message = match owner {

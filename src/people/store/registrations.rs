@@ -76,6 +76,18 @@ pub(in crate::people) async fn find_registration(
         .optional()
 }
 
+/// The same, which stays until the transaction ends: whoever confirms it waits.
+pub(in crate::people) async fn lock_registration(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+) -> QueryResult<Option<Pending>> {
+    Statement::new(pending!("where id = $1 and expires_at > app_now() for key share"))
+        .bind::<SqlUuid, _>(id)
+        .get_result(conn)
+        .await
+        .optional()
+}
+
 /// The address's newest registration by this client, else its newest.
 pub(in crate::people) async fn find_newest_registration(
     conn: &mut AsyncPgConnection,
