@@ -60,6 +60,7 @@ async fn a_code_that_is_not_taken_tells_nothing_of_the_address_at_any_door() {
     }
     let registered = json!({ "email": BEN, "password": crate::harness::PASSWORD });
     assert!(codes(&owner.act("userRegister", registered, "").await).is_empty());
+    t.answer_requests().await;
     let purposes = "select string_agg(distinct purpose, ',') from email_code";
     assert_eq!(t.db.one(purposes).await, "confirm_email,order_access,prove_email,reset_password");
 

@@ -132,6 +132,7 @@ async fn another_code_is_for_the_clients_own_registration() {
     let (owner, stranger) = (t.visitor("192.0.2.1"), t.visitor("192.0.2.2"));
     let own = register(&owner, ADA, PASSWORD).await;
     register(&stranger, ADA, STRANGERS).await;
+    t.answer_requests().await;
     owner.act("emailConfirmationResend", json!({ "email": ADA }), "").await;
     let code = t.mailed_code(Purpose::ConfirmEmail, ADA).await;
     assert_eq!(confirm(&t.visitor("192.0.2.77"), &code, Some(&own)).await, [""; 0]);

@@ -166,10 +166,8 @@ async fn what_is_old_and_still_needed_stays() {
     t.advance(TimeDelta::days(900)).await;
     t.retain().await;
     assert_eq!(counts(&t, &needed).await, before);
-    t.db.sql(&format!(
-        "update dispute set state = 'won', decided_at = app_now(); update task set state = 'resolved', resolved_at = app_now()"
-    ))
-    .await;
+    t.db.sql("update dispute set state = 'won', decided_at = app_now()").await;
+    t.db.sql("update task set state = 'resolved', resolved_at = app_now()").await;
     t.retain().await;
     assert_eq!(t.db.one("select count(*) from download_session").await, "0");
     assert_eq!(t.db.one("select count(*) from message where kind = 'test.alert'").await, "0");
