@@ -18,8 +18,8 @@ use crate::infra::stuck::{self, RowName};
 use crate::orders;
 use crate::orders::model::Order;
 
-/// Units looked at in one transaction, and those of the last one's line.
-const UNITS: i64 = 200;
+/// Lines looked at in one transaction.
+const LINES: i64 = 200;
 
 /// How long a large line that cannot be filled keeps smaller ones behind it waiting.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
@@ -84,7 +84,7 @@ async fn fill_by_hand(conn: &mut AsyncPgConnection, kit: &Kit, variant_id: Varia
         Err(failure) => {
             AnsiTransactionManager::rollback_transaction(conn).await?;
             tracing::warn!(variant = %variant_id, ?failure, "what is left to a person cannot be delivered yet");
-            let lines = store::list_waiting(conn, variant_id, Queue::AwaitingPerson, UNITS).await?;
+            let lines = store::list_waiting(conn, variant_id, Queue::AwaitingPerson, LINES).await?;
             tasks::open(conn, &kit.clock, &lines.iter().map(failed).collect::<Vec<_>>()).await?;
             Ok(Filled::default())
         }
@@ -97,7 +97,7 @@ async fn fill_waiting(
     variant_id: VariantId,
     queue: Queue,
 ) -> Outcome<Filled> {
-    let seen = store::list_waiting(conn, variant_id, queue, UNITS).await?;
+    let seen = store::list_waiting(conn, variant_id, queue, LINES).await?;
     if seen.is_empty() {
         return Ok(Filled::default());
     }
@@ -106,7 +106,7 @@ async fn fill_waiting(
     ids.dedup();
     let orders = orders::store::lock_free(conn, &ids).await?;
     // Looked at again under the locks: an order may have been refunded meanwhile.
-    let waiting: Vec<PaidLine> = store::list_waiting(conn, variant_id, queue, UNITS)
+    let waiting: Vec<PaidLine> = store::list_waiting(conn, variant_id, queue, LINES)
         .await?
         .into_iter()
         .filter(|l| orders.iter().any(|o| o.id == l.order_id && o.state.is_paid()))
@@ -121,8 +121,7 @@ async fn fill_waiting(
     effects.write(conn, &kit.clock).await?;
     orders::store::advance_delivered(conn, &touched.iter().map(|o| o.id).collect::<Vec<_>>()).await?;
     end_tasks(conn, variant_id, &handed.lines.iter().map(|h| h.line.line_id).collect::<Vec<_>>()).await?;
-    let looked_at: usize = seen.iter().map(|line| line.unit_ids.len()).sum();
-    let more = (looked_at as i64 >= UNITS && !handed.lines.is_empty()) || orders.len() < ids.len();
+    let more = (seen.len() as i64 == LINES && !handed.lines.is_empty()) || orders.len() < ids.len();
     Ok(Filled { lines: handed.lines.len(), units, more })
 }
 

@@ -11,7 +11,7 @@ use crate::infra::kit::Kit;
 use crate::vault::batch::LARGEST_BATCH;
 
 /// Lines looked at.
-const UNITS: i64 = 1_000;
+const LINES: i64 = 1_000;
 
 /// A line that would get keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct FillPreview {
 }
 
 /// What so many new keys of a variant would fill, as an import fills: first what was left to a person, then what waits for
-/// stock, the earliest paid first; keys that are free already count too. Looks at the first 1,000 units of each. `NOT_FOUND`,
+/// stock, the earliest paid first; keys that are free already count too. Looks at the first 1,000 lines of each. `NOT_FOUND`,
 /// `INVALID`, `TOO_MANY`.
 pub async fn preview(kit: &Kit, actor: &Actor, variant: VariantId, count: i64) -> Outcome<FillPreview> {
     if !(0..=LARGEST_BATCH).contains(&count) {
@@ -46,7 +46,7 @@ pub async fn preview(kit: &Kit, actor: &Actor, variant: VariantId, count: i64) -
     let mut preview = FillPreview { lines: Vec::new(), left: count as usize, waiting: 0 };
     let mut counted = false;
     for queue in [Queue::AwaitingPerson, Queue::AwaitingStock] {
-        let waiting = store::list_waiting(&mut tx, variant, queue, UNITS).await?;
+        let waiting = store::list_waiting(&mut tx, variant, queue, LINES).await?;
         let wanted: usize = waiting.iter().map(|line| line.unit_ids.len()).sum();
         if !counted && !waiting.is_empty() {
             counted = true;

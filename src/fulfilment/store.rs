@@ -182,7 +182,7 @@ pub async fn list_unassigned(mut conn: &AsyncPgConnection, ids: &[OrderId]) -> Q
         .await
 }
 
-/// Lines with units among the first of a variant's queue. The state is a part of the text: the index of queues has it in its
+/// The first lines of a variant's queue, by the index that has them in their order. The state is a part of the text: the index of queues has it in its
 /// condition.
 macro_rules! waiting {
     ($state:literal) => {
@@ -193,7 +193,8 @@ macro_rules! waiting {
             $state,
             " and u.superseded_by is null and o.state in ('paid', 'closed') and not ",
             unit_is_held!(),
-            " order by u.paid_at, u.order_id, u.line_id limit (select most from w))
+            " group by u.paid_at, u.order_id, u.line_id order by u.paid_at, u.order_id, u.line_id
+    limit (select most from w))
   select ",
             paid_line!(before),
             "from (select distinct line_id from first) f join order_line l on l.id = f.line_id
@@ -226,8 +227,8 @@ impl Queue {
     }
 }
 
-/// Lines that have one of the first units of a queue, the earliest paid first, each with all of its units that wait: as many
-/// units as `limit` or more, unless there are fewer. Units on hold are left out: nothing is assigned while its money goes back.
+/// The first lines of a queue, the earliest paid first, each with its units that wait. Units on hold are left out: nothing is
+/// assigned while its money goes back.
 pub async fn list_waiting(
     conn: &mut AsyncPgConnection,
     variant_id: VariantId,

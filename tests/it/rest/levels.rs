@@ -80,6 +80,27 @@ async fn a_preview_says_which_lines_new_keys_would_fill_and_the_import_then_does
     desk.t.finish_with_jobs().await;
 }
 
+/// Rows: K10.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_as_large_as_a_round_of_filling_keeps_nobody_behind_it_for_ever() {
+    let t = TestApp::start_with(with_generic).await;
+    let variant = t.selling_keys(200, 500).await;
+    let (large, small) = (t.order(variant, 200).await, t.order(variant, 1).await);
+    t.paid_order(variant, 200).await;
+    for (order, trade) in [(&large, "L1"), (&small, "L2")] {
+        t.advance(TimeDelta::seconds(5)).await;
+        assert_eq!(t.notify(&crate::harness::Said::paid(order, trade)).await.0, 200);
+    }
+    t.drain().await;
+    t.advance(TimeDelta::minutes(11)).await;
+    t.import(variant, 1).await;
+    assert_eq!(t.unit_states(small.order.id).await, "assigned:1");
+    assert_eq!(t.unit_states(large.order.id).await, "awaiting_stock:200");
+    t.import(variant, 200).await;
+    assert_eq!(t.unit_states(large.order.id).await, "assigned:200");
+    t.finish_with_jobs().await;
+}
+
 /// How often an event of this kind was written.
 async fn reported(t: &TestApp, kind: &str) -> String {
     t.db.one(&format!("select count(*) from event where kind = '{kind}'")).await
